@@ -1,0 +1,19 @@
+//! nsx: see into, enter and create any container on a Linux host.
+//!
+//! The layers, each using only what stands below it (`tests/architecture.rs` enforces this):
+//!
+//! | layer | may | must not |
+//! |---|---|---|
+//! | [`cli`] | talk: arguments, errors, exit codes | read or change the system itself |
+//! | [`render`] | show: model to bytes, pure | read the system |
+//! | [`collect`] | read the system | change it |
+//! | [`action`] | change the system | read more than it was given |
+//! | [`sys`] | ask the kernel: system calls, pseudo-files | decide or print |
+//! | [`model`] | be data | do anything |
+
+pub mod action;
+pub mod cli;
+pub mod collect;
+pub mod model;
+pub mod render;
+pub mod sys;

@@ -1,0 +1,138 @@
+//! What a control group uses and may use, the same for cgroup v1, hybrid and v2.
+//!
+//! Units are in the names. The sources differ by version; see cgroups(7) and the kernel's
+//! admin-guide/cgroup-v2.
+
+use super::text::Text;
+
+/// A limit: none, or a value and the group that sets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Limit {
+    #[default]
+    Unlimited,
+    Value {
+        value: u64,
+        /// The group, itself or an ancestor, whose limit binds.
+        set_by: Text,
+    },
+}
+
+impl Limit {
+    pub const fn value(&self) -> Option<u64> {
+        match self {
+            Self::Unlimited => None,
+            Self::Value { value, .. } => Some(*value),
+        }
+    }
+
+    /// The tighter of the two; the nearer group where they are equal.
+    #[must_use]
+    pub fn tighter(self, other: Self) -> Self {
+        match (self.value(), other.value()) {
+            (Some(mine), Some(theirs)) if theirs < mine => other,
+            (None, Some(_)) => other,
+            _ => self,
+        }
+    }
+}
+
+/// Which interface the numbers come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Version {
+    /// Controllers on v1 hierarchies only.
+    V1,
+    /// Controllers on v1, and a v2 hierarchy beside them.
+    Hybrid,
+    #[default]
+    V2,
+}
+
+/// One process's or container's groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cgroup {
+    pub version: Version,
+    /// The path that names it best: v2's, else the memory controller's, else any.
+    pub path: Text,
+    pub memory: Option<Memory>,
+    pub cpu: Option<Cpu>,
+    pub pids: Option<Pids>,
+    pub pressure: Option<PressureSet>,
+    /// `Some(true)`: frozen by the freezer (docker pause).
+    pub frozen: Option<bool>,
+}
+
+/// Memory, bytes. `None`: this kernel does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// v1 memory.usage_in_bytes, v2 memory.current.
+    pub usage_bytes: u64,
+    /// Usage less inactive file cache, never below zero: what cAdvisor and the kubelet report.
+    pub working_set_bytes: Option<u64>,
+    pub anon_bytes: Option<u64>,
+    pub file_bytes: Option<u64>,
+    pub kernel_bytes: Option<u64>,
+    pub peak_bytes: Option<u64>,
+    pub swap_bytes: Option<u64>,
+    pub limit: Limit,
+    /// Processes killed because this group, or one below it, met its limit.
+    pub oom_kills: Option<u64>,
+}
+
+/// CPU. `limit` is in thousandths of a core.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cpu {
+    pub usage_usec: Option<u64>,
+    pub limit_millicores: Limit,
+    pub periods: Option<u64>,
+    pub throttled_periods: Option<u64>,
+    pub throttled_usec: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pids {
+    pub current: u64,
+    pub limit: Limit,
+}
+
+/// Pressure stall information of one resource: per cent of the last ten seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Pressure {
+    pub some_avg10_percent: f64,
+    pub some_total_usec: u64,
+    pub full_avg10_percent: Option<f64>,
+    pub full_total_usec: Option<u64>,
+}
+
+impl Eq for Pressure {}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PressureSet {
+    pub cpu: Option<Pressure>,
+    pub memory: Option<Pressure>,
+    pub io: Option<Pressure>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(value: u64, set_by: &str) -> Limit {
+        Limit::Value {
+            value,
+            set_by: set_by.into(),
+        }
+    }
+
+    #[test]
+    fn the_tighter_limit_binds_and_the_nearer_wins_a_tie() {
+        assert_eq!(Limit::Unlimited.tighter(limit(5, "/a")), limit(5, "/a"));
+        assert_eq!(limit(5, "/a").tighter(Limit::Unlimited), limit(5, "/a"));
+        assert_eq!(limit(5, "/a/b").tighter(limit(4, "/a")), limit(4, "/a"));
+        assert_eq!(limit(5, "/a/b").tighter(limit(5, "/a")), limit(5, "/a/b"));
+        assert_eq!(Limit::Unlimited.tighter(Limit::Unlimited), Limit::Unlimited);
+    }
+}

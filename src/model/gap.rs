@@ -1,0 +1,33 @@
+//! What could not be seen, and why.
+
+use super::text::Text;
+
+/// Why something is missing from a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The caller lacks a permission.
+    Denied,
+    /// It ended or was removed while it was being read.
+    Gone,
+    /// This kernel or host does not have it.
+    Unsupported,
+    /// It does not have the documented form.
+    Malformed,
+    /// It did not answer in time.
+    Timeout,
+    /// It is longer than the bound; what was read is shown.
+    Truncated,
+}
+
+/// One thing that a report lacks.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Gap {
+    /// What could not be seen: `pid 4242`, `/run/docker`.
+    pub object: Text,
+    /// What was being looked for there.
+    pub what: &'static str,
+    pub reason: Reason,
+}

@@ -1,0 +1,113 @@
+//! A process as the host's /proc shows it.
+
+use super::namespace::NsSet;
+use super::text::Text;
+use std::fmt;
+
+/// A process id in the reader's pid namespace, 1…4194304 (PID_MAX_LIMIT).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct Pid(u32);
+
+impl Pid {
+    pub const MAX: u32 = 1 << 22;
+
+    pub const fn new(number: u32) -> Option<Self> {
+        if number >= 1 && number <= Self::MAX {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// Strict decimal: no sign, no space, nothing above the kernel's limit.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        if text.is_empty() || text.len() > 7 || text.first() == Some(&b'0') {
+            return None;
+        }
+        let mut number = 0_u32;
+        for byte in text {
+            let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+            number = number * 10 + u32::from(digit);
+        }
+        Self::new(number)
+    }
+
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// As system calls take it; PID_MAX_LIMIT fits.
+    #[expect(clippy::cast_possible_wrap, reason = "at most 2^22")]
+    pub const fn raw(self) -> i32 {
+        self.0 as i32
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What one visit to `/proc/PID` gave.
+#[derive(Clone, Debug)]
+pub struct Process {
+    pub pid: Pid,
+    pub parent: Option<Pid>,
+    pub state: State,
+    /// Command name, at most 15 bytes, chosen by the process.
+    pub comm: Text,
+    /// Start, in clock ticks since boot: with the pid, an identity.
+    pub start_ticks: u64,
+    pub namespaces: NsSet,
+    /// The lines of `/proc/PID/cgroup`, unparsed.
+    pub cgroup: Text,
+}
+
+/// The state letter of proc_pid_stat(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State(pub u8);
+
+impl State {
+    /// Ended; only its exit status is left.
+    pub const fn ended(self) -> bool {
+        matches!(self.0, b'Z' | b'X' | b'x')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_strict_decimal_within_the_kernels_limit_is_a_pid() {
+        for good in ["1", "42", "4194304"] {
+            assert_eq!(
+                Pid::parse(good.as_bytes())
+                    .map(|p| p.to_string())
+                    .as_deref(),
+                Some(good)
+            );
+        }
+        for bad in [
+            "",
+            "0",
+            "00",
+            "042",
+            "-1",
+            "+1",
+            " 1",
+            "1 ",
+            "1x",
+            "4194305",
+            "4294967297",
+            "99999999999999999999",
+            "٣",
+            "1/../2",
+        ] {
+            assert_eq!(Pid::parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Bytes that came from outside (names, paths, argv, labels) and the one way they become text.
+//!
+//! The kernel lets a container put any byte into a hostname, a command name, an interface name or
+//! a path. [`Text`] keeps those bytes as they are; its `Display` is the only way out, and it lets
+//! no control, bidirectional or invalid byte through. The spelling is reversible: see [`unescape`].
+
+use std::fmt;
+
+/// Foreign bytes, kept exactly; shown escaped.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Text(Box<[u8]>);
+
+impl Text {
+    pub fn new(bytes: impl AsRef<[u8]>) -> Self {
+        Self(bytes.as_ref().into())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The escaped text, at most `columns` characters, the cut marked by `…`.
+    pub fn shortened(&self, columns: usize) -> String {
+        let text = self.to_string();
+        if text.chars().count() <= columns {
+            return text;
+        }
+        let mut cut: String = text.chars().take(columns.saturating_sub(1)).collect();
+        cut.push('…');
+        cut
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> From<&T> for Text {
+    fn from(bytes: &T) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text.into_bytes().into())
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        *self.0 == *other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// Escaped for people and machines alike: a backslash is doubled, an invalid byte or a control
+/// character below U+0080 is `\xNN`, any other character that could act on a terminal `\u{N}`.
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        let mut escaped = String::with_capacity(self.0.len());
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    '\\' => escaped.push_str("\\\\"),
+                    c if c.is_ascii_control() => write!(escaped, "\\x{:02x}", u32::from(c))?,
+                    c if acts_on_a_terminal(c) => write!(escaped, "\\u{{{:x}}}", u32::from(c))?,
+                    c => escaped.push(c),
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(escaped, "\\x{byte:02x}")?;
+            }
+        }
+        f.pad(&escaped)
+    }
+}
+
+impl serde::Serialize for Text {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Text {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Bytes from outside: a backslash is doubled, an invalid or control byte is \\xNN, a character that could act on a terminal is \\u{N}."
+        })
+    }
+}
+
+/// Controls beyond ASCII, separators, zero-width, bidirectional and other invisible characters.
+fn acts_on_a_terminal(c: char) -> bool {
+    matches!(u32::from(c),
+        0x80..=0x9f            // C1 controls
+        | 0xad                 // soft hyphen
+        | 0x061c               // Arabic letter mark
+        | 0x115f | 0x1160 | 0x3164 | 0xffa0 // Hangul fillers
+        | 0x180b..=0x180f      // Mongolian selectors
+        | 0x200b..=0x200f      // zero width, direction marks
+        | 0x2028..=0x202e      // line and paragraph separators, bidirectional embeddings
+        | 0x2060..=0x206f      // word joiner, isolates, deprecated formats
+        | 0xfe00..=0xfe0f      // variation selectors
+        | 0xfeff               // byte order mark
+        | 0xfff0..=0xffff      // annotations, replacement, noncharacters
+        | 0x1d173..=0x1d17a    // musical formats
+        | 0xe000..=0xf8ff      // private use
+        | 0xe0000..=0x10_ffff  // tags, selectors, private use
+    )
+}
+
+/// The bytes that [`Text`]'s `Display` spelled, or `None` where it is no such spelling.
+pub fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (plain, escape) = rest.split_at(at);
+        bytes.extend_from_slice(plain.as_bytes());
+        let escape = escape.get(1..)?;
+        if let Some(after) = escape.strip_prefix('\\') {
+            bytes.push(b'\\');
+            rest = after;
+        } else if let Some(after) = escape.strip_prefix('x') {
+            bytes.push(u8::from_str_radix(after.get(..2)?, 16).ok()?);
+            rest = after.get(2..)?;
+        } else {
+            let (digits, after) = escape.strip_prefix("u{")?.split_once('}')?;
+            let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = after;
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_comes_out() {
+        let planted: [(&[u8], &str); 8] = [
+            (b"\x1b[31mred", "\\x1b[31mred"),
+            (b"a\nb\rc\td", "a\\x0ab\\x0dc\\x09d"),
+            (b"\x7f\x00", "\\x7f\\x00"),
+            ("\u{9b}31m".as_bytes(), "\\u{9b}31m"),
+            (b"\x9b31m", "\\x9b31m"),
+            ("ab\u{202e}gpj.exe".as_bytes(), "ab\\u{202e}gpj.exe"),
+            (b"\xff\xfe\xf0\x9f", "\\xff\\xfe\\xf0\\x9f"),
+            (b"C:\\x41", "C:\\\\x41"),
+        ];
+        for (bytes, expected) in planted {
+            assert_eq!(Text::new(bytes).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn ordinary_text_of_any_language_stays() {
+        for text in ["web-1", "/srv/日本語", "naïve", "Привет", "🦀"] {
+            assert_eq!(Text::new(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_cut_is_marked_and_counts_the_escaped_form() {
+        assert_eq!(Text::new("abcdef").shortened(4), "abc…");
+        assert_eq!(Text::new(b"\x1b\x1b").shortened(5), "\\x1b…");
+        assert_eq!(Text::new("abcd").shortened(4), "abcd");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_exact_bytes_can_be_recovered(bytes: Vec<u8>) {
+            let shown = Text::new(&bytes).to_string();
+            proptest::prop_assert!(!shown.chars().any(|c| c.is_control() || acts_on_a_terminal(c)));
+            proptest::prop_assert_eq!(unescape(&shown), Some(bytes));
+        }
+
+        #[test]
+        fn undoing_foreign_spellings_never_panics(text: String) {
+            let _ = unescape(&text);
+        }
+    }
+}

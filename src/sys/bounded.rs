@@ -1,0 +1,116 @@
+//! The one reader of foreign files: to the end or to a cap, over short reads and interrupts.
+//!
+//! A pseudo-file answers one page at a time, so a single read is never the whole of it.
+
+use super::error::{Context, Problem, Result, SysError};
+use crate::model::text::Text;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Enough for any single-record pseudo-file.
+pub const SMALL: usize = 64 << 10;
+/// Enough for 20,000 mounts with long names (5 MB were seen).
+pub const LARGE: usize = 32 << 20;
+
+/// What was read, and whether the cap cut it.
+#[derive(Clone, Debug, Default)]
+pub struct Bytes {
+    pub bytes: Vec<u8>,
+    pub truncated: bool,
+}
+
+/// Reads `name` below `dir` into `buffer` (cleared first). True if the cap cut it.
+pub fn read_into(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+    read_fd_into(file.as_fd(), cap, buffer)
+}
+
+/// Reads an open file to its end or to the cap. True if the cap cut it.
+pub fn read_fd_into(
+    file: BorrowedFd<'_>,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
+    buffer.clear();
+    loop {
+        if buffer.len() >= cap {
+            buffer.truncate(cap);
+            return Ok(true);
+        }
+        buffer.reserve(4096);
+        match rustix::io::read(file, rustix::buffer::spare_capacity(buffer)) {
+            Ok(0) => return Ok(false),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Reads the whole of `name` below `dir`; more than `cap` bytes is an error.
+pub fn read(dir: BorrowedFd<'_>, name: &str, cap: usize) -> Result<Vec<u8>> {
+    let read = read_capped(dir, name, cap)?;
+    if read.truncated {
+        return Err(SysError {
+            doing: "read",
+            object: Text::from(name),
+            problem: Problem::Truncated,
+        });
+    }
+    Ok(read.bytes)
+}
+
+/// Reads `name` below `dir` up to `cap` bytes.
+pub fn read_capped(dir: BorrowedFd<'_>, name: &str, cap: usize) -> Result<Bytes> {
+    let mut bytes = Vec::new();
+    let truncated = read_into(dir, name, cap, &mut bytes).context("read", name)?;
+    Ok(Bytes { bytes, truncated })
+}
+
+/// Opens a directory below `dir` without following what it might be a link to.
+pub fn open_dir(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(dir, name, flags, Mode::empty()).context("open", name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dir_with(name: &str, bytes: &[u8]) -> (tempfile::TempDir, OwnedFd) {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join(name), bytes).unwrap();
+        let fd = rustix::fs::open(temp.path(), OFlags::PATH, Mode::empty()).unwrap();
+        (temp, fd)
+    }
+
+    #[test]
+    fn a_file_longer_than_one_chunk_is_read_whole() {
+        let (_temp, dir) = dir_with("f", &[7; 70_000]);
+        assert_eq!(read(dir.as_fd(), "f", 1 << 20).unwrap(), vec![7; 70_000]);
+    }
+
+    #[test]
+    fn the_cap_cuts_and_says_so() {
+        let (_temp, dir) = dir_with("f", &[7; 5000]);
+        let cut = read_capped(dir.as_fd(), "f", 4096).unwrap();
+        assert!(cut.truncated);
+        assert_eq!(cut.bytes.len(), 4096);
+        let error = read(dir.as_fd(), "f", 4096).unwrap_err();
+        assert_eq!(error.problem, Problem::Truncated);
+    }
+
+    #[test]
+    fn a_fifo_without_a_writer_does_not_block() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let dir = rustix::fs::open(temp.path(), OFlags::PATH, Mode::empty()).unwrap();
+        assert_eq!(read(dir.as_fd(), "fifo", 10).unwrap(), b"");
+    }
+}

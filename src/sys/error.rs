@@ -1,0 +1,160 @@
+//! One error type for everything asked of the kernel: what was tried, on what, and what it said.
+
+use crate::model::gap::{Gap, Reason};
+use crate::model::text::Text;
+use nix::errno::Errno;
+use std::fmt;
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    Errno(Errno),
+    /// It did not answer before the deadline.
+    TimedOut,
+    /// It is longer than the bound.
+    Truncated,
+    /// It does not have the documented form; the word says which part.
+    Malformed(&'static str),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(errno) => f.write_str(errno.desc()),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Truncated => f.write_str("longer than the bound"),
+            Self::Malformed(part) => write!(f, "malformed {part}"),
+        }
+    }
+}
+
+/// A call that did not work: `cannot read /proc/42/stat: No such process`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot {doing} {object}: {problem}")]
+pub struct SysError {
+    /// What was tried, a verb in the infinitive.
+    pub doing: &'static str,
+    /// What it was tried on.
+    pub object: Text,
+    pub problem: Problem,
+}
+
+pub type Result<T> = std::result::Result<T, SysError>;
+
+impl SysError {
+    pub fn new(doing: &'static str, object: impl Into<Text>, errno: impl IntoErrno) -> Self {
+        Self {
+            doing,
+            object: object.into(),
+            problem: Problem::Errno(errno.into_errno()),
+        }
+    }
+
+    pub fn malformed(doing: &'static str, object: impl Into<Text>, part: &'static str) -> Self {
+        Self {
+            doing,
+            object: object.into(),
+            problem: Problem::Malformed(part),
+        }
+    }
+
+    pub const fn errno(&self) -> Option<Errno> {
+        match self.problem {
+            Problem::Errno(errno) => Some(errno),
+            _ => None,
+        }
+    }
+
+    /// The class that a caller treats differently. `ENOENT` below `/proc/PID` and `ESRCH` both
+    /// mean that it ended; `ENODEV` is a cgroup removed under an open file.
+    pub const fn reason(&self) -> Reason {
+        match self.problem {
+            Problem::Errno(Errno::EACCES | Errno::EPERM) => Reason::Denied,
+            Problem::Errno(Errno::ENOENT | Errno::ESRCH | Errno::ENODEV) => Reason::Gone,
+            Problem::Errno(_) => Reason::Unsupported,
+            Problem::TimedOut => Reason::Timeout,
+            Problem::Truncated => Reason::Truncated,
+            Problem::Malformed(_) => Reason::Malformed,
+        }
+    }
+
+    /// This error as a hole in a report.
+    pub fn gap(&self, what: &'static str) -> Gap {
+        Gap {
+            object: self.object.clone(),
+            what,
+            reason: self.reason(),
+        }
+    }
+}
+
+/// The error numbers of the crates that wrap system calls.
+pub trait IntoErrno {
+    fn into_errno(self) -> Errno;
+}
+
+impl IntoErrno for Errno {
+    fn into_errno(self) -> Errno {
+        self
+    }
+}
+
+impl IntoErrno for rustix::io::Errno {
+    fn into_errno(self) -> Errno {
+        Errno::from_raw(self.raw_os_error())
+    }
+}
+
+impl IntoErrno for std::io::Error {
+    fn into_errno(self) -> Errno {
+        self.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+    }
+}
+
+/// Attaches what was tried, on what.
+pub trait Context<T> {
+    fn context(self, doing: &'static str, object: impl Into<Text>) -> Result<T>;
+    fn with_context<O: Into<Text>>(
+        self,
+        doing: &'static str,
+        object: impl FnOnce() -> O,
+    ) -> Result<T>;
+}
+
+impl<T, E: IntoErrno> Context<T> for std::result::Result<T, E> {
+    fn context(self, doing: &'static str, object: impl Into<Text>) -> Result<T> {
+        self.map_err(|errno| SysError::new(doing, object, errno))
+    }
+
+    fn with_context<O: Into<Text>>(
+        self,
+        doing: &'static str,
+        object: impl FnOnce() -> O,
+    ) -> Result<T> {
+        self.map_err(|errno| SysError::new(doing, object(), errno))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_names_the_act_the_object_and_the_errno_and_nothing_raw() {
+        let error = SysError::new("read", b"/proc/4\x1b[2J/stat", Errno::ESRCH);
+        assert_eq!(
+            error.to_string(),
+            "cannot read /proc/4\\x1b[2J/stat: No such process"
+        );
+        assert_eq!(error.reason(), Reason::Gone);
+    }
+
+    #[test]
+    fn the_reasons_are_told_apart() {
+        let reason = |errno| SysError::new("open", "x", errno).reason();
+        assert_eq!(reason(Errno::EPERM), Reason::Denied);
+        assert_eq!(reason(Errno::EACCES), Reason::Denied);
+        assert_eq!(reason(Errno::ENODEV), Reason::Gone);
+        assert_eq!(reason(Errno::ENOSYS), Reason::Unsupported);
+    }
+}

@@ -1,0 +1,67 @@
+//! `/proc/PID/uid_map` and `gid_map`: user_namespaces(7).
+
+/// One range: `count` ids from `inside` on are the ids from `outside` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Range {
+    pub inside: u32,
+    pub outside: u32,
+    pub count: u32,
+}
+
+/// Lines of three numbers; at most 340 (the kernel's limit).
+pub fn parse(bytes: &[u8]) -> Option<Vec<Range>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.lines()
+        .take(340)
+        .map(|line| {
+            let mut numbers = line
+                .split_ascii_whitespace()
+                .map(|number| number.parse().ok());
+            Some(Range {
+                inside: numbers.next()??,
+                outside: numbers.next()??,
+                count: numbers.next()??,
+            })
+        })
+        .collect()
+}
+
+/// Whether `inside` means anything in this map.
+pub fn maps(map: &[Range], inside: u32) -> bool {
+    map.iter().any(|range| {
+        inside
+            .checked_sub(range.inside)
+            .is_some_and(|at| at < range.count)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captured_maps() {
+        let host = parse(b"         0          0 4294967295\n").unwrap();
+        assert!(maps(&host, 0) && maps(&host, 4_294_967_294));
+        let rootless =
+            parse(b"         0       1001          1\n         1     100000      65536\n").unwrap();
+        assert_eq!(
+            rootless[1],
+            Range {
+                inside: 1,
+                outside: 100_000,
+                count: 65536
+            }
+        );
+        assert!(maps(&rootless, 65536) && !maps(&rootless, 65537));
+        assert!(!maps(&parse(b"").unwrap(), 0));
+        assert_eq!(parse(b"0 0\n"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The kernel: system calls and pseudo-files as facts. No policy, no printing.
+
+pub mod bounded;
+pub mod caps;
+pub mod cgroupfs;
+pub mod error;
+pub mod fds;
+pub mod idmap;
+pub mod netlink;
+pub mod ns;
+pub mod pidfd;
+pub mod proc;
+pub mod raw;
+pub mod root;
+pub mod worker;

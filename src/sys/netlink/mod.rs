@@ -1,0 +1,1 @@
+//! Network facts of one network namespace. The only place with tokio.

@@ -1,0 +1,119 @@
+//! Namespace identities and the join.
+
+use super::error::{Context, Result, SysError};
+use crate::model::namespace::{Kind, Kinds, NsSet};
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The CLONE_NEW* bit of a kind.
+pub const fn clone_flag(kind: Kind) -> CloneFlags {
+    match kind {
+        Kind::Mnt => CloneFlags::CLONE_NEWNS,
+        Kind::Uts => CloneFlags::CLONE_NEWUTS,
+        Kind::Ipc => CloneFlags::CLONE_NEWIPC,
+        Kind::Net => CloneFlags::CLONE_NEWNET,
+        Kind::Pid => CloneFlags::CLONE_NEWPID,
+        Kind::Cgroup => CloneFlags::CLONE_NEWCGROUP,
+        Kind::User => CloneFlags::CLONE_NEWUSER,
+        // CLONE_NEWTIME, Linux 5.6; nix has no name for it.
+        Kind::Time => CloneFlags::from_bits_retain(0x80),
+    }
+}
+
+pub fn clone_flags(kinds: Kinds) -> CloneFlags {
+    kinds
+        .iter()
+        .fold(CloneFlags::empty(), |flags, kind| flags | clone_flag(kind))
+}
+
+/// The link's path below `/proc/PID`.
+const fn link(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Mnt => "ns/mnt",
+        Kind::Uts => "ns/uts",
+        Kind::Ipc => "ns/ipc",
+        Kind::Net => "ns/net",
+        Kind::Pid => "ns/pid",
+        Kind::Cgroup => "ns/cgroup",
+        Kind::User => "ns/user",
+        Kind::Time => "ns/time",
+    }
+}
+
+/// The inode of one namespace of the process whose `/proc/PID` this is, from the link's text:
+/// no inode is made, nothing is opened.
+pub fn identity(process: BorrowedFd<'_>, kind: Kind) -> nix::Result<u64> {
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 64];
+    let (text, _) = rustix::fs::readlinkat_raw(process, link(kind), &mut buffer)
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+    parse_link(text).ok_or(Errno::EINVAL)
+}
+
+/// `mnt:[4026531832]`
+fn parse_link(text: &[u8]) -> Option<u64> {
+    let open = text.iter().position(|byte| *byte == b'[')?;
+    let digits = text.get(open + 1..)?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Each identity that can be read, and why the first of the others cannot.
+pub fn identities(process: BorrowedFd<'_>) -> (NsSet, Option<Errno>) {
+    let mut set = NsSet::default();
+    let mut problem = None;
+    for kind in Kind::ALL {
+        match identity(process, kind) {
+            Ok(inode) => set.set(kind, inode),
+            // A kernel without this kind of namespace has no such link.
+            Err(Errno::ENOENT) if matches!(kind, Kind::Time | Kind::Cgroup | Kind::User) => {}
+            Err(errno) => problem = problem.or(Some(errno)),
+        }
+    }
+    (set, problem)
+}
+
+/// Joins every namespace of `kinds` of a process in one step: all of them, or none.
+/// setns(2) with a pidfd, Linux 5.8.
+pub fn join(pidfd: BorrowedFd<'_>, kinds: Kinds) -> nix::Result<()> {
+    nix::sched::setns(pidfd, clone_flags(kinds))
+}
+
+/// Opens one namespace of a process, to ask about it.
+pub fn open(process: BorrowedFd<'_>, kind: Kind) -> Result<OwnedFd> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::openat(process, link(kind), flags, rustix::fs::Mode::empty())
+        .context("open", link(kind))
+}
+
+/// The inode of the user namespace that owns a namespace; `None` where that is above the caller's.
+pub fn owner_inode(namespace: BorrowedFd<'_>) -> Result<Option<u64>> {
+    match super::raw::nsfs::owner(namespace) {
+        Ok(owner) => Ok(Some(
+            rustix::fs::fstat(owner.as_fd())
+                .context("examine", "a user namespace")?
+                .st_ino,
+        )),
+        Err(Errno::EPERM) => Ok(None),
+        Err(errno) => Err(SysError::new("find the owner of", "a namespace", errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_names_its_inode() {
+        assert_eq!(parse_link(b"mnt:[4026531832]"), Some(4_026_531_832));
+        assert_eq!(parse_link(b"mnt:[]"), None);
+        assert_eq!(parse_link(b"/tmp/[1"), None);
+        assert_eq!(parse_link(b"mnt:[99999999999999999999999]"), None);
+    }
+
+    #[test]
+    fn every_kind_has_a_bit_of_its_own() {
+        let all = clone_flags(Kinds::EVERY).bits();
+        assert_eq!(all.count_ones(), 8);
+        assert_eq!(clone_flag(Kind::Time).bits(), 0x80);
+    }
+}

@@ -1,0 +1,101 @@
+//! A process held by descriptor: it cannot be confused with another that gets its number.
+//!
+//! The pidfd comes first, `/proc/PID` is opened after it, and [`ProcessHandle::check_alive`] says
+//! afterwards whether what was read through the directory belonged to this process. See
+//! pidfd_open(2).
+
+use super::error::{Context, Problem, Result, SysError};
+use super::root::SysRoot;
+use crate::model::process::Pid;
+use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{PidfdFlags, Signal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A pinned process and its directory in `/proc`.
+#[derive(Debug)]
+pub struct ProcessHandle {
+    pid: Pid,
+    /// Absent only on a fixture, where no process is alive.
+    pidfd: Option<OwnedFd>,
+    dir: OwnedFd,
+}
+
+impl ProcessHandle {
+    /// Pins `pid`, then opens its directory.
+    pub fn open(root: &SysRoot, pid: Pid) -> Result<Self> {
+        let gone = || format!("pid {pid}");
+        let pidfd = if root.is_real() {
+            let raw = rustix::process::Pid::from_raw(pid.raw())
+                .ok_or_else(|| SysError::new("pin", gone(), Errno::EINVAL))?;
+            let pidfd = rustix::process::pidfd_open(raw, PidfdFlags::empty());
+            // EINVAL: a thread that is not its process's leader.
+            Some(pidfd.with_context("pin", gone)?)
+        } else {
+            None
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(root.proc(), pid.to_string(), flags, Mode::empty())
+            .with_context("open", || format!("/proc/{pid}"))?;
+        let handle = Self { pid, pidfd, dir };
+        handle.check_alive()?;
+        Ok(handle)
+    }
+
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// `/proc/PID`.
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// The pidfd; ESRCH on a fixture.
+    pub fn pidfd(&self) -> Result<BorrowedFd<'_>> {
+        match &self.pidfd {
+            Some(pidfd) => Ok(pidfd.as_fd()),
+            None => Err(SysError::new(
+                "pin",
+                format!("pid {}", self.pid),
+                Errno::ESRCH,
+            )),
+        }
+    }
+
+    /// Fails with ESRCH once the process has been reaped.
+    pub fn check_alive(&self) -> Result<()> {
+        let Some(pidfd) = &self.pidfd else {
+            return Ok(());
+        };
+        match signal_nothing(pidfd.as_fd()) {
+            // EPERM: alive, and not ours to signal.
+            Ok(()) | Err(Errno::EPERM) => Ok(()),
+            Err(errno) => Err(SysError {
+                doing: "find",
+                object: format!("pid {}", self.pid).into(),
+                problem: Problem::Errno(errno),
+            }),
+        }
+    }
+
+    /// The pidfd alone; the directory is closed.
+    pub fn into_pidfd(self) -> Result<OwnedFd> {
+        let pid = self.pid;
+        self.pidfd
+            .ok_or_else(|| SysError::new("pin", format!("pid {pid}"), Errno::ESRCH))
+    }
+}
+
+/// Sends a signal to exactly this process.
+pub fn send(pidfd: BorrowedFd<'_>, signal: nix::sys::signal::Signal) -> nix::Result<()> {
+    let Some(signal) = Signal::from_named_raw(signal as i32) else {
+        return Err(Errno::EINVAL);
+    };
+    rustix::process::pidfd_send_signal(pidfd, signal)
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
+}
+
+fn signal_nothing(pidfd: BorrowedFd<'_>) -> nix::Result<()> {
+    super::raw::signal::probe(pidfd)
+}

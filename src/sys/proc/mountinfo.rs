@@ -1,0 +1,156 @@
+//! `/proc/PID/mountinfo`: proc_pid_mountinfo(5).
+
+use crate::model::mount::Mount;
+use crate::model::text::Text;
+
+/// Every line that has the documented form, and how many had not.
+pub fn parse(bytes: &[u8]) -> (Vec<Mount>, usize) {
+    let mut malformed = 0;
+    let lines = bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    let mounts = lines
+        .filter_map(|line| {
+            line_of(line).or_else(|| {
+                malformed += 1;
+                None
+            })
+        })
+        .collect();
+    (mounts, malformed)
+}
+
+/// Fields are separated by single spaces and may be empty; the kernel writes space, tab, newline,
+/// backslash and `#` inside one as `\NNN`. Optional fields end with `-`.
+fn line_of(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let id = number(fields.next()?)?;
+    let parent_id = number(fields.next()?)?;
+    let device = std::str::from_utf8(fields.next()?).ok()?.to_owned();
+    let root = unescape(fields.next()?);
+    let target = unescape(fields.next()?);
+    let options = Text::new(fields.next()?);
+    let (mut shared, mut slave, mut unbindable) = (false, false, false);
+    loop {
+        let field = fields.next()?;
+        if field == b"-" {
+            break;
+        }
+        shared |= field.starts_with(b"shared:");
+        slave |= field.starts_with(b"master:");
+        unbindable |= field == b"unbindable";
+    }
+    let fs_type = unescape(fields.next()?);
+    let source = unescape(fields.next()?);
+    let fs_options = unescape(fields.next()?);
+    let propagation = match (shared, slave, unbindable) {
+        (true, true, _) => "shared slave",
+        (true, false, _) => "shared",
+        (false, true, _) => "slave",
+        (false, false, true) => "unbindable",
+        (false, false, false) => "private",
+    };
+    Some(Mount {
+        id,
+        parent_id,
+        device,
+        root,
+        target,
+        options,
+        propagation,
+        fs_type,
+        source,
+        fs_options,
+    })
+}
+
+fn number(field: &[u8]) -> Option<u32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// Undoes `\040` and its like; anything else stays.
+fn unescape(field: &[u8]) -> Text {
+    if !field.contains(&b'\\') {
+        return Text::new(field);
+    }
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        match (first, octal(after)) {
+            (b'\\', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    bytes.into()
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    let digits = std::str::from_utf8(digits.get(..3)?).ok()?;
+    if !digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit)) {
+        return None;
+    }
+    u8::from_str_radix(digits, 8).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_captured_overlay_line() {
+        let line = b"577 470 0:55 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b,upperdir=/u,workdir=/w\n";
+        let (mounts, malformed) = parse(line);
+        assert_eq!(malformed, 0);
+        let mount = &mounts[0];
+        assert_eq!((mount.id, mount.parent_id), (577, 470));
+        assert_eq!(mount.target, "/");
+        assert_eq!(mount.fs_type, "overlay");
+        assert_eq!(mount.propagation, "slave");
+        assert_eq!(mount.fs_options, "rw,lowerdir=/a:/b,upperdir=/u,workdir=/w");
+        assert!(!mount.read_only());
+    }
+
+    #[test]
+    fn escapes_are_undone_and_nothing_else_is() {
+        let line = b"1 2 0:1 / /a\\040b\\011c\\012d\\134040\\9 ro - tmpfs  rw\n";
+        let (mounts, _) = parse(line);
+        assert_eq!(mounts[0].target, "/a b\tc\nd\\040\\9");
+        assert_eq!(mounts[0].source, "");
+        assert!(mounts[0].read_only());
+    }
+
+    #[test]
+    fn a_target_cannot_forge_the_separator_and_a_bad_line_costs_itself_only() {
+        let lines = b"1 2 0:1 / /x\\040-\\040proc rw shared:3 - ext4 /dev/sda rw\nnonsense\n3 1 0:2 / /y rw - tmpfs t rw\n";
+        let (mounts, malformed) = parse(lines);
+        assert_eq!((mounts.len(), malformed), (2, 1));
+        assert_eq!(mounts[0].target, "/x - proc");
+        assert_eq!(mounts[0].propagation, "shared");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn any_target_survives_the_kernels_escaping(target in proptest::collection::vec(1_u8.., 0..40)) {
+            let mut line = b"1 2 0:1 / ".to_vec();
+            for byte in &target {
+                match byte {
+                    b' ' | b'\t' | b'\n' | b'\\' | b'#' => line.extend(format!("\\{byte:03o}").bytes()),
+                    byte => line.push(*byte),
+                }
+            }
+            line.extend(b" rw - tmpfs t rw\n");
+            proptest::prop_assert_eq!(&parse(&line).0[0].target, &Text::new(&target));
+        }
+    }
+}

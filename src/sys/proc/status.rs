@@ -1,0 +1,116 @@
+//! `/proc/PID/status`: proc_pid_status(5). Only the fields that nsx uses.
+
+use super::super::caps::CapSet;
+use crate::model::process::Pid;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Real, effective, saved and file-system uid, in the reader's user namespace.
+    pub uids: [u32; 4],
+    pub gids: [u32; 4],
+    pub groups: Vec<u32>,
+    /// The pid at each level, from the reader's pid namespace down to its own.
+    pub pids_by_level: Vec<Pid>,
+    pub threads: u32,
+    pub cap_effective: CapSet,
+    pub cap_bounding: CapSet,
+    pub no_new_privs: bool,
+    /// 0 off, 1 strict, 2 filter.
+    pub seccomp: u8,
+}
+
+/// Unknown fields are skipped, missing ones keep their default: older kernels have fewer.
+pub fn parse(bytes: &[u8]) -> Option<Status> {
+    let mut status = Status::default();
+    let mut seen_uid = false;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        let (key, value) = line.split_at(colon);
+        // The name is the only field that the process chooses; nothing else needs bytes.
+        let Ok(value) = std::str::from_utf8(value.get(1..).unwrap_or_default()) else {
+            continue;
+        };
+        let value = value.trim();
+        match key {
+            b"Uid" => {
+                status.uids = four(value)?;
+                seen_uid = true;
+            }
+            b"Gid" => status.gids = four(value)?,
+            b"Groups" => {
+                status.groups = value
+                    .split_ascii_whitespace()
+                    .flat_map(str::parse)
+                    .collect()
+            }
+            b"NSpid" => {
+                status.pids_by_level = value
+                    .split_ascii_whitespace()
+                    .flat_map(|n| Pid::parse(n.as_bytes()))
+                    .collect();
+            }
+            b"Threads" => status.threads = value.parse().ok()?,
+            b"CapEff" => status.cap_effective = CapSet::parse(value)?,
+            b"CapBnd" => status.cap_bounding = CapSet::parse(value)?,
+            b"NoNewPrivs" => status.no_new_privs = value == "1",
+            b"Seccomp" => status.seccomp = value.parse().ok()?,
+            _ => {}
+        }
+    }
+    seen_uid.then_some(status)
+}
+
+fn four(value: &str) -> Option<[u32; 4]> {
+    let mut numbers = value
+        .split_ascii_whitespace()
+        .map(|number| number.parse().ok());
+    Some([
+        numbers.next()??,
+        numbers.next()??,
+        numbers.next()??,
+        numbers.next()??,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPTURED: &[u8] = b"Name:\tsl\\nUid:\t9 9 9 9\\neep\xff\nUmask:\t0022\nState:\tS (sleeping)\n\
+        Tgid:\t30221\nPid:\t30221\nPPid:\t30176\nUid:\t0\t101\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t1 27 \n\
+        NStgid:\t30221\t29\nNSpid:\t30221\t29\nThreads:\t1\nCapEff:\t00000000a80425fb\n\
+        CapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
+
+    #[test]
+    fn a_captured_file_with_a_hostile_name() {
+        let status = parse(CAPTURED).unwrap();
+        assert_eq!(status.uids, [0, 101, 0, 0]);
+        assert_eq!(status.groups, [1, 27]);
+        assert_eq!(
+            status
+                .pids_by_level
+                .iter()
+                .map(|p| p.number())
+                .collect::<Vec<_>>(),
+            [30221, 29]
+        );
+        assert_eq!(status.cap_bounding.len(), 14);
+        assert!(status.no_new_privs);
+        assert_eq!(status.seccomp, 2);
+    }
+
+    #[test]
+    fn a_file_without_uids_is_no_status() {
+        assert_eq!(parse(b""), None);
+        assert_eq!(parse(b"Uid:\t0\t0\t0\n"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}

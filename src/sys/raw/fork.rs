@@ -1,0 +1,79 @@
+//! New processes: clone3(2), and the end of a child that must not run our destructors.
+
+use nix::errno::Errno;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Which side of a fork this is.
+#[derive(Debug)]
+pub enum Side {
+    Child,
+    Parent(Child),
+}
+
+/// A child and the descriptor that is it.
+#[derive(Debug)]
+pub struct Child {
+    pub pid: nix::unistd::Pid,
+    pub pidfd: OwnedFd,
+}
+
+/// `struct clone_args` up to `cgroup` (Linux 5.7).
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// Forks with `namespaces` (CLONE_NEW* bits) new in the child.
+///
+/// The caller has one thread: then the child may go on as an ordinary process. (A multi-threaded
+/// caller's child may use only async-signal-safe functions; `sys::worker` keeps to that.)
+pub fn fork(namespaces: u64) -> nix::Result<Side> {
+    let mut pidfd: libc::c_int = -1;
+    let mut args = CloneArgs {
+        flags: namespaces | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
+        pidfd: (&raw mut pidfd).expose_provenance() as u64,
+        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        ..CloneArgs::default()
+    };
+    // SAFETY: without CLONE_VM and with no stack given this is fork: the child gets a copy of the
+    // whole address space and returns here. The structure lives through the call.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
+    let pid = Errno::result(pid)?;
+    if pid == 0 {
+        return Ok(Side::Child);
+    }
+    // SAFETY: CLONE_PIDFD stored a new descriptor that nobody else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let pid = i32::try_from(pid).map_err(|_| Errno::ERANGE)?;
+    Ok(Side::Parent(Child {
+        pid: nix::unistd::Pid::from_raw(pid),
+        pidfd,
+    }))
+}
+
+/// Ends a forked child at once: no destructor, no exit handler, no flushing of the parent's buffers.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) only ends the process.
+    unsafe { libc::_exit(code) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structure_is_the_kernels_second_version_plus_cgroup() {
+        assert_eq!(size_of::<CloneArgs>(), 88); // CLONE_ARGS_SIZE_VER2
+    }
+}

@@ -1,0 +1,8 @@
+//! The only unsafe code: calls that neither nix nor rustix wraps, or that a compiler cannot check.
+//!
+//! One operation a block; each says which contract of the kernel or the C library makes it sound.
+#![allow(unsafe_code)]
+
+pub mod fork;
+pub mod nsfs;
+pub mod signal;

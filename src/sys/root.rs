@@ -1,0 +1,148 @@
+//! Where the system is read from: the real one, or a directory that looks like one.
+//!
+//! Everything on the reading side goes through a [`SysRoot`], so that hosts no test machine is can
+//! be tested from captures. `/proc` is opened once; what is below it is reached from that
+//! descriptor only.
+
+use super::bounded;
+use super::error::{Context, Result, SysError};
+use crate::model::text::Text;
+use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// `statfs` type of procfs (linux/magic.h).
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+
+/// The system to read.
+#[derive(Debug)]
+pub struct SysRoot {
+    /// Empty for the real system.
+    prefix: PathBuf,
+    proc: OwnedFd,
+}
+
+impl SysRoot {
+    /// The running system. Fails where `/proc` is not procfs: names planted there are not facts.
+    pub fn real() -> Result<Self> {
+        let proc = open_path(Path::new("/proc"))?;
+        let kind = rustix::fs::fstatfs(&proc)
+            .context("examine", "/proc")?
+            .f_type;
+        if kind != PROC_SUPER_MAGIC {
+            return Err(SysError::malformed(
+                "use",
+                "/proc",
+                "file system: it is not procfs",
+            ));
+        }
+        Ok(Self {
+            prefix: PathBuf::new(),
+            proc,
+        })
+    }
+
+    /// A directory with `proc`, `sys`, `run`, `var`, … below it.
+    pub fn fixture(prefix: &Path) -> Result<Self> {
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            proc: open_path(&prefix.join("proc"))?,
+        })
+    }
+
+    /// Whether processes are live, so that pidfds and joins mean something.
+    pub fn is_real(&self) -> bool {
+        self.prefix.as_os_str().is_empty()
+    }
+
+    pub fn proc(&self) -> BorrowedFd<'_> {
+        self.proc.as_fd()
+    }
+
+    /// The absolute `path` of the system as a path of ours.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix("/") {
+            Ok(relative) if !self.is_real() => self.prefix.join(relative),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// A directory of the host, by its absolute path; its own symbolic links are followed.
+    pub fn open_dir(&self, path: &Path) -> Result<OwnedFd> {
+        open_path(&self.path(path))
+    }
+
+    /// A small file of the host, by its absolute path.
+    pub fn read(&self, path: &Path, cap: usize) -> Result<Vec<u8>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+        else {
+            return Err(SysError::new("read", path_text(path), Errno::EINVAL));
+        };
+        let dir = self.open_dir(parent)?;
+        bounded::read(dir.as_fd(), name, cap).map_err(|error| SysError {
+            object: path_text(path),
+            ..error
+        })
+    }
+}
+
+/// Reads a regular file below `dir` that no symbolic link may lead to, up to `cap` bytes.
+pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let file =
+        rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve).context("open", path)?;
+    let stat = rustix::fs::fstat(&file).context("examine", path)?;
+    if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Err(SysError::malformed(
+            "read",
+            path,
+            "file: it is not a regular one",
+        ));
+    }
+    let mut bytes = Vec::new();
+    let cut = bounded::read_fd_into(file.as_fd(), cap, &mut bytes).context("read", path)?;
+    if cut {
+        return Err(SysError {
+            doing: "read",
+            object: path.into(),
+            problem: super::error::Problem::Truncated,
+        });
+    }
+    Ok(bytes)
+}
+
+/// The names in a directory, `.` and `..` left out.
+pub fn list(dir: BorrowedFd<'_>) -> Result<Vec<Text>> {
+    let readable = rustix::fs::openat(
+        dir,
+        ".",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .context("list", "a directory")?;
+    let mut names = Vec::new();
+    let entries = rustix::fs::Dir::new(readable).context("list", "a directory")?;
+    for entry in entries {
+        let entry = entry.context("list", "a directory")?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(Text::new(name));
+        }
+    }
+    Ok(names)
+}
+
+pub fn path_text(path: &Path) -> Text {
+    Text::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
+}
+
+fn open_path(path: &Path) -> Result<OwnedFd> {
+    rustix::fs::open(
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .with_context("open", || path_text(path))
+}
