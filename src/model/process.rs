@@ -57,6 +57,8 @@ pub struct Process {
     pub pid: Pid,
     pub parent: Option<Pid>,
     pub state: State,
+    /// Made by the kernel, for the kernel.
+    pub kernel_thread: bool,
     /// Command name, at most 15 bytes, chosen by the process.
     pub comm: Text,
     /// Start, in clock ticks since boot: with the pid, an identity.

@@ -78,6 +78,12 @@ pub fn open_dir(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     rustix::fs::openat(dir, name, flags, Mode::empty()).context("open", name)
 }
 
+/// Opens a directory of procfs through a link of the kernel's own (`self`).
+pub fn open_link(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, Mode::empty()).context("open", name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use super::error::{Context, Result, SysError};
 use crate::model::namespace::{Kind, Kinds, NsSet};
+use crate::model::process::Pid;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -44,8 +45,17 @@ const fn link(kind: Kind) -> &'static str {
 /// The inode of one namespace of the process whose `/proc/PID` this is, from the link's text:
 /// no inode is made, nothing is opened.
 pub fn identity(process: BorrowedFd<'_>, kind: Kind) -> nix::Result<u64> {
+    identity_at(process, link(kind))
+}
+
+/// The same by number below `/proc`, one call: for a first look that may mix processes.
+pub fn identity_of(proc: BorrowedFd<'_>, pid: Pid, kind: Kind) -> nix::Result<u64> {
+    identity_at(proc, &format!("{pid}/{}", link(kind)))
+}
+
+fn identity_at(dir: BorrowedFd<'_>, path: &str) -> nix::Result<u64> {
     let mut buffer = [std::mem::MaybeUninit::uninit(); 64];
-    let (text, _) = rustix::fs::readlinkat_raw(process, link(kind), &mut buffer)
+    let (text, _) = rustix::fs::readlinkat_raw(dir, path, &mut buffer)
         .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
     parse_link(text).ok_or(Errno::EINVAL)
 }

@@ -1,0 +1,254 @@
+//! Isolated processes → containers: grouped, recognised, and named from state on disk.
+
+use super::clock::Clock;
+use super::runtime::bundle::{self, Bundle};
+use super::runtime::recognise::{self, Recognised};
+use super::runtime::{docker, runc};
+use super::scan::{self, Scan};
+use crate::model::container::{Container, Runtime, State};
+use crate::model::gap::Gap;
+use crate::model::namespace::Kind;
+use crate::model::process::{Pid, Process};
+use crate::model::text::Text;
+use crate::sys::error::Result;
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, proc};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+
+/// Every container of the host, and what could not be seen.
+#[derive(Debug)]
+pub struct Containers {
+    /// By runtime, then by start.
+    pub list: Vec<Container>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Containers {
+    pub fn owner_of(&self, pid: Pid) -> Option<&Container> {
+        self.list.iter().find(|container| container.processes.binary_search(&pid).is_ok())
+    }
+}
+
+pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
+    let scan = scan::scan(root)?;
+    let mut groups: Vec<Group<'_>> = group(&scan).into_values().collect();
+    groups.sort_by_key(|group| group.init.pid);
+    let mut namer = Namer::new(root, &scan);
+    let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
+    list.sort_by_key(|container| (container.runtime, container.init_start_ticks, container.init));
+    let mut gaps = namer.gaps;
+    gaps.extend(scan.gaps);
+    Ok(Containers { list, gaps })
+}
+
+/// What makes processes one container: the engine's id, or else the namespaces they share.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Engine(Runtime, Vec<u8>),
+    Namespaces([Option<u64>; 3]),
+}
+
+struct Group<'a> {
+    recognised: Option<Recognised>,
+    init: &'a Process,
+    processes: Vec<Pid>,
+}
+
+fn group(scan: &Scan) -> HashMap<Key, Group<'_>> {
+    let mut groups: HashMap<Key, Group<'_>> = HashMap::new();
+    for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
+        let recognised = recognise::cgroup(process.cgroup.as_bytes());
+        let key = key_of(process, recognised.as_ref(), scan);
+        match groups.entry(key) {
+            std::collections::hash_map::Entry::Vacant(slot) => {
+                slot.insert(Group { recognised, init: process, processes: vec![process.pid] });
+            }
+            std::collections::hash_map::Entry::Occupied(mut slot) => {
+                let group = slot.get_mut();
+                group.processes.push(process.pid);
+                if comes_first(process, group.init) {
+                    group.init = process;
+                }
+            }
+        }
+    }
+    groups
+}
+
+fn key_of(process: &Process, recognised: Option<&Recognised>, scan: &Scan) -> Key {
+    match recognised {
+        Some(found) => Key::Engine(found.runtime, found.id.clone()),
+        None => {
+            let own = scan.host.differing(&process.namespaces);
+            let inode = |kind| process.namespaces.inode(kind).filter(|_| own.has(kind));
+            let (mnt, pid, net) = (inode(Kind::Mnt), inode(Kind::Pid), inode(Kind::Net));
+            // A network namespace is shared on purpose (pods, `ip netns`): it makes a group only
+            // where nothing else does.
+            let net = if mnt.is_none() && pid.is_none() { net } else { None };
+            Key::Namespaces([mnt, pid, net])
+        }
+    }
+}
+
+/// The older process; of two that started in the same tick the lower number.
+fn comes_first(candidate: &Process, current: &Process) -> bool {
+    (candidate.start_ticks, candidate.pid) < (current.start_ticks, current.pid)
+}
+
+/// Turns groups into containers with the help of what engines left on disk.
+struct Namer<'a> {
+    root: &'a SysRoot,
+    scan: &'a Scan,
+    clock: Clock,
+    docker: docker::Records,
+    runc: HashMap<(Pid, u64), String>,
+    addresses: HashMap<u64, Vec<IpAddr>>,
+    gaps: Vec<Gap>,
+}
+
+impl<'a> Namer<'a> {
+    fn new(root: &'a SysRoot, scan: &'a Scan) -> Self {
+        let runc = runc::entries(root)
+            .into_iter()
+            .map(|entry| ((entry.init, entry.init_start_ticks), entry.id))
+            .collect();
+        Self {
+            root,
+            scan,
+            clock: Clock::read(root),
+            docker: docker::Records::default(),
+            runc,
+            addresses: HashMap::new(),
+            gaps: Vec::new(),
+        }
+    }
+
+    fn container(&mut self, group: &Group<'_>) -> Container {
+        let init = group.init;
+        let own = self.scan.host.differing(&init.namespaces);
+        let mut container = Container {
+            runtime: Runtime::Unknown,
+            id: None,
+            name: None,
+            image: None,
+            state: State::Running,
+            init: init.pid,
+            init_start_ticks: init.start_ticks,
+            comm: init.comm.clone(),
+            processes: group.processes.clone(),
+            namespaces: init.namespaces,
+            own,
+            cgroup: best_path(init.cgroup.as_bytes()),
+            addresses: self.addresses(init, own.has(Kind::Net)),
+            started_unix_seconds: self.clock.started_unix_seconds(init.start_ticks),
+            age_seconds: self.clock.age_seconds(init.start_ticks),
+        };
+        self.identify(&mut container, group);
+        container
+    }
+
+    fn identify(&mut self, container: &mut Container, group: &Group<'_>) {
+        let bundle = self.bundle_of(group.init);
+        if let Some(found) = &group.recognised {
+            container.runtime = found.runtime;
+            let id = Text::new(&found.id);
+            match found.runtime {
+                Runtime::Lxc | Runtime::Nspawn | Runtime::Systemd => container.name = Some(id),
+                _ => container.id = Some(id),
+            }
+            container.cgroup = Text::new(&found.group);
+        }
+        let same_id = |bundle: &Bundle| {
+            group.recognised.as_ref().is_none_or(|found| found.id == bundle.id || found.is_host_service())
+        };
+        let bundle = bundle.filter(same_id);
+        if let Some(bundle) = &bundle {
+            container.runtime =
+                if bundle.namespace == b"moby" { Runtime::Docker } else { Runtime::Containerd };
+            container.id = Some(Text::new(&bundle.id));
+            container.name = None;
+        }
+        match container.runtime {
+            Runtime::Docker => self.name_docker(container, bundle.as_ref()),
+            Runtime::Unknown | Runtime::Oci | Runtime::Systemd | Runtime::Runc => {
+                self.name_by_state(container, group.init);
+            }
+            _ => {}
+        }
+    }
+
+    /// Docker's record counts only where it speaks of a process that is in this group.
+    fn name_docker(&mut self, container: &mut Container, bundle: Option<&Bundle>) {
+        let Some(id) = container.id.clone() else { return };
+        match self.docker.find(self.root, id.as_bytes(), bundle) {
+            Ok(Some(record)) => {
+                let here = Pid::new(record.init)
+                    .is_some_and(|pid| container.processes.binary_search(&pid).is_ok());
+                if here {
+                    container.name = Some(record.name.into());
+                    container.image = Some(record.image.into());
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.gaps.push(error.gap("name and image")),
+        }
+    }
+
+    fn name_by_state(&mut self, container: &mut Container, init: &Process) {
+        if let Some(id) = self.runc.get(&(init.pid, init.start_ticks)) {
+            container.runtime = Runtime::Runc;
+            container.id = Some(id.into());
+            container.name = Some(id.into());
+        } else if container.runtime == Runtime::Unknown && self.made_by_nsx(init) {
+            container.runtime = Runtime::Nsx;
+        }
+    }
+
+    /// Whether the parent is `nsx`, on the host: the supervisor that `nsx spawn` leaves there.
+    fn made_by_nsx(&self, init: &Process) -> bool {
+        let Some(parent) = self.host_parent(init) else { return false };
+        let mut comm = Vec::new();
+        let read = bounded::read_into(self.root.proc(), &format!("{parent}/comm"), 64, &mut comm);
+        read.is_ok() && matches!(comm.trim_ascii_end(), b"nsx" | b"nsx-spawn")
+    }
+
+    fn bundle_of(&self, init: &Process) -> Option<Bundle> {
+        bundle::of_shim(self.root, self.host_parent(init)?)
+    }
+
+    /// The parent, if it is a process of the host: what an isolated one says is not evidence.
+    fn host_parent(&self, init: &Process) -> Option<Pid> {
+        init.parent.filter(|parent| self.scan.find(*parent).is_none())
+    }
+
+    /// Read once for each network namespace.
+    fn addresses(&mut self, init: &Process, own: bool) -> Vec<IpAddr> {
+        let Some(inode) = init.namespaces.inode(Kind::Net).filter(|_| own) else {
+            return Vec::new();
+        };
+        let root = self.root;
+        self.addresses.entry(inode).or_insert_with(|| read_addresses(root, init.pid)).clone()
+    }
+}
+
+fn read_addresses(root: &SysRoot, pid: Pid) -> Vec<IpAddr> {
+    let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { return Vec::new() };
+    let file = |name| bounded::read_capped(dir.as_fd(), name, 1 << 20).unwrap_or_default().bytes;
+    let mut addresses = proc::fib::parse_v4(&file("net/fib_trie"));
+    addresses.extend(proc::fib::parse_v6(&file("net/if_inet6")));
+    addresses
+}
+
+/// The v2 path where it says something, else the memory controller's, else the longest.
+fn best_path(lines: &[u8]) -> Text {
+    let lines: Vec<_> = proc::cgroup::parse(lines).collect();
+    let telling = |line: &&proc::cgroup::Line<'_>| line.path.len() > 1;
+    let best = lines
+        .iter()
+        .find(|line| line.is_v2() && telling(line))
+        .or_else(|| lines.iter().find(|line| line.has(b"memory") && telling(line)))
+        .or_else(|| lines.iter().max_by_key(|line| line.path.len()));
+    best.map_or_else(|| Text::from("/"), |line| Text::new(line.path))
+}

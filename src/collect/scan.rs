@@ -1,0 +1,152 @@
+//! One pass over /proc: the processes whose mount, pid or network namespace is not the host's.
+//!
+//! An ordinary process costs three `readlinkat`; only an isolated one is looked at more closely,
+//! and then through its own directory descriptor, so that a reused pid cannot mix two processes.
+
+use crate::model::gap::{Gap, Reason};
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::{Pid, Process};
+use crate::model::text::Text;
+use crate::sys::error::Result;
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, ns, proc, root};
+use nix::errno::Errno;
+use std::os::fd::{AsFd, BorrowedFd};
+
+#[derive(Debug)]
+pub struct Scan {
+    /// The namespaces everything else is compared with.
+    pub host: NsSet,
+    /// By pid.
+    pub isolated: Vec<Process>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Scan {
+    pub fn find(&self, pid: Pid) -> Option<&Process> {
+        let at = self.isolated.binary_search_by_key(&pid, |process| process.pid).ok()?;
+        self.isolated.get(at)
+    }
+}
+
+pub fn scan(root: &SysRoot) -> Result<Scan> {
+    let host = host_namespaces(root);
+    let mut pids: Vec<Pid> =
+        root::list(root.proc())?.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
+    pids.sort_unstable();
+    let mut isolated = Vec::new();
+    let mut hidden = 0_u32;
+    let mut buffer = Vec::new();
+    for pid in pids {
+        match visit(root, pid, &host, &mut buffer) {
+            Visit::Isolated(process) => isolated.push(*process),
+            Visit::Hidden => hidden += 1,
+            Visit::OfTheHost | Visit::Gone => {}
+        }
+    }
+    let gaps = hidden_gap(hidden).into_iter().collect();
+    Ok(Scan { host, isolated, gaps })
+}
+
+fn hidden_gap(hidden: u32) -> Option<Gap> {
+    let object = match hidden {
+        0 => return None,
+        1 => Text::from("1 process"),
+        many => Text::from(format!("{many} processes")),
+    };
+    Some(Gap { object, what: "namespaces", reason: Reason::Denied })
+}
+
+enum Visit {
+    Isolated(Box<Process>),
+    OfTheHost,
+    /// Its namespaces are not ours to read, and its cgroup does not tell a container.
+    Hidden,
+    Gone,
+}
+
+fn visit(root: &SysRoot, pid: Pid, host: &NsSet, buffer: &mut Vec<u8>) -> Visit {
+    match differs(root.proc(), pid, host) {
+        Ok(false) => Visit::OfTheHost,
+        Ok(true) => match read_process(root, pid, buffer) {
+            Some(process) => Visit::Isolated(Box::new(process)),
+            None => Visit::Gone,
+        },
+        // hidepid=1 says EPERM, an ordinary /proc EACCES.
+        Err(Errno::EACCES | Errno::EPERM) => visit_hidden(root, pid, buffer),
+        Err(_) => Visit::Gone,
+    }
+}
+
+/// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
+fn visit_hidden(root: &SysRoot, pid: Pid, buffer: &mut Vec<u8>) -> Visit {
+    let Some(process) = read_process(root, pid, buffer) else { return Visit::Gone };
+    let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())
+        .is_some_and(|found| !found.is_host_service());
+    // The host's own init defines what the host is; kernel threads are always the host's.
+    let of_the_host = pid.number() == 1 || process.kernel_thread;
+    match (in_container, of_the_host) {
+        (true, _) => Visit::Isolated(Box::new(process)),
+        (false, true) => Visit::OfTheHost,
+        (false, false) => Visit::Hidden,
+    }
+}
+
+/// Whether one of the three namespaces that isolate differs from the host's.
+fn differs(proc: BorrowedFd<'_>, pid: Pid, host: &NsSet) -> std::result::Result<bool, Errno> {
+    for kind in [Kind::Mnt, Kind::Pid, Kind::Net] {
+        if Some(ns::identity_of(proc, pid, kind)?) != host.inode(kind) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Everything about one process, through its own directory. `None`: it ended meanwhile.
+pub fn read_process(root: &SysRoot, pid: Pid, buffer: &mut Vec<u8>) -> Option<Process> {
+    let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+    read_process_at(dir.as_fd(), buffer)
+}
+
+/// The same through a directory that is already open.
+pub fn read_process_at(dir: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Process> {
+    bounded::read_into(dir, "stat", bounded::SMALL, buffer).ok()?;
+    let stat = proc::stat::parse(buffer)?;
+    let (namespaces, _) = ns::identities(dir);
+    // A process may sit in many hierarchies with names of up to a page each.
+    bounded::read_into(dir, "cgroup", bounded::SMALL, buffer).ok()?;
+    Some(Process {
+        pid: stat.pid,
+        parent: stat.parent,
+        state: stat.state,
+        kernel_thread: stat.is_kernel_thread(),
+        comm: stat.comm,
+        start_ticks: stat.start_ticks,
+        namespaces,
+        cgroup: Text::new(buffer),
+    })
+}
+
+/// The namespaces of pid 1; where they may not be read those of the first kernel thread, which
+/// never leaves the initial ones; else our own.
+fn host_namespaces(root: &SysRoot) -> NsSet {
+    let mut buffer = Vec::new();
+    let init = Pid::new(1).and_then(|pid| read_process(root, pid, &mut buffer));
+    let kthreadd = Pid::new(2)
+        .and_then(|pid| read_process(root, pid, &mut buffer))
+        .filter(|process| process.kernel_thread);
+    let own = bounded::open_link(root.proc(), "self")
+        .ok()
+        .and_then(|dir| read_process_at(dir.as_fd(), &mut buffer));
+    let mut host = NsSet::default();
+    for kind in Kind::ALL {
+        let known = [&init, &kthreadd, &own]
+            .into_iter()
+            .flatten()
+            .find_map(|process| process.namespaces.inode(kind));
+        if let Some(inode) = known {
+            host.set(kind, inode);
+        }
+    }
+    host
+}
