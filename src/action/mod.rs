@@ -1,1 +1,14 @@
-//! TBD
+//! Changes the system: joins namespaces, makes new ones, runs programs in them.
+//!
+//! From the first change to the exec of the program there is one thread, nothing is looked up and
+//! nothing is parsed: what is needed has been read and checked before.
+
+pub mod cgroup;
+pub mod enter;
+pub mod error;
+pub mod launch;
+pub mod mounts;
+pub mod plan;
+pub mod pty;
+pub mod spawn;
+pub mod supervise;

@@ -1,1 +1,27 @@
-//! x
+//! Talks: arguments in, results and errors out, exit codes.
+
+pub mod args;
+pub mod cmd;
+pub mod context;
+pub mod entry;
+pub mod environment;
+pub mod error;
+pub mod options;
+pub mod output;
+
+/// The whole command line, for man pages, completions and help texts.
+pub fn definition() -> clap::Command {
+    clap::Command::new("nsx")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .subcommand_required(true)
+        .subcommand(cmd::ps::definition())
+        .subcommand(cmd::enter::definition())
+        .subcommand(cmd::spawn::definition())
+}
+
+/// The JSON Schema of each command's output.
+#[cfg(feature = "schema")]
+pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+    vec![("nsx.ps.1", cmd::ps::schema())]
+}

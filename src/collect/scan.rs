@@ -69,6 +69,8 @@ fn visit(root: &SysRoot, pid: Pid, host: &NsSet, buffer: &mut Vec<u8>) -> Visit 
     match differs(root.proc(), pid, host) {
         Ok(false) => Visit::OfTheHost,
         Ok(true) => match read_process(root, pid, buffer) {
+            // One of the kernel's own threads has a mount namespace for devtmpfs.
+            Some(process) if process.kernel_thread => Visit::OfTheHost,
             Some(process) => Visit::Isolated(Box::new(process)),
             None => Visit::Gone,
         },

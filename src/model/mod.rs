@@ -1,8 +1,10 @@
 //! The nouns: plain data, no input or output, no layout.
 
 pub mod cgroup;
+pub mod confinement;
 pub mod container;
 pub mod gap;
+pub mod host;
 pub mod inspection;
 pub mod mount;
 pub mod namespace;

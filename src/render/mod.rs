@@ -1,1 +1,11 @@
-//! TBD
+//! Model → bytes. Pure: no system, no terminal, no clock.
+//!
+//! Outside bytes arrive as [`Text`](crate::model::text::Text), whose `Display` is safe; JSON and
+//! TSV go through serializers.
+
+pub mod column;
+pub mod human;
+pub mod json;
+pub mod plan;
+pub mod ps;
+pub mod table;

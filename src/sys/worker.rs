@@ -1,1 +1,162 @@
-//! x
+//! Reads that may never answer, done by a process that can be abandoned.
+//!
+//! `cmdline` and `environ` are read from a process's memory and wait for its memory lock, which a
+//! container can hold for ever. A forked child reads; after the deadline it is killed and left
+//! behind, and what it was waiting for is reported as timed out.
+
+use super::bounded;
+use super::error::{Problem, Result, SysError};
+use super::raw::fork::{self, Side};
+use crate::model::text::Text;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// One file to read: a directory and a name below it.
+pub type Request<'a> = (BorrowedFd<'a>, &'a CStr);
+
+/// Reads each file up to `cap` bytes. All of them together take at most `deadline`; a single one
+/// that does not answer is given up after a quarter of it, and the rest are still read.
+///
+/// The caller has one thread.
+pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Vec<u8>>> {
+    let end = Instant::now() + deadline;
+    let patience = deadline / 4;
+    let mut answers = Vec::with_capacity(requests.len());
+    while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
+        if Instant::now() >= end {
+            answers.extend(rest.iter().map(|request| Err(failed(*request, Problem::TimedOut))));
+            break;
+        }
+        match start(rest, cap) {
+            Ok(worker) => {
+                collect(&worker, rest, patience, end, &mut answers);
+                worker.abandon();
+            }
+            Err(errno) => {
+                answers.extend(rest.iter().map(|request| Err(failed(*request, Problem::Errno(errno)))));
+            }
+        }
+    }
+    answers
+}
+
+fn failed((_, name): Request<'_>, problem: Problem) -> SysError {
+    SysError { doing: "read", object: Text::new(name.to_bytes()), problem }
+}
+
+struct Worker {
+    child: fork::Child,
+    answers: OwnedFd,
+}
+
+impl Worker {
+    /// Killed, and reaped only if that takes no waiting: a process stuck in the kernel is left to
+    /// whoever inherits it.
+    fn abandon(self) {
+        let _ = super::pidfd::send(self.child.pidfd.as_fd(), Signal::SIGKILL);
+        let mut ended = [PollFd::new(&self.child.pidfd, PollFlags::IN)];
+        let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        let _ = rustix::event::poll(&mut ended, Some(&moment));
+        let flags = nix::sys::wait::WaitPidFlag::WNOHANG | nix::sys::wait::WaitPidFlag::WEXITED;
+        let _ = nix::sys::wait::waitid(nix::sys::wait::Id::PIDFd(self.child.pidfd.as_fd()), flags);
+    }
+}
+
+fn start(requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Errno> {
+    let (answers, sink) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+    match fork::fork(0)? {
+        Side::Child => {
+            drop(answers);
+            for request in requests {
+                if answer(*request, cap, &sink).is_err() {
+                    break;
+                }
+            }
+            fork::exit_now(0)
+        }
+        Side::Parent(child) => Ok(Worker { child, answers }),
+    }
+}
+
+/// In the child: an errno (0 for none), a length, the bytes.
+fn answer((dir, name): Request<'_>, cap: usize, sink: &OwnedFd) -> rustix::io::Result<()> {
+    let mut bytes = Vec::new();
+    let name = name.to_str().map_err(|_| rustix::io::Errno::INVAL)?;
+    let errno = match bounded::read_into(dir, name, cap, &mut bytes) {
+        Ok(_) => 0,
+        Err(errno) => {
+            bytes.clear();
+            errno.raw_os_error()
+        }
+    };
+    let length = u32::try_from(bytes.len()).map_err(|_| rustix::io::Errno::FBIG)?;
+    write_all(sink, &[errno.to_ne_bytes(), length.to_ne_bytes()].concat())?;
+    write_all(sink, &bytes)
+}
+
+fn write_all(sink: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(sink, bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Takes answers until all are there or one does not come.
+fn collect(
+    worker: &Worker,
+    requests: &[Request<'_>],
+    patience: Duration,
+    end: Instant,
+    answers: &mut Vec<Result<Vec<u8>>>,
+) {
+    for request in requests {
+        let until = (Instant::now() + patience).min(end);
+        let answer = match take(worker, until) {
+            Ok((0, bytes)) => Ok(bytes),
+            Ok((errno, _)) => Err(failed(*request, Problem::Errno(Errno::from_raw(errno)))),
+            Err(problem) => {
+                answers.push(Err(failed(*request, problem)));
+                return;
+            }
+        };
+        answers.push(answer);
+    }
+}
+
+fn take(worker: &Worker, until: Instant) -> std::result::Result<(i32, Vec<u8>), Problem> {
+    let mut head = [0; 8];
+    fill(worker, &mut head, until)?;
+    let [a, b, c, d, e, f, g, h] = head;
+    let mut bytes = vec![0; u32::from_ne_bytes([e, f, g, h]) as usize];
+    fill(worker, &mut bytes, until)?;
+    Ok((i32::from_ne_bytes([a, b, c, d]), bytes))
+}
+
+fn fill(worker: &Worker, mut buffer: &mut [u8], until: Instant) -> std::result::Result<(), Problem> {
+    while !buffer.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(|_| Problem::TimedOut)?;
+        let mut ready = [PollFd::new(&worker.answers, PollFlags::IN)];
+        match rustix::event::poll(&mut ready, Some(&left)) {
+            Ok(0) => return Err(Problem::TimedOut),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Problem::Errno(Errno::from_raw(errno.raw_os_error()))),
+        }
+        match rustix::io::read(&worker.answers, &mut *buffer) {
+            Ok(0) => return Err(Problem::Errno(Errno::EPIPE)),
+            Ok(count) => buffer = buffer.get_mut(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Problem::Errno(Errno::from_raw(errno.raw_os_error()))),
+        }
+    }
+    Ok(())
+}

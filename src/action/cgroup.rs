@@ -1,0 +1,105 @@
+//! A cgroup for one spawned program: made before it starts, removed when it has ended.
+
+use super::error::ActionError;
+use crate::sys::error::{Context, SysError};
+use crate::sys::root::path_text;
+use nix::errno::Errno;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where a new group can be made, as the reading side found it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The directory in which the group is made.
+    pub parent: PathBuf,
+    pub version: MemoryVersion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryVersion {
+    V1,
+    V2,
+}
+
+/// A group of ours; removed when dropped.
+#[derive(Debug)]
+pub struct Group {
+    directory: PathBuf,
+}
+
+impl Group {
+    /// Makes `nsx-PID` with a memory limit; swap is limited with it where the kernel can.
+    pub fn with_memory_limit(site: &Site, bytes: u64) -> Result<Self, ActionError> {
+        let directory = site.parent.join(format!("nsx-{}", std::process::id()));
+        fs::create_dir(&directory).with_context("make", || path_text(&directory))?;
+        let group = Self { directory };
+        match site.version {
+            MemoryVersion::V1 => {
+                group.write("memory.limit_in_bytes", &bytes.to_string())?;
+                group.write_if_there("memory.memsw.limit_in_bytes", &bytes.to_string())?;
+            }
+            MemoryVersion::V2 => {
+                group.write("memory.max", &bytes.to_string())?;
+                group.write_if_there("memory.swap.max", "0")?;
+            }
+        }
+        Ok(group)
+    }
+
+    pub fn add(&self, process: nix::unistd::Pid) -> Result<(), ActionError> {
+        self.write("cgroup.procs", &process.to_string())
+    }
+
+    fn write(&self, file: &str, value: &str) -> Result<(), ActionError> {
+        let path = self.directory.join(file);
+        write(&path, value).with_context("write", || path_text(&path))?;
+        Ok(())
+    }
+
+    fn write_if_there(&self, file: &str, value: &str) -> Result<(), ActionError> {
+        let path = self.directory.join(file);
+        match write(&path, value) {
+            Err(errno) if errno.kind() != std::io::ErrorKind::NotFound => {
+                Err(SysError::new("write", path_text(&path), errno).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Never creates: a file that is missing is a missing feature.
+fn write(path: &Path, value: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+}
+
+impl Drop for Group {
+    /// What still runs in it is killed; the kernel needs a moment to let an emptied group go.
+    fn drop(&mut self) {
+        for _ in 0..200 {
+            match rustix::fs::rmdir(&self.directory).map_err(|e| Errno::from_raw(e.raw_os_error())) {
+                Err(Errno::EBUSY) => {}
+                _ => return,
+            }
+            if write(&self.directory.join("cgroup.kill"), "1").is_err() {
+                self.kill_one_by_one();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Group {
+    /// For v1, which has no cgroup.kill.
+    #[expect(clippy::disallowed_methods, reason = "a kernel file of a group that is ours, one pid a line")]
+    fn kill_one_by_one(&self) {
+        let processes = fs::read_to_string(self.directory.join("cgroup.procs")).unwrap_or_default();
+        for pid in processes.lines().filter_map(|line| line.parse().ok()) {
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid),
+                nix::sys::signal::Signal::SIGKILL,
+            );
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The last steps before a program: what it inherits, what it must not, and its exec.
+
+use super::error::ActionError;
+use crate::model::text::Text;
+use crate::sys::error::Context;
+use crate::sys::raw;
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+/// A program, its arguments and environment, as exec takes them.
+#[derive(Debug)]
+pub struct Program {
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    /// Where a bare name is searched, in order.
+    path: Vec<CString>,
+}
+
+impl Program {
+    /// Fails on an empty command and on a NUL byte anywhere.
+    pub fn new(
+        command: &[OsString],
+        environment: &[(OsString, OsString)],
+    ) -> Result<Self, ActionError> {
+        let nul = || ActionError::Refused("a NUL byte cannot be passed to a program".to_owned());
+        let arguments = command
+            .iter()
+            .map(|word| CString::new(word.as_bytes()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| nul())?;
+        let Some(name) = arguments.first() else {
+            return Err(ActionError::Refused("the command is empty".to_owned()));
+        };
+        let path = candidates(name, environment).ok_or_else(nul)?;
+        let environment = environment
+            .iter()
+            .map(|(key, value)| CString::new([key.as_bytes(), value.as_bytes()].join(&b'=')))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| nul())?;
+        Ok(Self { arguments, environment, path })
+    }
+
+    pub fn name(&self) -> Text {
+        self.arguments.first().map(|name| Text::new(name.as_bytes())).unwrap_or_default()
+    }
+
+    /// Becomes the program; returns only why it could not.
+    pub fn exec(&self) -> ActionError {
+        let mut denied = None;
+        for candidate in &self.path {
+            match nix::unistd::execve(candidate, &self.arguments, &self.environment) {
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(errno) => denied = denied.or(Some((candidate, errno))),
+                Ok(never) => match never {},
+            }
+        }
+        match denied {
+            Some((candidate, errno)) => ActionError::NotExecutable(Text::new(candidate.as_bytes()), errno),
+            None => ActionError::CommandNotFound(self.name()),
+        }
+    }
+}
+
+/// The paths that exec tries: the name itself if it has a slash, else it in each directory of PATH.
+fn candidates(name: &CStr, environment: &[(OsString, OsString)]) -> Option<Vec<CString>> {
+    if name.to_bytes().contains(&b'/') || name.is_empty() {
+        return Some(vec![name.to_owned()]);
+    }
+    let path = environment.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
+    let path = path.unwrap_or_else(|| OsStr::new(DEFAULT_PATH)).as_bytes();
+    path.split(|byte| *byte == b':')
+        .map(|directory| {
+            let directory = if directory.is_empty() { b"." } else { directory };
+            CString::new([directory, name.to_bytes()].join(&b'/')).ok()
+        })
+        .collect()
+}
+
+/// Where programs are where nobody said so.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Makes this process worthless to an attacker who sees it on its way: not traceable or readable
+/// by others, no core file. The soft core limit that was is returned for the program.
+pub fn protect() -> Result<u64, ActionError> {
+    set_protected(true)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_CORE).context("read", "the core file limit")?;
+    setrlimit(Resource::RLIMIT_CORE, 0, hard).context("set", "the core file limit")?;
+    Ok(soft)
+}
+
+/// Whether others may trace this process, read its memory and own its files in /proc.
+pub fn set_protected(protected: bool) -> Result<(), ActionError> {
+    nix::sys::prctl::set_dumpable(!protected).context("protect", "this process")?;
+    Ok(())
+}
+
+/// What was true of signals and limits when nsx was started, given back to the program.
+#[derive(Debug)]
+pub struct Inherited {
+    pub core_limit: u64,
+    pub signal_mask: SigSet,
+}
+
+/// Everything between the last change and exec, in the program's own process. Nothing is opened.
+pub fn become_program(program: &Program, inherited: &Inherited) -> ActionError {
+    // Credentials may have changed since: changing them makes a process dumpable again.
+    if let Err(error) = set_protected(true) {
+        return error;
+    }
+    if let Err(errno) = raw::fds::close_above_standard_on_exec() {
+        return crate::sys::error::SysError::new("close", "descriptors above 2", errno).into();
+    }
+    // The run-time library ignores SIGPIPE; a program must not inherit that.
+    if let Err(errno) = raw::signal::set_default(Signal::SIGPIPE) {
+        return crate::sys::error::SysError::new("reset", "SIGPIPE", errno).into();
+    }
+    let restored = getrlimit(Resource::RLIMIT_CORE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_CORE, inherited.core_limit.min(hard), hard))
+        .and_then(|()| sigprocmask(SigmaskHow::SIG_SETMASK, Some(&inherited.signal_mask), None));
+    if let Err(errno) = restored {
+        return crate::sys::error::SysError::new("restore", "limits and signals", errno).into();
+    }
+    program.exec()
+}
+
+/// Dies with the process that `parent` pins: set, then checked, since it may be gone already.
+pub fn die_with(parent: &OwnedFd) -> Result<(), ActionError> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("tie", "the program to nsx")?;
+    let mut ended = [rustix::event::PollFd::new(parent, rustix::event::PollFlags::IN)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    match rustix::event::poll(&mut ended, Some(&now)).context("watch", "nsx")? {
+        0 => Ok(()),
+        _ => Err(ActionError::Refused("nsx ended".to_owned())),
+    }
+}
+
+/// A pidfd of this process.
+pub fn own_pidfd() -> Result<OwnedFd, ActionError> {
+    let me = rustix::process::getpid();
+    Ok(rustix::process::pidfd_open(me, rustix::process::PidfdFlags::empty()).context("pin", "nsx")?)
+}
+
+/// Tells the parent why this child will not become the program, and ends it.
+pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
+    let mut report = vec![error.exit()];
+    report.extend_from_slice(error.to_string().as_bytes());
+    // At most a page: written whole or, if the parent is gone, for nobody.
+    report.truncate(4096);
+    let _ = rustix::io::write(status.as_fd(), &report);
+    raw::fork::exit_now(i32::from(error.exit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(name: &str, path: Option<&str>) -> Vec<String> {
+        let environment: Vec<_> = path.map(|path| ("PATH".into(), path.into())).into_iter().collect();
+        let program = Program::new(&[name.into()], &environment).unwrap();
+        program.path.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_bare_name_is_searched_and_a_path_is_not() {
+        assert_eq!(tried("ip", Some("/a:/b")), ["/a/ip", "/b/ip"]);
+        assert_eq!(tried("ip", Some(":/b")), ["./ip", "/b/ip"]);
+        assert_eq!(tried("./ip", Some("/a")), ["./ip"]);
+        assert_eq!(tried("ip", None).len(), 6);
+    }
+
+    #[test]
+    fn what_exec_cannot_take_is_refused_before_anything_changes() {
+        assert!(Program::new(&[], &[]).is_err());
+        assert!(Program::new(&["a\0b".into()], &[]).is_err());
+        assert!(Program::new(&["a".into()], &[("K".into(), "v\0".into())]).is_err());
+    }
+}

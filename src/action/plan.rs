@@ -1,0 +1,163 @@
+//! What `enter` is going to do, decided before anything is done. Pure; `--dry-run` prints it.
+
+use crate::model::namespace::{Kind, Kinds, NsSet};
+use crate::model::process::Pid;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wish {
+    /// Kinds named one by one.
+    pub named: Kinds,
+    /// All that differ; also where none was named.
+    pub all: bool,
+    /// No terminal of its own for the program.
+    pub no_pty: bool,
+}
+
+/// What is known about both sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    pub target: Pid,
+    pub ours: NsSet,
+    pub theirs: NsSet,
+    /// Uid and gid 0 exist in the target's user namespace.
+    pub root_is_mapped: bool,
+    /// The target's user namespace forbids setgroups(2).
+    pub setgroups_denied: bool,
+    /// One of our standard descriptors is a terminal.
+    pub on_a_terminal: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub target: Pid,
+    /// Joined in one step.
+    pub join: Kinds,
+    /// Asked for and left alone, since they are ours already.
+    pub equal: Kinds,
+    /// The program is a child: only a child is in a joined pid namespace.
+    pub fork: bool,
+    /// The program comes from the target's file system.
+    pub foreign_program: bool,
+    pub pty: bool,
+    /// Become uid and gid 0 of the joined user namespace.
+    pub become_root: bool,
+    /// Drop supplementary groups, which mean nothing in the joined user namespace.
+    pub drop_groups: bool,
+}
+
+/// Why there is nothing sensible to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    #[error("the namespaces of pid {0} cannot be read")]
+    Unreadable(Pid),
+    #[error("nothing to join: pid {0} shares every namespace that was asked for with us")]
+    NothingToJoin(Pid),
+}
+
+pub fn plan(wish: Wish, facts: &Facts) -> Result<Plan, PlanError> {
+    let all = wish.all || wish.named.is_empty();
+    let wanted = if all { Kinds::EVERY } else { wish.named };
+    let differing = facts.ours.differing(&facts.theirs);
+    // A kind that this kernel lacks is unknown on both sides; one known on our side only was hidden.
+    let hidden = facts.theirs.unknown().iter().any(|kind| facts.ours.inode(kind).is_some());
+    if hidden {
+        return Err(PlanError::Unreadable(facts.target));
+    }
+    let mut join = Kinds::NONE;
+    let mut equal = Kinds::NONE;
+    for kind in wanted.iter() {
+        if differing.has(kind) {
+            join = join.with(kind);
+        } else if facts.ours.inode(kind).is_some() {
+            equal = equal.with(kind);
+        }
+    }
+    if join.is_empty() {
+        return Err(PlanError::NothingToJoin(facts.target));
+    }
+    let foreign_program = join.has(Kind::Mnt);
+    let pty = foreign_program && facts.on_a_terminal && !wish.no_pty;
+    let user = join.has(Kind::User);
+    Ok(Plan {
+        target: facts.target,
+        join,
+        equal,
+        fork: join.has(Kind::Pid) || pty,
+        foreign_program,
+        pty,
+        become_root: user && facts.root_is_mapped,
+        drop_groups: user && facts.root_is_mapped && !facts.setgroups_denied,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(differing: &[Kind]) -> Facts {
+        let mut ours = NsSet::default();
+        let mut theirs = NsSet::default();
+        for kind in Kind::ALL {
+            ours.set(kind, 1);
+            theirs.set(kind, if differing.contains(&kind) { 2 } else { 1 });
+        }
+        Facts {
+            target: Pid::new(42).unwrap(),
+            ours,
+            theirs,
+            root_is_mapped: true,
+            setgroups_denied: false,
+            on_a_terminal: true,
+        }
+    }
+
+    fn wish(named: &[Kind]) -> Wish {
+        Wish { named: named.iter().copied().collect(), ..Wish::default() }
+    }
+
+    #[test]
+    fn no_option_means_everything_that_differs() {
+        let plan = plan(wish(&[]), &facts(&[Kind::Net, Kind::Pid])).unwrap();
+        assert_eq!(plan.join.to_string(), "net pid");
+        assert_eq!(plan.equal.to_string(), "mnt uts ipc cgroup user time");
+        assert!(plan.fork);
+        assert!(!plan.pty, "the program is the host's: it may have our terminal");
+    }
+
+    #[test]
+    fn the_network_alone_needs_no_child_and_no_terminal() {
+        let plan = plan(wish(&[Kind::Net]), &facts(&Kind::ALL)).unwrap();
+        assert_eq!(plan.join, Kinds::NONE.with(Kind::Net));
+        assert!(!plan.fork && !plan.pty && !plan.become_root);
+    }
+
+    #[test]
+    fn a_program_of_the_target_gets_a_terminal_of_its_own() {
+        let facts = facts(&[Kind::Mnt]);
+        assert!(plan(wish(&[Kind::Mnt]), &facts).unwrap().pty);
+        assert!(!plan(Wish { no_pty: true, ..wish(&[Kind::Mnt]) }, &facts).unwrap().pty);
+        let elsewhere = Facts { on_a_terminal: false, ..facts };
+        assert!(!plan(wish(&[Kind::Mnt]), &elsewhere).unwrap().fork);
+    }
+
+    #[test]
+    fn joining_what_is_ours_is_refused() {
+        let refused = plan(wish(&[Kind::Net]), &facts(&[Kind::Mnt])).unwrap_err();
+        assert_eq!(refused, PlanError::NothingToJoin(Pid::new(42).unwrap()));
+    }
+
+    #[test]
+    fn a_hidden_namespace_is_never_taken_for_an_equal_one() {
+        let mut hidden = facts(&[Kind::Net]);
+        hidden.theirs = NsSet::default();
+        assert_eq!(plan(wish(&[Kind::Net]), &hidden), Err(PlanError::Unreadable(hidden.target)));
+    }
+
+    #[test]
+    fn credentials_follow_the_user_namespace() {
+        let facts = Facts { setgroups_denied: true, ..facts(&[Kind::User]) };
+        let plan = plan(wish(&[]), &facts).unwrap();
+        assert!(plan.become_root && !plan.drop_groups);
+    }
+}

@@ -1,0 +1,201 @@
+//! Waits for a child as if it were the caller's own: signals go through, stops are mirrored, the
+//! end is the same end.
+
+use super::error::ActionError;
+use super::pty::Terminal;
+use crate::sys::error::Context;
+use crate::sys::pidfd;
+use crate::sys::raw::{self, fork::Child};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use rustix::event::{PollFd, PollFlags};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Exited(u8),
+    Killed(Signal),
+}
+
+/// Every signal, caught by descriptor from before the fork, so that none is lost between.
+#[derive(Debug)]
+pub struct Signals {
+    descriptor: SignalFd,
+    /// The mask to give back to the program.
+    pub mask_before: SigSet,
+}
+
+impl Signals {
+    pub fn catch() -> Result<Self, ActionError> {
+        let mut mask_before = SigSet::empty();
+        let all = SigSet::all();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut mask_before))
+            .context("block", "signals")?;
+        // An ignored SIGCHLD (some daemons leave that to their children) would lose the exit status.
+        raw::signal::set_default(Signal::SIGCHLD).context("reset", "SIGCHLD")?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
+        Ok(Self { descriptor, mask_before })
+    }
+}
+
+/// Runs until the child has ended. `status` is the pipe on which it reports, before its exec, why
+/// there will be none.
+pub fn supervise(
+    child: &Child,
+    signals: &Signals,
+    status: OwnedFd,
+    mut terminal: Option<Terminal>,
+) -> Result<Ending, ActionError> {
+    let mut status = Some(status);
+    let mut report = Vec::new();
+    let ending = loop {
+        let ready = wait_for_something(signals, status.as_ref(), terminal.as_ref())?;
+        if ready.status && let Some(pipe) = &status && !read_report(pipe, &mut report) {
+            status = None;
+        }
+        if let Some(terminal) = &mut terminal {
+            terminal.relay();
+        }
+        if ready.signal && let Some(ending) = take_signals(child, signals, terminal.as_mut())? {
+            break ending;
+        }
+    };
+    if let Some(terminal) = terminal {
+        terminal.drain();
+    }
+    if let Some(pipe) = &status {
+        while read_report(pipe, &mut report) {}
+    }
+    match report.split_first() {
+        Some((exit, message)) => {
+            let message = String::from_utf8_lossy(message).into_owned();
+            Err(ActionError::InChild { exit: *exit, message })
+        }
+        None => Ok(ending),
+    }
+}
+
+#[derive(Default)]
+struct Ready {
+    signal: bool,
+    status: bool,
+}
+
+fn wait_for_something(
+    signals: &Signals,
+    status: Option<&OwnedFd>,
+    terminal: Option<&Terminal>,
+) -> Result<Ready, ActionError> {
+    let mut watched = vec![PollFd::new(&signals.descriptor, PollFlags::IN)];
+    if let Some(status) = status {
+        watched.push(PollFd::new(status, PollFlags::IN));
+    }
+    if let Some(terminal) = terminal {
+        terminal.watch(&mut watched);
+    }
+    match rustix::event::poll(&mut watched, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(errno) => Err(errno).context("wait for", "the program")?,
+    }
+    let ready = |at: usize| watched.get(at).is_some_and(|fd| !fd.revents().is_empty());
+    Ok(Ready { signal: ready(0), status: status.is_some() && ready(1) })
+}
+
+/// False at the end of the pipe.
+fn read_report(pipe: &OwnedFd, report: &mut Vec<u8>) -> bool {
+    let mut bytes = [0; 4096];
+    match rustix::io::read(pipe, &mut bytes) {
+        Ok(0) => false,
+        Ok(count) => {
+            report.extend_from_slice(bytes.get(..count).unwrap_or_default());
+            true
+        }
+        Err(errno) => errno == rustix::io::Errno::INTR,
+    }
+}
+
+/// Handles everything that arrived; the child's end, if it has come.
+fn take_signals(
+    child: &Child,
+    signals: &Signals,
+    mut terminal: Option<&mut Terminal>,
+) -> Result<Option<Ending>, ActionError> {
+    while let Some(info) = signals.descriptor.read_signal().context("read", "signals")? {
+        let Ok(number) = i32::try_from(info.ssi_signo) else { continue };
+        let signal = Signal::try_from(number);
+        match signal {
+            Ok(Signal::SIGCHLD) => {
+                if let Some(ending) = reap(child, terminal.as_deref_mut())? {
+                    return Ok(Some(ending));
+                }
+            }
+            other => {
+                match (other, &mut terminal) {
+                    (Ok(Signal::SIGWINCH), Some(terminal)) => terminal.resize(),
+                    // Continued, perhaps in the foreground after a time in the background.
+                    (Ok(Signal::SIGCONT), Some(terminal)) => terminal.make_raw(),
+                    _ => {}
+                }
+                forward(child, other.ok(), info.ssi_code, terminal.is_some());
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What the terminal's driver sends goes to the whole foreground group, the program included;
+/// sending it on would deliver it twice. A program on a terminal of its own is in another group.
+fn forward(child: &Child, signal: Option<Signal>, code: i32, own_terminal: bool) {
+    const SI_KERNEL: i32 = 0x80;
+    if let Some(signal) = signal && (code != SI_KERNEL || own_terminal) {
+        // It may have ended meanwhile: then there is nobody to tell.
+        let _ = pidfd::send(child.pidfd.as_fd(), signal);
+    }
+}
+
+fn reap(child: &Child, terminal: Option<&mut Terminal>) -> Result<Option<Ending>, ActionError> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
+    match waitid(Id::PIDFd(child.pidfd.as_fd()), flags) {
+        Ok(WaitStatus::Exited(_, code)) => Ok(Some(Ending::Exited(code.to_le_bytes()[0]))),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Ending::Killed(signal))),
+        Ok(WaitStatus::Stopped(..)) => {
+            stop_too(child, terminal);
+            Ok(None)
+        }
+        Ok(_) | Err(Errno::EINTR) => Ok(None),
+        Err(errno) => Ok(Err(errno).context("wait for", "the program")?),
+    }
+}
+
+/// Stops with the child, and sets it going again when continued.
+fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
+    if let Some(terminal) = &mut terminal {
+        terminal.restore();
+    }
+    let _ = raise(Signal::SIGSTOP);
+    if let Some(terminal) = terminal {
+        terminal.make_raw();
+        terminal.resize();
+    }
+    let _ = pidfd::send(child.pidfd.as_fd(), Signal::SIGCONT);
+}
+
+/// Ends this process as the program ended: with its code, or of its signal.
+pub fn end_alike(ending: Ending) -> u8 {
+    match ending {
+        Ending::Exited(code) => code,
+        Ending::Killed(signal) => {
+            let _ = raw::signal::set_default(signal);
+            let mut only = SigSet::empty();
+            only.add(signal);
+            let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None);
+            let _ = raise(signal);
+            // Still here: a signal that does not end a process.
+            128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(127))
+        }
+    }
+}

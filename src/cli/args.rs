@@ -1,0 +1,163 @@
+//! Options that every reading command has.
+
+use super::context::Context;
+use super::error::{Failure, Kind};
+use super::output;
+use crate::model::gap::{Gap, Reason};
+use crate::render::column::Style;
+use crate::render::table::Layout;
+use crate::sys::root::SysRoot;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns for people.
+    Table,
+    /// The same with more columns.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line, without the envelope.
+    Jsonl,
+    /// Tab-separated values headed by column keys.
+    Tsv,
+    /// One name, id or PID a line.
+    Name,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// How to print.
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table", hide_default_value = true)]
+    format: Format,
+    /// JSON: the same as -o json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// One name a line: the same as -o name.
+    #[arg(short, long, conflicts_with_all = ["format", "json"])]
+    quiet: bool,
+    /// Columns to show; +LIST adds to the default ones.
+    #[arg(long, value_name = "LIST")]
+    pub columns: Option<String>,
+    /// No line of headings.
+    #[arg(long)]
+    no_headings: bool,
+    /// Plain numbers: bytes and seconds.
+    #[arg(long)]
+    bytes: bool,
+    /// Colour in a terminal (auto), always or never.
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    color: Color,
+    /// Exit with 6 if anything could not be seen.
+    #[arg(long)]
+    strict: bool,
+    /// Read this directory instead of the running system.
+    #[arg(long, value_name = "DIR", hide = true)]
+    sysroot: Option<PathBuf>,
+}
+
+impl Output {
+    pub fn format(&self) -> Format {
+        match (self.json, self.quiet) {
+            (true, _) => Format::Json,
+            (_, true) => Format::Name,
+            _ => self.format,
+        }
+    }
+
+    pub fn layout(&self, context: &Context) -> Layout {
+        let whole = self.format() == Format::Tsv;
+        let style = Style { bytes: self.bytes || whole, whole };
+        Layout { headings: !self.no_headings, width: context.width, style }
+    }
+
+    pub fn colour(&self, context: &Context) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => context.colour_welcome,
+        }
+    }
+
+    pub fn root(&self) -> Result<SysRoot, Failure> {
+        Ok(match &self.sysroot {
+            Some(directory) => SysRoot::fixture(directory)?,
+            None => SysRoot::real()?,
+        })
+    }
+
+    /// Writes the result, says on standard error what is missing from it, and chooses the code.
+    pub fn finish(&self, context: &Context, text: &str, gaps: &[Gap]) -> Result<ExitCode, Failure> {
+        output::write(text)?;
+        if let Some(summary) = summary(gaps) {
+            output::say(&context.program, &summary);
+        }
+        if self.strict && !gaps.is_empty() {
+            return Ok(ExitCode::from(Kind::Partial as u8));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// `1 process: namespaces could not be read (permission denied); run as root to see more`
+fn summary(gaps: &[Gap]) -> Option<String> {
+    let first = gaps.first()?;
+    let reason = match first.reason {
+        Reason::Denied => "permission denied",
+        Reason::Gone => "ended meanwhile",
+        Reason::Unsupported => "not supported here",
+        Reason::Malformed => "malformed",
+        Reason::Timeout => "no answer in time",
+        Reason::Truncated => "too long; cut",
+    };
+    let more = match gaps.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more (see gaps in --json)"),
+    };
+    let denied = gaps.iter().any(|gap| gap.reason == Reason::Denied);
+    let advice = if denied && !rustix::process::geteuid().is_root() { "; run as root to see more" } else { "" };
+    Some(format!("{} of {} could not be read ({reason}){more}{advice}", first.what, first.object))
+}
+
+/// Parses with clap. Help and version are results; anything else is a usage failure.
+pub fn parse<T: clap::Parser>(context: &Context, arguments: Vec<OsString>) -> Result<Result<T, ExitCode>, Failure> {
+    let argv = std::iter::once(OsString::from(&context.program)).chain(arguments);
+    match T::try_parse_from(argv) {
+        Ok(parsed) => Ok(Ok(parsed)),
+        Err(error) if !error.use_stderr() => {
+            output::write(&error.render().to_string())?;
+            Ok(Err(ExitCode::SUCCESS))
+        }
+        Err(error) => {
+            let text = error.render().to_string();
+            let message = text.strip_prefix("error: ").unwrap_or(&text);
+            let message = message.lines().next().unwrap_or_default();
+            Err(Failure::usage(message).hint(format!("see `{} --help`", context.program)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_one_line_and_advises() {
+        let gap = |reason| Gap { object: "3 processes".into(), what: "namespaces", reason };
+        assert_eq!(summary(&[]), None);
+        let one = summary(&[gap(Reason::Timeout)]).unwrap();
+        assert_eq!(one, "namespaces of 3 processes could not be read (no answer in time)");
+        let two = summary(&[gap(Reason::Gone), gap(Reason::Gone)]).unwrap();
+        assert!(two.contains("and 1 more"));
+    }
+}

@@ -1,0 +1,41 @@
+//! What the surroundings say: environment and terminal. Read here once, and nowhere else.
+#![expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+
+#[derive(Debug)]
+pub struct Context {
+    /// As errors name it: `nsx ps`.
+    pub program: String,
+    pub stdout_is_terminal: bool,
+    /// Columns of the terminal on standard output.
+    pub width: Option<usize>,
+    /// `NO_COLOR` is unset or empty, and the terminal is not a dumb one.
+    pub colour_welcome: bool,
+}
+
+impl Context {
+    pub fn new(command: &str) -> Self {
+        let stdout = std::io::stdout();
+        let stdout_is_terminal = stdout.is_terminal();
+        let size = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            program: format!("nsx {command}"),
+            stdout_is_terminal,
+            width: size.filter(|columns| stdout_is_terminal && *columns > 0),
+            colour_welcome: stdout_is_terminal && !no_colour && !dumb,
+        }
+    }
+
+    /// The caller's whole environment, in its order.
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        std::env::vars_os().collect()
+    }
+
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+}

@@ -1,0 +1,95 @@
+//! One main for every binary: find the command, run it, turn its result into an exit code.
+
+use super::context::Context;
+use super::error::{Failure, Kind};
+use super::{cmd, output};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// A command as the binaries see it.
+#[derive(Debug)]
+pub struct Command {
+    pub name: &'static str,
+    pub run: fn(&Context, Vec<OsString>) -> Result<ExitCode, Failure>,
+}
+
+/// The main of a binary that is one command.
+pub fn run(command: &Command) -> ExitCode {
+    let arguments = std::env::args_os().skip(1).collect();
+    run_with(command, arguments)
+}
+
+/// The main of `nsx`: the command is the name it was called by, or its first argument.
+pub fn run_front() -> ExitCode {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let called = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    let called = std::path::Path::new(&called).file_name().and_then(|name| name.to_str());
+    let by_name = called.and_then(|name| name.strip_prefix("nsx-")).and_then(find);
+    if let Some(command) = by_name {
+        return run_with(command, arguments);
+    }
+    let first = if arguments.is_empty() { None } else { Some(arguments.remove(0)) };
+    match first.as_ref().and_then(|word| word.to_str()) {
+        Some("-h" | "--help" | "help") => match arguments.first().and_then(|word| word.to_str()) {
+            Some(word) => match find(word) {
+                Some(command) => run_with(command, vec!["--help".into()]),
+                None => unknown(word),
+            },
+            None => finish("nsx", output::write(FRONT_HELP).map(|()| ExitCode::SUCCESS)),
+        },
+        Some("-V" | "--version") => {
+            let version = concat!("nsx ", env!("CARGO_PKG_VERSION"), "\n");
+            finish("nsx", output::write(version).map(|()| ExitCode::SUCCESS))
+        }
+        Some(word) => match find(word) {
+            Some(command) => run_with(command, arguments),
+            None => unknown(word),
+        },
+        None if first.is_some() => unknown("(not UTF-8)"),
+        None => {
+            let failure = Failure::usage("a command is missing");
+            finish("nsx", Err(failure.hint("`nsx --help` lists the commands")))
+        }
+    }
+}
+
+const FRONT_HELP: &str = include_str!("help/nsx.txt");
+
+fn find(word: &str) -> Option<&'static Command> {
+    cmd::ALL.iter().copied().find(|command| command.name == word)
+}
+
+fn unknown(word: &str) -> ExitCode {
+    let word = crate::model::text::Text::from(word);
+    let failure = Failure::usage(format!("there is no command {word}"));
+    finish("nsx", Err(failure.hint("`nsx --help` lists the commands")))
+}
+
+fn run_with(command: &Command, arguments: Vec<OsString>) -> ExitCode {
+    let context = Context::new(command.name);
+    report_panics(context.program.clone());
+    if let Err(error) = crate::sys::fds::fill_standard() {
+        return finish(&context.program, Err(error.into()));
+    }
+    finish(&context.program, (command.run)(&context, arguments))
+}
+
+fn finish(program: &str, result: Result<ExitCode, Failure>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            output::say_failure(program, &failure);
+            ExitCode::from(failure.kind as u8)
+        }
+    }
+}
+
+/// A defect of ours ends with a code of its own, not with a signal and a core file.
+fn report_panics(program: String) {
+    std::panic::set_hook(Box::new(move |info| {
+        let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        let failure = Failure::new(Kind::Internal, format!("internal error{place}"));
+        output::say_failure(&program, &failure.hint("this is a defect of nsx; please report it"));
+        crate::sys::raw::fork::exit_now(i32::from(Kind::Internal as u8));
+    }));
+}

@@ -1,0 +1,70 @@
+//! The environment that a program gets.
+
+use super::context::Context;
+use super::error::{Failure, Kind};
+use crate::action::launch::DEFAULT_PATH;
+use crate::sys::pidfd::ProcessHandle;
+use crate::sys::worker;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+type Environment = Vec<(OsString, OsString)>;
+
+/// What a program of the target may know of ours: how to talk to the terminal, nothing else. A
+/// program of the host gets everything.
+pub fn for_program(context: &Context, foreign: bool) -> Environment {
+    if !foreign {
+        return context.environment();
+    }
+    let harmless = ["TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "TZ"];
+    let mut environment: Environment =
+        vec![("PATH".into(), DEFAULT_PATH.into()), ("HOME".into(), "/root".into())];
+    for name in harmless {
+        if let Some(value) = context.variable(name) {
+            environment.push((name.into(), value));
+        }
+    }
+    environment
+}
+
+/// The block that the target was started with. Its memory is read, so it may never answer: the
+/// read is given up after a second.
+pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
+    let deadline = Duration::from_secs(1);
+    let mut read = worker::read_each(&[(target.dir().as_fd(), c"environ")], 1 << 20, deadline);
+    let block = match read.pop() {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(error)) => return Err(error.into()),
+        None => return Err(Failure::new(Kind::Failed, "cannot read the target's environment")),
+    };
+    Ok(parse(&block))
+}
+
+/// `KEY=VALUE` ended by NUL; anything else is left out, and of a repeated key the last stays.
+fn parse(block: &[u8]) -> Environment {
+    let mut environment = Environment::new();
+    for entry in block.split(|byte| *byte == 0) {
+        let Some(at) = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) else { continue };
+        let (key, value) = entry.split_at(at);
+        let key = OsStr::from_bytes(key);
+        environment.retain(|(known, _)| known != key);
+        environment.push((key.to_owned(), OsStr::from_bytes(value.get(1..).unwrap_or_default()).to_owned()));
+    }
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_taken_apart_and_what_is_no_entry_left_out() {
+        let parsed = parse(b"A=1\0=x\0nonsense\0B=a=b\0A=2\0\0C=\xff");
+        let expected: Environment = [("B", "a=b".as_bytes()), ("A", b"2"), ("C", b"\xff")]
+            .map(|(key, value)| (key.into(), OsStr::from_bytes(value).to_owned()))
+            .into();
+        assert_eq!(parsed, expected);
+    }
+}

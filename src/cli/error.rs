@@ -1,0 +1,92 @@
+//! Errors as people and scripts see them: one message, one hint, one exit code.
+
+use crate::collect::target::TargetError;
+use crate::model::gap::Reason;
+use crate::sys::error::SysError;
+use std::fmt;
+
+/// Exit codes; nsx(1) documents them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    Failed = 1,
+    Usage = 2,
+    NotFound = 3,
+    Denied = 4,
+    Unsupported = 5,
+    Partial = 6,
+    Internal = 70,
+    /// `enter` and `spawn`: nsx itself failed.
+    Launcher = 125,
+    NotExecutable = 126,
+    CommandNotFound = 127,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    pub kind: Kind,
+    /// Safe to print: made of our own words and escaped text.
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), hint: None }
+    }
+
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The same failure of a command whose own codes belong to the program it runs.
+    #[must_use]
+    pub fn of_launcher(self) -> Self {
+        match self.kind {
+            Kind::NotExecutable | Kind::CommandNotFound => self,
+            _ => Self { kind: Kind::Launcher, ..self },
+        }
+    }
+}
+
+impl From<SysError> for Failure {
+    fn from(error: SysError) -> Self {
+        let kind = match error.reason() {
+            Reason::Denied => Kind::Denied,
+            Reason::Gone => Kind::NotFound,
+            Reason::Unsupported => Kind::Unsupported,
+            Reason::Malformed | Reason::Timeout | Reason::Truncated => Kind::Failed,
+        };
+        let failure = Self::new(kind, error);
+        if kind == Kind::Denied && !rustix::process::geteuid().is_root() {
+            return failure.hint("run it as root");
+        }
+        failure
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        let message = error.to_string();
+        match error {
+            TargetError::System(error) => error.into(),
+            TargetError::Ambiguous { .. } => Self::usage(message)
+                .hint("name one of them by its id, by its pid, or as RUNTIME:NAME"),
+            TargetError::NoProcess(_) | TargetError::NotAPid(_) | TargetError::NoContainer(_) => {
+                Self::new(Kind::NotFound, message).hint("`nsx ps` lists what there is")
+            }
+            TargetError::Zombie(_) => Self::new(Kind::NotFound, message)
+                .hint("its namespaces are gone; name another process of the container"),
+            TargetError::Thread(_) => {
+                Self::new(Kind::NotFound, message).hint("name the process: `Tgid` in /proc/TID/status")
+            }
+            TargetError::Ended(_) => Self::new(Kind::NotFound, message),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! A target's ids and limits of privilege, and our own, read before a program joins it.
+
+use crate::model::confinement::{Confinement, IdRules};
+use crate::model::namespace::NsSet;
+use crate::sys::error::Result;
+use crate::sys::pidfd::ProcessHandle;
+use crate::sys::proc::status::{self, Status};
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, idmap, ns};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Our own namespaces.
+pub fn own_namespaces(root: &SysRoot) -> Result<NsSet> {
+    let own = bounded::open_link(root.proc(), "self")?;
+    Ok(ns::identities(own.as_fd()).0)
+}
+
+pub fn id_rules(target: &ProcessHandle) -> IdRules {
+    let file = |name| bounded::read(target.dir(), name, bounded::SMALL).unwrap_or_default();
+    let has_root = |name| idmap::parse(&file(name)).is_some_and(|map| idmap::maps(&map, 0));
+    IdRules {
+        root_is_mapped: has_root("uid_map") && has_root("gid_map"),
+        setgroups_denied: file("setgroups").trim_ascii() == b"deny",
+    }
+}
+
+/// `None` where either side cannot be read.
+pub fn confinement(root: &SysRoot, target: &ProcessHandle) -> Option<Confinement> {
+    let own = bounded::open_link(root.proc(), "self").ok()?;
+    let (ours, theirs) = (status(own.as_fd())?, status(target.dir())?);
+    Some(Confinement {
+        capabilities: theirs.cap_bounding.len(),
+        we_have_more: !theirs.cap_bounding.contains_all(ours.cap_effective),
+        seccomp: theirs.seccomp == 2,
+        no_new_privs: theirs.no_new_privs,
+    })
+}
+
+fn status(process: BorrowedFd<'_>) -> Option<Status> {
+    status::parse(&bounded::read(process, "status", bounded::LARGE).ok()?)
+}

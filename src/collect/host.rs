@@ -1,0 +1,14 @@
+//! Which host a report speaks of.
+
+use crate::model::host::Host;
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::root::SysRoot;
+
+pub fn collect_host(root: &SysRoot) -> Host {
+    let line = |name| {
+        let bytes = bounded::read(root.proc(), name, bounded::SMALL).unwrap_or_default();
+        Text::new(bytes.trim_ascii_end())
+    };
+    Host { hostname: line("sys/kernel/hostname"), kernel: line("sys/kernel/osrelease") }
+}

@@ -1,0 +1,25 @@
+//! The JSON envelope that every command's result comes in.
+
+use crate::model::gap::Gap;
+use crate::model::host::Host;
+use serde::Serialize;
+
+/// `{"schema":"nsx.ps/1","host":{…},"data":…,"gaps":[…]}`
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Envelope<'a, T> {
+    /// Name and version. Within a version fields are added, never renamed or removed.
+    pub schema: &'static str,
+    pub host: &'a Host,
+    pub data: T,
+    /// What could not be seen, and why.
+    pub gaps: &'a [Gap],
+}
+
+/// One line. Strings from outside are escaped by their type, so that no control or
+/// bidirectional character is in it, escaped or not.
+pub fn line<T: Serialize>(value: &T) -> serde_json::Result<String> {
+    let mut line = serde_json::to_string(value)?;
+    line.push('\n');
+    Ok(line)
+}

@@ -1,0 +1,165 @@
+//! Rows as a borderless table or as tab-separated values.
+
+use super::column::{Column, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use unicode_width::UnicodeWidthStr;
+
+/// Narrower than this a column says nothing.
+const NARROWEST: usize = 8;
+/// Blanks between columns.
+const GUTTER: usize = 2;
+
+/// How the table is laid out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    pub headings: bool,
+    /// Columns of the terminal; `None`: nothing is cut.
+    pub width: Option<usize>,
+    pub style: Style,
+}
+
+/// Aligned columns, no borders, no blanks at line ends.
+pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
+    let mut cells: Vec<Vec<String>> = rows.iter().map(|row| cells_of(row, columns, layout.style)).collect();
+    if layout.headings {
+        cells.insert(0, columns.iter().map(|column| column.heading.to_owned()).collect());
+    }
+    if let Some(width) = layout.width {
+        let cuttable: Vec<bool> = columns.iter().map(|column| column.cuttable).collect();
+        cut_to(&mut cells, &cuttable, width);
+    }
+    let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
+    align(cells, &right)
+}
+
+/// Lines of cells as one text, each column as wide as its widest cell.
+pub fn align(cells: Vec<Vec<String>>, right: &[bool]) -> String {
+    if cells.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.add_rows(cells);
+    let last = right.len().saturating_sub(1);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if at == last { 0 } else { u16::try_from(GUTTER).unwrap_or(2) }));
+        if right.get(at).copied().unwrap_or_default() {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Tab-separated, headed by the column keys. No cell holds a tab or a newline: they are escaped.
+pub fn tsv<T>(rows: &[T], columns: &[&Column<T>], headings: bool, style: Style) -> String {
+    let mut text = String::new();
+    if headings {
+        let keys: Vec<&str> = columns.iter().map(|column| column.key).collect();
+        text.push_str(&keys.join("\t"));
+        text.push('\n');
+    }
+    for row in rows {
+        text.push_str(&cells_of(row, columns, style).join("\t"));
+        text.push('\n');
+    }
+    text
+}
+
+fn cells_of<T>(row: &T, columns: &[&Column<T>], style: Style) -> Vec<String> {
+    columns.iter().map(|column| (column.cell)(row, style)).collect()
+}
+
+/// Shortens the widest cuttable column, again and again, until the line fits or nothing is left
+/// to give.
+fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
+    let count = cuttable.len();
+    let mut widths: Vec<usize> = (0..count)
+        .map(|at| cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0))
+        .collect();
+    loop {
+        let total: usize = widths.iter().sum::<usize>() + GUTTER * count.saturating_sub(1);
+        let Some(excess) = total.checked_sub(width).filter(|excess| *excess > 0) else { break };
+        let widest = widths
+            .iter_mut()
+            .zip(cuttable)
+            .filter(|(width, cuttable)| **cuttable && **width > NARROWEST)
+            .map(|(width, _)| width)
+            .max();
+        let Some(widest) = widest else { break };
+        // One column at a time, so that two long columns end up equally long.
+        *widest -= if excess > 16 { (*widest - NARROWEST).clamp(1, 4) } else { 1 };
+    }
+    for row in cells {
+        for (cell, width) in row.iter_mut().zip(&widths) {
+            cut(cell, *width);
+        }
+    }
+}
+
+/// Cuts to a display width, the cut marked by `…`.
+pub fn cut(cell: &mut String, width: usize) {
+    if cell.width() <= width {
+        return;
+    }
+    let mut kept = 0;
+    let mut end = 0;
+    for (at, c) in cell.char_indices() {
+        kept += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if kept > width.saturating_sub(1) {
+            end = at;
+            break;
+        }
+    }
+    cell.truncate(end);
+    cell.push('…');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [Column<(&str, u32)>; 2] = [
+        Column { key: "name", heading: "NAME", right: false, cuttable: true, cell: |row, _| row.0.to_owned() },
+        Column { key: "procs", heading: "PROCS", right: true, cuttable: false, cell: |row, _| row.1.to_string() },
+    ];
+
+    fn layout(width: Option<usize>) -> Layout {
+        Layout { headings: true, width, style: Style::default() }
+    }
+
+    #[test]
+    fn columns_are_aligned_and_wide_characters_count_twice() {
+        let rows = [("web", 3), ("日本", 12)];
+        let columns: Vec<_> = COLUMNS.iter().collect();
+        assert_eq!(table(&rows, &columns, layout(None)), "NAME  PROCS\nweb       3\n日本     12\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_the_cuttable_column_only() {
+        let rows = [("a-very-long-name-indeed", 4_000_000)];
+        let columns: Vec<_> = COLUMNS.iter().collect();
+        let shown = table(&rows, &columns, layout(Some(24)));
+        assert_eq!(shown.lines().last(), Some("a-very-long-na…  4000000"));
+        let shown = table(&rows, &columns, layout(Some(3)));
+        assert_eq!(shown.lines().last(), Some("a-very-…  4000000"));
+    }
+
+    #[test]
+    fn tsv_is_complete_and_headed_by_keys() {
+        let rows = [("web", 3)];
+        let columns: Vec<_> = COLUMNS.iter().collect();
+        assert_eq!(tsv(&rows, &columns, true, Style::default()), "name\tprocs\nweb\t3\n");
+    }
+
+    #[test]
+    fn no_rows_are_no_text_but_the_headings() {
+        let columns: Vec<_> = COLUMNS.iter().collect();
+        assert_eq!(table(&[], &columns, layout(None)), "NAME  PROCS\n");
+        assert_eq!(table(&[], &columns, Layout::default()), "");
+    }
+}
