@@ -1,1 +1,3 @@
-//! TBD
+//! Reads the system into the model. Changes nothing, prints nothing.
+
+pub mod cgroups;
