@@ -4,9 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::ffi::OsStr;
+use std::fmt::Display;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub mod pty;
 
 /// What a test cannot do without.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +21,9 @@ pub enum Need {
     Root,
     /// A program, looked for in PATH and in the directories of system programs.
     Program(&'static str),
+    /// Something that the machine has or has not and that nobody can install: ignored without it,
+    /// under `NSX_TEST_STRICT=1` too.
+    Machine(&'static str, fn() -> bool),
 }
 
 impl Need {
@@ -21,6 +31,7 @@ impl Need {
         match self {
             Self::Root => (!nix::unistd::geteuid().is_root()).then(|| "root is needed".to_owned()),
             Self::Program(name) => find(name).is_none().then(|| format!("{name} is not installed")),
+            Self::Machine(what, has) => (!has()).then(|| format!("{what} is needed")),
         }
     }
 }
@@ -42,8 +53,10 @@ pub fn test(
 ) -> libtest_mimic::Trial {
     let missing: Vec<String> = needs.iter().filter_map(|need| need.missing()).collect();
     let strict = std::env::var_os("NSX_TEST_STRICT").is_some_and(|value| value == "1");
+    let elsewhere =
+        needs.iter().any(|need| matches!(need, Need::Machine(..)) && need.missing().is_some());
     let reason = missing.join(", ");
-    let ignored = !missing.is_empty() && !strict;
+    let ignored = !missing.is_empty() && (!strict || elsewhere);
     let name = if ignored { format!("{name} (ignored, because {reason})") } else { name.to_owned() };
     libtest_mimic::Trial::test(name, move || {
         if !missing.is_empty() {
@@ -77,9 +90,55 @@ pub fn nsx<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Command 
     command
 }
 
-/// Runs to the end; panics if it cannot be started.
+/// How long anything may take that must happen: generous, since the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs to the end, which must come within [`PATIENCE`]; panics if it cannot be started.
 pub fn output(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().expect("it starts")
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(command.spawn().expect("it starts"))
+}
+
+/// Waits for a child that was started with pipes; one that does not end is killed and fails.
+pub fn finish(child: Child) -> Output {
+    let pidfd = pidfd(child.id()).expect("a child can be pinned");
+    let watchdog = std::thread::spawn(move || {
+        let late = !ends_within(&pidfd, PATIENCE);
+        if late {
+            let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+        }
+        late
+    });
+    let output = child.wait_with_output().expect("it can be waited for");
+    assert!(
+        !watchdog.join().unwrap(),
+        "it did not end; so far it said:\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// A process, held by descriptor.
+pub fn pidfd(pid: u32) -> Option<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
+/// Whether a process ends in time.
+pub fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
+    let patience = rustix::event::Timespec::try_from(patience).expect("a short time");
+    let mut watched = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
+    matches!(rustix::event::poll(&mut watched, Some(&patience)), Ok(1))
+}
+
+/// Waits for a state that nothing announces.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came to pass that {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 pub fn stdout(output: &Output) -> String {
@@ -134,8 +193,47 @@ pub fn isolated(options: &[&str]) -> (Held, u32) {
     command.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]);
     let (held, line) = Held::ready(&mut command);
     assert_eq!(line, "ready");
-    let children = format!("/proc/{0}/task/{0}/children", held.pid());
-    let children = std::fs::read_to_string(children).expect("children are listed");
-    let pid = children.split_whitespace().next().expect("a child").parse().expect("a pid");
+    let pid = child_of(held.pid()).expect("a child");
     (held, pid)
+}
+
+/// The first child of a process.
+pub fn child_of(pid: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+/// The eight kinds of namespaces as `/proc/PID/ns` spells them.
+pub const KINDS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "cgroup", "user", "time"];
+
+/// What `/proc/PID/ns/KIND` says.
+pub fn namespace(pid: impl Display, kind: &str) -> String {
+    let link = format!("/proc/{pid}/ns/{kind}");
+    let text = std::fs::read_link(&link).unwrap_or_else(|error| panic!("{link}: {error}"));
+    text.to_str().expect("ASCII").to_owned()
+}
+
+/// One field of `/proc/PID/status`; `None` once there is no such process.
+pub fn status(pid: u32, field: &str) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.trim().to_owned())
+}
+
+/// A copy of nsx that every user may run, in a directory that ends with the test.
+pub fn public_nsx() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let copy = directory.path().join("nsx");
+    std::fs::copy(binary("nsx"), &copy).expect("nsx is copied");
+    for path in [directory.path(), &copy] {
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    (directory, copy)
+}
+
+/// `PROGRAM` as a user without any privilege.
+pub fn as_nobody(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
+    command
 }

@@ -1,0 +1,115 @@
+//! What a program inherits beside its environment: three descriptors, signals as they were, no more.
+
+use crate::support::{Held, Need, child_of, isolated, nsx, output, status, stderr, stdout, test};
+use libtest_mimic::Trial;
+use std::process::{Command, Stdio};
+
+const ROOT: &[Need] = &[Need::Root];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("no descriptor above 2 reaches the program", ROOT, leaks),
+        test("standard descriptors that the caller closed are not filled by files of nsx", ROOT, closed),
+        test("the program gets the caller's signal mask and dispositions", ROOT, signals),
+        test("the program gets the caller's core file limit", ROOT, core_limit),
+    ]
+}
+
+/// `bash -c SETUP; exec nsx ARGUMENTS`
+fn after(setup: &str, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!(r#"{setup}; exec "$@""#), "bash"]);
+    shell.arg(nsx([""; 0]).get_program()).args(arguments);
+    shell
+}
+
+/// Ways to start a program: each path through enter, and spawn.
+fn ways(target: &str) -> Vec<Vec<&str>> {
+    vec![
+        vec!["enter", "-t", target, "-n"],
+        vec!["enter", "-t", target, "-m"],
+        vec!["enter", "-t", target, "-p"],
+        vec!["enter", "-t", target, "-a", "--wd", "/usr"],
+        vec!["enter", "-t", target, "-a", "-e"],
+        vec!["spawn", "-u"],
+        vec!["spawn", "--new-all"],
+    ]
+}
+
+fn program_of(held: &Held) -> u32 {
+    child_of(held.pid()).unwrap_or(held.pid())
+}
+
+fn leaks() {
+    let (_held, target) = isolated(&["--new-all"]);
+    let target = target.to_string();
+    for mut way in ways(&target) {
+        way.extend(["sh", "-c", "echo ready; exec sleep 1000"]);
+        let mut command = after("exec 3</etc 9</tmp 10</etc/passwd 100</ 255</dev/null", &way);
+        let (held, line) = Held::ready(command.stdin(Stdio::null()));
+        assert_eq!(line, "ready", "{way:?}");
+        let program = program_of(&held);
+        let mut descriptors: Vec<String> = std::fs::read_dir(format!("/proc/{program}/fd"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        descriptors.sort();
+        assert_eq!(descriptors, ["0", "1", "2"], "{way:?}");
+    }
+}
+
+fn closed() {
+    let (_held, target) = isolated(&["--new-all"]);
+    let target = target.to_string();
+    for mut way in ways(&target) {
+        way.extend(["sh", "-c", "exec sleep 1000"]);
+        let mut command = after("exec 0<&- 1>&- 2>&-", &way);
+        let held = Held(command.spawn().unwrap());
+        crate::support::until("the program runs", || {
+            status(program_of(&held), "Name").is_some_and(|name| name == "sleep")
+        });
+        let program = program_of(&held);
+        for entry in std::fs::read_dir(format!("/proc/{program}/fd")).unwrap() {
+            let path = entry.unwrap().path();
+            let to = std::fs::read_link(&path).unwrap();
+            assert_eq!(to.to_str(), Some("/dev/null"), "{way:?}: {}", path.display());
+        }
+    }
+    // With only one of them closed the others are what they were.
+    let output = output(&mut after("exec 0<&-", &["enter", "-t", &target, "-a", "sh", "-c", "cat; echo done"]));
+    assert_eq!(stdout(&output), "done\n", "{}", stderr(&output));
+}
+
+fn signals() {
+    let (_held, target) = isolated(&["--new-all"]);
+    let target = target.to_string();
+    let mut direct = after("trap '' USR1", &[]);
+    let mut plain = Command::new("bash");
+    plain.args(direct.get_args().take(2)).args(["bash", "grep", "-E", "^Sig(Blk|Ign|Cgt):", "/proc/self/status"]);
+    let expected = stdout(&output(&mut plain));
+    assert!(expected.contains("SigIgn"), "{expected}");
+    direct.stdin(Stdio::null());
+    for mut way in ways(&target) {
+        // In another pid namespace the target's /proc would be wrong: there it is its own.
+        if way.contains(&"-m") {
+            continue;
+        }
+        way.extend(["grep", "-E", "^Sig(Blk|Ign|Cgt):", "/proc/self/status"]);
+        let run = output(&mut after("trap '' USR1", &way));
+        if way.contains(&"-p") {
+            // /proc is the host's, where "self" of the other pid namespace is still a name.
+            assert!(run.status.success(), "{}", stderr(&run));
+        }
+        assert_eq!(stdout(&run), expected, "{way:?}");
+    }
+}
+
+fn core_limit() {
+    let (_held, target) = isolated(&["--new-all"]);
+    let target = target.to_string();
+    for mut way in ways(&target) {
+        way.extend(["bash", "-c", "ulimit -Sc; ulimit -Hc"]);
+        let run = output(&mut after("ulimit -Hc 9; ulimit -Sc 7", &way));
+        assert_eq!(stdout(&run), "7\n9\n", "{way:?}: {}", stderr(&run));
+    }
+}

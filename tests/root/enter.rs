@@ -1,0 +1,173 @@
+//! `enter` joins exactly what was asked, and ends as its program ended.
+
+use crate::support::{
+    Held, KINDS, Need, child_of, isolated, namespace, nsx, output, pidfd, stderr, stdout, test,
+};
+use libtest_mimic::Trial;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+const ROOT: &[Need] = &[Need::Root];
+/// Short and long option of each kind, in the order of [`KINDS`].
+const FLAGS: [(&str, &str); 8] = [
+    ("-m", "--mount"),
+    ("-u", "--uts"),
+    ("-i", "--ipc"),
+    ("-n", "--net"),
+    ("-p", "--pid"),
+    ("-C", "--cgroup"),
+    ("-U", "--user"),
+    ("-T", "--time"),
+];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("each option joins its own kind of namespace and no other", ROOT, each_kind),
+        test("without an option every namespace that differs is joined", ROOT, all_kinds),
+        test("-a joins what differs and leaves alone what is shared", ROOT, what_differs),
+        test("the program's own code is nsx's, in a child and without one", ROOT, codes),
+        test("a program that is killed makes nsx die of the same signal", ROOT, killed),
+        test("the network alone is joined without a child: the pid stays", ROOT, same_pid),
+        test("--wd is seen from inside, and the directory is checked", ROOT, directories),
+        test("a directory that leads out through a leaked descriptor is refused", ROOT, leaked_directory),
+        test("the end of the target's pid namespace ends the program", ROOT, init_ends),
+        test("a dry run joins and runs nothing", ROOT, || {
+            let (_held, pid) = isolated(&["-n"]);
+            let output = output(&mut nsx(["enter", "--dry-run", "-t", &pid.to_string(), "no-such-program"]));
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            assert!(stdout(&output).contains("net"), "{}", stdout(&output));
+        }),
+    ]
+}
+
+/// Starts a program in a target that waits; nsx and the program's pid on the host.
+pub fn entered(pid: u32, options: &[&str]) -> (Held, u32) {
+    let mut command = nsx(["enter", "-t", &pid.to_string()]);
+    command.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(command.stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    let program = child_of(held.pid()).unwrap_or(held.pid());
+    (held, program)
+}
+
+fn joined(program: u32, target: u32, expected: &[&str]) {
+    for kind in KINDS {
+        let inside = namespace(program, kind);
+        let of = if expected.contains(&kind) { namespace(target, kind) } else { namespace("self", kind) };
+        assert_eq!(inside, of, "{kind} after joining {expected:?}");
+    }
+}
+
+fn each_kind() {
+    let (_held, target) = isolated(&["--new-all"]);
+    for kind in KINDS {
+        assert_ne!(namespace(target, kind), namespace("self", kind), "the target has its own {kind}");
+    }
+    for (kind, (short, long)) in KINDS.into_iter().zip(FLAGS) {
+        for flag in [short, long] {
+            let (_held, program) = entered(target, &[flag]);
+            joined(program, target, &[kind]);
+        }
+    }
+    let (_held, program) = entered(target, &["-pnu"]);
+    joined(program, target, &["pid", "net", "uts"]);
+}
+
+fn all_kinds() {
+    let (_held, target) = isolated(&["--new-all"]);
+    for options in [&[][..], &["-a"], &["--all"], &["-m", "-a"]] {
+        let (_held, program) = entered(target, options);
+        joined(program, target, &KINDS);
+    }
+}
+
+fn what_differs() {
+    let (_held, target) = isolated(&["-n", "-i"]);
+    for options in [&[][..], &["-a"], &["-n", "-i", "-U", "-m"]] {
+        let (_held, program) = entered(target, options);
+        joined(program, target, &["net", "ipc"]);
+    }
+}
+
+fn codes() {
+    let (_held, target) = isolated(&["-p", "-n", "-m"]);
+    let target = target.to_string();
+    let cases: [(&[&str], i32); 7] = [
+        (&["true"], 0),
+        (&["sh", "-c", "exit 42"], 42),
+        (&["sh", "-c", "exit 255"], 255),
+        (&["/etc/passwd"], 126),
+        (&["/"], 126),
+        (&["no-such-program"], 127),
+        (&["/no/such/program"], 127),
+    ];
+    for flags in [&["-n"][..], &["-p"], &["-m"], &["-a"]] {
+        for (program, code) in cases {
+            let output = output(nsx(["enter", "-t", &target]).args(flags).args(program));
+            let said = stderr(&output);
+            assert_eq!(output.status.code(), Some(code), "{flags:?} {program:?}: {said}");
+            assert_eq!(said.contains(program[0]), code == 126 || code == 127, "{flags:?}: {said}");
+        }
+    }
+}
+
+fn killed() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    let target = target.to_string();
+    for flags in ["-n", "-p", "-a"] {
+        for signal in [9, 15, 11, 6, 2, 1] {
+            let program = format!("ulimit -c 0; kill -{signal} $$");
+            let output = output(&mut nsx(["enter", "-t", &target, flags, "sh", "-c", &program]));
+            assert_eq!(output.status.signal(), Some(signal), "{flags} {}", output.status);
+            assert!(!output.status.core_dumped(), "{flags} {signal}");
+        }
+    }
+}
+
+fn same_pid() {
+    let (_held, target) = isolated(&["-n"]);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "sh", "-c", "echo $$; exec sleep 1000"]);
+    let (held, pid) = Held::ready(command.stdin(Stdio::null()));
+    assert_eq!(pid, held.pid().to_string());
+}
+
+fn directories() {
+    let (_held, target) = isolated(&["-m", "-n"]);
+    let target = target.to_string();
+    let in_directory = |flags: &[&str]| {
+        let mut command = nsx(["enter", "-t", &target]);
+        output(command.args(flags).args(["/bin/pwd", "-P"]).current_dir("/usr/lib"))
+    };
+    assert_eq!(stdout(&in_directory(&["-n"])), "/usr/lib\n", "only the mounts move a directory");
+    assert_eq!(stdout(&in_directory(&["-m"])), "/\n");
+    assert_eq!(stdout(&in_directory(&["-m", "--wd", "/usr/bin"])), "/usr/bin\n");
+    assert_eq!(stdout(&in_directory(&["-n", "-w", "/usr/bin"])), "/usr/bin\n");
+    for wrong in ["/no/such/directory", "/etc/passwd"] {
+        let output = in_directory(&["-m", "--wd", wrong]);
+        assert_eq!(output.status.code(), Some(125));
+        assert!(stderr(&output).contains(wrong), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+/// A descriptor of the caller's that is a directory of the host, reached from inside by its number.
+fn leaked_directory() {
+    let (_held, target) = isolated(&["-m", "-p"]);
+    for directory in ["/proc/self/fd/9", "/proc/self/fd/9/..", "/proc/self/cwd/../../proc/self/fd/9", "/dev/fd/9"] {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", r#"exec 9</tmp; exec "$@""#, "bash"]);
+        let nsx = nsx(["enter", "-t", &target.to_string(), "-m", "--wd", directory, "echo", "RAN"]);
+        let output = output(shell.arg(nsx.get_program()).args(nsx.get_args()));
+        assert_eq!(output.status.code(), Some(125), "{directory}: {}", stdout(&output));
+        assert_eq!(stdout(&output), "", "{directory}");
+    }
+}
+
+fn init_ends() {
+    let (held, target) = isolated(&["-p"]);
+    let (mut program, inside) = entered(target, &["-a"]);
+    let pidfd = pidfd(inside).unwrap();
+    drop(held);
+    assert!(crate::support::ends_within(&pidfd, crate::support::PATIENCE));
+    assert_eq!(program.0.wait().unwrap().signal(), Some(9));
+}

@@ -1,0 +1,102 @@
+//! The environment of an entered program: ours for a program of the host, an allow-list or the
+//! target's for a program of the target.
+
+use crate::support::{Held, Need, isolated, nsx, output, stderr, stdout, test};
+use libtest_mimic::Trial;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+const ROOT: &[Need] = &[Need::Root];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("a program of the target gets nothing of our environment but the harmless", ROOT, allowed),
+        test("a program of the host keeps our environment", ROOT, ours),
+        test("-e gives exactly the environment that the target was started with", ROOT, theirs),
+        test("-e gives a large environment whole or says that it does not", ROOT, large),
+    ]
+}
+
+fn parsed(block: &str) -> BTreeMap<&str, &str> {
+    block.split_terminator('\0').map(|entry| entry.split_once('=').unwrap()).collect()
+}
+
+/// `env -0` of an entered program, nsx itself having been given `ours`.
+fn environment(target: u32, flags: &[&str], ours: &[(&str, &str)]) -> String {
+    let mut command = nsx(["enter", "-t", &target.to_string()]);
+    command.args(flags).args(["/usr/bin/env", "-0"]).env_clear().envs(ours.iter().copied());
+    let output = output(&mut command);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+const OURS: [(&str, &str); 7] = [
+    ("PATH", "/host/bin:/usr/bin:/bin"),
+    ("HOME", "/home/operator"),
+    ("TERM", "screen-256color"),
+    ("LANG", "de_DE.UTF-8"),
+    ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+    ("LD_PRELOAD_X", "/tmp/evil.so"),
+    ("SSH_AUTH_SOCK", "/tmp/agent"),
+];
+
+fn allowed() {
+    let (_held, target) = isolated(&["-m", "-p", "-n"]);
+    for flags in [&["-m"][..], &["-a"], &["-m", "-n"]] {
+        let block = environment(target, flags, &OURS);
+        let expected = BTreeMap::from([
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", "/root"),
+            ("TERM", "screen-256color"),
+            ("LANG", "de_DE.UTF-8"),
+        ]);
+        assert_eq!(parsed(&block), expected, "{flags:?}");
+    }
+}
+
+fn ours() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    for flags in ["-n", "-p"] {
+        let block = environment(target, &[flags], &OURS);
+        assert_eq!(parsed(&block), BTreeMap::from(OURS), "{flags}");
+    }
+}
+
+/// A target with a chosen environment; what it says of it is in its memory, as bytes.
+fn target_with(environment: &[(&str, &str)]) -> (Held, u32) {
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", "echo $$; exec sleep 1000"]);
+    let (held, pid) = Held::ready(command.env_clear().envs(environment.iter().copied()));
+    crate::support::until("it sleeps", || {
+        crate::support::status(held.pid(), "Name").is_some_and(|name| name == "sleep")
+    });
+    (held, pid.parse().unwrap())
+}
+
+fn theirs() {
+    let values = [("PATH", "/usr/bin:/bin"), ("EMPTY", ""), ("ODD", "a=b\nc \x1b[31m"), ("PWD", "/srv"), ("TOKEN", "t")];
+    let (_held, target) = target_with(&values);
+    for flags in [&["-m", "-e"][..], &["-a", "--env"]] {
+        let block = environment(target, flags, &OURS);
+        let started = std::fs::read(format!("/proc/{target}/environ")).unwrap();
+        assert_eq!(block.as_bytes(), started, "{flags:?}");
+        assert!(block.contains("ODD=a=b\nc \x1b[31m\0"), "{block:?}");
+        assert!(!block.contains("s3cret"));
+    }
+}
+
+/// More than a megabyte: execve(2) takes up to a quarter of the stack limit.
+fn large() {
+    let value = "v".repeat(100_000);
+    let names: Vec<String> = (0..14).map(|number| format!("BIG{number}")).collect();
+    let mut values: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+    values.push(("PATH", "/usr/bin:/bin"));
+    let (_held, target) = target_with(&values);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-m", "-e", "/usr/bin/env", "-0"]);
+    let output = output(&mut command);
+    let started = std::fs::read(format!("/proc/{target}/environ")).unwrap();
+    assert!(started.len() > 1_400_000, "{}", started.len());
+    let whole = output.stdout == started;
+    let refused = output.status.code() == Some(125) && output.stdout.is_empty();
+    assert!(whole || refused, "{} of {} bytes", output.stdout.len(), started.len());
+}

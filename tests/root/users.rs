@@ -1,0 +1,107 @@
+//! Credentials in a joined user namespace, and what an ordinary user can do with his own.
+
+use crate::support::{Held, Need, as_nobody, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr, stdout, test, until};
+use crate::enter::entered;
+use libtest_mimic::Trial;
+use std::process::{Command, Stdio};
+
+const ROOT: &[Need] = &[Need::Root];
+const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
+const UNSHARE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("in a joined user namespace the program is its root and in no group of ours", UNSHARE, mapped),
+        test("where setgroups is denied no group of ours is kept either", SETPRIV, denied),
+        test("without the user namespace the program keeps its ids", ROOT, kept),
+        test("a user enters what he isolated himself, and is root only there", SETPRIV, own_target),
+        test("a user is told why he cannot enter what is not his", SETPRIV, not_his),
+    ]
+}
+
+/// A user namespace in which 0 is 100000 of the host and setgroups(2) is allowed.
+fn target_of_other_ids() -> (Held, u32) {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "sleep", "1000"]);
+    let held = Held(command.stdin(Stdio::null()).spawn().unwrap());
+    let pid = held.pid();
+    until("it has a user namespace", || namespace(pid, "user") != namespace("self", "user"));
+    for file in ["uid_map", "gid_map"] {
+        std::fs::write(format!("/proc/{pid}/{file}"), "0 100000 65536").unwrap();
+    }
+    (held, pid)
+}
+
+/// nsx with supplementary groups, as an operator has them.
+fn entered_with_groups(target: u32, options: &[&str]) -> (Held, u32) {
+    let mut command = Command::new("setpriv");
+    command.args(["--groups", "4,6,20"]).arg(nsx([""; 0]).get_program());
+    command.args(["enter", "-t", &target.to_string()]).args(options);
+    command.args(["sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(command.stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    let program = child_of(held.pid()).unwrap_or(held.pid());
+    (held, program)
+}
+
+fn mapped() {
+    let (_target, pid) = target_of_other_ids();
+    for options in [&["-U"][..], &["-a"]] {
+        let (_held, program) = entered_with_groups(pid, options);
+        let four = "100000\t100000\t100000\t100000";
+        assert_eq!(status(program, "Uid").as_deref(), Some(four), "{options:?}");
+        assert_eq!(status(program, "Gid").as_deref(), Some(four), "{options:?}");
+        assert_eq!(status(program, "Groups").as_deref(), Some(""), "{options:?}");
+    }
+    let output = output(&mut nsx(["enter", "-t", &pid.to_string(), "-U", "id"]));
+    assert_eq!(stdout(&output).trim(), "uid=0(root) gid=0(root) groups=0(root)");
+}
+
+fn denied() {
+    let (_held, target) = isolated(&["-U", "-p", "-n"]);
+    assert_eq!(std::fs::read_to_string(format!("/proc/{target}/setgroups")).unwrap().trim(), "deny");
+    for options in [&["-U"][..], &["-U", "-n"], &["-a"]] {
+        let (_held, program) = entered_with_groups(target, options);
+        assert_eq!(status(program, "Groups").as_deref(), Some(""), "{options:?}");
+    }
+}
+
+fn kept() {
+    let (_held, target) = isolated(&["-n", "-p"]);
+    let (_program, program) = entered_with_groups(target, &["-a"]);
+    assert_eq!(status(program, "Groups").as_deref(), Some("4 6 20"));
+    assert_eq!(status(program, "Uid").as_deref(), Some("0\t0\t0\t0"));
+    let (_held, other) = entered(target, &["-n"]);
+    assert_eq!(namespace(other, "user"), namespace("self", "user"));
+}
+
+fn own_target() {
+    let (_directory, copy) = public_nsx();
+    let mut spawn = as_nobody(&copy);
+    spawn.args(["spawn", "-U", "-p", "-n", "-u", "--hostname", "mine", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(spawn.stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    let target = child_of(held.pid()).unwrap().to_string();
+    for flags in [&[][..], &["-a"], &["-U", "-n", "-p", "-u"]] {
+        let mut enter = as_nobody(&copy);
+        enter.args(["enter", "-t", &target]).args(flags).args(["sh", "-c", "id -u; hostname; echo $$"]);
+        let output = output(&mut enter);
+        assert!(output.status.success(), "{flags:?}: {}", stderr(&output));
+        let said = stdout(&output);
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines[..2], ["0", "mine"], "{flags:?}");
+        assert!(lines[2].parse::<u32>().unwrap() < 1000, "a pid of the small namespace: {said}");
+    }
+    let inspected = output(as_nobody(&copy).args(["inspect", "--json", &target]));
+    assert!(inspected.status.success(), "{}", stderr(&inspected));
+}
+
+fn not_his() {
+    let (_directory, copy) = public_nsx();
+    let (_held, target) = isolated(&["-n"]);
+    let output = output(as_nobody(&copy).args(["enter", "-t", &target.to_string(), "-n", "echo", "RAN"]));
+    assert_eq!(output.status.code(), Some(125));
+    assert_eq!(stdout(&output), "");
+    let said = stderr(&output);
+    assert!(said.contains(&target.to_string()) && said.contains("hint: run it as root"), "{said}");
+}

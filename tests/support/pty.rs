@@ -1,0 +1,140 @@
+//! A terminal to test with: the test holds the other end, types, reads the screen and changes the
+//! size, as an operator's terminal emulator does.
+
+use super::PATIENCE;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::termios::{Termios, Winsize};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+#[derive(Debug)]
+pub struct Pty {
+    master: OwnedFd,
+    pub child: Child,
+    /// Everything that was ever shown.
+    pub shown: Vec<u8>,
+    /// Where [`Pty::expect`] goes on.
+    seen: usize,
+    /// The terminal as its programs know it: `/dev/pts/N`.
+    pub name: PathBuf,
+}
+
+impl Pty {
+    /// Starts `command` as leader of a session on a new terminal of 24 lines and 80 columns.
+    pub fn start(command: &Command) -> Self {
+        let size = nix::pty::Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = nix::pty::openpty(&size, None).expect("a pseudo-terminal");
+        for fd in [&pair.master, &pair.slave] {
+            rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).expect("it is open");
+        }
+        let name = nix::unistd::ttyname(&pair.slave).expect("a name");
+        let end = || Stdio::from(pair.slave.try_clone().expect("a copy"));
+        let mut leader = Command::new("setsid");
+        leader.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => leader.env(key, value),
+                None => leader.env_remove(key),
+            };
+        }
+        let child = leader.stdin(end()).stdout(end()).stderr(end()).spawn().expect("it starts");
+        Self { master: pair.master, child, shown: Vec::new(), seen: 0, name }
+    }
+
+    /// An interactive shell with job control, its prompt `OUT> `.
+    pub fn shell() -> Self {
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "--noediting", "-i"]).env("PS1", "OUT> ").env("TERM", "xterm");
+        let mut pty = Self::start(&bash);
+        pty.expect("OUT> ");
+        pty
+    }
+
+    pub fn type_keys(&self, keys: &str) {
+        let mut rest = keys.as_bytes();
+        while !rest.is_empty() {
+            let written = rustix::io::write(&self.master, rest).expect("somebody listens");
+            rest = &rest[written..];
+        }
+    }
+
+    /// Waits until `text` is shown after whatever was expected before; what came before it.
+    pub fn expect(&mut self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let new = &self.shown[self.seen..];
+            if let Some(at) = find(new, text.as_bytes()) {
+                let before = String::from_utf8_lossy(&new[..at]).into_owned();
+                self.seen += at + text.len();
+                return before;
+            }
+            assert!(
+                Instant::now() < end && self.read(),
+                "{text:?} was not shown, but {:?}",
+                String::from_utf8_lossy(new_of(&self.shown, self.seen))
+            );
+        }
+    }
+
+    /// Reads to the end, when every program has closed the terminal.
+    pub fn rest(&mut self) -> &[u8] {
+        let end = Instant::now() + PATIENCE;
+        while self.read() {
+            assert!(Instant::now() < end, "it does not end: {} bytes", self.shown.len());
+        }
+        &self.shown
+    }
+
+    /// False at the end.
+    fn read(&mut self) -> bool {
+        let moment = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+        let mut watched = [PollFd::new(&self.master, PollFlags::IN)];
+        if !matches!(rustix::event::poll(&mut watched, Some(&moment)), Ok(1)) {
+            return true;
+        }
+        let mut bytes = [0; 16384];
+        match rustix::io::read(&self.master, &mut bytes) {
+            Ok(0) | Err(_) => false,
+            Ok(count) => {
+                self.shown.extend_from_slice(&bytes[..count]);
+                true
+            }
+        }
+    }
+
+    /// The settings that the terminal has now.
+    pub fn settings(&self) -> Termios {
+        rustix::termios::tcgetattr(&self.master).expect("it is a terminal")
+    }
+
+    /// A new size, which the kernel announces by SIGWINCH.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&self.master, size).expect("it is a terminal");
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn new_of(shown: &[u8], seen: usize) -> &[u8] {
+    shown.get(seen..).unwrap_or_default()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Settings in a form that can be compared.
+pub fn spelled(settings: &Termios) -> String {
+    format!(
+        "{:?} {:?} {:?} {:?}",
+        settings.input_modes, settings.output_modes, settings.control_modes, settings.local_modes
+    )
+}
