@@ -9,7 +9,6 @@ use crate::render::table::Layout;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -62,12 +61,7 @@ pub struct Output {
     #[arg(long)]
     bytes: bool,
     /// Colour in a terminal (auto), always or never.
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     color: Color,
     /// Exit with 6 if anything could not be seen.
     #[arg(long)]
@@ -88,15 +82,8 @@ impl Output {
 
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;
-        let style = Style {
-            bytes: self.bytes || whole,
-            whole,
-        };
-        Layout {
-            headings: !self.no_headings,
-            width: context.width,
-            style,
-        }
+        let style = Style { bytes: self.bytes || whole, whole };
+        Layout { headings: !self.no_headings, width: context.width, style }
     }
 
     pub fn colour(&self, context: &Context) -> bool {
@@ -115,15 +102,15 @@ impl Output {
     }
 
     /// Writes the result, says on standard error what is missing from it, and chooses the code.
-    pub fn finish(&self, context: &Context, text: &str, gaps: &[Gap]) -> Result<ExitCode, Failure> {
+    pub fn finish(&self, context: &Context, text: &str, gaps: &[Gap]) -> Result<u8, Failure> {
         output::write(text)?;
         if let Some(summary) = summary(gaps) {
             output::say(&context.program, &summary);
         }
         if self.strict && !gaps.is_empty() {
-            return Ok(ExitCode::from(Kind::Partial as u8));
+            return Ok(Kind::Partial as u8);
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(0)
     }
 }
 
@@ -148,23 +135,20 @@ fn summary(gaps: &[Gap]) -> Option<String> {
     } else {
         ""
     };
-    Some(format!(
-        "{} of {} could not be read ({reason}){more}{advice}",
-        first.what, first.object
-    ))
+    Some(format!("{} of {} could not be read ({reason}){more}{advice}", first.what, first.object))
 }
 
 /// Parses with clap. Help and version are results; anything else is a usage failure.
 pub fn parse<T: clap::Parser>(
     context: &Context,
     arguments: Vec<OsString>,
-) -> Result<Result<T, ExitCode>, Failure> {
+) -> Result<Result<T, u8>, Failure> {
     let argv = std::iter::once(OsString::from(&context.program)).chain(arguments);
     match T::try_parse_from(argv) {
         Ok(parsed) => Ok(Ok(parsed)),
         Err(error) if !error.use_stderr() => {
             output::write(&error.render().to_string())?;
-            Ok(Err(ExitCode::SUCCESS))
+            Ok(Err(0))
         }
         Err(error) => {
             let text = error.render().to_string();
@@ -181,17 +165,10 @@ mod tests {
 
     #[test]
     fn the_summary_is_one_line_and_advises() {
-        let gap = |reason| Gap {
-            object: "3 processes".into(),
-            what: "namespaces",
-            reason,
-        };
+        let gap = |reason| Gap { object: "3 processes".into(), what: "namespaces", reason };
         assert_eq!(summary(&[]), None);
         let one = summary(&[gap(Reason::Timeout)]).unwrap();
-        assert_eq!(
-            one,
-            "namespaces of 3 processes could not be read (no answer in time)"
-        );
+        assert_eq!(one, "namespaces of 3 processes could not be read (no answer in time)");
         let two = summary(&[gap(Reason::Gone), gap(Reason::Gone)]).unwrap();
         assert!(two.contains("and 1 more"));
     }

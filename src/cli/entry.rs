@@ -4,54 +4,42 @@ use super::context::Context;
 use super::error::{Failure, Kind};
 use super::{cmd, output};
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 /// A command as the binaries see it.
 #[derive(Debug)]
 pub struct Command {
     pub name: &'static str,
-    pub run: fn(&Context, Vec<OsString>) -> Result<ExitCode, Failure>,
+    pub run: fn(&Context, Vec<OsString>) -> Result<u8, Failure>,
 }
 
 /// The main of a binary that is one command.
-pub fn run(command: &Command) -> ExitCode {
-    let arguments = std::env::args_os().skip(1).collect();
+pub fn run(command: &Command, mut arguments: Vec<OsString>) -> u8 {
+    if !arguments.is_empty() {
+        arguments.remove(0);
+    }
     run_with(command, arguments)
 }
 
 /// The main of `nsx`: the command is the name it was called by, or its first argument.
-pub fn run_front() -> ExitCode {
-    let mut arguments: Vec<OsString> = std::env::args_os().collect();
-    let called = if arguments.is_empty() {
-        OsString::new()
-    } else {
-        arguments.remove(0)
-    };
-    let called = std::path::Path::new(&called)
-        .file_name()
-        .and_then(|name| name.to_str());
-    let by_name = called
-        .and_then(|name| name.strip_prefix("nsx-"))
-        .and_then(find);
+pub fn run_front(mut arguments: Vec<OsString>) -> u8 {
+    let called = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    let called = std::path::Path::new(&called).file_name().and_then(|name| name.to_str());
+    let by_name = called.and_then(|name| name.strip_prefix("nsx-")).and_then(find);
     if let Some(command) = by_name {
         return run_with(command, arguments);
     }
-    let first = if arguments.is_empty() {
-        None
-    } else {
-        Some(arguments.remove(0))
-    };
+    let first = if arguments.is_empty() { None } else { Some(arguments.remove(0)) };
     match first.as_ref().and_then(|word| word.to_str()) {
         Some("-h" | "--help" | "help") => match arguments.first().and_then(|word| word.to_str()) {
             Some(word) => match find(word) {
                 Some(command) => run_with(command, vec!["--help".into()]),
                 None => unknown(word),
             },
-            None => finish("nsx", output::write(FRONT_HELP).map(|()| ExitCode::SUCCESS)),
+            None => finish("nsx", output::write(FRONT_HELP).map(|()| 0)),
         },
         Some("-V" | "--version") => {
             let version = concat!("nsx ", env!("CARGO_PKG_VERSION"), "\n");
-            finish("nsx", output::write(version).map(|()| ExitCode::SUCCESS))
+            finish("nsx", output::write(version).map(|()| 0))
         }
         Some(word) => match find(word) {
             Some(command) => run_with(command, arguments),
@@ -68,19 +56,16 @@ pub fn run_front() -> ExitCode {
 const FRONT_HELP: &str = include_str!("help/nsx.txt");
 
 fn find(word: &str) -> Option<&'static Command> {
-    cmd::ALL
-        .iter()
-        .copied()
-        .find(|command| command.name == word)
+    cmd::ALL.iter().copied().find(|command| command.name == word)
 }
 
-fn unknown(word: &str) -> ExitCode {
+fn unknown(word: &str) -> u8 {
     let word = crate::model::text::Text::from(word);
     let failure = Failure::usage(format!("there is no command {word}"));
     finish("nsx", Err(failure.hint("`nsx --help` lists the commands")))
 }
 
-fn run_with(command: &Command, arguments: Vec<OsString>) -> ExitCode {
+fn run_with(command: &Command, arguments: Vec<OsString>) -> u8 {
     let context = Context::new(command.name);
     report_panics(context.program.clone());
     if let Err(error) = crate::sys::fds::fill_standard() {
@@ -89,12 +74,12 @@ fn run_with(command: &Command, arguments: Vec<OsString>) -> ExitCode {
     finish(&context.program, (command.run)(&context, arguments))
 }
 
-fn finish(program: &str, result: Result<ExitCode, Failure>) -> ExitCode {
+fn finish(program: &str, result: Result<u8, Failure>) -> u8 {
     match result {
         Ok(code) => code,
         Err(failure) => {
             output::say_failure(program, &failure);
-            ExitCode::from(failure.kind as u8)
+            failure.kind as u8
         }
     }
 }
@@ -106,10 +91,7 @@ fn report_panics(program: String) {
             .location()
             .map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let failure = Failure::new(Kind::Internal, format!("internal error{place}"));
-        output::say_failure(
-            &program,
-            &failure.hint("this is a defect of nsx; please report it"),
-        );
+        output::say_failure(&program, &failure.hint("this is a defect of nsx; please report it"));
         crate::sys::raw::fork::exit_now(i32::from(Kind::Internal as u8));
     }));
 }

@@ -66,7 +66,9 @@ fn closed() {
         let mut command = after("exec 0<&- 1>&- 2>&-", &way);
         let held = Held(command.spawn().unwrap());
         crate::support::until("the program runs", || {
-            status(program_of(&held), "Name").is_some_and(|name| name == "sleep")
+            let program = program_of(&held);
+            let sleeps = || status(program, "State").is_some_and(|state| state.starts_with('S'));
+            status(program, "Name").is_some_and(|name| name == "sleep") && sleeps()
         });
         let program = program_of(&held);
         for entry in std::fs::read_dir(format!("/proc/{program}/fd")).unwrap() {
@@ -83,24 +85,24 @@ fn closed() {
 fn signals() {
     let (_held, target) = isolated(&["--new-all"]);
     let target = target.to_string();
-    let mut direct = after("trap '' USR1", &[]);
+    let setup = "trap '' USR1 HUP";
+    let of = |pid: u32| ["SigBlk", "SigIgn", "SigCgt"].map(|field| status(pid, field).unwrap());
+    let program = ["sh", "-c", "echo ready; exec sleep 1000"];
+    let sleeps = |pid: u32| {
+        status(pid, "Name").is_some_and(|name| name == "sleep")
+            && status(pid, "State").is_some_and(|state| state.starts_with('S'))
+    };
     let mut plain = Command::new("bash");
-    plain.args(direct.get_args().take(2)).args(["bash", "grep", "-E", "^Sig(Blk|Ign|Cgt):", "/proc/self/status"]);
-    let expected = stdout(&output(&mut plain));
-    assert!(expected.contains("SigIgn"), "{expected}");
-    direct.stdin(Stdio::null());
+    plain.args(["-c", &format!(r#"{setup}; exec "$@""#), "bash"]).args(program);
+    let (held, _) = Held::ready(plain.stdin(Stdio::null()));
+    crate::support::until("it sleeps", || sleeps(held.pid()));
+    let expected = of(held.pid());
     for mut way in ways(&target) {
-        // In another pid namespace the target's /proc would be wrong: there it is its own.
-        if way.contains(&"-m") {
-            continue;
-        }
-        way.extend(["grep", "-E", "^Sig(Blk|Ign|Cgt):", "/proc/self/status"]);
-        let run = output(&mut after("trap '' USR1", &way));
-        if way.contains(&"-p") {
-            // /proc is the host's, where "self" of the other pid namespace is still a name.
-            assert!(run.status.success(), "{}", stderr(&run));
-        }
-        assert_eq!(stdout(&run), expected, "{way:?}");
+        way.extend(program);
+        let (held, _) = Held::ready(after(setup, &way).stdin(Stdio::null()));
+        let program = program_of(&held);
+        crate::support::until("it sleeps", || sleeps(program));
+        assert_eq!(of(program), expected, "{way:?}");
     }
 }
 

@@ -41,14 +41,24 @@ fn scene() -> (crate::support::Held, u32, Pty) {
     (held, target, Pty::shell())
 }
 
-/// Runs a line in the shell; what it showed, and its exit code.
-fn run(pty: &mut Pty, line: &str) -> (String, String) {
-    pty.type_keys(&format!("{line}; echo \"code=$?\"=\n"));
+/// Runs lines in the shell; what they showed, and the exit code. The marks are spelled so that the
+/// echo of the keys does not show them.
+fn run(pty: &mut Pty, lines: &str) -> (String, String) {
+    pty.type_keys(&format!("echo 'be''gin'\n{lines}\n"));
+    pty.expect("begin\r\nOUT> ");
+    pty.expect(&lines[lines.len().saturating_sub(8)..]);
     pty.expect("\r\n");
-    let shown = pty.expect("code=");
+    let shown = pty.expect("OUT> ");
+    (shown.trim().to_owned(), code(pty))
+}
+
+/// The exit code of the last line.
+fn code(pty: &mut Pty) -> String {
+    pty.type_keys("echo \"co\"\"de=$?=\"\n");
+    pty.expect("code=");
     let code = pty.expect("=");
     pty.expect("OUT> ");
-    (shown.trim().to_owned(), code)
+    code
 }
 
 fn another() {
@@ -90,7 +100,7 @@ fn restored() {
     pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo on''ly; exec sleep 1000'\n"));
     pty.expect("only\r\n");
     assert!(!pty.settings().local_modes.contains(rustix::termios::LocalModes::ICANON), "keys go through raw");
-    let nsx = child_of(child_of(pty.child.id()).unwrap()).unwrap();
+    let nsx = child_of(pty.child.id()).unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(nsx).unwrap()), nix::sys::signal::Signal::SIGTERM).unwrap();
     pty.expect("OUT> ");
     assert_eq!(run(&mut pty, "stty -g").0, before, "after SIGTERM");
@@ -100,19 +110,18 @@ fn restored() {
 fn interrupted() {
     let (_held, target, mut pty) = scene();
     for (key, code) in [("\x03", "130"), ("\x1c", "131")] {
-        pty.type_keys(&(enter(target, "-m -p") + " sh -c 'ulimit -c 0; echo on''ly; exec sleep 1000'; echo \"code=$?\"=\n"));
+        pty.type_keys(&(enter(target, "-m -p") + " sh -c 'ulimit -c 0; echo on''ly; exec sleep 1000'\n"));
         pty.expect("only\r\n");
         pty.type_keys(key);
-        pty.expect("code=");
-        assert_eq!(pty.expect("="), code);
         pty.expect("OUT> ");
+        assert_eq!(self::code(&mut pty), code);
     }
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'trap \"echo caught; exit 4\" INT; echo on''ly; while :; do sleep 1; done'; echo \"code=$?\"=\n"));
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'trap \"echo caught; exit 4\" INT; echo on''ly; while :; do sleep 1; done'\n"));
     pty.expect("only\r\n");
     pty.type_keys("\x03");
     pty.expect("caught\r\n");
-    pty.expect("code=");
-    assert_eq!(pty.expect("="), "4");
+    pty.expect("OUT> ");
+    assert_eq!(code(&mut pty), "4");
 }
 
 fn resized() {
@@ -132,7 +141,7 @@ fn job_inside() {
     let (_held, target, mut pty) = scene();
     pty.type_keys(&(enter(target, "-m -p") + " bash --norc\n"));
     pty.type_keys("PS1='IN> '; sleep 1000\n");
-    let nsx = child_of(child_of(pty.child.id()).unwrap()).unwrap();
+    let nsx = child_of(pty.child.id()).unwrap();
     until("it sleeps", || {
         child_of(nsx).and_then(child_of).and_then(|job| status(job, "Name")).is_some_and(|name| name == "sleep")
     });
@@ -141,7 +150,7 @@ fn job_inside() {
     pty.expect("IN> ");
     pty.type_keys("kill %1; exit 6\n");
     pty.expect("OUT> ");
-    assert_eq!(run(&mut pty, "(exit $?)").1, "6");
+    assert_eq!(code(&mut pty), "6");
 }
 
 fn suspend(flags: &str) {
@@ -154,11 +163,11 @@ fn suspend(flags: &str) {
     pty.expect("OUT> ");
     assert_eq!(run(&mut pty, "stty -g").0, before, "while it is stopped");
     pty.type_keys("fg\n");
-    pty.expect("only");
+    pty.expect("exit 8'\r\n");
     pty.type_keys("word\n");
     pty.expect("got word\r\n");
     pty.expect("OUT> ");
-    assert_eq!(run(&mut pty, "(exit $?)").1, "8");
+    assert_eq!(code(&mut pty), "8");
 }
 
 fn suspended_without_pty() {
@@ -177,10 +186,10 @@ fn stops_itself() {
     pty.expect("Stopped");
     pty.expect("OUT> ");
     assert_eq!(run(&mut pty, "stty -g").0, before);
-    pty.type_keys("fg; echo \"code=$?\"=\n");
+    pty.type_keys("fg\n");
     pty.expect("again\r\n");
-    pty.expect("code=");
-    assert_eq!(pty.expect("="), "8");
+    pty.expect("OUT> ");
+    assert_eq!(code(&mut pty), "8");
 }
 
 fn background() {
@@ -190,11 +199,12 @@ fn background() {
     pty.expect("OUT> ");
     pty.type_keys("wait; jobs\n");
     pty.expect("Stopped");
+    pty.expect("OUT> ");
     assert_eq!(run(&mut pty, "stty -g").0, before);
-    pty.type_keys("fg; echo \"code=$?\"=\n");
+    pty.type_keys("fg\n");
     pty.expect("only\r\n");
-    pty.expect("code=");
-    assert_eq!(pty.expect("="), "8");
+    pty.expect("OUT> ");
+    assert_eq!(code(&mut pty), "8");
 }
 
 /// TIOCSTI types into the terminal it is given; a left-over child tries for a while.
@@ -251,17 +261,17 @@ fn flood() {
         $SIG{HUP} = "IGNORE"; $| = 1;
         unless (fork) { print "y\n" x 1000 while 1 }
         select undef, undef, undef, 0.2; exit 7'"'"''"#;
-    pty.type_keys(&format!("{} {program}; echo \"code=$?\"=\n", enter(target, "-m -p")));
+    pty.type_keys(&format!("{} {program}\n", enter(target, "-m -p")));
     pty.expect("\r\n");
-    pty.expect("code=");
-    assert_eq!(pty.expect("="), "7");
+    pty.expect("OUT> ");
+    assert_eq!(code(&mut pty), "7");
 }
 
 fn hangup() {
     let (_held, target, mut pty) = scene();
     pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo on''ly; exec sleep 1000'\n"));
     pty.expect("only\r\n");
-    let nsx = child_of(child_of(pty.child.id()).unwrap()).unwrap();
+    let nsx = child_of(pty.child.id()).unwrap();
     let (program, nsx) = (pidfd(child_of(nsx).unwrap()).unwrap(), pidfd(nsx).unwrap());
     drop(pty);
     assert!(ends_within(&nsx, PATIENCE) && ends_within(&program, PATIENCE));
@@ -269,10 +279,10 @@ fn hangup() {
 
 fn whole() {
     let (_held, target, mut pty) = scene();
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'seq 1 50000; exit 9'; echo \"code=$?\"=\n"));
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'seq 1 50000; exit 9'\n"));
     pty.expect("1\r\n2\r\n3\r\n");
     let shown = pty.expect("50000\r\n");
     assert_eq!(shown.lines().count(), 49_996);
-    pty.expect("code=");
-    assert_eq!(pty.expect("="), "9");
+    pty.expect("OUT> ");
+    assert_eq!(code(&mut pty), "9");
 }
