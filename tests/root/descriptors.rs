@@ -1,6 +1,6 @@
 //! What a program inherits beside its environment: three descriptors, signals as they were, no more.
 
-use crate::support::{Held, Need, child_of, isolated, nsx, output, status, stderr, stdout, test};
+use crate::support::{Held, Need, asleep, child_of, isolated, nsx, output, status, stderr, stdout, test};
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
 
@@ -9,7 +9,11 @@ const ROOT: &[Need] = &[Need::Root];
 pub fn tests() -> Vec<Trial> {
     vec![
         test("no descriptor above 2 reaches the program", ROOT, leaks),
-        test("standard descriptors that the caller closed are not filled by files of nsx", ROOT, closed),
+        test(
+            "standard descriptors that the caller closed are not filled by files of nsx",
+            ROOT,
+            closed,
+        ),
         test("the program gets the caller's signal mask and dispositions", ROOT, signals),
         test("the program gets the caller's core file limit", ROOT, core_limit),
     ]
@@ -66,10 +70,9 @@ fn closed() {
         let mut command = after("exec 0<&- 1>&- 2>&-", &way);
         let held = Held(command.spawn().unwrap());
         crate::support::until("the program runs", || {
-            let program = program_of(&held);
-            let sleeps = || status(program, "State").is_some_and(|state| state.starts_with('S'));
-            status(program, "Name").is_some_and(|name| name == "sleep") && sleeps()
+            status(program_of(&held), "Name").is_some_and(|name| name == "sleep")
         });
+        asleep(program_of(&held));
         let program = program_of(&held);
         for entry in std::fs::read_dir(format!("/proc/{program}/fd")).unwrap() {
             let path = entry.unwrap().path();
@@ -78,7 +81,10 @@ fn closed() {
         }
     }
     // With only one of them closed the others are what they were.
-    let output = output(&mut after("exec 0<&-", &["enter", "-t", &target, "-a", "sh", "-c", "cat; echo done"]));
+    let output = output(&mut after(
+        "exec 0<&-",
+        &["enter", "-t", &target, "-a", "sh", "-c", "cat; echo done"],
+    ));
     assert_eq!(stdout(&output), "done\n", "{}", stderr(&output));
 }
 
@@ -88,20 +94,16 @@ fn signals() {
     let setup = "trap '' USR1 HUP";
     let of = |pid: u32| ["SigBlk", "SigIgn", "SigCgt"].map(|field| status(pid, field).unwrap());
     let program = ["sh", "-c", "echo ready; exec sleep 1000"];
-    let sleeps = |pid: u32| {
-        status(pid, "Name").is_some_and(|name| name == "sleep")
-            && status(pid, "State").is_some_and(|state| state.starts_with('S'))
-    };
     let mut plain = Command::new("bash");
     plain.args(["-c", &format!(r#"{setup}; exec "$@""#), "bash"]).args(program);
     let (held, _) = Held::ready(plain.stdin(Stdio::null()));
-    crate::support::until("it sleeps", || sleeps(held.pid()));
+    asleep(held.pid());
     let expected = of(held.pid());
     for mut way in ways(&target) {
         way.extend(program);
         let (held, _) = Held::ready(after(setup, &way).stdin(Stdio::null()));
         let program = program_of(&held);
-        crate::support::until("it sleeps", || sleeps(program));
+        asleep(program);
         assert_eq!(of(program), expected, "{way:?}");
     }
 }

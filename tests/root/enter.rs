@@ -29,11 +29,16 @@ pub fn tests() -> Vec<Trial> {
         test("a program that is killed makes nsx die of the same signal", ROOT, killed),
         test("the network alone is joined without a child: the pid stays", ROOT, same_pid),
         test("--wd is seen from inside, and the directory is checked", ROOT, directories),
-        test("a directory that leads out through a leaked descriptor is refused", ROOT, leaked_directory),
+        test(
+            "a directory that leads out through a leaked descriptor is refused",
+            ROOT,
+            leaked_directory,
+        ),
         test("the end of the target's pid namespace ends the program", ROOT, init_ends),
         test("a dry run joins and runs nothing", ROOT, || {
             let (_held, pid) = isolated(&["-n"]);
-            let output = output(&mut nsx(["enter", "--dry-run", "-t", &pid.to_string(), "no-such-program"]));
+            let output =
+                output(&mut nsx(["enter", "--dry-run", "-t", &pid.to_string(), "no-such-program"]));
             assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
             assert!(stdout(&output).contains("net"), "{}", stdout(&output));
         }),
@@ -47,13 +52,18 @@ pub fn entered(pid: u32, options: &[&str]) -> (Held, u32) {
     let (held, line) = Held::ready(command.stdin(Stdio::null()));
     assert_eq!(line, "ready");
     let program = child_of(held.pid()).unwrap_or(held.pid());
+    crate::support::asleep(program);
     (held, program)
 }
 
 fn joined(program: u32, target: u32, expected: &[&str]) {
     for kind in KINDS {
         let inside = namespace(program, kind);
-        let of = if expected.contains(&kind) { namespace(target, kind) } else { namespace("self", kind) };
+        let of = if expected.contains(&kind) {
+            namespace(target, kind)
+        } else {
+            namespace("self", kind)
+        };
         assert_eq!(inside, of, "{kind} after joining {expected:?}");
     }
 }
@@ -61,7 +71,11 @@ fn joined(program: u32, target: u32, expected: &[&str]) {
 fn each_kind() {
     let (_held, target) = isolated(&["--new-all"]);
     for kind in KINDS {
-        assert_ne!(namespace(target, kind), namespace("self", kind), "the target has its own {kind}");
+        assert_ne!(
+            namespace(target, kind),
+            namespace("self", kind),
+            "the target has its own {kind}"
+        );
     }
     for (kind, (short, long)) in KINDS.into_iter().zip(FLAGS) {
         for flag in [short, long] {
@@ -126,7 +140,8 @@ fn killed() {
 
 fn same_pid() {
     let (_held, target) = isolated(&["-n"]);
-    let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "sh", "-c", "echo $$; exec sleep 1000"]);
+    let mut command =
+        nsx(["enter", "-t", &target.to_string(), "-n", "sh", "-c", "echo $$; exec sleep 1000"]);
     let (held, pid) = Held::ready(command.stdin(Stdio::null()));
     assert_eq!(pid, held.pid().to_string());
 }
@@ -153,7 +168,12 @@ fn directories() {
 /// A descriptor of the caller's that is a directory of the host, reached from inside by its number.
 fn leaked_directory() {
     let (_held, target) = isolated(&["-m", "-p"]);
-    for directory in ["/proc/self/fd/9", "/proc/self/fd/9/..", "/proc/self/cwd/../../proc/self/fd/9", "/dev/fd/9"] {
+    for directory in [
+        "/proc/self/fd/9",
+        "/proc/self/fd/9/..",
+        "/proc/self/cwd/../../proc/self/fd/9",
+        "/dev/fd/9",
+    ] {
         let mut shell = Command::new("bash");
         shell.args(["-c", r#"exec 9</tmp; exec "$@""#, "bash"]);
         let nsx = nsx(["enter", "-t", &target.to_string(), "-m", "--wd", directory, "echo", "RAN"]);

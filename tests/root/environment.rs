@@ -10,7 +10,11 @@ const ROOT: &[Need] = &[Need::Root];
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("a program of the target gets nothing of our environment but the harmless", ROOT, allowed),
+        test(
+            "a program of the target gets nothing of our environment but the harmless",
+            ROOT,
+            allowed,
+        ),
         test("a program of the host keeps our environment", ROOT, ours),
         test("-e gives exactly the environment that the target was started with", ROOT, theirs),
         test("-e gives a large environment whole or says that it does not", ROOT, large),
@@ -74,7 +78,13 @@ fn target_with(environment: &[(&str, &str)]) -> (Held, u32) {
 }
 
 fn theirs() {
-    let values = [("PATH", "/usr/bin:/bin"), ("EMPTY", ""), ("ODD", "a=b\nc \x1b[31m"), ("PWD", "/srv"), ("TOKEN", "t")];
+    let values = [
+        ("PATH", "/usr/bin:/bin"),
+        ("EMPTY", ""),
+        ("ODD", "a=b\nc \x1b[31m"),
+        ("PWD", "/srv"),
+        ("TOKEN", "t"),
+    ];
     let (_held, target) = target_with(&values);
     for flags in [&["-m", "-e"][..], &["-a", "--env"]] {
         let block = environment(target, flags, &OURS);
@@ -89,7 +99,8 @@ fn theirs() {
 fn large() {
     let value = "v".repeat(100_000);
     let names: Vec<String> = (0..14).map(|number| format!("BIG{number}")).collect();
-    let mut values: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+    let mut values: Vec<(&str, &str)> =
+        names.iter().map(|name| (name.as_str(), value.as_str())).collect();
     values.push(("PATH", "/usr/bin:/bin"));
     let (_held, target) = target_with(&values);
     let mut command = nsx(["enter", "-t", &target.to_string(), "-m", "-e", "/usr/bin/env", "-0"]);

@@ -13,14 +13,26 @@ const MEMORY: &[Need] = &[
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("a program that takes more than --memory is killed, and its group removed", MEMORY, limited),
+        test(
+            "a program that takes more than --memory is killed, and its group removed",
+            MEMORY,
+            limited,
+        ),
         test("a program that stays below --memory runs to its end", MEMORY, enough),
         test("processes left in the group do not keep it", MEMORY, left_over),
-        test("two containers with the same pids inside can both limit memory", MEMORY, same_numbers),
+        test(
+            "two containers with the same pids inside can both limit memory",
+            MEMORY,
+            same_numbers,
+        ),
         test("a size that is none is refused", &[Need::Root], || {
             for size in ["0", "x", "64X", "-1", "99999999999999999999"] {
                 let output = output(&mut nsx(["spawn", "-u", "--memory", size, "echo", "RAN"]));
-                assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""), "{size}");
+                assert_eq!(
+                    (output.status.code(), stdout(&output).as_str()),
+                    (Some(125), ""),
+                    "{size}"
+                );
             }
         }),
     ]
@@ -38,14 +50,20 @@ fn controller() -> Option<PathBuf> {
 fn groups(nsx: u32) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(controller().unwrap()).unwrap();
     let ours = entries.map(|entry| entry.unwrap().path());
-    ours.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("nsx-{nsx}"))).collect()
+    ours.filter(|path| {
+        path.file_name().unwrap().to_str().unwrap().starts_with(&format!("nsx-{nsx}"))
+    })
+    .collect()
 }
 
 const TAKE: &str = r#"my $x = "x" x ($ARGV[0] << 20); print "alive\n""#;
 
 fn limited() {
     let mut command = nsx(["spawn", "-p", "--memory", "64M", "perl", "-e", TAKE, "200"]);
-    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
     let nsx = child.id();
     let output = crate::support::finish(child);
@@ -56,7 +74,12 @@ fn limited() {
 
 fn enough() {
     let output = output(&mut nsx(["spawn", "--memory", "256M", "perl", "-e", TAKE, "20"]));
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "alive\n"), "{}", stderr(&output));
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "alive\n"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// Without a pid namespace a child of the program outlives it.
@@ -67,7 +90,9 @@ fn left_over() {
     let nsx = held.pid();
     assert!(held.0.wait().unwrap().success());
     assert_eq!(groups(nsx), [] as [PathBuf; 0]);
-    until("what was left has been killed", || crate::support::status(left.parse().unwrap(), "State").is_none());
+    until("what was left has been killed", || {
+        crate::support::status(left.parse().unwrap(), "State").is_none()
+    });
 }
 
 /// The second supervisor has the same pid, seen from its own pid namespace.

@@ -42,7 +42,11 @@ fn closed_pipe() {
         let mut command = nsx(&arguments);
         command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
         let output = crate::support::finish(command.spawn().unwrap());
-        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(
+            (output.status.code(), stderr(&output).as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -62,7 +66,10 @@ fn closed_stdout() {
     let (_held, pid) = isolated(&["-p", "-n"]);
     for arguments in commands(pid) {
         let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", r#""$@" <&- >&- 2>&-"#, "sh"]).arg(nsx([""; 0]).get_program()).args(&arguments);
+        shell
+            .args(["-c", r#""$@" <&- >&- 2>&-"#, "sh"])
+            .arg(nsx([""; 0]).get_program())
+            .args(&arguments);
         assert_eq!(output(&mut shell).status.code(), Some(0), "{arguments:?}");
     }
 }
@@ -87,7 +94,10 @@ fn no_colour() {
 
 fn envelope() {
     let (_held, pid) = isolated(&["-p", "-n"]);
-    for (arguments, schema) in [(&["ps", "--json"][..], "nsx.ps/1"), (&["inspect", "--json", &pid.to_string()], "nsx.inspect/1")] {
+    for (arguments, schema) in [
+        (&["ps", "--json"][..], "nsx.ps/1"),
+        (&["inspect", "--json", &pid.to_string()], "nsx.inspect/1"),
+    ] {
         let json = json(&mut nsx(arguments));
         assert_eq!(json["schema"], schema);
         let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
@@ -108,7 +118,8 @@ fn formats() {
     assert_eq!(row["runtime"], "nsx");
     assert_eq!(row["namespaces_own"], serde_json::json!(["mnt", "net", "pid"]));
     let lines = succeeds(&mut nsx(["ps", "-o", "jsonl"]));
-    let parsed: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let parsed: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(parsed.iter().any(|row| row["pid"] == pid));
     let tsv = succeeds(&mut nsx(["ps", "-o", "tsv"]));
     let at = tsv.lines().next().unwrap().split('\t').position(|key| key == "pid").unwrap();

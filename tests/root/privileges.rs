@@ -32,7 +32,11 @@ fn listing() {
 fn strict() {
     let (_directory, nsx) = public_nsx();
     let (_held, pid) = isolated(&["-p"]);
-    for arguments in [&["ps", "--strict"][..], &["ps", "--strict", "--json"], &["inspect", "--strict", &pid.to_string()]] {
+    for arguments in [
+        &["ps", "--strict"][..],
+        &["ps", "--strict", "--json"],
+        &["inspect", "--strict", &pid.to_string()],
+    ] {
         let listed = output(as_nobody(&nsx).args(arguments));
         assert_eq!(listed.status.code(), Some(6), "{arguments:?}: {}", stderr(&listed));
         assert!(!stdout(&listed).is_empty(), "what was seen is still shown");
@@ -41,7 +45,11 @@ fn strict() {
 
 fn spawning() {
     let (_directory, nsx) = public_nsx();
-    for options in [&["--newuser", "--newpid"][..], &["-U", "-p", "-n", "-u", "-i", "-C", "-T"], &["--new-all"]] {
+    for options in [
+        &["--newuser", "--newpid"][..],
+        &["-U", "-p", "-n", "-u", "-i", "-C", "-T"],
+        &["--new-all"],
+    ] {
         let program = "id -u; echo $$; read a b c </proc/self/uid_map; echo $a $b $c";
         let output = output(as_nobody(&nsx).arg("spawn").args(options).args(["sh", "-c", program]));
         assert_eq!(output.status.code(), Some(0), "{options:?}: {}", stderr(&output));
@@ -53,7 +61,11 @@ fn hint() {
     let (_directory, nsx) = public_nsx();
     for options in [&["--newpid"][..], &["-n"], &["-m"], &["-u", "--hostname", "x"]] {
         let output = output(as_nobody(&nsx).arg("spawn").args(options).args(["echo", "RAN"]));
-        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""), "{options:?}");
+        assert_eq!(
+            (output.status.code(), stdout(&output).as_str()),
+            (Some(125), ""),
+            "{options:?}"
+        );
         let said = stderr(&output);
         assert!(said.contains("Operation not permitted") && said.contains("--newuser"), "{said}");
     }

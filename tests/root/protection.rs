@@ -10,8 +10,16 @@ const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("enter joins once, through the one pidfd it looked the target up with", STRACE, joins_once),
-        test("enter is not dumpable from before the join until its program runs", STRACE, undumpable),
+        test(
+            "enter joins once, through the one pidfd it looked the target up with",
+            STRACE,
+            joins_once,
+        ),
+        test(
+            "enter is not dumpable from before the join until its program runs",
+            STRACE,
+            undumpable,
+        ),
         test("enter opens nothing between the join and its program", STRACE, opens_nothing),
         test("enter and spawn start no thread", STRACE, one_thread),
         test("spawn is not dumpable until its program runs", STRACE, spawn_undumpable),
@@ -69,7 +77,11 @@ fn undumpable() {
         let joined = places(&calls, "setns(")[0];
         let protected = places(&calls, "prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE");
         assert!(protected.first().is_some_and(|at| *at < joined), "{way:?}");
-        assert_eq!(places(&calls, "prctl(PR_SET_DUMPABLE, SUID_DUMP_USER"), [] as [usize; 0], "{way:?}");
+        assert_eq!(
+            places(&calls, "prctl(PR_SET_DUMPABLE, SUID_DUMP_USER"),
+            [] as [usize; 0],
+            "{way:?}"
+        );
         // No core file either, until the last steps.
         let no_core = places(&calls, "prlimit64(0, RLIMIT_CORE, {rlim_cur=0");
         assert!(no_core.first().is_some_and(|at| *at < joined), "{way:?}");
@@ -86,7 +98,17 @@ fn opens_nothing() {
         let calls = enter(target, way);
         let joined = places(&calls, "setns(")[0];
         for call in &calls[joined..calls.len() - 1] {
-            let opens = ["open(", "openat(", "openat2(", "readlink", "stat(", "newfstatat(", "access(", "faccessat", "socket("];
+            let opens = [
+                "open(",
+                "openat(",
+                "openat2(",
+                "readlink",
+                "stat(",
+                "newfstatat(",
+                "access(",
+                "faccessat",
+                "socket(",
+            ];
             assert!(!opens.iter().any(|name| call.starts_with(name)), "{way:?}: {call}");
         }
         let closing = places(&calls, "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC)");
@@ -100,7 +122,8 @@ fn one_thread() {
     all.push(calls(&["spawn", "-p", "-u", "-m"]));
     for calls in all {
         for call in &calls {
-            let starts = ["clone(", "clone3(", "vfork(", "fork("].iter().any(|name| call.starts_with(name));
+            let starts =
+                ["clone(", "clone3(", "vfork(", "fork("].iter().any(|name| call.starts_with(name));
             let shares = call.contains("CLONE_VM") || call.contains("CLONE_THREAD");
             assert!(!(starts && shares), "{call}");
         }

@@ -28,14 +28,23 @@ pub fn tests() -> Vec<Trial> {
             ends_at("setns:delay_enter=3000000", &["-a"], protected, "the target has ended");
         }),
         test("a pid namespace that dies before the first child starts is reported", STRACE, || {
-            ends_at("clone3:delay_enter=3000000", &["-p"], joined, "first process of that pid namespace has ended");
+            ends_at(
+                "clone3:delay_enter=3000000",
+                &["-p"],
+                joined,
+                "first process of that pid namespace has ended",
+            );
         }),
         test("a pid that goes to another process before the join is not entered", REUSE, || {
             reused_at("setns:delay_enter=3000000");
         }),
-        test("a pid that goes to another process after it was pinned is not entered", REUSE, || {
-            reused_at("pidfd_open:delay_exit=3000000:when=1");
-        }),
+        test(
+            "a pid that goes to another process after it was pinned is not entered",
+            REUSE,
+            || {
+                reused_at("pidfd_open:delay_exit=3000000:when=1");
+            },
+        ),
     ]
 }
 
@@ -94,7 +103,8 @@ fn while_held(
 
 /// The traced nsx: strace has other children while it starts.
 fn tracee(strace: u32) -> Option<u32> {
-    let children = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).ok()?;
+    let children =
+        std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).ok()?;
     children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid| {
         status(*pid, "Name").is_some_and(|name| name == "nsx")
             && status(*pid, "TracerPid") == Some(strace.to_string())
@@ -141,4 +151,3 @@ fn reused_at(inject: &str) {
     let said = stderr(&output);
     assert!(said.contains("ended") || said.contains("no process has pid"), "{said}");
 }
-

@@ -1,6 +1,8 @@
 //! Signals and stops pass through nsx as if the program were the caller's own child.
 
-use crate::support::{self, Need, child_of, ends_within, finish, isolated, nsx, pidfd, status, stdout, test, until};
+use crate::support::{
+    self, Need, child_of, ends_within, finish, isolated, nsx, pidfd, status, stdout, test, until,
+};
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,9 +19,15 @@ pub fn tests() -> Vec<Trial> {
             let (_held, target) = isolated(&["-p"]);
             forwarded(&["enter", "-t", &target.to_string(), "-p"]);
         }),
-        test("a signal to nsx reaches the handler of a spawned PID 1", PERL, || forwarded(&["spawn", "-p"])),
+        test("a signal to nsx reaches the handler of a spawned PID 1", PERL, || {
+            forwarded(&["spawn", "-p"])
+        }),
         test("a real-time signal to nsx reaches the program", PERL, real_time),
-        test("SIGTERM and SIGINT end a PID 1 without handlers, and nsx the same way", ROOT, default_actions),
+        test(
+            "SIGTERM and SIGINT end a PID 1 without handlers, and nsx the same way",
+            ROOT,
+            default_actions,
+        ),
         test("a PID 1 that ignores a signal is spared", ROOT, ignored),
         test("killing nsx kills the program", ROOT, killed),
         test("a stopped program stops nsx, and nsx continued continues it", ROOT, stopped),
@@ -96,7 +104,9 @@ fn real_time() {
 }
 
 fn default_actions() {
-    for (signal, number) in [(Signal::SIGTERM, 15), (Signal::SIGINT, 2), (Signal::SIGHUP, 1), (Signal::SIGUSR1, 10)] {
+    for (signal, number) in
+        [(Signal::SIGTERM, 15), (Signal::SIGINT, 2), (Signal::SIGHUP, 1), (Signal::SIGUSR1, 10)]
+    {
         let (mut held, pid) = isolated(&["-p"]);
         let program = pidfd(pid).unwrap();
         send(held.pid(), signal);
@@ -107,7 +117,8 @@ fn default_actions() {
 
 fn ignored() {
     let mut command = nsx(["spawn", "-p", "sh", "-c"]);
-    command.arg("trap '' TERM; trap 'exit 5' USR1; echo ready; while :; do sleep 1 & wait $!; done");
+    command
+        .arg("trap '' TERM; trap 'exit 5' USR1; echo ready; while :; do sleep 1 & wait $!; done");
     let (child, _lines) = start(&mut command);
     send(child.id(), Signal::SIGTERM);
     send(child.id(), Signal::SIGUSR1);
@@ -117,8 +128,13 @@ fn ignored() {
 fn killed() {
     let (_held, target) = isolated(&["-p", "-U"]);
     let target = target.to_string();
-    let ways: [&[&str]; 5] =
-        [&["spawn", "-p"], &["spawn", "-U", "-p"], &["spawn", "-u"], &["enter", "-t", &target, "-p"], &["enter", "-t", &target, "-a"]];
+    let ways: [&[&str]; 5] = [
+        &["spawn", "-p"],
+        &["spawn", "-U", "-p"],
+        &["spawn", "-u"],
+        &["enter", "-t", &target, "-p"],
+        &["enter", "-t", &target, "-a"],
+    ];
     for way in ways {
         let mut command = nsx(way);
         command.args(["sh", "-c", "trap '' HUP TERM; echo ready; exec sleep 1000"]);
@@ -133,10 +149,13 @@ fn killed() {
 fn stopped() {
     let (_held, target) = isolated(&["-p"]);
     let target = target.to_string();
-    let mut command = nsx(["enter", "-t", &target, "-p", "sh", "-c", "echo ready; kill -STOP $$; exit 3"]);
+    let mut command =
+        nsx(["enter", "-t", &target, "-p", "sh", "-c", "echo ready; kill -STOP $$; exit 3"]);
     let (child, _lines) = start(&mut command);
     let nsx = child.id();
-    until("nsx is stopped too", || status(nsx, "State").is_some_and(|state| state.starts_with('T')));
+    until("nsx is stopped too", || {
+        status(nsx, "State").is_some_and(|state| state.starts_with('T'))
+    });
     send(nsx, Signal::SIGCONT);
     assert_eq!(finish(child).status.code(), Some(3));
 }
@@ -147,4 +166,3 @@ fn ignored_sigchld() {
     let output = support::output(shell.args(["spawn", "-p", "sh", "-c", "echo out; exit 9"]));
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(9), "out\n"));
 }
-

@@ -1,6 +1,8 @@
 //! `spawn` makes exactly the namespaces that were asked for, and leaves nothing behind.
 
-use crate::support::{KINDS, Need, isolated, namespace, nsx, output, status, stderr, stdout, succeeds, test};
+use crate::support::{
+    KINDS, Need, isolated, namespace, nsx, output, status, stderr, stdout, succeeds, test,
+};
 use libtest_mimic::Trial;
 
 const ROOT: &[Need] = &[Need::Root];
@@ -38,7 +40,13 @@ fn pid_one() {
     let (held, pid) = isolated(&["-p"]);
     assert_eq!(status(pid, "NSpid"), Some(format!("{pid}\t1")));
     assert_eq!(status(pid, "PPid"), Some(held.pid().to_string()));
-    let said = succeeds(&mut nsx(["spawn", "--newpid", "sh", "-c", "echo $$; exec sh -c 'echo /proc/[0-9]*'"]));
+    let said = succeeds(&mut nsx([
+        "spawn",
+        "--newpid",
+        "sh",
+        "-c",
+        "echo $$; exec sh -c 'echo /proc/[0-9]*'",
+    ]));
     assert_eq!(said, "1\n/proc/1\n", "its /proc is its own");
 }
 
@@ -88,7 +96,9 @@ fn loopback() {
 fn mounts() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().to_str().unwrap();
-    let inside = format!("mount -t tmpfs nsx-test {place} && touch {place}/file && grep -c ' {place} ' /proc/self/mountinfo");
+    let inside = format!(
+        "mount -t tmpfs nsx-test {place} && touch {place}/file && grep -c ' {place} ' /proc/self/mountinfo"
+    );
     for options in [&["-m"][..], &["-p"], &["--new-all"]] {
         let said = succeeds(nsx(["spawn"]).args(options).args(["sh", "-c", &inside]));
         assert_eq!(said, "1\n", "{options:?}");
@@ -110,7 +120,12 @@ fn codes() {
     for options in [&["-u"][..], &["-p"], &["--new-all"]] {
         for (program, code) in cases {
             let output = output(nsx(["spawn"]).args(options).args(program));
-            assert_eq!(output.status.code(), Some(code), "{options:?} {program:?}: {}", stderr(&output));
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{options:?} {program:?}: {}",
+                stderr(&output)
+            );
         }
     }
     for wrong in [&["--memory", "64X"][..], &["--no-such-option"], &["--hostname"]] {
@@ -120,6 +135,13 @@ fn codes() {
 }
 
 fn user() {
-    let said = succeeds(&mut nsx(["spawn", "-U", "-p", "sh", "-c", "id -u; id -g; cat /proc/self/setgroups"]));
+    let said = succeeds(&mut nsx([
+        "spawn",
+        "-U",
+        "-p",
+        "sh",
+        "-c",
+        "id -u; id -g; cat /proc/self/setgroups",
+    ]));
     assert_eq!(said, "0\n0\ndeny\n");
 }

@@ -36,7 +36,9 @@ pub fn refused(command: &mut Command, code: i32) -> String {
 }
 
 fn no_target() {
-    let spellings = ["1x", "x1", "+1", " 1", "1 ", "01", "0", "0x1", "1.0", "-1", "", "１", "/proc/1", "4194305"];
+    let spellings = [
+        "1x", "x1", "+1", " 1", "1 ", "01", "0", "0x1", "1.0", "-1", "", "１", "/proc/1", "4194305",
+    ];
     for spelled in spellings {
         let said = refused(&mut nsx(["enter", "-t", spelled, "echo", "RAN"]), 125);
         assert!(said.contains("hint"), "{spelled:?}: {said}");

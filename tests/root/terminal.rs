@@ -2,26 +2,45 @@
 //! his again afterwards, and nothing inside can reach them.
 
 use crate::support::pty::{Pty, spelled};
-use crate::support::{Need, PATIENCE, binary, child_of, ends_within, isolated, pidfd, status, test, until};
+use crate::support::{
+    Need, PATIENCE, binary, child_of, ends_within, isolated, pidfd, status, test, until,
+};
 use libtest_mimic::Trial;
 use std::time::Duration;
 
 const TERMINAL: &[Need] = &[Need::Root, Need::Program("bash"), Need::Program("setsid")];
-const PERL: &[Need] = &[Need::Root, Need::Program("bash"), Need::Program("setsid"), Need::Program("perl")];
+const PERL: &[Need] =
+    &[Need::Root, Need::Program("bash"), Need::Program("setsid"), Need::Program("perl")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
         test("a program of the target gets another terminal than ours", TERMINAL, another),
         test("a program of the host keeps our terminal", TERMINAL, ours),
         test("--no-pty hands our terminal over", TERMINAL, handed_over),
-        test("the settings are restored after the program ends, fails or is killed", TERMINAL, restored),
+        test(
+            "the settings are restored after the program ends, fails or is killed",
+            TERMINAL,
+            restored,
+        ),
         test("^C and ^\\ reach the program through its own terminal", TERMINAL, interrupted),
         test("the program's terminal has our size and follows it", TERMINAL, resized),
         test("^Z in a shell inside stops the job of that shell", TERMINAL, job_inside),
-        test("^Z stops a program that shares our terminal, and fg resumes it", TERMINAL, suspended_without_pty),
+        test(
+            "^Z stops a program that shares our terminal, and fg resumes it",
+            TERMINAL,
+            suspended_without_pty,
+        ),
         test("^Z stops a program on its own terminal, and fg resumes it", TERMINAL, suspended),
-        test("a program that stops itself gives the terminal back, and fg resumes it", TERMINAL, stops_itself),
-        test("started in the background, nsx leaves the terminal alone until fg", TERMINAL, background),
+        test(
+            "a program that stops itself gives the terminal back, and fg resumes it",
+            TERMINAL,
+            stops_itself,
+        ),
+        test(
+            "started in the background, nsx leaves the terminal alone until fg",
+            TERMINAL,
+            background,
+        ),
         test("a left-over child cannot type into our terminal", PERL, injection),
         test("a left-over child cannot read our keys", PERL, stolen_keys),
         test("a left-over child that never stops writing does not keep nsx", PERL, flood),
@@ -41,20 +60,17 @@ fn scene() -> (crate::support::Held, u32, Pty) {
     (held, target, Pty::shell())
 }
 
-/// Runs lines in the shell; what they showed, and the exit code. The marks are spelled so that the
-/// echo of the keys does not show them.
+/// Runs lines in the shell; what they showed, and the exit code of the last.
 fn run(pty: &mut Pty, lines: &str) -> (String, String) {
-    pty.type_keys(&format!("echo 'be''gin'\n{lines}\n"));
-    pty.expect("begin\r\nOUT> ");
-    pty.expect(&lines[lines.len().saturating_sub(8)..]);
-    pty.expect("\r\n");
+    pty.type_keys(&format!("{lines}
+"));
     let shown = pty.expect("OUT> ");
     (shown.trim().to_owned(), code(pty))
 }
 
 /// The exit code of the last line.
 fn code(pty: &mut Pty) -> String {
-    pty.type_keys("echo \"co\"\"de=$?=\"\n");
+    pty.type_keys("echo code=$?=\n");
     pty.expect("code=");
     let code = pty.expect("=");
     pty.expect("OUT> ");
@@ -70,9 +86,16 @@ fn another() {
         assert!(shown.starts_with("/dev/pts/") && shown != ours, "{flags}: {shown}");
     }
     // Each of the three, and only where it is a terminal.
-    let (shown, _) = run(&mut pty, &(enter(target, "-m") + " sh -c 'test -t 0; echo $?; test -t 1; echo $?; test -t 2; echo $?' </dev/null 2>&1 | tr '\\n' ' '"));
+    let (shown, _) = run(
+        &mut pty,
+        &(enter(target, "-m")
+            + " sh -c 'test -t 0; echo $?; test -t 1; echo $?; test -t 2; echo $?' </dev/null 2>&1 | tr '\\n' ' '"),
+    );
     assert_eq!(shown, "1 1 1");
-    let (shown, _) = run(&mut pty, &(enter(target, "-m") + " sh -c 'test -t 0; echo $?; test -t 1; echo $?' | tr '\\n' ' '"));
+    let (shown, _) = run(
+        &mut pty,
+        &(enter(target, "-m") + " sh -c 'test -t 0; echo $?; test -t 1; echo $?' | tr '\\n' ' '"),
+    );
     assert_eq!(shown, "0 1");
 }
 
@@ -90,18 +113,31 @@ fn handed_over() {
 
 fn restored() {
     let (_held, target, mut pty) = scene();
-    for program in ["true", "no-such-program", "sh -c 'kill -9 $$'", "sh -c 'stty raw -echo; exit 3'", "sh -c 'kill -SEGV $$'"] {
+    for program in [
+        "true",
+        "no-such-program",
+        "sh -c 'kill -9 $$'",
+        "sh -c 'stty raw -echo; exit 3'",
+        "sh -c 'kill -SEGV $$'",
+    ] {
         // The shell has its own settings while it edits a line: compare what its programs get.
         let before = run(&mut pty, "stty -g").0;
         run(&mut pty, &format!("{} {program}", enter(target, "-m -p")));
         assert_eq!(run(&mut pty, "stty -g").0, before, "after {program}");
     }
     let before = run(&mut pty, "stty -g").0;
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo on''ly; exec sleep 1000'\n"));
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo only; exec sleep 1000'\n"));
     pty.expect("only\r\n");
-    assert!(!pty.settings().local_modes.contains(rustix::termios::LocalModes::ICANON), "keys go through raw");
+    assert!(
+        !pty.settings().local_modes.contains(rustix::termios::LocalModes::ICANON),
+        "keys go through raw"
+    );
     let nsx = child_of(pty.child.id()).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(nsx).unwrap()), nix::sys::signal::Signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(nsx).unwrap()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
     pty.expect("OUT> ");
     assert_eq!(run(&mut pty, "stty -g").0, before, "after SIGTERM");
     assert!(!spelled(&pty.settings()).is_empty());
@@ -110,13 +146,15 @@ fn restored() {
 fn interrupted() {
     let (_held, target, mut pty) = scene();
     for (key, code) in [("\x03", "130"), ("\x1c", "131")] {
-        pty.type_keys(&(enter(target, "-m -p") + " sh -c 'ulimit -c 0; echo on''ly; exec sleep 1000'\n"));
+        pty.type_keys(
+            &(enter(target, "-m -p") + " sh -c 'ulimit -c 0; echo only; exec sleep 1000'\n"),
+        );
         pty.expect("only\r\n");
         pty.type_keys(key);
         pty.expect("OUT> ");
         assert_eq!(self::code(&mut pty), code);
     }
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'trap \"echo caught; exit 4\" INT; echo on''ly; while :; do sleep 1; done'\n"));
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'trap \"echo caught; exit 4\" INT; echo only; while :; do sleep 1; done'\n"));
     pty.expect("only\r\n");
     pty.type_keys("\x03");
     pty.expect("caught\r\n");
@@ -127,7 +165,7 @@ fn interrupted() {
 fn resized() {
     let (_held, target, mut pty) = scene();
     pty.type_keys(&(enter(target, "-m -p") + " bash --norc\n"));
-    pty.type_keys("stty size; trap 'stty size' WINCH; echo on''ly\n");
+    pty.type_keys("stty size; trap 'stty size' WINCH; echo only\n");
     pty.expect("24 80\r\n");
     pty.expect("only\r\n");
     pty.resize(51, 133);
@@ -141,14 +179,16 @@ fn job_inside() {
     let (_held, target, mut pty) = scene();
     pty.type_keys(&(enter(target, "-m -p") + " bash --norc\n"));
     pty.type_keys("PS1='IN> '; sleep 1000\n");
-    let nsx = child_of(pty.child.id()).unwrap();
     until("it sleeps", || {
-        child_of(nsx).and_then(child_of).and_then(|job| status(job, "Name")).is_some_and(|name| name == "sleep")
+        child_of(pty.child.id()).and_then(child_of)
+            .and_then(child_of)
+            .and_then(|job| status(job, "Name"))
+            .is_some_and(|name| name == "sleep")
     });
     pty.type_keys("\x1a");
     pty.expect("Stopped");
     pty.expect("IN> ");
-    pty.type_keys("kill %1; exit 6\n");
+    pty.type_keys("kill -KILL %1; wait; exit 6\n");
     pty.expect("OUT> ");
     assert_eq!(code(&mut pty), "6");
 }
@@ -156,7 +196,9 @@ fn job_inside() {
 fn suspend(flags: &str) {
     let (_held, target, mut pty) = scene();
     let before = run(&mut pty, "stty -g").0;
-    pty.type_keys(&(enter(target, flags) + " sh -c 'echo on''ly; read line; echo got $line; exit 8'\n"));
+    pty.type_keys(
+        &(enter(target, flags) + " sh -c 'echo only; read line; echo got $line; exit 8'\n"),
+    );
     pty.expect("only\r\n");
     pty.type_keys("\x1a");
     pty.expect("Stopped");
@@ -181,7 +223,9 @@ fn suspended() {
 fn stops_itself() {
     let (_held, target, mut pty) = scene();
     let before = run(&mut pty, "stty -g").0;
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo on''ly; kill -STOP $$; echo again; exit 8'\n"));
+    pty.type_keys(
+        &(enter(target, "-m -p") + " sh -c 'echo only; kill -STOP $$; echo again; exit 8'\n"),
+    );
     pty.expect("only\r\n");
     pty.expect("Stopped");
     pty.expect("OUT> ");
@@ -195,7 +239,7 @@ fn stops_itself() {
 fn background() {
     let (_held, target, mut pty) = scene();
     let before = run(&mut pty, "stty -g").0;
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo on''ly; exit 8' &\n"));
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo only; exit 8' &\n"));
     pty.expect("OUT> ");
     pty.type_keys("wait; jobs\n");
     pty.expect("Stopped");
@@ -249,7 +293,10 @@ fn stolen_keys() {
     assert_eq!(run(&mut pty, &line).1, "0");
     for number in 0..20 {
         let word = format!("secret{number}");
-        assert_eq!(run(&mut pty, &format!("read line; echo \"<$line>\" #\n{word}")).0.contains(&word), true);
+        assert_eq!(
+            run(&mut pty, &format!("read line; echo \"<$line>\" #\n{word}")).0.contains(&word),
+            true
+        );
     }
     let stolen = std::fs::read(log.path()).unwrap();
     assert_eq!(String::from_utf8_lossy(&stolen), "");
@@ -269,7 +316,7 @@ fn flood() {
 
 fn hangup() {
     let (_held, target, mut pty) = scene();
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo on''ly; exec sleep 1000'\n"));
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo only; exec sleep 1000'\n"));
     pty.expect("only\r\n");
     let nsx = child_of(pty.child.id()).unwrap();
     let (program, nsx) = (pidfd(child_of(nsx).unwrap()).unwrap(), pidfd(nsx).unwrap());

@@ -1,7 +1,10 @@
 //! Credentials in a joined user namespace, and what an ordinary user can do with his own.
 
-use crate::support::{Held, Need, as_nobody, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr, stdout, test, until};
 use crate::enter::entered;
+use crate::support::{
+    Held, Need, as_nobody, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr,
+    stdout, test, until,
+};
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
 
@@ -11,7 +14,11 @@ const UNSHARE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("in a joined user namespace the program is its root and in no group of ours", UNSHARE, mapped),
+        test(
+            "in a joined user namespace the program is its root and in no group of ours",
+            UNSHARE,
+            mapped,
+        ),
         test("where setgroups is denied no group of ours is kept either", SETPRIV, denied),
         test("without the user namespace the program keeps its ids", ROOT, kept),
         test("a user enters what he isolated himself, and is root only there", SETPRIV, own_target),
@@ -41,6 +48,7 @@ fn entered_with_groups(target: u32, options: &[&str]) -> (Held, u32) {
     let (held, line) = Held::ready(command.stdin(Stdio::null()));
     assert_eq!(line, "ready");
     let program = child_of(held.pid()).unwrap_or(held.pid());
+    crate::support::asleep(program);
     (held, program)
 }
 
@@ -59,7 +67,10 @@ fn mapped() {
 
 fn denied() {
     let (_held, target) = isolated(&["-U", "-p", "-n"]);
-    assert_eq!(std::fs::read_to_string(format!("/proc/{target}/setgroups")).unwrap().trim(), "deny");
+    assert_eq!(
+        std::fs::read_to_string(format!("/proc/{target}/setgroups")).unwrap().trim(),
+        "deny"
+    );
     for options in [&["-U"][..], &["-U", "-n"], &["-a"]] {
         let (_held, program) = entered_with_groups(target, options);
         assert_eq!(status(program, "Groups").as_deref(), Some(""), "{options:?}");
@@ -78,13 +89,28 @@ fn kept() {
 fn own_target() {
     let (_directory, copy) = public_nsx();
     let mut spawn = as_nobody(&copy);
-    spawn.args(["spawn", "-U", "-p", "-n", "-u", "--hostname", "mine", "sh", "-c", "echo ready; exec sleep 1000"]);
+    spawn.args([
+        "spawn",
+        "-U",
+        "-p",
+        "-n",
+        "-u",
+        "--hostname",
+        "mine",
+        "sh",
+        "-c",
+        "echo ready; exec sleep 1000",
+    ]);
     let (held, line) = Held::ready(spawn.stdin(Stdio::null()));
     assert_eq!(line, "ready");
     let target = child_of(held.pid()).unwrap().to_string();
     for flags in [&[][..], &["-a"], &["-U", "-n", "-p", "-u"]] {
         let mut enter = as_nobody(&copy);
-        enter.args(["enter", "-t", &target]).args(flags).args(["sh", "-c", "id -u; hostname; echo $$"]);
+        enter.args(["enter", "-t", &target]).args(flags).args([
+            "sh",
+            "-c",
+            "id -u; hostname; echo $$",
+        ]);
         let output = output(&mut enter);
         assert!(output.status.success(), "{flags:?}: {}", stderr(&output));
         let said = stdout(&output);
@@ -99,7 +125,8 @@ fn own_target() {
 fn not_his() {
     let (_directory, copy) = public_nsx();
     let (_held, target) = isolated(&["-n"]);
-    let output = output(as_nobody(&copy).args(["enter", "-t", &target.to_string(), "-n", "echo", "RAN"]));
+    let output =
+        output(as_nobody(&copy).args(["enter", "-t", &target.to_string(), "-n", "echo", "RAN"]));
     assert_eq!(output.status.code(), Some(125));
     assert_eq!(stdout(&output), "");
     let said = stderr(&output);

@@ -57,7 +57,8 @@ pub fn test(
         needs.iter().any(|need| matches!(need, Need::Machine(..)) && need.missing().is_some());
     let reason = missing.join(", ");
     let ignored = !missing.is_empty() && (!strict || elsewhere);
-    let name = if ignored { format!("{name} (ignored, because {reason})") } else { name.to_owned() };
+    let name =
+        if ignored { format!("{name} (ignored, because {reason})") } else { name.to_owned() };
     libtest_mimic::Trial::test(name, move || {
         if !missing.is_empty() {
             return Err(format!("{reason}, and NSX_TEST_STRICT=1").into());
@@ -70,6 +71,10 @@ pub fn test(
 
 /// Runs a suite. Its tests start processes by the dozen, so they take turns.
 pub fn run(tests: Vec<libtest_mimic::Trial>) -> ! {
+    // A shell's job in the background ignores these, and would hand that to every child.
+    for signal in [nix::sys::signal::Signal::SIGINT, nix::sys::signal::Signal::SIGQUIT] {
+        nsx::sys::raw::signal::set_default(signal).expect("it can be reset");
+    }
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
     libtest_mimic::run(&arguments, tests).exit()
@@ -194,7 +199,16 @@ pub fn isolated(options: &[&str]) -> (Held, u32) {
     let (held, line) = Held::ready(&mut command);
     assert_eq!(line, "ready");
     let pid = child_of(held.pid()).expect("a child");
+    asleep(pid);
     (held, pid)
+}
+
+/// Waits until a process has become `sleep` and sleeps.
+pub fn asleep(pid: u32) {
+    until("it sleeps", || {
+        status(pid, "Name").is_some_and(|name| name == "sleep")
+            && status(pid, "State").is_some_and(|state| state.starts_with('S'))
+    });
 }
 
 /// The first child of a process.

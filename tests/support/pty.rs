@@ -43,11 +43,14 @@ impl Pty {
         Self { master: pair.master, child, shown: Vec::new(), seen: 0, name }
     }
 
-    /// An interactive shell with job control, its prompt `OUT> `.
+    /// An interactive shell with job control, its prompt `OUT> `. Keys are not echoed, so that what
+    /// is shown is what programs say.
     pub fn shell() -> Self {
         let mut bash = Command::new("bash");
-        bash.args(["--norc", "--noediting", "-i"]).env("PS1", "OUT> ").env("TERM", "xterm");
+        bash.args(["--norc", "--noediting", "-i"]).env("PS1", "OUT> ").env("PS2", "").env("TERM", "xterm");
         let mut pty = Self::start(&bash);
+        pty.expect("OUT> ");
+        pty.type_keys("stty -echo\n");
         pty.expect("OUT> ");
         pty
     }
