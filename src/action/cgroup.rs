@@ -71,14 +71,18 @@ impl Group {
 /// Never creates: a file that is missing is a missing feature.
 fn write(path: &Path, value: &str) -> std::io::Result<()> {
     use std::io::Write;
-    fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+    fs::OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .write_all(value.as_bytes())
 }
 
 impl Drop for Group {
     /// What still runs in it is killed; the kernel needs a moment to let an emptied group go.
     fn drop(&mut self) {
         for _ in 0..200 {
-            match rustix::fs::rmdir(&self.directory).map_err(|e| Errno::from_raw(e.raw_os_error())) {
+            match rustix::fs::rmdir(&self.directory).map_err(|e| Errno::from_raw(e.raw_os_error()))
+            {
                 Err(Errno::EBUSY) => {}
                 _ => return,
             }
@@ -92,7 +96,10 @@ impl Drop for Group {
 
 impl Group {
     /// For v1, which has no cgroup.kill.
-    #[expect(clippy::disallowed_methods, reason = "a kernel file of a group that is ours, one pid a line")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a kernel file of a group that is ours, one pid a line"
+    )]
     fn kill_one_by_one(&self) {
         let processes = fs::read_to_string(self.directory.join("cgroup.procs")).unwrap_or_default();
         for pid in processes.lines().filter_map(|line| line.parse().ok()) {

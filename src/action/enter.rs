@@ -8,7 +8,7 @@ use super::supervise::{self, Ending, Signals};
 use crate::model::namespace::Kind;
 use crate::sys::error::Context;
 use crate::sys::ns;
-use crate::sys::raw::fork::{self, Child, Side};
+use crate::sys::raw::fork::{self, Side};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,7 +29,10 @@ pub struct Entry {
 pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
     let signals = Signals::catch()?;
-    let inherited = Inherited { core_limit, signal_mask: signals.mask_before };
+    let inherited = Inherited {
+        core_limit,
+        signal_mask: signals.mask_before,
+    };
     if !entry.plan.fork {
         join(&entry)?;
         return match become_inside(&entry, &inherited) {
@@ -40,10 +43,14 @@ pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
     if entry.plan.pty {
         pty::wait_for_foreground();
     }
-    let pair = if entry.plan.pty { Some(pty::open()?) } else { None };
+    let pair = if entry.plan.pty {
+        Some(pty::open()?)
+    } else {
+        None
+    };
     let parent = launch::own_pidfd()?;
-    let (status, report) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .context("make", "a pipe")?;
+    let (status, report) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     join(&entry)?;
     let child = match fork_inside()? {
         Side::Child => {
@@ -53,23 +60,20 @@ pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
         Side::Parent(child) => child,
     };
     drop((report, parent));
-    supervise(&child, &signals, status, pair)
-}
-
-fn supervise(
-    child: &Child,
-    signals: &Signals,
-    status: OwnedFd,
-    pair: Option<Pair>,
-) -> Result<Ending, ActionError> {
     let terminal = pair.map(Pair::relay).transpose()?;
-    supervise::supervise(child, signals, status, terminal)
+    supervise::supervise(
+        supervise::Program::new(child, false),
+        &signals,
+        status,
+        terminal,
+    )
 }
 
 fn fork_inside() -> Result<Side, ActionError> {
     fork::fork(0).map_err(|errno| match errno {
         nix::errno::Errno::ENOMEM => ActionError::Refused(
-            "cannot start a process there: the first process of that pid namespace has ended".to_owned(),
+            "cannot start a process there: the first process of that pid namespace has ended"
+                .to_owned(),
         ),
         errno => crate::sys::error::SysError::new("start", "a child", errno).into(),
     })
@@ -129,8 +133,9 @@ fn become_root_if_planned(entry: &Entry) -> Result<(), ActionError> {
 /// the kernel can name where we are from the root we have.
 fn change_directory(entry: &Entry) -> Result<(), ActionError> {
     if let Some(directory) = &entry.directory {
-        nix::unistd::chdir(directory.as_c_str())
-            .with_context("change to", || crate::model::text::Text::new(directory.as_bytes()))?;
+        nix::unistd::chdir(directory.as_c_str()).with_context("change to", || {
+            crate::model::text::Text::new(directory.as_bytes())
+        })?;
     }
     if entry.plan.join.has(Kind::Mnt) || entry.directory.is_some() {
         let here = rustix::process::getcwd(Vec::new()).context("find", "the working directory")?;

@@ -60,7 +60,11 @@ pub fn plan(wish: Wish, facts: &Facts) -> Result<Plan, PlanError> {
     let wanted = if all { Kinds::EVERY } else { wish.named };
     let differing = facts.ours.differing(&facts.theirs);
     // A kind that this kernel lacks is unknown on both sides; one known on our side only was hidden.
-    let hidden = facts.theirs.unknown().iter().any(|kind| facts.ours.inode(kind).is_some());
+    let hidden = facts
+        .theirs
+        .unknown()
+        .iter()
+        .any(|kind| facts.ours.inode(kind).is_some());
     if hidden {
         return Err(PlanError::Unreadable(facts.target));
     }
@@ -113,7 +117,10 @@ mod tests {
     }
 
     fn wish(named: &[Kind]) -> Wish {
-        Wish { named: named.iter().copied().collect(), ..Wish::default() }
+        Wish {
+            named: named.iter().copied().collect(),
+            ..Wish::default()
+        }
     }
 
     #[test]
@@ -122,7 +129,10 @@ mod tests {
         assert_eq!(plan.join.to_string(), "net pid");
         assert_eq!(plan.equal.to_string(), "mnt uts ipc cgroup user time");
         assert!(plan.fork);
-        assert!(!plan.pty, "the program is the host's: it may have our terminal");
+        assert!(
+            !plan.pty,
+            "the program is the host's: it may have our terminal"
+        );
     }
 
     #[test]
@@ -136,8 +146,21 @@ mod tests {
     fn a_program_of_the_target_gets_a_terminal_of_its_own() {
         let facts = facts(&[Kind::Mnt]);
         assert!(plan(wish(&[Kind::Mnt]), &facts).unwrap().pty);
-        assert!(!plan(Wish { no_pty: true, ..wish(&[Kind::Mnt]) }, &facts).unwrap().pty);
-        let elsewhere = Facts { on_a_terminal: false, ..facts };
+        assert!(
+            !plan(
+                Wish {
+                    no_pty: true,
+                    ..wish(&[Kind::Mnt])
+                },
+                &facts
+            )
+            .unwrap()
+            .pty
+        );
+        let elsewhere = Facts {
+            on_a_terminal: false,
+            ..facts
+        };
         assert!(!plan(wish(&[Kind::Mnt]), &elsewhere).unwrap().fork);
     }
 
@@ -151,12 +174,18 @@ mod tests {
     fn a_hidden_namespace_is_never_taken_for_an_equal_one() {
         let mut hidden = facts(&[Kind::Net]);
         hidden.theirs = NsSet::default();
-        assert_eq!(plan(wish(&[Kind::Net]), &hidden), Err(PlanError::Unreadable(hidden.target)));
+        assert_eq!(
+            plan(wish(&[Kind::Net]), &hidden),
+            Err(PlanError::Unreadable(hidden.target))
+        );
     }
 
     #[test]
     fn credentials_follow_the_user_namespace() {
-        let facts = Facts { setgroups_denied: true, ..facts(&[Kind::User]) };
+        let facts = Facts {
+            setgroups_denied: true,
+            ..facts(&[Kind::User])
+        };
         let plan = plan(wish(&[]), &facts).unwrap();
         assert!(plan.become_root && !plan.drop_groups);
     }

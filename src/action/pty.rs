@@ -18,7 +18,9 @@ pub struct Pair {
 
 /// Whether any standard descriptor is a terminal: only then is there one to keep away.
 pub fn wanted() -> bool {
-    std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal()
+    std::io::stdin().is_terminal()
+        || std::io::stdout().is_terminal()
+        || std::io::stderr().is_terminal()
 }
 
 /// Stops until the shell puts us in the foreground: a job in the background must not take the
@@ -39,7 +41,11 @@ fn in_foreground() -> bool {
 pub fn open() -> Result<Pair, ActionError> {
     let mut settings = None;
     let mut size = None;
-    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+    for fd in [
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    ] {
         settings = settings.or_else(|| rustix::termios::tcgetattr(fd).ok());
         size = size.or_else(|| rustix::termios::tcgetwinsize(fd).ok());
     }
@@ -58,7 +64,10 @@ pub fn open() -> Result<Pair, ActionError> {
         rustix::termios::tcsetattr(&pair.slave, OptionalActions::Now, &settings)
             .context("set up", "a pseudo-terminal")?;
     }
-    Ok(Pair { master: pair.master, slave: pair.slave })
+    Ok(Pair {
+        master: pair.master,
+        slave: pair.slave,
+    })
 }
 
 impl Pair {
@@ -66,7 +75,8 @@ impl Pair {
     /// descriptor that is a terminal.
     pub fn adopt(self) -> Result<(), ActionError> {
         rustix::process::setsid().context("start", "a session")?;
-        rustix::process::ioctl_tiocsctty(&self.slave).context("take over", "the pseudo-terminal")?;
+        rustix::process::ioctl_tiocsctty(&self.slave)
+            .context("take over", "the pseudo-terminal")?;
         if std::io::stdin().is_terminal() {
             rustix::stdio::dup2_stdin(&self.slave).context("set", "standard input")?;
         }
@@ -82,13 +92,19 @@ impl Pair {
     /// In nsx: the other end, relayed to the terminal we have, which becomes raw.
     pub fn relay(self) -> Result<Terminal, ActionError> {
         drop(self.slave);
-        let flags = rustix::fs::fcntl_getfl(&self.master).context("examine", "the pseudo-terminal")?;
+        let flags =
+            rustix::fs::fcntl_getfl(&self.master).context("examine", "the pseudo-terminal")?;
         rustix::fs::fcntl_setfl(&self.master, flags | OFlags::NONBLOCK)
             .context("set up", "the pseudo-terminal")?;
         let stdin = rustix::stdio::stdin();
         let before = rustix::termios::tcgetattr(stdin).ok();
-        let mut terminal =
-            Terminal { master: self.master, before, reads: false, to_program: Vec::new(), open: true };
+        let mut terminal = Terminal {
+            master: self.master,
+            before,
+            reads: false,
+            to_program: Vec::new(),
+            open: true,
+        };
         terminal.make_raw();
         Ok(terminal)
     }
@@ -118,7 +134,10 @@ impl Terminal {
             watched.push(PollFd::new(&self.master, events));
         }
         if self.reads && self.open && self.to_program.len() < PENDING {
-            watched.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
+            watched.push(PollFd::from_borrowed_fd(
+                rustix::stdio::stdin(),
+                PollFlags::IN,
+            ));
         }
     }
 
@@ -135,7 +154,10 @@ impl Terminal {
 
     fn read_keys(&mut self) {
         let stdin = rustix::stdio::stdin();
-        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let now = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         let mut ready = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
         if !self.reads
             || self.to_program.len() >= PENDING
@@ -146,7 +168,9 @@ impl Terminal {
         let mut bytes = [0; 1024];
         match rustix::io::read(stdin, &mut bytes) {
             Ok(0) | Err(rustix::io::Errno::IO) => self.reads = false,
-            Ok(count) => self.to_program.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            Ok(count) => self
+                .to_program
+                .extend_from_slice(bytes.get(..count).unwrap_or_default()),
             Err(_) => {}
         }
     }
@@ -161,8 +185,19 @@ impl Terminal {
         let stdin = rustix::stdio::stdin();
         let size = rustix::termios::tcgetwinsize(stdin)
             .or_else(|_| rustix::termios::tcgetwinsize(rustix::stdio::stdout()));
-        if let Ok(Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel }) = size {
-            let size = Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel };
+        if let Ok(Winsize {
+            ws_row,
+            ws_col,
+            ws_xpixel,
+            ws_ypixel,
+        }) = size
+        {
+            let size = Winsize {
+                ws_row,
+                ws_col,
+                ws_xpixel,
+                ws_ypixel,
+            };
             let _ = rustix::termios::tcsetwinsize(&self.master, size);
         }
     }
@@ -193,7 +228,10 @@ impl Drop for Terminal {
 }
 
 fn readable(fd: BorrowedFd<'_>) -> bool {
-    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = rustix::event::Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     let mut ready = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     rustix::event::poll(&mut ready, Some(&now)) == Ok(1)
 }

@@ -28,7 +28,10 @@ pub struct Isolation {
 pub fn spawn(wanted: &Isolation) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
     let signals = Signals::catch()?;
-    let inherited = Inherited { core_limit, signal_mask: signals.mask_before };
+    let inherited = Inherited {
+        core_limit,
+        signal_mask: signals.mask_before,
+    };
     let parent = launch::own_pidfd()?;
     let flags = rustix::pipe::PipeFlags::CLOEXEC;
     let (status, report) = rustix::pipe::pipe_with(flags).context("make", "a pipe")?;
@@ -59,12 +62,14 @@ pub fn spawn(wanted: &Isolation) -> Result<Ending, ActionError> {
     };
     drop((report, go, parent));
     // On failure the pipe closes without a word and the child ends by itself.
-    let prepared = prepare(wanted, &child, group.as_ref()).and_then(|()| launch::set_protected(true));
+    let prepared =
+        prepare(wanted, &child, group.as_ref()).and_then(|()| launch::set_protected(true));
     if prepared.is_ok() {
         let _ = rustix::io::write(&ready, b"1");
     }
     drop(ready);
-    let ending = supervise::supervise(&child, &signals, status, None);
+    let program = supervise::Program::new(child, wanted.new.has(Kind::Pid));
+    let ending = supervise::supervise(program, &signals, status, None);
     prepared.and(ending)
 }
 

@@ -4,8 +4,9 @@
 use super::error::ActionError;
 use super::pty::Terminal;
 use crate::sys::error::Context;
-use crate::sys::pidfd;
+use crate::sys::proc::status;
 use crate::sys::raw::{self, fork::Child};
+use crate::sys::{bounded, pidfd};
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -38,14 +39,46 @@ impl Signals {
         raw::signal::set_default(Signal::SIGCHLD).context("reset", "SIGCHLD")?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
-        Ok(Self { descriptor, mask_before })
+        Ok(Self {
+            descriptor,
+            mask_before,
+        })
+    }
+}
+
+/// What is waited for.
+#[derive(Debug)]
+pub struct Program {
+    pub child: Child,
+    /// It is PID 1 of a pid namespace: the kernel spares it the default action of signals, so that
+    /// a program without handlers would hear neither ^C nor SIGTERM.
+    pub is_init: bool,
+    /// The signal in whose name it was killed.
+    killed_for: Option<Signal>,
+}
+
+impl Program {
+    pub const fn new(child: Child, is_init: bool) -> Self {
+        Self {
+            child,
+            is_init,
+            killed_for: None,
+        }
+    }
+
+    fn ending(&self, signal: Signal) -> Ending {
+        Ending::Killed(if signal == Signal::SIGKILL {
+            self.killed_for.unwrap_or(signal)
+        } else {
+            signal
+        })
     }
 }
 
 /// Runs until the child has ended. `status` is the pipe on which it reports, before its exec, why
 /// there will be none.
 pub fn supervise(
-    child: &Child,
+    mut program: Program,
     signals: &Signals,
     status: OwnedFd,
     mut terminal: Option<Terminal>,
@@ -54,13 +87,18 @@ pub fn supervise(
     let mut report = Vec::new();
     let ending = loop {
         let ready = wait_for_something(signals, status.as_ref(), terminal.as_ref())?;
-        if ready.status && let Some(pipe) = &status && !read_report(pipe, &mut report) {
+        if ready.status
+            && let Some(pipe) = &status
+            && !read_report(pipe, &mut report)
+        {
             status = None;
         }
         if let Some(terminal) = &mut terminal {
             terminal.relay();
         }
-        if ready.signal && let Some(ending) = take_signals(child, signals, terminal.as_mut())? {
+        if ready.signal
+            && let Some(ending) = take_signals(&mut program, signals, terminal.as_mut())?
+        {
             break ending;
         }
     };
@@ -73,7 +111,10 @@ pub fn supervise(
     match report.split_first() {
         Some((exit, message)) => {
             let message = String::from_utf8_lossy(message).into_owned();
-            Err(ActionError::InChild { exit: *exit, message })
+            Err(ActionError::InChild {
+                exit: *exit,
+                message,
+            })
         }
         None => Ok(ending),
     }
@@ -102,7 +143,10 @@ fn wait_for_something(
         Err(errno) => Err(errno).context("wait for", "the program")?,
     }
     let ready = |at: usize| watched.get(at).is_some_and(|fd| !fd.revents().is_empty());
-    Ok(Ready { signal: ready(0), status: status.is_some() && ready(1) })
+    Ok(Ready {
+        signal: ready(0),
+        status: status.is_some() && ready(1),
+    })
 }
 
 /// False at the end of the pipe.
@@ -120,16 +164,22 @@ fn read_report(pipe: &OwnedFd, report: &mut Vec<u8>) -> bool {
 
 /// Handles everything that arrived; the child's end, if it has come.
 fn take_signals(
-    child: &Child,
+    program: &mut Program,
     signals: &Signals,
     mut terminal: Option<&mut Terminal>,
 ) -> Result<Option<Ending>, ActionError> {
-    while let Some(info) = signals.descriptor.read_signal().context("read", "signals")? {
-        let Ok(number) = i32::try_from(info.ssi_signo) else { continue };
+    while let Some(info) = signals
+        .descriptor
+        .read_signal()
+        .context("read", "signals")?
+    {
+        let Ok(number) = i32::try_from(info.ssi_signo) else {
+            continue;
+        };
         let signal = Signal::try_from(number);
         match signal {
             Ok(Signal::SIGCHLD) => {
-                if let Some(ending) = reap(child, terminal.as_deref_mut())? {
+                if let Some(ending) = reap(program, terminal.as_deref_mut())? {
                     return Ok(Some(ending));
                 }
             }
@@ -140,7 +190,7 @@ fn take_signals(
                     (Ok(Signal::SIGCONT), Some(terminal)) => terminal.make_raw(),
                     _ => {}
                 }
-                forward(child, other.ok(), info.ssi_code, terminal.is_some());
+                forward(program, other.ok(), info.ssi_code, terminal.is_some());
             }
         }
     }
@@ -149,21 +199,55 @@ fn take_signals(
 
 /// What the terminal's driver sends goes to the whole foreground group, the program included;
 /// sending it on would deliver it twice. A program on a terminal of its own is in another group.
-fn forward(child: &Child, signal: Option<Signal>, code: i32, own_terminal: bool) {
+fn forward(program: &mut Program, signal: Option<Signal>, code: i32, own_terminal: bool) {
     const SI_KERNEL: i32 = 0x80;
-    if let Some(signal) = signal && (code != SI_KERNEL || own_terminal) {
-        // It may have ended meanwhile: then there is nobody to tell.
-        let _ = pidfd::send(child.pidfd.as_fd(), signal);
+    let Some(signal) = signal else { return };
+    // It may have ended meanwhile: then there is nobody to tell.
+    let pidfd = program.child.pidfd.as_fd();
+    if program.is_init && ends_by_default(signal) && leaves_default(&program.child, signal) {
+        program.killed_for = Some(signal);
+        let _ = pidfd::send(pidfd, Signal::SIGKILL);
+    } else if code != SI_KERNEL || own_terminal {
+        let _ = pidfd::send(pidfd, signal);
     }
 }
 
-fn reap(child: &Child, terminal: Option<&mut Terminal>) -> Result<Option<Ending>, ActionError> {
+/// Whether the default action ends a process: signal(7).
+fn ends_by_default(signal: Signal) -> bool {
+    !matches!(
+        signal,
+        Signal::SIGCHLD
+            | Signal::SIGCONT
+            | Signal::SIGSTOP
+            | Signal::SIGTSTP
+            | Signal::SIGTTIN
+            | Signal::SIGTTOU
+            | Signal::SIGURG
+            | Signal::SIGWINCH
+    )
+}
+
+/// The child is not reaped: the number is its own.
+fn leaves_default(child: &Child, signal: Signal) -> bool {
+    let read = || {
+        let dir = rustix::fs::openat(
+            rustix::fs::CWD,
+            format!("/proc/{}", child.pid),
+            rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        );
+        status::parse(&bounded::read(dir.ok()?.as_fd(), "status", bounded::SMALL).ok()?)
+    };
+    read().is_some_and(|status| status.leaves_default(signal as i32))
+}
+
+fn reap(program: &Program, terminal: Option<&mut Terminal>) -> Result<Option<Ending>, ActionError> {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
-    match waitid(Id::PIDFd(child.pidfd.as_fd()), flags) {
+    match waitid(Id::PIDFd(program.child.pidfd.as_fd()), flags) {
         Ok(WaitStatus::Exited(_, code)) => Ok(Some(Ending::Exited(code.to_le_bytes()[0]))),
-        Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(Ending::Killed(signal))),
+        Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(program.ending(signal))),
         Ok(WaitStatus::Stopped(..)) => {
-            stop_too(child, terminal);
+            stop_too(&program.child, terminal);
             Ok(None)
         }
         Ok(_) | Err(Errno::EINTR) => Ok(None),

@@ -38,7 +38,13 @@ pub enum Color {
 #[command(next_help_heading = "Output")]
 pub struct Output {
     /// How to print.
-    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table", hide_default_value = true)]
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "table",
+        hide_default_value = true
+    )]
     format: Format,
     /// JSON: the same as -o json.
     #[arg(long, conflicts_with = "format")]
@@ -56,7 +62,12 @@ pub struct Output {
     #[arg(long)]
     bytes: bool,
     /// Colour in a terminal (auto), always or never.
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
     color: Color,
     /// Exit with 6 if anything could not be seen.
     #[arg(long)]
@@ -77,8 +88,15 @@ impl Output {
 
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;
-        let style = Style { bytes: self.bytes || whole, whole };
-        Layout { headings: !self.no_headings, width: context.width, style }
+        let style = Style {
+            bytes: self.bytes || whole,
+            whole,
+        };
+        Layout {
+            headings: !self.no_headings,
+            width: context.width,
+            style,
+        }
     }
 
     pub fn colour(&self, context: &Context) -> bool {
@@ -125,12 +143,22 @@ fn summary(gaps: &[Gap]) -> Option<String> {
         more => format!(", and {more} more (see gaps in --json)"),
     };
     let denied = gaps.iter().any(|gap| gap.reason == Reason::Denied);
-    let advice = if denied && !rustix::process::geteuid().is_root() { "; run as root to see more" } else { "" };
-    Some(format!("{} of {} could not be read ({reason}){more}{advice}", first.what, first.object))
+    let advice = if denied && !rustix::process::geteuid().is_root() {
+        "; run as root to see more"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{} of {} could not be read ({reason}){more}{advice}",
+        first.what, first.object
+    ))
 }
 
 /// Parses with clap. Help and version are results; anything else is a usage failure.
-pub fn parse<T: clap::Parser>(context: &Context, arguments: Vec<OsString>) -> Result<Result<T, ExitCode>, Failure> {
+pub fn parse<T: clap::Parser>(
+    context: &Context,
+    arguments: Vec<OsString>,
+) -> Result<Result<T, ExitCode>, Failure> {
     let argv = std::iter::once(OsString::from(&context.program)).chain(arguments);
     match T::try_parse_from(argv) {
         Ok(parsed) => Ok(Ok(parsed)),
@@ -153,10 +181,17 @@ mod tests {
 
     #[test]
     fn the_summary_is_one_line_and_advises() {
-        let gap = |reason| Gap { object: "3 processes".into(), what: "namespaces", reason };
+        let gap = |reason| Gap {
+            object: "3 processes".into(),
+            what: "namespaces",
+            reason,
+        };
         assert_eq!(summary(&[]), None);
         let one = summary(&[gap(Reason::Timeout)]).unwrap();
-        assert_eq!(one, "namespaces of 3 processes could not be read (no answer in time)");
+        assert_eq!(
+            one,
+            "namespaces of 3 processes could not be read (no answer in time)"
+        );
         let two = summary(&[gap(Reason::Gone), gap(Reason::Gone)]).unwrap();
         assert!(two.contains("and 1 more"));
     }

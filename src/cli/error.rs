@@ -33,7 +33,11 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self { kind, message: message.to_string(), hint: None }
+        Self {
+            kind,
+            message: message.to_string(),
+            hint: None,
+        }
     }
 
     pub fn usage(message: impl fmt::Display) -> Self {
@@ -42,7 +46,10 @@ impl Failure {
 
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     /// The same failure of a command whose own codes belong to the program it runs.
@@ -50,7 +57,10 @@ impl Failure {
     pub fn of_launcher(self) -> Self {
         match self.kind {
             Kind::NotExecutable | Kind::CommandNotFound => self,
-            _ => Self { kind: Kind::Launcher, ..self },
+            _ => Self {
+                kind: Kind::Launcher,
+                ..self
+            },
         }
     }
 }
@@ -83,9 +93,8 @@ impl From<TargetError> for Failure {
             }
             TargetError::Zombie(_) => Self::new(Kind::NotFound, message)
                 .hint("its namespaces are gone; name another process of the container"),
-            TargetError::Thread(_) => {
-                Self::new(Kind::NotFound, message).hint("name the process: `Tgid` in /proc/TID/status")
-            }
+            TargetError::Thread(_) => Self::new(Kind::NotFound, message)
+                .hint("name the process: `Tgid` in /proc/TID/status"),
             TargetError::Ended(_) => Self::new(Kind::NotFound, message),
         }
     }

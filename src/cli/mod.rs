@@ -16,6 +16,7 @@ pub fn definition() -> clap::Command {
         .about(env!("CARGO_PKG_DESCRIPTION"))
         .subcommand_required(true)
         .subcommand(cmd::ps::definition())
+        .subcommand(cmd::inspect::definition())
         .subcommand(cmd::enter::definition())
         .subcommand(cmd::spawn::definition())
 }
@@ -23,5 +24,8 @@ pub fn definition() -> clap::Command {
 /// The JSON Schema of each command's output.
 #[cfg(feature = "schema")]
 pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
-    vec![("nsx.ps.1", cmd::ps::schema())]
+    vec![
+        ("nsx.ps.1", cmd::ps::schema()),
+        ("nsx.inspect.1", cmd::inspect::schema()),
+    ]
 }

@@ -26,7 +26,10 @@ pub struct Opt<Id: 'static> {
 /// A command line taken apart by a table.
 #[derive(Debug)]
 pub enum Parsed<Id> {
-    Run { options: Vec<(Id, OsString)>, program: Vec<OsString> },
+    Run {
+        options: Vec<(Id, OsString)>,
+        program: Vec<OsString>,
+    },
     /// Help or version was asked for and printed.
     Done(ExitCode),
 }
@@ -38,34 +41,45 @@ pub fn parse<Id: Copy>(
     help: &str,
     arguments: Vec<OsString>,
 ) -> Result<Parsed<Id>, Failure> {
-    let usage = |message: String| {
-        Failure::usage(message).hint(format!("see `{} --help`", context.program))
-    };
+    let usage =
+        |message: String| Failure::usage(message).hint(format!("see `{} --help`", context.program));
     let mut options = Vec::new();
     let mut program = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
     loop {
-        let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? else { break };
+        let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? else {
+            break;
+        };
         let found = match &argument {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
                 output::write(help)?;
                 return Ok(Parsed::Done(ExitCode::SUCCESS));
             }
             lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
-                output::write(&format!("{} {}\n", context.program, env!("CARGO_PKG_VERSION")))?;
+                output::write(&format!(
+                    "{} {}\n",
+                    context.program,
+                    env!("CARGO_PKG_VERSION")
+                ))?;
                 return Ok(Parsed::Done(ExitCode::SUCCESS));
             }
             lexopt::Arg::Short(short) => table.iter().find(|option| option.short == Some(*short)),
-            lexopt::Arg::Long(long) => {
-                table.iter().find(|option| option.long == *long || option.aliases.contains(long))
-            }
+            lexopt::Arg::Long(long) => table
+                .iter()
+                .find(|option| option.long == *long || option.aliases.contains(long)),
             lexopt::Arg::Value(word) => {
                 program.push(word.clone());
-                program.extend(parser.raw_args().map_err(|error| usage(error.to_string()))?);
+                program.extend(
+                    parser
+                        .raw_args()
+                        .map_err(|error| usage(error.to_string()))?,
+                );
                 break;
             }
         };
-        let Some(option) = found else { return Err(usage(argument.unexpected().to_string())) };
+        let Some(option) = found else {
+            return Err(usage(argument.unexpected().to_string()));
+        };
         let value = match option.value {
             Some(_) => parser.value().map_err(|error| usage(error.to_string()))?,
             None => OsString::new(),
@@ -82,7 +96,9 @@ pub fn definition<Id>(
     table: &'static [Opt<Id>],
 ) -> clap::Command {
     let arguments = table.iter().map(|option| {
-        let argument = clap::Arg::new(option.long).long(option.long).help(option.help);
+        let argument = clap::Arg::new(option.long)
+            .long(option.long)
+            .help(option.help);
         let argument = match option.short {
             Some(short) => argument.short(short),
             None => argument,
@@ -116,8 +132,22 @@ mod tests {
     }
 
     const TABLE: &[Opt<Id>] = &[
-        Opt { id: Id::Target, short: Some('t'), long: "target", aliases: &[], value: Some("T"), help: "" },
-        Opt { id: Id::Net, short: Some('n'), long: "net", aliases: &["network"], value: None, help: "" },
+        Opt {
+            id: Id::Target,
+            short: Some('t'),
+            long: "target",
+            aliases: &[],
+            value: Some("T"),
+            help: "",
+        },
+        Opt {
+            id: Id::Net,
+            short: Some('n'),
+            long: "net",
+            aliases: &["network"],
+            value: None,
+            help: "",
+        },
     ];
 
     fn parsed(line: &str) -> Result<(Vec<(Id, OsString)>, Vec<OsString>), String> {
@@ -131,7 +161,10 @@ mod tests {
 
     #[test]
     fn every_spelling_of_an_option_is_the_same() {
-        let expected = (vec![(Id::Target, "web".into()), (Id::Net, OsString::new())], vec!["ip".into(), "-t".into()]);
+        let expected = (
+            vec![(Id::Target, "web".into()), (Id::Net, OsString::new())],
+            vec!["ip".into(), "-t".into()],
+        );
         for line in [
             "-t web -n ip -t",
             "-tweb -n ip -t",
@@ -141,7 +174,10 @@ mod tests {
         ] {
             assert_eq!(parsed(line).unwrap(), expected, "{line}");
         }
-        assert_eq!(parsed("-nt web ip -t").unwrap().0[1], (Id::Target, "web".into()));
+        assert_eq!(
+            parsed("-nt web ip -t").unwrap().0[1],
+            (Id::Target, "web".into())
+        );
     }
 
     #[test]

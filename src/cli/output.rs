@@ -6,11 +6,16 @@ use std::io::Write;
 /// Writes a whole result to standard output.
 pub fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
             Kind::Failed,
-            format!("cannot write to standard output: {}", crate::sys::error::IntoErrno::into_errno(error).desc()),
+            format!(
+                "cannot write to standard output: {}",
+                crate::sys::error::IntoErrno::into_errno(error).desc()
+            ),
         )),
         _ => Ok(()),
     }

@@ -17,7 +17,10 @@ impl Clock {
         let file = |name| bounded::read(root.proc().as_fd(), name, bounded::LARGE).ok();
         let boot = file("stat").and_then(|bytes| boot_time(&bytes));
         let uptime = file("uptime").and_then(|bytes| procfs::Uptime::from_read(&*bytes).ok());
-        Self { boot_unix_seconds: boot, uptime_seconds: uptime.map(|uptime| uptime.uptime) }
+        Self {
+            boot_unix_seconds: boot,
+            uptime_seconds: uptime.map(|uptime| uptime.uptime),
+        }
     }
 
     /// Seconds since 1970.
@@ -25,7 +28,11 @@ impl Clock {
         Some(self.boot_unix_seconds? + start_ticks / rustix::param::clock_ticks_per_second())
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an uptime is small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an uptime is small and positive"
+    )]
     pub fn age_seconds(&self, start_ticks: u64) -> Option<u64> {
         let started = start_ticks / rustix::param::clock_ticks_per_second();
         Some((self.uptime_seconds? as u64).saturating_sub(started))
@@ -34,7 +41,9 @@ impl Clock {
 
 /// The `btime` line of proc_stat(5).
 fn boot_time(bytes: &[u8]) -> Option<u64> {
-    let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"btime "))?;
     std::str::from_utf8(line).ok()?.trim().parse().ok()
 }
 
@@ -45,7 +54,10 @@ mod tests {
     #[test]
     fn ticks_become_time() {
         let hz = rustix::param::clock_ticks_per_second();
-        let clock = Clock { boot_unix_seconds: Some(1000), uptime_seconds: Some(60.9) };
+        let clock = Clock {
+            boot_unix_seconds: Some(1000),
+            uptime_seconds: Some(60.9),
+        };
         assert_eq!(clock.started_unix_seconds(50 * hz), Some(1050));
         assert_eq!(clock.age_seconds(50 * hz), Some(10));
         assert_eq!(clock.age_seconds(70 * hz), Some(0));
@@ -54,7 +66,10 @@ mod tests {
 
     #[test]
     fn the_boot_time_is_one_line_among_many() {
-        assert_eq!(boot_time(b"cpu  1 2\nctxt 5\nbtime 1764000000\nprocesses 7\n"), Some(1_764_000_000));
+        assert_eq!(
+            boot_time(b"cpu  1 2\nctxt 5\nbtime 1764000000\nprocesses 7\n"),
+            Some(1_764_000_000)
+        );
         assert_eq!(boot_time(b"cpu 1\n"), None);
     }
 }

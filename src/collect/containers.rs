@@ -27,7 +27,9 @@ pub struct Containers {
 
 impl Containers {
     pub fn owner_of(&self, pid: Pid) -> Option<&Container> {
-        self.list.iter().find(|container| container.processes.binary_search(&pid).is_ok())
+        self.list
+            .iter()
+            .find(|container| container.processes.binary_search(&pid).is_ok())
     }
 }
 
@@ -37,7 +39,13 @@ pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
     groups.sort_by_key(|group| group.init.pid);
     let mut namer = Namer::new(root, &scan);
     let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
-    list.sort_by_key(|container| (container.runtime, container.init_start_ticks, container.init));
+    list.sort_by_key(|container| {
+        (
+            container.runtime,
+            container.init_start_ticks,
+            container.init,
+        )
+    });
     let mut gaps = namer.gaps;
     gaps.extend(scan.gaps);
     Ok(Containers { list, gaps })
@@ -58,12 +66,20 @@ struct Group<'a> {
 
 fn group(scan: &Scan) -> HashMap<Key, Group<'_>> {
     let mut groups: HashMap<Key, Group<'_>> = HashMap::new();
-    for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
+    for process in scan
+        .isolated
+        .iter()
+        .filter(|process| !process.state.ended())
+    {
         let recognised = recognise::cgroup(process.cgroup.as_bytes());
         let key = key_of(process, recognised.as_ref(), scan);
         match groups.entry(key) {
             std::collections::hash_map::Entry::Vacant(slot) => {
-                slot.insert(Group { recognised, init: process, processes: vec![process.pid] });
+                slot.insert(Group {
+                    recognised,
+                    init: process,
+                    processes: vec![process.pid],
+                });
             }
             std::collections::hash_map::Entry::Occupied(mut slot) => {
                 let group = slot.get_mut();
@@ -86,7 +102,11 @@ fn key_of(process: &Process, recognised: Option<&Recognised>, scan: &Scan) -> Ke
             let (mnt, pid, net) = (inode(Kind::Mnt), inode(Kind::Pid), inode(Kind::Net));
             // A network namespace is shared on purpose (pods, `ip netns`): it makes a group only
             // where nothing else does.
-            let net = if mnt.is_none() && pid.is_none() { net } else { None };
+            let net = if mnt.is_none() && pid.is_none() {
+                net
+            } else {
+                None
+            };
             Key::Namespaces([mnt, pid, net])
         }
     }
@@ -161,12 +181,18 @@ impl<'a> Namer<'a> {
             container.cgroup = Text::new(&found.group);
         }
         let same_id = |bundle: &Bundle| {
-            group.recognised.as_ref().is_none_or(|found| found.id == bundle.id || found.is_host_service())
+            group
+                .recognised
+                .as_ref()
+                .is_none_or(|found| found.id == bundle.id || found.is_host_service())
         };
         let bundle = bundle.filter(same_id);
         if let Some(bundle) = &bundle {
-            container.runtime =
-                if bundle.namespace == b"moby" { Runtime::Docker } else { Runtime::Containerd };
+            container.runtime = if bundle.namespace == b"moby" {
+                Runtime::Docker
+            } else {
+                Runtime::Containerd
+            };
             container.id = Some(Text::new(&bundle.id));
             container.name = None;
         }
@@ -181,7 +207,9 @@ impl<'a> Namer<'a> {
 
     /// Docker's record counts only where it speaks of a process that is in this group.
     fn name_docker(&mut self, container: &mut Container, bundle: Option<&Bundle>) {
-        let Some(id) = container.id.clone() else { return };
+        let Some(id) = container.id.clone() else {
+            return;
+        };
         match self.docker.find(self.root, id.as_bytes(), bundle) {
             Ok(Some(record)) => {
                 let here = Pid::new(record.init)
@@ -208,7 +236,9 @@ impl<'a> Namer<'a> {
 
     /// Whether the parent is `nsx`, on the host: the supervisor that `nsx spawn` leaves there.
     fn made_by_nsx(&self, init: &Process) -> bool {
-        let Some(parent) = self.host_parent(init) else { return false };
+        let Some(parent) = self.host_parent(init) else {
+            return false;
+        };
         let mut comm = Vec::new();
         let read = bounded::read_into(self.root.proc(), &format!("{parent}/comm"), 64, &mut comm);
         read.is_ok() && matches!(comm.trim_ascii_end(), b"nsx" | b"nsx-spawn")
@@ -220,7 +250,8 @@ impl<'a> Namer<'a> {
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence.
     fn host_parent(&self, init: &Process) -> Option<Pid> {
-        init.parent.filter(|parent| self.scan.find(*parent).is_none())
+        init.parent
+            .filter(|parent| self.scan.find(*parent).is_none())
     }
 
     /// Read once for each network namespace.
@@ -229,13 +260,22 @@ impl<'a> Namer<'a> {
             return Vec::new();
         };
         let root = self.root;
-        self.addresses.entry(inode).or_insert_with(|| read_addresses(root, init.pid)).clone()
+        self.addresses
+            .entry(inode)
+            .or_insert_with(|| read_addresses(root, init.pid))
+            .clone()
     }
 }
 
 fn read_addresses(root: &SysRoot, pid: Pid) -> Vec<IpAddr> {
-    let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { return Vec::new() };
-    let file = |name| bounded::read_capped(dir.as_fd(), name, 1 << 20).unwrap_or_default().bytes;
+    let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
+        return Vec::new();
+    };
+    let file = |name| {
+        bounded::read_capped(dir.as_fd(), name, 1 << 20)
+            .unwrap_or_default()
+            .bytes
+    };
     let mut addresses = proc::fib::parse_v4(&file("net/fib_trie"));
     addresses.extend(proc::fib::parse_v6(&file("net/if_inet6")));
     addresses
@@ -248,7 +288,11 @@ fn best_path(lines: &[u8]) -> Text {
     let best = lines
         .iter()
         .find(|line| line.is_v2() && telling(line))
-        .or_else(|| lines.iter().find(|line| line.has(b"memory") && telling(line)))
+        .or_else(|| {
+            lines
+                .iter()
+                .find(|line| line.has(b"memory") && telling(line))
+        })
         .or_else(|| lines.iter().max_by_key(|line| line.path.len()));
     best.map_or_else(|| Text::from("/"), |line| Text::new(line.path))
 }

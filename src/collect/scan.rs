@@ -24,15 +24,20 @@ pub struct Scan {
 
 impl Scan {
     pub fn find(&self, pid: Pid) -> Option<&Process> {
-        let at = self.isolated.binary_search_by_key(&pid, |process| process.pid).ok()?;
+        let at = self
+            .isolated
+            .binary_search_by_key(&pid, |process| process.pid)
+            .ok()?;
         self.isolated.get(at)
     }
 }
 
 pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
-    let mut pids: Vec<Pid> =
-        root::list(root.proc())?.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
+    let mut pids: Vec<Pid> = root::list(root.proc())?
+        .iter()
+        .filter_map(|name| Pid::parse(name.as_bytes()))
+        .collect();
     pids.sort_unstable();
     let mut isolated = Vec::new();
     let mut hidden = 0_u32;
@@ -45,7 +50,11 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
         }
     }
     let gaps = hidden_gap(hidden).into_iter().collect();
-    Ok(Scan { host, isolated, gaps })
+    Ok(Scan {
+        host,
+        isolated,
+        gaps,
+    })
 }
 
 fn hidden_gap(hidden: u32) -> Option<Gap> {
@@ -54,7 +63,11 @@ fn hidden_gap(hidden: u32) -> Option<Gap> {
         1 => Text::from("1 process"),
         many => Text::from(format!("{many} processes")),
     };
-    Some(Gap { object, what: "namespaces", reason: Reason::Denied })
+    Some(Gap {
+        object,
+        what: "namespaces",
+        reason: Reason::Denied,
+    })
 }
 
 enum Visit {
@@ -82,7 +95,9 @@ fn visit(root: &SysRoot, pid: Pid, host: &NsSet, buffer: &mut Vec<u8>) -> Visit 
 
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
 fn visit_hidden(root: &SysRoot, pid: Pid, buffer: &mut Vec<u8>) -> Visit {
-    let Some(process) = read_process(root, pid, buffer) else { return Visit::Gone };
+    let Some(process) = read_process(root, pid, buffer) else {
+        return Visit::Gone;
+    };
     let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())
         .is_some_and(|found| !found.is_host_service());
     // The host's own init defines what the host is; kernel threads are always the host's.
@@ -131,7 +146,7 @@ pub fn read_process_at(dir: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Proc
 
 /// The namespaces of pid 1; where they may not be read those of the first kernel thread, which
 /// never leaves the initial ones; else our own.
-fn host_namespaces(root: &SysRoot) -> NsSet {
+pub fn host_namespaces(root: &SysRoot) -> NsSet {
     let mut buffer = Vec::new();
     let init = Pid::new(1).and_then(|pid| read_process(root, pid, &mut buffer));
     let kthreadd = Pid::new(2)

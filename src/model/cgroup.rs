@@ -49,6 +49,16 @@ pub enum Version {
     V2,
 }
 
+impl Version {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::Hybrid => "hybrid",
+            Self::V2 => "v2",
+        }
+    }
+}
+
 /// One process's or container's groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cgroup {

@@ -1,1 +1,86 @@
-//! TBD
+//! Everything about one target.
+
+use super::cgroup::Cgroup;
+use super::container::Container;
+use super::mount::Mount;
+use super::namespace::Kind;
+use super::network::Network;
+use super::process::{Pid, State};
+use super::text::Text;
+use super::uts::Uts;
+
+/// A section of the report, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Namespaces,
+    Uts,
+    Net,
+    Mounts,
+    Cgroup,
+    Processes,
+}
+
+impl Section {
+    pub const ALL: [Self; 6] = [
+        Self::Namespaces,
+        Self::Uts,
+        Self::Net,
+        Self::Mounts,
+        Self::Cgroup,
+        Self::Processes,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::Uts => "uts",
+            Self::Net => "net",
+            Self::Mounts => "mounts",
+            Self::Cgroup => "cgroup",
+            Self::Processes => "processes",
+        }
+    }
+}
+
+/// A section that was not asked for, or could not be read (then a gap says why), is `None`.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The process that was named, or the first one of the container that was.
+    pub pid: Pid,
+    /// What that process is called inside its own pid namespace.
+    pub pid_inside: Option<Pid>,
+    pub comm: Text,
+    pub started_unix_seconds: Option<u64>,
+    pub age_seconds: Option<u64>,
+    /// The container that the process belongs to.
+    pub container: Option<Container>,
+    pub namespaces: Option<Vec<Namespace>>,
+    pub uts: Option<Uts>,
+    pub network: Option<Network>,
+    pub mounts: Option<Vec<Mount>>,
+    pub cgroup: Option<Cgroup>,
+    pub processes: Option<Vec<Member>>,
+}
+
+/// One namespace of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Namespace {
+    pub kind: Kind,
+    pub inode: u64,
+    /// It is not the host's.
+    pub own: bool,
+}
+
+/// One process of the container.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub pid: Pid,
+    pub parent: Option<Pid>,
+    /// Its pid in its own namespace.
+    pub pid_inside: Option<Pid>,
+    pub state: State,
+    pub comm: Text,
+    /// Arguments joined by blanks; absent where its memory did not answer or it has none.
+    pub command: Option<Text>,
+}

@@ -11,3 +11,4 @@ pub mod namespace;
 pub mod network;
 pub mod process;
 pub mod text;
+pub mod uts;

@@ -5,6 +5,8 @@
 
 pub mod column;
 pub mod human;
+pub mod inspect;
+pub mod inspect_json;
 pub mod json;
 pub mod plan;
 pub mod ps;

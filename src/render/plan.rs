@@ -29,21 +29,36 @@ pub fn dry_run(plan: &Shown, label: &Text, program: &Text) -> String {
         steps.push(("pty", "a terminal of its own, relayed to ours".to_owned()));
     }
     if plan.become_root {
-        steps.push(("become", "uid 0 and gid 0 of the joined user namespace".to_owned()));
+        steps.push((
+            "become",
+            "uid 0 and gid 0 of the joined user namespace".to_owned(),
+        ));
     }
     if plan.fork {
-        steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
+        steps.push((
+            "fork",
+            "signals, stops and the exit status are passed on".to_owned(),
+        ));
     }
-    let place = if plan.foreign_program { "the target's file system" } else { "the host's file system" };
+    let place = if plan.foreign_program {
+        "the target's file system"
+    } else {
+        "the host's file system"
+    };
     steps.push(("exec", format!("{program}, from {place}")));
-    steps.iter().map(|(step, what)| format!("{step:<8} {what}\n")).collect()
+    steps
+        .iter()
+        .map(|(step, what)| format!("{step:<8} {what}\n"))
+        .collect()
 }
 
 /// What a program of the target would have more than the target's own; `None` for nothing.
 pub fn more_privilege(label: &Text, confinement: Confinement) -> Option<String> {
     let mut limits = Vec::new();
     if confinement.we_have_more {
-        limits.push(human::count(confinement.capabilities as usize, "capability").replace("ys", "ies"));
+        limits.push(
+            human::count(confinement.capabilities as usize, "capability").replace("ys", "ies"),
+        );
     }
     if confinement.seccomp {
         limits.push("a seccomp filter".to_owned());
@@ -54,7 +69,10 @@ pub fn more_privilege(label: &Text, confinement: Confinement) -> Option<String> 
     if limits.is_empty() {
         return None;
     }
-    Some(format!("note: {label} is confined ({}); the program will not be", limits.join(", ")))
+    Some(format!(
+        "note: {label} is confined ({}); the program will not be",
+        limits.join(", ")
+    ))
 }
 
 #[cfg(test)]
@@ -74,7 +92,10 @@ mod tests {
             become_root: false,
         };
         let shown = dry_run(&plan, &Text::new(b"we\x1bb"), &"sh".into());
-        let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
+        let steps: Vec<_> = shown
+            .lines()
+            .map(|line| line.split(' ').next().unwrap())
+            .collect();
         assert_eq!(steps, ["pin", "skip", "join", "pty", "fork", "exec"]);
         assert!(shown.contains("we\\x1bb"));
     }
@@ -83,8 +104,16 @@ mod tests {
     fn only_real_limits_are_told() {
         let none = Confinement::default();
         assert_eq!(more_privilege(&"web".into(), none), None);
-        let some = Confinement { capabilities: 14, we_have_more: true, seccomp: true, ..none };
+        let some = Confinement {
+            capabilities: 14,
+            we_have_more: true,
+            seccomp: true,
+            ..none
+        };
         let note = more_privilege(&"web".into(), some).unwrap();
-        assert_eq!(note, "note: web is confined (14 capabilities, a seccomp filter); the program will not be");
+        assert_eq!(
+            note,
+            "note: web is confined (14 capabilities, a seccomp filter); the program will not be"
+        );
     }
 }

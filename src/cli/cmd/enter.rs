@@ -35,7 +35,14 @@ enum Id {
 }
 
 const fn flag(id: Id, short: Option<char>, long: &'static str, help: &'static str) -> Opt<Id> {
-    Opt { id, short, long, aliases: &[], value: None, help }
+    Opt {
+        id,
+        short,
+        long,
+        aliases: &[],
+        value: None,
+        help,
+    }
 }
 
 const OPTIONS: &[Opt<Id>] = &[
@@ -47,7 +54,12 @@ const OPTIONS: &[Opt<Id>] = &[
         value: Some("TARGET"),
         help: "Whose namespaces: a PID, a container's name, an id prefix, RUNTIME:NAME",
     },
-    flag(Id::All, Some('a'), "all", "Every namespace that differs from ours (the default)"),
+    flag(
+        Id::All,
+        Some('a'),
+        "all",
+        "Every namespace that differs from ours (the default)",
+    ),
     Opt {
         id: Id::Join(Kind::Mnt),
         short: Some('m'),
@@ -56,14 +68,49 @@ const OPTIONS: &[Opt<Id>] = &[
         value: None,
         help: "The mount namespace: the program is the target's",
     },
-    flag(Id::Join(Kind::Uts), Some('u'), "uts", "The UTS namespace: hostname"),
+    flag(
+        Id::Join(Kind::Uts),
+        Some('u'),
+        "uts",
+        "The UTS namespace: hostname",
+    ),
     flag(Id::Join(Kind::Ipc), Some('i'), "ipc", "The IPC namespace"),
-    flag(Id::Join(Kind::Net), Some('n'), "net", "The network namespace"),
-    flag(Id::Join(Kind::Pid), Some('p'), "pid", "The pid namespace: the program is a child in it"),
-    flag(Id::Join(Kind::Cgroup), Some('C'), "cgroup", "The cgroup namespace"),
-    flag(Id::Join(Kind::User), Some('U'), "user", "The user namespace: root there, if it has one"),
-    flag(Id::Join(Kind::Time), Some('T'), "time", "The time namespace"),
-    flag(Id::Env, Some('e'), "env", "The environment that the target was started with"),
+    flag(
+        Id::Join(Kind::Net),
+        Some('n'),
+        "net",
+        "The network namespace",
+    ),
+    flag(
+        Id::Join(Kind::Pid),
+        Some('p'),
+        "pid",
+        "The pid namespace: the program is a child in it",
+    ),
+    flag(
+        Id::Join(Kind::Cgroup),
+        Some('C'),
+        "cgroup",
+        "The cgroup namespace",
+    ),
+    flag(
+        Id::Join(Kind::User),
+        Some('U'),
+        "user",
+        "The user namespace: root there, if it has one",
+    ),
+    flag(
+        Id::Join(Kind::Time),
+        Some('T'),
+        "time",
+        "The time namespace",
+    ),
+    flag(
+        Id::Env,
+        Some('e'),
+        "env",
+        "The environment that the target was started with",
+    ),
     Opt {
         id: Id::Wd,
         short: Some('w'),
@@ -72,12 +119,26 @@ const OPTIONS: &[Opt<Id>] = &[
         value: Some("DIR"),
         help: "Working directory, seen from inside",
     },
-    flag(Id::NoPty, None, "no-pty", "Hand over our terminal instead of a new one (see PRIVILEGES)"),
-    flag(Id::DryRun, None, "dry-run", "Print what would be done, and do nothing"),
+    flag(
+        Id::NoPty,
+        None,
+        "no-pty",
+        "Hand over our terminal instead of a new one (see PRIVILEGES)",
+    ),
+    flag(
+        Id::DryRun,
+        None,
+        "dry-run",
+        "Print what would be done, and do nothing",
+    ),
 ];
 
 pub fn definition() -> clap::Command {
-    options::definition("enter", "Run a program in the namespaces of a process or container", OPTIONS)
+    options::definition(
+        "enter",
+        "Run a program in the namespaces of a process or container",
+        OPTIONS,
+    )
 }
 
 #[derive(Default)]
@@ -91,7 +152,12 @@ struct Args {
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let parsed = options::parse(context, OPTIONS, include_str!("../help/enter.txt"), arguments);
+    let parsed = options::parse(
+        context,
+        OPTIONS,
+        include_str!("../help/enter.txt"),
+        arguments,
+    );
     match parsed.and_then(|parsed| match parsed {
         Parsed::Run { options, program } => read(options, program).map(Ok),
         Parsed::Done(code) => Ok(Err(code)),
@@ -103,7 +169,10 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure>
 }
 
 fn read(options: Vec<(Id, OsString)>, program: Vec<OsString>) -> Result<Args, Failure> {
-    let mut args = Args { program, ..Args::default() };
+    let mut args = Args {
+        program,
+        ..Args::default()
+    };
     for (id, value) in options {
         match id {
             Id::Target if args.target.is_some() => {
@@ -115,7 +184,8 @@ fn read(options: Vec<(Id, OsString)>, program: Vec<OsString>) -> Result<Args, Fa
             Id::Env => args.env = true,
             Id::Wd => {
                 let directory = CString::new(value.as_bytes());
-                args.directory = Some(directory.map_err(|_| Failure::usage("--wd holds a NUL byte"))?);
+                args.directory =
+                    Some(directory.map_err(|_| Failure::usage("--wd holds a NUL byte"))?);
             }
             Id::NoPty => args.wish.no_pty = true,
             Id::DryRun => args.dry_run = true,
@@ -126,8 +196,10 @@ fn read(options: Vec<(Id, OsString)>, program: Vec<OsString>) -> Result<Args, Fa
 
 fn enter(context: &Context, args: Args) -> Result<ExitCode, Failure> {
     let Some(spelled) = &args.target else {
-        return Err(Failure::usage("no target: nothing is run on the host by mistake")
-            .hint("name one with -t PID or -t NAME; `nsx ps` lists what there is"));
+        return Err(
+            Failure::usage("no target: nothing is run on the host by mistake")
+                .hint("name one with -t PID or -t NAME; `nsx ps` lists what there is"),
+        );
     };
     let root = SysRoot::real()?;
     let target = target::resolve(&root, spelled.as_bytes())?;
@@ -142,13 +214,18 @@ fn enter(context: &Context, args: Args) -> Result<ExitCode, Failure> {
         on_a_terminal: pty::wanted(),
     };
     let plan = plan::plan(args.wish, &facts).map_err(|error| not_planned(&error))?;
-    let command = if args.program.is_empty() { vec!["/bin/sh".into()] } else { args.program };
+    let command = if args.program.is_empty() {
+        vec!["/bin/sh".into()]
+    } else {
+        args.program
+    };
     let environment = if args.env {
         environment::of_target(&target.handle)?
     } else {
         environment::for_program(context, plan.foreign_program)
     };
-    let program = Program::new(&command, &environment).map_err(|error| failed(&error, &plan, &label))?;
+    let program =
+        Program::new(&command, &environment).map_err(|error| failed(&error, &plan, &label))?;
     if args.dry_run {
         output::write(&dry_run(&plan.into(), &label, &program.name()))?;
         return Ok(ExitCode::SUCCESS);
@@ -159,7 +236,12 @@ fn enter(context: &Context, args: Args) -> Result<ExitCode, Failure> {
     {
         output::say(&context.program, &note);
     }
-    let entry = Entry { plan, pidfd: target.handle.into_pidfd()?, program, directory: args.directory };
+    let entry = Entry {
+        plan,
+        pidfd: target.handle.into_pidfd()?,
+        program,
+        directory: args.directory,
+    };
     let ending = enter::enter(entry).map_err(|error| failed(&error, &plan, &label))?;
     Ok(ExitCode::from(crate::action::supervise::end_alike(ending)))
 }
@@ -173,9 +255,8 @@ fn label(target: &Target) -> Text {
 
 fn not_planned(error: &PlanError) -> Failure {
     match error {
-        PlanError::Unreadable(_) => {
-            Failure::new(FailureKind::Denied, error).hint("run it as root, or as the target's user with -U")
-        }
+        PlanError::Unreadable(_) => Failure::new(FailureKind::Denied, error)
+            .hint("run it as root, or as the target's user with -U"),
         PlanError::NothingToJoin(_) => Failure::new(FailureKind::Failed, error)
             .hint("to run the program where you are, run it without nsx"),
     }
@@ -189,24 +270,35 @@ fn failed(error: &ActionError, plan: &Plan, label: &Text) -> Failure {
         _ => FailureKind::Launcher,
     };
     let hint = match error {
-        ActionError::Join { errno: nix::errno::Errno::EPERM, .. } if plan.join.has(Kind::User) => {
-            Some("run it as root")
-        }
-        ActionError::Join { errno: nix::errno::Errno::EPERM, .. } => {
-            Some("run it as root, or add -U if the target has a user namespace of yours")
-        }
-        ActionError::Join { errno: nix::errno::Errno::ESRCH, .. } => Some("the target has ended"),
+        ActionError::Join {
+            errno: nix::errno::Errno::EPERM,
+            ..
+        } if plan.join.has(Kind::User) => Some("run it as root"),
+        ActionError::Join {
+            errno: nix::errno::Errno::EPERM,
+            ..
+        } => Some("run it as root, or add -U if the target has a user namespace of yours"),
+        ActionError::Join {
+            errno: nix::errno::Errno::ESRCH,
+            ..
+        } => Some("the target has ended"),
         _ if kind == FailureKind::CommandNotFound && plan.foreign_program => {
             Some("it is looked for in the target; leave out -m to run the host's")
         }
         _ => None,
     };
     let message = match kind {
-        FailureKind::CommandNotFound if plan.foreign_program => format!("{error} does not exist in {label}"),
+        FailureKind::CommandNotFound if plan.foreign_program => {
+            format!("{error} does not exist in {label}")
+        }
         FailureKind::CommandNotFound => format!("{error} does not exist"),
         _ => error.to_string(),
     };
-    Failure { kind, message, hint: hint.map(str::to_owned) }
+    Failure {
+        kind,
+        message,
+        hint: hint.map(str::to_owned),
+    }
 }
 
 impl From<Plan> for crate::render::plan::Shown {
@@ -222,4 +314,3 @@ impl From<Plan> for crate::render::plan::Shown {
         }
     }
 }
-

@@ -1,10 +1,16 @@
 //! One file per command: resolve → collect or plan → render or act.
 
 pub mod enter;
+pub mod inspect;
 pub mod ps;
 pub mod spawn;
 
 use super::entry::Command;
 
 /// Every command of the front, in the order help lists them.
-pub const ALL: [&Command; 3] = [&ps::COMMAND, &enter::COMMAND, &spawn::COMMAND];
+pub const ALL: [&Command; 4] = [
+    &ps::COMMAND,
+    &inspect::COMMAND,
+    &enter::COMMAND,
+    &spawn::COMMAND,
+];

@@ -27,12 +27,29 @@ enum Id {
 }
 
 const fn new(kind: Kind, short: char, long: &'static str, help: &'static str) -> Opt<Id> {
-    Opt { id: Id::New(kind), short: Some(short), long, aliases: &[], value: None, help }
+    Opt {
+        id: Id::New(kind),
+        short: Some(short),
+        long,
+        aliases: &[],
+        value: None,
+        help,
+    }
 }
 
 const OPTIONS: &[Opt<Id>] = &[
-    new(Kind::Pid, 'p', "newpid", "A pid namespace: the program is PID 1, with a /proc of its own"),
-    new(Kind::Net, 'n', "newnet", "A network namespace: only lo, which is up"),
+    new(
+        Kind::Pid,
+        'p',
+        "newpid",
+        "A pid namespace: the program is PID 1, with a /proc of its own",
+    ),
+    new(
+        Kind::Net,
+        'n',
+        "newnet",
+        "A network namespace: only lo, which is up",
+    ),
     new(Kind::Uts, 'u', "newuts", "A UTS namespace: hostname"),
     new(Kind::Ipc, 'i', "newipc", "An IPC namespace"),
     Opt {
@@ -43,10 +60,22 @@ const OPTIONS: &[Opt<Id>] = &[
         value: None,
         help: "A mount namespace: mounts made inside stay inside",
     },
-    new(Kind::User, 'U', "newuser", "A user namespace: you are root inside, and only there"),
+    new(
+        Kind::User,
+        'U',
+        "newuser",
+        "A user namespace: you are root inside, and only there",
+    ),
     new(Kind::Cgroup, 'C', "newcgroup", "A cgroup namespace"),
     new(Kind::Time, 'T', "newtime", "A time namespace"),
-    Opt { id: Id::All, short: None, long: "new-all", aliases: &[], value: None, help: "All eight" },
+    Opt {
+        id: Id::All,
+        short: None,
+        long: "new-all",
+        aliases: &[],
+        value: None,
+        help: "All eight",
+    },
     Opt {
         id: Id::Hostname,
         short: None,
@@ -66,11 +95,20 @@ const OPTIONS: &[Opt<Id>] = &[
 ];
 
 pub fn definition() -> clap::Command {
-    options::definition("spawn", "Run a program in new namespaces, and leave nothing behind", OPTIONS)
+    options::definition(
+        "spawn",
+        "Run a program in new namespaces, and leave nothing behind",
+        OPTIONS,
+    )
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let parsed = options::parse(context, OPTIONS, include_str!("../help/spawn.txt"), arguments);
+    let parsed = options::parse(
+        context,
+        OPTIONS,
+        include_str!("../help/spawn.txt"),
+        arguments,
+    );
     match parsed.map_err(Failure::of_launcher)? {
         Parsed::Run { options, program } => {
             spawn(context, options, program).map_err(Failure::of_launcher)
@@ -99,22 +137,38 @@ fn spawn(
         }
     }
     if wanted.is_empty() && memory.is_none() {
-        return Err(Failure::usage("nothing to isolate: name at least one new namespace")
-            .hint("--newpid for a pid namespace, --new-all for every kind"));
+        return Err(
+            Failure::usage("nothing to isolate: name at least one new namespace")
+                .hint("--newpid for a pid namespace, --new-all for every kind"),
+        );
     }
     // Its /proc must be its own to be of use, and private to harm nobody.
     if wanted.has(Kind::Pid) {
         wanted = wanted.with(Kind::Mnt);
     }
-    let command = if program.is_empty() { vec!["/bin/sh".into()] } else { program };
-    let program = Program::new(&command, &context.environment()).map_err(|error| failed(&error, wanted))?;
+    let command = if program.is_empty() {
+        vec!["/bin/sh".into()]
+    } else {
+        program
+    };
+    let program =
+        Program::new(&command, &context.environment()).map_err(|error| failed(&error, wanted))?;
     let memory = match memory {
         Some(bytes) => Some((bytes, memory_site(&SysRoot::real()?)?)),
         None => None,
     };
-    let ids = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let ids = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
     let map_root = wanted.has(Kind::User).then_some(ids);
-    let isolation = Isolation { new: wanted, hostname, map_root, memory, program };
+    let isolation = Isolation {
+        new: wanted,
+        hostname,
+        map_root,
+        memory,
+        program,
+    };
     let ending = spawn::spawn(&isolation).map_err(|error| failed(&error, wanted))?;
     Ok(ExitCode::from(end_alike(ending)))
 }
@@ -130,12 +184,19 @@ fn size(text: &[u8]) -> Option<u64> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?.checked_mul(1 << shift).filter(|size| *size > 0)
+    std::str::from_utf8(digits)
+        .ok()?
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1 << shift)
+        .filter(|size| *size > 0)
 }
 
 fn not_a_size(value: &OsString) -> Failure {
     let value = Text::new(value.as_bytes());
-    Failure::usage(format!("{value} is not a size")).hint("for example 64M").of_launcher()
+    Failure::usage(format!("{value} is not a size"))
+        .hint("for example 64M")
+        .of_launcher()
 }
 
 fn failed(error: &ActionError, wanted: Kinds) -> Failure {
@@ -167,7 +228,17 @@ mod tests {
     fn sizes_are_strict() {
         assert_eq!(size(b"64M"), Some(64 << 20));
         assert_eq!(size(b"1024"), Some(1024));
-        for bad in [&b""[..], b"M", b"-1", b"+1", b"0", b"1T", b"1 M", b"99999999999999999999", b"17179869184G"] {
+        for bad in [
+            &b""[..],
+            b"M",
+            b"-1",
+            b"+1",
+            b"0",
+            b"1T",
+            b"1 M",
+            b"99999999999999999999",
+            b"17179869184G",
+        ] {
             assert_eq!(size(bad), None);
         }
     }

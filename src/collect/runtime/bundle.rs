@@ -24,8 +24,11 @@ pub fn of_shim(root: &SysRoot, shim: Pid) -> Option<Bundle> {
 
 fn parse(path: &[u8]) -> Option<Bundle> {
     let mut from_the_end = path.rsplit(|byte| *byte == b'/');
-    let (id, namespace, task) =
-        (from_the_end.next()?, from_the_end.next()?, from_the_end.next()?);
+    let (id, namespace, task) = (
+        from_the_end.next()?,
+        from_the_end.next()?,
+        from_the_end.next()?,
+    );
     if !task.starts_with(b"io.containerd.runtime.") || id.is_empty() || namespace.is_empty() {
         return None;
     }
@@ -42,8 +45,12 @@ mod tests {
 
     #[test]
     fn a_shims_directory_tells_namespace_and_id() {
-        let found = parse(b"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/abc").unwrap();
-        assert_eq!((found.namespace.as_slice(), found.id.as_slice()), (b"moby".as_slice(), b"abc".as_slice()));
+        let found =
+            parse(b"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/abc").unwrap();
+        assert_eq!(
+            (found.namespace.as_slice(), found.id.as_slice()),
+            (b"moby".as_slice(), b"abc".as_slice())
+        );
         assert_eq!(parse(b"/"), None);
         assert_eq!(parse(b"/home/moby/abc"), None);
         assert_eq!(parse(b"io.containerd.runtime.v2.task/moby/"), None);

@@ -19,7 +19,9 @@ pub struct Entry {
 
 /// Every readable entry; an unreadable or malformed one is left out.
 pub fn entries(root: &SysRoot) -> Vec<Entry> {
-    let Ok(state) = root.open_dir(Path::new("/run/runc")) else { return Vec::new() };
+    let Ok(state) = root.open_dir(Path::new("/run/runc")) else {
+        return Vec::new();
+    };
     let names = root::list(state.as_fd()).unwrap_or_default();
     let entry = |name: &str| {
         let bytes = root::read_beneath(state.as_fd(), &format!("{name}/state.json"), CAP).ok()?;
@@ -54,9 +56,20 @@ mod tests {
 
     #[test]
     fn a_state_file_gives_id_pid_and_start() {
-        let entry = parse(br#"{"id":"t1","init_process_pid":42,"init_process_start":99,"created":"x"}"#);
-        assert_eq!(entry, Some(Entry { id: "t1".into(), init: Pid::new(42).unwrap(), init_start_ticks: 99 }));
-        assert_eq!(parse(br#"{"id":"t1","init_process_pid":0,"init_process_start":0}"#), None);
+        let entry =
+            parse(br#"{"id":"t1","init_process_pid":42,"init_process_start":99,"created":"x"}"#);
+        assert_eq!(
+            entry,
+            Some(Entry {
+                id: "t1".into(),
+                init: Pid::new(42).unwrap(),
+                init_start_ticks: 99
+            })
+        );
+        assert_eq!(
+            parse(br#"{"id":"t1","init_process_pid":0,"init_process_start":0}"#),
+            None
+        );
     }
 
     proptest::proptest! {

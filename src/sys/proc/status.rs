@@ -12,11 +12,23 @@ pub struct Status {
     /// The pid at each level, from the reader's pid namespace down to its own.
     pub pids_by_level: Vec<Pid>,
     pub threads: u32,
+    /// Bit N−1 for signal N: ignored, and handled by the process.
+    pub signals_ignored: u64,
+    pub signals_caught: u64,
     pub cap_effective: CapSet,
     pub cap_bounding: CapSet,
     pub no_new_privs: bool,
     /// 0 off, 1 strict, 2 filter.
     pub seccomp: u8,
+}
+
+impl Status {
+    /// Whether a signal would meet its default action.
+    pub const fn leaves_default(&self, signal: i32) -> bool {
+        signal > 0
+            && signal <= 64
+            && (self.signals_ignored | self.signals_caught) >> (signal - 1) & 1 == 0
+    }
 }
 
 /// Unknown fields are skipped, missing ones keep their default: older kernels have fewer.
@@ -52,6 +64,8 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
                     .collect();
             }
             b"Threads" => status.threads = value.parse().ok()?,
+            b"SigIgn" => status.signals_ignored = u64::from_str_radix(value, 16).ok()?,
+            b"SigCgt" => status.signals_caught = u64::from_str_radix(value, 16).ok()?,
             b"CapEff" => status.cap_effective = CapSet::parse(value)?,
             b"CapBnd" => status.cap_bounding = CapSet::parse(value)?,
             b"NoNewPrivs" => status.no_new_privs = value == "1",
@@ -80,7 +94,7 @@ mod tests {
 
     const CAPTURED: &[u8] = b"Name:\tsl\\nUid:\t9 9 9 9\\neep\xff\nUmask:\t0022\nState:\tS (sleeping)\n\
         Tgid:\t30221\nPid:\t30221\nPPid:\t30176\nUid:\t0\t101\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t1 27 \n\
-        NStgid:\t30221\t29\nNSpid:\t30221\t29\nThreads:\t1\nCapEff:\t00000000a80425fb\n\
+        NStgid:\t30221\t29\nNSpid:\t30221\t29\nThreads:\t1\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\nCapEff:\t00000000a80425fb\n\
         CapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
     #[test]
@@ -98,6 +112,12 @@ mod tests {
         );
         assert_eq!(status.cap_bounding.len(), 14);
         assert!(status.no_new_privs);
+        assert!(
+            !status.leaves_default(2) && !status.leaves_default(13) && !status.leaves_default(15)
+        );
+        assert!(
+            status.leaves_default(1) && status.leaves_default(64) && !status.leaves_default(65)
+        );
         assert_eq!(status.seccomp, 2);
     }
 

@@ -1,0 +1,99 @@
+//! `nsx inspect`: everything about one process or container.
+
+use crate::cli::args::{self, Format, Output};
+use crate::cli::context::Context;
+use crate::cli::entry::Command;
+use crate::cli::error::{Failure, Kind};
+use crate::collect::host::collect_host;
+use crate::collect::inspect::inspect;
+use crate::collect::target;
+use crate::model::inspection::Section;
+use crate::render::inspect::{Detail, screen};
+use crate::render::inspect_json::JsonInspection;
+use crate::render::json;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+pub const COMMAND: Command = Command {
+    name: "inspect",
+    run,
+};
+
+/// Show everything about one process or container: identity, namespaces, network, mounts, cgroup,
+/// processes.
+#[derive(Debug, clap::Parser)]
+#[command(name = "inspect", version)]
+struct Args {
+    /// A PID, a container's name, an id prefix, or RUNTIME:NAME.
+    #[arg(value_name = "TARGET")]
+    target: OsString,
+    /// Only these sections, in full: namespaces, uts, net, mounts, cgroup, processes.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = section)]
+    only: Vec<Section>,
+    /// All sections but these.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = section)]
+    skip: Vec<Section>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn definition() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
+#[cfg(feature = "schema")]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(json::Envelope<'_, JsonInspection<'_>>)
+}
+
+fn section(name: &str) -> Result<Section, String> {
+    let known = Section::ALL
+        .into_iter()
+        .find(|section| section.name() == name);
+    known.ok_or_else(|| {
+        let names: Vec<_> = Section::ALL.iter().map(|section| section.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let args: Args = match args::parse(context, arguments)? {
+        Ok(args) => args,
+        Err(code) => return Ok(code),
+    };
+    let sections: Vec<Section> = Section::ALL
+        .into_iter()
+        .filter(|section| args.only.is_empty() || args.only.contains(section))
+        .filter(|section| !args.skip.contains(section))
+        .collect();
+    let root = args.output.root()?;
+    let target = target::resolve(&root, args.target.as_bytes())?;
+    let (report, gaps) = inspect(&root, &target, &sections)?;
+    let text = match args.output.format() {
+        Format::Json | Format::Jsonl => {
+            let host = &collect_host(&root);
+            let data = JsonInspection::from(&report);
+            json::line(&json::Envelope {
+                schema: "nsx.inspect/1",
+                host,
+                data,
+                gaps: &gaps,
+            })
+            .map_err(|error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}")))?
+        }
+        Format::Name => format!("{}\n", report.pid),
+        Format::Tsv => return Err(Failure::usage("inspect has no columns: use -o json")),
+        format => {
+            let everything = format == Format::Wide || !args.only.is_empty();
+            screen(
+                &report,
+                Detail {
+                    everything,
+                    width: context.width,
+                },
+            )
+        }
+    };
+    args.output.finish(context, &text, &gaps)
+}

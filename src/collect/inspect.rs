@@ -1,0 +1,186 @@
+//! One target, section by section. A section that cannot be read is a gap, never a failure.
+
+use super::cgroups;
+use super::clock::Clock;
+use super::containers::collect_containers;
+use super::processes::{self, collect_processes};
+use super::scan;
+use super::target::Target;
+use crate::model::gap::{Gap, Reason};
+use crate::model::inspection::{Inspection, Namespace, Section};
+use crate::model::mount::Mount;
+use crate::model::namespace::{Kind, Kinds, NsSet};
+use crate::model::text::Text;
+use crate::sys::error::Result;
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, netlink, proc};
+use std::os::fd::AsFd;
+
+/// The report, and what it lacks.
+pub fn inspect(
+    root: &SysRoot,
+    target: &Target,
+    sections: &[Section],
+) -> Result<(Inspection, Vec<Gap>)> {
+    let mut gaps = Vec::new();
+    let process = &target.process;
+    let container = match &target.container {
+        Some(container) => Some(container.clone()),
+        None => collect_containers(root)?.owner_of(process.pid).cloned(),
+    };
+    let clock = Clock::read(root);
+    let mut report = Inspection {
+        pid: process.pid,
+        pid_inside: processes::pid_inside(target.handle.dir(), &mut Vec::new()),
+        comm: process.comm.clone(),
+        started_unix_seconds: clock.started_unix_seconds(process.start_ticks),
+        age_seconds: clock.age_seconds(process.start_ticks),
+        container,
+        namespaces: None,
+        uts: None,
+        network: None,
+        mounts: None,
+        cgroup: None,
+        processes: None,
+    };
+    let wanted = |section| sections.contains(&section);
+    if wanted(Section::Namespaces) {
+        report.namespaces = Some(namespaces(
+            &scan::host_namespaces(root),
+            &process.namespaces,
+        ));
+        if let Some(gap) = hidden_namespaces(target) {
+            gaps.push(gap);
+        }
+    }
+    if wanted(Section::Mounts) {
+        report.mounts = mounts(target, &mut gaps);
+    }
+    if wanted(Section::Cgroup) {
+        match cgroups::collect_cgroup(root, process.cgroup.as_bytes()) {
+            Ok((cgroup, more)) => {
+                report.cgroup = Some(cgroup);
+                gaps.extend(more);
+            }
+            Err(error) => gaps.push(error.gap("cgroup")),
+        }
+    }
+    // Before any thread exists: the worker behind it is a fork.
+    if wanted(Section::Processes) {
+        let alone = [process.pid];
+        let pids = report
+            .container
+            .as_ref()
+            .map_or(&alone[..], |found| &found.processes);
+        let (members, more) = collect_processes(root, pids);
+        report.processes = Some(members);
+        gaps.extend(more);
+    }
+    visit(
+        root,
+        target,
+        wanted(Section::Uts),
+        wanted(Section::Net),
+        &mut report,
+        &mut gaps,
+    );
+    target.handle.check_alive()?;
+    Ok((report, gaps))
+}
+
+fn namespaces(host: &NsSet, theirs: &NsSet) -> Vec<Namespace> {
+    let own = host.differing(theirs);
+    let known = |kind| {
+        theirs.inode(kind).map(|inode| Namespace {
+            kind,
+            inode,
+            own: own.has(kind),
+        })
+    };
+    Kind::ALL.into_iter().filter_map(known).collect()
+}
+
+fn hidden_namespaces(target: &Target) -> Option<Gap> {
+    target
+        .process
+        .namespaces
+        .inode(Kind::Mnt)
+        .is_none()
+        .then(|| Gap {
+            object: format!("pid {}", target.process.pid).into(),
+            what: "namespaces",
+            reason: Reason::Denied,
+        })
+}
+
+fn mounts(target: &Target, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
+    let gap = |reason| Gap {
+        object: object(target),
+        what: "mounts",
+        reason,
+    };
+    let read = match bounded::read_capped(target.handle.dir(), "mountinfo", bounded::LARGE) {
+        Ok(read) => read,
+        Err(error) => {
+            gaps.push(gap(error.reason()));
+            return None;
+        }
+    };
+    let (mounts, malformed) = proc::mountinfo::parse(&read.bytes);
+    if read.truncated {
+        gaps.push(gap(Reason::Truncated));
+    } else if malformed > 0 {
+        gaps.push(gap(Reason::Malformed));
+    }
+    Some(mounts)
+}
+
+fn object(target: &Target) -> Text {
+    format!("pid {}", target.process.pid).into()
+}
+
+/// Network and UTS facts, by a thread that joins those namespaces and ends.
+fn visit(
+    root: &SysRoot,
+    target: &Target,
+    uts: bool,
+    net: bool,
+    report: &mut Inspection,
+    gaps: &mut Vec<Gap>,
+) {
+    let asked = [(uts, Kind::Uts, "hostname"), (net, Kind::Net, "network")];
+    let asked: Vec<_> = asked.into_iter().filter(|(wanted, ..)| *wanted).collect();
+    let mut missing = |reason| {
+        gaps.extend(asked.iter().map(|(_, _, what)| Gap {
+            object: object(target),
+            what,
+            reason,
+        }));
+    };
+    if asked.is_empty() {
+        return;
+    }
+    let Ok(pidfd) = target.handle.pidfd() else {
+        // A capture has no live namespaces to visit.
+        return missing(Reason::Unsupported);
+    };
+    let ours = super::credentials::own_namespaces(root).unwrap_or_default();
+    let differing = ours.differing(&target.process.namespaces);
+    let unknown = target.process.namespaces.unknown();
+    let join: Kinds = asked
+        .iter()
+        .map(|(_, kind, _)| *kind)
+        .filter(|kind| differing.has(*kind) || unknown.has(*kind))
+        .collect();
+    match netlink::visit(pidfd.as_fd(), join, uts, net) {
+        Ok(visit) => {
+            report.uts = visit.uts;
+            match visit.network {
+                Some(Ok(network)) => report.network = Some(network),
+                Some(Err(error)) => gaps.push(error.gap("network")),
+                None => {}
+            }
+        }
+        Err(error) => missing(error.reason()),
+    }
+}

@@ -1,0 +1,110 @@
+//! The processes of one container, with their names inside and their command lines.
+
+use super::scan;
+use crate::model::gap::Gap;
+use crate::model::inspection::Member;
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::sys::proc::status;
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, worker};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// Longer command lines are cut; one may be 2 MB.
+const COMMAND_CAP: usize = 4096;
+/// For all command lines together: what hangs must not make the report hang.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Each costs an open directory.
+const MOST: usize = 512;
+
+/// The first [`MOST`] of `pids` in full, one gap for the rest. The caller has one thread.
+pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>) {
+    let mut members = Vec::new();
+    let mut directories: Vec<OwnedFd> = Vec::new();
+    let mut buffer = Vec::new();
+    for pid in pids.iter().take(MOST) {
+        // One that ended meanwhile is no member any more.
+        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
+            continue;
+        };
+        let Some(process) = scan::read_process_at(dir.as_fd(), &mut buffer) else {
+            continue;
+        };
+        members.push(Member {
+            pid: process.pid,
+            parent: process.parent,
+            pid_inside: pid_inside(dir.as_fd(), &mut buffer),
+            state: process.state,
+            comm: process.comm,
+            command: None,
+        });
+        directories.push(dir);
+    }
+    let mut gaps = Vec::new();
+    if let Some(more) = pids.len().checked_sub(MOST).filter(|more| *more > 0) {
+        gaps.push(Gap {
+            object: format!("{more} more processes").into(),
+            what: "command lines",
+            reason: crate::model::gap::Reason::Truncated,
+        });
+    }
+    let requests: Vec<(BorrowedFd<'_>, &CStr)> = directories
+        .iter()
+        .map(|dir| (dir.as_fd(), c"cmdline"))
+        .collect();
+    let answers = worker::read_each(&requests, COMMAND_CAP, PATIENCE);
+    for (member, answer) in members.iter_mut().zip(answers) {
+        match answer {
+            Ok(bytes) => member.command = command(&bytes),
+            Err(error) => {
+                let object = format!("pid {}", member.pid).into();
+                gaps.push(Gap {
+                    object,
+                    ..error.gap("command line")
+                });
+            }
+        }
+    }
+    (members, gaps)
+}
+
+/// What a process is called in its own pid namespace.
+pub fn pid_inside(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Pid> {
+    bounded::read_into(process, "status", bounded::LARGE, buffer).ok()?;
+    status::parse(buffer)?.pids_by_level.last().copied()
+}
+
+/// Arguments are ended by NUL; a kernel thread or zombie has none.
+fn command(bytes: &[u8]) -> Option<Text> {
+    let arguments = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    if arguments.is_empty() {
+        return None;
+    }
+    let joined: Vec<u8> = arguments
+        .iter()
+        .map(|byte| if *byte == 0 { b' ' } else { *byte })
+        .collect();
+    Some(joined.trim_ascii_end().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_joined_and_nothing_is_no_command() {
+        assert_eq!(
+            command(b"nginx\0-g\0daemon off;\0"),
+            Some("nginx -g daemon off;".into())
+        );
+        // nginx writes its title over its arguments and pads with NUL.
+        assert_eq!(
+            command(b"nginx: worker\0\0\0\0"),
+            Some("nginx: worker".into())
+        );
+        assert_eq!(command(b""), None);
+        assert_eq!(command(b"\0"), None);
+    }
+}

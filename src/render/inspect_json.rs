@@ -1,0 +1,80 @@
+//! One target in JSON.
+
+use super::ps::JsonRow;
+use crate::model::cgroup::Cgroup;
+use crate::model::inspection::{Inspection, Member, Namespace};
+use crate::model::mount::Mount;
+use crate::model::network::Network;
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::model::uts::Uts;
+
+/// A section that was not asked for or could not be read is null.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JsonInspection<'a> {
+    /// The process that was named, or the first one of the container that was.
+    pub pid: Pid,
+    /// What it is called inside its own pid namespace.
+    pub pid_inside: Option<Pid>,
+    pub comm: &'a Text,
+    pub started_unix_seconds: Option<u64>,
+    pub age_seconds: Option<u64>,
+    /// The container that the process belongs to; null for a process of the host.
+    pub container: Option<JsonRow<'a>>,
+    pub namespaces: Option<&'a [Namespace]>,
+    pub uts: Option<&'a Uts>,
+    pub net: Option<&'a Network>,
+    pub mounts: Option<&'a [Mount]>,
+    #[serde(skip)]
+    pub cgroup: Option<&'a Cgroup>,
+    pub processes: Option<Vec<JsonMember<'a>>>,
+}
+
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JsonMember<'a> {
+    pub pid: Pid,
+    pub parent_pid: Option<Pid>,
+    pub pid_inside: Option<Pid>,
+    /// The kernel's letter: R, S, D, Z, T, …
+    pub state: char,
+    pub comm: &'a Text,
+    /// Arguments joined by blanks.
+    pub command: Option<&'a Text>,
+}
+
+impl<'a> From<&'a Inspection> for JsonInspection<'a> {
+    fn from(report: &'a Inspection) -> Self {
+        Self {
+            pid: report.pid,
+            pid_inside: report.pid_inside,
+            comm: &report.comm,
+            started_unix_seconds: report.started_unix_seconds,
+            age_seconds: report.age_seconds,
+            container: report.container.as_ref().map(JsonRow::from),
+            namespaces: report.namespaces.as_deref(),
+            uts: report.uts.as_ref(),
+            net: report.network.as_ref(),
+            mounts: report.mounts.as_deref(),
+            cgroup: report.cgroup.as_ref(),
+            processes: report
+                .processes
+                .as_ref()
+                .map(|members| members.iter().map(JsonMember::from).collect()),
+        }
+    }
+}
+
+impl<'a> From<&'a Member> for JsonMember<'a> {
+    fn from(member: &'a Member) -> Self {
+        Self {
+            pid: member.pid,
+            parent_pid: member.parent,
+            pid_inside: member.pid_inside,
+            state: char::from(member.state.0),
+            comm: &member.comm,
+            command: member.command.as_ref(),
+        }
+    }
+}
