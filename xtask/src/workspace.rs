@@ -7,6 +7,9 @@ use std::process::Command;
 /// The version every package of the workspace shares.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The day of that version, in manual pages and archives: the same sources give the same bytes.
+pub(crate) const RELEASED: &str = "2026-11-24";
+
 /// The programs that are shipped.
 pub(crate) const PROGRAMS: [&str; 5] = ["nsx", "nsx-ps", "nsx-inspect", "nsx-enter", "nsx-spawn"];
 

@@ -6,7 +6,7 @@ _nsx_targets() {
 }
 
 _nsx() {
-    local called="${1##*/}" cur="$2" prev="$3" command="" long="" short="" positional=""
+    local called="${1##*/}" cur="$2" prev="$3" command="" long="" short="" positional="" options=1
     local -a words=("${COMP_WORDS[@]}")
     local -i cword=COMP_CWORD at
     # nsx-ps … is read as nsx ps …
@@ -32,7 +32,7 @@ _nsx() {
     at=2
     while (( at < cword )); do
         case "${words[at]}" in
-            --) positional="$positional"-only; at+=1; break ;;
+            --) options=""; at+=1; break ;;
             --*)
                 if [[ "${words[at+1]}" == "=" ]]; then
                     at+=3
@@ -42,19 +42,25 @@ _nsx() {
                     at+=1
                 fi ;;
             -?*) if [[ -n "$short" && "${words[at]}" == -*["$short"] ]]; then at+=2; else at+=1; fi ;;
-            *) [[ "$positional" == target ]] || break; at+=1 ;;
+            *)
+                if [[ "$positional" == program ]]; then
+                    options=""
+                    break
+                fi
+                at+=1 ;;
         esac
     done
 
-    if [[ -n "$positional" ]] && (( at > cword )); then
+    if (( at > cword )); then
         case "$command $prev" in
             "enter --target" | "enter -"*t) _nsx_targets "$cur"; return ;;
         esac
-    elif [[ "$positional" == program* && "$positional$cur" != program-* ]]; then
-        (( at == cword )) && COMPREPLY=($(compgen -c -- "$cur"))
-        return
-    elif [[ "$positional" == target* && "$positional$cur" != target-* ]]; then
-        _nsx_targets "$cur"
+    elif [[ -n "$positional" ]] && [[ -z "$options" || "$cur" != -* ]]; then
+        if [[ "$positional" == target ]]; then
+            _nsx_targets "$cur"
+        elif (( at == cword )); then
+            COMPREPLY=($(compgen -c -- "$cur"))
+        fi
         return
     fi
     local -a COMP_WORDS=("${words[@]}")
