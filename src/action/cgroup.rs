@@ -1,26 +1,13 @@
 //! A cgroup for one spawned program: made before it starts, removed when it has ended.
 
 use super::error::ActionError;
+use crate::model::cgroup::Site;
 use crate::sys::error::{Context, SysError};
 use crate::sys::root::path_text;
 use nix::errno::Errno;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Where a new group can be made, as the reading side found it.
-#[derive(Clone, Debug)]
-pub struct Site {
-    /// The directory in which the group is made.
-    pub parent: PathBuf,
-    pub version: MemoryVersion,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemoryVersion {
-    V1,
-    V2,
-}
 
 /// A group of ours; removed when dropped.
 #[derive(Debug)]
@@ -34,15 +21,13 @@ impl Group {
         let directory = site.parent.join(format!("nsx-{}", std::process::id()));
         fs::create_dir(&directory).with_context("make", || path_text(&directory))?;
         let group = Self { directory };
-        match site.version {
-            MemoryVersion::V1 => {
-                group.write("memory.limit_in_bytes", &bytes.to_string())?;
-                group.write_if_there("memory.memsw.limit_in_bytes", &bytes.to_string())?;
-            }
-            MemoryVersion::V2 => {
-                group.write("memory.max", &bytes.to_string())?;
-                group.write_if_there("memory.swap.max", "0")?;
-            }
+        let bytes = bytes.to_string();
+        if site.is_v2 {
+            group.write("memory.max", &bytes)?;
+            group.write_if_there("memory.swap.max", "0")?;
+        } else {
+            group.write("memory.limit_in_bytes", &bytes)?;
+            group.write_if_there("memory.memsw.limit_in_bytes", &bytes)?;
         }
         Ok(group)
     }

@@ -1,10 +1,11 @@
 //! Starts a program in new namespaces and stays with it to the end.
 
-use super::cgroup::{Group, Site};
+use super::cgroup::Group;
 use super::error::ActionError;
 use super::launch::{self, Inherited, Program};
 use super::mounts;
 use super::supervise::{self, Ending, Signals};
+use crate::model::cgroup::Site;
 use crate::model::namespace::{Kind, Kinds};
 use crate::sys::error::{Context, SysError};
 use crate::sys::raw::fork::{self, Child, Side};

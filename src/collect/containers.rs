@@ -1,5 +1,6 @@
 //! Isolated processes → containers: grouped, recognised, and named from state on disk.
 
+use super::cgroups;
 use super::clock::Clock;
 use super::runtime::bundle::{self, Bundle};
 use super::runtime::recognise::{self, Recognised};
@@ -10,6 +11,7 @@ use crate::model::gap::Gap;
 use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
+use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, proc};
@@ -124,6 +126,7 @@ struct Namer<'a> {
     clock: Clock,
     docker: docker::Records,
     runc: HashMap<(Pid, u64), String>,
+    hierarchies: Option<Hierarchies>,
     addresses: HashMap<u64, Vec<IpAddr>>,
     gaps: Vec<Gap>,
 }
@@ -140,6 +143,7 @@ impl<'a> Namer<'a> {
             clock: Clock::read(root),
             docker: docker::Records::default(),
             runc,
+            hierarchies: Hierarchies::read(root).ok(),
             addresses: HashMap::new(),
             gaps: Vec::new(),
         }
@@ -153,7 +157,7 @@ impl<'a> Namer<'a> {
             id: None,
             name: None,
             image: None,
-            state: State::Running,
+            state: self.state(init),
             init: init.pid,
             init_start_ticks: init.start_ticks,
             comm: init.comm.clone(),
@@ -167,6 +171,13 @@ impl<'a> Namer<'a> {
         };
         self.identify(&mut container, group);
         container
+    }
+
+    fn state(&self, init: &Process) -> State {
+        let frozen = self.hierarchies.as_ref().and_then(|hierarchies| {
+            cgroups::is_frozen(self.root, hierarchies, init.cgroup.as_bytes())
+        });
+        if frozen == Some(true) { State::Paused } else { State::Running }
     }
 
     fn identify(&mut self, container: &mut Container, group: &Group<'_>) {

@@ -12,6 +12,7 @@ use crate::model::mount::Mount;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::text::Text;
 use crate::sys::error::Result;
+use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, netlink, proc};
 use std::os::fd::AsFd;
@@ -57,8 +58,10 @@ pub fn inspect(
         report.mounts = mounts(target, &mut gaps);
     }
     if wanted(Section::Cgroup) {
-        match cgroups::collect_cgroup(root, process.cgroup.as_bytes()) {
-            Ok((cgroup, more)) => {
+        match Hierarchies::read(root) {
+            Ok(hierarchies) => {
+                let lines = process.cgroup.as_bytes();
+                let (cgroup, more) = cgroups::collect_cgroup(root, &hierarchies, lines);
                 report.cgroup = Some(cgroup);
                 gaps.extend(more);
             }

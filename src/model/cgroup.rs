@@ -5,7 +5,10 @@
 
 use super::text::Text;
 
-/// A limit: none, or a value and the group that sets it.
+mod flat;
+
+/// A limit: none, or a value and the group that sets it. Serialized flat in what it limits:
+/// `limit_bytes`, `limit_unlimited`, `limit_set_by`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Limit {
     #[default]
@@ -49,6 +52,14 @@ pub enum Version {
     V2,
 }
 
+/// Where a group can be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The directory in which it is made.
+    pub parent: std::path::PathBuf,
+    pub is_v2: bool,
+}
+
 impl Version {
     pub const fn name(self) -> &'static str {
         match self {
@@ -60,10 +71,12 @@ impl Version {
 }
 
 /// One process's or container's groups.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cgroup {
     pub version: Version,
-    /// The path that names it best: v2's, else the memory controller's, else any.
+    /// The path that names it best: v2's, else the memory controller's, else any; a root only
+    /// where all are.
     pub path: Text,
     pub memory: Option<Memory>,
     pub cpu: Option<Cpu>,
@@ -74,7 +87,8 @@ pub struct Cgroup {
 }
 
 /// Memory, bytes. `None`: this kernel does not say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Memory {
     /// v1 memory.usage_in_bytes, v2 memory.current.
     pub usage_bytes: u64,
@@ -85,24 +99,33 @@ pub struct Memory {
     pub kernel_bytes: Option<u64>,
     pub peak_bytes: Option<u64>,
     pub swap_bytes: Option<u64>,
+    #[serde(flatten, serialize_with = "flat::bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "flat::MemoryLimit"))]
     pub limit: Limit,
-    /// Processes killed because this group, or one below it, met its limit.
+    /// Processes of this group (v2: and of those below it) killed because a limit on memory, its
+    /// own or one above, was met.
     pub oom_kills: Option<u64>,
 }
 
-/// CPU. `limit` is in thousandths of a core.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// CPU. The limit is in thousandths of a core.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cpu {
     pub usage_usec: Option<u64>,
+    #[serde(flatten, serialize_with = "flat::millicores")]
+    #[cfg_attr(feature = "schema", schemars(with = "flat::CpuLimit"))]
     pub limit_millicores: Limit,
     pub periods: Option<u64>,
     pub throttled_periods: Option<u64>,
     pub throttled_usec: Option<u64>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pids {
     pub current: u64,
+    #[serde(flatten, serialize_with = "flat::count")]
+    #[cfg_attr(feature = "schema", schemars(with = "flat::PidsLimit"))]
     pub limit: Limit,
 }
 

@@ -26,7 +26,6 @@ pub struct JsonInspection<'a> {
     pub uts: Option<&'a Uts>,
     pub net: Option<&'a Network>,
     pub mounts: Option<&'a [Mount]>,
-    #[serde(skip)]
     pub cgroup: Option<&'a Cgroup>,
     pub processes: Option<Vec<JsonMember<'a>>>,
 }

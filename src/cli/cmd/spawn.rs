@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::options::{self, Opt, Parsed};
-use crate::collect::memory_site;
+use crate::collect::memory_site::memory_site;
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::text::Text;
 use crate::sys::root::SysRoot;

@@ -1,0 +1,133 @@
+//! One group's directory, held open, and the files in it and in the groups above it.
+//!
+//! Knows no file by name. A file that is missing is `None`: the kernel is older, the controller is
+//! off, or it is the root group. Anything else that goes wrong is a gap, one for each subject.
+
+use super::hierarchy::Place;
+use super::paths::ancestor;
+use super::values::Bound;
+use crate::model::cgroup::Limit;
+use crate::model::gap::Gap;
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::{Context as _, Problem, Result, SysError};
+use crate::sys::root::{SysRoot, path_text};
+use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsFd as _, OwnedFd};
+
+/// As many groups upwards as fit a path; deeper nesting is reported as cut.
+const MAX_ANCESTORS: usize = 1024;
+
+/// An open group.
+#[derive(Debug)]
+pub struct Group {
+    dir: OwnedFd,
+    place: Place,
+}
+
+impl Group {
+    pub fn open(root: &SysRoot, place: Place) -> Result<Self> {
+        match root.open_dir(&place.directory) {
+            Ok(dir) => Ok(Self { dir, place }),
+            // The name that the system has for it, whatever stands for the system.
+            Err(error) => Err(SysError {
+                object: path_text(&place.directory),
+                ..error
+            }),
+        }
+    }
+
+    pub fn is_v2(&self) -> bool {
+        self.place.is_v2
+    }
+}
+
+/// One file of a group, without holding the group open.
+pub fn read_one(root: &SysRoot, place: &Place, file: &str) -> Result<Vec<u8>> {
+    let path = root.path(&place.directory).join(file);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let open = rustix::fs::open(&path, flags, Mode::empty());
+    let open = open.with_context("open", || path_text(&path))?;
+    let mut bytes = Vec::new();
+    bounded::read_fd_into(open.as_fd(), bounded::SMALL, &mut bytes)
+        .with_context("read", || path_text(&path))?;
+    Ok(bytes)
+}
+
+/// Reads a group for one subject (`memory`, `cpu`).
+#[derive(Debug)]
+pub struct Reader<'a> {
+    group: &'a Group,
+    subject: &'static str,
+    gaps: &'a mut Vec<Gap>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(group: &'a Group, subject: &'static str, gaps: &'a mut Vec<Gap>) -> Self {
+        Self {
+            group,
+            subject,
+            gaps,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// A file of the group as `parse` understands it.
+    pub fn value<T>(&mut self, file: &str, parse: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        self.value_above(0, file, parse)
+    }
+
+    /// The same of the group `levels` above. Reaching it by `..` opens no further directory.
+    pub fn value_above<T>(
+        &mut self,
+        levels: usize,
+        file: &str,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let name = format!("{}{file}", "../".repeat(levels));
+        let dir = self.group.dir.as_fd();
+        let problem = match bounded::read_into(dir, &name, bounded::SMALL, &mut self.buffer) {
+            Ok(false) => match parse(&self.buffer) {
+                Some(value) => return Some(value),
+                None => Problem::Malformed("value"),
+            },
+            Ok(true) => Problem::Truncated,
+            // Pressure files answer EOPNOTSUPP where the host was started without it.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::OPNOTSUPP) => return None,
+            Err(errno) => Problem::Errno(Errno::from_raw(errno.raw_os_error())),
+        };
+        self.note(&name, problem);
+        None
+    }
+
+    /// The tightest of what `bound` finds at each level, from the group itself (0) upwards.
+    pub fn tightest(&mut self, mut bound: impl FnMut(&mut Self, usize) -> Option<Bound>) -> Limit {
+        let mut tightest = Limit::Unlimited;
+        for levels in 0..=self.group.place.ancestors {
+            if levels > MAX_ANCESTORS {
+                self.note("", Problem::Truncated);
+                break;
+            }
+            if let Some(Bound::At(value)) = bound(self, levels) {
+                let set_by = Text::from(ancestor(self.group.place.path.as_bytes(), levels));
+                tightest = tightest.tighter(Limit::Value { value, set_by });
+            }
+        }
+        tightest
+    }
+
+    /// One gap for each subject: what is wrong with one file is so with the others.
+    fn note(&mut self, name: &str, problem: Problem) {
+        if self.gaps.iter().any(|gap| gap.what == self.subject) {
+            return;
+        }
+        let error = SysError {
+            doing: "read",
+            object: path_text(&self.group.place.directory.join(name)),
+            problem,
+        };
+        self.gaps.push(error.gap(self.subject));
+    }
+}

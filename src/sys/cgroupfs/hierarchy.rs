@@ -1,0 +1,190 @@
+//! Which hierarchies are mounted, and the directory of a group in them.
+//!
+//! Everything comes from our own mountinfo; no mount point is assumed. Opens nothing but that.
+
+use super::paths::{CgroupPaths, relative};
+use crate::model::cgroup::Version;
+use crate::model::mount::Mount;
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::Result;
+use crate::sys::proc::cgroup::Line;
+use crate::sys::proc::mountinfo;
+use crate::sys::root::SysRoot;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+/// The v1 controllers (kernel 6.18; none is added to v1 any more). Among the options of the file
+/// system, whatever else is there (`rw`, `xattr`, `name=…`) is not one.
+const V1_CONTROLLERS: [&[u8]; 15] = [
+    b"blkio",
+    b"cpu",
+    b"cpuacct",
+    b"cpuset",
+    b"debug",
+    b"devices",
+    b"dmem",
+    b"freezer",
+    b"hugetlb",
+    b"memory",
+    b"misc",
+    b"net_cls",
+    b"net_prio",
+    b"perf_event",
+    b"pids",
+];
+
+/// A longer chain of mounts is no honest one.
+const MAX_MOUNT_DEPTH: usize = 64;
+
+/// One mount of a hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    pub point: PathBuf,
+    /// The group that is mounted there, seen from our cgroup namespace.
+    pub root: Text,
+    pub is_v2: bool,
+    /// The options of the file system, which name the v1 controllers, or `name=…`.
+    names: Vec<Text>,
+}
+
+/// Where a group is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Absolute, for [`SysRoot::open_dir`].
+    pub directory: PathBuf,
+    /// The path as `/proc/PID/cgroup` shows it.
+    pub path: Text,
+    /// How many groups above it can be reached through the mount.
+    pub ancestors: usize,
+    pub is_v2: bool,
+}
+
+/// All hierarchies that can be seen. A hierarchy may be mounted more than once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hierarchies {
+    mounts: Vec<Mounted>,
+}
+
+impl Hierarchies {
+    /// Those that we see.
+    pub fn read(root: &SysRoot) -> Result<Self> {
+        let bytes = bounded::read(root.proc(), "self/mountinfo", bounded::LARGE)?;
+        Ok(Self::of(&mountinfo::parse(&bytes).0))
+    }
+
+    pub fn of(mounts: &[Mount]) -> Self {
+        let mounted = mounts.iter().filter_map(|mount| {
+            let is_v2 = mount.fs_type == "cgroup2";
+            if !is_v2 && mount.fs_type != "cgroup" || is_covered(mount, mounts) {
+                return None;
+            }
+            let options = mount.fs_options.as_bytes();
+            Some(Mounted {
+                point: PathBuf::from(OsStr::from_bytes(mount.target.as_bytes())),
+                root: mount.root.clone(),
+                is_v2,
+                names: options.split(|byte| *byte == b',').map(Text::new).collect(),
+            })
+        });
+        Self {
+            mounts: mounted.collect(),
+        }
+    }
+
+    pub fn version(&self) -> Version {
+        let has_v2 = self.v2().next().is_some();
+        let has_v1 = self.mounts.iter().any(|mount| {
+            let mut names = mount.names.iter();
+            !mount.is_v2 && names.any(|name| V1_CONTROLLERS.contains(&name.as_bytes()))
+        });
+        match (has_v1, has_v2) {
+            (true, true) => Version::Hybrid,
+            (true, false) => Version::V1,
+            (false, _) => Version::V2,
+        }
+    }
+
+    /// The mounts of a v1 hierarchy by one of its controllers, or by `name=…`.
+    pub fn v1(&self, controller: &[u8]) -> impl Iterator<Item = &Mounted> {
+        self.mounts.iter().filter(move |mount| {
+            let mut names = mount.names.iter();
+            !mount.is_v2 && names.any(|name| name.as_bytes() == controller)
+        })
+    }
+
+    pub fn v2(&self) -> impl Iterator<Item = &Mounted> {
+        self.mounts.iter().filter(|mount| mount.is_v2)
+    }
+
+    /// The directory that answers for `controller`; `None` where no mount shows it.
+    ///
+    /// The path of a removed group ends in ` (deleted)`. So may the name of a living one, which is
+    /// why it is kept: opening the directory tells them apart.
+    pub fn locate(&self, paths: &CgroupPaths<'_>, controller: &[u8]) -> Option<Place> {
+        let line = paths.line(controller)?;
+        if line.is_v2() {
+            self.locate_unified(paths)
+        } else {
+            place(self.v1(controller), line)
+        }
+    }
+
+    /// The directory in the v2 hierarchy, be controllers there or not.
+    pub fn locate_unified(&self, paths: &CgroupPaths<'_>) -> Option<Place> {
+        place(self.v2(), paths.unified()?)
+    }
+}
+
+/// Through the mount that shows the most ancestors, since a limit may be set on any of them.
+fn place<'a>(mounts: impl Iterator<Item = &'a Mounted>, line: Line<'_>) -> Option<Place> {
+    let below = mounts.filter_map(|mount| {
+        let names = relative(line.path, mount.root.as_bytes())?;
+        Some((mount, names))
+    });
+    let (mount, names) = below.min_by_key(|(_, names)| std::cmp::Reverse(names.len()))?;
+    let mut directory = mount.point.clone();
+    directory.extend(names.iter().map(|name| OsStr::from_bytes(name)));
+    Some(Place {
+        directory,
+        path: Text::new(line.path),
+        ancestors: names.len(),
+        is_v2: mount.is_v2,
+    })
+}
+
+/// Whether the mount's target leads to another mount: one on top of it, or one over a directory
+/// on the way to it.
+fn is_covered(mount: &Mount, mounts: &[Mount]) -> bool {
+    let on_top = |other: &Mount| other.parent_id == mount.id && other.target == mount.target;
+    if mounts.iter().any(on_top) {
+        return true;
+    }
+    let mut child = mount;
+    for _ in 0..MAX_MOUNT_DEPTH {
+        let hides = |other: &Mount| {
+            other.parent_id == child.parent_id && is_above(&other.target, &child.target)
+        };
+        if mounts.iter().any(hides) {
+            return true;
+        }
+        let parent = mounts
+            .iter()
+            .find(|other| other.id == child.parent_id && other.id != child.id);
+        match parent {
+            Some(parent) => child = parent,
+            None => return false,
+        }
+    }
+    false
+}
+
+fn is_above(target: &Text, other: &Text) -> bool {
+    let below = other.as_bytes().strip_prefix(target.as_bytes());
+    target.as_bytes() != b"/" && below.is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+#[cfg(test)]
+#[path = "hierarchy_tests.rs"]
+mod tests;
