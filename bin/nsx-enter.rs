@@ -1,5 +1,4 @@
 //! `nsx-enter`: see nsx-enter(1).
+#![no_main]
 
-fn main() -> std::process::ExitCode {
-    nsx::cli::entry::run(&nsx::cli::cmd::enter::COMMAND)
-}
+nsx::entry_point!(|arguments| nsx::cli::entry::run(&nsx::cli::cmd::enter::COMMAND, arguments));

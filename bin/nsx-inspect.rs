@@ -1,5 +1,4 @@
 //! `nsx-inspect`: see nsx-inspect(1).
+#![no_main]
 
-fn main() -> std::process::ExitCode {
-    nsx::cli::entry::run(&nsx::cli::cmd::inspect::COMMAND)
-}
+nsx::entry_point!(|arguments| nsx::cli::entry::run(&nsx::cli::cmd::inspect::COMMAND, arguments));

@@ -1,5 +1,4 @@
 //! `nsx-ps`: see nsx-ps(1).
+#![no_main]
 
-fn main() -> std::process::ExitCode {
-    nsx::cli::entry::run(&nsx::cli::cmd::ps::COMMAND)
-}
+nsx::entry_point!(|arguments| nsx::cli::entry::run(&nsx::cli::cmd::ps::COMMAND, arguments));

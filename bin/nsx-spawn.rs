@@ -1,5 +1,4 @@
 //! `nsx-spawn`: see nsx-spawn(1).
+#![no_main]
 
-fn main() -> std::process::ExitCode {
-    nsx::cli::entry::run(&nsx::cli::cmd::spawn::COMMAND)
-}
+nsx::entry_point!(|arguments| nsx::cli::entry::run(&nsx::cli::cmd::spawn::COMMAND, arguments));

@@ -1,5 +1,4 @@
 //! `nsx`: every command in one file; see nsx(1).
+#![no_main]
 
-fn main() -> std::process::ExitCode {
-    nsx::cli::entry::run_front()
-}
+nsx::entry_point!(nsx::cli::entry::run_front);

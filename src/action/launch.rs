@@ -131,10 +131,6 @@ pub fn become_program(program: &Program, inherited: &Inherited) -> ActionError {
     if let Err(errno) = raw::fds::close_above_standard_on_exec() {
         return crate::sys::error::SysError::new("close", "descriptors above 2", errno).into();
     }
-    // The run-time library ignores SIGPIPE; a program must not inherit that.
-    if let Err(errno) = raw::signal::set_default(Signal::SIGPIPE) {
-        return crate::sys::error::SysError::new("reset", "SIGPIPE", errno).into();
-    }
     let restored = getrlimit(Resource::RLIMIT_CORE)
         .and_then(|(_, hard)| {
             setrlimit(Resource::RLIMIT_CORE, inherited.core_limit.min(hard), hard)

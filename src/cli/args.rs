@@ -9,7 +9,6 @@ use crate::render::table::Layout;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -115,15 +114,15 @@ impl Output {
     }
 
     /// Writes the result, says on standard error what is missing from it, and chooses the code.
-    pub fn finish(&self, context: &Context, text: &str, gaps: &[Gap]) -> Result<ExitCode, Failure> {
+    pub fn finish(&self, context: &Context, text: &str, gaps: &[Gap]) -> Result<u8, Failure> {
         output::write(text)?;
         if let Some(summary) = summary(gaps) {
             output::say(&context.program, &summary);
         }
         if self.strict && !gaps.is_empty() {
-            return Ok(ExitCode::from(Kind::Partial as u8));
+            return Ok(Kind::Partial as u8);
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(0)
     }
 }
 
@@ -158,13 +157,13 @@ fn summary(gaps: &[Gap]) -> Option<String> {
 pub fn parse<T: clap::Parser>(
     context: &Context,
     arguments: Vec<OsString>,
-) -> Result<Result<T, ExitCode>, Failure> {
+) -> Result<Result<T, u8>, Failure> {
     let argv = std::iter::once(OsString::from(&context.program)).chain(arguments);
     match T::try_parse_from(argv) {
         Ok(parsed) => Ok(Ok(parsed)),
         Err(error) if !error.use_stderr() => {
             output::write(&error.render().to_string())?;
-            Ok(Err(ExitCode::SUCCESS))
+            Ok(Err(0))
         }
         Err(error) => {
             let text = error.render().to_string();

@@ -4,24 +4,24 @@ use super::context::Context;
 use super::error::{Failure, Kind};
 use super::{cmd, output};
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 /// A command as the binaries see it.
 #[derive(Debug)]
 pub struct Command {
     pub name: &'static str,
-    pub run: fn(&Context, Vec<OsString>) -> Result<ExitCode, Failure>,
+    pub run: fn(&Context, Vec<OsString>) -> Result<u8, Failure>,
 }
 
 /// The main of a binary that is one command.
-pub fn run(command: &Command) -> ExitCode {
-    let arguments = std::env::args_os().skip(1).collect();
+pub fn run(command: &Command, mut arguments: Vec<OsString>) -> u8 {
+    if !arguments.is_empty() {
+        arguments.remove(0);
+    }
     run_with(command, arguments)
 }
 
 /// The main of `nsx`: the command is the name it was called by, or its first argument.
-pub fn run_front() -> ExitCode {
-    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+pub fn run_front(mut arguments: Vec<OsString>) -> u8 {
     let called = if arguments.is_empty() {
         OsString::new()
     } else {
@@ -47,11 +47,11 @@ pub fn run_front() -> ExitCode {
                 Some(command) => run_with(command, vec!["--help".into()]),
                 None => unknown(word),
             },
-            None => finish("nsx", output::write(FRONT_HELP).map(|()| ExitCode::SUCCESS)),
+            None => finish("nsx", output::write(FRONT_HELP).map(|()| 0)),
         },
         Some("-V" | "--version") => {
             let version = concat!("nsx ", env!("CARGO_PKG_VERSION"), "\n");
-            finish("nsx", output::write(version).map(|()| ExitCode::SUCCESS))
+            finish("nsx", output::write(version).map(|()| 0))
         }
         Some(word) => match find(word) {
             Some(command) => run_with(command, arguments),
@@ -74,13 +74,13 @@ fn find(word: &str) -> Option<&'static Command> {
         .find(|command| command.name == word)
 }
 
-fn unknown(word: &str) -> ExitCode {
+fn unknown(word: &str) -> u8 {
     let word = crate::model::text::Text::from(word);
     let failure = Failure::usage(format!("there is no command {word}"));
     finish("nsx", Err(failure.hint("`nsx --help` lists the commands")))
 }
 
-fn run_with(command: &Command, arguments: Vec<OsString>) -> ExitCode {
+fn run_with(command: &Command, arguments: Vec<OsString>) -> u8 {
     let context = Context::new(command.name);
     report_panics(context.program.clone());
     if let Err(error) = crate::sys::fds::fill_standard() {
@@ -89,12 +89,12 @@ fn run_with(command: &Command, arguments: Vec<OsString>) -> ExitCode {
     finish(&context.program, (command.run)(&context, arguments))
 }
 
-fn finish(program: &str, result: Result<ExitCode, Failure>) -> ExitCode {
+fn finish(program: &str, result: Result<u8, Failure>) -> u8 {
     match result {
         Ok(code) => code,
         Err(failure) => {
             output::say_failure(program, &failure);
-            ExitCode::from(failure.kind as u8)
+            failure.kind as u8
         }
     }
 }

@@ -8,7 +8,6 @@ use super::context::Context;
 use super::error::Failure;
 use super::output;
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 /// One option. `Id` is the command's own enumeration.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub enum Parsed<Id> {
         program: Vec<OsString>,
     },
     /// Help or version was asked for and printed.
-    Done(ExitCode),
+    Done(u8),
 }
 
 /// Options end at the first word that is none, or at `--`; the rest is the program.
@@ -53,7 +52,7 @@ pub fn parse<Id: Copy>(
         let found = match &argument {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
                 output::write(help)?;
-                return Ok(Parsed::Done(ExitCode::SUCCESS));
+                return Ok(Parsed::Done(0));
             }
             lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
                 output::write(&format!(
@@ -61,7 +60,7 @@ pub fn parse<Id: Copy>(
                     context.program,
                     env!("CARGO_PKG_VERSION")
                 ))?;
-                return Ok(Parsed::Done(ExitCode::SUCCESS));
+                return Ok(Parsed::Done(0));
             }
             lexopt::Arg::Short(short) => table.iter().find(|option| option.short == Some(*short)),
             lexopt::Arg::Long(long) => table

@@ -19,7 +19,6 @@ use crate::render::plan::{dry_run, more_privilege};
 use crate::sys::root::SysRoot;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 
 pub const COMMAND: Command = Command { name: "enter", run };
 
@@ -151,7 +150,7 @@ struct Args {
     program: Vec<OsString>,
 }
 
-fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let parsed = options::parse(
         context,
         OPTIONS,
@@ -194,7 +193,7 @@ fn read(options: Vec<(Id, OsString)>, program: Vec<OsString>) -> Result<Args, Fa
     Ok(args)
 }
 
-fn enter(context: &Context, args: Args) -> Result<ExitCode, Failure> {
+fn enter(context: &Context, args: Args) -> Result<u8, Failure> {
     let Some(spelled) = &args.target else {
         return Err(
             Failure::usage("no target: nothing is run on the host by mistake")
@@ -228,7 +227,7 @@ fn enter(context: &Context, args: Args) -> Result<ExitCode, Failure> {
         Program::new(&command, &environment).map_err(|error| failed(&error, &plan, &label))?;
     if args.dry_run {
         output::write(&dry_run(&plan.into(), &label, &program.name()))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
     if plan.foreign_program
         && let Some(confinement) = credentials::confinement(&root, &target.handle)
@@ -243,7 +242,7 @@ fn enter(context: &Context, args: Args) -> Result<ExitCode, Failure> {
         directory: args.directory,
     };
     let ending = enter::enter(entry).map_err(|error| failed(&error, &plan, &label))?;
-    Ok(ExitCode::from(crate::action::supervise::end_alike(ending)))
+    Ok(crate::action::supervise::end_alike(ending))
 }
 
 fn label(target: &Target) -> Text {

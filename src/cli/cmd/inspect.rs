@@ -13,7 +13,6 @@ use crate::render::inspect_json::JsonInspection;
 use crate::render::json;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 
 pub const COMMAND: Command = Command {
     name: "inspect",
@@ -57,7 +56,7 @@ fn section(name: &str) -> Result<Section, String> {
     })
 }
 
-fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let args: Args = match args::parse(context, arguments)? {
         Ok(args) => args,
         Err(code) => return Ok(code),

@@ -11,7 +11,6 @@ use crate::model::container::{Container, Runtime};
 use crate::render::{column, json, ps, table};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 
 pub const COMMAND: Command = Command { name: "ps", run };
 
@@ -40,7 +39,7 @@ pub fn schema() -> schemars::Schema {
     schemars::schema_for!(json::Envelope<'_, Vec<ps::JsonRow<'_>>>)
 }
 
-fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let args: Args = match args::parse(context, arguments)? {
         Ok(args) => args,
         Err(code) => return Ok(code),

@@ -14,7 +14,6 @@ use crate::model::text::Text;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
 
 pub const COMMAND: Command = Command { name: "spawn", run };
 
@@ -102,7 +101,7 @@ pub fn definition() -> clap::Command {
     )
 }
 
-fn run(context: &Context, arguments: Vec<OsString>) -> Result<ExitCode, Failure> {
+fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let parsed = options::parse(
         context,
         OPTIONS,
@@ -121,7 +120,7 @@ fn spawn(
     context: &Context,
     options: Vec<(Id, OsString)>,
     program: Vec<OsString>,
-) -> Result<ExitCode, Failure> {
+) -> Result<u8, Failure> {
     let mut wanted = Kinds::NONE;
     let mut hostname = None;
     let mut memory = None;
@@ -170,7 +169,7 @@ fn spawn(
         program,
     };
     let ending = spawn::spawn(&isolation).map_err(|error| failed(&error, wanted))?;
-    Ok(ExitCode::from(end_alike(ending)))
+    Ok(end_alike(ending))
 }
 
 /// `67108864`, `64M`: binary units.

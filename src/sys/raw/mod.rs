@@ -7,3 +7,4 @@ pub mod fds;
 pub mod fork;
 pub mod nsfs;
 pub mod signal;
+pub mod start;

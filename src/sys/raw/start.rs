@@ -1,0 +1,40 @@
+//! The start of a binary without the standard library's own: no look at `/proc/self/maps`, no
+//! signal stack, no change to SIGPIPE, which a program started later would inherit.
+
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+
+/// The arguments that the C library hands to `main`.
+///
+/// # Safety
+/// `argv` points to `argc` strings that live as long as the process, as C promises of `main`'s.
+pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString> {
+    let count = usize::try_from(argc).unwrap_or(0);
+    let argument = |at: usize| {
+        // SAFETY: `at` is below `argc`.
+        let entry = unsafe { argv.add(at) };
+        // SAFETY: the entry is inside the array that the caller vouches for.
+        let string = unsafe { *entry };
+        // SAFETY: each of the first `argc` entries is a string ended by NUL.
+        let string = unsafe { CStr::from_ptr(string) };
+        OsStr::from_bytes(string.to_bytes()).to_owned()
+    };
+    (0..count).map(argument).collect()
+}
+
+/// Defines `main` of a binary: `$run` takes the arguments and gives the exit code.
+#[macro_export]
+macro_rules! entry_point {
+    ($run:expr) => {
+        #[allow(unsafe_code)]
+        #[unsafe(no_mangle)]
+        extern "C" fn main(
+            argc: ::std::ffi::c_int,
+            argv: *const *const ::std::ffi::c_char,
+        ) -> ::std::ffi::c_int {
+            // SAFETY: these are the arguments of `main`, unchanged.
+            let arguments = unsafe { $crate::sys::raw::start::arguments(argc, argv) };
+            ::std::ffi::c_int::from($run(arguments))
+        }
+    };
+}
