@@ -56,10 +56,7 @@ impl Group {
 /// Never creates: a file that is missing is a missing feature.
 fn write(path: &Path, value: &str) -> std::io::Result<()> {
     use std::io::Write;
-    fs::OpenOptions::new()
-        .write(true)
-        .open(path)?
-        .write_all(value.as_bytes())
+    fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
 }
 
 impl Drop for Group {

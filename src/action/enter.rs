@@ -2,10 +2,10 @@
 
 use super::error::ActionError;
 use super::launch::{self, Inherited, Program};
-use super::plan::Plan;
 use super::pty::{self, Pair};
 use super::supervise::{self, Ending, Signals};
 use crate::model::namespace::Kind;
+use crate::model::plan::Plan;
 use crate::sys::error::Context;
 use crate::sys::ns;
 use crate::sys::raw::fork::{self, Side};
@@ -29,10 +29,7 @@ pub struct Entry {
 pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
     let signals = Signals::catch()?;
-    let inherited = Inherited {
-        core_limit,
-        signal_mask: signals.mask_before,
-    };
+    let inherited = Inherited { core_limit, signal_mask: signals.mask_before };
     if !entry.plan.fork {
         join(&entry)?;
         return match become_inside(&entry, &inherited) {
@@ -43,11 +40,7 @@ pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
     if entry.plan.pty {
         pty::wait_for_foreground();
     }
-    let pair = if entry.plan.pty {
-        Some(pty::open()?)
-    } else {
-        None
-    };
+    let pair = if entry.plan.pty { Some(pty::open()?) } else { None };
     let parent = launch::own_pidfd()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
@@ -61,12 +54,7 @@ pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
     };
     drop((report, parent));
     let terminal = pair.map(Pair::relay).transpose()?;
-    supervise::supervise(
-        supervise::Program::new(child, false),
-        &signals,
-        status,
-        terminal,
-    )
+    supervise::supervise(supervise::Program::new(child, false), &signals, status, terminal)
 }
 
 fn fork_inside() -> Result<Side, ActionError> {
@@ -133,9 +121,8 @@ fn become_root_if_planned(entry: &Entry) -> Result<(), ActionError> {
 /// the kernel can name where we are from the root we have.
 fn change_directory(entry: &Entry) -> Result<(), ActionError> {
     if let Some(directory) = &entry.directory {
-        nix::unistd::chdir(directory.as_c_str()).with_context("change to", || {
-            crate::model::text::Text::new(directory.as_bytes())
-        })?;
+        nix::unistd::chdir(directory.as_c_str())
+            .with_context("change to", || crate::model::text::Text::new(directory.as_bytes()))?;
     }
     if entry.plan.join.has(Kind::Mnt) || entry.directory.is_some() {
         let here = rustix::process::getcwd(Vec::new()).context("find", "the working directory")?;

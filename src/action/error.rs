@@ -8,16 +8,12 @@ use nix::errno::Errno;
 pub enum ActionError {
     #[error(transparent)]
     System(#[from] SysError),
-    #[error("{0}")]
+    #[error("{0} does not exist")]
     CommandNotFound(Text),
     #[error("cannot execute {0}: {why}", why = .1.desc())]
     NotExecutable(Text, Errno),
     #[error("cannot join the {kinds} namespace{plural} of pid {pid}: {why}", plural = if kinds.contains(' ') { "s" } else { "" }, why = errno.desc())]
-    Join {
-        kinds: String,
-        pid: u32,
-        errno: Errno,
-    },
+    Join { kinds: String, pid: u32, errno: Errno },
     /// What the child reported before it could become the program.
     #[error("{message}")]
     InChild { exit: u8, message: String },

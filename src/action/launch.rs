@@ -41,18 +41,11 @@ impl Program {
             .map(|(key, value)| CString::new([key.as_bytes(), value.as_bytes()].join(&b'=')))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| nul())?;
-        Ok(Self {
-            arguments,
-            environment,
-            path,
-        })
+        Ok(Self { arguments, environment, path })
     }
 
     pub fn name(&self) -> Text {
-        self.arguments
-            .first()
-            .map(|name| Text::new(name.as_bytes()))
-            .unwrap_or_default()
+        self.arguments.first().map(|name| Text::new(name.as_bytes())).unwrap_or_default()
     }
 
     /// Becomes the program; returns only why it could not.
@@ -79,19 +72,12 @@ fn candidates(name: &CStr, environment: &[(OsString, OsString)]) -> Option<Vec<C
     if name.to_bytes().contains(&b'/') || name.is_empty() {
         return Some(vec![name.to_owned()]);
     }
-    let path = environment
-        .iter()
-        .rev()
-        .find(|(key, _)| key == "PATH")
-        .map(|(_, value)| value.as_os_str());
+    let path =
+        environment.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
     let path = path.unwrap_or_else(|| OsStr::new(DEFAULT_PATH)).as_bytes();
     path.split(|byte| *byte == b':')
         .map(|directory| {
-            let directory = if directory.is_empty() {
-                b"."
-            } else {
-                directory
-            };
+            let directory = if directory.is_empty() { b"." } else { directory };
             CString::new([directory, name.to_bytes()].join(&b'/')).ok()
         })
         .collect()
@@ -145,14 +131,8 @@ pub fn become_program(program: &Program, inherited: &Inherited) -> ActionError {
 /// Dies with the process that `parent` pins: set, then checked, since it may be gone already.
 pub fn die_with(parent: &OwnedFd) -> Result<(), ActionError> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("tie", "the program to nsx")?;
-    let mut ended = [rustix::event::PollFd::new(
-        parent,
-        rustix::event::PollFlags::IN,
-    )];
-    let now = rustix::event::Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut ended = [rustix::event::PollFd::new(parent, rustix::event::PollFlags::IN)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     match rustix::event::poll(&mut ended, Some(&now)).context("watch", "nsx")? {
         0 => Ok(()),
         _ => Err(ActionError::Refused("nsx ended".to_owned())),
@@ -162,10 +142,8 @@ pub fn die_with(parent: &OwnedFd) -> Result<(), ActionError> {
 /// A pidfd of this process.
 pub fn own_pidfd() -> Result<OwnedFd, ActionError> {
     let me = rustix::process::getpid();
-    Ok(
-        rustix::process::pidfd_open(me, rustix::process::PidfdFlags::empty())
-            .context("pin", "nsx")?,
-    )
+    Ok(rustix::process::pidfd_open(me, rustix::process::PidfdFlags::empty())
+        .context("pin", "nsx")?)
 }
 
 /// Tells the parent why this child will not become the program, and ends it.
@@ -183,16 +161,10 @@ mod tests {
     use super::*;
 
     fn tried(name: &str, path: Option<&str>) -> Vec<String> {
-        let environment: Vec<_> = path
-            .map(|path| ("PATH".into(), path.into()))
-            .into_iter()
-            .collect();
+        let environment: Vec<_> =
+            path.map(|path| ("PATH".into(), path.into())).into_iter().collect();
         let program = Program::new(&[name.into()], &environment).unwrap();
-        program
-            .path
-            .iter()
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect()
+        program.path.iter().map(|path| path.to_string_lossy().into_owned()).collect()
     }
 
     #[test]

@@ -7,14 +7,8 @@ use nix::mount::{MsFlags, mount};
 /// Nothing mounted or unmounted inside is seen outside, nor the other way round.
 pub fn make_private() -> Result<(), ActionError> {
     let nothing = None::<&str>;
-    mount(
-        nothing,
-        "/",
-        nothing,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        nothing,
-    )
-    .context("make private", "the mounts")?;
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
+        .context("make private", "the mounts")?;
     Ok(())
 }
 

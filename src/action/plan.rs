@@ -1,6 +1,7 @@
 //! What `enter` is going to do, decided before anything is done. Pure; `--dry-run` prints it.
 
 use crate::model::namespace::{Kind, Kinds, NsSet};
+use crate::model::plan::Plan;
 use crate::model::process::Pid;
 
 /// What the user asked for.
@@ -28,24 +29,6 @@ pub struct Facts {
     pub on_a_terminal: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    pub target: Pid,
-    /// Joined in one step.
-    pub join: Kinds,
-    /// Asked for and left alone, since they are ours already.
-    pub equal: Kinds,
-    /// The program is a child: only a child is in a joined pid namespace.
-    pub fork: bool,
-    /// The program comes from the target's file system.
-    pub foreign_program: bool,
-    pub pty: bool,
-    /// Become uid and gid 0 of the joined user namespace.
-    pub become_root: bool,
-    /// Drop supplementary groups, which mean nothing in the joined user namespace.
-    pub drop_groups: bool,
-}
-
 /// Why there is nothing sensible to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -60,11 +43,7 @@ pub fn plan(wish: Wish, facts: &Facts) -> Result<Plan, PlanError> {
     let wanted = if all { Kinds::EVERY } else { wish.named };
     let differing = facts.ours.differing(&facts.theirs);
     // A kind that this kernel lacks is unknown on both sides; one known on our side only was hidden.
-    let hidden = facts
-        .theirs
-        .unknown()
-        .iter()
-        .any(|kind| facts.ours.inode(kind).is_some());
+    let hidden = facts.theirs.unknown().iter().any(|kind| facts.ours.inode(kind).is_some());
     if hidden {
         return Err(PlanError::Unreadable(facts.target));
     }
@@ -117,10 +96,7 @@ mod tests {
     }
 
     fn wish(named: &[Kind]) -> Wish {
-        Wish {
-            named: named.iter().copied().collect(),
-            ..Wish::default()
-        }
+        Wish { named: named.iter().copied().collect(), ..Wish::default() }
     }
 
     #[test]
@@ -129,10 +105,7 @@ mod tests {
         assert_eq!(plan.join.to_string(), "net pid");
         assert_eq!(plan.equal.to_string(), "mnt uts ipc cgroup user time");
         assert!(plan.fork);
-        assert!(
-            !plan.pty,
-            "the program is the host's: it may have our terminal"
-        );
+        assert!(!plan.pty, "the program is the host's: it may have our terminal");
     }
 
     #[test]
@@ -146,21 +119,8 @@ mod tests {
     fn a_program_of_the_target_gets_a_terminal_of_its_own() {
         let facts = facts(&[Kind::Mnt]);
         assert!(plan(wish(&[Kind::Mnt]), &facts).unwrap().pty);
-        assert!(
-            !plan(
-                Wish {
-                    no_pty: true,
-                    ..wish(&[Kind::Mnt])
-                },
-                &facts
-            )
-            .unwrap()
-            .pty
-        );
-        let elsewhere = Facts {
-            on_a_terminal: false,
-            ..facts
-        };
+        assert!(!plan(Wish { no_pty: true, ..wish(&[Kind::Mnt]) }, &facts).unwrap().pty);
+        let elsewhere = Facts { on_a_terminal: false, ..facts };
         assert!(!plan(wish(&[Kind::Mnt]), &elsewhere).unwrap().fork);
     }
 
@@ -174,18 +134,12 @@ mod tests {
     fn a_hidden_namespace_is_never_taken_for_an_equal_one() {
         let mut hidden = facts(&[Kind::Net]);
         hidden.theirs = NsSet::default();
-        assert_eq!(
-            plan(wish(&[Kind::Net]), &hidden),
-            Err(PlanError::Unreadable(hidden.target))
-        );
+        assert_eq!(plan(wish(&[Kind::Net]), &hidden), Err(PlanError::Unreadable(hidden.target)));
     }
 
     #[test]
     fn credentials_follow_the_user_namespace() {
-        let facts = Facts {
-            setgroups_denied: true,
-            ..facts(&[Kind::User])
-        };
+        let facts = Facts { setgroups_denied: true, ..facts(&[Kind::User]) };
         let plan = plan(wish(&[]), &facts).unwrap();
         assert!(plan.become_root && !plan.drop_groups);
     }

@@ -41,11 +41,7 @@ fn in_foreground() -> bool {
 pub fn open() -> Result<Pair, ActionError> {
     let mut settings = None;
     let mut size = None;
-    for fd in [
-        rustix::stdio::stdin(),
-        rustix::stdio::stdout(),
-        rustix::stdio::stderr(),
-    ] {
+    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
         settings = settings.or_else(|| rustix::termios::tcgetattr(fd).ok());
         size = size.or_else(|| rustix::termios::tcgetwinsize(fd).ok());
     }
@@ -64,10 +60,7 @@ pub fn open() -> Result<Pair, ActionError> {
         rustix::termios::tcsetattr(&pair.slave, OptionalActions::Now, &settings)
             .context("set up", "a pseudo-terminal")?;
     }
-    Ok(Pair {
-        master: pair.master,
-        slave: pair.slave,
-    })
+    Ok(Pair { master: pair.master, slave: pair.slave })
 }
 
 impl Pair {
@@ -134,10 +127,7 @@ impl Terminal {
             watched.push(PollFd::new(&self.master, events));
         }
         if self.reads && self.open && self.to_program.len() < PENDING {
-            watched.push(PollFd::from_borrowed_fd(
-                rustix::stdio::stdin(),
-                PollFlags::IN,
-            ));
+            watched.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
         }
     }
 
@@ -154,10 +144,7 @@ impl Terminal {
 
     fn read_keys(&mut self) {
         let stdin = rustix::stdio::stdin();
-        let now = rustix::event::Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut ready = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
         if !self.reads
             || self.to_program.len() >= PENDING
@@ -168,9 +155,7 @@ impl Terminal {
         let mut bytes = [0; 1024];
         match rustix::io::read(stdin, &mut bytes) {
             Ok(0) | Err(rustix::io::Errno::IO) => self.reads = false,
-            Ok(count) => self
-                .to_program
-                .extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            Ok(count) => self.to_program.extend_from_slice(bytes.get(..count).unwrap_or_default()),
             Err(_) => {}
         }
     }
@@ -185,19 +170,8 @@ impl Terminal {
         let stdin = rustix::stdio::stdin();
         let size = rustix::termios::tcgetwinsize(stdin)
             .or_else(|_| rustix::termios::tcgetwinsize(rustix::stdio::stdout()));
-        if let Ok(Winsize {
-            ws_row,
-            ws_col,
-            ws_xpixel,
-            ws_ypixel,
-        }) = size
-        {
-            let size = Winsize {
-                ws_row,
-                ws_col,
-                ws_xpixel,
-                ws_ypixel,
-            };
+        if let Ok(Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel }) = size {
+            let size = Winsize { ws_row, ws_col, ws_xpixel, ws_ypixel };
             let _ = rustix::termios::tcsetwinsize(&self.master, size);
         }
     }
@@ -228,10 +202,7 @@ impl Drop for Terminal {
 }
 
 fn readable(fd: BorrowedFd<'_>) -> bool {
-    let now = rustix::event::Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     let mut ready = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
     rustix::event::poll(&mut ready, Some(&now)) == Ok(1)
 }

@@ -39,10 +39,7 @@ impl Signals {
         raw::signal::set_default(Signal::SIGCHLD).context("reset", "SIGCHLD")?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
-        Ok(Self {
-            descriptor,
-            mask_before,
-        })
+        Ok(Self { descriptor, mask_before })
     }
 }
 
@@ -59,11 +56,7 @@ pub struct Program {
 
 impl Program {
     pub const fn new(child: Child, is_init: bool) -> Self {
-        Self {
-            child,
-            is_init,
-            killed_for: None,
-        }
+        Self { child, is_init, killed_for: None }
     }
 
     fn ending(&self, signal: Signal) -> Ending {
@@ -111,10 +104,7 @@ pub fn supervise(
     match report.split_first() {
         Some((exit, message)) => {
             let message = String::from_utf8_lossy(message).into_owned();
-            Err(ActionError::InChild {
-                exit: *exit,
-                message,
-            })
+            Err(ActionError::InChild { exit: *exit, message })
         }
         None => Ok(ending),
     }
@@ -143,10 +133,7 @@ fn wait_for_something(
         Err(errno) => Err(errno).context("wait for", "the program")?,
     }
     let ready = |at: usize| watched.get(at).is_some_and(|fd| !fd.revents().is_empty());
-    Ok(Ready {
-        signal: ready(0),
-        status: status.is_some() && ready(1),
-    })
+    Ok(Ready { signal: ready(0), status: status.is_some() && ready(1) })
 }
 
 /// False at the end of the pipe.
@@ -168,11 +155,7 @@ fn take_signals(
     signals: &Signals,
     mut terminal: Option<&mut Terminal>,
 ) -> Result<Option<Ending>, ActionError> {
-    while let Some(info) = signals
-        .descriptor
-        .read_signal()
-        .context("read", "signals")?
-    {
+    while let Some(info) = signals.descriptor.read_signal().context("read", "signals")? {
         let Ok(number) = i32::try_from(info.ssi_signo) else {
             continue;
         };

@@ -61,12 +61,7 @@ pub struct Output {
     #[arg(long)]
     bytes: bool,
     /// Colour in a terminal (auto), always or never.
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     color: Color,
     /// Exit with 6 if anything could not be seen.
     #[arg(long)]
@@ -87,15 +82,8 @@ impl Output {
 
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;
-        let style = Style {
-            bytes: self.bytes || whole,
-            whole,
-        };
-        Layout {
-            headings: !self.no_headings,
-            width: context.width,
-            style,
-        }
+        let style = Style { bytes: self.bytes || whole, whole };
+        Layout { headings: !self.no_headings, width: context.width, style }
     }
 
     pub fn colour(&self, context: &Context) -> bool {
@@ -147,10 +135,7 @@ fn summary(gaps: &[Gap]) -> Option<String> {
     } else {
         ""
     };
-    Some(format!(
-        "{} of {} could not be read ({reason}){more}{advice}",
-        first.what, first.object
-    ))
+    Some(format!("{} of {} could not be read ({reason}){more}{advice}", first.what, first.object))
 }
 
 /// Parses with clap. Help and version are results; anything else is a usage failure.
@@ -180,17 +165,10 @@ mod tests {
 
     #[test]
     fn the_summary_is_one_line_and_advises() {
-        let gap = |reason| Gap {
-            object: "3 processes".into(),
-            what: "namespaces",
-            reason,
-        };
+        let gap = |reason| Gap { object: "3 processes".into(), what: "namespaces", reason };
         assert_eq!(summary(&[]), None);
         let one = summary(&[gap(Reason::Timeout)]).unwrap();
-        assert_eq!(
-            one,
-            "namespaces of 3 processes could not be read (no answer in time)"
-        );
+        assert_eq!(one, "namespaces of 3 processes could not be read (no answer in time)");
         let two = summary(&[gap(Reason::Gone), gap(Reason::Gone)]).unwrap();
         assert!(two.contains("and 1 more"));
     }

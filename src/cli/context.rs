@@ -1,8 +1,5 @@
 //! What the surroundings say: environment and terminal. Read here once, and nowhere else.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this is the place that reads the environment"
-)]
+#![expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -22,9 +19,7 @@ impl Context {
     pub fn new(command: &str) -> Self {
         let stdout = std::io::stdout();
         let stdout_is_terminal = stdout.is_terminal();
-        let size = rustix::termios::tcgetwinsize(&stdout)
-            .ok()
-            .map(|size| usize::from(size.ws_col));
+        let size = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {

@@ -22,25 +22,13 @@ pub fn run(command: &Command, mut arguments: Vec<OsString>) -> u8 {
 
 /// The main of `nsx`: the command is the name it was called by, or its first argument.
 pub fn run_front(mut arguments: Vec<OsString>) -> u8 {
-    let called = if arguments.is_empty() {
-        OsString::new()
-    } else {
-        arguments.remove(0)
-    };
-    let called = std::path::Path::new(&called)
-        .file_name()
-        .and_then(|name| name.to_str());
-    let by_name = called
-        .and_then(|name| name.strip_prefix("nsx-"))
-        .and_then(find);
+    let called = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    let called = std::path::Path::new(&called).file_name().and_then(|name| name.to_str());
+    let by_name = called.and_then(|name| name.strip_prefix("nsx-")).and_then(find);
     if let Some(command) = by_name {
         return run_with(command, arguments);
     }
-    let first = if arguments.is_empty() {
-        None
-    } else {
-        Some(arguments.remove(0))
-    };
+    let first = if arguments.is_empty() { None } else { Some(arguments.remove(0)) };
     match first.as_ref().and_then(|word| word.to_str()) {
         Some("-h" | "--help" | "help") => match arguments.first().and_then(|word| word.to_str()) {
             Some(word) => match find(word) {
@@ -68,10 +56,7 @@ pub fn run_front(mut arguments: Vec<OsString>) -> u8 {
 const FRONT_HELP: &str = include_str!("help/nsx.txt");
 
 fn find(word: &str) -> Option<&'static Command> {
-    cmd::ALL
-        .iter()
-        .copied()
-        .find(|command| command.name == word)
+    cmd::ALL.iter().copied().find(|command| command.name == word)
 }
 
 fn unknown(word: &str) -> u8 {
@@ -106,10 +91,7 @@ fn report_panics(program: String) {
             .location()
             .map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let failure = Failure::new(Kind::Internal, format!("internal error{place}"));
-        output::say_failure(
-            &program,
-            &failure.hint("this is a defect of nsx; please report it"),
-        );
+        output::say_failure(&program, &failure.hint("this is a defect of nsx; please report it"));
         crate::sys::raw::fork::exit_now(i32::from(Kind::Internal as u8));
     }));
 }

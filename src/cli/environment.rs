@@ -18,19 +18,9 @@ pub fn for_program(context: &Context, foreign: bool) -> Environment {
     if !foreign {
         return context.environment();
     }
-    let harmless = [
-        "TERM",
-        "COLORTERM",
-        "LANG",
-        "LC_ALL",
-        "LC_CTYPE",
-        "NO_COLOR",
-        "TZ",
-    ];
-    let mut environment: Environment = vec![
-        ("PATH".into(), DEFAULT_PATH.into()),
-        ("HOME".into(), "/root".into()),
-    ];
+    let harmless = ["TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "TZ"];
+    let mut environment: Environment =
+        vec![("PATH".into(), DEFAULT_PATH.into()), ("HOME".into(), "/root".into())];
     for name in harmless {
         if let Some(value) = context.variable(name) {
             environment.push((name.into(), value));
@@ -48,10 +38,7 @@ pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
         Some(Ok(bytes)) => bytes,
         Some(Err(error)) => return Err(error.into()),
         None => {
-            return Err(Failure::new(
-                Kind::Failed,
-                "cannot read the target's environment",
-            ));
+            return Err(Failure::new(Kind::Failed, "cannot read the target's environment"));
         }
     };
     Ok(parse(&block))
@@ -61,11 +48,7 @@ pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
 fn parse(block: &[u8]) -> Environment {
     let mut environment = Environment::new();
     for entry in block.split(|byte| *byte == 0) {
-        let Some(at) = entry
-            .iter()
-            .position(|byte| *byte == b'=')
-            .filter(|at| *at > 0)
-        else {
+        let Some(at) = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) else {
             continue;
         };
         let (key, value) = entry.split_at(at);

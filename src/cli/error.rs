@@ -1,5 +1,7 @@
 //! Errors as people and scripts see them: one message, one hint, one exit code.
 
+use crate::action::error::ActionError;
+use crate::action::plan::PlanError;
 use crate::collect::target::TargetError;
 use crate::model::gap::Reason;
 use crate::sys::error::SysError;
@@ -33,11 +35,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self {
-            kind,
-            message: message.to_string(),
-            hint: None,
-        }
+        Self { kind, message: message.to_string(), hint: None }
     }
 
     pub fn usage(message: impl fmt::Display) -> Self {
@@ -46,10 +44,7 @@ impl Failure {
 
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// The same failure of a command whose own codes belong to the program it runs.
@@ -57,10 +52,7 @@ impl Failure {
     pub fn of_launcher(self) -> Self {
         match self.kind {
             Kind::NotExecutable | Kind::CommandNotFound => self,
-            _ => Self {
-                kind: Kind::Launcher,
-                ..self
-            },
+            _ => Self { kind: Kind::Launcher, ..self },
         }
     }
 }
@@ -78,6 +70,28 @@ impl From<SysError> for Failure {
             return failure.hint("run it as root");
         }
         failure
+    }
+}
+
+impl From<ActionError> for Failure {
+    fn from(error: ActionError) -> Self {
+        let kind = match error.exit() {
+            126 => Kind::NotExecutable,
+            127 => Kind::CommandNotFound,
+            _ => Kind::Launcher,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Unreadable(_) => Self::new(Kind::Denied, error)
+                .hint("run it as root, or as the target's user with -U"),
+            PlanError::NothingToJoin(_) => Self::new(Kind::Failed, error)
+                .hint("to run the program where you are, run it without nsx"),
+        }
     }
 }
 

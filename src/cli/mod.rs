@@ -24,8 +24,5 @@ pub fn definition() -> clap::Command {
 /// The JSON Schema of each command's output.
 #[cfg(feature = "schema")]
 pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
-    vec![
-        ("nsx.ps.1", cmd::ps::schema()),
-        ("nsx.inspect.1", cmd::inspect::schema()),
-    ]
+    vec![("nsx.ps.1", cmd::ps::schema()), ("nsx.inspect.1", cmd::inspect::schema())]
 }

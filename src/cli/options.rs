@@ -55,24 +55,16 @@ pub fn parse<Id: Copy>(
                 return Ok(Parsed::Done(0));
             }
             lexopt::Arg::Short('V') | lexopt::Arg::Long("version") => {
-                output::write(&format!(
-                    "{} {}\n",
-                    context.program,
-                    env!("CARGO_PKG_VERSION")
-                ))?;
+                output::write(&format!("{} {}\n", context.program, env!("CARGO_PKG_VERSION")))?;
                 return Ok(Parsed::Done(0));
             }
             lexopt::Arg::Short(short) => table.iter().find(|option| option.short == Some(*short)),
-            lexopt::Arg::Long(long) => table
-                .iter()
-                .find(|option| option.long == *long || option.aliases.contains(long)),
+            lexopt::Arg::Long(long) => {
+                table.iter().find(|option| option.long == *long || option.aliases.contains(long))
+            }
             lexopt::Arg::Value(word) => {
                 program.push(word.clone());
-                program.extend(
-                    parser
-                        .raw_args()
-                        .map_err(|error| usage(error.to_string()))?,
-                );
+                program.extend(parser.raw_args().map_err(|error| usage(error.to_string()))?);
                 break;
             }
         };
@@ -89,15 +81,13 @@ pub fn parse<Id: Copy>(
 }
 
 /// The table as clap knows it; for generated documents, never at run time.
-pub fn definition<Id>(
+pub fn definition_of<Id>(
     name: &'static str,
     about: &'static str,
     table: &'static [Opt<Id>],
 ) -> clap::Command {
     let arguments = table.iter().map(|option| {
-        let argument = clap::Arg::new(option.long)
-            .long(option.long)
-            .help(option.help);
+        let argument = clap::Arg::new(option.long).long(option.long).help(option.help);
         let argument = match option.short {
             Some(short) => argument.short(short),
             None => argument,
@@ -173,10 +163,7 @@ mod tests {
         ] {
             assert_eq!(parsed(line).unwrap(), expected, "{line}");
         }
-        assert_eq!(
-            parsed("-nt web ip -t").unwrap().0[1],
-            (Id::Target, "web".into())
-        );
+        assert_eq!(parsed("-nt web ip -t").unwrap().0[1], (Id::Target, "web".into()));
     }
 
     #[test]

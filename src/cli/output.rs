@@ -8,9 +8,7 @@ pub fn write(text: &str) -> Result<(), Failure> {
     // A reader that has gone is an answer here, not a reason to die.
     let _ = crate::sys::raw::signal::set_ignored(nix::sys::signal::Signal::SIGPIPE);
     let mut stdout = std::io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
             Kind::Failed,

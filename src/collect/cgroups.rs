@@ -33,9 +33,7 @@ pub fn collect_cgroup(
         memory: survey.memory(),
         cpu: survey.cpu(),
         pids: survey.pids(),
-        pressure: survey
-            .unified()
-            .and_then(|group| v2::pressures(&group, &mut survey.gaps)),
+        pressure: survey.unified().and_then(|group| v2::pressures(&group, &mut survey.gaps)),
         frozen: survey.frozen(),
     };
     (cgroup, survey.gaps)
@@ -142,19 +140,12 @@ impl Survey<'_> {
     /// No mount that we see shows the group.
     fn unreachable(&mut self, path: &[u8], what: &'static str) {
         if !self.gaps.iter().any(|gap| gap.what == what) {
-            self.gaps.push(Gap {
-                object: Text::new(path),
-                what,
-                reason: Reason::Unsupported,
-            });
+            self.gaps.push(Gap { object: Text::new(path), what, reason: Reason::Unsupported });
         }
     }
 
     fn open(&mut self, place: Place) -> Option<Rc<Group>> {
-        let known = self
-            .opened
-            .iter()
-            .find(|(directory, _)| *directory == place.directory);
+        let known = self.opened.iter().find(|(directory, _)| *directory == place.directory);
         if let Some((_, group)) = known {
             return group.clone();
         }

@@ -17,10 +17,7 @@ impl Clock {
         let file = |name| bounded::read(root.proc().as_fd(), name, bounded::LARGE).ok();
         let boot = file("stat").and_then(|bytes| boot_time(&bytes));
         let uptime = file("uptime").and_then(|bytes| procfs::Uptime::from_read(&*bytes).ok());
-        Self {
-            boot_unix_seconds: boot,
-            uptime_seconds: uptime.map(|uptime| uptime.uptime),
-        }
+        Self { boot_unix_seconds: boot, uptime_seconds: uptime.map(|uptime| uptime.uptime) }
     }
 
     /// Seconds since 1970.
@@ -41,9 +38,7 @@ impl Clock {
 
 /// The `btime` line of proc_stat(5).
 fn boot_time(bytes: &[u8]) -> Option<u64> {
-    let line = bytes
-        .split(|byte| *byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"btime "))?;
+    let line = bytes.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
     std::str::from_utf8(line).ok()?.trim().parse().ok()
 }
 
@@ -54,10 +49,7 @@ mod tests {
     #[test]
     fn ticks_become_time() {
         let hz = rustix::param::clock_ticks_per_second();
-        let clock = Clock {
-            boot_unix_seconds: Some(1000),
-            uptime_seconds: Some(60.9),
-        };
+        let clock = Clock { boot_unix_seconds: Some(1000), uptime_seconds: Some(60.9) };
         assert_eq!(clock.started_unix_seconds(50 * hz), Some(1050));
         assert_eq!(clock.age_seconds(50 * hz), Some(10));
         assert_eq!(clock.age_seconds(70 * hz), Some(0));

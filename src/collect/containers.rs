@@ -29,9 +29,7 @@ pub struct Containers {
 
 impl Containers {
     pub fn owner_of(&self, pid: Pid) -> Option<&Container> {
-        self.list
-            .iter()
-            .find(|container| container.processes.binary_search(&pid).is_ok())
+        self.list.iter().find(|container| container.processes.binary_search(&pid).is_ok())
     }
 }
 
@@ -41,13 +39,7 @@ pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
     groups.sort_by_key(|group| group.init.pid);
     let mut namer = Namer::new(root, &scan);
     let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
-    list.sort_by_key(|container| {
-        (
-            container.runtime,
-            container.init_start_ticks,
-            container.init,
-        )
-    });
+    list.sort_by_key(|container| (container.runtime, container.init_start_ticks, container.init));
     let mut gaps = namer.gaps;
     gaps.extend(scan.gaps);
     Ok(Containers { list, gaps })
@@ -68,20 +60,12 @@ struct Group<'a> {
 
 fn group(scan: &Scan) -> HashMap<Key, Group<'_>> {
     let mut groups: HashMap<Key, Group<'_>> = HashMap::new();
-    for process in scan
-        .isolated
-        .iter()
-        .filter(|process| !process.state.ended())
-    {
+    for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
         let recognised = recognise::cgroup(process.cgroup.as_bytes());
         let key = key_of(process, recognised.as_ref(), scan);
         match groups.entry(key) {
             std::collections::hash_map::Entry::Vacant(slot) => {
-                slot.insert(Group {
-                    recognised,
-                    init: process,
-                    processes: vec![process.pid],
-                });
+                slot.insert(Group { recognised, init: process, processes: vec![process.pid] });
             }
             std::collections::hash_map::Entry::Occupied(mut slot) => {
                 let group = slot.get_mut();
@@ -104,11 +88,7 @@ fn key_of(process: &Process, recognised: Option<&Recognised>, scan: &Scan) -> Ke
             let (mnt, pid, net) = (inode(Kind::Mnt), inode(Kind::Pid), inode(Kind::Net));
             // A network namespace is shared on purpose (pods, `ip netns`): it makes a group only
             // where nothing else does.
-            let net = if mnt.is_none() && pid.is_none() {
-                net
-            } else {
-                None
-            };
+            let net = if mnt.is_none() && pid.is_none() { net } else { None };
             Key::Namespaces([mnt, pid, net])
         }
     }
@@ -199,11 +179,8 @@ impl<'a> Namer<'a> {
         };
         let bundle = bundle.filter(same_id);
         if let Some(bundle) = &bundle {
-            container.runtime = if bundle.namespace == b"moby" {
-                Runtime::Docker
-            } else {
-                Runtime::Containerd
-            };
+            container.runtime =
+                if bundle.namespace == b"moby" { Runtime::Docker } else { Runtime::Containerd };
             container.id = Some(Text::new(&bundle.id));
             container.name = None;
         }
@@ -261,8 +238,7 @@ impl<'a> Namer<'a> {
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence.
     fn host_parent(&self, init: &Process) -> Option<Pid> {
-        init.parent
-            .filter(|parent| self.scan.find(*parent).is_none())
+        init.parent.filter(|parent| self.scan.find(*parent).is_none())
     }
 
     /// Read once for each network namespace.
@@ -271,10 +247,7 @@ impl<'a> Namer<'a> {
             return Vec::new();
         };
         let root = self.root;
-        self.addresses
-            .entry(inode)
-            .or_insert_with(|| read_addresses(root, init.pid))
-            .clone()
+        self.addresses.entry(inode).or_insert_with(|| read_addresses(root, init.pid)).clone()
     }
 }
 
@@ -282,11 +255,7 @@ fn read_addresses(root: &SysRoot, pid: Pid) -> Vec<IpAddr> {
     let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
         return Vec::new();
     };
-    let file = |name| {
-        bounded::read_capped(dir.as_fd(), name, 1 << 20)
-            .unwrap_or_default()
-            .bytes
-    };
+    let file = |name| bounded::read_capped(dir.as_fd(), name, 1 << 20).unwrap_or_default().bytes;
     let mut addresses = proc::fib::parse_v4(&file("net/fib_trie"));
     addresses.extend(proc::fib::parse_v6(&file("net/if_inet6")));
     addresses
@@ -299,11 +268,7 @@ fn best_path(lines: &[u8]) -> Text {
     let best = lines
         .iter()
         .find(|line| line.is_v2() && telling(line))
-        .or_else(|| {
-            lines
-                .iter()
-                .find(|line| line.has(b"memory") && telling(line))
-        })
+        .or_else(|| lines.iter().find(|line| line.has(b"memory") && telling(line)))
         .or_else(|| lines.iter().max_by_key(|line| line.path.len()));
     best.map_or_else(|| Text::from("/"), |line| Text::new(line.path))
 }

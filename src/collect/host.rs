@@ -10,8 +10,5 @@ pub fn collect_host(root: &SysRoot) -> Host {
         let bytes = bounded::read(root.proc(), name, bounded::SMALL).unwrap_or_default();
         Text::new(bytes.trim_ascii_end())
     };
-    Host {
-        hostname: line("sys/kernel/hostname"),
-        kernel: line("sys/kernel/osrelease"),
-    }
+    Host { hostname: line("sys/kernel/hostname"), kernel: line("sys/kernel/osrelease") }
 }

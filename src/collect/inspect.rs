@@ -11,8 +11,8 @@ use crate::model::inspection::{Inspection, Namespace, Section};
 use crate::model::mount::Mount;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::text::Text;
-use crate::sys::error::Result;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
+use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, netlink, proc};
 use std::os::fd::AsFd;
@@ -46,10 +46,7 @@ pub fn inspect(
     };
     let wanted = |section| sections.contains(&section);
     if wanted(Section::Namespaces) {
-        report.namespaces = Some(namespaces(
-            &scan::host_namespaces(root),
-            &process.namespaces,
-        ));
+        report.namespaces = Some(namespaces(&scan::host_namespaces(root), &process.namespaces));
         if let Some(gap) = hidden_namespaces(target) {
             gaps.push(gap);
         }
@@ -71,57 +68,33 @@ pub fn inspect(
     // Before any thread exists: the worker behind it is a fork.
     if wanted(Section::Processes) {
         let alone = [process.pid];
-        let pids = report
-            .container
-            .as_ref()
-            .map_or(&alone[..], |found| &found.processes);
+        let pids = report.container.as_ref().map_or(&alone[..], |found| &found.processes);
         let (members, more) = collect_processes(root, pids);
         report.processes = Some(members);
         gaps.extend(more);
     }
-    visit(
-        root,
-        target,
-        wanted(Section::Uts),
-        wanted(Section::Net),
-        &mut report,
-        &mut gaps,
-    );
+    visit(root, target, wanted(Section::Uts), wanted(Section::Net), &mut report, &mut gaps);
     target.handle.check_alive()?;
     Ok((report, gaps))
 }
 
 fn namespaces(host: &NsSet, theirs: &NsSet) -> Vec<Namespace> {
     let own = host.differing(theirs);
-    let known = |kind| {
-        theirs.inode(kind).map(|inode| Namespace {
-            kind,
-            inode,
-            own: own.has(kind),
-        })
-    };
+    let known =
+        |kind| theirs.inode(kind).map(|inode| Namespace { kind, inode, own: own.has(kind) });
     Kind::ALL.into_iter().filter_map(known).collect()
 }
 
 fn hidden_namespaces(target: &Target) -> Option<Gap> {
-    target
-        .process
-        .namespaces
-        .inode(Kind::Mnt)
-        .is_none()
-        .then(|| Gap {
-            object: format!("pid {}", target.process.pid).into(),
-            what: "namespaces",
-            reason: Reason::Denied,
-        })
+    target.process.namespaces.inode(Kind::Mnt).is_none().then(|| Gap {
+        object: format!("pid {}", target.process.pid).into(),
+        what: "namespaces",
+        reason: Reason::Denied,
+    })
 }
 
 fn mounts(target: &Target, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
-    let gap = |reason| Gap {
-        object: object(target),
-        what: "mounts",
-        reason,
-    };
+    let gap = |reason| Gap { object: object(target), what: "mounts", reason };
     let read = match bounded::read_capped(target.handle.dir(), "mountinfo", bounded::LARGE) {
         Ok(read) => read,
         Err(error) => {
@@ -154,11 +127,7 @@ fn visit(
     let asked = [(uts, Kind::Uts, "hostname"), (net, Kind::Net, "network")];
     let asked: Vec<_> = asked.into_iter().filter(|(wanted, ..)| *wanted).collect();
     let mut missing = |reason| {
-        gaps.extend(asked.iter().map(|(_, _, what)| Gap {
-            object: object(target),
-            what,
-            reason,
-        }));
+        gaps.extend(asked.iter().map(|(_, _, what)| Gap { object: object(target), what, reason }));
     };
     if asked.is_empty() {
         return;

@@ -13,7 +13,8 @@ use std::os::fd::AsFd;
 /// processes may have no groups with controllers below it: there beside our own, at the nearest
 /// ancestor that hands the memory controller down. No controller is switched on for this.
 pub fn memory_site(root: &SysRoot) -> Result<Site> {
-    let none = || SysError::new("limit", "memory with the control groups of this host", Errno::EOPNOTSUPP);
+    let none =
+        || SysError::new("limit", "memory with the control groups of this host", Errno::EOPNOTSUPP);
     let hierarchies = Hierarchies::read(root)?;
     let lines = bounded::read(root.proc(), "self/cgroup", bounded::SMALL)?;
     let place = hierarchies.locate(&CgroupPaths::parse(&lines), b"memory").ok_or_else(none)?;
@@ -63,7 +64,10 @@ mod tests {
         let mounts = "30 1 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";
         let (_temp, root) = host(mounts, "4:memory:/a/b\n0::/\n", &[]);
         let site = memory_site(&root).unwrap();
-        assert_eq!((site.parent.as_path(), site.is_v2), (Path::new("/sys/fs/cgroup/memory/a/b"), false));
+        assert_eq!(
+            (site.parent.as_path(), site.is_v2),
+            (Path::new("/sys/fs/cgroup/memory/a/b"), false)
+        );
     }
 
     #[test]
@@ -71,7 +75,10 @@ mod tests {
         let mounts = "30 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let (_temp, root) = host(mounts, "0::/user.slice/u.slice/s.scope\n", &["", "user.slice"]);
         let site = memory_site(&root).unwrap();
-        assert_eq!((site.parent.as_path(), site.is_v2), (Path::new("/sys/fs/cgroup/user.slice"), true));
+        assert_eq!(
+            (site.parent.as_path(), site.is_v2),
+            (Path::new("/sys/fs/cgroup/user.slice"), true)
+        );
     }
 
     #[test]

@@ -50,20 +50,15 @@ pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>
             reason: crate::model::gap::Reason::Truncated,
         });
     }
-    let requests: Vec<(BorrowedFd<'_>, &CStr)> = directories
-        .iter()
-        .map(|dir| (dir.as_fd(), c"cmdline"))
-        .collect();
+    let requests: Vec<(BorrowedFd<'_>, &CStr)> =
+        directories.iter().map(|dir| (dir.as_fd(), c"cmdline")).collect();
     let answers = worker::read_each(&requests, COMMAND_CAP, PATIENCE);
     for (member, answer) in members.iter_mut().zip(answers) {
         match answer {
             Ok(bytes) => member.command = command(&bytes),
             Err(error) => {
                 let object = format!("pid {}", member.pid).into();
-                gaps.push(Gap {
-                    object,
-                    ..error.gap("command line")
-                });
+                gaps.push(Gap { object, ..error.gap("command line") });
             }
         }
     }
@@ -82,10 +77,8 @@ fn command(bytes: &[u8]) -> Option<Text> {
     if arguments.is_empty() {
         return None;
     }
-    let joined: Vec<u8> = arguments
-        .iter()
-        .map(|byte| if *byte == 0 { b' ' } else { *byte })
-        .collect();
+    let joined: Vec<u8> =
+        arguments.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
     Some(joined.trim_ascii_end().into())
 }
 
@@ -95,15 +88,9 @@ mod tests {
 
     #[test]
     fn arguments_are_joined_and_nothing_is_no_command() {
-        assert_eq!(
-            command(b"nginx\0-g\0daemon off;\0"),
-            Some("nginx -g daemon off;".into())
-        );
+        assert_eq!(command(b"nginx\0-g\0daemon off;\0"), Some("nginx -g daemon off;".into()));
         // nginx writes its title over its arguments and pads with NUL.
-        assert_eq!(
-            command(b"nginx: worker\0\0\0\0"),
-            Some("nginx: worker".into())
-        );
+        assert_eq!(command(b"nginx: worker\0\0\0\0"), Some("nginx: worker".into()));
         assert_eq!(command(b""), None);
         assert_eq!(command(b"\0"), None);
     }

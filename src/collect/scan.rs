@@ -24,20 +24,15 @@ pub struct Scan {
 
 impl Scan {
     pub fn find(&self, pid: Pid) -> Option<&Process> {
-        let at = self
-            .isolated
-            .binary_search_by_key(&pid, |process| process.pid)
-            .ok()?;
+        let at = self.isolated.binary_search_by_key(&pid, |process| process.pid).ok()?;
         self.isolated.get(at)
     }
 }
 
 pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
-    let mut pids: Vec<Pid> = root::list(root.proc())?
-        .iter()
-        .filter_map(|name| Pid::parse(name.as_bytes()))
-        .collect();
+    let mut pids: Vec<Pid> =
+        root::list(root.proc())?.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
     pids.sort_unstable();
     let mut isolated = Vec::new();
     let mut hidden = 0_u32;
@@ -50,11 +45,7 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
         }
     }
     let gaps = hidden_gap(hidden).into_iter().collect();
-    Ok(Scan {
-        host,
-        isolated,
-        gaps,
-    })
+    Ok(Scan { host, isolated, gaps })
 }
 
 fn hidden_gap(hidden: u32) -> Option<Gap> {
@@ -63,11 +54,7 @@ fn hidden_gap(hidden: u32) -> Option<Gap> {
         1 => Text::from("1 process"),
         many => Text::from(format!("{many} processes")),
     };
-    Some(Gap {
-        object,
-        what: "namespaces",
-        reason: Reason::Denied,
-    })
+    Some(Gap { object, what: "namespaces", reason: Reason::Denied })
 }
 
 enum Visit {

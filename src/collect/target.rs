@@ -61,10 +61,7 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target, TargetError> {
     if target.process.start_ticks != found.init_start_ticks {
         return Err(TargetError::Ended(label));
     }
-    Ok(Target {
-        container: Some(found),
-        ..target
-    })
+    Ok(Target { container: Some(found), ..target })
 }
 
 /// The one container that `spelled` names.
@@ -76,11 +73,7 @@ pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Contai
         .filter(|container| runtime.is_none_or(|wanted| wanted == container.runtime))
         .collect();
     let matching = |wanted: &dyn Fn(&Container) -> bool| -> Vec<&'a Container> {
-        candidates
-            .iter()
-            .copied()
-            .filter(|container| wanted(container))
-            .collect()
+        candidates.iter().copied().filter(|container| wanted(container)).collect()
     };
     // A whole name or id wins over a prefix.
     let mut found = matching(&|container| {
@@ -89,10 +82,7 @@ pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Contai
     });
     if found.is_empty() && name.len() >= SHORTEST_PREFIX && name.iter().all(u8::is_ascii_hexdigit) {
         found = matching(&|container| {
-            container
-                .id
-                .as_ref()
-                .is_some_and(|id| id.as_bytes().starts_with(name))
+            container.id.as_ref().is_some_and(|id| id.as_bytes().starts_with(name))
         });
     }
     match found.as_slice() {
@@ -101,21 +91,14 @@ pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Contai
         [] => Err(TargetError::NoContainer(Text::new(spelled))),
         many => Err(TargetError::Ambiguous {
             spelled: Text::new(spelled),
-            candidates: many
-                .iter()
-                .map(|one| describe(one))
-                .collect::<Vec<_>>()
-                .join(", "),
+            candidates: many.iter().map(|one| describe(one)).collect::<Vec<_>>().join(", "),
         }),
     }
 }
 
 /// `docker:web (id 6961dd4fce83, pid 30176)`
 fn describe(container: &Container) -> String {
-    let id = container
-        .id
-        .as_ref()
-        .map(|id| format!("id {}, ", id.shortened(12)));
+    let id = container.id.as_ref().map(|id| format!("id {}, ", id.shortened(12)));
     format!(
         "{}:{} ({}pid {})",
         container.runtime,
@@ -127,9 +110,7 @@ fn describe(container: &Container) -> String {
 
 fn split_runtime(spelled: &[u8]) -> (Option<Runtime>, &[u8]) {
     let runtime = |prefix: &[u8]| {
-        Runtime::ALL
-            .into_iter()
-            .find(|runtime| runtime.name().as_bytes() == prefix)
+        Runtime::ALL.into_iter().find(|runtime| runtime.name().as_bytes() == prefix)
     };
     let colon = spelled.iter().position(|byte| *byte == b':');
     match colon.map(|at| spelled.split_at(at)) {
@@ -149,22 +130,14 @@ fn pin(root: &SysRoot, pid: Pid) -> Result<Target, TargetError> {
         _ => TargetError::System(error),
     })?;
     let Some(process) = scan::read_process_at(handle.dir().as_fd(), &mut Vec::new()) else {
-        handle
-            .check_alive()
-            .map_err(|_| TargetError::NoProcess(pid))?;
+        handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
         return Err(SysError::new("read", format!("/proc/{pid}"), Errno::EACCES).into());
     };
     if process.state.ended() {
         return Err(TargetError::Zombie(pid));
     }
-    handle
-        .check_alive()
-        .map_err(|_| TargetError::NoProcess(pid))?;
-    Ok(Target {
-        handle,
-        process,
-        container: None,
-    })
+    handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
+    Ok(Target { handle, process, container: None })
 }
 
 /// A thread has a directory that no listing shows, in which its leader stands as `Tgid`.

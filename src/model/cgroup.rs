@@ -154,10 +154,7 @@ mod tests {
     use super::*;
 
     fn limit(value: u64, set_by: &str) -> Limit {
-        Limit::Value {
-            value,
-            set_by: set_by.into(),
-        }
+        Limit::Value { value, set_by: set_by.into() }
     }
 
     #[test]

@@ -21,14 +21,8 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 6] = [
-        Self::Namespaces,
-        Self::Uts,
-        Self::Net,
-        Self::Mounts,
-        Self::Cgroup,
-        Self::Processes,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Namespaces, Self::Uts, Self::Net, Self::Mounts, Self::Cgroup, Self::Processes];
 
     pub const fn name(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ pub mod inspection;
 pub mod mount;
 pub mod namespace;
 pub mod network;
+pub mod plan;
 pub mod process;
 pub mod text;
 pub mod uts;

@@ -26,9 +26,6 @@ pub struct Mount {
 
 impl Mount {
     pub fn read_only(&self) -> bool {
-        self.options
-            .as_bytes()
-            .split(|b| *b == b',')
-            .any(|option| option == b"ro")
+        self.options.as_bytes().split(|b| *b == b',').any(|option| option == b"ro")
     }
 }

@@ -135,10 +135,7 @@ impl NsSet {
 
     /// The kinds that could not be read.
     pub fn unknown(&self) -> Kinds {
-        Kind::ALL
-            .into_iter()
-            .filter(|kind| self.inode(*kind).is_none())
-            .collect()
+        Kind::ALL.into_iter().filter(|kind| self.inode(*kind).is_none()).collect()
     }
 }
 

@@ -14,11 +14,7 @@ impl Pid {
     pub const MAX: u32 = 1 << 22;
 
     pub const fn new(number: u32) -> Option<Self> {
-        if number >= 1 && number <= Self::MAX {
-            Some(Self(number))
-        } else {
-            None
-        }
+        if number >= 1 && number <= Self::MAX { Some(Self(number)) } else { None }
     }
 
     /// Strict decimal: no sign, no space, nothing above the kernel's limit.
@@ -86,12 +82,7 @@ mod tests {
     #[test]
     fn only_a_strict_decimal_within_the_kernels_limit_is_a_pid() {
         for good in ["1", "42", "4194304"] {
-            assert_eq!(
-                Pid::parse(good.as_bytes())
-                    .map(|p| p.to_string())
-                    .as_deref(),
-                Some(good)
-            );
+            assert_eq!(Pid::parse(good.as_bytes()).map(|p| p.to_string()).as_deref(), Some(good));
         }
         for bad in [
             "",

@@ -39,16 +39,12 @@ pub fn choose<'a, T>(
     chosen: Option<&str>,
 ) -> Result<Vec<&'a Column<T>>, UnknownColumn> {
     let by_key = |key: &str| {
-        all.iter()
-            .find(|column| column.key.eq_ignore_ascii_case(key))
-            .ok_or_else(|| UnknownColumn {
+        all.iter().find(|column| column.key.eq_ignore_ascii_case(key)).ok_or_else(|| {
+            UnknownColumn {
                 key: key.to_owned(),
-                known: all
-                    .iter()
-                    .map(|column| column.key)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })
+                known: all.iter().map(|column| column.key).collect::<Vec<_>>().join(", "),
+            }
+        })
     };
     let (with_default, keys) = match chosen {
         None => (true, ""),
@@ -58,10 +54,7 @@ pub fn choose<'a, T>(
         },
     };
     let default = default.iter().copied().filter(|_| with_default);
-    default
-        .chain(keys.split(',').filter(|key| !key.is_empty()))
-        .map(by_key)
-        .collect()
+    default.chain(keys.split(',').filter(|key| !key.is_empty())).map(by_key).collect()
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,20 +71,11 @@ mod tests {
     const ALL: [Column<u8>; 3] = [column("a"), column("b"), column("c")];
 
     const fn column(key: &'static str) -> Column<u8> {
-        Column {
-            key,
-            heading: "",
-            right: false,
-            cuttable: false,
-            cell: |_, _| String::new(),
-        }
+        Column { key, heading: "", right: false, cuttable: false, cell: |_, _| String::new() }
     }
 
     fn keys(chosen: Option<&str>) -> Result<Vec<&'static str>, UnknownColumn> {
-        Ok(choose(&ALL, &["a", "b"], chosen)?
-            .iter()
-            .map(|column| column.key)
-            .collect())
+        Ok(choose(&ALL, &["a", "b"], chosen)?.iter().map(|column| column.key).collect())
     }
 
     #[test]

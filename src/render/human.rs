@@ -50,9 +50,7 @@ pub fn cores(millicores: u64) -> String {
     if rest == 0 {
         return whole.to_string();
     }
-    format!("{whole}.{rest:03}")
-        .trim_end_matches('0')
-        .to_owned()
+    format!("{whole}.{rest:03}").trim_end_matches('0').to_owned()
 }
 
 /// `1 mount`, `3 mounts`.
@@ -66,40 +64,18 @@ mod tests {
 
     #[test]
     fn sizes() {
-        let shown = [
-            0,
-            1023,
-            1024,
-            1536,
-            12 << 20,
-            64 << 20,
-            (12 << 30) / 10,
-            u64::MAX,
-        ]
-        .map(bytes);
-        assert_eq!(
-            shown,
-            ["0", "1023", "1K", "1.5K", "12M", "64M", "1.1G", "15E"]
-        );
+        let shown = [0, 1023, 1024, 1536, 12 << 20, 64 << 20, (12 << 30) / 10, u64::MAX].map(bytes);
+        assert_eq!(shown, ["0", "1023", "1K", "1.5K", "12M", "64M", "1.1G", "15E"]);
     }
 
     #[test]
     fn times_and_cores() {
-        assert_eq!(
-            [4, 59, 60, 10_800, 800_000].map(age),
-            ["4s", "59s", "1m", "3h", "9d"]
-        );
+        assert_eq!([4, 59, 60, 10_800, 800_000].map(age), ["4s", "59s", "1m", "3h", "9d"]);
         assert_eq!(
             [850, 12_300, 3_450_000, 720_000_000].map(usec),
             ["850us", "12ms", "3.4s", "12m"]
         );
-        assert_eq!(
-            [500, 2000, 1250, 1].map(cores),
-            ["0.5", "2", "1.25", "0.001"]
-        );
-        assert_eq!(
-            [count(1, "mount"), count(0, "mount")],
-            ["1 mount", "0 mounts"]
-        );
+        assert_eq!([500, 2000, 1250, 1].map(cores), ["0.5", "2", "1.25", "0.001"]);
+        assert_eq!([count(1, "mount"), count(0, "mount")], ["1 mount", "0 mounts"]);
     }
 }

@@ -80,14 +80,8 @@ fn title(report: &Inspection) -> String {
                 parts.push(format!("{}{}", container.runtime, id.unwrap_or_default()));
             }
             parts.extend(container.image.as_ref().map(Text::to_string));
-            let age = container
-                .age_seconds
-                .map(|age| format!(" {}", human::age(age)));
-            parts.push(format!(
-                "{}{}",
-                container.state.name(),
-                age.unwrap_or_default()
-            ));
+            let age = container.age_seconds.map(|age| format!(" {}", human::age(age)));
+            parts.push(format!("{}{}", container.state.name(), age.unwrap_or_default()));
         }
         None => parts.push(format!("{}   a process of the host", report.comm)),
     }
@@ -102,10 +96,7 @@ fn title(report: &Inspection) -> String {
 fn namespace_lines(namespaces: &[Namespace]) -> Vec<String> {
     let list = |own| {
         let kinds = namespaces.iter().filter(|namespace| namespace.own == own);
-        kinds
-            .map(|namespace| namespace.kind.name())
-            .collect::<Vec<_>>()
-            .join(" ")
+        kinds.map(|namespace| namespace.kind.name()).collect::<Vec<_>>().join(" ")
     };
     let (own, shared) = (list(true), list(false));
     vec![match (own.is_empty(), shared.is_empty()) {
@@ -128,24 +119,14 @@ fn network_lines(network: &Network) -> Vec<String> {
             interface.state.to_owned(),
             format!("mtu {}", interface.mtu_bytes),
             interface.mac.clone().unwrap_or_default(),
-            [
-                addresses.next().unwrap_or_default(),
-                link_to(interface, network),
-            ]
-            .join("  "),
+            [addresses.next().unwrap_or_default(), link_to(interface, network)].join("  "),
         ]);
         let blank = String::new;
         rows.extend(addresses.map(|address| vec![blank(), blank(), blank(), blank(), address]));
     }
-    let mut lines: Vec<String> = super::table::align(rows, &[false; 5])
-        .lines()
-        .map(str::to_owned)
-        .collect();
-    for route in network
-        .routes
-        .iter()
-        .filter(|route| route.destination.is_none())
-    {
+    let mut lines: Vec<String> =
+        super::table::align(rows, &[false; 5]).lines().map(str::to_owned).collect();
+    for route in network.routes.iter().filter(|route| route.destination.is_none()) {
         let mut line = "default".to_owned();
         if let Some(gateway) = route.gateway {
             let _ = write!(line, " via {gateway}");
@@ -181,29 +162,17 @@ fn link_to(interface: &Interface, network: &Network) -> String {
 
 fn mount_lines(mounts: &[Mount], everything: bool) -> Vec<String> {
     // Kernel file systems are in every container and are told only when asked for.
-    let kernel = [
-        "proc",
-        "sysfs",
-        "cgroup",
-        "cgroup2",
-        "devpts",
-        "mqueue",
-        "devtmpfs",
-        "securityfs",
-    ];
+    let kernel =
+        ["proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "devtmpfs", "securityfs"];
     let telling =
         |mount: &&Mount| everything || !kernel.iter().any(|fs_type| mount.fs_type == *fs_type);
     let shown: Vec<&Mount> = mounts.iter().filter(telling).collect();
-    let rows = shown
-        .iter()
-        .take(if everything { usize::MAX } else { FEW })
-        .map(|mount| mount_row(mount));
+    let rows =
+        shown.iter().take(if everything { usize::MAX } else { FEW }).map(|mount| mount_row(mount));
     let rows: Vec<_> = rows.collect();
     let count = rows.len();
-    let mut lines: Vec<String> = super::table::align(rows, &[false; 4])
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let mut lines: Vec<String> =
+        super::table::align(rows, &[false; 4]).lines().map(str::to_owned).collect();
     if let Some(more) = mounts.len().checked_sub(count).filter(|more| *more > 0) {
         lines.push(format!("{more} more: --only mounts"));
     }
@@ -220,48 +189,25 @@ fn mount_row(mount: &Mount) -> Vec<String> {
     } else {
         format!("{}[{}]", mount.source, mount.root)
     };
-    vec![
-        mount.target.to_string(),
-        mount.fs_type.to_string(),
-        access.to_owned(),
-        what,
-    ]
+    vec![mount.target.to_string(), mount.fs_type.to_string(), access.to_owned(), what]
 }
 
 fn layers(mount: &Mount) -> String {
     let options = mount.fs_options.as_bytes();
     let option = |key: &[u8]| {
-        options
-            .split(|byte| *byte == b',')
-            .find_map(|option| option.strip_prefix(key))
+        options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(key))
     };
     let lower = option(b"lowerdir=").map_or(0, |lower| lower.split(|byte| *byte == b':').count());
     let upper = option(b"upperdir=").map(|upper| format!(", upper {}", Text::new(upper)));
-    format!(
-        "{}{}",
-        human::count(lower, "lower layer"),
-        upper.unwrap_or_default()
-    )
+    format!("{}{}", human::count(lower, "lower layer"), upper.unwrap_or_default())
 }
 
 fn cgroup_lines(cgroup: &Cgroup) -> Vec<String> {
-    let frozen = if cgroup.frozen == Some(true) {
-        "   frozen"
-    } else {
-        ""
-    };
-    let mut lines = vec![format!(
-        "{}   {}{frozen}",
-        cgroup.path,
-        cgroup.version.name()
-    )];
+    let frozen = if cgroup.frozen == Some(true) { "   frozen" } else { "" };
+    let mut lines = vec![format!("{}   {}{frozen}", cgroup.path, cgroup.version.name())];
     if let Some(memory) = &cgroup.memory {
-        let mut parts = vec![against(
-            human::bytes(memory.usage_bytes),
-            &memory.limit,
-            human::bytes,
-            cgroup,
-        )];
+        let mut parts =
+            vec![against(human::bytes(memory.usage_bytes), &memory.limit, human::bytes, cgroup)];
         let more = [
             ("working set", memory.working_set_bytes),
             ("anon", memory.anon_bytes),
@@ -272,10 +218,7 @@ fn cgroup_lines(cgroup: &Cgroup) -> Vec<String> {
             value.map(|value| format!("{name} {}", human::bytes(value)))
         }));
         parts.extend(
-            memory
-                .oom_kills
-                .filter(|kills| *kills > 0)
-                .map(|kills| format!("{kills} OOM kills")),
+            memory.oom_kills.filter(|kills| *kills > 0).map(|kills| format!("{kills} OOM kills")),
         );
         lines.push(format!("memory   {}", parts.join(" · ")));
     }
@@ -302,27 +245,15 @@ fn cgroup_lines(cgroup: &Cgroup) -> Vec<String> {
     if let Some(pids) = &cgroup.pids {
         lines.push(format!(
             "pids     {}",
-            against(
-                pids.current.to_string(),
-                &pids.limit,
-                |n| n.to_string(),
-                cgroup
-            )
+            against(pids.current.to_string(), &pids.limit, |n| n.to_string(), cgroup)
         ));
     }
     if let Some(pressure) = &cgroup.pressure {
-        let all = [
-            ("cpu", pressure.cpu),
-            ("memory", pressure.memory),
-            ("io", pressure.io),
-        ];
+        let all = [("cpu", pressure.cpu), ("memory", pressure.memory), ("io", pressure.io)];
         let shown = all.iter().filter_map(|(name, value)| {
             value.map(|value| format!("{name} {:.0} %", value.some_avg10_percent))
         });
-        lines.push(format!(
-            "pressure {} (10 s)",
-            shown.collect::<Vec<_>>().join(" · ")
-        ));
+        lines.push(format!("pressure {} (10 s)", shown.collect::<Vec<_>>().join(" · ")));
     }
     lines
 }
@@ -342,10 +273,8 @@ fn process_lines(processes: &[Member], everything: bool) -> Vec<String> {
     let mut depths: HashMap<_, usize> = HashMap::new();
     let mut rows = Vec::new();
     for member in processes {
-        let depth = member
-            .parent
-            .and_then(|parent| depths.get(&parent))
-            .map_or(0, |depth| depth + 1);
+        let depth =
+            member.parent.and_then(|parent| depths.get(&parent)).map_or(0, |depth| depth + 1);
         depths.insert(member.pid, depth);
         let name = member.command.as_ref().unwrap_or(&member.comm);
         let branch = if depth > 0 {
@@ -353,14 +282,8 @@ fn process_lines(processes: &[Member], everything: bool) -> Vec<String> {
         } else {
             String::new()
         };
-        let ended = if member.state.ended() {
-            " (zombie)"
-        } else {
-            ""
-        };
-        let inside = member
-            .pid_inside
-            .map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        let ended = if member.state.ended() { " (zombie)" } else { "" };
+        let inside = member.pid_inside.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         rows.push(vec![
             member.pid.to_string(),
             inside,
@@ -370,10 +293,8 @@ fn process_lines(processes: &[Member], everything: bool) -> Vec<String> {
     let count = rows.len();
     let shown = if everything { count } else { count.min(FEW) };
     rows.truncate(shown);
-    let mut lines: Vec<String> = super::table::align(rows, &[true, true, false])
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let mut lines: Vec<String> =
+        super::table::align(rows, &[true, true, false]).lines().map(str::to_owned).collect();
     if count > shown {
         lines.push(format!("{} more: --only processes", count - shown));
     }

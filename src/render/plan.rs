@@ -2,24 +2,11 @@
 
 use super::human;
 use crate::model::confinement::Confinement;
-use crate::model::namespace::Kinds;
-use crate::model::process::Pid;
+use crate::model::plan::Plan;
 use crate::model::text::Text;
 
-/// The parts of a plan that are told.
-#[derive(Clone, Copy, Debug)]
-pub struct Shown {
-    pub target: Pid,
-    pub join: Kinds,
-    pub equal: Kinds,
-    pub pty: bool,
-    pub fork: bool,
-    pub foreign_program: bool,
-    pub become_root: bool,
-}
-
 /// One line a step, in order.
-pub fn dry_run(plan: &Shown, label: &Text, program: &Text) -> String {
+pub fn dry_run(plan: &Plan, label: &Text, program: &Text) -> String {
     let mut steps = vec![("pin", format!("pid {} by pidfd ({label})", plan.target))];
     if !plan.equal.is_empty() {
         steps.push(("skip", format!("{}: the same as ours", plan.equal)));
@@ -29,27 +16,15 @@ pub fn dry_run(plan: &Shown, label: &Text, program: &Text) -> String {
         steps.push(("pty", "a terminal of its own, relayed to ours".to_owned()));
     }
     if plan.become_root {
-        steps.push((
-            "become",
-            "uid 0 and gid 0 of the joined user namespace".to_owned(),
-        ));
+        steps.push(("become", "uid 0 and gid 0 of the joined user namespace".to_owned()));
     }
     if plan.fork {
-        steps.push((
-            "fork",
-            "signals, stops and the exit status are passed on".to_owned(),
-        ));
+        steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
     }
-    let place = if plan.foreign_program {
-        "the target's file system"
-    } else {
-        "the host's file system"
-    };
+    let place =
+        if plan.foreign_program { "the target's file system" } else { "the host's file system" };
     steps.push(("exec", format!("{program}, from {place}")));
-    steps
-        .iter()
-        .map(|(step, what)| format!("{step:<8} {what}\n"))
-        .collect()
+    steps.iter().map(|(step, what)| format!("{step:<8} {what}\n")).collect()
 }
 
 /// What a program of the target would have more than the target's own; `None` for nothing.
@@ -69,20 +44,18 @@ pub fn more_privilege(label: &Text, confinement: Confinement) -> Option<String> 
     if limits.is_empty() {
         return None;
     }
-    Some(format!(
-        "note: {label} is confined ({}); the program will not be",
-        limits.join(", ")
-    ))
+    Some(format!("note: {label} is confined ({}); the program will not be", limits.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::namespace::Kind;
+    use crate::model::namespace::{Kind, Kinds};
+    use crate::model::process::Pid;
 
     #[test]
     fn the_steps_are_in_order_and_the_label_is_escaped() {
-        let plan = Shown {
+        let plan = Plan {
             target: Pid::new(42).unwrap(),
             join: Kinds::NONE.with(Kind::Mnt).with(Kind::Pid),
             equal: Kinds::NONE.with(Kind::User),
@@ -90,12 +63,10 @@ mod tests {
             fork: true,
             foreign_program: true,
             become_root: false,
+            drop_groups: false,
         };
         let shown = dry_run(&plan, &Text::new(b"we\x1bb"), &"sh".into());
-        let steps: Vec<_> = shown
-            .lines()
-            .map(|line| line.split(' ').next().unwrap())
-            .collect();
+        let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
         assert_eq!(steps, ["pin", "skip", "join", "pty", "fork", "exec"]);
         assert!(shown.contains("we\\x1bb"));
     }
@@ -104,12 +75,7 @@ mod tests {
     fn only_real_limits_are_told() {
         let none = Confinement::default();
         assert_eq!(more_privilege(&"web".into(), none), None);
-        let some = Confinement {
-            capabilities: 14,
-            we_have_more: true,
-            seccomp: true,
-            ..none
-        };
+        let some = Confinement { capabilities: 14, we_have_more: true, seccomp: true, ..none };
         let note = more_privilege(&"web".into(), some).unwrap();
         assert_eq!(
             note,

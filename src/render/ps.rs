@@ -15,13 +15,7 @@ const fn left(
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column {
-        key,
-        heading,
-        right: false,
-        cuttable: false,
-        cell,
-    }
+    Column { key, heading, right: false, cuttable: false, cell }
 }
 
 const fn cuttable(
@@ -29,13 +23,7 @@ const fn cuttable(
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column {
-        key,
-        heading,
-        right: false,
-        cuttable: true,
-        cell,
-    }
+    Column { key, heading, right: false, cuttable: true, cell }
 }
 
 const fn right(
@@ -43,26 +31,14 @@ const fn right(
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column {
-        key,
-        heading,
-        right: true,
-        cuttable: false,
-        cell,
-    }
+    Column { key, heading, right: true, cuttable: false, cell }
 }
 
 pub const COLUMNS: [Row; 12] = [
     left("runtime", "RUNTIME", |c, _| c.runtime.to_string()),
     cuttable("name", "NAME", |c, _| c.label().to_string()),
     left("id", "ID", |c, style| {
-        or_dash(c.id.as_ref().map(|id| {
-            if style.whole {
-                id.to_string()
-            } else {
-                short_id(id)
-            }
-        }))
+        or_dash(c.id.as_ref().map(|id| if style.whole { id.to_string() } else { short_id(id) }))
     }),
     cuttable("image", "IMAGE", |c, _| or_dash(c.image.as_ref())),
     left("state", "STATE", |c, _| c.state.name().to_owned()),
@@ -70,34 +46,26 @@ pub const COLUMNS: [Row; 12] = [
     right("procs", "PROCS", |c, _| c.processes.len().to_string()),
     cuttable("ip", "IP", |c, style| addresses(c, style.whole)),
     right("age", "AGE", |c, style| {
-        or_dash(c.age_seconds.map(|age| {
-            if style.bytes {
-                age.to_string()
-            } else {
-                human::age(age)
-            }
-        }))
+        or_dash(c.age_seconds.map(
+            |age| {
+                if style.bytes { age.to_string() } else { human::age(age) }
+            },
+        ))
     }),
     cuttable("own", "OWN", |c, _| c.own.to_string().replace(' ', ",")),
     cuttable("comm", "COMM", |c, _| c.comm.to_string()),
     cuttable("cgroup", "CGROUP", |c, _| c.cgroup.to_string()),
 ];
 
-pub const DEFAULT: [&str; 9] = [
-    "runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age",
-];
-pub const WIDE: [&str; 11] = [
-    "runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age", "own", "cgroup",
-];
+pub const DEFAULT: [&str; 9] =
+    ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age"];
+pub const WIDE: [&str; 11] =
+    ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age", "own", "cgroup"];
 
 /// Engine ids are known by their first twelve digits.
 fn short_id(id: &Text) -> String {
     let engine_id = id.as_bytes().len() == 64 && id.as_bytes().iter().all(u8::is_ascii_hexdigit);
-    if engine_id {
-        id.to_string().chars().take(12).collect()
-    } else {
-        id.shortened(24)
-    }
+    if engine_id { id.to_string().chars().take(12).collect() } else { id.shortened(24) }
 }
 
 fn addresses(container: &Container, whole: bool) -> String {
@@ -105,11 +73,7 @@ fn addresses(container: &Container, whole: bool) -> String {
         [] => "-".to_owned(),
         [first] => first.to_string(),
         [first, rest @ ..] if !whole => format!("{first} +{}", rest.len()),
-        all => all
-            .iter()
-            .map(IpAddr::to_string)
-            .collect::<Vec<_>>()
-            .join(","),
+        all => all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(","),
     }
 }
 

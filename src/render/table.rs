@@ -20,18 +20,10 @@ pub struct Layout {
 
 /// Aligned columns, no borders, no blanks at line ends.
 pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
-    let mut cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| cells_of(row, columns, layout.style))
-        .collect();
+    let mut cells: Vec<Vec<String>> =
+        rows.iter().map(|row| cells_of(row, columns, layout.style)).collect();
     if layout.headings {
-        cells.insert(
-            0,
-            columns
-                .iter()
-                .map(|column| column.heading.to_owned())
-                .collect(),
-        );
+        cells.insert(0, columns.iter().map(|column| column.heading.to_owned()).collect());
     }
     if let Some(width) = layout.width {
         let cuttable: Vec<bool> = columns.iter().map(|column| column.cuttable).collect();
@@ -47,20 +39,11 @@ pub fn align(cells: Vec<Vec<String>>, right: &[bool]) -> String {
         return String::new();
     }
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.add_rows(cells);
     let last = right.len().saturating_sub(1);
     for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((
-            0,
-            if at == last {
-                0
-            } else {
-                u16::try_from(GUTTER).unwrap_or(2)
-            },
-        ));
+        column.set_padding((0, if at == last { 0 } else { u16::try_from(GUTTER).unwrap_or(2) }));
         if right.get(at).copied().unwrap_or_default() {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -89,10 +72,7 @@ pub fn tsv<T>(rows: &[T], columns: &[&Column<T>], headings: bool, style: Style) 
 }
 
 fn cells_of<T>(row: &T, columns: &[&Column<T>], style: Style) -> Vec<String> {
-    columns
-        .iter()
-        .map(|column| (column.cell)(row, style))
-        .collect()
+    columns.iter().map(|column| (column.cell)(row, style)).collect()
 }
 
 /// Shortens the widest cuttable column, again and again, until the line fits or nothing is left
@@ -101,12 +81,7 @@ fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
     let count = cuttable.len();
     let mut widths: Vec<usize> = (0..count)
         .map(|at| {
-            cells
-                .iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| cell.width())
-                .max()
-                .unwrap_or(0)
+            cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0)
         })
         .collect();
     loop {
@@ -122,11 +97,7 @@ fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
             .max();
         let Some(widest) = widest else { break };
         // One column at a time, so that two long columns end up equally long.
-        *widest -= if excess > 16 {
-            (*widest - NARROWEST).clamp(1, 4)
-        } else {
-            1
-        };
+        *widest -= if excess > 16 { (*widest - NARROWEST).clamp(1, 4) } else { 1 };
     }
     for row in cells {
         for (cell, width) in row.iter_mut().zip(&widths) {
@@ -175,21 +146,14 @@ mod tests {
     ];
 
     fn layout(width: Option<usize>) -> Layout {
-        Layout {
-            headings: true,
-            width,
-            style: Style::default(),
-        }
+        Layout { headings: true, width, style: Style::default() }
     }
 
     #[test]
     fn columns_are_aligned_and_wide_characters_count_twice() {
         let rows = [("web", 3), ("日本", 12)];
         let columns: Vec<_> = COLUMNS.iter().collect();
-        assert_eq!(
-            table(&rows, &columns, layout(None)),
-            "NAME  PROCS\nweb       3\n日本     12\n"
-        );
+        assert_eq!(table(&rows, &columns, layout(None)), "NAME  PROCS\nweb       3\n日本     12\n");
     }
 
     #[test]
@@ -206,10 +170,7 @@ mod tests {
     fn tsv_is_complete_and_headed_by_keys() {
         let rows = [("web", 3)];
         let columns: Vec<_> = COLUMNS.iter().collect();
-        assert_eq!(
-            tsv(&rows, &columns, true, Style::default()),
-            "name\tprocs\nweb\t3\n"
-        );
+        assert_eq!(tsv(&rows, &columns, true, Style::default()), "name\tprocs\nweb\t3\n");
     }
 
     #[test]

@@ -43,19 +43,11 @@ pub type Result<T> = std::result::Result<T, SysError>;
 
 impl SysError {
     pub fn new(doing: &'static str, object: impl Into<Text>, errno: impl IntoErrno) -> Self {
-        Self {
-            doing,
-            object: object.into(),
-            problem: Problem::Errno(errno.into_errno()),
-        }
+        Self { doing, object: object.into(), problem: Problem::Errno(errno.into_errno()) }
     }
 
     pub fn malformed(doing: &'static str, object: impl Into<Text>, part: &'static str) -> Self {
-        Self {
-            doing,
-            object: object.into(),
-            problem: Problem::Malformed(part),
-        }
+        Self { doing, object: object.into(), problem: Problem::Malformed(part) }
     }
 
     pub const fn errno(&self) -> Option<Errno> {
@@ -80,11 +72,7 @@ impl SysError {
 
     /// This error as a hole in a report.
     pub fn gap(&self, what: &'static str) -> Gap {
-        Gap {
-            object: self.object.clone(),
-            what,
-            reason: self.reason(),
-        }
+        Gap { object: self.object.clone(), what, reason: self.reason() }
     }
 }
 
@@ -142,10 +130,7 @@ mod tests {
     #[test]
     fn the_text_names_the_act_the_object_and_the_errno_and_nothing_raw() {
         let error = SysError::new("read", b"/proc/4\x1b[2J/stat", Errno::ESRCH);
-        assert_eq!(
-            error.to_string(),
-            "cannot read /proc/4\\x1b[2J/stat: No such process"
-        );
+        assert_eq!(error.to_string(), "cannot read /proc/4\\x1b[2J/stat: No such process");
         assert_eq!(error.reason(), Reason::Gone);
     }
 

@@ -14,9 +14,7 @@ pub fn parse(bytes: &[u8]) -> Option<Vec<Range>> {
     text.lines()
         .take(340)
         .map(|line| {
-            let mut numbers = line
-                .split_ascii_whitespace()
-                .map(|number| number.parse().ok());
+            let mut numbers = line.split_ascii_whitespace().map(|number| number.parse().ok());
             Some(Range {
                 inside: numbers.next()??,
                 outside: numbers.next()??,
@@ -28,11 +26,7 @@ pub fn parse(bytes: &[u8]) -> Option<Vec<Range>> {
 
 /// Whether `inside` means anything in this map.
 pub fn maps(map: &[Range], inside: u32) -> bool {
-    map.iter().any(|range| {
-        inside
-            .checked_sub(range.inside)
-            .is_some_and(|at| at < range.count)
-    })
+    map.iter().any(|range| inside.checked_sub(range.inside).is_some_and(|at| at < range.count))
 }
 
 #[cfg(test)]
@@ -45,14 +39,7 @@ mod tests {
         assert!(maps(&host, 0) && maps(&host, 4_294_967_294));
         let rootless =
             parse(b"         0       1001          1\n         1     100000      65536\n").unwrap();
-        assert_eq!(
-            rootless[1],
-            Range {
-                inside: 1,
-                outside: 100_000,
-                count: 65536
-            }
-        );
+        assert_eq!(rootless[1], Range { inside: 1, outside: 100_000, count: 65536 });
         assert!(maps(&rootless, 65536) && !maps(&rootless, 65537));
         assert!(!maps(&parse(b"").unwrap(), 0));
         assert_eq!(parse(b"0 0\n"), None);

@@ -23,9 +23,7 @@ pub const fn clone_flag(kind: Kind) -> CloneFlags {
 }
 
 pub fn clone_flags(kinds: Kinds) -> CloneFlags {
-    kinds
-        .iter()
-        .fold(CloneFlags::empty(), |flags, kind| flags | clone_flag(kind))
+    kinds.iter().fold(CloneFlags::empty(), |flags, kind| flags | clone_flag(kind))
 }
 
 /// The link's path below `/proc/PID`.
@@ -99,9 +97,7 @@ pub fn open(process: BorrowedFd<'_>, kind: Kind) -> Result<OwnedFd> {
 pub fn owner_inode(namespace: BorrowedFd<'_>) -> Result<Option<u64>> {
     match super::raw::nsfs::owner(namespace) {
         Ok(owner) => Ok(Some(
-            rustix::fs::fstat(owner.as_fd())
-                .context("examine", "a user namespace")?
-                .st_ino,
+            rustix::fs::fstat(owner.as_fd()).context("examine", "a user namespace")?.st_ino,
         )),
         Err(Errno::EPERM) => Ok(None),
         Err(errno) => Err(SysError::new("find the owner of", "a namespace", errno)),

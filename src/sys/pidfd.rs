@@ -55,11 +55,7 @@ impl ProcessHandle {
     pub fn pidfd(&self) -> Result<BorrowedFd<'_>> {
         match &self.pidfd {
             Some(pidfd) => Ok(pidfd.as_fd()),
-            None => Err(SysError::new(
-                "pin",
-                format!("pid {}", self.pid),
-                Errno::ESRCH,
-            )),
+            None => Err(SysError::new("pin", format!("pid {}", self.pid), Errno::ESRCH)),
         }
     }
 
@@ -82,8 +78,7 @@ impl ProcessHandle {
     /// The pidfd alone; the directory is closed.
     pub fn into_pidfd(self) -> Result<OwnedFd> {
         let pid = self.pid;
-        self.pidfd
-            .ok_or_else(|| SysError::new("pin", format!("pid {pid}"), Errno::ESRCH))
+        self.pidfd.ok_or_else(|| SysError::new("pin", format!("pid {pid}"), Errno::ESRCH))
     }
 }
 

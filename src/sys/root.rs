@@ -27,28 +27,16 @@ impl SysRoot {
     /// The running system. Fails where `/proc` is not procfs: names planted there are not facts.
     pub fn real() -> Result<Self> {
         let proc = open_path(Path::new("/proc"))?;
-        let kind = rustix::fs::fstatfs(&proc)
-            .context("examine", "/proc")?
-            .f_type;
+        let kind = rustix::fs::fstatfs(&proc).context("examine", "/proc")?.f_type;
         if kind != PROC_SUPER_MAGIC {
-            return Err(SysError::malformed(
-                "use",
-                "/proc",
-                "file system: it is not procfs",
-            ));
+            return Err(SysError::malformed("use", "/proc", "file system: it is not procfs"));
         }
-        Ok(Self {
-            prefix: PathBuf::new(),
-            proc,
-        })
+        Ok(Self { prefix: PathBuf::new(), proc })
     }
 
     /// A directory with `proc`, `sys`, `run`, `var`, … below it.
     pub fn fixture(prefix: &Path) -> Result<Self> {
-        Ok(Self {
-            prefix: prefix.to_owned(),
-            proc: open_path(&prefix.join("proc"))?,
-        })
+        Ok(Self { prefix: prefix.to_owned(), proc: open_path(&prefix.join("proc"))? })
     }
 
     /// Whether processes are live, so that pidfds and joins mean something.
@@ -80,10 +68,8 @@ impl SysRoot {
             return Err(SysError::new("read", path_text(path), Errno::EINVAL));
         };
         let dir = self.open_dir(parent)?;
-        bounded::read(dir.as_fd(), name, cap).map_err(|error| SysError {
-            object: path_text(path),
-            ..error
-        })
+        bounded::read(dir.as_fd(), name, cap)
+            .map_err(|error| SysError { object: path_text(path), ..error })
     }
 }
 
@@ -95,11 +81,7 @@ pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u
         rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve).context("open", path)?;
     let stat = rustix::fs::fstat(&file).context("examine", path)?;
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
-        return Err(SysError::malformed(
-            "read",
-            path,
-            "file: it is not a regular one",
-        ));
+        return Err(SysError::malformed("read", path, "file: it is not a regular one"));
     }
     let mut bytes = Vec::new();
     let cut = bounded::read_fd_into(file.as_fd(), cap, &mut bytes).context("read", path)?;
@@ -139,10 +121,6 @@ pub fn path_text(path: &Path) -> Text {
 }
 
 fn open_path(path: &Path) -> Result<OwnedFd> {
-    rustix::fs::open(
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .with_context("open", || path_text(path))
+    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .with_context("open", || path_text(path))
 }

@@ -26,15 +26,9 @@ pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Ve
     let end = Instant::now() + deadline;
     let patience = deadline / 4;
     let mut answers = Vec::with_capacity(requests.len());
-    while let Some(rest) = requests
-        .get(answers.len()..)
-        .filter(|rest| !rest.is_empty())
-    {
+    while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
         if Instant::now() >= end {
-            answers.extend(
-                rest.iter()
-                    .map(|request| Err(failed(*request, Problem::TimedOut))),
-            );
+            answers.extend(rest.iter().map(|request| Err(failed(*request, Problem::TimedOut))));
             break;
         }
         match start(rest, cap) {
@@ -44,8 +38,7 @@ pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Ve
             }
             Err(errno) => {
                 answers.extend(
-                    rest.iter()
-                        .map(|request| Err(failed(*request, Problem::Errno(errno)))),
+                    rest.iter().map(|request| Err(failed(*request, Problem::Errno(errno)))),
                 );
             }
         }
@@ -54,11 +47,7 @@ pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Ve
 }
 
 fn failed((_, name): Request<'_>, problem: Problem) -> SysError {
-    SysError {
-        doing: "read",
-        object: Text::new(name.to_bytes()),
-        problem,
-    }
+    SysError { doing: "read", object: Text::new(name.to_bytes()), problem }
 }
 
 struct Worker {
@@ -72,10 +61,7 @@ impl Worker {
     fn abandon(self) {
         let _ = super::pidfd::send(self.child.pidfd.as_fd(), Signal::SIGKILL);
         let mut ended = [PollFd::new(&self.child.pidfd, PollFlags::IN)];
-        let moment = Timespec {
-            tv_sec: 0,
-            tv_nsec: 20_000_000,
-        };
+        let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
         let _ = rustix::event::poll(&mut ended, Some(&moment));
         let flags = nix::sys::wait::WaitPidFlag::WNOHANG | nix::sys::wait::WaitPidFlag::WEXITED;
         let _ = nix::sys::wait::waitid(nix::sys::wait::Id::PIDFd(self.child.pidfd.as_fd()), flags);

@@ -44,7 +44,8 @@ pub fn test(
     let strict = std::env::var_os("NSX_TEST_STRICT").is_some_and(|value| value == "1");
     let reason = missing.join(", ");
     let ignored = !missing.is_empty() && !strict;
-    let name = if ignored { format!("{name} (ignored, because {reason})") } else { name.to_owned() };
+    let name =
+        if ignored { format!("{name} (ignored, because {reason})") } else { name.to_owned() };
     libtest_mimic::Trial::test(name, move || {
         if !missing.is_empty() {
             return Err(format!("{reason}, and NSX_TEST_STRICT=1").into());

@@ -14,10 +14,7 @@ use crate::render::json;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-pub const COMMAND: Command = Command {
-    name: "inspect",
-    run,
-};
+pub const COMMAND: Command = Command { name: "inspect", run };
 
 /// Show everything about one process or container: identity, namespaces, network, mounts, cgroup,
 /// processes.
@@ -47,9 +44,7 @@ pub fn schema() -> schemars::Schema {
 }
 
 fn section(name: &str) -> Result<Section, String> {
-    let known = Section::ALL
-        .into_iter()
-        .find(|section| section.name() == name);
+    let known = Section::ALL.into_iter().find(|section| section.name() == name);
     known.ok_or_else(|| {
         let names: Vec<_> = Section::ALL.iter().map(|section| section.name()).collect();
         format!("there are {}", names.join(", "))
@@ -73,25 +68,16 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Format::Json | Format::Jsonl => {
             let host = &collect_host(&root);
             let data = JsonInspection::from(&report);
-            json::line(&json::Envelope {
-                schema: "nsx.inspect/1",
-                host,
-                data,
-                gaps: &gaps,
-            })
-            .map_err(|error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}")))?
+            json::line(&json::Envelope { schema: "nsx.inspect/1", host, data, gaps: &gaps })
+                .map_err(|error| {
+                    Failure::new(Kind::Internal, format!("cannot write JSON: {error}"))
+                })?
         }
         Format::Name => format!("{}\n", report.pid),
         Format::Tsv => return Err(Failure::usage("inspect has no columns: use -o json")),
         format => {
             let everything = format == Format::Wide || !args.only.is_empty();
-            screen(
-                &report,
-                Detail {
-                    everything,
-                    width: context.width,
-                },
-            )
+            screen(&report, Detail { everything, width: context.width })
         }
     };
     args.output.finish(context, &text, &gaps)

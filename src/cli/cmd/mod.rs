@@ -8,9 +8,4 @@ pub mod spawn;
 use super::entry::Command;
 
 /// Every command of the front, in the order help lists them.
-pub const ALL: [&Command; 4] = [
-    &ps::COMMAND,
-    &inspect::COMMAND,
-    &enter::COMMAND,
-    &spawn::COMMAND,
-];
+pub const ALL: [&Command; 4] = [&ps::COMMAND, &inspect::COMMAND, &enter::COMMAND, &spawn::COMMAND];

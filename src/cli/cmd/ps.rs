@@ -47,25 +47,15 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let root = args.output.root()?;
     let mut containers = collect_containers(&root)?;
     if args.targets.is_empty() {
-        containers
-            .list
-            .retain(|container| args.units || container.runtime != Runtime::Systemd);
+        containers.list.retain(|container| args.units || container.runtime != Runtime::Systemd);
     } else {
         let mut wanted = Vec::new();
         for spelled in &args.targets {
             wanted.push(target::find(&containers, spelled.as_bytes())?.init);
         }
-        containers
-            .list
-            .retain(|container| wanted.contains(&container.init));
+        containers.list.retain(|container| wanted.contains(&container.init));
     }
-    let text = print(
-        context,
-        &args.output,
-        &root,
-        &containers.list,
-        &containers.gaps,
-    )?;
+    let text = print(context, &args.output, &root, &containers.list, &containers.gaps)?;
     args.output.finish(context, &text, &containers.gaps)
 }
 
@@ -79,34 +69,21 @@ fn print(
     let layout = output.layout(context);
     let internal = |error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}"));
     let rows = || list.iter().map(ps::JsonRow::from);
-    let default: &[&str] = if output.format() == Format::Wide {
-        &ps::WIDE
-    } else {
-        &ps::DEFAULT
-    };
+    let default: &[&str] = if output.format() == Format::Wide { &ps::WIDE } else { &ps::DEFAULT };
     let columns =
         column::choose(&ps::COLUMNS, default, output.columns.as_deref()).map_err(Failure::usage)?;
     Ok(match output.format() {
         Format::Table | Format::Wide => table::table(list, &columns, layout),
         Format::Tsv => table::tsv(list, &columns, layout.headings, layout.style),
-        Format::Name => list
-            .iter()
-            .map(|container| ps::name(container) + "\n")
-            .collect(),
-        Format::Jsonl => rows()
-            .map(|row| json::line(&row))
-            .collect::<Result<_, _>>()
-            .map_err(internal)?,
+        Format::Name => list.iter().map(|container| ps::name(container) + "\n").collect(),
+        Format::Jsonl => {
+            rows().map(|row| json::line(&row)).collect::<Result<_, _>>().map_err(internal)?
+        }
         Format::Json => {
             let host = &collect_host(root);
             let data: Vec<_> = rows().collect();
-            json::line(&json::Envelope {
-                schema: "nsx.ps/1",
-                host,
-                data,
-                gaps,
-            })
-            .map_err(internal)?
+            json::line(&json::Envelope { schema: "nsx.ps/1", host, data, gaps })
+                .map_err(internal)?
         }
     })
 }

@@ -12,9 +12,7 @@ struct Host {
 
 impl Host {
     fn new(mountinfo: &str) -> Self {
-        let host = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let host = Self { dir: tempfile::tempdir().unwrap() };
         host.put("/proc/self", &[("mountinfo", mountinfo)]);
         host
     }
@@ -80,10 +78,7 @@ const V2_FILES: [(&str, &str); 13] = [
     ("memory.peak", "6017024\n"),
     ("memory.swap.current", "4096\n"),
     ("memory.max", "67108864\n"),
-    (
-        "memory.events",
-        "low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\noom_group_kill 0\n",
-    ),
+    ("memory.events", "low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\noom_group_kill 0\n"),
     (
         "cpu.stat",
         "usage_usec 469163\nuser_usec 4\nsystem_usec 5\nnr_periods 113\nnr_throttled 104\nthrottled_usec 5200000\n",
@@ -100,10 +95,7 @@ const V2_FILES: [(&str, &str); 13] = [
 fn pure_v2() {
     let host = Host::new(PURE);
     host.put(SCOPE, &V2_FILES);
-    host.put(
-        "/sys/fs/cgroup/system.slice",
-        &[("pids.max", "4700\n"), ("memory.max", "max\n")],
-    );
+    host.put("/sys/fs/cgroup/system.slice", &[("pids.max", "4700\n"), ("memory.max", "max\n")]);
     let lines = "0::/system.slice/docker-49b.scope\n";
     let cgroup = host.cgroup(lines);
     assert_eq!(cgroup.version, Version::V2);
@@ -112,15 +104,9 @@ fn pure_v2() {
     assert_eq!(memory.usage_bytes, 4_771_840);
     assert_eq!(memory.working_set_bytes, Some(4_771_840 - 954_368));
     assert_eq!(memory.kernel_bytes, Some(1_740_800));
-    assert_eq!(
-        (memory.peak_bytes, memory.swap_bytes),
-        (Some(6_017_024), Some(4096))
-    );
+    assert_eq!((memory.peak_bytes, memory.swap_bytes), (Some(6_017_024), Some(4096)));
     assert_eq!(memory.oom_kills, Some(1));
-    assert_eq!(
-        memory.limit,
-        at(67_108_864, "/system.slice/docker-49b.scope")
-    );
+    assert_eq!(memory.limit, at(67_108_864, "/system.slice/docker-49b.scope"));
     let cpu = cgroup.cpu.unwrap();
     assert_eq!(cpu.usage_usec, Some(469_163));
     assert_eq!((cpu.periods, cpu.throttled_periods), (Some(113), Some(104)));
@@ -141,11 +127,7 @@ fn the_tightest_ancestor_binds_and_crun_puts_a_group_inside_the_scope() {
     host.put(format!("{SCOPE}/container"), &V2_FILES);
     host.put(
         SCOPE,
-        &[
-            ("memory.max", "33554432\n"),
-            ("pids.max", "2048\n"),
-            ("cpu.max", "max 100000\n"),
-        ],
+        &[("memory.max", "33554432\n"), ("pids.max", "2048\n"), ("cpu.max", "max 100000\n")],
     );
     let cgroup = host.cgroup("0::/system.slice/docker-49b.scope/container\n");
     let scope = "/system.slice/docker-49b.scope";
@@ -158,27 +140,18 @@ fn the_tightest_ancestor_binds_and_crun_puts_a_group_inside_the_scope() {
 #[test]
 fn the_root_of_v2_has_no_memory_and_cannot_freeze() {
     let host = Host::new(PURE);
-    host.put(
-        "/sys/fs/cgroup",
-        &[("cpu.stat", "usage_usec 5\n"), ("memory.stat", "anon 1\n")],
-    );
+    host.put("/sys/fs/cgroup", &[("cpu.stat", "usage_usec 5\n"), ("memory.stat", "anon 1\n")]);
     let cgroup = host.cgroup("0::/\n");
     assert_eq!(cgroup.memory, None);
     assert_eq!(cgroup.cpu.unwrap().usage_usec, Some(5));
-    assert_eq!(
-        (cgroup.pids, cgroup.pressure, cgroup.frozen),
-        (None, None, None)
-    );
+    assert_eq!((cgroup.pids, cgroup.pressure, cgroup.frozen), (None, None, None));
 }
 
 #[test]
 fn an_older_kernel_leaves_nulls_and_no_gaps() {
     let host = Host::new(PURE);
     let stat = "anon 1\nfile 2\nkernel_stack 10\nslab 20\npagetables 30\ninactive_file 9\n";
-    host.put(
-        "/sys/fs/cgroup/a",
-        &[("memory.current", "5\n"), ("memory.stat", stat)],
-    );
+    host.put("/sys/fs/cgroup/a", &[("memory.current", "5\n"), ("memory.stat", stat)]);
     let memory = host.cgroup("0::/a\n").memory.unwrap();
     assert_eq!(memory.working_set_bytes, Some(0), "never below zero");
     assert_eq!(memory.kernel_bytes, Some(60));
@@ -192,10 +165,7 @@ fn put_v1_memory(host: &Host, group: &str) {
         ("memory.max_usage_in_bytes", "6017024\n"),
         ("memory.kmem.usage_in_bytes", "1740800\n"),
         ("memory.limit_in_bytes", "9223372036854771712\n"),
-        (
-            "memory.oom_control",
-            "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
-        ),
+        ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
         (
             "memory.stat",
             "cache 1\nrss 2\ninactive_file 3\ntotal_cache 1318912\ntotal_rss 1744896\ntotal_swap 0\ntotal_inactive_file 954368\n",
@@ -209,10 +179,7 @@ fn hybrid_reads_each_controller_in_its_own_tree() {
     let host = Host::new(HYBRID);
     let below = |tree: &str| format!("/sys/fs/cgroup/{tree}/docker/49b");
     put_v1_memory(&host, &below("memory"));
-    host.put(
-        "/sys/fs/cgroup/memory/docker",
-        &[("memory.limit_in_bytes", "67108864\n")],
-    );
+    host.put("/sys/fs/cgroup/memory/docker", &[("memory.limit_in_bytes", "67108864\n")]);
     host.put(below("cpu"), &[
         ("cpu.stat", "nr_periods 10\nnr_throttled 4\nthrottled_time 7000999\nnr_bursts 0\nburst_time 0\n"),
         ("cpu.cfs_quota_us", "-1\n"),
@@ -220,16 +187,10 @@ fn hybrid_reads_each_controller_in_its_own_tree() {
     ]);
     host.put(
         "/sys/fs/cgroup/cpu/docker",
-        &[
-            ("cpu.cfs_quota_us", "150000\n"),
-            ("cpu.cfs_period_us", "100000\n"),
-        ],
+        &[("cpu.cfs_quota_us", "150000\n"), ("cpu.cfs_period_us", "100000\n")],
     );
     host.put(below("cpuacct"), &[("cpuacct.usage", "474299936366\n")]);
-    host.put(
-        below("pids"),
-        &[("pids.current", "2\n"), ("pids.max", "max\n")],
-    );
+    host.put(below("pids"), &[("pids.current", "2\n"), ("pids.max", "max\n")]);
     host.put(below("freezer"), &[("freezer.state", "FROZEN\n")]);
     host.put(
         below("unified"),
@@ -245,10 +206,7 @@ fn hybrid_reads_each_controller_in_its_own_tree() {
     let memory = cgroup.memory.unwrap();
     assert_eq!(memory.limit, at(67_108_864, "/docker"));
     assert_eq!(memory.working_set_bytes, Some(4_771_840 - 954_368));
-    assert_eq!(
-        (memory.anon_bytes, memory.file_bytes),
-        (Some(1_744_896), Some(1_318_912))
-    );
+    assert_eq!((memory.anon_bytes, memory.file_bytes), (Some(1_744_896), Some(1_318_912)));
     assert_eq!(memory.kernel_bytes, Some(1_740_800));
     assert_eq!((memory.swap_bytes, memory.oom_kills), (Some(0), Some(2)));
     let cpu = cgroup.cpu.unwrap();
@@ -256,19 +214,13 @@ fn hybrid_reads_each_controller_in_its_own_tree() {
     assert_eq!(cpu.throttled_usec, Some(7000));
     assert_eq!(cpu.limit_millicores, at(1500, "/docker"));
     assert_eq!(cgroup.pids.unwrap().limit, Limit::Unlimited);
-    assert_eq!(
-        cgroup.pressure.unwrap().memory.unwrap().full_total_usec,
-        Some(5)
-    );
+    assert_eq!(cgroup.pressure.unwrap().memory.unwrap().full_total_usec, Some(5));
     assert_eq!(cgroup.frozen, Some(true));
     assert_eq!(host.is_frozen(lines), Some(true));
     // The other way to freeze it.
     host.put(below("freezer"), &[("freezer.state", "THAWED\n")]);
     assert_eq!(host.is_frozen(lines), Some(false));
-    host.put(
-        below("unified"),
-        &[("cgroup.events", "populated 1\nfrozen 1\n")],
-    );
+    host.put(below("unified"), &[("cgroup.events", "populated 1\nfrozen 1\n")]);
     assert_eq!(host.is_frozen(lines), Some(true));
     assert_eq!(host.cgroup(lines).frozen, Some(true));
 }
@@ -318,13 +270,8 @@ fn paths_seen_from_a_cgroup_namespace() {
     // Beside what is mounted.
     let (cgroup, gaps) = host.collect("0::/../../z\n");
     assert_eq!((cgroup.memory, cgroup.frozen), (None, None));
-    let [gap] = gaps.as_slice() else {
-        panic!("{gaps:?}")
-    };
-    assert_eq!(
-        (&gap.object, gap.reason),
-        (&"/../../z".into(), Reason::Unsupported)
-    );
+    let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
+    assert_eq!((&gap.object, gap.reason), (&"/../../z".into(), Reason::Unsupported));
 }
 
 #[test]
@@ -334,9 +281,7 @@ fn a_removed_group_is_one_gap_and_a_group_of_that_name_is_none() {
     let (cgroup, gaps) = host.collect(lines);
     assert_eq!(cgroup.path, "/a (deleted)");
     assert_eq!((cgroup.memory, cgroup.cpu), (None, None));
-    let [gap] = gaps.as_slice() else {
-        panic!("{gaps:?}")
-    };
+    let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
     assert_eq!(gap.object, "/sys/fs/cgroup/a (deleted)");
     assert_eq!(gap.reason, Reason::Gone);
     assert_eq!(host.is_frozen(lines), None);
@@ -363,25 +308,14 @@ fn a_file_of_another_form_is_one_gap_for_its_subject() {
     host.put("/sys/fs/cgroup/a", &V2_FILES);
     host.put(
         "/sys/fs/cgroup/a",
-        &[
-            ("memory.current", "lots\n"),
-            ("cpu.max", "-1\n"),
-            ("pids.max", ""),
-        ],
+        &[("memory.current", "lots\n"), ("cpu.max", "-1\n"), ("pids.max", "")],
     );
     let (cgroup, gaps) = host.collect("0::/a\n");
     assert_eq!(cgroup.memory, None);
     assert_eq!(cgroup.cpu.unwrap().limit_millicores, Limit::Unlimited);
     let seen: Vec<_> = gaps.iter().map(|gap| (gap.what, gap.reason)).collect();
     let malformed = Reason::Malformed;
-    assert_eq!(
-        seen,
-        [
-            ("memory", malformed),
-            ("cpu", malformed),
-            ("pids", malformed)
-        ]
-    );
+    assert_eq!(seen, [("memory", malformed), ("cpu", malformed), ("pids", malformed)]);
     assert_eq!(gaps[1].object, "/sys/fs/cgroup/a/cpu.max");
 }
 

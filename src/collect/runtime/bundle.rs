@@ -24,11 +24,7 @@ pub fn of_shim(root: &SysRoot, shim: Pid) -> Option<Bundle> {
 
 fn parse(path: &[u8]) -> Option<Bundle> {
     let mut from_the_end = path.rsplit(|byte| *byte == b'/');
-    let (id, namespace, task) = (
-        from_the_end.next()?,
-        from_the_end.next()?,
-        from_the_end.next()?,
-    );
+    let (id, namespace, task) = (from_the_end.next()?, from_the_end.next()?, from_the_end.next()?);
     if !task.starts_with(b"io.containerd.runtime.") || id.is_empty() || namespace.is_empty() {
         return None;
     }

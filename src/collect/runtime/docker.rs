@@ -29,9 +29,7 @@ pub struct Record {
 
 impl Default for Records {
     fn default() -> Self {
-        Self {
-            data_roots: vec![PathBuf::from("/var/lib/docker")],
-        }
+        Self { data_roots: vec![PathBuf::from("/var/lib/docker")] }
     }
 }
 
@@ -107,16 +105,8 @@ fn parse(bytes: &[u8], id: &str) -> Option<Record> {
     if config.id != id {
         return None;
     }
-    let name = config
-        .name
-        .strip_prefix('/')
-        .unwrap_or(&config.name)
-        .to_owned();
-    Some(Record {
-        name,
-        image: config.config.image,
-        init: config.state.pid,
-    })
+    let name = config.name.strip_prefix('/').unwrap_or(&config.name).to_owned();
+    Some(Record { name, image: config.config.image, init: config.state.pid })
 }
 
 #[derive(Deserialize)]
@@ -143,9 +133,7 @@ fn parse_data_root(bytes: &[u8], id: &str) -> Option<PathBuf> {
     let spec: Spec = serde_json::from_slice(bytes).ok()?;
     spec.mounts.iter().find_map(|mount| {
         let directory = Path::new(&mount.source).parent()?;
-        let data_root = directory
-            .to_str()?
-            .strip_suffix(&format!("/containers/{id}"))?;
+        let data_root = directory.to_str()?.strip_suffix(&format!("/containers/{id}"))?;
         data_root.starts_with('/').then(|| PathBuf::from(data_root))
     })
 }
@@ -157,11 +145,7 @@ mod tests {
     #[test]
     fn a_record_gives_name_and_image() {
         let bytes = br#"{"ID":"abc","Name":"/web","Config":{"Image":"my_nginx:v1.0","Labels":{}},"State":{"Pid":7}}"#;
-        let record = Record {
-            name: "web".into(),
-            image: "my_nginx:v1.0".into(),
-            init: 7,
-        };
+        let record = Record { name: "web".into(), image: "my_nginx:v1.0".into(), init: 7 };
         assert_eq!(parse(bytes, "abc"), Some(record));
         assert_eq!(parse(bytes, "abd"), None);
         assert_eq!(parse(b"{", "abc"), None);
@@ -171,10 +155,7 @@ mod tests {
     fn a_bundle_leads_to_the_data_root() {
         let bytes =
             br#"{"mounts":[{"source":"proc"},{"source":"/data/d/containers/abc/hostname"}]}"#;
-        assert_eq!(
-            parse_data_root(bytes, "abc"),
-            Some(PathBuf::from("/data/d"))
-        );
+        assert_eq!(parse_data_root(bytes, "abc"), Some(PathBuf::from("/data/d")));
         assert_eq!(parse_data_root(bytes, "abd"), None);
     }
 

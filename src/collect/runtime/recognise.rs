@@ -42,11 +42,7 @@ pub fn path(path: &[u8]) -> Option<Recognised> {
         end += component.len() + 1;
         let group = path.get(..end - 1).unwrap_or(path);
         if let Some((runtime, id)) = component_of(component, parent) {
-            return Some(Recognised {
-                runtime,
-                id: id.to_vec(),
-                group: group.to_vec(),
-            });
+            return Some(Recognised { runtime, id: id.to_vec(), group: group.to_vec() });
         }
         if let Some(unit) = component.strip_suffix(b".service") {
             service = Some(Recognised {
@@ -78,9 +74,7 @@ fn component_of<'a>(component: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a 
     if parent == b"lxc.payload" || (parent == b"lxc" && !component.is_empty()) {
         return Some((Runtime::Lxc, component));
     }
-    if let Some(name) = component
-        .strip_prefix(b"machine-")
-        .and_then(|c| c.strip_suffix(b".scope"))
+    if let Some(name) = component.strip_prefix(b"machine-").and_then(|c| c.strip_suffix(b".scope"))
     {
         return Some((Runtime::Nspawn, name));
     }
@@ -109,19 +103,13 @@ fn component_of<'a>(component: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a 
 }
 
 fn by_prefix(prefix: &[u8]) -> Runtime {
-    PREFIXES
-        .iter()
-        .find(|(name, _)| *name == prefix)
-        .map_or(Runtime::Oci, |(_, runtime)| *runtime)
+    PREFIXES.iter().find(|(name, _)| *name == prefix).map_or(Runtime::Oci, |(_, runtime)| *runtime)
 }
 
 /// Exactly 64 lower-case hexadecimal digits: what engines use. Shorter ones are not accepted,
 /// since other software names its groups like that.
 pub fn is_engine_id(text: &[u8]) -> bool {
-    text.len() == 64
-        && text
-            .iter()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -132,10 +120,7 @@ mod tests {
 
     fn told(path_with_id: &str) -> Option<(Runtime, String)> {
         let found = path(path_with_id.replace("ID", ID).as_bytes())?;
-        Some((
-            found.runtime,
-            String::from_utf8(found.id).unwrap().replace(ID, "ID"),
-        ))
+        Some((found.runtime, String::from_utf8(found.id).unwrap().replace(ID, "ID")))
     }
 
     #[test]
@@ -143,14 +128,8 @@ mod tests {
         let id = || "ID".to_owned();
         for (path, expected) in [
             ("/docker/ID", Some((Runtime::Docker, id()))),
-            (
-                "/system.slice/docker-ID.scope",
-                Some((Runtime::Docker, id())),
-            ),
-            (
-                "/foo.slice/docker-ID.scope/init.scope",
-                Some((Runtime::Docker, id())),
-            ),
+            ("/system.slice/docker-ID.scope", Some((Runtime::Docker, id()))),
+            ("/foo.slice/docker-ID.scope/init.scope", Some((Runtime::Docker, id()))),
             ("/../docker/ID", Some((Runtime::Docker, id()))),
             ("/docker/ID/docker/ID", Some((Runtime::Docker, id()))),
             ("/custom/ID", Some((Runtime::Oci, id()))),
@@ -168,25 +147,13 @@ mod tests {
             ),
             ("/kubepods.slice/crio-ID.scope", Some((Runtime::Crio, id()))),
             ("/kubepods.slice/crio-conmon-ID.scope", None),
-            (
-                "/machine.slice/libpod-ID.scope/container",
-                Some((Runtime::Podman, id())),
-            ),
+            ("/machine.slice/libpod-ID.scope/container", Some((Runtime::Podman, id()))),
             ("/machine.slice/libpod-conmon-ID.scope", None),
             ("/libpod_parent/libpod-ID", Some((Runtime::Podman, id()))),
-            (
-                "/lxc.payload.build1/system.slice/x.service",
-                Some((Runtime::Lxc, "build1".into())),
-            ),
+            ("/lxc.payload.build1/system.slice/x.service", Some((Runtime::Lxc, "build1".into()))),
             ("/lxc.monitor.build1", None),
-            (
-                "/machine.slice/machine-nsm1.scope/payload",
-                Some((Runtime::Nspawn, "nsm1".into())),
-            ),
-            (
-                "/system.slice/nginx.service",
-                Some((Runtime::Systemd, "nginx".into())),
-            ),
+            ("/machine.slice/machine-nsm1.scope/payload", Some((Runtime::Nspawn, "nsm1".into()))),
+            ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx".into()))),
             ("/process_api/daf47bffd4bfb6b44fa60b9cab5d528c", None),
             ("/user.slice/user-1000.slice/session-3.scope", None),
             ("/", None),

@@ -60,16 +60,9 @@ mod tests {
             parse(br#"{"id":"t1","init_process_pid":42,"init_process_start":99,"created":"x"}"#);
         assert_eq!(
             entry,
-            Some(Entry {
-                id: "t1".into(),
-                init: Pid::new(42).unwrap(),
-                init_start_ticks: 99
-            })
+            Some(Entry { id: "t1".into(), init: Pid::new(42).unwrap(), init_start_ticks: 99 })
         );
-        assert_eq!(
-            parse(br#"{"id":"t1","init_process_pid":0,"init_process_start":0}"#),
-            None
-        );
+        assert_eq!(parse(br#"{"id":"t1","init_process_pid":0,"init_process_start":0}"#), None);
     }
 
     proptest::proptest! {

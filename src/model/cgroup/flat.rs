@@ -27,11 +27,8 @@ macro_rules! spelled {
                 Limit::Unlimited => (None, None),
                 Limit::Value { value, set_by } => (Some(*value), Some(set_by.clone())),
             };
-            let view = $view {
-                $value: value,
-                limit_unlimited: value.is_none(),
-                limit_set_by: set_by,
-            };
+            let view =
+                $view { $value: value, limit_unlimited: value.is_none(), limit_set_by: set_by };
             view.serialize(serializer)
         }
     };
@@ -47,19 +44,12 @@ mod tests {
     use serde_json::{json, to_value};
 
     fn at(value: u64) -> Limit {
-        Limit::Value {
-            value,
-            set_by: "/a".into(),
-        }
+        Limit::Value { value, set_by: "/a".into() }
     }
 
     #[test]
     fn a_limit_is_three_fields_of_what_it_limits() {
-        let memory = Memory {
-            usage_bytes: 5,
-            limit: at(67_108_864),
-            ..Memory::default()
-        };
+        let memory = Memory { usage_bytes: 5, limit: at(67_108_864), ..Memory::default() };
         assert_eq!(
             to_value(&memory).unwrap(),
             json!({
@@ -69,15 +59,9 @@ mod tests {
                 "oom_kills": null,
             })
         );
-        let cpu = Cpu {
-            limit_millicores: at(500),
-            ..Cpu::default()
-        };
+        let cpu = Cpu { limit_millicores: at(500), ..Cpu::default() };
         assert_eq!(to_value(&cpu).unwrap()["limit_millicores"], 500);
-        let pids = Pids {
-            current: 1,
-            limit: Limit::Unlimited,
-        };
+        let pids = Pids { current: 1, limit: Limit::Unlimited };
         assert_eq!(
             to_value(&pids).unwrap(),
             json!({ "current": 1, "limit": null, "limit_unlimited": true, "limit_set_by": null })
@@ -89,10 +73,7 @@ mod tests {
         let cgroup = Cgroup {
             path: b"/a\x1b[2J".into(),
             pressure: Some(PressureSet {
-                cpu: Some(Pressure {
-                    some_avg10_percent: f64::NAN,
-                    ..Pressure::default()
-                }),
+                cpu: Some(Pressure { some_avg10_percent: f64::NAN, ..Pressure::default() }),
                 ..PressureSet::default()
             }),
             ..Cgroup::default()

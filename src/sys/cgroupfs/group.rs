@@ -31,10 +31,7 @@ impl Group {
         match root.open_dir(&place.directory) {
             Ok(dir) => Ok(Self { dir, place }),
             // The name that the system has for it, whatever stands for the system.
-            Err(error) => Err(SysError {
-                object: path_text(&place.directory),
-                ..error
-            }),
+            Err(error) => Err(SysError { object: path_text(&place.directory), ..error }),
         }
     }
 
@@ -66,12 +63,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(group: &'a Group, subject: &'static str, gaps: &'a mut Vec<Gap>) -> Self {
-        Self {
-            group,
-            subject,
-            gaps,
-            buffer: Vec::new(),
-        }
+        Self { group, subject, gaps, buffer: Vec::new() }
     }
 
     /// A file of the group as `parse` understands it.

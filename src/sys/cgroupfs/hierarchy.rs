@@ -88,9 +88,7 @@ impl Hierarchies {
                 names: options.split(|byte| *byte == b',').map(Text::new).collect(),
             })
         });
-        Self {
-            mounts: mounted.collect(),
-        }
+        Self { mounts: mounted.collect() }
     }
 
     pub fn version(&self) -> Version {
@@ -124,11 +122,7 @@ impl Hierarchies {
     /// why it is kept: opening the directory tells them apart.
     pub fn locate(&self, paths: &CgroupPaths<'_>, controller: &[u8]) -> Option<Place> {
         let line = paths.line(controller)?;
-        if line.is_v2() {
-            self.locate_unified(paths)
-        } else {
-            place(self.v1(controller), line)
-        }
+        if line.is_v2() { self.locate_unified(paths) } else { place(self.v1(controller), line) }
     }
 
     /// The directory in the v2 hierarchy, be controllers there or not.
@@ -169,9 +163,8 @@ fn is_covered(mount: &Mount, mounts: &[Mount]) -> bool {
         if mounts.iter().any(hides) {
             return true;
         }
-        let parent = mounts
-            .iter()
-            .find(|other| other.id == child.parent_id && other.id != child.id);
+        let parent =
+            mounts.iter().find(|other| other.id == child.parent_id && other.id != child.id);
         match parent {
             Some(parent) => child = parent,
             None => return false,

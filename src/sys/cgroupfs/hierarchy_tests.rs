@@ -40,10 +40,7 @@ fn joint_v1_and_a_mount_point_elsewhere() {
     let v1 = hierarchies("5 1 0:9 / /cg/a\\040b rw - cgroup none rw,cpu,cpuacct\n");
     assert_eq!(v1.version(), Version::V1);
     let lines = "3:cpu,cpuacct:/a\n2:memory:/a\n";
-    assert_eq!(
-        directory(&v1, lines, "cpuacct"),
-        Some(("/cg/a b/a".into(), 1))
-    );
+    assert_eq!(directory(&v1, lines, "cpuacct"), Some(("/cg/a b/a".into(), 1)));
     assert_eq!(directory(&v1, lines, "memory"), None);
     assert_eq!(directory(&v1, lines, "pids"), None);
 }

@@ -13,9 +13,7 @@ pub struct CgroupPaths<'a> {
 
 impl<'a> CgroupPaths<'a> {
     pub fn parse(bytes: &'a [u8]) -> Self {
-        Self {
-            lines: cgroup::parse(bytes).collect(),
-        }
+        Self { lines: cgroup::parse(bytes).collect() }
     }
 
     pub fn unified(&self) -> Option<Line<'a>> {
@@ -49,8 +47,7 @@ impl<'a> CgroupPaths<'a> {
 }
 
 fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/')
-        .filter(|name| !name.is_empty() && *name != b".")
+    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".")
 }
 
 /// The components of `path` below a mount whose root is `root`; `None` where the path is not below

@@ -19,9 +19,7 @@ pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
     });
     Some(Memory {
         usage_bytes,
-        working_set_bytes: stat
-            .inactive_file
-            .map(|inactive| usage_bytes.saturating_sub(inactive)),
+        working_set_bytes: stat.inactive_file.map(|inactive| usage_bytes.saturating_sub(inactive)),
         anon_bytes: stat.rss,
         file_bytes: stat.cache,
         kernel_bytes: files.value("memory.kmem.usage_in_bytes", number),
@@ -72,10 +70,7 @@ pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Cpu {
             ..Cpu::default()
         })
     });
-    Cpu {
-        limit_millicores: files.tightest(quota),
-        ..throttling.unwrap_or_default()
-    }
+    Cpu { limit_millicores: files.tightest(quota), ..throttling.unwrap_or_default() }
 }
 
 fn quota(files: &mut Reader<'_>, levels: usize) -> Option<Bound> {

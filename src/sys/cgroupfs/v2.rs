@@ -13,9 +13,7 @@ pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
     let stat = stat.unwrap_or_default();
     Some(Memory {
         usage_bytes,
-        working_set_bytes: stat
-            .inactive_file
-            .map(|inactive| usage_bytes.saturating_sub(inactive)),
+        working_set_bytes: stat.inactive_file.map(|inactive| usage_bytes.saturating_sub(inactive)),
         anon_bytes: stat.anon,
         file_bytes: stat.file,
         kernel_bytes: stat.kernel.or(stat.kernel_parts),
@@ -25,9 +23,7 @@ pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
             .tightest(|files, levels| files.value_above(levels, "memory.max", number_or_max)),
         // Counts the groups below as well, unless mounted with memory_localevents.
         oom_kills: files
-            .value("memory.events", |bytes| {
-                Some(keyed_value(bytes, b"oom_kill"))
-            })
+            .value("memory.events", |bytes| Some(keyed_value(bytes, b"oom_kill")))
             .flatten(),
     })
 }
@@ -104,9 +100,7 @@ pub fn pressures(group: &Group, gaps: &mut Vec<Gap>) -> Option<PressureSet> {
 /// Since 5.2; `None` in the root group, which cannot be frozen.
 pub fn frozen(group: &Group, gaps: &mut Vec<Gap>) -> Option<bool> {
     let mut files = Reader::new(group, "freezer", gaps);
-    files
-        .value("cgroup.events", |bytes| Some(frozen_of(bytes)))
-        .flatten()
+    files.value("cgroup.events", |bytes| Some(frozen_of(bytes))).flatten()
 }
 
 /// What cgroup.events says.

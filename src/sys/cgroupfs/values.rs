@@ -110,16 +110,7 @@ mod tests {
     fn one_number_and_nothing_else() {
         assert_eq!(number(b"4771840\n"), Some(4_771_840));
         assert_eq!(number(b"18446744073709551615"), Some(u64::MAX));
-        for other in [
-            "",
-            "\n",
-            "max",
-            "-1",
-            "+1",
-            "1 2",
-            "0x10",
-            "18446744073709551616",
-        ] {
+        for other in ["", "\n", "max", "-1", "+1", "1 2", "0x10", "18446744073709551616"] {
             assert_eq!(number(other.as_bytes()), None, "{other:?}");
         }
     }

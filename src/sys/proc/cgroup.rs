@@ -15,9 +15,7 @@ impl Line<'_> {
     }
 
     pub fn has(&self, controller: &[u8]) -> bool {
-        self.controllers
-            .split(|byte| *byte == b',')
-            .any(|name| name == controller)
+        self.controllers.split(|byte| *byte == b',').any(|name| name == controller)
     }
 }
 

@@ -11,9 +11,8 @@ pub fn parse_v4(bytes: &[u8]) -> Vec<IpAddr> {
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
         if let Some(leaf) = line.strip_prefix(b"|-- ") {
-            candidate = std::str::from_utf8(leaf)
-                .ok()
-                .and_then(|text| text.parse::<Ipv4Addr>().ok());
+            candidate =
+                std::str::from_utf8(leaf).ok().and_then(|text| text.parse::<Ipv4Addr>().ok());
         } else if line == b"/32 host LOCAL"
             && let Some(address) = candidate.take()
             && !address.is_loopback()
@@ -33,10 +32,7 @@ pub fn parse_v6(bytes: &[u8]) -> Vec<IpAddr> {
         let scope = fields.nth(2)?;
         (scope == "00").then(|| IpAddr::V6(Ipv6Addr::from(address)))
     };
-    bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(line)
-        .collect()
+    bytes.split(|byte| *byte == b'\n').filter_map(line).collect()
 }
 
 #[cfg(test)]

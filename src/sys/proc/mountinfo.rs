@@ -6,9 +6,7 @@ use crate::model::text::Text;
 /// Every line that has the documented form, and how many had not.
 pub fn parse(bytes: &[u8]) -> (Vec<Mount>, usize) {
     let mut malformed = 0;
-    let lines = bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let mounts = lines
         .filter_map(|line| {
             line_of(line).or_else(|| {

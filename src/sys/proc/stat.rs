@@ -37,14 +37,7 @@ pub fn parse(bytes: &[u8]) -> Option<Stat> {
     let parent = Pid::parse(fields.next()?);
     let flags = number(fields.nth(4)?)?; // field 9
     let start_ticks = number(fields.nth(12)?)?; // field 22
-    Some(Stat {
-        pid,
-        comm,
-        state,
-        parent,
-        flags,
-        start_ticks,
-    })
+    Some(Stat { pid, comm, state, parent, flags, start_ticks })
 }
 
 fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
@@ -70,11 +63,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_fields() {
-        let line = [
-            b"7 (a) R 1 (\n) S 9 7 7 0 -1 2097152 ".as_slice(),
-            &b"0 ".repeat(12),
-            b"55 0\n",
-        ];
+        let line =
+            [b"7 (a) R 1 (\n) S 9 7 7 0 -1 2097152 ".as_slice(), &b"0 ".repeat(12), b"55 0\n"];
         let stat = parse(&line.concat()).unwrap();
         assert_eq!(stat.comm, "a) R 1 (\n");
         assert_eq!(stat.parent.map(Pid::number), Some(9));

@@ -52,16 +52,11 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
             }
             b"Gid" => status.gids = four(value)?,
             b"Groups" => {
-                status.groups = value
-                    .split_ascii_whitespace()
-                    .flat_map(str::parse)
-                    .collect()
+                status.groups = value.split_ascii_whitespace().flat_map(str::parse).collect()
             }
             b"NSpid" => {
-                status.pids_by_level = value
-                    .split_ascii_whitespace()
-                    .flat_map(|n| Pid::parse(n.as_bytes()))
-                    .collect();
+                status.pids_by_level =
+                    value.split_ascii_whitespace().flat_map(|n| Pid::parse(n.as_bytes())).collect();
             }
             b"Threads" => status.threads = value.parse().ok()?,
             b"SigIgn" => status.signals_ignored = u64::from_str_radix(value, 16).ok()?,
@@ -77,15 +72,8 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
 }
 
 fn four(value: &str) -> Option<[u32; 4]> {
-    let mut numbers = value
-        .split_ascii_whitespace()
-        .map(|number| number.parse().ok());
-    Some([
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next()??,
-    ])
+    let mut numbers = value.split_ascii_whitespace().map(|number| number.parse().ok());
+    Some([numbers.next()??, numbers.next()??, numbers.next()??, numbers.next()??])
 }
 
 #[cfg(test)]
@@ -103,11 +91,7 @@ mod tests {
         assert_eq!(status.uids, [0, 101, 0, 0]);
         assert_eq!(status.groups, [1, 27]);
         assert_eq!(
-            status
-                .pids_by_level
-                .iter()
-                .map(|p| p.number())
-                .collect::<Vec<_>>(),
+            status.pids_by_level.iter().map(|p| p.number()).collect::<Vec<_>>(),
             [30221, 29]
         );
         assert_eq!(status.cap_bounding.len(), 14);

@@ -56,10 +56,7 @@ pub fn fork(namespaces: u64) -> nix::Result<Side> {
     // SAFETY: CLONE_PIDFD stored a new descriptor that nobody else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let pid = i32::try_from(pid).map_err(|_| Errno::ERANGE)?;
-    Ok(Side::Parent(Child {
-        pid: nix::unistd::Pid::from_raw(pid),
-        pidfd,
-    }))
+    Ok(Side::Parent(Child { pid: nix::unistd::Pid::from_raw(pid), pidfd }))
 }
 
 /// Ends a forked child at once: no destructor, no exit handler, no flushing of the parent's buffers.

@@ -1,0 +1,22 @@
+//! What `enter` is going to do.
+
+use super::namespace::Kinds;
+use super::process::Pid;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub target: Pid,
+    /// Joined in one step.
+    pub join: Kinds,
+    /// Asked for and left alone, since they are ours already.
+    pub equal: Kinds,
+    /// The program is a child: only a child is in a joined pid namespace.
+    pub fork: bool,
+    /// The program comes from the target's file system.
+    pub foreign_program: bool,
+    pub pty: bool,
+    /// Become uid and gid 0 of the joined user namespace.
+    pub become_root: bool,
+    /// Drop supplementary groups, which mean nothing in the joined user namespace.
+    pub drop_groups: bool,
+}
