@@ -20,19 +20,9 @@ pub(crate) fn run() -> Result<()> {
 }
 
 pub(crate) fn all(phases: &mut Phases, extent: Extent) {
-    phases.phase("format", || {
-        run::visibly(cargo().args(["fmt", "--all", "--check"]))
-    });
+    phases.phase("format", || run::visibly(cargo().args(["fmt", "--all", "--check"])));
     phases.phase("clippy", || {
-        let lint = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ];
+        let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
         run::visibly(cargo().args(lint))
     });
     if extent == Extent::Everything {
@@ -44,25 +34,14 @@ pub(crate) fn all(phases: &mut Phases, extent: Extent) {
     if let Some(mandoc) = run::find("mandoc") {
         phases.phase("manual pages", || r#gen::man::lint(&mandoc));
     } else {
-        say::note(format_args!(
-            "check: mandoc is not installed: the manual pages are not linted"
-        ));
+        say::note(format_args!("check: mandoc is not installed: the manual pages are not linted"));
     }
     if run::find("cargo-deny").is_some() {
         phases.phase("dependencies", || {
-            let deny = [
-                "deny",
-                "--workspace",
-                "check",
-                "licenses",
-                "bans",
-                "sources",
-            ];
+            let deny = ["deny", "--workspace", "check", "licenses", "bans", "sources"];
             run::visibly(cargo().args(deny)).context("deny.toml")
         });
     } else {
-        say::note(format_args!(
-            "check: cargo-deny is not installed: licences are not checked"
-        ));
+        say::note(format_args!("check: cargo-deny is not installed: licences are not checked"));
     }
 }

@@ -34,20 +34,12 @@ pub(crate) fn run() -> Result<()> {
 
 fn fill(stage: &Path, release: &Release, name: &str) -> Result<()> {
     for program in PROGRAMS {
-        put(
-            &release.program(program),
-            &stage.join("bin").join(program),
-            0o755,
-        )?;
+        put(&release.program(program), &stage.join("bin").join(program), 0o755)?;
     }
     for page in r#gen::man::pages()? {
         let section = page.extension().unwrap_or_default().to_string_lossy();
         let directory = stage.join(format!("share/man/man{section}"));
-        put(
-            &page,
-            &directory.join(page.file_name().unwrap_or_default()),
-            0o644,
-        )?;
+        put(&page, &directory.join(page.file_name().unwrap_or_default()), 0o644)?;
     }
     let completions = workspace::root().join("completions");
     let share = stage.join("share");
@@ -58,11 +50,7 @@ fn fill(stage: &Path, release: &Release, name: &str) -> Result<()> {
         let fish = share.join(format!("fish/vendor_completions.d/{program}.fish"));
         put(&completions.join("nsx.fish"), &fish, 0o644)?;
     }
-    put(
-        &completions.join("_nsx"),
-        &share.join("zsh/site-functions/_nsx"),
-        0o644,
-    )?;
+    put(&completions.join("_nsx"), &share.join("zsh/site-functions/_nsx"), 0o644)?;
     for document in DOCUMENTS {
         let file = workspace::root().join(document);
         if file.exists() {
@@ -96,22 +84,13 @@ fn instructions(name: &str) -> String {
 fn pack(dist: &Path, name: &str) -> Result<PathBuf> {
     let archive = dist.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
-    tar.args([
-        "--sort=name",
-        "--owner=0",
-        "--group=0",
-        "--numeric-owner",
-        "--format=ustar",
-    ])
-    .args([
-        "--mode=u+rwX,go=rX",
-        &format!("--mtime={} 00:00:00Z", workspace::RELEASED),
-    ])
-    .args(["--use-compress-program=gzip -9n", "-cf"])
-    .arg(&archive)
-    .arg("-C")
-    .arg(dist)
-    .arg(name);
+    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=ustar"])
+        .args(["--mode=u+rwX,go=rX", &format!("--mtime={} 00:00:00Z", workspace::RELEASED)])
+        .args(["--use-compress-program=gzip -9n", "-cf"])
+        .arg(&archive)
+        .arg("-C")
+        .arg(dist)
+        .arg(name);
     run::output(&mut tar)?;
     Ok(archive)
 }

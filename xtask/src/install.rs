@@ -23,28 +23,14 @@ pub(crate) fn needs(strict: bool) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    for Need {
-        program,
-        package,
-        why,
-    } in &missing
-    {
-        say::note(format_args!(
-            "missing: {program} (package {package}): {why}"
-        ));
+    for Need { program, package, why } in &missing {
+        say::note(format_args!("missing: {program} (package {package}): {why}"));
     }
     let packages = packages(&missing).join(" ");
-    say::note(format_args!(
-        "as root, on Debian or Ubuntu: apt-get update &&"
-    ));
-    say::note(format_args!(
-        "  apt-get install --no-install-recommends {packages}"
-    ));
+    say::note(format_args!("as root, on Debian or Ubuntu: apt-get update &&"));
+    say::note(format_args!("  apt-get install --no-install-recommends {packages}"));
     if strict {
-        bail!(
-            "{} programs are missing, and NSX_TEST_STRICT=1",
-            missing.len()
-        );
+        bail!("{} programs are missing, and NSX_TEST_STRICT=1", missing.len());
     }
     say::note(format_args!("going on; what needs them is ignored"));
     Ok(())
@@ -60,15 +46,10 @@ fn packages(missing: &[&Need]) -> Vec<&'static str> {
 /// Debian, or made from it.
 fn is_debian() -> bool {
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let mut ids = release.lines().filter_map(|line| {
-        line.strip_prefix("ID=")
-            .or_else(|| line.strip_prefix("ID_LIKE="))
-    });
-    ids.any(|ids| {
-        ids.trim_matches('"')
-            .split(' ')
-            .any(|id| id == "debian" || id == "ubuntu")
-    })
+    let mut ids = release
+        .lines()
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")));
+    ids.any(|ids| ids.trim_matches('"').split(' ').any(|id| id == "debian" || id == "ubuntu"))
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -111,10 +92,7 @@ impl NoServices {
                 Some(aside)
             }
         };
-        let guard = Self {
-            policy: policy.to_owned(),
-            aside,
-        };
+        let guard = Self { policy: policy.to_owned(), aside };
         let script = format!("#!/bin/sh\n# {MARK}\nexit 101\n");
         std::fs::write(policy, script).context("cannot write policy-rc.d")?;
         std::fs::set_permissions(policy, Permissions::from_mode(0o755))?;
@@ -146,11 +124,7 @@ mod tests {
 
         std::fs::write(&policy, "theirs").unwrap();
         let guard = NoServices::put_at(&policy).unwrap();
-        assert!(
-            std::fs::read_to_string(&policy)
-                .unwrap()
-                .contains("exit 101")
-        );
+        assert!(std::fs::read_to_string(&policy).unwrap().contains("exit 101"));
         std::mem::forget(guard);
         // After a crash the next run restores what it finds aside.
         drop(NoServices::put_at(&policy).unwrap());

@@ -9,42 +9,18 @@ pub(crate) struct Need {
 }
 
 const fn need(program: &'static str, package: &'static str, why: &'static str) -> Need {
-    Need {
-        program,
-        package,
-        why,
-    }
+    Need { program, package, why }
 }
 
 pub(crate) const NEEDS: [Need; 17] = [
-    need(
-        "dockerd",
-        "docker.io",
-        "containers of the tests and the lab",
-    ),
+    need("dockerd", "docker.io", "containers of the tests and the lab"),
     need("containerd", "containerd", "the engine below docker"),
     need("runc", "runc", "containers without an engine"),
-    need(
-        "nginx",
-        "nginx-light",
-        "the server in the container of the scene",
-    ),
-    need(
-        "busybox",
-        "busybox-static",
-        "the root file system of the lab's containers",
-    ),
-    need(
-        "ip",
-        "iproute2",
-        "addresses and links to compare with; the lab's network",
-    ),
+    need("nginx", "nginx-light", "the server in the container of the scene"),
+    need("busybox", "busybox-static", "the root file system of the lab's containers"),
+    need("ip", "iproute2", "addresses and links to compare with; the lab's network"),
     need("iptables", "iptables", "dockerd does not start without it"),
-    need(
-        "nsenter",
-        "util-linux",
-        "to compare with, like unshare, lsns and findmnt",
-    ),
+    need("nsenter", "util-linux", "to compare with, like unshare, lsns and findmnt"),
     need("script", "bsdutils", "a terminal for tests of terminals"),
     need("ps", "procps", "processes to compare with"),
     need("newuidmap", "uidmap", "user namespaces with a range of ids"),
@@ -58,8 +34,5 @@ pub(crate) const NEEDS: [Need; 17] = [
 
 /// What is not installed.
 pub(crate) fn missing() -> Vec<&'static Need> {
-    NEEDS
-        .iter()
-        .filter(|need| crate::run::find(need.program).is_none())
-        .collect()
+    NEEDS.iter().filter(|need| crate::run::find(need.program).is_none()).collect()
 }

@@ -23,11 +23,13 @@ impl Started {
     pub(crate) fn of(what: &str, pid: i32) -> Result<Self> {
         let start_ticks = start_ticks(pid).with_context(|| format!("{what}: pid {pid} is gone"))?;
         let what = what.to_owned();
-        Ok(Self {
-            what,
-            pid,
-            start_ticks,
-        })
+        Ok(Self { what, pid, start_ticks })
+    }
+
+    /// No process at all.
+    pub(crate) fn none() -> Self {
+        let what = String::new();
+        Self { what, pid: 0, start_ticks: 0 }
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -39,10 +41,7 @@ impl Started {
         let Some(pidfd) = self.pin() else {
             return true;
         };
-        for (signal, time) in [
-            (Signal::TERM, grace),
-            (Signal::KILL, Duration::from_secs(10)),
-        ] {
+        for (signal, time) in [(Signal::TERM, grace), (Signal::KILL, Duration::from_secs(10))] {
             if pidfd_send_signal(&pidfd, signal).is_err() || ended_within(&pidfd, time) {
                 return true;
             }
@@ -92,9 +91,26 @@ pub(crate) fn all() -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
     };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The children of a process.
+pub(crate) fn children(parent: i32) -> Vec<i32> {
+    let is_child = |pid: &i32| {
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok();
+        let stat = stat.and_then(|stat| nsx::sys::proc::stat::parse(&stat));
+        stat.and_then(|stat| stat.parent).is_some_and(|of| of.number().cast_signed() == parent)
+    };
+    all().into_iter().filter(is_child).collect()
+}
+
+/// Whether any process is in a namespace, spelled as its link in `/proc/PID/ns`.
+pub(crate) fn is_in(namespace: &str) -> bool {
+    let kind = namespace.split(':').next().unwrap_or_default();
+    all().into_iter().any(|pid| {
+        let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}"));
+        link.is_ok_and(|link| link.to_str() == Some(namespace))
+    })
 }
 
 /// The arguments of a process; empty if it is gone.
@@ -110,10 +126,7 @@ mod tests {
 
     #[test]
     fn a_child_is_ended_and_a_reused_number_is_left_alone() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("1000")
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let started = Started::of("sleep", child.id().cast_signed()).unwrap();
         let mut other = started.clone();
         other.start_ticks += 1;

@@ -15,12 +15,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         .with_context(|| format!("cannot start {}", shown(command)))?;
     if !done.status.success() {
         let errors = String::from_utf8_lossy(&done.stderr);
-        bail!(
-            "{} ended with {}: {}",
-            shown(command),
-            done.status,
-            errors.trim()
-        );
+        bail!("{} ended with {}: {}", shown(command), done.status, errors.trim());
     }
     let text = String::from_utf8_lossy(&done.stdout);
     Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
@@ -29,9 +24,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// Runs a program that must succeed, with our own standard streams.
 pub(crate) fn visibly(command: &mut Command) -> Result<()> {
     say::note(format_args!("+ {}", shown(command)));
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", shown(command));
     }
@@ -70,8 +63,7 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
 /// Whether a file could be executed.
 pub(crate) fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata()
-        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
 pub(crate) fn is_root() -> bool {
@@ -97,9 +89,7 @@ impl Phases {
                 self.done.push(name.to_owned());
             }
             Err(error) => {
-                say::note(format_args!(
-                    "== {name}: FAILED after {seconds:.1} s: {error:#}"
-                ));
+                say::note(format_args!("== {name}: FAILED after {seconds:.1} s: {error:#}"));
                 self.failed.push(name.to_owned());
             }
         }

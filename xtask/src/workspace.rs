@@ -50,10 +50,7 @@ impl Release {
         metadata.args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
         let metadata: serde_json::Value = serde_json::from_str(&crate::run::output(&mut metadata)?)
             .context("cargo metadata printed no JSON")?;
-        let Some(target) = metadata
-            .get("target_directory")
-            .and_then(|dir| dir.as_str())
-        else {
+        let Some(target) = metadata.get("target_directory").and_then(|dir| dir.as_str()) else {
             bail!("cargo metadata names no target directory");
         };
         let programs = Path::new(target).join(&triple).join("release");

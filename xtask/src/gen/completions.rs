@@ -19,9 +19,7 @@ pub(super) fn generate(tree: &Command, files: &mut Files) -> Result<()> {
 /// The tree with what the scripts should offer: no hidden options, no `help` command, and a hint
 /// of what a value is. A container's name goes by the hint of a host's name.
 fn prepared(command: &Command) -> Command {
-    let arguments = command
-        .get_arguments()
-        .filter(|argument| !argument.is_hide_set());
+    let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
     let arguments = arguments.map(|argument| match value(argument) {
         Some("TARGET") => argument.clone().value_hint(ValueHint::Hostname),
         Some("PROGRAM") => argument.clone().value_hint(ValueHint::CommandWithArguments),
@@ -29,10 +27,7 @@ fn prepared(command: &Command) -> Command {
         Some(_) => argument.clone().value_hint(ValueHint::Other),
         None => argument.clone(),
     });
-    let name = COMMANDS
-        .into_iter()
-        .find(|name| *name == command.get_name())
-        .unwrap_or("nsx");
+    let name = COMMANDS.into_iter().find(|name| *name == command.get_name()).unwrap_or("nsx");
     Command::new(name)
         .about(command.get_about().cloned().unwrap_or_default())
         .version(env!("CARGO_PKG_VERSION"))
@@ -46,35 +41,24 @@ fn value(argument: &Arg) -> Option<&str> {
     if !argument.get_action().takes_values() {
         return None;
     }
-    argument
-        .get_value_names()?
-        .first()
-        .map(|name| name.as_str())
+    argument.get_value_names()?.first().map(|name| name.as_str())
 }
 
 fn script(tree: &Command, shell: Shell) -> Result<String> {
     let mut bytes = Vec::new();
     render(shell, &mut tree.clone(), "nsx", &mut bytes);
     let text = String::from_utf8(bytes).context("clap_complete wrote no UTF-8")?;
-    Ok(text
-        .lines()
-        .map(|line| line.trim_end().to_owned() + "\n")
-        .collect())
+    Ok(text.lines().map(|line| line.trim_end().to_owned() + "\n").collect())
 }
 
 /// Replaces what must be there: a changed clap_complete is noticed here, not by a user.
 fn replaced(text: &str, from: &str, to: &str) -> Result<String> {
-    ensure!(
-        text.contains(from),
-        "clap_complete no longer writes {from:?}"
-    );
+    ensure!(text.contains(from), "clap_complete no longer writes {from:?}");
     Ok(text.replace(from, to))
 }
 
 fn programs(separator: &str) -> String {
-    COMMANDS
-        .map(|command| format!("nsx-{command}"))
-        .join(separator)
+    COMMANDS.map(|command| format!("nsx-{command}")).join(separator)
 }
 
 const BASH: &str = include_str!("shells/completions.bash");
@@ -82,9 +66,7 @@ const BASH: &str = include_str!("shells/completions.bash");
 /// clap_complete's function answers for options; ours decides what the word is.
 fn bash(tree: &Command) -> Result<String> {
     let text = script(tree, Shell::Bash)?;
-    let end = text
-        .find("\nif [[ \"${BASH_VERSINFO[0]}\" -eq 4")
-        .context("no registration")?;
+    let end = text.find("\nif [[ \"${BASH_VERSINFO[0]}\" -eq 4").context("no registration")?;
     let generated = text.get(..end).unwrap_or_default();
     let generated = replaced(generated, "_nsx() {", "_nsx_options() {")?;
     let mut cases = String::new();
@@ -98,9 +80,7 @@ fn bash(tree: &Command) -> Result<String> {
             long.extend(argument.get_long().map(|name| format!("--{name}")));
             short.extend(argument.get_short());
         }
-        let runs = command
-            .get_positionals()
-            .any(|argument| value(argument) == Some("PROGRAM"));
+        let runs = command.get_positionals().any(|argument| value(argument) == Some("PROGRAM"));
         let kind = if runs { "program" } else { "target" };
         let _ = writeln!(
             cases,
@@ -110,10 +90,7 @@ fn bash(tree: &Command) -> Result<String> {
         );
     }
     let ours = replaced(BASH, "@CASES@\n", &cases)?;
-    Ok(format!(
-        "{generated}\n{}",
-        replaced(&ours, "@PROGRAMS@", &programs(" "))?
-    ))
+    Ok(format!("{generated}\n{}", replaced(&ours, "@PROGRAMS@", &programs(" "))?))
 }
 
 const ZSH_TARGETS: &str = r#"
@@ -135,22 +112,10 @@ const ZSH_START: &str = r#"_nsx() {
 
 fn zsh(tree: &Command) -> Result<String> {
     let text = script(tree, Shell::Zsh)?;
-    let text = replaced(
-        &text,
-        "#compdef nsx\n",
-        &format!("#compdef nsx {}\n", programs(" ")),
-    )?;
-    let text = replaced(
-        &text,
-        "\n_nsx() {\n",
-        &format!("{ZSH_TARGETS}\n{ZSH_START}"),
-    )?;
+    let text = replaced(&text, "#compdef nsx\n", &format!("#compdef nsx {}\n", programs(" ")))?;
+    let text = replaced(&text, "\n_nsx() {\n", &format!("{ZSH_TARGETS}\n{ZSH_START}"))?;
     let text = replaced(&text, ":_hosts'", ":_nsx_targets'")?;
-    replaced(
-        &text,
-        "    compdef _nsx nsx\n",
-        &format!("    compdef _nsx nsx {}\n", programs(" ")),
-    )
+    replaced(&text, "    compdef _nsx nsx\n", &format!("    compdef _nsx nsx {}\n", programs(" ")))
 }
 
 const FISH_HELPERS: &str = "
@@ -196,10 +161,7 @@ fn fish(tree: &Command) -> Result<String> {
 /// ` -t --target …`: the options that are followed by a value.
 fn with_values(command: &Command) -> String {
     let mut out = String::new();
-    for argument in command
-        .get_arguments()
-        .filter(|argument| !argument.is_positional())
-    {
+    for argument in command.get_arguments().filter(|argument| !argument.is_positional()) {
         if argument.get_action().takes_values() {
             let short = argument.get_short().map(|name| format!(" -{name}"));
             let long = argument.get_long().map(|name| format!(" --{name}"));

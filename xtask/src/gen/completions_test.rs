@@ -7,11 +7,7 @@ use std::process::Command;
 
 /// What must be among the offers, and what must not.
 const CASES: [(&str, &[&str], &[&str]); 14] = [
-    (
-        "nsx ",
-        &["ps", "inspect", "enter", "spawn"],
-        &["help", "web"],
-    ),
+    ("nsx ", &["ps", "inspect", "enter", "spawn"], &["help", "web"]),
     ("nsx inspect ", &["web", "db", "4242"], &["ps"]),
     ("nsx inspect w", &["web"], &["db"]),
     ("nsx-inspect w", &["web"], &["db"]),
@@ -23,16 +19,8 @@ const CASES: [(&str, &[&str], &[&str]); 14] = [
     ("nsx-enter --target w", &["web"], &["db"]),
     ("nsx-enter --target=w", &["web"], &["db"]),
     ("nsx enter -t web --dr", &["--dry-run"], &["web"]),
-    (
-        "nsx enter -t web -n nsx-probe-p",
-        &["nsx-probe-program"],
-        &["web"],
-    ),
-    (
-        "nsx-spawn --newpid nsx-probe-p",
-        &["nsx-probe-program"],
-        &[],
-    ),
+    ("nsx enter -t web -n nsx-probe-p", &["nsx-probe-program"], &["web"]),
+    ("nsx-spawn --newpid nsx-probe-p", &["nsx-probe-program"], &[]),
 ];
 
 #[test]
@@ -63,10 +51,7 @@ fn completes(shell: &str, options: &[&str]) {
         std::fs::write(&file, text).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
-    stub(
-        "nsx",
-        "#!/bin/sh\n[ \"$*\" = 'ps -q' ] && printf '%s\\n' web db 4242\n",
-    );
+    stub("nsx", "#!/bin/sh\n[ \"$*\" = 'ps -q' ] && printf '%s\\n' web db 4242\n");
     stub("nsx-probe-program", "#!/bin/sh\n");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gen/shells");
     std::fs::copy(scripts.join("zshrc"), dir.path().join(".zshrc")).unwrap();
@@ -84,16 +69,11 @@ fn completes(shell: &str, options: &[&str]) {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     for (line, expected, unwanted) in CASES {
-        let answer = text
-            .lines()
-            .find_map(|answer| answer.strip_prefix(line)?.strip_prefix(" =>"));
+        let answer = text.lines().find_map(|answer| answer.strip_prefix(line)?.strip_prefix(" =>"));
         let answer = answer.unwrap_or_else(|| panic!("{shell}: no answer to {line:?}: {output:?}"));
         let offers: Vec<_> = answer.split_whitespace().collect();
         for word in expected {
-            assert!(
-                offers.contains(word),
-                "{shell}: {line:?} offers {offers:?}, not {word}"
-            );
+            assert!(offers.contains(word), "{shell}: {line:?} offers {offers:?}, not {word}");
         }
         for word in unwanted {
             assert!(!offers.contains(word), "{shell}: {line:?} offers {word}");

@@ -19,11 +19,7 @@ pub(super) fn generate(tree: &clap::Command, files: &mut Files) -> Result<()> {
     };
     add("nsx", tree)?;
     for name in ["enter", "spawn"] {
-        add(
-            name,
-            tree.find_subcommand(name)
-                .with_context(|| format!("no command {name}"))?,
-        )?;
+        add(name, tree.find_subcommand(name).with_context(|| format!("no command {name}"))?)?;
     }
     Ok(())
 }
@@ -34,12 +30,7 @@ fn wrapped(text: &str) -> String {
     for line in text.lines() {
         let indent = field(line);
         let mut column = 0;
-        for (nth, word) in line
-            .get(indent..)
-            .unwrap_or_default()
-            .split(' ')
-            .enumerate()
-        {
+        for (nth, word) in line.get(indent..).unwrap_or_default().split(' ').enumerate() {
             if nth == 0 {
                 out.push_str(line.get(..indent).unwrap_or_default());
                 column = indent;
@@ -73,20 +64,12 @@ mod tests {
     #[test]
     fn long_lines_go_on_below_their_field() {
         let help = "word ".repeat(16);
-        let text = wrapped(&format!(
-            "  -a, --all  {help}\nshort\n\n{}",
-            help.trim_end()
-        ));
+        let text = wrapped(&format!("  -a, --all  {help}\nshort\n\n{}", help.trim_end()));
         let lines: Vec<_> = text.lines().collect();
         assert!(lines.iter().all(|line| line.len() <= WIDTH));
         assert!(lines[0].starts_with("  -a, --all  word"));
         assert!(lines[1].starts_with("             word"));
         assert_eq!(lines[2..4], ["short", ""]);
-        assert_eq!(
-            text.split_whitespace()
-                .filter(|word| *word == "word")
-                .count(),
-            32
-        );
+        assert_eq!(text.split_whitespace().filter(|word| *word == "word").count(), 32);
     }
 }

@@ -31,64 +31,39 @@ pub(super) fn generate(tree: &clap::Command, files: &mut Files) -> Result<()> {
 }
 
 fn shipped(tree: &clap::Command) -> impl Iterator<Item = &clap::Command> {
-    tree.get_subcommands()
-        .filter(|command| command.get_name() != "help")
+    tree.get_subcommands().filter(|command| command.get_name() != "help")
 }
 
 fn page(name: &str, command: &clap::Command) -> Result<String> {
     let man = Man::new(command.clone());
     let hand_written = hand_written(&format!("{name}.1"))?;
-    let written = |heading: &str| {
-        hand_written
-            .iter()
-            .find(|section| section.heading == heading)
-    };
-    let about = command
-        .get_about()
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let written = |heading: &str| hand_written.iter().find(|section| section.heading == heading);
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let about = about.trim_end_matches('.');
 
     let mut out = title(name, 1, "User Commands");
-    append(
-        &mut out,
-        "NAME",
-        &format!("{} \\- {}\n", escaped(name), escaped(&lowered(about))),
-    );
+    append(&mut out, "NAME", &format!("{} \\- {}\n", escaped(name), escaped(&lowered(about))));
     match written("SYNOPSIS") {
         Some(section) => append(&mut out, "SYNOPSIS", &section.body),
         None => append(&mut out, "SYNOPSIS", &synopsis(name, command)),
     }
     let description = rendered(|to| man.render_description_section(to))?;
-    let description = description
-        .strip_prefix(".SH DESCRIPTION\n")
-        .unwrap_or(&description);
+    let description = description.strip_prefix(".SH DESCRIPTION\n").unwrap_or(&description);
     append(&mut out, "DESCRIPTION", description);
     if let Some(section) = written("DESCRIPTION") {
-        let separator = if section.body.starts_with('.') {
-            ""
-        } else {
-            ".PP\n"
-        };
+        let separator = if section.body.starts_with('.') { "" } else { ".PP\n" };
         let _ = write!(out, "{separator}{}", section.body);
     }
     if shipped(command).next().is_some() {
         let mut commands = String::new();
         for command in shipped(command) {
-            let about = command
-                .get_about()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
             let name = escaped(&format!("nsx-{}", command.get_name()));
             let _ = writeln!(commands, ".TP\n\\fB{name}\\fR(1)\n{}", escaped(&about));
         }
         append(&mut out, "COMMANDS", &commands);
     }
-    append(
-        &mut out,
-        "OPTIONS",
-        &options(&rendered(|to| man.render_options_section(to))?),
-    );
+    append(&mut out, "OPTIONS", &options(&rendered(|to| man.render_options_section(to))?));
     for section in &hand_written {
         if !GIVEN.contains(&section.heading.as_str()) {
             append(&mut out, &section.heading, &section.body);
@@ -116,18 +91,10 @@ fn append(out: &mut String, heading: &str, body: &str) {
 fn synopsis(name: &str, command: &clap::Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let front = name.replacen('-', " ", 1);
-    let arguments = usage
-        .strip_prefix("Usage: ")
-        .and_then(|usage| usage.strip_prefix(&front));
+    let arguments = usage.strip_prefix("Usage: ").and_then(|usage| usage.strip_prefix(&front));
     let arguments = escaped(arguments.unwrap_or_default().trim());
-    let forms = if front == name {
-        vec![front]
-    } else {
-        vec![front, name.to_owned()]
-    };
-    let forms = forms
-        .iter()
-        .map(|form| format!("\\fB{}\\fR {arguments}\n", escaped(form)));
+    let forms = if front == name { vec![front] } else { vec![front, name.to_owned()] };
+    let forms = forms.iter().map(|form| format!("\\fB{}\\fR {arguments}\n", escaped(form)));
     forms.collect::<Vec<_>>().join(".br\n")
 }
 
@@ -154,8 +121,7 @@ fn options(section: &str) -> String {
             }
         }
     }
-    out.replace(".br\n\n.br\n", ".br\n")
-        .replace("\\*(Aq", "\\(aq")
+    out.replace(".br\n\n.br\n", ".br\n").replace("\\*(Aq", "\\(aq")
 }
 
 fn rendered(render: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Result<String> {
@@ -164,10 +130,7 @@ fn rendered(render: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Result<
     let text = String::from_utf8(bytes).context("clap_mangen wrote no UTF-8")?;
     // Its preamble defines a string for the apostrophe, which we spell out.
     let start = text.find(".SH").unwrap_or_default();
-    Ok(text
-        .get(start..)
-        .unwrap_or_default()
-        .replace("\\*(Aq", "\\(aq"))
+    Ok(text.get(start..).unwrap_or_default().replace("\\*(Aq", "\\(aq"))
 }
 
 /// A sentence without its capital, unless the first word is a name.
@@ -193,10 +156,7 @@ pub(crate) fn pages() -> Result<Vec<PathBuf>> {
     let mut pages = Vec::new();
     for entry in std::fs::read_dir(workspace::root().join("man")).context("man")? {
         let file = entry?.path();
-        if matches!(
-            file.extension().and_then(|ending| ending.to_str()),
-            Some("1" | "7")
-        ) {
+        if matches!(file.extension().and_then(|ending| ending.to_str()), Some("1" | "7")) {
             pages.push(file);
         }
     }
@@ -206,10 +166,8 @@ pub(crate) fn pages() -> Result<Vec<PathBuf>> {
 
 /// Has mandoc read every page.
 pub(crate) fn lint(mandoc: &Path) -> Result<()> {
-    let done = Command::new(mandoc)
-        .args(["-T", "lint", "-W", "warning"])
-        .args(pages()?)
-        .output()?;
+    let done =
+        Command::new(mandoc).args(["-T", "lint", "-W", "warning"]).args(pages()?).output()?;
     if !done.status.success() {
         bail!("mandoc: {}", String::from_utf8_lossy(&done.stdout).trim());
     }

@@ -23,10 +23,7 @@ pub(super) fn sections(markdown: &str) -> Vec<Section> {
             lines.push(line);
         }
     }
-    let section = |(heading, lines): (String, Vec<&str>)| Section {
-        heading,
-        body: body(&lines),
-    };
+    let section = |(heading, lines): (String, Vec<&str>)| Section { heading, body: body(&lines) };
     found.into_iter().map(section).collect()
 }
 
@@ -47,11 +44,7 @@ fn body(lines: &[&str]) -> String {
     while let Some(line) = rest.next() {
         if let (true, Some(code)) = (state != State::Text, line.strip_prefix("    ")) {
             if state != State::Code {
-                out.push_str(if within_item {
-                    ".IP\n.nf\n"
-                } else {
-                    ".PP\n.RS 4\n.nf\n"
-                });
+                out.push_str(if within_item { ".IP\n.nf\n" } else { ".PP\n.RS 4\n.nf\n" });
             }
             state = State::Code;
             let _ = writeln!(out, "{}", guarded(&escaped(code)));
@@ -138,11 +131,7 @@ fn inline(text: &str) -> String {
 
 /// Keeps a leading control character from being one.
 fn guarded(line: &str) -> String {
-    if line.starts_with(['.', '\'']) {
-        format!("\\&{line}")
-    } else {
-        line.to_owned()
-    }
+    if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() }
 }
 
 /// Characters that roff would change, as what stands for them.
@@ -179,11 +168,8 @@ mod tests {
     #[test]
     fn headings_split_a_text() {
         let all = sections("dropped\n## EXIT STATUS\none\n## FILES\n\ntwo\n");
-        let expected =
-            [("EXIT STATUS", "one\n"), ("FILES", "two\n")].map(|(heading, body)| Section {
-                heading: heading.into(),
-                body: body.into(),
-            });
+        let expected = [("EXIT STATUS", "one\n"), ("FILES", "two\n")]
+            .map(|(heading, body)| Section { heading: heading.into(), body: body.into() });
         assert_eq!(all, expected);
     }
 
@@ -192,14 +178,8 @@ mod tests {
         assert_eq!(only(".so /etc/passwd"), "\\&.so /etc/passwd\n");
         assert_eq!(only("'br"), "\\(aqbr\n");
         assert_eq!(only(r"\fB and \x1b, a-b"), "\\efB and \\ex1b, a\\-b\n");
-        assert_eq!(
-            only("    .ls\n    \\n"),
-            ".RS 4\n.nf\n\\&.ls\n\\en\n.fi\n.RE\n"
-        );
-        assert_eq!(
-            only("caf\u{e9} ~ ^ \u{2192}"),
-            "caf\\[u00E9] \\(ti \\(ha \\[u2192]\n"
-        );
+        assert_eq!(only("    .ls\n    \\n"), ".RS 4\n.nf\n\\&.ls\n\\en\n.fi\n.RE\n");
+        assert_eq!(only("caf\u{e9} ~ ^ \u{2192}"), "caf\\[u00E9] \\(ti \\(ha \\[u2192]\n");
     }
 
     #[test]

@@ -48,10 +48,7 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
     let mut import = client(lab);
     let import = import.args(["import", "-", IMAGE]).stdin(packed).output()?;
     if !import.status.success() {
-        bail!(
-            "docker import: {}",
-            String::from_utf8_lossy(&import.stderr).trim()
-        );
+        bail!("docker import: {}", String::from_utf8_lossy(&import.stderr).trim());
     }
     run_container(lab, NAME)
 }
@@ -59,15 +56,8 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
 fn start(lab: &mut Lab, dir: &Path) -> Result<()> {
     let log = File::create(dir.join("log"))?;
     let mut daemon = Command::new("unshare");
-    daemon
-        .args(["--net", "--", "sh", "-euc", START, DAEMON])
-        .arg(dir)
-        .current_dir(dir);
-    daemon
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .process_group(0);
+    daemon.args(["--net", "--", "sh", "-euc", START, DAEMON]).arg(dir).current_dir(dir);
+    daemon.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
     let child = daemon.spawn().context("unshare")?;
     lab.record.engine = Some(Started::of("dockerd", child.id().cast_signed())?);
     lab.save()?;
@@ -76,10 +66,7 @@ fn start(lab: &mut Lab, dir: &Path) -> Result<()> {
         let running = lab.record.engine.as_ref().is_some_and(Started::is_running);
         if !running || start.elapsed() > Duration::from_secs(60) {
             let said = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
-            bail!(
-                "dockerd does not answer; it said last: {}",
-                said.lines().last().unwrap_or("")
-            );
+            bail!("dockerd does not answer; it said last: {}", said.lines().last().unwrap_or(""));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -88,38 +75,20 @@ fn start(lab: &mut Lab, dir: &Path) -> Result<()> {
 
 /// Starts one more container.
 pub(crate) fn run_container(lab: &mut Lab, name: &str) -> Result<()> {
-    let args = [
-        "run",
-        "-d",
-        "--memory",
-        "64m",
-        "--name",
-        name,
-        IMAGE,
-        "/bin/sleep",
-        "100000",
-    ];
+    let args = ["run", "-d", "--memory", "64m", "--name", name, IMAGE, "/bin/sleep", "100000"];
     run::output(client(lab).args(args))?;
     let pid = run::output(client(lab).args(["inspect", "-f", "{{.State.Pid}}", name]))?;
     let init = Started::of(name, pid.parse()?)?;
     let name = name.to_owned();
-    lab.remember(Container {
-        runtime: Runtime::Docker,
-        name,
-        init,
-    })
+    lab.remember(Container { runtime: Runtime::Docker, name, init })
 }
 
 /// The client, talking to the lab's daemon and with no configuration of the user's.
 pub(crate) fn client(lab: &Lab) -> Command {
     let dir = lab.below(Runtime::Docker);
     let mut client = run::plain(CLIENT);
-    client
-        .arg("--host")
-        .arg(format!("unix://{}", dir.join("sock").display()));
-    client
-        .env("DOCKER_CONFIG", &dir)
-        .env_remove("DOCKER_CONTEXT");
+    client.arg("--host").arg(format!("unix://{}", dir.join("sock").display()));
+    client.env("DOCKER_CONFIG", &dir).env_remove("DOCKER_CONTEXT");
     client
 }
 
@@ -129,10 +98,7 @@ pub(super) fn clear(lab: &mut Lab) -> Result<()> {
     if !dir.exists() {
         return Ok(());
     }
-    let cgroups: Vec<PathBuf> = ids(&dir)
-        .iter()
-        .flat_map(|id| traces::cgroups_named(id))
-        .collect();
+    let cgroups: Vec<PathBuf> = ids(&dir).iter().flat_map(|id| traces::cgroups_named(id)).collect();
     let sockets = shim_sockets(&dir);
     let engines = || {
         let pids = process::all().into_iter();
@@ -162,13 +128,8 @@ pub(super) fn clear(lab: &mut Lab) -> Result<()> {
 
 /// The ids of all containers, from the daemon's files.
 fn ids(dir: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(dir.join("data/containers"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect()
+    let entries = std::fs::read_dir(dir.join("data/containers")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// The sockets of the shims, which containerd puts into /run/containerd/s.
@@ -176,9 +137,7 @@ fn shim_sockets(dir: &Path) -> Vec<PathBuf> {
     let tasks = dir.join("run/containerd/daemon/io.containerd.runtime.v2.task/moby");
     let entries = std::fs::read_dir(tasks).into_iter().flatten().flatten();
     let addresses = entries.filter_map(|e| std::fs::read_to_string(e.path().join("address")).ok());
-    addresses
-        .filter_map(|text| text.trim().strip_prefix("unix://").map(PathBuf::from))
-        .collect()
+    addresses.filter_map(|text| text.trim().strip_prefix("unix://").map(PathBuf::from)).collect()
 }
 
 /// Whether a command line is that of an engine's program working in `dir`.
@@ -186,10 +145,7 @@ fn belongs(arguments: &[String], dir: &Path) -> bool {
     let Some((program, rest)) = arguments.split_first() else {
         return false;
     };
-    let name = Path::new(program)
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
+    let name = Path::new(program).file_name().unwrap_or_default().to_string_lossy();
     let known = ["dockerd", "containerd", "runc", "docker-proxy"].contains(&&*name)
         || name.starts_with("containerd-shim");
     let within =
@@ -206,19 +162,10 @@ mod tests {
         let dir = Path::new("/tmp/lab/docker");
         let line = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         for (text, expected) in [
-            (
-                "/usr/bin/containerd --config /tmp/lab/docker/run/containerd/containerd.toml",
-                true,
-            ),
-            (
-                "containerd-shim-runc-v2 -address /tmp/lab/docker/run/containerd/c.sock",
-                true,
-            ),
+            ("/usr/bin/containerd --config /tmp/lab/docker/run/containerd/containerd.toml", true),
+            ("containerd-shim-runc-v2 -address /tmp/lab/docker/run/containerd/c.sock", true),
             ("/usr/sbin/dockerd --host unix:///tmp/lab/docker/sock", true),
-            (
-                "/usr/sbin/dockerd --host unix:///tmp/lab/docker2/sock",
-                false,
-            ),
+            ("/usr/sbin/dockerd --host unix:///tmp/lab/docker2/sock", false),
             ("vi /tmp/lab/docker/log", false),
             ("/usr/bin/dockerd", false),
         ] {

@@ -10,6 +10,8 @@ mod rootfs;
 mod runc;
 mod traces;
 
+pub(crate) use traces::cgroups_named;
+
 use crate::process::Started;
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
@@ -24,12 +26,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Action,
     /// Where everything is kept; short, because the engines put sockets into it
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        default_value = "/tmp/nsx-lab"
-    )]
+    #[arg(long, global = true, value_name = "DIR", default_value = "/tmp/nsx-lab")]
     dir: PathBuf,
 }
 
@@ -113,10 +110,7 @@ impl Lab {
             return Ok(lab);
         }
         std::fs::create_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let record = Record {
-            absent_before: traces::absent(),
-            ..Record::default()
-        };
+        let record = Record { absent_before: traces::absent(), ..Record::default() };
         let dir = dir.canonicalize()?;
         let lab = Self { dir, record };
         lab.save()?;
@@ -135,10 +129,7 @@ impl Lab {
 
     /// Starts the container of a runtime; takes down what a failed start leaves.
     pub(crate) fn up(&mut self, runtime: Runtime) -> Result<()> {
-        if self
-            .containers(runtime)
-            .any(|container| container.init.is_running())
-        {
+        if self.containers(runtime).any(|container| container.init.is_running()) {
             return Ok(());
         }
         self.clear(runtime)?;
@@ -176,20 +167,14 @@ impl Lab {
             std::fs::remove_dir_all(&below)
                 .with_context(|| format!("cannot remove {}", below.display()))?;
         }
-        self.record
-            .containers
-            .retain(|container| container.runtime != runtime);
+        self.record.containers.retain(|container| container.runtime != runtime);
         self.save()
     }
 
     fn list(&self, runtimes: &[Runtime]) {
         for container in &self.record.containers {
             if runtimes.contains(&container.runtime) {
-                let Container {
-                    runtime,
-                    name,
-                    init,
-                } = container;
+                let Container { runtime, name, init } = container;
                 let state = if init.is_running() { "running" } else { "gone" };
                 say::line(format_args!("{runtime}\t{name}\t{}\t{state}", init.pid));
             }

@@ -9,11 +9,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn unmount_below(dir: &Path) -> Result<()> {
     // A mount may uncover another one at the same place.
     for _ in 0..100 {
-        let Some(mount) = points()?
-            .into_iter()
-            .rev()
-            .find(|point| point.starts_with(dir))
-        else {
+        let Some(mount) = points()?.into_iter().rev().find(|point| point.starts_with(dir)) else {
             return Ok(());
         };
         if unmount(&mount, UnmountFlags::empty()).is_err() {
@@ -26,9 +22,7 @@ pub(super) fn unmount_below(dir: &Path) -> Result<()> {
 /// Mount points in the order of mounting.
 fn points() -> Result<Vec<PathBuf>> {
     let bytes = std::fs::read("/proc/self/mountinfo")?;
-    let lines = bytes
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     Ok(lines.filter_map(point).collect())
 }
 
@@ -64,9 +58,6 @@ mod tests {
     #[test]
     fn a_point_with_a_space() {
         let line = br"1 2 3:4 / /tmp/a\040b\134c rw shared:1 - ext4 /dev/vda rw";
-        assert_eq!(
-            super::point(line).unwrap(),
-            std::path::Path::new(r"/tmp/a b\c")
-        );
+        assert_eq!(super::point(line).unwrap(), std::path::Path::new(r"/tmp/a b\c"));
     }
 }

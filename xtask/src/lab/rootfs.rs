@@ -10,14 +10,9 @@ use std::process::Command;
 pub(super) fn make(dir: &Path) -> Result<()> {
     let busybox = run::find("busybox").context("busybox is missing (package busybox-static)")?;
     if needs_loader(&busybox)? {
-        bail!(
-            "{} is not static: install busybox-static instead of busybox",
-            busybox.display()
-        );
+        bail!("{} is not static: install busybox-static instead of busybox", busybox.display());
     }
-    for sub in [
-        "bin", "etc", "proc", "sys", "dev", "run", "tmp", "root", "var",
-    ] {
+    for sub in ["bin", "etc", "proc", "sys", "dev", "run", "tmp", "root", "var"] {
         std::fs::create_dir_all(dir.join(sub))?;
     }
     std::fs::copy(&busybox, dir.join("bin/busybox"))?;
@@ -32,10 +27,6 @@ pub(super) fn make(dir: &Path) -> Result<()> {
 
 /// Whether a program names a dynamic loader, which would be missing inside.
 fn needs_loader(program: &Path) -> Result<bool> {
-    let said = Command::new("ldd")
-        .arg(program)
-        .env("LC_ALL", "C")
-        .output()
-        .context("ldd")?;
+    let said = Command::new("ldd").arg(program).env("LC_ALL", "C").output().context("ldd")?;
     Ok(said.status.success() && !String::from_utf8_lossy(&said.stdout).contains("statically"))
 }

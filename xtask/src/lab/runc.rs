@@ -21,28 +21,16 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
     let log = File::create(bundle.join("log"))?;
     let pid_file = bundle.join("pid");
     let mut command = Command::new(&runc);
-    command
-        .args(["run", "-d", "-b"])
-        .arg(&bundle)
-        .arg("--pid-file")
-        .arg(&pid_file)
-        .arg(NAME);
+    command.args(["run", "-d", "-b"]).arg(&bundle).arg("--pid-file").arg(&pid_file).arg(NAME);
     // The container keeps these streams: a pipe would never close.
-    command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log);
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     if !command.status()?.success() {
         let said = std::fs::read_to_string(bundle.join("log")).unwrap_or_default();
         anyhow::bail!("runc: {}", said.trim());
     }
     let pid = std::fs::read_to_string(&pid_file)?.trim().parse()?;
     let init = Started::of(NAME, pid)?;
-    lab.remember(Container {
-        runtime: Runtime::Runc,
-        name: NAME.to_owned(),
-        init,
-    })
+    lab.remember(Container { runtime: Runtime::Runc, name: NAME.to_owned(), init })
 }
 
 /// What differs from `runc spec`: the program, no terminal, a writable root, and no rlimits, which
@@ -50,14 +38,9 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
 fn configure(file: &Path) -> Result<()> {
     let mut spec: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
     let spec_object = spec.as_object_mut().context("runc spec wrote no object")?;
-    spec_object.insert(
-        "root".to_owned(),
-        json!({ "path": "rootfs", "readonly": false }),
-    );
+    spec_object.insert("root".to_owned(), json!({ "path": "rootfs", "readonly": false }));
     spec_object.insert("hostname".to_owned(), json!(NAME));
-    let process = spec_object
-        .get_mut("process")
-        .and_then(Value::as_object_mut);
+    let process = spec_object.get_mut("process").and_then(Value::as_object_mut);
     let process = process.context("runc spec names no process")?;
     process.insert("terminal".to_owned(), json!(false));
     process.insert("args".to_owned(), json!(["/bin/sleep", "100000"]));

@@ -20,24 +20,15 @@ const MADE_BY_ENGINES: [&str; 10] = [
 
 /// The paths that do not exist yet.
 pub(super) fn absent() -> Vec<PathBuf> {
-    let parents = hierarchies()
-        .into_iter()
-        .map(|hierarchy| hierarchy.join("docker"));
+    let parents = hierarchies().into_iter().map(|hierarchy| hierarchy.join("docker"));
     let outside = MADE_BY_ENGINES.into_iter().map(PathBuf::from);
-    outside
-        .chain(parents)
-        .filter(|path| !path.exists())
-        .collect()
+    outside.chain(parents).filter(|path| !path.exists()).collect()
 }
 
 /// Removes files, and directories that are empty: what others put there in the meantime stays.
 pub(super) fn remove(paths: &[PathBuf]) {
     for path in paths {
-        let _ = if path.is_dir() {
-            std::fs::remove_dir(path)
-        } else {
-            std::fs::remove_file(path)
-        };
+        let _ = if path.is_dir() { std::fs::remove_dir(path) } else { std::fs::remove_file(path) };
     }
 }
 
@@ -55,7 +46,7 @@ fn hierarchies() -> Vec<PathBuf> {
 }
 
 /// The cgroups of that name, in every hierarchy.
-pub(super) fn cgroups_named(name: &str) -> Vec<PathBuf> {
+pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for hierarchy in hierarchies() {
         search(&hierarchy, name, &mut found);
