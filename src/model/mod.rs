@@ -9,3 +9,4 @@ pub mod namespace;
 pub mod network;
 pub mod process;
 pub mod text;
+pub mod uts;
