@@ -4,5 +4,6 @@
 #![allow(unsafe_code)]
 
 pub mod fork;
+pub mod netdev;
 pub mod nsfs;
 pub mod signal;
