@@ -8,9 +8,12 @@ mod addr;
 mod attribute;
 mod dump;
 mod link;
+mod loopback;
 mod message;
 mod network;
 mod route;
+
+pub use loopback::bring_loopback_up;
 
 use super::error::{Context, Problem, Result, SysError};
 use super::ns;
