@@ -83,7 +83,14 @@ fn title(report: &Inspection) -> String {
             let age = container.age_seconds.map(|age| format!(" {}", human::age(age)));
             parts.push(format!("{}{}", container.state.name(), age.unwrap_or_default()));
         }
-        None => parts.push(format!("{}   a process of the host", report.comm)),
+        None => {
+            parts.push(report.comm.to_string());
+            parts.push(match report.of_the_host {
+                Some(true) => "a process of the host".to_owned(),
+                Some(false) => "isolated".to_owned(),
+                None => "its isolation cannot be seen".to_owned(),
+            });
+        }
     }
     let inside = match report.pid_inside {
         Some(inside) if inside != report.pid => format!(" ({inside} inside)"),
