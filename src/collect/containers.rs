@@ -61,7 +61,10 @@ struct Group<'a> {
 fn group(scan: &Scan) -> HashMap<Key, Group<'_>> {
     let mut groups: HashMap<Key, Group<'_>> = HashMap::new();
     for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
-        let recognised = recognise::cgroup(process.cgroup.as_bytes());
+        // A service with a pid namespace is more than a service: something it runs isolates itself.
+        let own_pids = scan.host.differing(&process.namespaces).has(Kind::Pid);
+        let recognised = recognise::cgroup(process.cgroup.as_bytes())
+            .filter(|found| !found.is_host_service() || !own_pids);
         let key = key_of(process, recognised.as_ref(), scan);
         match groups.entry(key) {
             std::collections::hash_map::Entry::Vacant(slot) => {

@@ -66,7 +66,7 @@ fn enter(context: &Context, args: Args) -> Result<u8, Failure> {
     let pidfd = target.handle.into_pidfd()?;
     // Nothing of ours is open from here on but the pidfd.
     drop(root);
-    let ending = enter::enter(Entry { plan, pidfd, program, directory: args.directory })
+    let ending = enter::enter(&Entry { plan, pidfd, program, directory: args.directory })
         .map_err(|error| failed(error, &plan, &label))?;
     Ok(supervise::end_alike(ending))
 }

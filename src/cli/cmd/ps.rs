@@ -14,9 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub const COMMAND: Command = Command { name: "ps", run };
 
-/// List every container and isolated process group of this host, whatever made it.
-///
-/// One pass over /proc; names and images come from the engines' state on disk. No daemon is asked.
+/// List every container and isolated process group of this host, whatever made it, asking no daemon.
 #[derive(Debug, clap::Parser)]
 #[command(name = "ps", version)]
 struct Args {

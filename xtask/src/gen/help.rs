@@ -1,4 +1,5 @@
 //! The help texts of the commands that do not carry clap: rendered here, included by the library.
+//! The front's own, which is examples more than options, is written by hand.
 
 use super::Files;
 use anyhow::{Context, Result, bail};
@@ -17,7 +18,6 @@ pub(super) fn generate(tree: &clap::Command, files: &mut Files) -> Result<()> {
         files.insert(Path::new("src/cli/help").join(format!("{name}.txt")), text);
         Ok(())
     };
-    add("nsx", tree)?;
     for name in ["enter", "spawn"] {
         add(name, tree.find_subcommand(name).with_context(|| format!("no command {name}"))?)?;
     }
