@@ -26,18 +26,18 @@ end
 
 complete -c nsx -n "__fish_nsx_needs_command" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_needs_command" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host, whatever made it'
-complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container: identity, namespaces, network, mounts, cgroup, processes'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host, whatever made it, asking no daemon'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
-complete -c nsx -n "__fish_nsx_using_subcommand ps" -s o -l output -d 'How to print' -r -f -a "table\t'Aligned columns for people'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'
 jsonl\t'One JSON object a line, without the envelope'
 tsv\t'Tab-separated values headed by column keys'
 name\t'One name, id or PID a line'"
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand ps" -l color -d 'Colour in a terminal (auto), always or never' -r -f -a "auto\t''
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s u -l units -d 'Services of systemd with namespaces of their own, too'
@@ -46,18 +46,18 @@ complete -c nsx -n "__fish_nsx_using_subcommand ps" -s q -l quiet -d 'One name a
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l no-headings -d 'No line of headings'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l bytes -d 'Plain numbers: bytes and seconds'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l strict -d 'Exit with 6 if anything could not be seen'
-complete -c nsx -n "__fish_nsx_using_subcommand ps" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l only -d 'Only these sections, in full: namespaces, uts, net, mounts, cgroup, processes' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l skip -d 'All sections but these' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s o -l output -d 'How to print' -r -f -a "table\t'Aligned columns for people'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'
 jsonl\t'One JSON object a line, without the envelope'
 tsv\t'Tab-separated values headed by column keys'
 name\t'One name, id or PID a line'"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour in a terminal (auto), always or never' -r -f -a "auto\t''
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l json -d 'JSON: the same as -o json'
@@ -65,7 +65,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s q -l quiet -d 'One n
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l no-headings -d 'No line of headings'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l bytes -d 'Plain numbers: bytes and seconds'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l strict -d 'Exit with 6 if anything could not be seen'
-complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s t -l target -d 'Whose namespaces: a PID, a container\'s name, an id prefix, RUNTIME:NAME' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s w -l wd -d 'Working directory, seen from inside' -r -f -a "(__fish_complete_directories)"

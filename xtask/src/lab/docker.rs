@@ -87,7 +87,7 @@ pub(crate) fn run_container(lab: &mut Lab, name: &str) -> Result<()> {
 pub(crate) fn client(lab: &Lab) -> Command {
     let dir = lab.below(Runtime::Docker);
     let mut client = run::plain(CLIENT);
-    client.arg("--host").arg(format!("unix://{}", dir.join("sock").display()));
+    client.env("DOCKER_HOST", format!("unix://{}", dir.join("sock").display()));
     client.env("DOCKER_CONFIG", &dir).env_remove("DOCKER_CONTEXT");
     client
 }
