@@ -92,7 +92,7 @@ impl Bench {
     }
 
     fn listings(&mut self, lab: &mut Lab, crowd: usize) -> Result<()> {
-        lab.up(Runtime::Docker);
+        lab.up(Runtime::Docker)?;
         docker::run_container(lab, "nsx-lab-docker-2")?;
         let docker = |arguments: &[&str]| {
             let mut client = docker::client(lab);
