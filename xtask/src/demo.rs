@@ -36,11 +36,13 @@ pub(crate) fn run() -> Result<()> {
 
     heading("Enter it: all its namespaces, then only its network with the host's program");
     demo.show(&["enter", "-t", &target, "-a", "hostname"])?;
-    if run::find("ip").is_some() {
-        demo.show(&["enter", "-t", &target, "-n", "ip", "-br", "addr"])?;
-    } else {
-        demo.show(&["enter", "-t", &target, "-n", "cat", "/proc/net/dev"])?;
-    }
+    // The user namespace gives an ordinary user the right to join the other one.
+    let network = if run::is_root() { "-n" } else { "-Un" };
+    let look: &[&str] = match run::find("ip") {
+        Some(_) => &["ip", "-br", "addr"],
+        None => &["cat", "/proc/net/dev"],
+    };
+    demo.show(&[&["enter", "-t", &target, network], look].concat())?;
 
     heading("Translate its PID");
     let inspection = demo.inspection(&target)?;
