@@ -131,7 +131,7 @@ fn print(rows: &[Row]) {
     let version = run::output(run::plain("nsenter").arg("--version")).unwrap_or_default();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     say::line(format_args!("Linux {}; {version}; wall time, started in turn.\n", kernel.trim()));
-    say::line(format_args!("| what | nsx | peer | ratio | range | system calls |"));
+    say::line(format_args!("| what | nsx | peer | ratio | 5–95 % | system calls |"));
     say::line(format_args!("|---|---|---|---|---|---|"));
     for row in rows {
         let calls = match row.system_calls {
@@ -140,7 +140,7 @@ fn print(rows: &[Row]) {
         };
         say::line(format_args!(
             "| {} | `{}` | `{}` | {:.2} | {:.2}–{:.2} | {calls} |",
-            row.what, row.ours, row.peer, row.ratio_median, row.ratio_min, row.ratio_max
+            row.what, row.ours, row.peer, row.ratio_median, row.ratio_p5, row.ratio_p95
         ));
     }
 }
