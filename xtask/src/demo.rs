@@ -36,15 +36,17 @@ pub(crate) fn run() -> Result<()> {
 
     heading("Enter it: all its namespaces, then only its network with the host's program");
     demo.show(&["enter", "-t", &target, "-a", "hostname"])?;
-    if run::find("ip").is_some() {
-        demo.show(&["enter", "-t", &target, "-n", "ip", "-br", "addr"])?;
-    } else {
-        demo.show(&["enter", "-t", &target, "-n", "cat", "/proc/net/dev"])?;
-    }
+    // The user namespace gives an ordinary user the right to join the other one.
+    let network = if run::is_root() { "-n" } else { "-Un" };
+    let look: &[&str] = match run::find("ip") {
+        Some(_) => &["ip", "-br", "addr"],
+        None => &["cat", "/proc/net/dev"],
+    };
+    demo.show(&[&["enter", "-t", &target, network], look].concat())?;
 
     heading("Translate its PID");
     let inspection = demo.inspection(&target)?;
-    let inside = &inspection["pid_inside"];
+    let inside = inspection.pointer("/pid_inside").unwrap_or(&Value::Null);
     say::line(format_args!("nsx inspect {pid} --json   says: pid {pid} is {inside} inside"));
     ensure!(*inside == 1, "the program is not PID 1 inside");
     let look = "echo \"PID 1 here is $(cat /proc/1/comm); I am PID $(readlink /proc/self)\"";
@@ -52,17 +54,10 @@ pub(crate) fn run() -> Result<()> {
 
     heading("End it, and look what is left");
     isolated.end()?;
-    let cgroup = inspection["cgroup"]["path"].as_str().unwrap_or_default();
+    let cgroup = inspection.pointer("/cgroup/path").and_then(Value::as_str).unwrap_or_default();
     nothing_is_left(&isolated.program, cgroup)?;
-    for namespace in inspection["namespaces"].as_array().into_iter().flatten() {
-        if namespace["own"] == true {
-            let name = format!(
-                "{}:[{}]",
-                namespace["kind"].as_str().unwrap_or_default(),
-                namespace["inode"]
-            );
-            ensure!(!process::is_in(&name), "a process is left in {name}");
-        }
+    for name in own_namespaces(&inspection) {
+        ensure!(!process::is_in(&name), "a process is left in {name}");
     }
     demo.show(&["ps"])?;
     say::line(format_args!("Nothing is left: no process, no namespace, no cgroup."));
@@ -91,7 +86,7 @@ impl Demo {
     fn inspection(&self, target: &str) -> Result<Value> {
         let text = run::output(Command::new(&self.nsx).args(["inspect", target, "--json"]))?;
         let mut document: Value = serde_json::from_str(&text)?;
-        Ok(document["data"].take())
+        document.get_mut("data").map(Value::take).context("no data")
     }
 
     /// With a memory limit where the host allows one, and as somebody else than root with a user
@@ -163,6 +158,17 @@ impl Drop for Isolated {
     fn drop(&mut self) {
         let _ = self.end();
     }
+}
+
+/// As the links in `/proc/PID/ns` spell them.
+fn own_namespaces(inspection: &Value) -> Vec<String> {
+    let all = inspection.get("namespaces").and_then(Value::as_array);
+    let own = all
+        .into_iter()
+        .flatten()
+        .filter(|namespace| namespace.get("own") == Some(&Value::Bool(true)));
+    own.filter_map(|own| Some(format!("{}:[{}]", own.get("kind")?.as_str()?, own.get("inode")?)))
+        .collect()
 }
 
 fn nothing_is_left(program: &Started, cgroup: &str) -> Result<()> {

@@ -4,6 +4,7 @@
 use crate::needs::{self, Need};
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -64,12 +65,14 @@ fn install(packages: &[&str]) -> Result<()> {
     run::visibly(apt().args(options).args(packages))
 }
 
-/// /usr/sbin/policy-rc.d saying no; what was there before comes back at the end.
+/// /usr/sbin/policy-rc.d saying no; what was there before comes back at the end. An interruption
+/// ends apt at once, and us only after that.
 #[derive(Debug)]
 struct NoServices {
     policy: PathBuf,
     /// Where the machine's own policy waits, if it has one.
     aside: Option<PathBuf>,
+    signals: SigSet,
 }
 
 impl NoServices {
@@ -78,6 +81,10 @@ impl NoServices {
     }
 
     fn put_at(policy: &Path) -> Result<Self> {
+        // Children get an empty mask from the standard library.
+        let mut late = SigSet::empty();
+        late.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let signals = late.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let aside = policy.with_extension("d.nsx-aside");
         // A run that was killed left ours in place.
         if aside.symlink_metadata().is_ok() {
@@ -92,7 +99,7 @@ impl NoServices {
                 Some(aside)
             }
         };
-        let guard = Self { policy: policy.to_owned(), aside };
+        let guard = Self { policy: policy.to_owned(), aside, signals };
         let script = format!("#!/bin/sh\n# {MARK}\nexit 101\n");
         std::fs::write(policy, script).context("cannot write policy-rc.d")?;
         std::fs::set_permissions(policy, Permissions::from_mode(0o755))?;
@@ -108,6 +115,7 @@ impl Drop for NoServices {
             Some(aside) => std::fs::rename(aside, &self.policy),
             None => std::fs::remove_file(&self.policy),
         };
+        let _ = self.signals.thread_set_mask();
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn shown(command: &Command) -> String {
         if !argument.is_empty() && argument.chars().all(plain) {
             line.push_str(&argument);
         } else {
-            line.push_str(&format!("'{}'", argument.replace('\'', r"'\''")));
+            line.extend(["'", &argument.replace('\'', r"'\''"), "'"]);
         }
     }
     line

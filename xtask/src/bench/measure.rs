@@ -15,10 +15,11 @@ pub(super) struct Row {
     pub(super) rounds: usize,
     pub(super) ours_median_usec: f64,
     pub(super) peer_median_usec: f64,
-    /// Of the ratios of each round.
+    /// Of the ratios of each round: the middle, and the range without the outermost rounds, in which
+    /// somebody else had the processor.
     pub(super) ratio_median: f64,
-    pub(super) ratio_min: f64,
-    pub(super) ratio_max: f64,
+    pub(super) ratio_p5: f64,
+    pub(super) ratio_p95: f64,
     /// Ours and the peer's, with all children; absent without strace.
     pub(super) system_calls: Option<(u64, u64)>,
 }
@@ -53,8 +54,8 @@ pub(super) fn compare(what: &str, ours: Command, peer: Command, budget: Duration
         ours_median_usec: median(&sorted(rounds.iter().map(|(ours, _)| *ours))),
         peer_median_usec: median(&sorted(rounds.iter().map(|(_, peer)| *peer))),
         ratio_median: median(&ratios),
-        ratio_min: ratios.first().copied().unwrap_or(f64::NAN),
-        ratio_max: ratios.last().copied().unwrap_or(f64::NAN),
+        ratio_p5: at(&ratios, 5),
+        ratio_p95: at(&ratios, 95),
         system_calls: system_calls(&ours)?.zip(system_calls(&peer)?),
     })
 }
@@ -82,7 +83,13 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 fn median(sorted: &[f64]) -> f64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    at(sorted, 50)
+}
+
+/// The value that this many percent are below.
+fn at(sorted: &[f64], percent: usize) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last * percent + 50) / 100).copied().unwrap_or(f64::NAN)
 }
 
 /// As `strace -c -f` counts them.
@@ -127,7 +134,7 @@ mod tests {
         let command = || Command::new("true");
         let row = compare("same", command(), command(), Duration::ZERO).unwrap();
         assert_eq!(row.rounds, *ROUNDS.start());
-        assert!(row.ratio_min <= row.ratio_median && row.ratio_median <= row.ratio_max);
+        assert!(row.ratio_p5 <= row.ratio_median && row.ratio_median <= row.ratio_p95);
         assert!(row.ours_median_usec > 0.0);
     }
 }

@@ -10,9 +10,10 @@ use crate::{run, say};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use crowd::Crowd;
-use measure::{Row, compare};
+use measure::Row;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -67,11 +68,13 @@ impl Bench {
         command
     }
 
-    fn compare(&mut self, what: &str, ours: Command, peer: Command) -> Result<()> {
+    /// What cannot be compared is said and left out.
+    fn compare(&mut self, what: &str, ours: Command, peer: Command) {
         say::note(format_args!("bench: {what}: {}", run::shown(&peer)));
-        let row = compare(what, ours, peer, std::time::Duration::from_secs(self.seconds))?;
-        self.rows.push(row);
-        Ok(())
+        match measure::compare(what, ours, peer, Duration::from_secs(self.seconds)) {
+            Ok(row) => self.rows.push(row),
+            Err(error) => say::note(format_args!("bench: left out: {error:#}")),
+        }
     }
 
     /// `enter` and `spawn`, with a program that does nothing.
@@ -80,11 +83,12 @@ impl Bench {
         let pid = target.first().context("nobody is isolated")?.to_string();
         let ours = self.nsx("nsx-enter", &["-t", &pid, "-n", "/bin/true"]);
         let peer = util_linux("nsenter", &["-t", &pid, "-n", "/bin/true"])?;
-        self.compare("enter a network namespace", ours, peer)?;
+        self.compare("enter a network namespace", ours, peer);
         drop(target);
         let ours = self.nsx("nsx-spawn", &["--newpid", "/bin/true"]);
         let peer = util_linux("unshare", &["-pf", "--mount-proc", "/bin/true"])?;
-        self.compare("spawn in a pid namespace", ours, peer)
+        self.compare("spawn in a pid namespace", ours, peer);
+        Ok(())
     }
 
     fn listings(&mut self, lab: &mut Lab, crowd: usize) -> Result<()> {
@@ -96,10 +100,10 @@ impl Bench {
             client
         };
         let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
-        self.compare("inspect a container", ours, docker(&["inspect", "nsx-lab-docker"]))?;
+        self.compare("inspect a container", ours, docker(&["inspect", "nsx-lab-docker"]));
         let what = "list, 2 containers";
-        self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?)?;
-        self.compare(what, self.nsx("nsx-ps", &[]), docker(&["ps"]))?;
+        self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
+        self.compare(what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
         self.crowded(crowd, Some(docker(&["ps"])))
     }
 
@@ -107,10 +111,10 @@ impl Bench {
         say::note(format_args!("bench: isolating {size} processes"));
         let crowd = Crowd::gather(size)?;
         let what = format!("list, {} isolated processes", crowd.len());
-        self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?)?;
+        self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
         if let Some(docker) = docker {
             let what = format!("{what}; docker lists its 2 only");
-            self.compare(&what, self.nsx("nsx-ps", &[]), docker)?;
+            self.compare(&what, self.nsx("nsx-ps", &[]), docker);
         }
         Ok(())
     }
@@ -127,7 +131,7 @@ fn print(rows: &[Row]) {
     let version = run::output(run::plain("nsenter").arg("--version")).unwrap_or_default();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     say::line(format_args!("Linux {}; {version}; wall time, started in turn.\n", kernel.trim()));
-    say::line(format_args!("| what | nsx | peer | ratio | range | system calls |"));
+    say::line(format_args!("| what | nsx | peer | ratio | 5–95 % | system calls |"));
     say::line(format_args!("|---|---|---|---|---|---|"));
     for row in rows {
         let calls = match row.system_calls {
@@ -136,7 +140,7 @@ fn print(rows: &[Row]) {
         };
         say::line(format_args!(
             "| {} | `{}` | `{}` | {:.2} | {:.2}–{:.2} | {calls} |",
-            row.what, row.ours, row.peer, row.ratio_median, row.ratio_min, row.ratio_max
+            row.what, row.ours, row.peer, row.ratio_median, row.ratio_p5, row.ratio_p95
         ));
     }
 }

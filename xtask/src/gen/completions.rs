@@ -41,7 +41,7 @@ fn value(argument: &Arg) -> Option<&str> {
     if !argument.get_action().takes_values() {
         return None;
     }
-    argument.get_value_names()?.first().map(|name| name.as_str())
+    argument.get_value_names()?.first().map(clap::builder::Str::as_str)
 }
 
 fn script(tree: &Command, shell: Shell) -> Result<String> {

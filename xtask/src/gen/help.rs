@@ -3,7 +3,7 @@
 
 use super::Files;
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const WIDTH: usize = 80;
 /// What one screen shows.

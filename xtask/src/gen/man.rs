@@ -49,7 +49,7 @@ fn page(name: &str, command: &clap::Command) -> Result<String> {
     }
     let description = rendered(|to| man.render_description_section(to))?;
     let description = description.strip_prefix(".SH DESCRIPTION\n").unwrap_or(&description);
-    append(&mut out, "DESCRIPTION", description);
+    append(&mut out, "DESCRIPTION", &ended(description));
     if let Some(section) = written("DESCRIPTION") {
         let separator = if section.body.starts_with('.') { "" } else { ".PP\n" };
         let _ = write!(out, "{separator}{}", section.body);
@@ -142,6 +142,13 @@ fn lowered(text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// The first line as a sentence.
+fn ended(description: &str) -> String {
+    let (first, rest) = description.split_once('\n').unwrap_or((description, ""));
+    let stop = if first.ends_with('.') { "" } else { "." };
+    format!("{first}{stop}\n{rest}")
 }
 
 fn hand_written(page: &str) -> Result<Vec<Section>> {

@@ -30,7 +30,9 @@ pub(super) fn sections(markdown: &str) -> Vec<Section> {
 /// What the last line was part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// A blank line or a heading: the next text starts a paragraph.
+    /// After a heading: text needs no macro to start, and mandoc minds one.
+    Heading,
+    /// A blank line: the next text starts a paragraph.
     Between,
     Text,
     Code,
@@ -38,13 +40,17 @@ enum State {
 
 fn body(lines: &[&str]) -> String {
     let mut out = String::new();
-    let mut state = State::Between;
+    let mut state = State::Heading;
     let mut within_item = false;
     let mut rest = lines.iter().copied().peekable();
     while let Some(line) = rest.next() {
         if let (true, Some(code)) = (state != State::Text, line.strip_prefix("    ")) {
             if state != State::Code {
-                out.push_str(if within_item { ".IP\n.nf\n" } else { ".PP\n.RS 4\n.nf\n" });
+                out.push_str(match (within_item, state) {
+                    (true, _) => ".IP\n.nf\n",
+                    (false, State::Heading) => ".RS 4\n.nf\n",
+                    (false, _) => ".PP\n.RS 4\n.nf\n",
+                });
             }
             state = State::Code;
             let _ = writeln!(out, "{}", guarded(&escaped(code)));
@@ -54,6 +60,7 @@ fn body(lines: &[&str]) -> String {
             match (state, rest.peek()) {
                 (State::Code, Some(next)) if next.starts_with("    ") => out.push('\n'),
                 (State::Code, _) => state = end_code(&mut out, within_item),
+                (State::Heading, _) => {}
                 _ => state = State::Between,
             }
             continue;
@@ -64,7 +71,7 @@ fn body(lines: &[&str]) -> String {
         let text = line.trim_start();
         if let Some(heading) = text.strip_prefix("### ") {
             let _ = writeln!(out, ".SS {}", escaped(heading));
-            (state, within_item) = (State::Between, false);
+            (state, within_item) = (State::Heading, false);
             continue;
         }
         if let Some(item) = text.strip_prefix("- ") {
@@ -89,11 +96,7 @@ fn body(lines: &[&str]) -> String {
     if state == State::Code {
         end_code(&mut out, within_item);
     }
-    // A paragraph macro right after a heading has no effect and is complained about.
-    match out.strip_prefix(".PP\n") {
-        Some(rest) => rest.to_owned(),
-        None => out,
-    }
+    out
 }
 
 fn end_code(out: &mut String, within_item: bool) -> State {
@@ -194,8 +197,8 @@ mod tests {
 
     #[test]
     fn paragraphs_lists_terms_and_code() {
-        let text = "one\nmore\n\ntwo\n\n- a\n  b\n- c\n\nterm\n: meaning\n  goes on\n\nlast\n\n    code\n\n    code\n";
-        let roff = "one\nmore\n.PP\ntwo\n.IP \\(bu 2\na\nb\n.IP \\(bu 2\nc\n.TP\nterm\nmeaning\ngoes on\n\
+        let text = "### Sub\n\none\nmore\n\ntwo\n\n- a\n  b\n- c\n\nterm\n: meaning\n  goes on\n\nlast\n\n    code\n\n    code\n";
+        let roff = ".SS Sub\none\nmore\n.PP\ntwo\n.IP \\(bu 2\na\nb\n.IP \\(bu 2\nc\n.TP\nterm\nmeaning\ngoes on\n\
                     .PP\nlast\n.PP\n.RS 4\n.nf\ncode\n\ncode\n.fi\n.RE\n";
         assert_eq!(only(text), roff);
     }

@@ -5,7 +5,7 @@
 use super::{Container, Lab, Runtime, rootfs, traces};
 use crate::process::{self, Started};
 use crate::{run, say};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ fn start(lab: &mut Lab, dir: &Path) -> Result<()> {
     let start = Instant::now();
     while run::output(client(lab).args(["version", "--format", "{{.Server.Version}}"])).is_err() {
         let running = lab.record.engine.as_ref().is_some_and(Started::is_running);
-        if !running || start.elapsed() > Duration::from_secs(60) {
+        if !running || start.elapsed() > Duration::from_mins(1) {
             let said = std::fs::read_to_string(dir.join("log")).unwrap_or_default();
             bail!("dockerd does not answer; it said last: {}", said.lines().last().unwrap_or(""));
         }
@@ -87,7 +87,7 @@ pub(crate) fn run_container(lab: &mut Lab, name: &str) -> Result<()> {
 pub(crate) fn client(lab: &Lab) -> Command {
     let dir = lab.below(Runtime::Docker);
     let mut client = run::plain(CLIENT);
-    client.arg("--host").arg(format!("unix://{}", dir.join("sock").display()));
+    client.env("DOCKER_HOST", format!("unix://{}", dir.join("sock").display()));
     client.env("DOCKER_CONFIG", &dir).env_remove("DOCKER_CONTEXT");
     client
 }
@@ -114,7 +114,7 @@ pub(super) fn clear(lab: &mut Lab) -> Result<()> {
         }
     }
     if let Some(engine) = &lab.record.engine {
-        engine.end(Duration::from_secs(20));
+        ensure!(engine.end(Duration::from_secs(20)), "dockerd does not end");
     }
     for left in engines() {
         say::note(format_args!("lab: ending pid {}, which was left", left.pid));

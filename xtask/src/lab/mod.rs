@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             for runtime in chosen(runtimes) {
                 lab.up(runtime)?;
             }
-            lab.list(&Runtime::value_variants().to_vec());
+            lab.list(Runtime::value_variants());
             Ok(())
         }
         Action::Down { runtimes } => match Lab::open(&arguments.dir)? {
