@@ -231,7 +231,7 @@ impl<'a> Namer<'a> {
             return false;
         };
         let mut comm = Vec::new();
-        let read = bounded::read_into(self.root.proc(), &format!("{parent}/comm"), 64, &mut comm);
+        let read = bounded::read_record(self.root.proc(), &format!("{parent}/comm"), 64, &mut comm);
         read.is_ok() && matches!(comm.trim_ascii_end(), b"nsx" | b"nsx-spawn")
     }
 
@@ -239,9 +239,17 @@ impl<'a> Namer<'a> {
         bundle::of_shim(self.root, self.host_parent(init)?)
     }
 
-    /// The parent, if it is a process of the host: what an isolated one says is not evidence.
+    /// The parent, if it is a process of the host: what an isolated one says is not evidence. An
+    /// engine may well have a network namespace of its own.
     fn host_parent(&self, init: &Process) -> Option<Pid> {
-        init.parent.filter(|parent| self.scan.find(*parent).is_none())
+        let isolating = [Kind::Mnt, Kind::Pid, Kind::User];
+        init.parent.filter(|parent| {
+            self.scan.find(*parent).is_none_or(|parent| {
+                let own = self.scan.host.differing(&parent.namespaces);
+                let hidden = parent.namespaces.unknown();
+                !isolating.iter().any(|kind| own.has(*kind) || hidden.has(*kind))
+            })
+        })
     }
 
     /// Read once for each network namespace.
