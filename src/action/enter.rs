@@ -28,15 +28,16 @@ pub struct Entry {
 /// returns.
 pub fn enter(entry: &Entry) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
-    let signals = Signals::catch()?;
-    let inherited = Inherited { core_limit, signal_mask: signals.mask_before };
     if !entry.plan.fork {
         join(entry)?;
+        let inherited = Inherited { core_limit, signals: None };
         return match become_inside(entry, &inherited) {
             Err(error) => Err(error),
             Ok(never) => match never {},
         };
     }
+    let signals = Signals::catch()?;
+    let inherited = Inherited { core_limit, signals: Some(signals.before) };
     if entry.plan.pty {
         pty::wait_for_foreground();
     }
