@@ -9,8 +9,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod checks;
 mod compare;
+mod docker;
+mod machine;
+mod runc;
+mod scene;
 
 fn main() {
-    support::run(compare::tests());
+    let mut tests = compare::tests();
+    tests.extend(scene::tests());
+    support::run(tests);
 }
