@@ -92,7 +92,9 @@ pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Contai
     }
     match found.as_slice() {
         [one] => Ok(one),
-        [] if name.iter().all(u8::is_ascii_digit) => Err(TargetError::NotAPid(Text::new(spelled))),
+        [] if name.iter().all(u8::is_ascii_digit) && Pid::parse(name).is_none() => {
+            Err(TargetError::NotAPid(Text::new(spelled)))
+        }
         [] => Err(TargetError::NoContainer(Text::new(spelled))),
         many => Err(TargetError::Ambiguous {
             spelled: Text::new(spelled),

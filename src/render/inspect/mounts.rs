@@ -7,11 +7,7 @@ use crate::render::human;
 use crate::render::table::align;
 
 pub(super) fn lines(mounts: &[Mount], everything: bool) -> Vec<String> {
-    // Kernel file systems are in every container and are told only when asked for.
-    let kernel =
-        ["proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "devtmpfs", "securityfs"];
-    let telling =
-        |mount: &&Mount| everything || !kernel.iter().any(|fs_type| mount.fs_type == *fs_type);
+    let telling = |mount: &&Mount| everything || !is_usual(mount);
     let shown: Vec<&Mount> = mounts.iter().filter(telling).collect();
     let rows =
         shown.iter().take(if everything { usize::MAX } else { FEW }).map(|mount| mount_row(mount));
@@ -24,6 +20,15 @@ pub(super) fn lines(mounts: &[Mount], everything: bool) -> Vec<String> {
     lines
 }
 
+/// The kernel's own file systems, and what masks parts of them, are in every container.
+fn is_usual(mount: &Mount) -> bool {
+    let kernel =
+        ["proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "devtmpfs", "securityfs"];
+    let below = [&b"/proc/"[..], b"/sys/", b"/dev"];
+    kernel.iter().any(|fs_type| mount.fs_type == *fs_type)
+        || below.iter().any(|place| mount.target.as_bytes().starts_with(place))
+}
+
 fn mount_row(mount: &Mount) -> Vec<String> {
     let access = if mount.read_only() { "ro" } else { "rw" };
     // A part of a file system that is mounted elsewhere too: a bind.
@@ -32,7 +37,7 @@ fn mount_row(mount: &Mount) -> Vec<String> {
     } else if mount.root == "/" {
         mount.source.to_string()
     } else {
-        format!("{}[{}]", mount.source, mount.root)
+        format!("{} of {}", mount.root, mount.source)
     };
     vec![mount.target.to_string(), mount.fs_type.to_string(), access.to_owned(), what]
 }

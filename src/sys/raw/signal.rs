@@ -7,7 +7,7 @@ use nix::sys::signal::{SigHandler, Signal, signal};
 pub fn set_default(which: Signal) -> Result<bool, Errno> {
     // SAFETY: SIG_DFL installs no handler of ours.
     let before = unsafe { signal(which, SigHandler::SigDfl) }?;
-    Ok(before == SigHandler::SigIgn)
+    Ok(matches!(before, SigHandler::SigIgn))
 }
 
 /// Ignores a signal.
