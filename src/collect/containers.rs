@@ -211,7 +211,13 @@ impl<'a> Namer<'a> {
                 }
             }
             Ok(None) => {}
-            Err(error) => self.gaps.push(error.gap("name and image")),
+            Err(error) => {
+                // The directory of all of them, when that is what may not be read.
+                let gap = error.gap("names and images");
+                if !self.gaps.contains(&gap) {
+                    self.gaps.push(gap);
+                }
+            }
         }
     }
 
