@@ -19,7 +19,11 @@ impl Group {
     /// Makes `nsx-PID` with a memory limit; swap is limited with it where the kernel can.
     pub fn with_memory_limit(site: &Site, bytes: u64) -> Result<Self, ActionError> {
         let directory = site.parent.join(format!("nsx-{}", std::process::id()));
-        fs::create_dir(&directory).with_context("make", || path_text(&directory))?;
+        if fs::create_dir(&directory).is_err() {
+            // Left by a process of our number that was killed: empty, or not ours to take.
+            let _ = fs::remove_dir(&directory);
+            fs::create_dir(&directory).with_context("make", || path_text(&directory))?;
+        }
         let group = Self { directory };
         let bytes = bytes.to_string();
         if site.is_v2 {

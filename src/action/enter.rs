@@ -26,17 +26,18 @@ pub struct Entry {
 
 /// Runs the entry. Where no child is needed this process becomes the program, and only a failure
 /// returns.
-pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
+pub fn enter(entry: &Entry) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
-    let signals = Signals::catch()?;
-    let inherited = Inherited { core_limit, signal_mask: signals.mask_before };
     if !entry.plan.fork {
-        join(&entry)?;
-        return match become_inside(&entry, &inherited) {
+        join(entry)?;
+        let inherited = Inherited { core_limit, signals: None };
+        return match become_inside(entry, &inherited) {
             Err(error) => Err(error),
             Ok(never) => match never {},
         };
     }
+    let signals = Signals::catch()?;
+    let inherited = Inherited { core_limit, signals: Some(signals.before) };
     if entry.plan.pty {
         pty::wait_for_foreground();
     }
@@ -44,10 +45,10 @@ pub fn enter(entry: Entry) -> Result<Ending, ActionError> {
     let parent = launch::own_pidfd()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
-    join(&entry)?;
+    join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
-            let error = child(&entry, &inherited, pair, &parent);
+            let error = child(entry, &inherited, pair, &parent);
             launch::report_and_exit(&report, &error)
         }
         Side::Parent(child) => child,

@@ -1,12 +1,13 @@
 //! The last steps before a program: what it inherits, what it must not, and its exec.
 
 use super::error::ActionError;
+use super::supervise::SignalState;
 use crate::model::text::Text;
-use crate::sys::error::Context;
+use crate::sys::error::{Context, SysError};
 use crate::sys::raw;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::Signal;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -105,7 +106,8 @@ pub fn set_protected(protected: bool) -> Result<(), ActionError> {
 #[derive(Debug)]
 pub struct Inherited {
     pub core_limit: u64,
-    pub signal_mask: SigSet,
+    /// Absent where signals were left alone.
+    pub signals: Option<SignalState>,
 }
 
 /// Everything between the last change and exec, in the program's own process. Nothing is opened.
@@ -115,15 +117,15 @@ pub fn become_program(program: &Program, inherited: &Inherited) -> ActionError {
         return error;
     }
     if let Err(errno) = raw::fds::close_above_standard_on_exec() {
-        return crate::sys::error::SysError::new("close", "descriptors above 2", errno).into();
+        return SysError::new("close", "descriptors above 2", errno).into();
     }
     let restored = getrlimit(Resource::RLIMIT_CORE)
         .and_then(|(_, hard)| {
             setrlimit(Resource::RLIMIT_CORE, inherited.core_limit.min(hard), hard)
         })
-        .and_then(|()| sigprocmask(SigmaskHow::SIG_SETMASK, Some(&inherited.signal_mask), None));
+        .and_then(|()| inherited.signals.map_or(Ok(()), |signals| signals.restore()));
     if let Err(errno) = restored {
-        return crate::sys::error::SysError::new("restore", "limits and signals", errno).into();
+        return SysError::new("restore", "limits and signals", errno).into();
     }
     program.exec()
 }

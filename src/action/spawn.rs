@@ -29,7 +29,7 @@ pub struct Isolation {
 pub fn spawn(wanted: &Isolation) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
     let signals = Signals::catch()?;
-    let inherited = Inherited { core_limit, signal_mask: signals.mask_before };
+    let inherited = Inherited { core_limit, signals: Some(signals.before) };
     let parent = launch::own_pidfd()?;
     let flags = rustix::pipe::PipeFlags::CLOEXEC;
     let (status, report) = rustix::pipe::pipe_with(flags).context("make", "a pipe")?;

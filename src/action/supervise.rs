@@ -25,21 +25,39 @@ pub enum Ending {
 #[derive(Debug)]
 pub struct Signals {
     descriptor: SignalFd,
-    /// The mask to give back to the program.
-    pub mask_before: SigSet,
+    /// To give back to the program.
+    pub before: SignalState,
+}
+
+/// What was true of signals when nsx was started.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalState {
+    mask: SigSet,
+    ignores_child: bool,
+}
+
+impl SignalState {
+    pub fn restore(&self) -> nix::Result<()> {
+        if self.ignores_child {
+            raw::signal::set_ignored(Signal::SIGCHLD)?;
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None)
+    }
 }
 
 impl Signals {
     pub fn catch() -> Result<Self, ActionError> {
-        let mut mask_before = SigSet::empty();
+        let mut mask = SigSet::empty();
         let all = SigSet::all();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut mask_before))
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut mask))
             .context("block", "signals")?;
         // An ignored SIGCHLD (some daemons leave that to their children) would lose the exit status.
-        raw::signal::set_default(Signal::SIGCHLD).context("reset", "SIGCHLD")?;
+        let ignores_child =
+            raw::signal::set_default(Signal::SIGCHLD).context("reset", "SIGCHLD")?;
+        let before = SignalState { mask, ignores_child };
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
-        Ok(Self { descriptor, mask_before })
+        Ok(Self { descriptor, before })
     }
 }
 

@@ -36,13 +36,14 @@ pub enum Color {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// How to print.
+    /// How to print: table, wide, json, jsonl, tsv, name.
     #[arg(
         short = 'o',
         long = "output",
         value_name = "FORMAT",
         default_value = "table",
-        hide_default_value = true
+        hide_default_value = true,
+        hide_possible_values = true
     )]
     format: Format,
     /// JSON: the same as -o json.
@@ -60,8 +61,14 @@ pub struct Output {
     /// Plain numbers: bytes and seconds.
     #[arg(long)]
     bytes: bool,
-    /// Colour in a terminal (auto), always or never.
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    /// Colour: auto (in a terminal), always, never.
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     color: Color,
     /// Exit with 6 if anything could not be seen.
     #[arg(long)]
@@ -153,7 +160,10 @@ pub fn parse<T: clap::Parser>(
         Err(error) => {
             let text = error.render().to_string();
             let message = text.strip_prefix("error: ").unwrap_or(&text);
-            let message = message.lines().next().unwrap_or_default();
+            // The first paragraph; usage and advice follow, and ours is the hint.
+            let message: Vec<&str> =
+                message.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            let message = message.join(" ");
             Err(Failure::usage(message).hint(format!("see `{} --help`", context.program)))
         }
     }

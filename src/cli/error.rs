@@ -100,6 +100,7 @@ impl From<TargetError> for Failure {
         let message = error.to_string();
         match error {
             TargetError::System(error) => error.into(),
+            TargetError::Empty => Self::usage(message).hint("`nsx ps` lists what there is"),
             TargetError::Ambiguous { .. } => Self::usage(message)
                 .hint("name one of them by its id, by its pid, or as RUNTIME:NAME"),
             TargetError::NoProcess(_) | TargetError::NotAPid(_) | TargetError::NoContainer(_) => {

@@ -45,10 +45,7 @@ pub fn parse<Id: Copy>(
     let mut options = Vec::new();
     let mut program = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
-    loop {
-        let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? else {
-            break;
-        };
+    while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
         let found = match &argument {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
                 output::write(help)?;

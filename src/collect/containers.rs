@@ -61,7 +61,10 @@ struct Group<'a> {
 fn group(scan: &Scan) -> HashMap<Key, Group<'_>> {
     let mut groups: HashMap<Key, Group<'_>> = HashMap::new();
     for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
-        let recognised = recognise::cgroup(process.cgroup.as_bytes());
+        // A service with a pid namespace is more than a service: something it runs isolates itself.
+        let own_pids = scan.host.differing(&process.namespaces).has(Kind::Pid);
+        let recognised = recognise::cgroup(process.cgroup.as_bytes())
+            .filter(|found| !found.is_host_service() || !own_pids);
         let key = key_of(process, recognised.as_ref(), scan);
         match groups.entry(key) {
             std::collections::hash_map::Entry::Vacant(slot) => {
@@ -208,7 +211,13 @@ impl<'a> Namer<'a> {
                 }
             }
             Ok(None) => {}
-            Err(error) => self.gaps.push(error.gap("name and image")),
+            Err(error) => {
+                // The directory of all of them, when that is what may not be read.
+                let gap = error.gap("names and images");
+                if !self.gaps.contains(&gap) {
+                    self.gaps.push(gap);
+                }
+            }
         }
     }
 
@@ -228,7 +237,7 @@ impl<'a> Namer<'a> {
             return false;
         };
         let mut comm = Vec::new();
-        let read = bounded::read_into(self.root.proc(), &format!("{parent}/comm"), 64, &mut comm);
+        let read = bounded::read_record(self.root.proc(), &format!("{parent}/comm"), 64, &mut comm);
         read.is_ok() && matches!(comm.trim_ascii_end(), b"nsx" | b"nsx-spawn")
     }
 
@@ -236,9 +245,17 @@ impl<'a> Namer<'a> {
         bundle::of_shim(self.root, self.host_parent(init)?)
     }
 
-    /// The parent, if it is a process of the host: what an isolated one says is not evidence.
+    /// The parent, if it is a process of the host: what an isolated one says is not evidence. An
+    /// engine may well have a network namespace of its own.
     fn host_parent(&self, init: &Process) -> Option<Pid> {
-        init.parent.filter(|parent| self.scan.find(*parent).is_none())
+        let isolating = [Kind::Mnt, Kind::Pid, Kind::User];
+        init.parent.filter(|parent| {
+            self.scan.find(*parent).is_none_or(|parent| {
+                let own = self.scan.host.differing(&parent.namespaces);
+                let hidden = parent.namespaces.unknown();
+                !isolating.iter().any(|kind| own.has(*kind) || hidden.has(*kind))
+            })
+        })
     }
 
     /// Read once for each network namespace.

@@ -15,7 +15,6 @@ use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, netlink, proc};
-use std::os::fd::AsFd;
 
 /// The report, and what it lacks.
 pub fn inspect(
@@ -36,6 +35,7 @@ pub fn inspect(
         comm: process.comm.clone(),
         started_unix_seconds: clock.started_unix_seconds(process.start_ticks),
         age_seconds: clock.age_seconds(process.start_ticks),
+        of_the_host: of_the_host(&scan::host_namespaces(root), &process.namespaces),
         container,
         namespaces: None,
         uts: None,
@@ -73,7 +73,9 @@ pub fn inspect(
         report.processes = Some(members);
         gaps.extend(more);
     }
-    visit(root, target, wanted(Section::Uts), wanted(Section::Net), &mut report, &mut gaps);
+    let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
+    let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
+    visit(root, target, live.collect(), &mut report, &mut gaps);
     target.handle.check_alive()?;
     Ok((report, gaps))
 }
@@ -83,6 +85,16 @@ fn namespaces(host: &NsSet, theirs: &NsSet) -> Vec<Namespace> {
     let known =
         |kind| theirs.inode(kind).map(|inode| Namespace { kind, inode, own: own.has(kind) });
     Kind::ALL.into_iter().filter_map(known).collect()
+}
+
+/// By the three kinds that isolate; unknown if one of them is hidden.
+fn of_the_host(host: &NsSet, theirs: &NsSet) -> Option<bool> {
+    let isolating = [Kind::Mnt, Kind::Pid, Kind::Net];
+    if isolating.iter().any(|kind| theirs.inode(*kind).is_none()) {
+        return None;
+    }
+    let own = host.differing(theirs);
+    Some(!isolating.iter().any(|kind| own.has(*kind)))
 }
 
 fn hidden_namespaces(target: &Target) -> Option<Gap> {
@@ -115,44 +127,46 @@ fn object(target: &Target) -> Text {
     format!("pid {}", target.process.pid).into()
 }
 
-/// Network and UTS facts, by a thread that joins those namespaces and ends.
+/// Network and UTS facts, by a thread that joins those namespaces and ends. What is ours already
+/// is read without joining, which needs no permission.
 fn visit(
     root: &SysRoot,
     target: &Target,
-    uts: bool,
-    net: bool,
+    wanted: Kinds,
     report: &mut Inspection,
     gaps: &mut Vec<Gap>,
 ) {
-    let asked = [(uts, Kind::Uts, "hostname"), (net, Kind::Net, "network")];
-    let asked: Vec<_> = asked.into_iter().filter(|(wanted, ..)| *wanted).collect();
-    let mut missing = |reason| {
-        gaps.extend(asked.iter().map(|(_, _, what)| Gap { object: object(target), what, reason }));
-    };
-    if asked.is_empty() {
-        return;
-    }
-    let Ok(pidfd) = target.handle.pidfd() else {
-        // A capture has no live namespaces to visit.
-        return missing(Reason::Unsupported);
-    };
     let ours = super::credentials::own_namespaces(root).unwrap_or_default();
     let differing = ours.differing(&target.process.namespaces);
     let unknown = target.process.namespaces.unknown();
-    let join: Kinds = asked
-        .iter()
-        .map(|(_, kind, _)| *kind)
-        .filter(|kind| differing.has(*kind) || unknown.has(*kind))
-        .collect();
-    match netlink::visit(pidfd.as_fd(), join, uts, net) {
-        Ok(visit) => {
-            report.uts = visit.uts;
-            match visit.network {
-                Some(Ok(network)) => report.network = Some(network),
-                Some(Err(error)) => gaps.push(error.gap("network")),
-                None => {}
-            }
-        }
-        Err(error) => missing(error.reason()),
+    let elsewhere: Kinds =
+        wanted.iter().filter(|kind| differing.has(*kind) || unknown.has(*kind)).collect();
+    let here: Kinds = wanted.iter().filter(|kind| !elsewhere.has(*kind)).collect();
+    if !root.is_real() {
+        // A capture has no live namespaces to visit.
+        gaps.extend(missing(target, wanted, Reason::Unsupported));
+        return;
     }
+    for (kinds, joined) in [(elsewhere, true), (here, false)] {
+        if kinds.is_empty() {
+            continue;
+        }
+        let pidfd = if joined { target.handle.pidfd().map(Some) } else { Ok(None) };
+        match pidfd.and_then(|pidfd| netlink::visit(pidfd, kinds)) {
+            Ok(visit) => {
+                report.uts = visit.uts.or(report.uts.take());
+                match visit.network {
+                    Some(Ok(network)) => report.network = Some(network),
+                    Some(Err(error)) => gaps.push(error.gap("network")),
+                    None => {}
+                }
+            }
+            Err(error) => gaps.extend(missing(target, kinds, error.reason())),
+        }
+    }
+}
+
+fn missing(target: &Target, kinds: Kinds, reason: Reason) -> impl Iterator<Item = Gap> {
+    let what = |kind| if kind == Kind::Uts { "hostname" } else { "network" };
+    kinds.iter().map(move |kind| Gap { object: object(target), what: what(kind), reason })
 }

@@ -67,7 +67,7 @@ pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>
 
 /// What a process is called in its own pid namespace.
 pub fn pid_inside(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Pid> {
-    bounded::read_into(process, "status", bounded::LARGE, buffer).ok()?;
+    bounded::read_record(process, "status", bounded::LARGE, buffer).ok()?;
     status::parse(buffer)?.pids_by_level.last().copied()
 }
 

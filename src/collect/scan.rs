@@ -114,11 +114,11 @@ pub fn read_process(root: &SysRoot, pid: Pid, buffer: &mut Vec<u8>) -> Option<Pr
 
 /// The same through a directory that is already open.
 pub fn read_process_at(dir: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Process> {
-    bounded::read_into(dir, "stat", bounded::SMALL, buffer).ok()?;
+    bounded::read_record(dir, "stat", bounded::SMALL, buffer).ok()?;
     let stat = proc::stat::parse(buffer)?;
     let (namespaces, _) = ns::identities(dir);
     // A process may sit in many hierarchies with names of up to a page each.
-    bounded::read_into(dir, "cgroup", bounded::SMALL, buffer).ok()?;
+    bounded::read_record(dir, "cgroup", bounded::SMALL, buffer).ok()?;
     Some(Process {
         pid: stat.pid,
         parent: stat.parent,

@@ -28,6 +28,8 @@ pub struct Target {
 /// Why a target cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
+    #[error("the target is empty")]
+    Empty,
     #[error("no process has pid {0}")]
     NoProcess(Pid),
     #[error("{0} is not a process id (1 to {max}), and no container has that name or id", max = Pid::MAX)]
@@ -67,6 +69,9 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target, TargetError> {
 /// The one container that `spelled` names.
 pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Container, TargetError> {
     let (runtime, name) = split_runtime(spelled);
+    if name.is_empty() {
+        return Err(TargetError::Empty);
+    }
     let candidates: Vec<&Container> = containers
         .list
         .iter()
@@ -87,7 +92,9 @@ pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Contai
     }
     match found.as_slice() {
         [one] => Ok(one),
-        [] if name.iter().all(u8::is_ascii_digit) => Err(TargetError::NotAPid(Text::new(spelled))),
+        [] if name.iter().all(u8::is_ascii_digit) && Pid::parse(name).is_none() => {
+            Err(TargetError::NotAPid(Text::new(spelled)))
+        }
         [] => Err(TargetError::NoContainer(Text::new(spelled))),
         many => Err(TargetError::Ambiguous {
             spelled: Text::new(spelled),
@@ -98,7 +105,7 @@ pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Contai
 
 /// `docker:web (id 6961dd4fce83, pid 30176)`
 fn describe(container: &Container) -> String {
-    let id = container.id.as_ref().map(|id| format!("id {}, ", id.shortened(12)));
+    let id = container.short_id().map(|id| format!("id {id}, "));
     format!(
         "{}:{} ({}pid {})",
         container.runtime,
@@ -124,8 +131,10 @@ fn split_runtime(spelled: &[u8]) -> (Option<Runtime>, &[u8]) {
 
 fn pin(root: &SysRoot, pid: Pid) -> Result<Target, TargetError> {
     let handle = ProcessHandle::open(root, pid).map_err(|error| match error.errno() {
-        Some(Errno::ESRCH | Errno::ENOENT) if is_thread(root, pid) => TargetError::Thread(pid),
-        Some(Errno::EINVAL) if is_thread(root, pid) => TargetError::Thread(pid),
+        // A thread that leads no process: ENOENT since Linux 6.15, EINVAL before.
+        Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) if is_thread(root, pid) => {
+            TargetError::Thread(pid)
+        }
         Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) => TargetError::NoProcess(pid),
         _ => TargetError::System(error),
     })?;

@@ -119,11 +119,19 @@ pub struct Container {
 }
 
 impl Container {
+    /// The id as people know it: the first twelve digits of an engine's, anything else whole.
+    pub fn short_id(&self) -> Option<Text> {
+        let id = self.id.as_ref()?;
+        let bytes = id.as_bytes();
+        let engine_id = bytes.len() == 64 && bytes.iter().all(u8::is_ascii_hexdigit);
+        Some(if engine_id { Text::new(bytes.get(..12).unwrap_or(bytes)) } else { id.clone() })
+    }
+
     /// What a person calls it: its name, else its id, else its first process.
     pub fn label(&self) -> Text {
-        match (&self.name, &self.id) {
+        match (&self.name, self.short_id()) {
             (Some(name), _) => name.clone(),
-            (None, Some(id)) => id.clone(),
+            (None, Some(id)) => id,
             (None, None) => {
                 let mut label = format!("pid {} (", self.init).into_bytes();
                 label.extend_from_slice(self.comm.as_bytes());

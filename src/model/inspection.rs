@@ -46,6 +46,8 @@ pub struct Inspection {
     pub comm: Text,
     pub started_unix_seconds: Option<u64>,
     pub age_seconds: Option<u64>,
+    /// It shares the host's mounts, pids and network; absent where that cannot be seen.
+    pub of_the_host: Option<bool>,
     /// The container that the process belongs to.
     pub container: Option<Container>,
     pub namespaces: Option<Vec<Namespace>>,

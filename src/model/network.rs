@@ -41,6 +41,8 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Route {
+    /// `inet` or `inet6`; two default routes may differ in nothing else.
+    pub family: &'static str,
     /// Absent: the default route.
     pub destination: Option<IpAddr>,
     pub prefix_length: u8,
@@ -60,6 +62,6 @@ pub struct Network {
     pub interfaces: Vec<Interface>,
     /// Default routes first, then by destination.
     pub routes: Vec<Route>,
-    /// The kernel changed its tables during every attempt; a row may be missing.
+    /// A table changed during every attempt, or was not answered in time; a row may be missing.
     pub incomplete: bool,
 }

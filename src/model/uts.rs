@@ -1,11 +1,12 @@
-//! Names of a UTS namespace. See uts_namespaces(7).
+//! What a UTS namespace holds. See uts_namespaces(7).
 
 use super::text::Text;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+/// The two names, as uname(2) gives them; the kernel says `(none)` where one was never set.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Uts {
     pub hostname: Text,
-    /// The NIS domain; `(none)` where nobody set one.
+    /// The NIS domain; not the DNS one.
     pub domainname: Text,
 }

@@ -24,7 +24,8 @@ pub fn dry_run(plan: &Plan, label: &Text, program: &Text) -> String {
     let place =
         if plan.foreign_program { "the target's file system" } else { "the host's file system" };
     steps.push(("exec", format!("{program}, from {place}")));
-    steps.iter().map(|(step, what)| format!("{step:<8} {what}\n")).collect()
+    let lines: Vec<_> = steps.iter().map(|(step, what)| format!("{step:<8} {what}")).collect();
+    lines.join("\n") + "\n"
 }
 
 /// What a program of the target would have more than the target's own; `None` for nothing.

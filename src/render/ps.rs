@@ -36,10 +36,11 @@ const fn right(
 
 pub const COLUMNS: [Row; 12] = [
     left("runtime", "RUNTIME", |c, _| c.runtime.to_string()),
-    cuttable("name", "NAME", |c, _| c.label().to_string()),
-    left("id", "ID", |c, style| {
-        or_dash(c.id.as_ref().map(|id| if style.whole { id.to_string() } else { short_id(id) }))
+    cuttable("name", "NAME", |c, _| match (&c.name, &c.id) {
+        (None, Some(_)) => "-".to_owned(),
+        _ => c.label().to_string(),
     }),
+    left("id", "ID", |c, style| or_dash(if style.whole { c.id.clone() } else { c.short_id() })),
     cuttable("image", "IMAGE", |c, _| or_dash(c.image.as_ref())),
     left("state", "STATE", |c, _| c.state.name().to_owned()),
     right("pid", "PID", |c, _| c.init.to_string()),
@@ -61,12 +62,6 @@ pub const DEFAULT: [&str; 9] =
     ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age"];
 pub const WIDE: [&str; 11] =
     ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age", "own", "cgroup"];
-
-/// Engine ids are known by their first twelve digits.
-fn short_id(id: &Text) -> String {
-    let engine_id = id.as_bytes().len() == 64 && id.as_bytes().iter().all(u8::is_ascii_hexdigit);
-    if engine_id { id.to_string().chars().take(12).collect() } else { id.shortened(24) }
-}
 
 fn addresses(container: &Container, whole: bool) -> String {
     match container.addresses.as_slice() {

@@ -31,6 +31,30 @@ pub fn read_into(
     read_fd_into(file.as_fd(), cap, buffer)
 }
 
+/// Reads a pseudo-file that the kernel writes as one record (`stat`, `cgroup`, a value): what it
+/// gives at once is all, unless it filled the buffer. One call less for each file of a long list.
+pub fn read_record(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+    buffer.clear();
+    buffer.reserve(4096);
+    let room = buffer.capacity();
+    match rustix::io::read(&file, rustix::buffer::spare_capacity(buffer)) {
+        Ok(count) if count < room => {
+            buffer.truncate(cap);
+            return Ok(count > cap);
+        }
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(errno) => return Err(errno),
+    }
+    read_rest_into(file.as_fd(), cap, buffer)
+}
+
 /// Reads an open file to its end or to the cap. True if the cap cut it.
 pub fn read_fd_into(
     file: BorrowedFd<'_>,
@@ -38,6 +62,14 @@ pub fn read_fd_into(
     buffer: &mut Vec<u8>,
 ) -> rustix::io::Result<bool> {
     buffer.clear();
+    read_rest_into(file, cap, buffer)
+}
+
+fn read_rest_into(
+    file: BorrowedFd<'_>,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
     loop {
         if buffer.len() >= cap {
             buffer.truncate(cap);
@@ -99,6 +131,16 @@ mod tests {
     fn a_file_longer_than_one_chunk_is_read_whole() {
         let (_temp, dir) = dir_with("f", &[7; 70_000]);
         assert_eq!(read(dir.as_fd(), "f", 1 << 20).unwrap(), vec![7; 70_000]);
+    }
+
+    #[test]
+    fn a_record_longer_than_the_buffer_is_read_whole() {
+        let (_temp, dir) = dir_with("f", &[7; 70_000]);
+        let mut buffer = Vec::new();
+        assert!(!read_record(dir.as_fd(), "f", 1 << 20, &mut buffer).unwrap());
+        assert_eq!(buffer, vec![7; 70_000]);
+        assert!(read_record(dir.as_fd(), "f", 10_000, &mut buffer).unwrap());
+        assert_eq!(buffer.len(), 10_000);
     }
 
     #[test]

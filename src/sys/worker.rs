@@ -135,12 +135,12 @@ fn collect(
 }
 
 fn take(worker: &Worker, until: Instant) -> std::result::Result<(i32, Vec<u8>), Problem> {
-    let mut head = [0; 8];
-    fill(worker, &mut head, until)?;
-    let [a, b, c, d, e, f, g, h] = head;
-    let mut bytes = vec![0; u32::from_ne_bytes([e, f, g, h]) as usize];
+    let (mut errno, mut length) = ([0; 4], [0; 4]);
+    fill(worker, &mut errno, until)?;
+    fill(worker, &mut length, until)?;
+    let mut bytes = vec![0; u32::from_ne_bytes(length) as usize];
     fill(worker, &mut bytes, until)?;
-    Ok((i32::from_ne_bytes([a, b, c, d]), bytes))
+    Ok((i32::from_ne_bytes(errno), bytes))
 }
 
 fn fill(

@@ -1,1 +1,68 @@
-fn main() {}
+//! Developer tasks: `cargo xtask TASK`. What a task does is in its own file.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rules keep the shipped programs safe among foreign processes; this one only \
+              works on the repository and on what it started itself"
+)]
+
+mod bench;
+mod check;
+mod demo;
+mod dist;
+mod r#gen;
+mod install;
+mod lab;
+mod needs;
+mod process;
+mod run;
+mod say;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Developer tasks of nsx.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build, then show on this machine what nsx does
+    Demo,
+    /// Install what the tests need (as root on Debian or Ubuntu), then run everything
+    Test,
+    /// Containers under each runtime, to look at with nsx
+    Lab(lab::Arguments),
+    /// Write manual pages, completions, help texts and JSON Schemas
+    Gen(r#gen::Arguments),
+    /// Formatting, lints, layers, drift of generated files, licences
+    Check,
+    /// Compare whole commands with their peers in one run
+    Bench(bench::Arguments),
+    /// Pack programs, manual pages and completions into dist/nsx-VERSION-TRIPLE.tar.gz
+    Dist,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Demo => demo::run(),
+        Task::Test => test::run(),
+        Task::Lab(arguments) => lab::run(&arguments),
+        Task::Gen(arguments) => r#gen::run(&arguments),
+        Task::Check => check::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
+        Task::Dist => dist::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::note(format_args!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -13,6 +13,7 @@ use crate::cli::options::{Parsed, definition_of, parse};
 use crate::cli::output;
 use crate::collect::credentials;
 use crate::collect::target::{self, Target};
+use crate::model::confinement::IdRules;
 use crate::model::namespace::Kind;
 use crate::model::plan::Plan;
 use crate::model::text::Text;
@@ -66,17 +67,20 @@ fn enter(context: &Context, args: Args) -> Result<u8, Failure> {
     let pidfd = target.handle.into_pidfd()?;
     // Nothing of ours is open from here on but the pidfd.
     drop(root);
-    let ending = enter::enter(Entry { plan, pidfd, program, directory: args.directory })
+    let ending = enter::enter(&Entry { plan, pidfd, program, directory: args.directory })
         .map_err(|error| failed(error, &plan, &label))?;
     Ok(supervise::end_alike(ending))
 }
 
 fn facts(root: &SysRoot, target: &Target) -> Result<Facts, Failure> {
-    let rules = credentials::id_rules(&target.handle);
+    let (ours, theirs) = (credentials::own_namespaces(root)?, target.process.namespaces);
+    // Ids mean something else only in another user namespace.
+    let elsewhere = ours.differing(&theirs).has(Kind::User);
+    let rules = if elsewhere { credentials::id_rules(&target.handle) } else { IdRules::default() };
     Ok(Facts {
         target: target.process.pid,
-        ours: credentials::own_namespaces(root)?,
-        theirs: target.process.namespaces,
+        ours,
+        theirs,
         root_is_mapped: rules.root_is_mapped,
         setgroups_denied: rules.setgroups_denied,
         on_a_terminal: pty::wanted(),

@@ -16,8 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 
 pub const COMMAND: Command = Command { name: "inspect", run };
 
-/// Show everything about one process or container: identity, namespaces, network, mounts, cgroup,
-/// processes.
+/// Show everything about one process or container.
 #[derive(Debug, clap::Parser)]
 #[command(name = "inspect", version)]
 struct Args {

@@ -8,19 +8,18 @@ use crate::collect::containers::collect_containers;
 use crate::collect::host::collect_host;
 use crate::collect::target;
 use crate::model::container::{Container, Runtime};
+use crate::model::process::Pid;
 use crate::render::{column, json, ps, table};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 pub const COMMAND: Command = Command { name: "ps", run };
 
-/// List every container and isolated process group of this host, whatever made it.
-///
-/// One pass over /proc; names and images come from the engines' state on disk. No daemon is asked.
+/// List every container and isolated process group of this host, whatever made it, asking no daemon.
 #[derive(Debug, clap::Parser)]
 #[command(name = "ps", version)]
 struct Args {
-    /// Only these containers: names, ids, id prefixes.
+    /// Only these containers: names, ids, id prefixes, PIDs in them.
     #[arg(value_name = "TARGET")]
     targets: Vec<OsString>,
     /// Services of systemd with namespaces of their own, too.
@@ -51,7 +50,14 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     } else {
         let mut wanted = Vec::new();
         for spelled in &args.targets {
-            wanted.push(target::find(&containers, spelled.as_bytes())?.init);
+            // A pid names the container that it is in.
+            let pid = Pid::parse(spelled.as_bytes());
+            let owner = pid.and_then(|pid| containers.owner_of(pid));
+            let found = match owner {
+                Some(found) => found,
+                None => target::find(&containers, spelled.as_bytes())?,
+            };
+            wanted.push(found.init);
         }
         containers.list.retain(|container| wanted.contains(&container.init));
     }

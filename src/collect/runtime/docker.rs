@@ -86,11 +86,11 @@ fn read(root: &SysRoot, data_root: &Path, id: &[u8]) -> Result<Option<Record>> {
     let Ok(id) = std::str::from_utf8(id) else {
         return Ok(None);
     };
-    let Ok(dir) = root.open_dir(&data_root.join("containers")) else {
-        return Ok(None);
-    };
     let path = format!("{id}/config.v2.json");
-    match root::read_beneath(dir.as_fd(), &path, CAP) {
+    let read = root
+        .open_dir(&data_root.join("containers"))
+        .and_then(|dir| root::read_beneath(dir.as_fd(), &path, CAP));
+    match read {
         Ok(bytes) => parse(&bytes, id)
             .map(Some)
             .ok_or_else(|| SysError::malformed("read", path.as_str(), "JSON")),

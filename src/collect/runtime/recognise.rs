@@ -44,7 +44,10 @@ pub fn path(path: &[u8]) -> Option<Recognised> {
         if let Some((runtime, id)) = component_of(component, parent) {
             return Some(Recognised { runtime, id: id.to_vec(), group: group.to_vec() });
         }
-        if let Some(unit) = component.strip_suffix(b".service") {
+        // A user's own manager is a service too; what counts is the unit below it.
+        if let Some(unit) = component.strip_suffix(b".service")
+            && !component.starts_with(b"user@")
+        {
             service = Some(Recognised {
                 runtime: Runtime::Systemd,
                 id: unit.to_vec(),
@@ -156,6 +159,11 @@ mod tests {
             ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx".into()))),
             ("/process_api/daf47bffd4bfb6b44fa60b9cab5d528c", None),
             ("/user.slice/user-1000.slice/session-3.scope", None),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice", None),
+            (
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service",
+                Some((Runtime::Systemd, "x".into())),
+            ),
             ("/", None),
         ] {
             assert_eq!(told(path), expected, "{path}");

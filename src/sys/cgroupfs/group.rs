@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     ) -> Option<T> {
         let name = format!("{}{file}", "../".repeat(levels));
         let dir = self.group.dir.as_fd();
-        let problem = match bounded::read_into(dir, &name, bounded::SMALL, &mut self.buffer) {
+        let problem = match bounded::read_record(dir, &name, bounded::SMALL, &mut self.buffer) {
             Ok(false) => match parse(&self.buffer) {
                 Some(value) => return Some(value),
                 None => Problem::Malformed("value"),

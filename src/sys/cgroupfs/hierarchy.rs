@@ -179,5 +179,4 @@ fn is_above(target: &Text, other: &Text) -> bool {
 }
 
 #[cfg(test)]
-#[path = "hierarchy_tests.rs"]
 mod tests;

@@ -1,16 +1,162 @@
-//! Network facts of one network namespace. The only place with tokio.
-pub fn bring_loopback_up() -> crate::sys::error::Result<()> {
-    Ok(())
-}
+//! Facts of one process's network and UTS namespaces. The only place with tokio and rtnetlink.
+//!
+//! A visit is a thread that joins just these namespaces, reads them and ends; it never joins a
+//! second time, and no other thread is moved. It reads nothing else, so that nothing else of the
+//! process can be confused with ours. See setns(2), rtnetlink(7).
+
+mod addr;
+mod attribute;
+mod dump;
+mod link;
+mod loopback;
+mod message;
+mod network;
+mod route;
+
+pub use loopback::bring_loopback_up;
+
+use super::error::{Context, Problem, Result, SysError};
+use super::ns;
+use crate::model::namespace::{Kind, Kinds};
+use crate::model::network::Network;
+use crate::model::text::Text;
+use crate::model::uts::Uts;
+use nix::errno::Errno;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+/// For every answer of the kernel together.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// For the thread. A system call that waits for a lock inside the kernel ends at no deadline of
+/// ours: the thread is then left behind, and ends when the kernel lets it.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// What could be read; `None` where it was not asked for.
+#[derive(Debug)]
 pub struct Visit {
-    pub network: Option<crate::sys::error::Result<crate::model::network::Network>>,
-    pub uts: Option<crate::model::uts::Uts>,
+    pub network: Option<Result<Network>>,
+    pub uts: Option<Uts>,
 }
-pub fn visit(
-    _: std::os::fd::BorrowedFd<'_>,
-    _: crate::model::namespace::Kinds,
-    _: bool,
-    _: bool,
-) -> crate::sys::error::Result<Visit> {
-    Err(crate::sys::error::SysError::malformed("x", "y", "z"))
+
+const READABLE: Kinds = Kinds::NONE.with(Kind::Net).with(Kind::Uts);
+
+/// Reads the namespaces `kinds`, any of `net` and `uts`, of the process behind `pidfd`, after
+/// joining them in one step (Linux 5.8).
+///
+/// Without a pidfd nothing is joined and they are the caller's own; no kinds at all means both of
+/// the caller's own. EPERM: the caller lacks CAP_SYS_ADMIN over a namespace; ESRCH: the process
+/// has ended; EINVAL: another kind.
+///
+/// The thread may still be ending in the kernel when this returns: who must have one thread, for
+/// setns(2) to a mnt or user namespace, does not visit before it.
+pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds) -> Result<Visit> {
+    if kinds.iter().any(|kind| !READABLE.has(kind)) {
+        return Err(SysError::new("join", namespaces(kinds), Errno::EINVAL));
+    }
+    let target = pidfd
+        .filter(|_| !kinds.is_empty())
+        .map(|pidfd| pidfd.try_clone_to_owned())
+        .transpose()
+        .context("keep", "a pidfd")?;
+    let kinds = if kinds.is_empty() { READABLE } else { kinds };
+
+    let (answer, answers) = sync_channel(1);
+    let thread = std::thread::Builder::new()
+        .name("visit".to_owned())
+        .spawn(move || {
+            // Nobody listens any more once PATIENCE is over.
+            let _ = answer.send(read(target, kinds));
+        })
+        .context("start", "a thread")?;
+    let visit = match answers.recv_timeout(PATIENCE) {
+        Ok(visit) => visit,
+        Err(timeout) => {
+            return Err(SysError {
+                doing: "read",
+                object: namespaces(kinds),
+                problem: match timeout {
+                    RecvTimeoutError::Timeout => Problem::TimedOut,
+                    RecvTimeoutError::Disconnected => Problem::Errno(Errno::EIO),
+                },
+            });
+        }
+    };
+    // It has sent its last word and is about to end.
+    let _ = thread.join();
+    visit
+}
+
+/// The thread's whole life.
+fn read(target: Option<OwnedFd>, kinds: Kinds) -> Result<Visit> {
+    if let Some(pidfd) = target {
+        ns::join(pidfd.as_fd(), kinds).with_context("join", || namespaces(kinds))?;
+    }
+    Ok(Visit {
+        uts: kinds.has(Kind::Uts).then(uts),
+        network: kinds.has(Kind::Net).then(|| network::read(DEADLINE)),
+    })
+}
+
+fn uts() -> Uts {
+    let names = rustix::system::uname();
+    Uts {
+        hostname: Text::new(names.nodename().to_bytes()),
+        domainname: Text::new(names.domainname().to_bytes()),
+    }
+}
+
+/// `the net and uts namespaces`
+fn namespaces(kinds: Kinds) -> Text {
+    let names: Vec<_> = kinds.iter().map(Kind::name).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("the {} namespace{plural}", names.join(" and ")).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_namespaces_are_read_without_joining() {
+        let visit = visit(None, Kinds::NONE).unwrap();
+        let network = visit.network.unwrap().unwrap();
+        let lo = network.interfaces.iter().find(|link| link.name == "lo");
+        assert_eq!(lo.unwrap().kind, "loopback");
+        assert!(!visit.uts.unwrap().hostname.is_empty());
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_read() {
+        let visit = visit(None, Kinds::NONE.with(Kind::Uts)).unwrap();
+        assert!(visit.network.is_none());
+        assert!(visit.uts.is_some());
+    }
+
+    #[test]
+    fn other_kinds_are_never_joined() {
+        let kinds = READABLE.with(Kind::Mnt);
+        let error = visit(None, kinds).unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_process_that_ended_is_gone() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        let flags = rustix::process::PidfdFlags::empty();
+        let pidfd = rustix::process::pidfd_open(pid, flags).unwrap();
+        child.wait().unwrap();
+        let error = visit(Some(pidfd.as_fd()), READABLE).unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::ESRCH));
+    }
+
+    #[test]
+    fn a_descriptor_that_is_no_pidfd_is_an_error() {
+        let file = tempfile::tempfile().unwrap();
+        let error = visit(Some(file.as_fd()), READABLE).unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::EINVAL));
+        let text = error.to_string();
+        assert!(text.starts_with("cannot join the uts and net namespaces:"));
+    }
 }

@@ -52,11 +52,13 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
             }
             b"Gid" => status.gids = four(value)?,
             b"Groups" => {
-                status.groups = value.split_ascii_whitespace().flat_map(str::parse).collect()
+                status.groups = value.split_ascii_whitespace().flat_map(str::parse).collect();
             }
             b"NSpid" => {
-                status.pids_by_level =
-                    value.split_ascii_whitespace().flat_map(|n| Pid::parse(n.as_bytes())).collect();
+                status.pids_by_level = value
+                    .split_ascii_whitespace()
+                    .filter_map(|n| Pid::parse(n.as_bytes()))
+                    .collect();
             }
             b"Threads" => status.threads = value.parse().ok()?,
             b"SigIgn" => status.signals_ignored = u64::from_str_radix(value, 16).ok()?,

@@ -5,6 +5,7 @@
 
 pub mod fds;
 pub mod fork;
+pub mod netdev;
 pub mod nsfs;
 pub mod signal;
 pub mod start;

@@ -3,10 +3,11 @@
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
-/// Restores the default action of a signal.
-pub fn set_default(which: Signal) -> Result<(), Errno> {
+/// Restores the default action of a signal; whether it had been ignored.
+pub fn set_default(which: Signal) -> Result<bool, Errno> {
     // SAFETY: SIG_DFL installs no handler of ours.
-    unsafe { signal(which, SigHandler::SigDfl) }.map(drop)
+    let before = unsafe { signal(which, SigHandler::SigDfl) }?;
+    Ok(matches!(before, SigHandler::SigIgn))
 }
 
 /// Ignores a signal.

@@ -1,3 +1,5 @@
+//! Mounts of hosts that this is not.
+
 use super::*;
 
 fn hierarchies(mountinfo: &str) -> Hierarchies {

@@ -1,0 +1,289 @@
+_nsx_options() {
+    local i cur prev opts cmd
+    COMPREPLY=()
+    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+        cur="$2"
+    else
+        cur="${COMP_WORDS[COMP_CWORD]}"
+    fi
+    prev="$3"
+    cmd=""
+    opts=""
+
+    for i in "${COMP_WORDS[@]:0:COMP_CWORD}"
+    do
+        case "${cmd},${i}" in
+            ",$1")
+                cmd="nsx"
+                ;;
+            nsx,enter)
+                cmd="nsx__subcmd__enter"
+                ;;
+            nsx,inspect)
+                cmd="nsx__subcmd__inspect"
+                ;;
+            nsx,ps)
+                cmd="nsx__subcmd__ps"
+                ;;
+            nsx,spawn)
+                cmd="nsx__subcmd__spawn"
+                ;;
+            *)
+                ;;
+        esac
+    done
+
+    case "${cmd}" in
+        nsx)
+            opts="-h -V --help --version ps inspect enter spawn"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nsx__subcmd__enter)
+            opts="-t -a -m -u -i -n -p -C -U -T -e -w -h -V --target --all --mount --uts --ipc --net --pid --cgroup --user --time --env --wd --no-pty --dry-run --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wd)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nsx__subcmd__inspect)
+            opts="-o -q -h -V --only --skip --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --only)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --skip)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nsx__subcmd__ps)
+            opts="-u -o -q -h -V --units --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nsx__subcmd__spawn)
+            opts="-p -n -u -i -m -U -C -T -h -V --newpid --newnet --newuts --newipc --newns --newuser --newcgroup --newtime --new-all --hostname --memory --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --hostname)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+    esac
+}
+
+# Names and PIDs that can be a TARGET.
+_nsx_targets() {
+    COMPREPLY=($(compgen -W "$(command nsx ps -q 2>/dev/null)" -- "$1"))
+    # No container is not a reason to offer files.
+    compopt +o default +o bashdefault 2>/dev/null
+}
+
+_nsx() {
+    local called="${1##*/}" cur="$2" prev="$3" command="" long="" short="" positional="" options=1
+    local -a words=("${COMP_WORDS[@]}")
+    local -i cword=COMP_CWORD at
+    # nsx-ps … is read as nsx ps …
+    if [[ "$called" == nsx-* ]]; then
+        words=(nsx "${called#nsx-}" "${words[@]:1}")
+        cword+=1
+    fi
+    words[0]=nsx
+    # --option=value arrives as three words.
+    if [[ "$cur" == "=" ]]; then
+        prev="${words[cword-1]}" cur=""
+    elif [[ "$prev" == "=" ]]; then
+        prev="${words[cword-2]}"
+    fi
+    if (( cword > 1 )); then
+        command="${words[1]}"
+    fi
+    case "$command" in
+        ps) long=" --output --columns --color " short="o" positional=target ;;
+        inspect) long=" --only --skip --output --columns --color " short="o" positional=target ;;
+        enter) long=" --target --wd " short="tw" positional=program ;;
+        spawn) long=" --hostname --memory " short="" positional=program ;;
+    esac
+
+    # The first word that is no option, and whether the word before it wants a value.
+    at=2
+    while (( at < cword )); do
+        case "${words[at]}" in
+            --) options=""; at+=1; break ;;
+            --*)
+                if [[ "${words[at+1]}" == "=" ]]; then
+                    at+=3
+                elif [[ "$long" == *" ${words[at]} "* ]]; then
+                    at+=2
+                else
+                    at+=1
+                fi ;;
+            -?*) if [[ -n "$short" && "${words[at]}" == -*["$short"] ]]; then at+=2; else at+=1; fi ;;
+            *)
+                if [[ "$positional" == program ]]; then
+                    options=""
+                    break
+                fi
+                at+=1 ;;
+        esac
+    done
+
+    if (( at > cword )); then
+        case "$command $prev" in
+            "enter --target" | "enter -"*t) _nsx_targets "$cur"; return ;;
+        esac
+    elif [[ -n "$positional" ]] && [[ -z "$options" || "$cur" != -* ]]; then
+        if [[ "$positional" == target ]]; then
+            _nsx_targets "$cur"
+        elif (( at == cword )); then
+            COMPREPLY=($(compgen -c -- "$cur"))
+        fi
+        return
+    fi
+    local -a COMP_WORDS=("${words[@]}")
+    local COMP_CWORD=$cword
+    _nsx_options nsx "$cur" "$prev"
+}
+
+complete -F _nsx -o bashdefault -o default nsx nsx-ps nsx-inspect nsx-enter nsx-spawn

@@ -1,0 +1,121 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_nsx_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_nsx_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_nsx_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_nsx_using_subcommand
+    set -l cmd (__fish_nsx_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c nsx -n "__fish_nsx_needs_command" -s h -l help -d 'Print help'
+complete -c nsx -n "__fish_nsx_needs_command" -s V -l version -d 'Print version'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host, whatever made it, asking no daemon'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
+wide\t'The same with more columns'
+json\t'One JSON document'
+jsonl\t'One JSON object a line, without the envelope'
+tsv\t'Tab-separated values headed by column keys'
+name\t'One name, id or PID a line'"
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s u -l units -d 'Services of systemd with namespaces of their own, too'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l json -d 'JSON: the same as -o json'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s q -l quiet -d 'One name a line: the same as -o name'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l no-headings -d 'No line of headings'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l bytes -d 'Plain numbers: bytes and seconds'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l strict -d 'Exit with 6 if anything could not be seen'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s h -l help -d 'Print help'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s V -l version -d 'Print version'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l only -d 'Only these sections, in full: namespaces, uts, net, mounts, cgroup, processes' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l skip -d 'All sections but these' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
+wide\t'The same with more columns'
+json\t'One JSON document'
+jsonl\t'One JSON object a line, without the envelope'
+tsv\t'Tab-separated values headed by column keys'
+name\t'One name, id or PID a line'"
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l json -d 'JSON: the same as -o json'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s q -l quiet -d 'One name a line: the same as -o name'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l no-headings -d 'No line of headings'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l bytes -d 'Plain numbers: bytes and seconds'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l strict -d 'Exit with 6 if anything could not be seen'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s V -l version -d 'Print version'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s t -l target -d 'Whose namespaces: a PID, a container\'s name, an id prefix, RUNTIME:NAME' -r -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s w -l wd -d 'Working directory, seen from inside' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s a -l all -d 'Every namespace that differs from ours (the default)'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s m -l mount -d 'The mount namespace: the program is the target\'s'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s u -l uts -d 'The UTS namespace: hostname'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s i -l ipc -d 'The IPC namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s n -l net -d 'The network namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s p -l pid -d 'The pid namespace: the program is a child in it'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s C -l cgroup -d 'The cgroup namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s U -l user -d 'The user namespace: root there, if it has one'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s T -l time -d 'The time namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s e -l env -d 'The environment that the target was started with'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l no-pty -d 'Hand over our terminal instead of a new one (see PRIVILEGES)'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l dry-run -d 'Print what would be done, and do nothing'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s h -l help -d 'Print help'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s V -l version -d 'Print version'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l hostname -d 'Hostname inside; implies --newuts' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory limit: bytes, or with K, M, G (binary)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s p -l newpid -d 'A pid namespace: the program is PID 1, with a /proc of its own'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s n -l newnet -d 'A network namespace: only lo, which is up'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s u -l newuts -d 'A UTS namespace: hostname'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s i -l newipc -d 'An IPC namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s m -l newns -d 'A mount namespace: mounts made inside stay inside'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s U -l newuser -d 'A user namespace: you are root inside, and only there'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s C -l newcgroup -d 'A cgroup namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s T -l newtime -d 'A time namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
+
+# Names and PIDs that can be a TARGET.
+function __nsx_targets
+    command nsx ps -q 2>/dev/null
+end
+
+# Completes the program that nsx runs; the arguments are the options of nsx that take a value.
+function __nsx_program
+    set -l skip 2
+    string match -q '*nsx-*' (commandline -opc)[1]
+    and set skip 1
+    __fish_complete_subcommand --fcs-skip=$skip - $argv
+end
+
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -w --wd)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --hostname --memory)"
+
+complete -c nsx-ps -w 'nsx ps'
+complete -c nsx-inspect -w 'nsx inspect'
+complete -c nsx-enter -w 'nsx enter'
+complete -c nsx-spawn -w 'nsx spawn'

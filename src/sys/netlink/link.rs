@@ -1,0 +1,207 @@
+//! RTM_GETLINK and RTM_NEWLINK: interfaces. Pure. See rtnetlink(7), linux/if_link.h.
+
+use super::attribute::{address, after, attributes, text, u16_at, u32_at};
+use crate::model::network::Interface;
+use crate::model::text::Text;
+use std::fmt::Write as _;
+
+/// `struct ifinfomsg`
+const HEADER: usize = 16;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_EXT_MASK: u16 = 29;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_INFO_KIND: u16 = 1;
+/// Counters make a third of the answer and are not asked for.
+const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
+const IFF_UP: u32 = 1;
+/// linux/if_arp.h; libc has the others.
+const ARPHRD_IP6GRE: u16 = 823;
+
+/// The body of a request for every interface. Answering it, the kernel numbers the namespaces of
+/// peers that have no number here yet.
+pub(super) fn request() -> Vec<u8> {
+    let mut body = vec![0; HEADER];
+    body.extend(8_u16.to_ne_bytes());
+    body.extend(IFLA_EXT_MASK.to_ne_bytes());
+    body.extend(RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+    body
+}
+
+/// One interface; its addresses come in messages of their own.
+pub(super) fn parse(message: &[u8]) -> Option<Interface> {
+    let link_type = u16_at(message, 2)?;
+    let mut interface = Interface {
+        index: u32_at(message, 4)?,
+        up: u32_at(message, 8)? & IFF_UP != 0,
+        kind: type_word(link_type),
+        state: "unknown",
+        ..Interface::default()
+    };
+    for (kind, value) in after(message, HEADER)? {
+        match kind {
+            IFLA_IFNAME => interface.name = text(value),
+            IFLA_ADDRESS => interface.mac = link_address(link_type, value),
+            IFLA_MTU => interface.mtu_bytes = u32_at(value, 0)?,
+            IFLA_OPERSTATE => interface.state = state_word(value.first().copied()),
+            IFLA_MASTER => interface.master = u32_at(value, 0),
+            // Zero: a tunnel that is bound to no interface.
+            IFLA_LINK => interface.peer_index = u32_at(value, 0).filter(|index| *index != 0),
+            IFLA_LINK_NETNSID => interface.peer_nsid = u32_at(value, 0).map(u32::cast_signed),
+            IFLA_LINKINFO => {
+                let driver = attributes(value).find(|(kind, _)| *kind == IFLA_INFO_KIND);
+                if let Some((_, word)) = driver {
+                    interface.kind = text(word);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(interface)
+}
+
+/// The index.
+pub(super) fn identity(message: &[u8]) -> Option<Vec<u8>> {
+    message.get(4..8).map(<[u8]>::to_vec)
+}
+
+/// IF_OPER_*, RFC 2863.
+fn state_word(state: Option<u8>) -> &'static str {
+    match state {
+        Some(1) => "notpresent",
+        Some(2) => "down",
+        Some(3) => "lowerlayerdown",
+        Some(4) => "testing",
+        Some(5) => "dormant",
+        Some(6) => "up",
+        _ => "unknown",
+    }
+}
+
+/// ARPHRD_*, in the words of ip-link(8); a number in brackets where it has none either.
+fn type_word(link_type: u16) -> Text {
+    let word = match link_type {
+        libc::ARPHRD_ETHER => "ether",
+        libc::ARPHRD_INFINIBAND => "infiniband",
+        libc::ARPHRD_CAN => "can",
+        libc::ARPHRD_PPP => "ppp",
+        libc::ARPHRD_TUNNEL => "ipip",
+        libc::ARPHRD_TUNNEL6 => "tunnel6",
+        libc::ARPHRD_LOOPBACK => "loopback",
+        libc::ARPHRD_SIT => "sit",
+        libc::ARPHRD_IPGRE => "gre",
+        libc::ARPHRD_IEEE80211 => "ieee802.11",
+        ARPHRD_IP6GRE => "gre6",
+        libc::ARPHRD_NONE => "none",
+        libc::ARPHRD_VOID => "void",
+        other => return format!("[{other}]").into(),
+    };
+    word.into()
+}
+
+/// `02:42:c6:33:64:02`; a tunnel over IP has an IP address here.
+fn link_address(link_type: u16, value: &[u8]) -> Option<String> {
+    let over_ip = matches!(
+        link_type,
+        libc::ARPHRD_TUNNEL
+            | libc::ARPHRD_TUNNEL6
+            | libc::ARPHRD_SIT
+            | libc::ARPHRD_IPGRE
+            | ARPHRD_IP6GRE
+    );
+    if let Some(ip) = address(value).filter(|_| over_ip) {
+        return Some(ip.to_string());
+    }
+    let mut shown = String::with_capacity(value.len() * 3);
+    for byte in value {
+        let colon = if shown.is_empty() { "" } else { ":" };
+        write!(shown, "{colon}{byte:02x}").ok()?;
+    }
+    (!shown.is_empty()).then_some(shown)
+}
+
+// Messages of Linux 6.18, with the attributes that are not read taken out.
+#[cfg(test)]
+#[cfg(target_endian = "little")]
+mod tests {
+    use super::super::attribute::tests::{encode, hex};
+    use super::*;
+
+    #[test]
+    fn a_veth_in_a_bridge_with_its_peer_elsewhere() {
+        let bytes = hex("00000100030000000310000000000000 0700030061310000 0500100003000000
+             08000400dc050000 08000a0006000000 0a0001008a887dfc5ed50000
+             1c001200 0900010076657468 00000000 0b00040062726964 67650000
+             0800250000000000 0800050002000000");
+        assert_eq!(
+            parse(&bytes).unwrap(),
+            Interface {
+                index: 3,
+                name: "a1".into(),
+                kind: "veth".into(),
+                state: "lowerlayerdown",
+                up: true,
+                mtu_bytes: 1500,
+                mac: Some("8a:88:7d:fc:5e:d5".into()),
+                master: Some(6),
+                peer_index: Some(2),
+                peer_nsid: Some(0),
+                addresses: Vec::new(),
+            }
+        );
+    }
+
+    #[test]
+    fn the_loopback_has_no_driver_and_an_address_of_zeros() {
+        let bytes = hex("00000403010000004900010000000000 070003006c6f0000 0500100000000000
+             0800040000000100 0a00010000000000 00000000");
+        let lo = parse(&bytes).unwrap();
+        assert_eq!((lo.name, lo.kind), ("lo".into(), "loopback".into()));
+        assert_eq!((lo.mtu_bytes, lo.state, lo.up), (65536, "unknown", true));
+        assert_eq!(lo.mac.as_deref(), Some("00:00:00:00:00:00"));
+        assert_eq!((lo.peer_index, lo.master, lo.peer_nsid), (None, None, None));
+    }
+
+    fn link(link_type: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0, 0];
+        bytes.extend(link_type.to_ne_bytes());
+        bytes.resize(HEADER, 0);
+        for (kind, value) in attributes {
+            bytes.extend(encode(*kind, value));
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_name_is_bytes() {
+        let parsed = parse(&link(1, &[(IFLA_IFNAME, b"\xff\x1b[2J\0")])).unwrap();
+        assert_eq!(parsed.name.as_bytes(), b"\xff\x1b[2J");
+    }
+
+    #[test]
+    fn a_tunnel_has_an_ip_address_for_its_link() {
+        let unbound = [0; 4];
+        let parsed = parse(&link(
+            libc::ARPHRD_IPGRE,
+            &[(IFLA_ADDRESS, &[198, 51, 100, 9]), (IFLA_LINK, &unbound)],
+        ));
+        let parsed = parsed.unwrap();
+        assert_eq!(parsed.mac.as_deref(), Some("198.51.100.9"));
+        assert_eq!(parsed.peer_index, None);
+        let none = parse(&link(libc::ARPHRD_NONE, &[(IFLA_ADDRESS, b"")])).unwrap();
+        assert_eq!((none.mac, none.kind), (None, "none".into()));
+        assert_eq!(parse(&link(4711, &[])).unwrap().kind, "[4711]");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every command in every form it prints.
+
+use super::{on, seen};
+use insta::assert_snapshot;
+
+#[test]
+fn ps_as_a_table() {
+    assert_snapshot!("ps-table", seen(&on("mixed", &["ps"])));
+    assert_snapshot!("ps-wide", seen(&on("docker-v2", &["ps", "-o", "wide"])));
+    assert_snapshot!("ps-units", seen(&on("mixed", &["ps", "--units"])));
+}
+
+#[test]
+fn ps_for_scripts() {
+    assert_snapshot!("ps-json", seen(&on("docker-v2", &["ps", "--json"])));
+    assert_snapshot!("ps-jsonl", seen(&on("mixed", &["ps", "-o", "jsonl"])));
+    assert_snapshot!("ps-tsv", seen(&on("mixed", &["ps", "-o", "tsv"])));
+    assert_snapshot!("ps-names", seen(&on("mixed", &["ps", "-q"])));
+    assert_snapshot!(
+        "ps-columns",
+        seen(&on("mixed", &["ps", "--no-headings", "--columns", "pid,own"]))
+    );
+}
+
+#[test]
+fn ps_of_targets() {
+    assert_snapshot!("ps-targets", seen(&on("mixed", &["ps", "build1", "3cd7f", "runc:web"])));
+    assert_snapshot!("ps-ambiguous", seen(&on("mixed", &["ps", "web"])));
+}
+
+#[test]
+fn inspect_on_a_screen() {
+    assert_snapshot!("inspect-screen", seen(&on("docker-v2", &["inspect", "web"])));
+    assert_snapshot!(
+        "inspect-mounts",
+        seen(&on("docker-v2", &["inspect", "web", "--only", "mounts"]))
+    );
+    assert_snapshot!(
+        "inspect-host",
+        seen(&on("docker-v2", &["inspect", "900", "--skip", "net,uts"]))
+    );
+}
+
+#[test]
+fn inspect_for_scripts() {
+    assert_snapshot!("inspect-json", seen(&on("docker-v2", &["inspect", "6961dd", "--json"])));
+    assert_snapshot!("inspect-pid", seen(&on("docker-v2", &["inspect", "docker:web", "-q"])));
+}
+
+/// Entering and spawning need live processes; what can be seen without is the same for all.
+#[test]
+fn help_fits_a_screen_and_version_is_one_line() {
+    for command in ["ps", "inspect", "enter", "spawn"] {
+        let help = super::support::succeeds(&mut super::support::nsx([command, "--help"]));
+        assert!(help.lines().count() <= 40, "{command}: {} lines", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: too wide");
+        let small = super::support::binary(&format!("nsx-{command}"));
+        let same = super::support::succeeds(std::process::Command::new(small).arg("--help"));
+        assert_eq!(help, same, "nsx {command} and nsx-{command} are one command");
+        let version = super::support::succeeds(&mut super::support::nsx([command, "--version"]));
+        assert_eq!(version.lines().count(), 1);
+        assert!(version.contains(env!("CARGO_PKG_VERSION")));
+    }
+    let help = super::support::succeeds(&mut super::support::nsx(["--help"]));
+    assert!(help.lines().count() <= 24);
+}

@@ -1,0 +1,146 @@
+//! `xtask bench`: whole commands against their peers, in one run and in turn. It prints ratios and
+//! numbers of system calls, which travel; it asserts nothing. See nsenter(1), unshare(1), lsns(8).
+
+mod crowd;
+mod measure;
+
+use crate::lab::{Lab, Runtime, docker};
+use crate::workspace::Release;
+use crate::{run, say};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use crowd::Crowd;
+use measure::Row;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Also write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// How many isolated processes the large listing has
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    crowd: usize,
+    /// How long to measure each pair
+    #[arg(long, value_name = "SECONDS", default_value_t = 4)]
+    seconds: u64,
+}
+
+/// A lab of its own, so that one that is up is left alone.
+const LAB: &str = "/tmp/nsx-bench";
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if !run::is_root() {
+        bail!("the peers need root, and so does this");
+    }
+    let release = Release::build()?;
+    let mut bench = Bench { release, seconds: arguments.seconds, rows: Vec::new() };
+    bench.launchers()?;
+    let with_docker = run::is_program(Path::new("/usr/bin/docker"));
+    if with_docker {
+        let mut lab = Lab::create(Path::new(LAB))?;
+        let measured = bench.listings(&mut lab, arguments.crowd);
+        lab.down(&[Runtime::Docker])?;
+        measured?;
+    } else {
+        say::note(format_args!("bench: docker is not installed: nothing is compared with it"));
+        bench.crowded(arguments.crowd, None)?;
+    }
+    print(&bench.rows);
+    if let Some(file) = &arguments.json {
+        std::fs::write(file, serde_json::to_string_pretty(&bench.rows)? + "\n")?;
+    }
+    Ok(())
+}
+
+struct Bench {
+    release: Release,
+    seconds: u64,
+    rows: Vec<Row>,
+}
+
+impl Bench {
+    fn nsx(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.release.program(program));
+        command.args(arguments);
+        command
+    }
+
+    /// What cannot be compared is said and left out.
+    fn compare(&mut self, what: &str, ours: Command, peer: Command) {
+        say::note(format_args!("bench: {what}: {}", run::shown(&peer)));
+        match measure::compare(what, ours, peer, Duration::from_secs(self.seconds)) {
+            Ok(row) => self.rows.push(row),
+            Err(error) => say::note(format_args!("bench: left out: {error:#}")),
+        }
+    }
+
+    /// `enter` and `spawn`, with a program that does nothing.
+    fn launchers(&mut self) -> Result<()> {
+        let target = Crowd::gather(1)?;
+        let pid = target.first().context("nobody is isolated")?.to_string();
+        let ours = self.nsx("nsx-enter", &["-t", &pid, "-n", "/bin/true"]);
+        let peer = util_linux("nsenter", &["-t", &pid, "-n", "/bin/true"])?;
+        self.compare("enter a network namespace", ours, peer);
+        drop(target);
+        let ours = self.nsx("nsx-spawn", &["--newpid", "/bin/true"]);
+        let peer = util_linux("unshare", &["-pf", "--mount-proc", "/bin/true"])?;
+        self.compare("spawn in a pid namespace", ours, peer);
+        Ok(())
+    }
+
+    fn listings(&mut self, lab: &mut Lab, crowd: usize) -> Result<()> {
+        lab.up(Runtime::Docker)?;
+        docker::run_container(lab, "nsx-lab-docker-2")?;
+        let docker = |arguments: &[&str]| {
+            let mut client = docker::client(lab);
+            client.args(arguments);
+            client
+        };
+        let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
+        self.compare("inspect a container", ours, docker(&["inspect", "nsx-lab-docker"]));
+        let what = "list, 2 containers";
+        self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
+        self.compare(what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
+        self.crowded(crowd, Some(docker(&["ps"])))
+    }
+
+    fn crowded(&mut self, size: usize, docker: Option<Command>) -> Result<()> {
+        say::note(format_args!("bench: isolating {size} processes"));
+        let crowd = Crowd::gather(size)?;
+        let what = format!("list, {} isolated processes", crowd.len());
+        self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
+        if let Some(docker) = docker {
+            let what = format!("{what}; docker lists its 2 only");
+            self.compare(&what, self.nsx("nsx-ps", &[]), docker);
+        }
+        Ok(())
+    }
+}
+
+fn util_linux(name: &str, arguments: &[&str]) -> Result<Command> {
+    let program = run::find(name).with_context(|| format!("{name} is not installed"))?;
+    let mut command = run::plain(program);
+    command.args(arguments);
+    Ok(command)
+}
+
+fn print(rows: &[Row]) {
+    let version = run::output(run::plain("nsenter").arg("--version")).unwrap_or_default();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    say::line(format_args!("Linux {}; {version}; wall time, started in turn.\n", kernel.trim()));
+    say::line(format_args!("| what | nsx | peer | ratio | 5–95 % | system calls |"));
+    say::line(format_args!("|---|---|---|---|---|---|"));
+    for row in rows {
+        let calls = match row.system_calls {
+            Some((ours, peer)) => format!("{ours} : {peer}"),
+            None => "-".to_owned(),
+        };
+        say::line(format_args!(
+            "| {} | `{}` | `{}` | {:.2} | {:.2}–{:.2} | {calls} |",
+            row.what, row.ours, row.peer, row.ratio_median, row.ratio_p5, row.ratio_p95
+        ));
+    }
+}

@@ -1,0 +1,82 @@
+//! The committed completions in the real shells, with an `nsx` that lists three containers.
+
+use crate::{run, workspace};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+/// What must be among the offers, and what must not.
+const CASES: [(&str, &[&str], &[&str]); 14] = [
+    ("nsx ", &["ps", "inspect", "enter", "spawn"], &["help", "web"]),
+    ("nsx inspect ", &["web", "db", "4242"], &["ps"]),
+    ("nsx inspect w", &["web"], &["db"]),
+    ("nsx-inspect w", &["web"], &["db"]),
+    ("nsx ps d", &["db"], &["web"]),
+    ("nsx-ps --no", &["--no-headings"], &[]),
+    ("nsx ps -o ", &["table", "json"], &["web"]),
+    ("nsx ps --s", &["--strict"], &["--sysroot"]),
+    ("nsx enter -t w", &["web"], &["db"]),
+    ("nsx-enter --target w", &["web"], &["db"]),
+    ("nsx-enter --target=w", &["web"], &["db"]),
+    ("nsx enter -t web --dr", &["--dry-run"], &["web"]),
+    ("nsx enter -t web -n nsx-probe-p", &["nsx-probe-program"], &["web"]),
+    ("nsx-spawn --newpid nsx-probe-p", &["nsx-probe-program"], &[]),
+];
+
+#[test]
+fn bash_completes() {
+    completes("bash", &["--norc", "--noprofile"]);
+}
+
+#[test]
+fn fish_completes() {
+    completes("fish", &["--no-config"]);
+}
+
+#[test]
+fn zsh_completes() {
+    completes("zsh", &["-f"]);
+}
+
+fn completes(shell: &str, options: &[&str]) {
+    let Some(program) = run::find(shell) else {
+        let strict = std::env::var_os("NSX_TEST_STRICT").is_some_and(|value| value == "1");
+        assert!(!strict, "{shell} is not installed");
+        eprintln!("ignored, because {shell} is not installed");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let stub = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    stub("nsx", "#!/bin/sh\n[ \"$*\" = 'ps -q' ] && printf '%s\\n' web db 4242\n");
+    stub("nsx-probe-program", "#!/bin/sh\n");
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gen/shells");
+    std::fs::copy(scripts.join("zshrc"), dir.path().join(".zshrc")).unwrap();
+
+    let output = Command::new(program)
+        .args(options)
+        .arg(scripts.join(format!("try.{shell}")))
+        .args(CASES.map(|(line, ..)| line))
+        .env("NSX_COMPLETIONS", workspace::root().join("completions"))
+        .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()))
+        .env("HOME", dir.path())
+        .env("ZDOTDIR", dir.path())
+        .env("TERM", "dumb")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    for (line, expected, unwanted) in CASES {
+        let answer = text.lines().find_map(|answer| answer.strip_prefix(line)?.strip_prefix(" =>"));
+        let answer = answer.unwrap_or_else(|| panic!("{shell}: no answer to {line:?}: {output:?}"));
+        let offers: Vec<_> = answer.split_whitespace().collect();
+        for word in expected {
+            assert!(offers.contains(word), "{shell}: {line:?} offers {offers:?}, not {word}");
+        }
+        for word in unwanted {
+            assert!(!offers.contains(word), "{shell}: {line:?} offers {word}");
+        }
+    }
+}

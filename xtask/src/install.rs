@@ -1,0 +1,146 @@
+//! Installs what the tests need. No service is started by it: a policy that forbids that is put in
+//! place for the time of the installation (see invoke-rc.d(8)) and taken away again.
+
+use crate::needs::{self, Need};
+use crate::{run, say};
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Installs what is missing where that is possible; otherwise says what to type, and fails if
+/// `strict`.
+pub(crate) fn needs(strict: bool) -> Result<()> {
+    let missing = needs::missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if run::is_root() && run::find("apt-get").is_some() && is_debian() {
+        install(&packages(&missing))?;
+    }
+    let missing = needs::missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for Need { program, package, why } in &missing {
+        say::note(format_args!("missing: {program} (package {package}): {why}"));
+    }
+    let packages = packages(&missing).join(" ");
+    say::note(format_args!("as root, on Debian or Ubuntu: apt-get update &&"));
+    say::note(format_args!("  apt-get install --no-install-recommends {packages}"));
+    if strict {
+        bail!("{} programs are missing, and NSX_TEST_STRICT=1", missing.len());
+    }
+    say::note(format_args!("going on; what needs them is ignored"));
+    Ok(())
+}
+
+fn packages(missing: &[&Need]) -> Vec<&'static str> {
+    let mut packages: Vec<_> = missing.iter().map(|need| need.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+/// Debian, or made from it.
+fn is_debian() -> bool {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let mut ids = release
+        .lines()
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")));
+    ids.any(|ids| ids.trim_matches('"').split(' ').any(|id| id == "debian" || id == "ubuntu"))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let _policy = NoServices::put()?;
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    run::visibly(apt().args(["-q", "update"]))?;
+    let options = ["-q", "-y", "install", "--no-install-recommends"];
+    run::visibly(apt().args(options).args(packages))
+}
+
+/// /usr/sbin/policy-rc.d saying no; what was there before comes back at the end. An interruption
+/// ends apt at once, and us only after that.
+#[derive(Debug)]
+struct NoServices {
+    policy: PathBuf,
+    /// Where the machine's own policy waits, if it has one.
+    aside: Option<PathBuf>,
+    signals: SigSet,
+}
+
+impl NoServices {
+    fn put() -> Result<Self> {
+        Self::put_at(Path::new("/usr/sbin/policy-rc.d"))
+    }
+
+    fn put_at(policy: &Path) -> Result<Self> {
+        // Children get an empty mask from the standard library.
+        let mut late = SigSet::empty();
+        late.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let signals = late.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let aside = policy.with_extension("d.nsx-aside");
+        // A run that was killed left ours in place.
+        if aside.symlink_metadata().is_ok() {
+            std::fs::rename(&aside, policy)?;
+        }
+        let ours = |text: &str| text.contains(MARK);
+        let aside = match std::fs::read_to_string(policy) {
+            Ok(text) if ours(&text) => None,
+            Err(_) if policy.symlink_metadata().is_err() => None,
+            _ => {
+                std::fs::rename(policy, &aside)?;
+                Some(aside)
+            }
+        };
+        let guard = Self { policy: policy.to_owned(), aside, signals };
+        let script = format!("#!/bin/sh\n# {MARK}\nexit 101\n");
+        std::fs::write(policy, script).context("cannot write policy-rc.d")?;
+        std::fs::set_permissions(policy, Permissions::from_mode(0o755))?;
+        Ok(guard)
+    }
+}
+
+const MARK: &str = "nsx: no service is started while cargo xtask test installs packages";
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        let _ = match &self.aside {
+            Some(aside) => std::fs::rename(aside, &self.policy),
+            None => std::fs::remove_file(&self.policy),
+        };
+        let _ = self.signals.thread_set_mask();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_is_there_for_the_time_of_the_guard() {
+        let dir = tempfile::tempdir().unwrap();
+        let policy = dir.path().join("policy-rc.d");
+        drop(NoServices::put_at(&policy).unwrap());
+        assert!(!policy.exists());
+
+        std::fs::write(&policy, "theirs").unwrap();
+        let guard = NoServices::put_at(&policy).unwrap();
+        assert!(std::fs::read_to_string(&policy).unwrap().contains("exit 101"));
+        std::mem::forget(guard);
+        // After a crash the next run restores what it finds aside.
+        drop(NoServices::put_at(&policy).unwrap());
+        assert_eq!(std::fs::read_to_string(&policy).unwrap(), "theirs");
+
+        std::fs::remove_file(&policy).unwrap();
+        std::os::unix::fs::symlink("/bin/true", &policy).unwrap();
+        drop(NoServices::put_at(&policy).unwrap());
+        assert_eq!(policy.read_link().unwrap(), Path::new("/bin/true"));
+    }
+}

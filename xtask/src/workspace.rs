@@ -1,0 +1,70 @@
+//! Where things lie: the repository, its version, the directory of the release programs.
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The version every package of the workspace shares.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The day of that version, in manual pages and archives: the same sources give the same bytes.
+pub(crate) const RELEASED: &str = "2026-11-24";
+
+/// The programs that are shipped.
+pub(crate) const PROGRAMS: [&str; 5] = ["nsx", "nsx-ps", "nsx-inspect", "nsx-enter", "nsx-spawn"];
+
+/// The commands; each has a page nsx-COMMAND(1) and a program of that name.
+pub(crate) const COMMANDS: [&str; 4] = ["ps", "inspect", "enter", "spawn"];
+
+/// The root of the repository.
+pub(crate) fn root() -> &'static Path {
+    let member = Path::new(env!("CARGO_MANIFEST_DIR"));
+    member.parent().unwrap_or(member)
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut cargo = Command::new(program);
+    cargo.current_dir(root());
+    cargo
+}
+
+/// Where `cargo build --release` puts programs, and for which target.
+#[derive(Debug)]
+pub(crate) struct Release {
+    pub(crate) triple: String,
+    pub(crate) programs: PathBuf,
+}
+
+impl Release {
+    /// Asks rustc for the host and cargo for its target directory.
+    pub(crate) fn locate() -> Result<Self> {
+        let version = crate::run::output(Command::new("rustc").arg("-vV"))?;
+        let triple = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .context("rustc -vV names no host")?
+            .to_owned();
+        let mut metadata = cargo();
+        metadata.args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
+        let metadata: serde_json::Value = serde_json::from_str(&crate::run::output(&mut metadata)?)
+            .context("cargo metadata printed no JSON")?;
+        let Some(target) = metadata.get("target_directory").and_then(|dir| dir.as_str()) else {
+            bail!("cargo metadata names no target directory");
+        };
+        let programs = Path::new(target).join(&triple).join("release");
+        Ok(Self { triple, programs })
+    }
+
+    /// Builds the programs as they are shipped.
+    pub(crate) fn build() -> Result<Self> {
+        let release = Self::locate()?;
+        crate::run::visibly(cargo().args(["build", "--release", "--package=nsx", "--bins"]))?;
+        Ok(release)
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+}
