@@ -156,10 +156,12 @@ impl<'a> Namer<'a> {
         container
     }
 
+    /// The root of a hierarchy cannot be frozen: a process there costs no look.
     fn state(&self, init: &Process) -> State {
-        let frozen = self.hierarchies.as_ref().and_then(|hierarchies| {
-            cgroups::is_frozen(self.root, hierarchies, init.cgroup.as_bytes())
-        });
+        let lines = init.cgroup.as_bytes();
+        let in_a_group = proc::cgroup::parse(lines).any(|line| line.path.len() > 1);
+        let hierarchies = self.hierarchies.as_ref().filter(|_| in_a_group);
+        let frozen = hierarchies.and_then(|all| cgroups::is_frozen(self.root, all, lines));
         if frozen == Some(true) { State::Paused } else { State::Running }
     }
 

@@ -6,8 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod binaries;
 mod contract;
 mod hostile;
+mod schema;
 mod usage;
 
 use std::process::Output;

@@ -3,11 +3,11 @@
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `_IO(0xb7, 1)`, Linux 4.9.
-const NS_GET_USERNS: libc::c_ulong = 0xb701;
+const NS_GET_USERNS: libc::Ioctl = 0xb701;
 /// `_IO(0xb7, 4)`, Linux 4.11.
-const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
+const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 
-fn ioctl_fd(file: BorrowedFd<'_>, request: libc::c_ulong) -> nix::Result<OwnedFd> {
+fn ioctl_fd(file: BorrowedFd<'_>, request: libc::Ioctl) -> nix::Result<OwnedFd> {
     // SAFETY: the request takes no argument and returns a new descriptor or -1.
     let fd = unsafe { libc::ioctl(file.as_raw_fd(), request) };
     let fd = nix::errno::Errno::result(fd)?;

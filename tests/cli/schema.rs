@@ -1,0 +1,50 @@
+//! The published JSON Schemas against what is really printed.
+
+use super::{on, support};
+
+fn schema(name: &str) -> jsonschema::Validator {
+    let path = format!("{}/docs/schema/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let schema: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn assert_valid(schema: &jsonschema::Validator, text: &[u8], what: &str) {
+    let value: serde_json::Value = serde_json::from_slice(text).unwrap();
+    let errors: Vec<_> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{what}: {errors:#?}");
+}
+
+#[test]
+fn every_capture_prints_what_the_schema_says() {
+    let (ps, inspect) = (schema("nsx.ps.1"), schema("nsx.inspect.1"));
+    for capture in ["docker-v2", "mixed", "hostile"] {
+        let output = on(capture, &["ps", "--json", "--units"]);
+        assert_valid(&ps, &output.stdout, capture);
+        let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for row in listed["data"].as_array().unwrap() {
+            let pid = row["pid"].to_string();
+            let output = on(capture, &["inspect", &pid, "--json"]);
+            assert_valid(&inspect, &output.stdout, &format!("{capture} {pid}"));
+        }
+    }
+}
+
+#[test]
+fn this_very_process_prints_what_the_schema_says() {
+    let own = std::process::id().to_string();
+    let output = support::output(&mut support::nsx(["inspect", &own, "--json"]));
+    assert_valid(&schema("nsx.inspect.1"), &output.stdout, "own process");
+}
+
+/// A schema that takes anything would pass everything.
+#[test]
+fn the_schema_refuses_what_is_not_the_output() {
+    let output = on("docker-v2", &["ps", "--json"]);
+    let mut value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ps = schema("nsx.ps.1");
+    assert!(ps.is_valid(&value));
+    value["data"][0]["pid"] = "1".into();
+    assert!(!ps.is_valid(&value));
+    value["data"][0].as_object_mut().unwrap().remove("pid");
+    assert!(!ps.is_valid(&value));
+}
