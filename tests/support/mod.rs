@@ -1,6 +1,6 @@
 //! What every suite of real processes shares: prerequisites, nsx itself, and children that end
 //! with their test.
-#![allow(dead_code, reason = "each suite uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each suite uses its part")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
