@@ -54,6 +54,7 @@ impl Drop for Group {
         crate::support::until("the group can be removed", || {
             std::fs::remove_dir(&self.0).is_ok() || !self.0.exists()
         });
+        let _ = std::fs::remove_dir(self.0.parent().unwrap());
     }
 }
 

@@ -45,6 +45,13 @@ pub fn tests() -> Vec<Trial> {
                 reused_at("pidfd_open:delay_exit=3000000:when=1");
             },
         ),
+        test(
+            "a pid that goes to another process between look-up and join is not entered",
+            REUSE,
+            || {
+                reused_at("prctl:delay_enter=3000000:when=1");
+            },
+        ),
     ]
 }
 
@@ -118,12 +125,12 @@ const REUSE_SCRIPT: &str = r#"
 unshare -n sleep 1000 & target=$!
 while [ "$(readlink /proc/$target/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do :; done
 strace -f -qq -o /dev/null -e inject=$INJECT "$NSX" enter -t $target -n sh -c 'echo RAN' & tracer=$!
-# It stands before the join, or it holds a pidfd.
+# It stands before the call, or it holds a pidfd.
 held() {
     for nsx in $(cat /proc/$tracer/task/$tracer/children); do
         [ "$(cat /proc/$nsx/comm)" = nsx ] || continue
         case "$INJECT" in
-            setns*) grep -q "^$SETNS " /proc/$nsx/syscall && return 0 ;;
+            *enter*) grep -q "^$CALL " /proc/$nsx/syscall && return 0 ;;
             *) ls -l /proc/$nsx/fd | grep -q pidfd && return 0 ;;
         esac
     done 2>/dev/null
@@ -142,10 +149,8 @@ kill -KILL $decoy
 fn reused_at(inject: &str) {
     let mut script = Command::new("unshare");
     script.args(["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", REUSE_SCRIPT]);
-    script
-        .env("INJECT", inject)
-        .env("NSX", binary("nsx"))
-        .env("SETNS", libc::SYS_setns.to_string());
+    let call = if inject.starts_with("prctl") { libc::SYS_prctl } else { libc::SYS_setns };
+    script.env("INJECT", inject).env("NSX", binary("nsx")).env("CALL", call.to_string());
     let output = output(&mut script);
     let said = stdout(&output);
     // Otherwise another process of the namespace was faster, and nothing was tested.

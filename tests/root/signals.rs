@@ -1,14 +1,14 @@
 //! Signals and stops pass through nsx as if the program were the caller's own child.
 
 use crate::support::{
-    self, Need, child_of, ends_within, finish, isolated, nsx, pidfd, status, stdout, test, until,
+    self, Held, Lines, Need, child_of, ends_within, isolated, nsx, pidfd, status, stdout, test,
+    until,
 };
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 const ROOT: &[Need] = &[Need::Root];
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
@@ -44,17 +44,19 @@ const LISTENER: &str = r#"
     sleep 1 while 1;
 "#;
 
-fn start(command: &mut Command) -> (Child, BufReader<ChildStdout>) {
+/// A child that has said `ready`; it is killed if the test ends before it.
+fn start(command: &mut Command) -> (Held, Lines) {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    assert_eq!(line(&mut lines), "ready");
-    (child, lines)
+    let lines = Lines::of(child.stdout.take().unwrap());
+    let held = Held(child);
+    assert_eq!(lines.next(), "ready");
+    (held, lines)
 }
 
-fn line(lines: &mut BufReader<ChildStdout>) -> String {
-    let mut line = String::new();
-    lines.read_line(&mut line).unwrap();
-    line.trim_end().to_owned()
+/// How it ended, once it has.
+fn ended(held: &mut Held) -> ExitStatus {
+    assert!(ends_within(&pidfd(held.pid()).unwrap(), support::PATIENCE), "it did not end");
+    held.0.wait().unwrap()
 }
 
 fn send(pid: u32, signal: Signal) {
@@ -62,8 +64,8 @@ fn send(pid: u32, signal: Signal) {
 }
 
 fn forwarded(way: &[&str]) {
-    let (child, mut lines) = start(nsx(way).args(["perl", "-e", LISTENER]));
-    let nsx = child.id();
+    let (mut child, lines) = start(nsx(way).args(["perl", "-e", LISTENER]));
+    let nsx = child.pid();
     let signals = [
         (Signal::SIGHUP, "HUP"),
         (Signal::SIGINT, "INT"),
@@ -78,9 +80,9 @@ fn forwarded(way: &[&str]) {
     ];
     for (signal, name) in signals {
         send(nsx, signal);
-        assert_eq!(line(&mut lines), name, "{way:?}");
+        assert_eq!(lines.next(), name, "{way:?}");
     }
-    assert_eq!(finish(child).status.code(), Some(7), "{way:?}");
+    assert_eq!(ended(&mut child).code(), Some(7), "{way:?}");
 }
 
 fn real_time() {
@@ -92,13 +94,14 @@ fn real_time() {
         print "ready\n"; sleep 1 while 1;
     "#;
     for way in [&["enter", "-t", &target, "-p"][..], &["spawn", "-p"]] {
-        let (child, _lines) = start(nsx(way).args(["perl", "-e", listener]));
-        let sent = Command::new("kill").args(["-37", &child.id().to_string()]).status().unwrap();
+        let (mut child, _lines) = start(nsx(way).args(["perl", "-e", listener]));
+        let kill = format!("kill -37 {}", child.pid());
+        let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(sent.success());
         // An unheard signal would leave it running: then it is ended, and the code is another.
-        let heard = ends_within(&pidfd(child.id()).unwrap(), std::time::Duration::from_secs(5));
-        send(child.id(), Signal::SIGTERM);
-        let status = finish(child).status;
+        let heard = ends_within(&pidfd(child.pid()).unwrap(), std::time::Duration::from_secs(5));
+        send(child.pid(), Signal::SIGTERM);
+        let status = ended(&mut child);
         assert!(heard && status.code() == Some(3), "{way:?}: {status}");
     }
 }
@@ -119,10 +122,10 @@ fn ignored() {
     let mut command = nsx(["spawn", "-p", "sh", "-c"]);
     command
         .arg("trap '' TERM; trap 'exit 5' USR1; echo ready; while :; do sleep 1 & wait $!; done");
-    let (child, _lines) = start(&mut command);
-    send(child.id(), Signal::SIGTERM);
-    send(child.id(), Signal::SIGUSR1);
-    assert_eq!(finish(child).status.code(), Some(5));
+    let (mut child, _lines) = start(&mut command);
+    send(child.pid(), Signal::SIGTERM);
+    send(child.pid(), Signal::SIGUSR1);
+    assert_eq!(ended(&mut child).code(), Some(5));
 }
 
 fn killed() {
@@ -139,10 +142,9 @@ fn killed() {
         let mut command = nsx(way);
         command.args(["sh", "-c", "trap '' HUP TERM; echo ready; exec sleep 1000"]);
         let (mut child, _lines) = start(&mut command);
-        let program = pidfd(child_of(child.id()).unwrap()).unwrap();
-        child.kill().unwrap();
+        let program = pidfd(child_of(child.pid()).unwrap()).unwrap();
+        child.0.kill().unwrap();
         assert!(ends_within(&program, support::PATIENCE), "{way:?}");
-        child.wait().unwrap();
     }
 }
 
@@ -151,13 +153,13 @@ fn stopped() {
     let target = target.to_string();
     let mut command =
         nsx(["enter", "-t", &target, "-p", "sh", "-c", "echo ready; kill -STOP $$; exit 3"]);
-    let (child, _lines) = start(&mut command);
-    let nsx = child.id();
+    let (mut child, _lines) = start(&mut command);
+    let nsx = child.pid();
     until("nsx is stopped too", || {
         status(nsx, "State").is_some_and(|state| state.starts_with('T'))
     });
     send(nsx, Signal::SIGCONT);
-    assert_eq!(finish(child).status.code(), Some(3));
+    assert_eq!(ended(&mut child).code(), Some(3));
 }
 
 fn ignored_sigchld() {

@@ -16,7 +16,7 @@ use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 pub mod pty;
@@ -180,9 +180,10 @@ impl Held {
     /// Starts `command` and waits until it has written a line; returns that line too.
     pub fn ready(command: &mut Command) -> (Self, String) {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        (Self(child), line.trim().to_owned())
+        let lines = Lines::of(child.stdout.take().expect("piped"));
+        let held = Self(child);
+        let line = lines.next();
+        (held, line.trim().to_owned())
     }
 
     pub fn pid(&self) -> u32 {
@@ -194,6 +195,34 @@ impl Drop for Held {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// The lines that a child writes, each waited for no longer than [`PATIENCE`].
+#[derive(Debug)]
+pub struct Lines(std::sync::mpsc::Receiver<String>);
+
+impl Lines {
+    pub fn of(output: ChildStdout) -> Self {
+        let (tell, lines) = std::sync::mpsc::channel();
+        // Ends with the child's output.
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self(lines)
+    }
+
+    /// The next line; empty at the end.
+    pub fn next(&self) -> String {
+        match self.0.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => String::new(),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("no line was written"),
+        }
     }
 }
 
