@@ -2,10 +2,13 @@
 //! keys or types into his shell.
 
 use super::error::ActionError;
+use super::supervise::leaves_default;
 use crate::sys::error::Context;
+use crate::sys::raw::fork::Child;
+use nix::sys::signal::{Signal, killpg};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
-use rustix::termios::{OptionalActions, Termios, Winsize};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize};
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -116,6 +119,9 @@ pub struct Terminal {
     open: bool,
 }
 
+/// Reads of what a program left unread; each takes up to 4 KB, and the kernel keeps 64 KB.
+const DRAIN: usize = 64;
+
 /// Keys are not read ahead beyond this.
 const PENDING: usize = 4096;
 
@@ -132,9 +138,11 @@ impl Terminal {
     }
 
     /// Moves what can be moved without waiting.
-    pub fn relay(&mut self) {
+    pub fn relay(&mut self, child: &Child) {
         self.open = self.open && copy_out(self.master.as_fd());
+        let fresh = self.to_program.len();
         self.read_keys();
+        self.suspend_typed(fresh, child);
         if !self.to_program.is_empty()
             && let Ok(count) = rustix::io::write(&self.master, &self.to_program)
         {
@@ -160,9 +168,30 @@ impl Terminal {
         }
     }
 
-    /// After the program's end: what it still had to say.
+    /// A program without a shell around it leads its session: the kernel spares such a group the
+    /// stop that ^Z asks for, so it is given here. Keys before `fresh` were looked at already.
+    fn suspend_typed(&mut self, fresh: usize, child: &Child) {
+        let Ok(settings) = rustix::termios::tcgetattr(&self.master) else { return };
+        let key = settings.special_codes[SpecialCodeIndex::VSUSP];
+        let typed = self.to_program.get(fresh..).and_then(|new| new.iter().position(|k| *k == key));
+        let Some(at) = typed else { return };
+        let signals = settings.local_modes.contains(LocalModes::ISIG);
+        let alone = rustix::termios::tcgetpgrp(&self.master)
+            .is_ok_and(|group| group.as_raw_nonzero().get() == child.pid.as_raw());
+        if signals && alone && leaves_default(child, Signal::SIGTSTP as i32) {
+            self.to_program.remove(fresh + at);
+            let _ = killpg(child.pid, Signal::SIGSTOP);
+        }
+    }
+
+    /// After the program's end: what it still had to say. A child of its own may go on writing for
+    /// ever; no more is taken than the kernel keeps in a terminal.
     pub fn drain(self) {
-        while copy_out(self.master.as_fd()) && readable(self.master.as_fd()) {}
+        for _ in 0..DRAIN {
+            if !copy_out(self.master.as_fd()) || !readable(self.master.as_fd()) {
+                break;
+            }
+        }
     }
 
     /// Gives the program our terminal's size.

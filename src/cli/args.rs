@@ -164,7 +164,8 @@ pub fn parse<T: clap::Parser>(
             let message: Vec<&str> =
                 message.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
             let message = message.join(" ");
-            Err(Failure::usage(message).hint(format!("see `{} --help`", context.program)))
+            Err(Failure::unescaped_usage(&message)
+                .hint(format!("see `{} --help`", context.program)))
         }
     }
 }

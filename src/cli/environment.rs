@@ -10,6 +10,9 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+/// The kernel lets arguments and environment together have 6 MB (three quarters of 8 MB of stack).
+const CAP: usize = 8 << 20;
+
 type Environment = Vec<(OsString, OsString)>;
 
 /// What a program of the target may know of ours: how to talk to the terminal, nothing else. A
@@ -33,9 +36,15 @@ pub fn for_program(context: &Context, foreign: bool) -> Environment {
 /// read is given up after a second.
 pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
     let deadline = Duration::from_secs(1);
-    let mut read = worker::read_each(&[(target.dir().as_fd(), c"environ")], 1 << 20, deadline);
+    let mut read = worker::read_each(&[(target.dir().as_fd(), c"environ")], CAP, deadline);
     let block = match read.pop() {
-        Some(Ok(bytes)) => bytes,
+        Some(Ok(read)) if read.truncated => {
+            return Err(Failure::new(
+                Kind::Failed,
+                "the target's environment is longer than 8 MiB",
+            ));
+        }
+        Some(Ok(read)) => read.bytes,
         Some(Err(error)) => return Err(error.into()),
         None => {
             return Err(Failure::new(Kind::Failed, "cannot read the target's environment"));

@@ -11,8 +11,16 @@ const SPELLED: &str = "c0ffee000000000000000000000000000000000000000000000000000
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("an older process in a group of the same id is not taken for the container", ROOT, older),
-        test("a group that only spells a name does not hide the container of that id", ROOT, spelled),
+        test(
+            "an older process in a group of the same id is not taken for the container",
+            ROOT,
+            older,
+        ),
+        test(
+            "a group that only spells a name does not hide the container of that id",
+            ROOT,
+            spelled,
+        ),
     ]
 }
 

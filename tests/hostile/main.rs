@@ -1,4 +1,15 @@
 //! Containers that attack: names, files, terminals, descriptors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "a program of tests, in which all of it is test"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -11,6 +22,7 @@ mod messages;
 mod names;
 mod size;
 mod stopped;
+mod terminal;
 
 fn main() {
     // This program is also what some containers run.
@@ -23,6 +35,7 @@ fn main() {
         impersonation::tests(),
         joiner::tests(),
         cores::tests(),
+        terminal::tests(),
         stopped::tests(),
         size::tests(),
     ];

@@ -82,7 +82,16 @@ impl Hostile {
         let (supervisor, line) = Held::ready(&mut command);
         assert_eq!(line, "ready");
         let pid = child_of(supervisor.pid()).unwrap();
-        let arguments: [&[u8]; 8] = [b"perl", b"-e", PLANT.as_bytes(), mount.as_bytes(), &comm, &directory, &interface, bytes];
+        let arguments: [&[u8]; 8] = [
+            b"perl",
+            b"-e",
+            PLANT.as_bytes(),
+            mount.as_bytes(),
+            &comm,
+            &directory,
+            &interface,
+            bytes,
+        ];
         let arguments = arguments.join(&b' ');
         let group = own_group().join(text(&group_name));
         std::fs::create_dir(&group).unwrap();
@@ -130,20 +139,37 @@ fn said(arguments: &[&str]) -> String {
 
 fn tables(pid: &str) {
     let all = "runtime,name,id,image,state,pid,procs,ip,age,own,comm,cgroup";
-    for arguments in [&["ps"][..], &["ps", "-o", "wide"], &["ps", "--columns", all], &["ps", "-q"]] {
+    for arguments in [&["ps"][..], &["ps", "-o", "wide"], &["ps", "--columns", all], &["ps", "-q"]]
+    {
         let text = said(arguments);
         assert!(!text.lines().any(|line| line.starts_with("FORGED")), "{text}");
     }
     let text = said(&["ps", "--columns", "+comm,cgroup", "--no-headings"]);
     for line in text.lines() {
         let runtime = line.split_whitespace().next().unwrap_or_default();
-        let known = ["docker", "nsx", "?", "podman", "containerd", "runc", "crun", "oci", "lxc", "nspawn", "crio"];
+        let known = [
+            "docker",
+            "nsx",
+            "?",
+            "podman",
+            "containerd",
+            "runc",
+            "crun",
+            "oci",
+            "lxc",
+            "nspawn",
+            "crio",
+        ];
         assert!(known.contains(&runtime), "a row of its own: {line:?}");
     }
     let text = said(&["ps", "-o", "tsv", "--columns", all]);
     let widths: Vec<usize> = text.lines().map(|line| line.matches('\t').count()).collect();
     assert!(widths.iter().all(|width| *width == 11), "{text}");
-    for arguments in [&["inspect", pid][..], &["inspect", "-o", "wide", pid], &["inspect", "--only", "mounts,processes", pid]] {
+    for arguments in [
+        &["inspect", pid][..],
+        &["inspect", "-o", "wide", pid],
+        &["inspect", "--only", "mounts,processes", pid],
+    ] {
         let text = said(arguments);
         for line in text.lines().skip(1) {
             let heading = line.get(..12).unwrap_or(line).trim();
@@ -154,7 +180,9 @@ fn tables(pid: &str) {
 }
 
 fn on_a_terminal(pid: &str) {
-    for arguments in [&["ps"][..], &["ps", "-o", "wide"], &["inspect", pid], &["inspect", "-o", "wide", pid]] {
+    for arguments in
+        [&["ps"][..], &["ps", "-o", "wide"], &["inspect", pid], &["inspect", "-o", "wide", pid]]
+    {
         // Without colour nsx itself has no reason to send an escape sequence.
         let mut command = nsx(arguments);
         let mut pty = Pty::start(command.env("TERM", "xterm-256color").env("NO_COLOR", "1"));

@@ -39,7 +39,9 @@ fn report(pid: u32) -> Value {
 
 fn everything(pid: u32) {
     let text = pid.to_string();
-    for arguments in [&["ps"][..], &["ps", "--json"], &["inspect", &text], &["inspect", "-o", "wide", &text]] {
+    for arguments in
+        [&["ps"][..], &["ps", "--json"], &["inspect", &text], &["inspect", "-o", "wide", &text]]
+    {
         let said = bounded(arguments);
         assert!(said.contains(&text), "{arguments:?}");
     }

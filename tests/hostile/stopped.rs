@@ -1,6 +1,8 @@
 //! Containers that do not answer: stopped and frozen ones are shown and entered without waiting.
 
-use crate::support::{Held, Need, isolated, json, nsx, output, status, stderr, succeeds, test, until};
+use crate::support::{
+    Held, Need, isolated, json, nsx, output, status, stderr, succeeds, test, until,
+};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +38,10 @@ fn stopped() {
     // Its supervisor stops with it.
     until("it is stopped", || status(pid, "State").is_some_and(|state| state.starts_with('T')));
     shown_and_entered(pid);
-    assert!(status(pid, "State").is_some_and(|state| state.starts_with('T')), "it was not continued");
+    assert!(
+        status(pid, "State").is_some_and(|state| state.starts_with('T')),
+        "it was not continued"
+    );
 }
 
 /// A frozen process of v1 cannot even be killed: it is thawed on every way out.

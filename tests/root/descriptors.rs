@@ -1,6 +1,8 @@
 //! What a program inherits beside its environment: three descriptors, signals as they were, no more.
 
-use crate::support::{Held, Need, asleep, child_of, isolated, nsx, output, status, stderr, stdout, test};
+use crate::support::{
+    Held, Need, asleep, child_of, isolated, nsx, output, status, stderr, stdout, test,
+};
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,15 @@
 //! Commands on processes that the suite isolates itself; as root.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "a program of tests, in which all of it is test"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -6,6 +17,7 @@ mod support;
 mod descriptors;
 mod enter;
 mod environment;
+mod jobs;
 mod memory;
 mod output;
 mod privileges;
@@ -31,6 +43,7 @@ fn main() {
         memory::tests(),
         privileges::tests(),
         terminal::tests(),
+        jobs::tests(),
         output::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());

@@ -20,7 +20,7 @@ pub fn tests() -> Vec<Trial> {
             forwarded(&["enter", "-t", &target.to_string(), "-p"]);
         }),
         test("a signal to nsx reaches the handler of a spawned PID 1", PERL, || {
-            forwarded(&["spawn", "-p"])
+            forwarded(&["spawn", "-p"]);
         }),
         test("a real-time signal to nsx reaches the program", PERL, real_time),
         test(

@@ -36,9 +36,8 @@ pub fn refused(command: &mut Command, code: i32) -> String {
 }
 
 fn no_target() {
-    let spellings = [
-        "1x", "x1", "+1", " 1", "1 ", "01", "0", "0x1", "1.0", "-1", "", "１", "/proc/1", "4194305",
-    ];
+    let spellings =
+        ["1x", "x1", "+1", " 1", "1 ", "01", "0", "0x1", "1.0", "-1", "１", "/proc/1", "4194305"];
     for spelled in spellings {
         let said = refused(&mut nsx(["enter", "-t", spelled, "echo", "RAN"]), 125);
         assert!(said.contains("hint"), "{spelled:?}: {said}");
@@ -47,6 +46,8 @@ fn no_target() {
     }
     let said = refused(&mut nsx(["enter", "-t", "1x", "echo", "RAN"]), 125);
     assert!(said.contains("1x"), "{said}");
+    refused(&mut nsx(["enter", "-t", "", "echo", "RAN"]), 125);
+    refused(&mut nsx(["inspect", ""]), 2);
 }
 
 /// 2^32 and 2^64 more than the pid of a process that could be entered.

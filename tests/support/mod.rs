@@ -1,7 +1,13 @@
 //! What every suite of real processes shares: prerequisites, nsx itself, and children that end
 //! with their test.
 #![allow(dead_code, unreachable_pub, reason = "each suite uses its part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
 
 use std::ffi::OsStr;
 use std::fmt::Display;

@@ -47,12 +47,31 @@ impl Pty {
     /// is shown is what programs say.
     pub fn shell() -> Self {
         let mut bash = Command::new("bash");
-        bash.args(["--norc", "--noediting", "-i"]).env("PS1", "OUT> ").env("PS2", "").env("TERM", "xterm");
+        bash.args(["--norc", "--noediting", "-i"])
+            .env("PS1", "OUT> ")
+            .env("PS2", "")
+            .env("TERM", "xterm");
         let mut pty = Self::start(&bash);
         pty.expect("OUT> ");
         pty.type_keys("stty -echo\n");
         pty.expect("OUT> ");
         pty
+    }
+
+    /// Runs lines in the shell; what they showed, and the exit code of the last.
+    pub fn run(&mut self, lines: &str) -> (String, String) {
+        self.type_keys(&format!("{lines}\n"));
+        let shown = self.expect("OUT> ");
+        (shown.trim().to_owned(), self.code())
+    }
+
+    /// The exit code of the shell's last line.
+    pub fn code(&mut self) -> String {
+        self.type_keys("echo code=$?=\n");
+        self.expect("code=");
+        let code = self.expect("=");
+        self.expect("OUT> ");
+        code
     }
 
     pub fn type_keys(&self, keys: &str) {
@@ -66,17 +85,20 @@ impl Pty {
     /// Waits until `text` is shown after whatever was expected before; what came before it.
     pub fn expect(&mut self, text: &str) -> String {
         let end = Instant::now() + PATIENCE;
+        let mut searched = self.seen;
         loop {
-            let new = &self.shown[self.seen..];
-            if let Some(at) = find(new, text.as_bytes()) {
-                let before = String::from_utf8_lossy(&new[..at]).into_owned();
-                self.seen += at + text.len();
-                return before;
+            if let Some(at) = find(&self.shown[searched..], text.as_bytes()) {
+                let (from, to) = (self.seen, searched + at);
+                self.seen = to + text.len();
+                return String::from_utf8_lossy(&self.shown[from..to]).into_owned();
             }
+            searched = self.shown.len().saturating_sub(text.len()).max(self.seen);
             assert!(
                 Instant::now() < end && self.read(),
                 "{text:?} was not shown, but {:?}",
-                String::from_utf8_lossy(new_of(&self.shown, self.seen))
+                String::from_utf8_lossy(
+                    &self.shown[self.seen.max(self.shown.len().saturating_sub(4000))..]
+                )
             );
         }
     }
@@ -126,18 +148,6 @@ impl Drop for Pty {
     }
 }
 
-fn new_of(shown: &[u8], seen: usize) -> &[u8] {
-    shown.get(seen..).unwrap_or_default()
-}
-
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
-}
-
-/// Settings in a form that can be compared.
-pub fn spelled(settings: &Termios) -> String {
-    format!(
-        "{:?} {:?} {:?} {:?}",
-        settings.input_modes, settings.output_modes, settings.control_modes, settings.local_modes
-    )
 }

@@ -1,0 +1,97 @@
+//! A child that a container leaves behind on the terminal: it types, it reads, it floods.
+
+use crate::support::pty::Pty;
+use crate::support::{self, Need, binary, isolated, test};
+use libtest_mimic::Trial;
+use std::time::{Duration, Instant};
+
+const PERL: &[Need] =
+    &[Need::Root, Need::Program("bash"), Need::Program("setsid"), Need::Program("perl")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("a left-over child cannot type into our terminal", PERL, injection),
+        test("without a terminal of its own it would: the attack is real", PERL, injection_works),
+        test("a left-over child cannot read our keys", PERL, stolen_keys),
+        test("a left-over child that never stops writing does not keep nsx", PERL, flood),
+    ]
+}
+
+fn enter(target: u32, flags: &str) -> String {
+    format!("{} enter -t {target} {flags}", binary("nsx").display())
+}
+
+fn scene() -> (support::Held, u32, Pty) {
+    let (held, target) = isolated(&["-p", "-m"]);
+    (held, target, Pty::shell())
+}
+
+const INJECTOR: &str = r#"sh -c 'perl -e '"'"'
+    $SIG{HUP} = "IGNORE"; print "only\n"; $| = 1;
+    unless (fork) {
+        for (1..200) {
+            for my $fd (*STDIN, *STDOUT, *STDERR) { ioctl($fd, 0x5412, $_) for split //, "echo INJ\$((1))ECTED\n" }
+            if (open my $tty, "+<", "/dev/tty") { ioctl($tty, 0x5412, "x") }
+            select undef, undef, undef, 0.01;
+        }
+        exit;
+    }'"'"''"#;
+
+fn injection() {
+    let (_held, target, mut pty) = scene();
+    let (_, code) = pty.run(&format!("{} {INJECTOR}", enter(target, "-m -p")));
+    assert_eq!(code, "0");
+    // The child goes on for two seconds; every answer of the shell shows what was typed by then.
+    let end = Instant::now() + Duration::from_millis(2500);
+    while Instant::now() < end {
+        let (shown, _) = pty.run("read -t 0.2 line; echo \"$line\"");
+        assert_eq!(shown, "", "typed by the container");
+    }
+    let shown = String::from_utf8_lossy(&pty.shown).into_owned();
+    assert!(!shown.contains("INJ1ECTED"), "{shown}");
+}
+
+/// Handed over on demand, the terminal can be typed into: root may whatever the sysctl says.
+fn injection_works() {
+    let (_held, target, mut pty) = scene();
+    pty.type_keys(&format!("{} {INJECTOR}\n", enter(target, "-m -p --no-pty")));
+    pty.expect("INJ1ECTED");
+}
+
+const READER: &str = r#"perl -e '
+    $SIG{HUP} = "IGNORE"; $SIG{TTIN} = "IGNORE"; $| = 1;
+    unless (fork) {
+        open my $log, ">", $ENV{TERM} or die; select $log; $| = 1;
+        for (1..300) { while (sysread STDIN, my $c, 1) { print $log $c } select undef, undef, undef, 0.01 }
+        exit;
+    }'"#;
+
+fn stolen_keys() {
+    let (_held, target, mut pty) = scene();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    // The only variable that is passed on names the file.
+    let line = format!("TERM={} {} {READER}", log.path().display(), enter(target, "-m -p"));
+    assert_eq!(pty.run(&line).1, "0");
+    for number in 0..20 {
+        let word = format!("secret{number}");
+        let (shown, _) = pty.run(&format!(
+            "read line; echo \"<$line>\"
+{word}"
+        ));
+        assert_eq!(shown, format!("<{word}>"));
+    }
+    let stolen = std::fs::read(log.path()).unwrap();
+    assert_eq!(String::from_utf8_lossy(&stolen), "");
+}
+
+fn flood() {
+    let (_held, target, mut pty) = scene();
+    let program = r#"sh -c 'perl -e '"'"'
+        $SIG{HUP} = "IGNORE"; $| = 1;
+        unless (fork) { print "y\n" x 1000 while 1 }
+        select undef, undef, undef, 0.2; exit 7'"'"''"#;
+    pty.type_keys(&format!("{} {program}\n", enter(target, "-m -p")));
+    pty.expect("\r\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "7");
+}

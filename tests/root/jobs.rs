@@ -1,0 +1,129 @@
+//! Job control through nsx: keys that interrupt and stop, and what the shell outside makes of it.
+
+use crate::support::{Need, child_of, status, test, until};
+use crate::terminal::{enter, scene};
+use libtest_mimic::Trial;
+
+const TERMINAL: &[Need] = &[Need::Root, Need::Program("bash"), Need::Program("setsid")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("^C and ^\\ reach the program through its own terminal", TERMINAL, interrupted),
+        test("^Z in a shell inside stops the job of that shell", TERMINAL, job_inside),
+        test(
+            "^Z stops a program that shares our terminal, and fg resumes it",
+            TERMINAL,
+            suspended_without_pty,
+        ),
+        test("^Z stops a program on its own terminal, and fg resumes it", TERMINAL, suspended),
+        test(
+            "a program that stops itself gives the terminal back, and fg resumes it",
+            TERMINAL,
+            stops_itself,
+        ),
+        test(
+            "started in the background, nsx leaves the terminal alone until fg",
+            TERMINAL,
+            background,
+        ),
+    ]
+}
+
+fn interrupted() {
+    let (_held, target, mut pty) = scene();
+    for (key, code) in [("\x03", "130"), ("\x1c", "131")] {
+        pty.type_keys(
+            &(enter(target, "-m -p") + " sh -c 'ulimit -c 0; echo only; exec sleep 1000'\n"),
+        );
+        pty.expect("only\r\n");
+        pty.type_keys(key);
+        pty.expect("OUT> ");
+        assert_eq!(pty.code(), code);
+    }
+    pty.type_keys(
+        &(enter(target, "-m -p")
+            + " sh -c 'trap \"echo caught; exit 4\" INT; echo only; while :; do sleep 1; done'\n"),
+    );
+    pty.expect("only\r\n");
+    pty.type_keys("\x03");
+    pty.expect("caught\r\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "4");
+}
+
+fn job_inside() {
+    let (_held, target, mut pty) = scene();
+    pty.type_keys(&(enter(target, "-m -p") + " bash --norc\n"));
+    pty.type_keys("PS1='IN> '; sleep 1000\n");
+    until("it sleeps", || {
+        child_of(pty.child.id())
+            .and_then(child_of)
+            .and_then(child_of)
+            .and_then(|job| status(job, "Name"))
+            .is_some_and(|name| name == "sleep")
+    });
+    pty.type_keys("\x1a");
+    pty.expect("Stopped");
+    pty.expect("IN> ");
+    pty.type_keys("disown -a; exit 6\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "6");
+}
+
+fn suspend(flags: &str) {
+    let (_held, target, mut pty) = scene();
+    let before = pty.run("stty -g").0;
+    pty.type_keys(
+        &(enter(target, flags) + " sh -c 'echo only; read line; echo got $line; exit 8'\n"),
+    );
+    pty.expect("only\r\n");
+    pty.type_keys("\x1a");
+    pty.expect("Stopped");
+    pty.expect("OUT> ");
+    assert_eq!(pty.run("stty -g").0, before, "while it is stopped");
+    pty.type_keys("fg\n");
+    pty.expect("exit 8'\r\n");
+    pty.type_keys("word\n");
+    pty.expect("got word\r\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "8");
+}
+
+fn suspended_without_pty() {
+    suspend("-m -p --no-pty");
+}
+
+fn suspended() {
+    suspend("-m -p");
+}
+
+fn stops_itself() {
+    let (_held, target, mut pty) = scene();
+    let before = pty.run("stty -g").0;
+    pty.type_keys(
+        &(enter(target, "-m -p") + " sh -c 'echo only; kill -STOP $$; echo again; exit 8'\n"),
+    );
+    pty.expect("only\r\n");
+    pty.expect("Stopped");
+    pty.expect("OUT> ");
+    assert_eq!(pty.run("stty -g").0, before);
+    pty.type_keys("fg\n");
+    pty.expect("again\r\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "8");
+}
+
+fn background() {
+    let (_held, target, mut pty) = scene();
+    let before = pty.run("stty -g").0;
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo only; exit 8' &\n"));
+    pty.expect("OUT> ");
+    pty.type_keys("wait; jobs\n");
+    pty.expect("Stopped");
+    pty.expect("OUT> ");
+    assert_eq!(pty.run("stty -g").0, before);
+    pty.type_keys("fg\n");
+    pty.expect("only\r\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "8");
+}
