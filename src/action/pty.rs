@@ -2,13 +2,10 @@
 //! keys or types into his shell.
 
 use super::error::ActionError;
-use super::supervise::leaves_default;
 use crate::sys::error::Context;
-use crate::sys::raw::fork::Child;
-use nix::sys::signal::{Signal, killpg};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize};
+use rustix::termios::{OptionalActions, Termios, Winsize};
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -138,11 +135,9 @@ impl Terminal {
     }
 
     /// Moves what can be moved without waiting.
-    pub fn relay(&mut self, child: &Child) {
+    pub fn relay(&mut self) {
         self.open = self.open && copy_out(self.master.as_fd());
-        let fresh = self.to_program.len();
         self.read_keys();
-        self.suspend_typed(fresh, child);
         if !self.to_program.is_empty()
             && let Ok(count) = rustix::io::write(&self.master, &self.to_program)
         {
@@ -165,22 +160,6 @@ impl Terminal {
             Ok(0) | Err(rustix::io::Errno::IO) => self.reads = false,
             Ok(count) => self.to_program.extend_from_slice(bytes.get(..count).unwrap_or_default()),
             Err(_) => {}
-        }
-    }
-
-    /// A program without a shell around it leads its session: the kernel spares such a group the
-    /// stop that ^Z asks for, so it is given here. Keys before `fresh` were looked at already.
-    fn suspend_typed(&mut self, fresh: usize, child: &Child) {
-        let Ok(settings) = rustix::termios::tcgetattr(&self.master) else { return };
-        let key = settings.special_codes[SpecialCodeIndex::VSUSP];
-        let typed = self.to_program.get(fresh..).and_then(|new| new.iter().position(|k| *k == key));
-        let Some(at) = typed else { return };
-        let signals = settings.local_modes.contains(LocalModes::ISIG);
-        let alone = rustix::termios::tcgetpgrp(&self.master)
-            .is_ok_and(|group| group.as_raw_nonzero().get() == child.pid.as_raw());
-        if signals && alone && leaves_default(child, Signal::SIGTSTP as i32) {
-            self.to_program.remove(fresh + at);
-            let _ = killpg(child.pid, Signal::SIGSTOP);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::sys::bounded;
 use crate::sys::error::Context;
 use crate::sys::proc::status;
 use crate::sys::raw::{self, fork::Child};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg, raise, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -102,7 +102,7 @@ pub fn supervise(
             status = None;
         }
         if let Some(terminal) = &mut terminal {
-            terminal.relay(&program.child);
+            terminal.relay();
         }
         if ready.signal
             && let Some(ending) = take_signals(&mut program, signals, terminal.as_mut())?
@@ -221,7 +221,7 @@ fn ends_by_default(signal: i32) -> bool {
 }
 
 /// Whether a signal would meet its default action. The child is not reaped: the number is its own.
-pub fn leaves_default(child: &Child, signal: i32) -> bool {
+fn leaves_default(child: &Child, signal: i32) -> bool {
     let read = || {
         let dir = rustix::fs::openat(
             rustix::fs::CWD,
@@ -263,8 +263,6 @@ fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
         terminal.make_raw();
         terminal.resize();
     }
-    // Stopped by its terminal it is a whole group that goes on.
-    let _ = killpg(child.pid, Signal::SIGCONT);
     let _ = raw::signal::send(child.pidfd.as_fd(), Signal::SIGCONT as i32);
 }
 
