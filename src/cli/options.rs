@@ -138,7 +138,9 @@ mod tests {
         },
     ];
 
-    fn parsed(line: &str) -> Result<(Vec<(Id, OsString)>, Vec<OsString>), String> {
+    type Words = Vec<OsString>;
+
+    fn parsed(line: &str) -> Result<(Vec<(Id, OsString)>, Words), String> {
         let words = line.split_whitespace().map(OsString::from).collect();
         match parse(&Context::new("test"), TABLE, "", words) {
             Ok(Parsed::Run { options, program }) => Ok((options, program)),
