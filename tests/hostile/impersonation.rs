@@ -1,11 +1,16 @@
 //! A process that dresses as a container it is not: the name must not lead to it.
 
 use crate::names::own_group;
-use crate::support::{Need, isolated, nsx, output, stderr, stdout, test};
+use crate::support::{
+    Held, Need, as_nobody, child_of, isolated, json, nsx, output, public_nsx, stderr, stdout, test,
+};
 use libtest_mimic::Trial;
+use serde_json::Value;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 const ROOT: &[Need] = &[Need::Root];
+const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const OLDER: &str = "5ca1ab1e00000000000000000000000000000000000000000000000000000042";
 const SPELLED: &str = "c0ffee0000000000000000000000000000000000000000000000000000000042";
 
@@ -15,6 +20,11 @@ pub fn tests() -> Vec<Trial> {
             "an older process in a group of the same id is not taken for the container",
             ROOT,
             older,
+        ),
+        test(
+            "what a user left on disk does not make a container of his process",
+            SETPRIV,
+            forged_bundle,
         ),
         test(
             "a group that only spells a name does not hide the container of that id",
@@ -76,4 +86,35 @@ fn spelled() {
     assert_ne!(stdout(&found).trim(), attacker.to_string(), "it leads to the attacker");
     let refused = found.status.code() == Some(2) && stderr(&found).contains("ambiguous");
     assert!(refused || stdout(&found).trim() == victim.to_string(), "{}", stderr(&found));
+}
+
+/// A user's process that works where a shim would, with an engine's files of his own beside it.
+fn forged_bundle() {
+    let (_directory, copy) = public_nsx();
+    let files = tempfile::tempdir().unwrap();
+    let id = OLDER.replace('a', "b");
+    let bundle = files.path().join("io.containerd.runtime.v2.task/moby").join(&id);
+    let record = files.path().join("data/containers").join(&id);
+    for directory in [&bundle, &record] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    let source = record.join("hostname");
+    let config = serde_json::json!({"mounts": [{"source": source}]});
+    std::fs::write(bundle.join("config.json"), config.to_string()).unwrap();
+    for entry in [files.path(), &bundle, &record] {
+        std::os::unix::fs::chown(entry, Some(65534), Some(65534)).unwrap();
+    }
+    let mut spawn = as_nobody(&copy);
+    spawn.args(["spawn", "-U", "-p", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, _) = Held::ready(spawn.current_dir(&bundle).stdin(Stdio::null()));
+    let pid = child_of(held.pid()).unwrap();
+    let config = serde_json::json!({
+        "ID": id, "Name": "/nsx-forged-web", "Config": {"Image": "nginx"}, "State": {"Pid": pid},
+    });
+    std::fs::write(record.join("config.v2.json"), config.to_string()).unwrap();
+    let rows = json(&mut nsx(["ps", "--json"]));
+    let row = rows["data"].as_array().unwrap().iter().find(|row| row["pid"] == pid).unwrap();
+    assert_eq!((&row["name"], &row["id"]), (&Value::Null, &Value::Null), "{row}");
+    let entered = output(&mut nsx(["enter", "-t", "nsx-forged-web", "-a", "echo", "RAN"]));
+    assert_eq!((entered.status.code(), stdout(&entered).as_str()), (Some(125), ""));
 }

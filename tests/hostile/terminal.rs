@@ -88,10 +88,12 @@ fn flood() {
     let (_held, target, mut pty) = scene();
     let program = r#"sh -c 'perl -e '"'"'
         $SIG{HUP} = "IGNORE"; $| = 1;
-        unless (fork) { print "y\n" x 1000 while 1 }
+        for (1..4) { fork or do { print "y\n" x 1000 while 1 } }
         select undef, undef, undef, 0.2; exit 7'"'"''"#;
     pty.type_keys(&format!("{} {program}\n", enter(target, "-m -p")));
-    pty.expect("\r\n");
+    pty.slow = true;
+    pty.expect("y\r\n");
     pty.expect("OUT> ");
+    pty.slow = false;
     assert_eq!(pty.code(), "7");
 }

@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("a program of the host keeps our environment", ROOT, ours),
         test("-e gives exactly the environment that the target was started with", ROOT, theirs),
+        test("-e of very many variables does not take for ever", ROOT, many),
         test("-e gives a large environment whole or says that it does not", ROOT, large),
     ]
 }
@@ -110,4 +111,13 @@ fn large() {
     let whole = output.stdout == started;
     let refused = output.status.code() == Some(125) && output.stdout.is_empty();
     assert!(whole || refused, "{} of {} bytes", output.stdout.len(), started.len());
+}
+
+/// What is slow by the square of their number ends here after minutes; the harness waits half one.
+fn many() {
+    let names: Vec<String> = (0..90_000).map(|number| format!("V{number:05}")).collect();
+    let values: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let (_held, target) = target_with(&[&values[..], &[("PATH", "/usr/bin:/bin")]].concat());
+    let block = environment(target, &["-m", "-e"], &[]);
+    assert_eq!(parsed(&block).len(), 90_001 + usize::from(block.contains("PWD=")));
 }

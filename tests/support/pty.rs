@@ -17,6 +17,8 @@ pub struct Pty {
     pub shown: Vec<u8>,
     /// Where [`Pty::expect`] goes on.
     seen: usize,
+    /// It shows what it is given no faster than a line of old.
+    pub slow: bool,
     /// The terminal as its programs know it: `/dev/pts/N`.
     pub name: PathBuf,
 }
@@ -40,7 +42,7 @@ impl Pty {
             };
         }
         let child = leader.stdin(end()).stdout(end()).stderr(end()).spawn().expect("it starts");
-        Self { master: pair.master, child, shown: Vec::new(), seen: 0, name }
+        Self { master: pair.master, child, shown: Vec::new(), seen: 0, slow: false, name }
     }
 
     /// An interactive shell with job control, its prompt `OUT> `. Keys are not echoed, so that what
@@ -120,7 +122,13 @@ impl Pty {
             return true;
         }
         let mut bytes = [0; 16384];
-        match rustix::io::read(&self.master, &mut bytes) {
+        let bytes = if self.slow {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            &mut bytes[..256]
+        } else {
+            &mut bytes[..]
+        };
+        match rustix::io::read(&self.master, &mut *bytes) {
             Ok(0) | Err(_) => false,
             Ok(count) => {
                 self.shown.extend_from_slice(&bytes[..count]);
