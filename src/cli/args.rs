@@ -90,7 +90,12 @@ impl Output {
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;
         let style = Style { bytes: self.bytes || whole, whole };
-        Layout { headings: !self.no_headings, width: context.width, style }
+        Layout {
+            headings: !self.no_headings,
+            width: context.width,
+            emphasis: self.colour(context),
+            style,
+        }
     }
 
     pub fn colour(&self, context: &Context) -> bool {
