@@ -18,12 +18,7 @@ pub struct Group {
 impl Group {
     /// Makes `nsx-PID` with a memory limit; swap is limited with it where the kernel can.
     pub fn with_memory_limit(site: &Site, bytes: u64) -> Result<Self, ActionError> {
-        let directory = site.parent.join(format!("nsx-{}", std::process::id()));
-        if fs::create_dir(&directory).is_err() {
-            // Left by a process of our number that was killed: empty, or not ours to take.
-            let _ = fs::remove_dir(&directory);
-            fs::create_dir(&directory).with_context("make", || path_text(&directory))?;
-        }
+        let directory = make(&site.parent)?;
         let group = Self { directory };
         let bytes = bytes.to_string();
         if site.is_v2 {
@@ -55,6 +50,23 @@ impl Group {
             _ => Ok(()),
         }
     }
+}
+
+/// `nsx-PID`, with a number behind it where that is taken: pid namespaces repeat pids.
+fn make(parent: &Path) -> Result<PathBuf, ActionError> {
+    let mut directory = parent.join(format!("nsx-{}", std::process::id()));
+    for number in 2.. {
+        match rustix::fs::mkdir(&directory, rustix::fs::Mode::from_raw_mode(0o755)) {
+            Err(rustix::io::Errno::EXIST) if number < 1000 => {
+                directory.set_file_name(format!("nsx-{}-{number}", std::process::id()));
+            }
+            made => {
+                made.with_context("make", || path_text(&directory))?;
+                break;
+            }
+        }
+    }
+    Ok(directory)
 }
 
 /// Never creates: a file that is missing is a missing feature.

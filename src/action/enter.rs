@@ -5,10 +5,11 @@ use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
 use super::supervise::{self, Ending, Signals};
 use crate::model::namespace::Kind;
-use crate::model::plan::Plan;
+use crate::model::plan::{DropGroups, Plan};
 use crate::sys::error::Context;
 use crate::sys::ns;
 use crate::sys::raw::fork::{self, Side};
+use nix::errno::Errno;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -60,7 +61,7 @@ pub fn enter(entry: &Entry) -> Result<Ending, ActionError> {
 
 fn fork_inside() -> Result<Side, ActionError> {
     fork::fork(0).map_err(|errno| match errno {
-        nix::errno::Errno::ENOMEM => ActionError::Refused(
+        Errno::ENOMEM => ActionError::Refused(
             "cannot start a process there: the first process of that pid namespace has ended"
                 .to_owned(),
         ),
@@ -71,6 +72,13 @@ fn fork_inside() -> Result<Side, ActionError> {
 /// All namespaces at once: every one of the target's, or none.
 fn join(entry: &Entry) -> Result<(), ActionError> {
     let plan = &entry.plan;
+    if plan.drop_groups == DropGroups::BeforeJoin {
+        match nix::unistd::setgroups(&[]) {
+            // Without the right to it these are the caller's own groups, and stay.
+            Ok(()) | Err(Errno::EPERM) => {}
+            Err(errno) => Err(errno).context("drop", "supplementary groups")?,
+        }
+    }
     ns::join(entry.pidfd.as_fd(), plan.join).map_err(|errno| ActionError::Join {
         kinds: plan.join.to_string(),
         pid: plan.target.number(),
@@ -107,7 +115,7 @@ fn become_inside(entry: &Entry, inherited: &Inherited) -> Result<Infallible, Act
 
 fn become_root_if_planned(entry: &Entry) -> Result<(), ActionError> {
     let plan = &entry.plan;
-    if plan.drop_groups {
+    if plan.drop_groups == DropGroups::AfterJoin {
         nix::unistd::setgroups(&[]).context("drop", "supplementary groups")?;
     }
     if plan.become_root {

@@ -1,7 +1,7 @@
 //! What `enter` is going to do, decided before anything is done. Pure; `--dry-run` prints it.
 
 use crate::model::namespace::{Kind, Kinds, NsSet};
-use crate::model::plan::Plan;
+use crate::model::plan::{DropGroups, Plan};
 use crate::model::process::Pid;
 
 /// What the user asked for.
@@ -70,7 +70,11 @@ pub fn plan(wish: Wish, facts: &Facts) -> Result<Plan, PlanError> {
         foreign_program,
         pty,
         become_root: user && facts.root_is_mapped,
-        drop_groups: user && facts.root_is_mapped && !facts.setgroups_denied,
+        drop_groups: match (user, facts.setgroups_denied) {
+            (true, true) => DropGroups::BeforeJoin,
+            (true, false) if facts.root_is_mapped => DropGroups::AfterJoin,
+            _ => DropGroups::Never,
+        },
     })
 }
 
@@ -141,6 +145,7 @@ mod tests {
     fn credentials_follow_the_user_namespace() {
         let facts = Facts { setgroups_denied: true, ..facts(&[Kind::User]) };
         let plan = plan(wish(&[]), &facts).unwrap();
-        assert!(plan.become_root && !plan.drop_groups);
+        assert!(plan.become_root);
+        assert_eq!(plan.drop_groups, DropGroups::BeforeJoin);
     }
 }

@@ -116,6 +116,9 @@ pub struct Terminal {
     open: bool,
 }
 
+/// Reads of what a program left unread; each takes up to 4 KB, and the kernel keeps 64 KB.
+const DRAIN: usize = 64;
+
 /// Keys are not read ahead beyond this.
 const PENDING: usize = 4096;
 
@@ -160,9 +163,14 @@ impl Terminal {
         }
     }
 
-    /// After the program's end: what it still had to say.
+    /// After the program's end: what it still had to say. A child of its own may go on writing for
+    /// ever; no more is taken than the kernel keeps in a terminal.
     pub fn drain(self) {
-        while copy_out(self.master.as_fd()) && readable(self.master.as_fd()) {}
+        for _ in 0..DRAIN {
+            if !copy_out(self.master.as_fd()) || !readable(self.master.as_fd()) {
+                break;
+            }
+        }
     }
 
     /// Gives the program our terminal's size.

@@ -3,22 +3,22 @@
 
 use super::error::ActionError;
 use super::pty::Terminal;
+use crate::sys::bounded;
 use crate::sys::error::Context;
 use crate::sys::proc::status;
 use crate::sys::raw::{self, fork::Child};
-use crate::sys::{bounded, pidfd};
-use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use rustix::event::{PollFd, PollFlags};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Exited(u8),
-    Killed(Signal),
+    /// By the signal of this number; real-time ones have no name.
+    Killed(i32),
 }
 
 /// Every signal, caught by descriptor from before the fork, so that none is lost between.
@@ -39,7 +39,7 @@ pub struct SignalState {
 impl SignalState {
     pub fn restore(&self) -> nix::Result<()> {
         if self.ignores_child {
-            raw::signal::set_ignored(Signal::SIGCHLD)?;
+            raw::signal::set_ignored(Signal::SIGCHLD as i32)?;
         }
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None)
     }
@@ -53,7 +53,7 @@ impl Signals {
             .context("block", "signals")?;
         // An ignored SIGCHLD (some daemons leave that to their children) would lose the exit status.
         let ignores_child =
-            raw::signal::set_default(Signal::SIGCHLD).context("reset", "SIGCHLD")?;
+            raw::signal::set_default(Signal::SIGCHLD as i32).context("reset", "SIGCHLD")?;
         let before = SignalState { mask, ignores_child };
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
@@ -69,7 +69,7 @@ pub struct Program {
     /// a program without handlers would hear neither ^C nor SIGTERM.
     pub is_init: bool,
     /// The signal in whose name it was killed.
-    killed_for: Option<Signal>,
+    killed_for: Option<i32>,
 }
 
 impl Program {
@@ -77,12 +77,9 @@ impl Program {
         Self { child, is_init, killed_for: None }
     }
 
-    fn ending(&self, signal: Signal) -> Ending {
-        Ending::Killed(if signal == Signal::SIGKILL {
-            self.killed_for.unwrap_or(signal)
-        } else {
-            signal
-        })
+    fn ending(&self, signal: i32) -> Ending {
+        let killed = signal == Signal::SIGKILL as i32;
+        Ending::Killed(self.killed_for.filter(|_| killed).unwrap_or(signal))
     }
 }
 
@@ -177,59 +174,54 @@ fn take_signals(
         let Ok(number) = i32::try_from(info.ssi_signo) else {
             continue;
         };
-        let signal = Signal::try_from(number);
-        match signal {
-            Ok(Signal::SIGCHLD) => {
+        match (Signal::try_from(number), &mut terminal) {
+            (Ok(Signal::SIGCHLD), _) => {
                 if let Some(ending) = reap(program, terminal.as_deref_mut())? {
                     return Ok(Some(ending));
                 }
+                continue;
             }
-            other => {
-                match (other, &mut terminal) {
-                    (Ok(Signal::SIGWINCH), Some(terminal)) => terminal.resize(),
-                    // Continued, perhaps in the foreground after a time in the background.
-                    (Ok(Signal::SIGCONT), Some(terminal)) => terminal.make_raw(),
-                    _ => {}
-                }
-                forward(program, other.ok(), info.ssi_code, terminal.is_some());
-            }
+            (Ok(Signal::SIGWINCH), Some(terminal)) => terminal.resize(),
+            // Continued, perhaps in the foreground after a time in the background.
+            (Ok(Signal::SIGCONT), Some(terminal)) => terminal.make_raw(),
+            _ => {}
         }
+        forward(program, number, info.ssi_code, terminal.is_some());
     }
     Ok(None)
 }
 
 /// What the terminal's driver sends goes to the whole foreground group, the program included;
 /// sending it on would deliver it twice. A program on a terminal of its own is in another group.
-fn forward(program: &mut Program, signal: Option<Signal>, code: i32, own_terminal: bool) {
+fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     const SI_KERNEL: i32 = 0x80;
-    let Some(signal) = signal else { return };
     // It may have ended meanwhile: then there is nobody to tell.
     let pidfd = program.child.pidfd.as_fd();
     if program.is_init && ends_by_default(signal) && leaves_default(&program.child, signal) {
         program.killed_for = Some(signal);
-        let _ = pidfd::send(pidfd, Signal::SIGKILL);
+        let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
     } else if code != SI_KERNEL || own_terminal {
-        let _ = pidfd::send(pidfd, signal);
+        let _ = raw::signal::send(pidfd, signal);
     }
 }
 
-/// Whether the default action ends a process: signal(7).
-fn ends_by_default(signal: Signal) -> bool {
+/// Whether the default action ends a process: signal(7). A real-time signal's does.
+fn ends_by_default(signal: i32) -> bool {
     !matches!(
-        signal,
-        Signal::SIGCHLD
+        Signal::try_from(signal),
+        Ok(Signal::SIGCHLD
             | Signal::SIGCONT
             | Signal::SIGSTOP
             | Signal::SIGTSTP
             | Signal::SIGTTIN
             | Signal::SIGTTOU
             | Signal::SIGURG
-            | Signal::SIGWINCH
+            | Signal::SIGWINCH)
     )
 }
 
-/// The child is not reaped: the number is its own.
-fn leaves_default(child: &Child, signal: Signal) -> bool {
+/// Whether a signal would meet its default action. The child is not reaped: the number is its own.
+fn leaves_default(child: &Child, signal: i32) -> bool {
     let read = || {
         let dir = rustix::fs::openat(
             rustix::fs::CWD,
@@ -239,21 +231,26 @@ fn leaves_default(child: &Child, signal: Signal) -> bool {
         );
         status::parse(&bounded::read(dir.ok()?.as_fd(), "status", bounded::SMALL).ok()?)
     };
-    read().is_some_and(|status| status.leaves_default(signal as i32))
+    read().is_some_and(|status| status.leaves_default(signal))
 }
 
 fn reap(program: &Program, terminal: Option<&mut Terminal>) -> Result<Option<Ending>, ActionError> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
-    match waitid(Id::PIDFd(program.child.pidfd.as_fd()), flags) {
-        Ok(WaitStatus::Exited(_, code)) => Ok(Some(Ending::Exited(code.to_le_bytes()[0]))),
-        Ok(WaitStatus::Signaled(_, signal, _)) => Ok(Some(program.ending(signal))),
-        Ok(WaitStatus::Stopped(..)) => {
-            stop_too(&program.child, terminal);
-            Ok(None)
-        }
-        Ok(_) | Err(Errno::EINTR) => Ok(None),
-        Err(errno) => Ok(Err(errno).context("wait for", "the program")?),
+    let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+    let status = match waitid(WaitId::PidFd(program.child.pidfd.as_fd()), options) {
+        Ok(Some(status)) => status,
+        Ok(None) | Err(rustix::io::Errno::INTR) => return Ok(None),
+        Err(errno) => return Ok(Err(errno).context("wait for", "the program")?),
+    };
+    if let Some(code) = status.exit_status() {
+        return Ok(Some(Ending::Exited(code.to_le_bytes()[0])));
     }
+    if let Some(signal) = status.terminating_signal() {
+        return Ok(Some(program.ending(signal)));
+    }
+    if status.stopped() {
+        stop_too(&program.child, terminal);
+    }
+    Ok(None)
 }
 
 /// Stops with the child, and sets it going again when continued.
@@ -266,7 +263,7 @@ fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
         terminal.make_raw();
         terminal.resize();
     }
-    let _ = pidfd::send(child.pidfd.as_fd(), Signal::SIGCONT);
+    let _ = raw::signal::send(child.pidfd.as_fd(), Signal::SIGCONT as i32);
 }
 
 /// Ends this process as the program ended: with its code, or of its signal.
@@ -275,12 +272,9 @@ pub fn end_alike(ending: Ending) -> u8 {
         Ending::Exited(code) => code,
         Ending::Killed(signal) => {
             let _ = raw::signal::set_default(signal);
-            let mut only = SigSet::empty();
-            only.add(signal);
-            let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None);
-            let _ = raise(signal);
+            raw::signal::raise_unblocked(signal);
             // Still here: a signal that does not end a process.
-            128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(127))
+            128_u8.saturating_add(u8::try_from(signal).unwrap_or(127))
         }
     }
 }

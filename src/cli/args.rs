@@ -90,7 +90,12 @@ impl Output {
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;
         let style = Style { bytes: self.bytes || whole, whole };
-        Layout { headings: !self.no_headings, width: context.width, style }
+        Layout {
+            headings: !self.no_headings,
+            width: context.width,
+            emphasis: self.colour(context),
+            style,
+        }
     }
 
     pub fn colour(&self, context: &Context) -> bool {
@@ -164,7 +169,8 @@ pub fn parse<T: clap::Parser>(
             let message: Vec<&str> =
                 message.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
             let message = message.join(" ");
-            Err(Failure::usage(message).hint(format!("see `{} --help`", context.program)))
+            Err(Failure::unescaped_usage(&message)
+                .hint(format!("see `{} --help`", context.program)))
         }
     }
 }

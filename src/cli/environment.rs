@@ -5,10 +5,14 @@ use super::error::{Failure, Kind};
 use crate::action::launch::DEFAULT_PATH;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::worker;
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
+
+/// The kernel lets arguments and environment together have 6 MB (three quarters of 8 MB of stack).
+const CAP: usize = 8 << 20;
 
 type Environment = Vec<(OsString, OsString)>;
 
@@ -33,9 +37,15 @@ pub fn for_program(context: &Context, foreign: bool) -> Environment {
 /// read is given up after a second.
 pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
     let deadline = Duration::from_secs(1);
-    let mut read = worker::read_each(&[(target.dir().as_fd(), c"environ")], 1 << 20, deadline);
+    let mut read = worker::read_each(&[(target.dir().as_fd(), c"environ")], CAP, deadline);
     let block = match read.pop() {
-        Some(Ok(bytes)) => bytes,
+        Some(Ok(read)) if read.truncated => {
+            return Err(Failure::new(
+                Kind::Failed,
+                "the target's environment is longer than 8 MiB",
+            ));
+        }
+        Some(Ok(read)) => read.bytes,
         Some(Err(error)) => return Err(error.into()),
         None => {
             return Err(Failure::new(Kind::Failed, "cannot read the target's environment"));
@@ -46,20 +56,22 @@ pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
 
 /// `KEY=VALUE` ended by NUL; anything else is left out, and of a repeated key the last stays.
 fn parse(block: &[u8]) -> Environment {
+    let mut seen = HashSet::new();
     let mut environment = Environment::new();
-    for entry in block.split(|byte| *byte == 0) {
-        let Some(at) = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) else {
-            continue;
-        };
-        let (key, value) = entry.split_at(at);
-        let key = OsStr::from_bytes(key);
-        environment.retain(|(known, _)| known != key);
-        environment.push((
-            key.to_owned(),
-            OsStr::from_bytes(value.get(1..).unwrap_or_default()).to_owned(),
-        ));
+    for entry in block.rsplit(|byte| *byte == 0) {
+        let key_end = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
+        let Some((key, value)) = key_end.map(|at| entry.split_at(at)) else { continue };
+        if seen.insert(key) {
+            let value = value.get(1..).unwrap_or_default();
+            environment.push((os_string(key), os_string(value)));
+        }
     }
+    environment.reverse();
     environment
+}
+
+fn os_string(bytes: &[u8]) -> OsString {
+    OsStr::from_bytes(bytes).to_owned()
 }
 
 #[cfg(test)]

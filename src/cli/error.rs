@@ -4,6 +4,7 @@ use crate::action::error::ActionError;
 use crate::action::plan::PlanError;
 use crate::collect::target::TargetError;
 use crate::model::gap::Reason;
+use crate::model::text::Text;
 use crate::sys::error::SysError;
 use std::fmt;
 
@@ -40,6 +41,11 @@ impl Failure {
 
     pub fn usage(message: impl fmt::Display) -> Self {
         Self::new(Kind::Usage, message)
+    }
+
+    /// From a parser of arguments, whose text repeats them as they are.
+    pub fn unescaped_usage(message: &str) -> Self {
+        Self::usage(Text::from(message))
     }
 
     #[must_use]

@@ -40,12 +40,14 @@ pub fn parse<Id: Copy>(
     help: &str,
     arguments: Vec<OsString>,
 ) -> Result<Parsed<Id>, Failure> {
-    let usage =
-        |message: String| Failure::usage(message).hint(format!("see `{} --help`", context.program));
+    let usage = |error: lexopt::Error| {
+        Failure::unescaped_usage(&error.to_string())
+            .hint(format!("see `{} --help`", context.program))
+    };
     let mut options = Vec::new();
     let mut program = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
+    while let Some(argument) = parser.next().map_err(usage)? {
         let found = match &argument {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
                 output::write(help)?;
@@ -61,15 +63,15 @@ pub fn parse<Id: Copy>(
             }
             lexopt::Arg::Value(word) => {
                 program.push(word.clone());
-                program.extend(parser.raw_args().map_err(|error| usage(error.to_string()))?);
+                program.extend(parser.raw_args().map_err(usage)?);
                 break;
             }
         };
         let Some(option) = found else {
-            return Err(usage(argument.unexpected().to_string()));
+            return Err(usage(argument.unexpected()));
         };
         let value = match option.value {
-            Some(_) => parser.value().map_err(|error| usage(error.to_string()))?,
+            Some(_) => parser.value().map_err(usage)?,
             None => OsString::new(),
         };
         options.push((option.id, value));
@@ -136,7 +138,9 @@ mod tests {
         },
     ];
 
-    fn parsed(line: &str) -> Result<(Vec<(Id, OsString)>, Vec<OsString>), String> {
+    type Words = Vec<OsString>;
+
+    fn parsed(line: &str) -> Result<(Vec<(Id, OsString)>, Words), String> {
         let words = line.split_whitespace().map(OsString::from).collect();
         match parse(&Context::new("test"), TABLE, "", words) {
             Ok(Parsed::Run { options, program }) => Ok((options, program)),

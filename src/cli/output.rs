@@ -6,7 +6,7 @@ use std::io::Write;
 /// Writes a whole result to standard output.
 pub fn write(text: &str) -> Result<(), Failure> {
     // A reader that has gone is an answer here, not a reason to die.
-    let _ = crate::sys::raw::signal::set_ignored(nix::sys::signal::Signal::SIGPIPE);
+    let _ = crate::sys::raw::signal::set_ignored(nix::sys::signal::Signal::SIGPIPE as i32);
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {

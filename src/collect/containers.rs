@@ -45,10 +45,12 @@ pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
     Ok(Containers { list, gaps })
 }
 
-/// What makes processes one container: the engine's id, or else the namespaces they share.
+/// What makes processes one container: the group that bears the engine's id, or else the
+/// namespaces they share. Whoever may make a group can give it any name: two groups of one id stay
+/// two rows, and a target of that id is ambiguous.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
-    Engine(Runtime, Vec<u8>),
+    Group(Vec<u8>),
     Namespaces([Option<u64>; 3]),
 }
 
@@ -84,7 +86,7 @@ fn group(scan: &Scan) -> HashMap<Key, Group<'_>> {
 
 fn key_of(process: &Process, recognised: Option<&Recognised>, scan: &Scan) -> Key {
     match recognised {
-        Some(found) => Key::Engine(found.runtime, found.id.clone()),
+        Some(found) => Key::Group(found.group.clone()),
         None => {
             let own = scan.host.differing(&process.namespaces);
             let inode = |kind| process.namespaces.inode(kind).filter(|_| own.has(kind));
@@ -210,6 +212,11 @@ impl<'a> Namer<'a> {
                 if here {
                     container.name = Some(record.name.into());
                     container.image = Some(record.image.into());
+                } else if bundle.is_none() {
+                    // Neither the engine nor a shim knows these processes: the name of their group
+                    // is all there is, and that anybody can choose.
+                    container.runtime = Runtime::Unknown;
+                    container.id = None;
                 }
             }
             Ok(None) => {}

@@ -1,7 +1,7 @@
 //! The processes of one container, with their names inside and their command lines.
 
 use super::scan;
-use crate::model::gap::Gap;
+use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::Member;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -47,19 +47,26 @@ pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>
         gaps.push(Gap {
             object: format!("{more} more processes").into(),
             what: "command lines",
-            reason: crate::model::gap::Reason::Truncated,
+            reason: Reason::Truncated,
         });
     }
     let requests: Vec<(BorrowedFd<'_>, &CStr)> =
         directories.iter().map(|dir| (dir.as_fd(), c"cmdline")).collect();
     let answers = worker::read_each(&requests, COMMAND_CAP, PATIENCE);
+    let gap = |pid: Pid, reason| Gap {
+        object: format!("pid {pid}").into(),
+        what: "command line",
+        reason,
+    };
     for (member, answer) in members.iter_mut().zip(answers) {
         match answer {
-            Ok(bytes) => member.command = command(&bytes),
-            Err(error) => {
-                let object = format!("pid {}", member.pid).into();
-                gaps.push(Gap { object, ..error.gap("command line") });
+            Ok(read) => {
+                member.command = command(&read.bytes);
+                if read.truncated {
+                    gaps.push(gap(member.pid, Reason::Truncated));
+                }
             }
+            Err(error) => gaps.push(gap(member.pid, error.reason())),
         }
     }
     (members, gaps)

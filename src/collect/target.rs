@@ -8,8 +8,10 @@ use super::scan;
 use crate::model::container::{Container, Runtime};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
+use crate::sys::bounded;
 use crate::sys::error::SysError;
 use crate::sys::pidfd::ProcessHandle;
+use crate::sys::proc::status;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
 use std::os::fd::AsFd;
@@ -149,10 +151,11 @@ fn pin(root: &SysRoot, pid: Pid) -> Result<Target, TargetError> {
     Ok(Target { handle, process, container: None })
 }
 
-/// A thread has a directory that no listing shows, in which its leader stands as `Tgid`.
+/// A thread has a directory that no listing shows, in which another process stands as `Tgid`.
 fn is_thread(root: &SysRoot, pid: Pid) -> bool {
-    let Ok(dir) = crate::sys::bounded::open_dir(root.proc(), &pid.to_string()) else {
-        return false;
+    let read = || {
+        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        status::parse(&bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?)?.process
     };
-    crate::sys::bounded::open_dir(dir.as_fd(), &format!("task/{pid}")).is_ok()
+    read().is_some_and(|process| process != pid)
 }

@@ -17,6 +17,15 @@ pub struct Plan {
     pub pty: bool,
     /// Become uid and gid 0 of the joined user namespace.
     pub become_root: bool,
-    /// Drop supplementary groups, which mean nothing in the joined user namespace.
-    pub drop_groups: bool,
+    /// When to drop supplementary groups, which mean nothing in the joined user namespace.
+    pub drop_groups: DropGroups,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropGroups {
+    Never,
+    /// Inside, by the right one has there.
+    AfterJoin,
+    /// Where the namespace forbids it inside, outside: by the right one has here, if one has it.
+    BeforeJoin,
 }

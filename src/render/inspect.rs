@@ -1,5 +1,6 @@
 //! One target on one screen: quiet about what is normal, the most asked fact first.
 
+use super::emphasis::heading;
 use super::human;
 use super::table::cut;
 use crate::model::container::Runtime;
@@ -17,6 +18,8 @@ pub struct Detail {
     /// Every mount and process, not the first ones.
     pub everything: bool,
     pub width: Option<usize>,
+    /// Headings stand out.
+    pub emphasis: bool,
 }
 
 /// Mounts and processes beyond this are counted, unless everything is asked for.
@@ -49,17 +52,18 @@ pub fn screen(report: &Inspection, detail: Detail) -> String {
     if let Some(processes) = &report.processes {
         sections.push(("processes", processes::lines(processes, detail.everything)));
     }
-    let mut lines = vec![title(report)];
-    for (heading, body) in sections {
-        for (at, line) in body.iter().enumerate() {
-            lines.push(format!("{:<12} {line}", if at == 0 { heading } else { "" }));
+    let mut lines = vec![(String::new(), title(report))];
+    for (name, body) in sections {
+        for (at, line) in body.into_iter().enumerate() {
+            lines.push((format!("{:<13}", if at == 0 { name } else { "" }), line));
         }
     }
     let mut text = String::new();
-    for mut line in lines {
+    for (name, mut line) in lines {
         if let Some(width) = detail.width {
-            cut(&mut line, width);
+            cut(&mut line, width.saturating_sub(name.len()));
         }
+        let line = heading(&name, detail.emphasis) + &line;
         text.push_str(line.trim_end());
         text.push('\n');
     }

@@ -4,6 +4,7 @@
 //! TSV go through serializers.
 
 pub mod column;
+pub mod emphasis;
 pub mod human;
 pub mod inspect;
 pub mod inspect_json;

@@ -64,7 +64,7 @@ mod tests {
             fork: true,
             foreign_program: true,
             become_root: false,
-            drop_groups: false,
+            drop_groups: crate::model::plan::DropGroups::Never,
         };
         let shown = dry_run(&plan, &Text::new(b"we\x1bb"), &"sh".into());
         let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();

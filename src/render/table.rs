@@ -1,6 +1,7 @@
 //! Rows as a borderless table or as tab-separated values.
 
 use super::column::{Column, Style};
+use super::emphasis::heading;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use unicode_width::UnicodeWidthStr;
 
@@ -15,6 +16,8 @@ pub struct Layout {
     pub headings: bool,
     /// Columns of the terminal; `None`: nothing is cut.
     pub width: Option<usize>,
+    /// Headings stand out.
+    pub emphasis: bool,
     pub style: Style,
 }
 
@@ -30,7 +33,11 @@ pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         cut_to(&mut cells, &cuttable, width);
     }
     let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
-    align(cells, &right)
+    let text = align(cells, &right);
+    match text.split_once('\n').filter(|_| layout.headings) {
+        Some((headings, rows)) => heading(headings, layout.emphasis) + "\n" + rows,
+        None => text,
+    }
 }
 
 /// Lines of cells as one text, each column as wide as its widest cell.
@@ -146,7 +153,7 @@ mod tests {
     ];
 
     fn layout(width: Option<usize>) -> Layout {
-        Layout { headings: true, width, style: Style::default() }
+        Layout { headings: true, width, ..Layout::default() }
     }
 
     #[test]

@@ -129,13 +129,13 @@ mod tests {
 
     #[test]
     fn a_file_longer_than_one_chunk_is_read_whole() {
-        let (_temp, dir) = dir_with("f", &[7; 70_000]);
+        let (_temp, dir) = dir_with("f", &vec![7; 70_000]);
         assert_eq!(read(dir.as_fd(), "f", 1 << 20).unwrap(), vec![7; 70_000]);
     }
 
     #[test]
     fn a_record_longer_than_the_buffer_is_read_whole() {
-        let (_temp, dir) = dir_with("f", &[7; 70_000]);
+        let (_temp, dir) = dir_with("f", &vec![7; 70_000]);
         let mut buffer = Vec::new();
         assert!(!read_record(dir.as_fd(), "f", 1 << 20, &mut buffer).unwrap());
         assert_eq!(buffer, vec![7; 70_000]);

@@ -5,11 +5,12 @@
 //! pidfd_open(2).
 
 use super::error::{Context, Problem, Result, SysError};
+use super::raw;
 use super::root::SysRoot;
 use crate::model::process::Pid;
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{PidfdFlags, Signal};
+use rustix::process::PidfdFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A pinned process and its directory in `/proc`.
@@ -64,7 +65,7 @@ impl ProcessHandle {
         let Some(pidfd) = &self.pidfd else {
             return Ok(());
         };
-        match signal_nothing(pidfd.as_fd()) {
+        match raw::signal::send(pidfd.as_fd(), 0) {
             // EPERM: alive, and not ours to signal.
             Ok(()) | Err(Errno::EPERM) => Ok(()),
             Err(errno) => Err(SysError {
@@ -80,17 +81,4 @@ impl ProcessHandle {
         let pid = self.pid;
         self.pidfd.ok_or_else(|| SysError::new("pin", format!("pid {pid}"), Errno::ESRCH))
     }
-}
-
-/// Sends a signal to exactly this process.
-pub fn send(pidfd: BorrowedFd<'_>, signal: nix::sys::signal::Signal) -> nix::Result<()> {
-    let Some(signal) = Signal::from_named_raw(signal as i32) else {
-        return Err(Errno::EINVAL);
-    };
-    rustix::process::pidfd_send_signal(pidfd, signal)
-        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
-}
-
-fn signal_nothing(pidfd: BorrowedFd<'_>) -> nix::Result<()> {
-    super::raw::signal::probe(pidfd)
 }

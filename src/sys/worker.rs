@@ -4,7 +4,7 @@
 //! container can hold for ever. A forked child reads; after the deadline it is killed and left
 //! behind, and what it was waiting for is reported as timed out.
 
-use super::bounded;
+use super::bounded::{self, Bytes};
 use super::error::{Problem, Result, SysError};
 use super::raw::fork::{self, Side};
 use crate::model::text::Text;
@@ -18,11 +18,14 @@ use std::time::{Duration, Instant};
 /// One file to read: a directory and a name below it.
 pub type Request<'a> = (BorrowedFd<'a>, &'a CStr);
 
+/// In place of an errno: the cap cut what was read.
+const CUT: i32 = -1;
+
 /// Reads each file up to `cap` bytes. All of them together take at most `deadline`; a single one
 /// that does not answer is given up after a quarter of it, and the rest are still read.
 ///
 /// The caller has one thread.
-pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Vec<u8>>> {
+pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
     let end = Instant::now() + deadline;
     let patience = deadline / 4;
     let mut answers = Vec::with_capacity(requests.len());
@@ -59,7 +62,7 @@ impl Worker {
     /// Killed, and reaped only if that takes no waiting: a process stuck in the kernel is left to
     /// whoever inherits it.
     fn abandon(self) {
-        let _ = super::pidfd::send(self.child.pidfd.as_fd(), Signal::SIGKILL);
+        let _ = super::raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGKILL as i32);
         let mut ended = [PollFd::new(&self.child.pidfd, PollFlags::IN)];
         let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
         let _ = rustix::event::poll(&mut ended, Some(&moment));
@@ -90,7 +93,8 @@ fn answer((dir, name): Request<'_>, cap: usize, sink: &OwnedFd) -> rustix::io::R
     let mut bytes = Vec::new();
     let name = name.to_str().map_err(|_| rustix::io::Errno::INVAL)?;
     let errno = match bounded::read_into(dir, name, cap, &mut bytes) {
-        Ok(_) => 0,
+        Ok(false) => 0,
+        Ok(true) => CUT,
         Err(errno) => {
             bytes.clear();
             errno.raw_os_error()
@@ -118,12 +122,13 @@ fn collect(
     requests: &[Request<'_>],
     patience: Duration,
     end: Instant,
-    answers: &mut Vec<Result<Vec<u8>>>,
+    answers: &mut Vec<Result<Bytes>>,
 ) {
     for request in requests {
         let until = (Instant::now() + patience).min(end);
         let answer = match take(worker, until) {
-            Ok((0, bytes)) => Ok(bytes),
+            Ok((0, bytes)) => Ok(Bytes { bytes, truncated: false }),
+            Ok((CUT, bytes)) => Ok(Bytes { bytes, truncated: true }),
             Ok((errno, _)) => Err(failed(*request, Problem::Errno(Errno::from_raw(errno)))),
             Err(problem) => {
                 answers.push(Err(failed(*request, problem)));

@@ -1,5 +1,7 @@
 //! The files themselves: static, and small enough to be copied anywhere.
 
+#![allow(clippy::disallowed_methods, reason = "reads the files under test")]
+
 use super::support;
 use std::process::Command;
 

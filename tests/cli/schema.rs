@@ -1,5 +1,7 @@
 //! The published JSON Schemas against what is really printed.
 
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "reads the schemas under test")]
+
 use super::{on, support};
 
 fn schema(name: &str) -> jsonschema::Validator {

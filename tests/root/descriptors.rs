@@ -1,7 +1,7 @@
 //! What a program inherits beside its environment: three descriptors, signals as they were, no more.
 
 use crate::support::{
-    Held, Need, asleep, child_of, isolated, nsx, output, status, stderr, stdout, test,
+    Held, Need, asleep, child_of, isolated, nsx, output, status, stderr, stdout, test, until,
 };
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
@@ -55,13 +55,19 @@ fn leaks() {
         let (held, line) = Held::ready(command.stdin(Stdio::null()));
         assert_eq!(line, "ready", "{way:?}");
         let program = program_of(&held);
-        let mut descriptors: Vec<String> = std::fs::read_dir(format!("/proc/{program}/fd"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        descriptors.sort();
-        assert_eq!(descriptors, ["0", "1", "2"], "{way:?}");
+        // The loader of a program that is just starting has a library open; a leak stays.
+        until(&format!("{way:?} has the standard descriptors alone"), || {
+            descriptors(program) == ["0", "1", "2"]
+        });
     }
+}
+
+fn descriptors(pid: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
 }
 
 fn closed() {

@@ -15,7 +15,6 @@ pub fn tests() -> Vec<Trial> {
             TERMINAL,
             suspended_without_pty,
         ),
-        test("^Z stops a program on its own terminal, and fg resumes it", TERMINAL, suspended),
         test(
             "a program that stops itself gives the terminal back, and fg resumes it",
             TERMINAL,
@@ -91,10 +90,6 @@ fn suspend(flags: &str) {
 
 fn suspended_without_pty() {
     suspend("-m -p --no-pty");
-}
-
-fn suspended() {
-    suspend("-m -p");
 }
 
 fn stops_itself() {

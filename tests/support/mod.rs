@@ -79,7 +79,7 @@ pub fn test(
 pub fn run(tests: Vec<libtest_mimic::Trial>) -> ! {
     // A shell's job in the background ignores these, and would hand that to every child.
     for signal in [nix::sys::signal::Signal::SIGINT, nix::sys::signal::Signal::SIGQUIT] {
-        nsx::sys::raw::signal::set_default(signal).expect("it can be reset");
+        nsx::sys::raw::signal::set_default(signal as i32).expect("it can be reset");
     }
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));

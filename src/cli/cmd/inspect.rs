@@ -76,7 +76,10 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Format::Tsv => return Err(Failure::usage("inspect has no columns: use -o json")),
         format => {
             let everything = format == Format::Wide || !args.only.is_empty();
-            screen(&report, Detail { everything, width: context.width })
+            screen(
+                &report,
+                Detail { everything, width: context.width, emphasis: args.output.colour(context) },
+            )
         }
     };
     args.output.finish(context, &text, &gaps)

@@ -17,9 +17,12 @@ pub struct Bundle {
 }
 
 /// The bundle that the process works in, if it is a shim. The link is read, never followed.
+/// Anybody can work in a directory of such a name: only one that is root's is an engine's.
 pub fn of_shim(root: &SysRoot, shim: Pid) -> Option<Bundle> {
     let link = readlinkat(root.proc(), format!("{shim}/cwd"), Vec::new()).ok()?;
-    parse(link.to_bytes())
+    let bundle = parse(link.to_bytes())?;
+    let directory = root.open_dir(&bundle.directory).ok()?;
+    (rustix::fs::fstat(directory).ok()?.st_uid == 0).then_some(bundle)
 }
 
 fn parse(path: &[u8]) -> Option<Bundle> {

@@ -83,7 +83,10 @@ fn component_of<'a>(component: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a 
     }
     // SLICE:PREFIX:ID, left by a runtime that was given systemd's spelling without systemd.
     let mut colons = component.rsplitn(3, |byte| *byte == b':');
-    if let (Some(id), Some(prefix), Some(_)) = (colons.next(), colons.next(), colons.next()) {
+    if let (Some(id), Some(prefix), Some(slice)) = (colons.next(), colons.next(), colons.next())
+        && slice.ends_with(b".slice")
+        && !id.is_empty()
+    {
         return Some((by_prefix(prefix), id));
     }
     if is_engine_id(component) {
@@ -155,6 +158,7 @@ mod tests {
             ("/libpod_parent/libpod-ID", Some((Runtime::Podman, id()))),
             ("/lxc.payload.build1/system.slice/x.service", Some((Runtime::Lxc, "build1".into()))),
             ("/lxc.monitor.build1", None),
+            ("/x/a:docker:web", None),
             ("/machine.slice/machine-nsm1.scope/payload", Some((Runtime::Nspawn, "nsm1".into()))),
             ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx".into()))),
             ("/process_api/daf47bffd4bfb6b44fa60b9cab5d528c", None),

@@ -9,6 +9,8 @@ pub struct Status {
     pub uids: [u32; 4],
     pub gids: [u32; 4],
     pub groups: Vec<u32>,
+    /// The process that it is a thread of.
+    pub process: Option<Pid>,
     /// The pid at each level, from the reader's pid namespace down to its own.
     pub pids_by_level: Vec<Pid>,
     pub threads: u32,
@@ -50,6 +52,7 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
                 status.uids = four(value)?;
                 seen_uid = true;
             }
+            b"Tgid" => status.process = Pid::parse(value.as_bytes()),
             b"Gid" => status.gids = four(value)?,
             b"Groups" => {
                 status.groups = value.split_ascii_whitespace().flat_map(str::parse).collect();
