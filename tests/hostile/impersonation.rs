@@ -2,15 +2,18 @@
 
 use crate::names::own_group;
 use crate::support::{
-    Held, Need, as_nobody, child_of, isolated, json, nsx, output, public_nsx, stderr, stdout, test,
+    self, Held, Need, as_nobody, binary, child_of, finish, isolated, nsx, output, public_nsx,
+    stderr, stdout, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
+const STRACE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("strace")];
 const OLDER: &str = "5ca1ab1e00000000000000000000000000000000000000000000000000000042";
 const SPELLED: &str = "c0ffee0000000000000000000000000000000000000000000000000000000042";
 
@@ -26,6 +29,7 @@ pub fn tests() -> Vec<Trial> {
             SETPRIV,
             forged_bundle,
         ),
+        test("swapping those files between two looks does not either", STRACE, swapped_bundle),
         test(
             "a group that only spells a name does not hide the container of that id",
             ROOT,
@@ -90,32 +94,87 @@ fn spelled() {
 }
 
 /// A user's process that works where a shim would, with an engine's files of his own beside it.
+struct Forged {
+    /// Ends before its files.
+    _held: Held,
+    pid: u32,
+    bundle: PathBuf,
+    _files: tempfile::TempDir,
+}
+
+impl Forged {
+    fn start(name: &str) -> Self {
+        let (_directory, copy) = public_nsx();
+        let files = tempfile::tempdir().unwrap();
+        let id = OLDER.replace('a', "b");
+        let bundle = files.path().join("io.containerd.runtime.v2.task/moby").join(&id);
+        let record = files.path().join("data/containers").join(&id);
+        for directory in [&bundle, &record] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+        let config = serde_json::json!({"mounts": [{"source": record.join("hostname")}]});
+        std::fs::write(bundle.join("config.json"), config.to_string()).unwrap();
+        for entry in [files.path(), &bundle, &record] {
+            std::os::unix::fs::chown(entry, Some(65534), Some(65534)).unwrap();
+        }
+        let mut spawn = as_nobody(&copy);
+        spawn.args(["spawn", "-U", "-p", "sh", "-c", "echo ready; exec sleep 1000"]);
+        let (held, _) = Held::ready(spawn.current_dir(&bundle).stdin(Stdio::null()));
+        let pid = child_of(held.pid()).unwrap();
+        let config = serde_json::json!({
+            "ID": id, "Name": format!("/{name}"), "Config": {"Image": "nginx"}, "State": {"Pid": pid},
+        });
+        std::fs::write(record.join("config.v2.json"), config.to_string()).unwrap();
+        Self { _held: held, pid, bundle, _files: files }
+    }
+
+    /// `nsx ps --json` must show it as what it is: a process without a name.
+    fn is_nobody(&self, listing: &[u8]) {
+        let rows: Value = serde_json::from_slice(listing).unwrap();
+        let rows = rows["data"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["pid"] == self.pid).unwrap();
+        assert_eq!((&row["name"], &row["id"]), (&Value::Null, &Value::Null), "{row}");
+    }
+}
+
 fn forged_bundle() {
-    let (_directory, copy) = public_nsx();
-    let files = tempfile::tempdir().unwrap();
-    let id = OLDER.replace('a', "b");
-    let bundle = files.path().join("io.containerd.runtime.v2.task/moby").join(&id);
-    let record = files.path().join("data/containers").join(&id);
-    for directory in [&bundle, &record] {
-        std::fs::create_dir_all(directory).unwrap();
-    }
-    let source = record.join("hostname");
-    let config = serde_json::json!({"mounts": [{"source": source}]});
-    std::fs::write(bundle.join("config.json"), config.to_string()).unwrap();
-    for entry in [files.path(), &bundle, &record] {
-        std::os::unix::fs::chown(entry, Some(65534), Some(65534)).unwrap();
-    }
-    let mut spawn = as_nobody(&copy);
-    spawn.args(["spawn", "-U", "-p", "sh", "-c", "echo ready; exec sleep 1000"]);
-    let (held, _) = Held::ready(spawn.current_dir(&bundle).stdin(Stdio::null()));
-    let pid = child_of(held.pid()).unwrap();
-    let config = serde_json::json!({
-        "ID": id, "Name": "/nsx-forged-web", "Config": {"Image": "nginx"}, "State": {"Pid": pid},
-    });
-    std::fs::write(record.join("config.v2.json"), config.to_string()).unwrap();
-    let rows = json(&mut nsx(["ps", "--json"]));
-    let row = rows["data"].as_array().unwrap().iter().find(|row| row["pid"] == pid).unwrap();
-    assert_eq!((&row["name"], &row["id"]), (&Value::Null, &Value::Null), "{row}");
+    let forged = Forged::start("nsx-forged-web");
+    forged.is_nobody(&output(&mut nsx(["ps", "--json"])).stdout);
     let entered = output(&mut nsx(["enter", "-t", "nsx-forged-web", "-a", "echo", "RAN"]));
     assert_eq!((entered.status.code(), stdout(&entered).as_str()), (Some(125), ""));
+}
+
+/// While its directory is looked at, a link to one of root's stands in its place. strace holds nsx
+/// whenever it asks for that path.
+fn swapped_bundle() {
+    let forged = Forged::start("nsx-swapped-web");
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-f", "-qq", "-e", "inject=?open,openat:delay_enter=1500000", "-P"])
+        .arg(&forged.bundle);
+    strace.arg("-o").arg(log.path()).arg(binary("nsx")).args(["ps", "--json"]);
+    strace.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let strace = strace.spawn().unwrap();
+    let done = support::pidfd(strace.id()).unwrap();
+    let ended = || support::ends_within(&done, Duration::ZERO);
+    let mut held = 0;
+    let mut before = None;
+    until("nsx is held at the path, or has no use for it", || {
+        let call = child_of(strace.id())
+            .and_then(|nsx| std::fs::read_to_string(format!("/proc/{nsx}/syscall")).ok());
+        held = if call.is_some() && call == before { held + 1 } else { 0 };
+        before = call;
+        held > 100 || ended()
+    });
+    let aside = forged.bundle.with_extension("aside");
+    std::fs::rename(&forged.bundle, &aside).unwrap();
+    std::os::unix::fs::symlink("/", &forged.bundle).unwrap();
+    // The call's line ends when it returns.
+    until("nsx has looked", || {
+        ended() || std::fs::read_to_string(log.path()).unwrap().contains('\n')
+    });
+    std::fs::remove_file(&forged.bundle).unwrap();
+    std::fs::rename(&aside, &forged.bundle).unwrap();
+    forged.is_nobody(&finish(strace).stdout);
 }
