@@ -1,7 +1,5 @@
 //! Isolated processes → containers: grouped, recognised, and named from state on disk.
 
-use super::cgroups;
-use super::clock::Clock;
 use super::runtime::bundle::{self, Bundle};
 use super::runtime::recognise::{self, Recognised};
 use super::runtime::{docker, runc};
@@ -11,13 +9,11 @@ use crate::model::gap::Gap;
 use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
-use crate::sys::cgroupfs::hierarchy::Hierarchies;
+use crate::sys::bounded;
+use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, proc};
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::os::fd::AsFd;
 
 /// Every container of the host, and what could not be seen.
 #[derive(Debug)]
@@ -33,6 +29,7 @@ impl Containers {
     }
 }
 
+/// Who they are, not how they are: see [`super::details`].
 pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
     let scan = scan::scan(root)?;
     let mut groups: Vec<Group<'_>> = group(&scan).into_values().collect();
@@ -108,11 +105,8 @@ fn comes_first(candidate: &Process, current: &Process) -> bool {
 struct Namer<'a> {
     root: &'a SysRoot,
     scan: &'a Scan,
-    clock: Clock,
     docker: docker::Records,
     runc: HashMap<(Pid, u64), String>,
-    hierarchies: Option<Hierarchies>,
-    addresses: HashMap<u64, Vec<IpAddr>>,
     gaps: Vec<Gap>,
 }
 
@@ -122,16 +116,7 @@ impl<'a> Namer<'a> {
             .into_iter()
             .map(|entry| ((entry.init, entry.init_start_ticks), entry.id))
             .collect();
-        Self {
-            root,
-            scan,
-            clock: Clock::read(root),
-            docker: docker::Records::default(),
-            runc,
-            hierarchies: Hierarchies::read(root).ok(),
-            addresses: HashMap::new(),
-            gaps: Vec::new(),
-        }
+        Self { root, scan, docker: docker::Records::default(), runc, gaps: Vec::new() }
     }
 
     fn container(&mut self, group: &Group<'_>) -> Container {
@@ -142,29 +127,21 @@ impl<'a> Namer<'a> {
             id: None,
             name: None,
             image: None,
-            state: self.state(init),
+            state: State::default(),
             init: init.pid,
             init_start_ticks: init.start_ticks,
             comm: init.comm.clone(),
             processes: group.processes.clone(),
             namespaces: init.namespaces,
             own,
-            cgroup: best_path(init.cgroup.as_bytes()),
-            addresses: self.addresses(init, own.has(Kind::Net)),
-            started_unix_seconds: self.clock.started_unix_seconds(init.start_ticks),
-            age_seconds: self.clock.age_seconds(init.start_ticks),
+            cgroup: Text::new(CgroupPaths::parse(init.cgroup.as_bytes()).best()),
+            cgroup_lines: init.cgroup.clone(),
+            addresses: Vec::new(),
+            started_unix_seconds: None,
+            age_seconds: None,
         };
         self.identify(&mut container, group);
         container
-    }
-
-    /// The root of a hierarchy cannot be frozen: a process there costs no look.
-    fn state(&self, init: &Process) -> State {
-        let lines = init.cgroup.as_bytes();
-        let in_a_group = proc::cgroup::parse(lines).any(|line| line.path.len() > 1);
-        let hierarchies = self.hierarchies.as_ref().filter(|_| in_a_group);
-        let frozen = hierarchies.and_then(|all| cgroups::is_frozen(self.root, all, lines));
-        if frozen == Some(true) { State::Paused } else { State::Running }
     }
 
     fn identify(&mut self, container: &mut Container, group: &Group<'_>) {
@@ -266,35 +243,4 @@ impl<'a> Namer<'a> {
             })
         })
     }
-
-    /// Read once for each network namespace.
-    fn addresses(&mut self, init: &Process, own: bool) -> Vec<IpAddr> {
-        let Some(inode) = init.namespaces.inode(Kind::Net).filter(|_| own) else {
-            return Vec::new();
-        };
-        let root = self.root;
-        self.addresses.entry(inode).or_insert_with(|| read_addresses(root, init.pid)).clone()
-    }
-}
-
-fn read_addresses(root: &SysRoot, pid: Pid) -> Vec<IpAddr> {
-    let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
-        return Vec::new();
-    };
-    let file = |name| bounded::read_capped(dir.as_fd(), name, 1 << 20).unwrap_or_default().bytes;
-    let mut addresses = proc::fib::parse_v4(&file("net/fib_trie"));
-    addresses.extend(proc::fib::parse_v6(&file("net/if_inet6")));
-    addresses
-}
-
-/// The v2 path where it says something, else the memory controller's, else the longest.
-fn best_path(lines: &[u8]) -> Text {
-    let lines: Vec<_> = proc::cgroup::parse(lines).collect();
-    let telling = |line: &&proc::cgroup::Line<'_>| line.path.len() > 1;
-    let best = lines
-        .iter()
-        .find(|line| line.is_v2() && telling(line))
-        .or_else(|| lines.iter().find(|line| line.has(b"memory") && telling(line)))
-        .or_else(|| lines.iter().max_by_key(|line| line.path.len()));
-    best.map_or_else(|| Text::from("/"), |line| Text::new(line.path))
 }

@@ -3,6 +3,7 @@
 use super::cgroups;
 use super::clock::Clock;
 use super::containers::collect_containers;
+use super::details::add_details;
 use super::processes::{self, collect_processes};
 use super::scan;
 use super::target::Target;
@@ -24,10 +25,13 @@ pub fn inspect(
 ) -> Result<(Inspection, Vec<Gap>)> {
     let mut gaps = Vec::new();
     let process = &target.process;
-    let container = match &target.container {
+    let mut container = match &target.container {
         Some(container) => Some(container.clone()),
         None => collect_containers(root)?.owner_of(process.pid).cloned(),
     };
+    if let Some(container) = &mut container {
+        add_details(root, std::slice::from_mut(container));
+    }
     let clock = Clock::read(root);
     let mut report = Inspection {
         pid: process.pid,

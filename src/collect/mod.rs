@@ -4,6 +4,7 @@ pub mod cgroups;
 pub mod clock;
 pub mod containers;
 pub mod credentials;
+pub mod details;
 pub mod host;
 pub mod inspect;
 pub mod memory_site;

@@ -110,6 +110,8 @@ pub struct Container {
     pub own: Kinds,
     /// The cgroup path that names it best.
     pub cgroup: Text,
+    /// All of the first process's, as `/proc/PID/cgroup` has them.
+    pub cgroup_lines: Text,
     /// Addresses in its network namespace, loopback and link-local left out; empty where it
     /// shares the host's.
     pub addresses: Vec<IpAddr>,

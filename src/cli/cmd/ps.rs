@@ -5,6 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
 use crate::collect::containers::collect_containers;
+use crate::collect::details::add_details;
 use crate::collect::host::collect_host;
 use crate::collect::target;
 use crate::model::container::{Container, Runtime};
@@ -61,6 +62,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         }
         containers.list.retain(|container| wanted.contains(&container.init));
     }
+    add_details(&root, &mut containers.list);
     let text = print(context, &args.output, &root, &containers.list, &containers.gaps)?;
     args.output.finish(context, &text, &containers.gaps)
 }
