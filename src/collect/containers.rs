@@ -1,6 +1,6 @@
 //! Isolated processes → containers: grouped, recognised, and named from state on disk.
 
-use super::runtime::bundle::{self, Bundle};
+use super::runtime::monitor::{self, Bundle, Monitor};
 use super::runtime::recognise::{self, Recognised};
 use super::runtime::{docker, runc};
 use super::scan::{self, Scan};
@@ -9,7 +9,6 @@ use crate::model::gap::Gap;
 use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
-use crate::sys::bounded;
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
@@ -145,7 +144,6 @@ impl<'a> Namer<'a> {
     }
 
     fn identify(&mut self, container: &mut Container, group: &Group<'_>) {
-        let bundle = self.bundle_of(group.init);
         if let Some(found) = &group.recognised {
             container.runtime = found.runtime;
             let id = Text::new(&found.id);
@@ -155,13 +153,16 @@ impl<'a> Namer<'a> {
             }
             container.cgroup = Text::new(&found.group);
         }
-        let same_id = |bundle: &Bundle| {
-            group
-                .recognised
-                .as_ref()
-                .is_none_or(|found| found.id == bundle.id || found.is_host_service())
+        let monitor =
+            self.host_parent(group.init).and_then(|pid| monitor::recognise(self.root, pid));
+        let bundle = match monitor {
+            Some(Monitor::Shim(bundle)) if may_be_of(&bundle, group) => Some(bundle),
+            Some(Monitor::Nsx) if container.runtime == Runtime::Unknown => {
+                container.runtime = Runtime::Nsx;
+                None
+            }
+            _ => None,
         };
-        let bundle = bundle.filter(same_id);
         if let Some(bundle) = &bundle {
             container.runtime =
                 if bundle.namespace == b"moby" { Runtime::Docker } else { Runtime::Containerd };
@@ -171,7 +172,7 @@ impl<'a> Namer<'a> {
         match container.runtime {
             Runtime::Docker => self.name_docker(container, bundle.as_ref()),
             Runtime::Unknown | Runtime::Oci | Runtime::Systemd | Runtime::Runc => {
-                self.name_by_state(container, group.init);
+                self.name_runc(container, group.init);
             }
             _ => {}
         }
@@ -207,28 +208,12 @@ impl<'a> Namer<'a> {
         }
     }
 
-    fn name_by_state(&mut self, container: &mut Container, init: &Process) {
+    fn name_runc(&self, container: &mut Container, init: &Process) {
         if let Some(id) = self.runc.get(&(init.pid, init.start_ticks)) {
             container.runtime = Runtime::Runc;
             container.id = Some(id.into());
             container.name = Some(id.into());
-        } else if container.runtime == Runtime::Unknown && self.made_by_nsx(init) {
-            container.runtime = Runtime::Nsx;
         }
-    }
-
-    /// Whether the parent is `nsx`, on the host: the supervisor that `nsx spawn` leaves there.
-    fn made_by_nsx(&self, init: &Process) -> bool {
-        let Some(parent) = self.host_parent(init) else {
-            return false;
-        };
-        let mut comm = Vec::new();
-        let read = bounded::read_record(self.root.proc(), &format!("{parent}/comm"), 64, &mut comm);
-        read.is_ok() && matches!(comm.trim_ascii_end(), b"nsx" | b"nsx-spawn")
-    }
-
-    fn bundle_of(&self, init: &Process) -> Option<Bundle> {
-        bundle::of_shim(self.root, self.host_parent(init)?)
     }
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence. An
@@ -243,4 +228,10 @@ impl<'a> Namer<'a> {
             })
         })
     }
+}
+
+/// Whether a shim's bundle does not contradict what the processes' own group is called.
+fn may_be_of(bundle: &Bundle, group: &Group<'_>) -> bool {
+    let named = group.recognised.as_ref();
+    named.is_none_or(|found| found.id == bundle.id || found.is_host_service())
 }

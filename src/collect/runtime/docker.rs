@@ -2,7 +2,7 @@
 //!
 //! The data root is the usual one, or the one that the bind mounts in the OCI bundle come from.
 
-use super::bundle::Bundle;
+use super::monitor::Bundle;
 use crate::sys::error::{Result, SysError};
 use crate::sys::root::{self, SysRoot};
 use serde::Deserialize;
@@ -46,7 +46,7 @@ impl Records {
                 return Ok(Some(record));
             }
         }
-        let Some(data_root) = bundle.and_then(|bundle| data_root_of(root, bundle)) else {
+        let Some(data_root) = bundle.and_then(data_root_of) else {
             return Ok(None);
         };
         let record = read(root, &data_root, id)?;
@@ -123,9 +123,8 @@ struct SpecMount {
 
 /// The data root behind a bundle: docker binds `DATA_ROOT/containers/ID/hostname` into every
 /// container.
-fn data_root_of(root: &SysRoot, bundle: &Bundle) -> Option<PathBuf> {
-    let dir = root.open_dir(&bundle.directory).ok()?;
-    let bytes = root::read_beneath(dir.as_fd(), "config.json", CAP).ok()?;
+fn data_root_of(bundle: &Bundle) -> Option<PathBuf> {
+    let bytes = root::read_beneath(bundle.directory.as_fd(), "config.json", CAP).ok()?;
     parse_data_root(&bytes, std::str::from_utf8(&bundle.id).ok()?)
 }
 

@@ -3,7 +3,7 @@
 //! `recognise` is pure over a cgroup path. The others read one engine's state, never its socket:
 //! an engine that hangs must not make nsx hang.
 
-pub mod bundle;
 pub mod docker;
+pub mod monitor;
 pub mod recognise;
 pub mod runc;
