@@ -10,12 +10,19 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(found.len() <= bytes.split(|byte| *byte == b'\n').count());
     assert!(found.iter().all(IpAddr::is_ipv6));
 
+    // What follows the addresses is the name of an interface, in which the kernel refuses only
+    // spaces, `/` and `:`.
     let (chunks, rest) = bytes.as_chunks::<16>();
     let addresses: Vec<_> = chunks.iter().map(|octets| Ipv6Addr::from(*octets)).collect();
-    let scope = if rest.is_empty() { "00" } else { "20" };
-    let line =
-        |address: &Ipv6Addr| format!("{:032x} 02 40 {scope} 80     eth0\n", address.to_bits());
-    let written: String = addresses.iter().map(line).collect();
-    let global = addresses.into_iter().map(IpAddr::V6).filter(|_| scope == "00");
-    assert_eq!(parse_v6(written.as_bytes()), global.collect::<Vec<_>>());
+    let refused = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b':');
+    let name: Vec<u8> = rest.iter().copied().filter(|byte| !refused(byte)).collect();
+    let mut written = Vec::new();
+    for (at, address) in addresses.iter().enumerate() {
+        let scope = if at % 2 == 0 { "00" } else { "20" };
+        written.extend(format!("{:032x} 02 40 {scope} 80     ", address.to_bits()).bytes());
+        written.extend_from_slice(&name);
+        written.push(b'\n');
+    }
+    let global: Vec<_> = addresses.into_iter().step_by(2).map(IpAddr::V6).collect();
+    assert_eq!(parse_v6(&written), global);
 });

@@ -21,8 +21,8 @@ fn check(whole: &[u8]) {
     let rest = whole.strip_prefix(found.group.as_slice()).expect("the group leads the path");
     assert!(rest.is_empty() || rest.starts_with(b"/"));
     let last = found.group.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let width = found.id.len().max(1);
-    assert!(found.id.is_empty() || last.windows(width).any(|window| window == found.id));
+    assert!(!found.id.is_empty());
+    assert!(last.windows(found.id.len()).any(|window| window == found.id));
     assert_eq!(path(&found.group).as_ref(), Some(&found));
     if !found.is_host_service() {
         let below = [found.group.as_slice(), b"/lxc.payload.other/", whole].concat();

@@ -5,11 +5,14 @@ use libfuzzer_sys::fuzz_target;
 use nsx::model::text::{Text, unescape};
 
 /// Written down apart from the code under test: controls, the line and paragraph separators, and
-/// Unicode's Bidi_Control and zero-width characters.
+/// Unicode's Default_Ignorable_Code_Point, which holds Bidi_Control and the zero-width ones.
 fn acts(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(u32::from(c),
+            0xad | 0x34f | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f
+            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f
+            | 0xfeff | 0xffa0 | 0xfff0..=0xfff8 | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+            | 0xe0000..=0xe0fff)
 }
 
 fuzz_target!(|bytes: &[u8]| {

@@ -113,8 +113,10 @@ fn acts_on_a_terminal(c: char) -> bool {
     matches!(u32::from(c),
         0x80..=0x9f            // C1 controls
         | 0xad                 // soft hyphen
+        | 0x034f               // grapheme joiner
         | 0x061c               // Arabic letter mark
         | 0x115f | 0x1160 | 0x3164 | 0xffa0 // Hangul fillers
+        | 0x17b4 | 0x17b5      // Khmer inherent vowels
         | 0x180b..=0x180f      // Mongolian selectors
         | 0x200b..=0x200f      // zero width, direction marks
         | 0x2028..=0x202e      // line and paragraph separators, bidirectional embeddings
@@ -122,6 +124,7 @@ fn acts_on_a_terminal(c: char) -> bool {
         | 0xfe00..=0xfe0f      // variation selectors
         | 0xfeff               // byte order mark
         | 0xfff0..=0xffff      // annotations, replacement, noncharacters
+        | 0x1bca0..=0x1bca3    // shorthand formats
         | 0x1d173..=0x1d17a    // musical formats
         | 0xe000..=0xf8ff      // private use
         | 0xe0000..=0x10_ffff  // tags, selectors, private use
@@ -140,17 +143,23 @@ pub fn unescape(text: &str) -> Option<Vec<u8>> {
             bytes.push(b'\\');
             rest = after;
         } else if let Some(after) = escape.strip_prefix('x') {
-            bytes.push(u8::from_str_radix(after.get(..2)?, 16).ok()?);
+            bytes.push(u8::try_from(hexadecimal(after.get(..2)?)?).ok()?);
             rest = after.get(2..)?;
         } else {
             let (digits, after) = escape.strip_prefix("u{")?.split_once('}')?;
-            let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+            let c = char::from_u32(hexadecimal(digits)?)?;
             bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             rest = after;
         }
     }
     bytes.extend_from_slice(rest.as_bytes());
     Some(bytes)
+}
+
+/// Digits alone: the standard parser takes a sign too.
+fn hexadecimal(digits: &str) -> Option<u32> {
+    let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    all_digits.then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
 #[cfg(test)]
@@ -178,6 +187,20 @@ mod tests {
     fn ordinary_text_of_any_language_stays() {
         for text in ["web-1", "/srv/日本語", "naïve", "Привет", "🦀"] {
             assert_eq!(Text::new(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_no_terminal_shows_is_spelled() {
+        for c in ['\u{34f}', '\u{17b4}', '\u{3164}', '\u{1bca0}'] {
+            assert_eq!(Text::new(c.to_string()).to_string(), format!("\\u{{{:x}}}", u32::from(c)));
+        }
+    }
+
+    #[test]
+    fn a_sign_is_no_digit_of_a_spelling() {
+        for text in ["\\x+f", "\\u{+41}"] {
+            assert_eq!(unescape(text), None, "{text}");
         }
     }
 

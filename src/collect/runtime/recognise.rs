@@ -41,11 +41,14 @@ pub fn path(path: &[u8]) -> Option<Recognised> {
     for component in path.split(|byte| *byte == b'/') {
         end += component.len() + 1;
         let group = path.get(..end - 1).unwrap_or(path);
-        if let Some((runtime, id)) = component_of(component, parent) {
+        if let Some((runtime, id)) = component_of(component, parent)
+            && !id.is_empty()
+        {
             return Some(Recognised { runtime, id: id.to_vec(), group: group.to_vec() });
         }
         // A user's own manager is a service too; what counts is the unit below it.
         if let Some(unit) = component.strip_suffix(b".service")
+            && !unit.is_empty()
             && !component.starts_with(b"user@")
         {
             service = Some(Recognised {
@@ -81,11 +84,11 @@ fn component_of<'a>(component: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a 
     {
         return Some((Runtime::Nspawn, name));
     }
-    // SLICE:PREFIX:ID, left by a runtime that was given systemd's spelling without systemd.
+    // SLICE:PREFIX:ID, left by a runtime that was given systemd's spelling without systemd. A
+    // socket-activated service has colons too: `sshd@0-192.0.2.1:22-192.0.2.7:50514.service`.
     let mut colons = component.rsplitn(3, |byte| *byte == b':');
     if let (Some(id), Some(prefix), Some(slice)) = (colons.next(), colons.next(), colons.next())
         && slice.ends_with(b".slice")
-        && !id.is_empty()
     {
         return Some((by_prefix(prefix), id));
     }
@@ -163,6 +166,12 @@ mod tests {
             ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx".into()))),
             ("/process_api/daf47bffd4bfb6b44fa60b9cab5d528c", None),
             ("/user.slice/user-1000.slice/session-3.scope", None),
+            ("/system.slice/nsxtest.slice:runc:sd1", Some((Runtime::Runc, "sd1".into()))),
+            (
+                "/system.slice/system-sshd.slice/sshd@0-192.0.2.1:22-192.0.2.7:50514.service",
+                Some((Runtime::Systemd, "sshd@0-192.0.2.1:22-192.0.2.7:50514".into())),
+            ),
+            ("/lxc.payload./machine-.scope/x.slice:docker:/.service", None),
             ("/user.slice/user-1000.slice/user@1000.service/app.slice", None),
             (
                 "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service",

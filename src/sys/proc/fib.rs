@@ -2,11 +2,13 @@
 //! without joining it. For a list of many containers this is one read each; `sys::netlink` has the
 //! whole truth about one.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The local IPv4 addresses outside 127.0.0.0/8, each once, in table order.
 pub fn parse_v4(bytes: &[u8]) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
+    let mut seen = HashSet::new();
     let mut candidate = None;
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
@@ -16,7 +18,7 @@ pub fn parse_v4(bytes: &[u8]) -> Vec<IpAddr> {
         } else if line == b"/32 host LOCAL"
             && let Some(address) = candidate.take()
             && !address.is_loopback()
-            && !addresses.contains(&IpAddr::V4(address))
+            && seen.insert(address)
         {
             addresses.push(IpAddr::V4(address));
         }
@@ -27,10 +29,12 @@ pub fn parse_v4(bytes: &[u8]) -> Vec<IpAddr> {
 /// The global IPv6 addresses (scope 00), in file order.
 pub fn parse_v6(bytes: &[u8]) -> Vec<IpAddr> {
     let line = |line: &[u8]| {
-        let mut fields = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
-        let address = u128::from_str_radix(fields.next()?, 16).ok()?;
+        // The last field is the interface's name, which may hold any byte.
+        let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        let digits = std::str::from_utf8(fields.next()?).ok()?;
+        let address = u128::from_str_radix(digits, 16).ok()?;
         let scope = fields.nth(2)?;
-        (scope == "00").then(|| IpAddr::V6(Ipv6Addr::from(address)))
+        (scope == b"00").then(|| IpAddr::V6(Ipv6Addr::from(address)))
     };
     bytes.split(|byte| *byte == b'\n').filter_map(line).collect()
 }
@@ -55,6 +59,12 @@ mod tests {
         let bytes = b"00000000000000000000000000000001 01 80 10 80       lo\n\
             fe80000000000000c43364fffe020000 02 40 20 80     eth0\n\
             20010db8000000000000000000000002 02 40 00 80     eth0\n";
+        assert_eq!(parse_v6(bytes), ["2001:db8::2".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn an_interface_name_cannot_hide_its_address() {
+        let bytes = b"20010db8000000000000000000000002 02 40 00 80     \xff]0;\n";
         assert_eq!(parse_v6(bytes), ["2001:db8::2".parse::<IpAddr>().unwrap()]);
     }
 
