@@ -55,7 +55,7 @@ pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
 }
 
 /// `KEY=VALUE` ended by NUL; anything else is left out, and of a repeated key the last stays.
-fn parse(block: &[u8]) -> Environment {
+pub fn parse(block: &[u8]) -> Environment {
     let mut seen = HashSet::new();
     let mut environment = Environment::new();
     for entry in block.rsplit(|byte| *byte == 0) {

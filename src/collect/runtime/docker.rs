@@ -100,7 +100,7 @@ fn read(root: &SysRoot, data_root: &Path, id: &[u8]) -> Result<Option<Record>> {
 }
 
 /// A record that names another container is none.
-fn parse(bytes: &[u8], id: &str) -> Option<Record> {
+pub fn parse(bytes: &[u8], id: &str) -> Option<Record> {
     let config: ConfigV2 = serde_json::from_slice(bytes).ok()?;
     if config.id != id {
         return None;
@@ -128,7 +128,7 @@ fn data_root_of(bundle: &Bundle) -> Option<PathBuf> {
     parse_data_root(&bytes, std::str::from_utf8(&bundle.id).ok()?)
 }
 
-fn parse_data_root(bytes: &[u8], id: &str) -> Option<PathBuf> {
+pub fn parse_data_root(bytes: &[u8], id: &str) -> Option<PathBuf> {
     let spec: Spec = serde_json::from_slice(bytes).ok()?;
     spec.mounts.iter().find_map(|mount| {
         let directory = Path::new(&mount.source).parent()?;

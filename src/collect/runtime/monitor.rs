@@ -59,7 +59,8 @@ fn bundle(root: &SysRoot, shim: BorrowedFd<'_>) -> Option<Bundle> {
     is_roots.then(|| Bundle { directory, namespace: namespace.to_vec(), id: id.to_vec() })
 }
 
-fn parse(path: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The namespace and the id that a directory is named by.
+pub fn parse(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut from_the_end = path.rsplit(|byte| *byte == b'/');
     let (id, namespace, task) = (from_the_end.next()?, from_the_end.next()?, from_the_end.next()?);
     let named = !id.is_empty() && !namespace.is_empty();

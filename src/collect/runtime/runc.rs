@@ -41,7 +41,7 @@ struct StateFile {
     init_process_start: u64,
 }
 
-fn parse(bytes: &[u8]) -> Option<Entry> {
+pub fn parse(bytes: &[u8]) -> Option<Entry> {
     let state: StateFile = serde_json::from_slice(bytes).ok()?;
     Some(Entry {
         id: state.id,

@@ -15,7 +15,7 @@ pub(super) fn request() -> Vec<u8> {
 }
 
 /// An address and the index of its interface.
-pub(super) fn parse(message: &[u8]) -> Option<(u32, Address)> {
+pub fn parse(message: &[u8]) -> Option<(u32, Address)> {
     let (mut own, mut shared) = (None, None);
     for (kind, value) in after(message, HEADER)? {
         match kind {
@@ -33,7 +33,7 @@ pub(super) fn parse(message: &[u8]) -> Option<(u32, Address)> {
     Some((u32_at(message, 4)?, parsed))
 }
 
-pub(super) fn identity(message: &[u8]) -> Option<Vec<u8>> {
+pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
     let (fixed, rest) = message.split_at_checked(HEADER)?;
     Some(attribute::identity(fixed, rest, &[IFA_CACHEINFO]))
 }

@@ -34,7 +34,7 @@ pub(super) fn request() -> Vec<u8> {
 }
 
 /// One interface; its addresses come in messages of their own.
-pub(super) fn parse(message: &[u8]) -> Option<Interface> {
+pub fn parse(message: &[u8]) -> Option<Interface> {
     let link_type = u16_at(message, 2)?;
     let mut interface = Interface {
         index: u32_at(message, 4)?,
@@ -66,7 +66,7 @@ pub(super) fn parse(message: &[u8]) -> Option<Interface> {
 }
 
 /// The index.
-pub(super) fn identity(message: &[u8]) -> Option<Vec<u8>> {
+pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
     message.get(4..8).map(<[u8]>::to_vec)
 }
 

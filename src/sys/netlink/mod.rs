@@ -4,14 +4,14 @@
 //! second time, and no other thread is moved. It reads nothing else, so that nothing else of the
 //! process can be confused with ours. See setns(2), rtnetlink(7).
 
-mod addr;
+pub mod addr;
 mod attribute;
 mod dump;
-mod link;
+pub mod link;
 mod loopback;
 mod message;
 mod network;
-mod route;
+pub mod route;
 
 pub use loopback::bring_loopback_up;
 

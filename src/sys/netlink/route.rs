@@ -40,7 +40,7 @@ impl Family {
 
 /// A route's row and the index of the interface it leaves by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hop {
+pub struct Hop {
     pub route: Route,
     pub interface: Option<u32>,
 }
@@ -55,7 +55,7 @@ pub(super) fn request(family: Family) -> Vec<u8> {
 }
 
 /// The rows of a route; none where it is not of the main table, or is a cached copy.
-pub(super) fn parse(message: &[u8]) -> Option<Vec<Hop>> {
+pub fn parse(message: &[u8]) -> Option<Vec<Hop>> {
     let family_number = u8_at(message, 0)?;
     let mut table = u32::from(u8_at(message, 4)?);
     let kind = kind_word(u8_at(message, 7)?);
@@ -97,7 +97,7 @@ pub(super) fn parse(message: &[u8]) -> Option<Vec<Hop>> {
 }
 
 /// The flags at the header's end say how it is at the moment.
-pub(super) fn identity(message: &[u8]) -> Option<Vec<u8>> {
+pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
     let (fixed, rest) = (message.get(..8)?, message.get(HEADER..)?);
     let volatile = [libc::RTA_CACHEINFO, RTA_EXPIRES];
     Some(attribute::identity(fixed, rest, &volatile))
