@@ -9,9 +9,11 @@ use crate::model::gap::Gap;
 use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
+use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 /// Every container of the host, and what could not be seen.
@@ -106,6 +108,7 @@ struct Namer<'a> {
     scan: &'a Scan,
     docker: docker::Records,
     runc: HashMap<(Pid, u64), String>,
+    hierarchies: OnceCell<Option<Hierarchies>>,
     gaps: Vec<Gap>,
 }
 
@@ -115,7 +118,14 @@ impl<'a> Namer<'a> {
             .into_iter()
             .map(|entry| ((entry.init, entry.init_start_ticks), entry.id))
             .collect();
-        Self { root, scan, docker: docker::Records::default(), runc, gaps: Vec::new() }
+        Self {
+            root,
+            scan,
+            docker: docker::Records::default(),
+            runc,
+            hierarchies: OnceCell::new(),
+            gaps: Vec::new(),
+        }
     }
 
     fn container(&mut self, group: &Group<'_>) -> Container {
@@ -146,12 +156,13 @@ impl<'a> Namer<'a> {
     fn identify(&mut self, container: &mut Container, group: &Group<'_>) {
         if let Some(found) = &group.recognised {
             container.runtime = found.runtime;
-            let id = Text::new(&found.id);
-            match found.runtime {
-                Runtime::Lxc | Runtime::Nspawn | Runtime::Systemd => container.name = Some(id),
-                _ => container.id = Some(id),
-            }
             container.cgroup = Text::new(&found.group);
+            let id =
+                Some(Text::new(&found.id)).filter(|_| self.is_named_by_root(found, group.init));
+            match found.runtime {
+                Runtime::Lxc | Runtime::Nspawn | Runtime::Systemd => container.name = id,
+                _ => container.id = id,
+            }
         }
         let monitor =
             self.host_parent(group.init).and_then(|pid| monitor::recognise(self.root, pid));
@@ -170,7 +181,7 @@ impl<'a> Namer<'a> {
             container.name = None;
         }
         match container.runtime {
-            Runtime::Docker => self.name_docker(container, bundle.as_ref()),
+            Runtime::Docker => self.name_docker(container, group, bundle.as_ref()),
             Runtime::Unknown | Runtime::Oci | Runtime::Systemd | Runtime::Runc => {
                 self.name_runc(container, group.init);
             }
@@ -179,15 +190,22 @@ impl<'a> Namer<'a> {
     }
 
     /// Docker's record counts only where it speaks of a process that is in this group.
-    fn name_docker(&mut self, container: &mut Container, bundle: Option<&Bundle>) {
-        let Some(id) = container.id.clone() else {
+    fn name_docker(
+        &mut self,
+        container: &mut Container,
+        group: &Group<'_>,
+        bundle: Option<&Bundle>,
+    ) {
+        let claimed = group.recognised.as_ref().map(|found| &found.id);
+        let Some(id) = bundle.map(|bundle| &bundle.id).or(claimed) else {
             return;
         };
-        match self.docker.find(self.root, id.as_bytes(), bundle) {
+        match self.docker.find(self.root, id, bundle) {
             Ok(Some(record)) => {
                 let here = Pid::new(record.init)
                     .is_some_and(|pid| container.processes.binary_search(&pid).is_ok());
                 if here {
+                    container.id = Some(Text::new(id));
                     container.name = Some(record.name.into());
                     container.image = Some(record.image.into());
                 } else if bundle.is_none() {
@@ -214,6 +232,19 @@ impl<'a> Namer<'a> {
             container.id = Some(id.into());
             container.name = Some(id.into());
         }
+    }
+
+    /// Whoever a part of the hierarchy is delegated to can make groups of any name in it. A name
+    /// is taken only from one that is root's, or our own.
+    fn is_named_by_root(&self, found: &Recognised, init: &Process) -> bool {
+        let hierarchies = self.hierarchies.get_or_init(|| Hierarchies::read(self.root).ok());
+        let owner = || {
+            let lines = init.cgroup.as_bytes();
+            let directory = hierarchies.as_ref()?.directory_of(lines, &found.group)?;
+            let directory = self.root.open_dir(&directory).ok()?;
+            Some(rustix::fs::fstat(directory).ok()?.st_uid)
+        };
+        owner().is_some_and(|uid| uid == 0 || uid == rustix::process::geteuid().as_raw())
     }
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence. An

@@ -15,6 +15,7 @@ const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const STRACE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("strace")];
 const OLDER: &str = "5ca1ab1e00000000000000000000000000000000000000000000000000000042";
+const DELEGATED: &str = "de1e9a7ed0000000000000000000000000000000000000000000000000000042";
 const SPELLED: &str = "c0ffee0000000000000000000000000000000000000000000000000000000042";
 
 pub fn tests() -> Vec<Trial> {
@@ -35,6 +36,7 @@ pub fn tests() -> Vec<Trial> {
             ROOT,
             spelled,
         ),
+        test("a group that a user may make does not make its name a target", ROOT, delegated),
     ]
 }
 
@@ -177,4 +179,27 @@ fn swapped_bundle() {
     std::fs::remove_file(&forged.bundle).unwrap();
     std::fs::rename(&aside, &forged.bundle).unwrap();
     forged.is_nobody(&finish(strace).stdout);
+}
+
+/// A part of the hierarchy that is a user's, as service managers delegate it.
+fn delegated() {
+    for (name, target) in [
+        ("lxc.payload.nsx-forged-lxc", "nsx-forged-lxc"),
+        ("machine-nsx-forged.scope", "nsx-forged"),
+        (&format!("x.slice:docker:{DELEGATED}"), DELEGATED),
+        (&format!("libpod-{DELEGATED}.scope"), DELEGATED),
+    ] {
+        let group = Group::new(&format!("nsx-test-delegated/{name}"));
+        let (_held, pid) = isolated(&["-p", "-n"]);
+        group.take(pid);
+        // Root's own group may name a container: the test can fail.
+        let found = output(&mut nsx(["inspect", "-q", target]));
+        assert_eq!(stdout(&found).trim(), pid.to_string(), "{name}: {}", stderr(&found));
+        std::os::unix::fs::chown(&group.0, Some(65534), Some(65534)).unwrap();
+        let found = output(&mut nsx(["inspect", "-q", target]));
+        assert_eq!(found.status.code(), Some(3), "{name}: {}", stdout(&found));
+        let listed = support::json(&mut nsx(["ps", "--json"]));
+        let rows = listed["data"].as_array().unwrap();
+        assert!(rows.iter().any(|row| row["pid"] == pid), "{name}: the process is listed still");
+    }
 }

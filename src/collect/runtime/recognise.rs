@@ -89,6 +89,7 @@ fn component_of<'a>(component: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a 
     let mut colons = component.rsplitn(3, |byte| *byte == b':');
     if let (Some(id), Some(prefix), Some(slice)) = (colons.next(), colons.next(), colons.next())
         && slice.ends_with(b".slice")
+        && is_engine_id(id)
     {
         return Some((by_prefix(prefix), id));
     }
@@ -166,7 +167,7 @@ mod tests {
             ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx".into()))),
             ("/process_api/daf47bffd4bfb6b44fa60b9cab5d528c", None),
             ("/user.slice/user-1000.slice/session-3.scope", None),
-            ("/system.slice/nsxtest.slice:runc:sd1", Some((Runtime::Runc, "sd1".into()))),
+            ("/system.slice/nsxtest.slice:runc:sd1", None),
             (
                 "/system.slice/system-sshd.slice/sshd@0-192.0.2.1:22-192.0.2.7:50514.service",
                 Some((Runtime::Systemd, "sshd@0-192.0.2.1:22-192.0.2.7:50514".into())),

@@ -8,7 +8,7 @@ use crate::model::mount::Mount;
 use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::error::Result;
-use crate::sys::proc::cgroup::Line;
+use crate::sys::proc::cgroup::{self, Line};
 use crate::sys::proc::mountinfo;
 use crate::sys::root::SysRoot;
 use std::ffi::OsStr;
@@ -128,6 +128,21 @@ impl Hierarchies {
     /// The directory in the v2 hierarchy, be controllers there or not.
     pub fn locate_unified(&self, paths: &CgroupPaths<'_>) -> Option<Place> {
         place(self.v2(), paths.unified()?)
+    }
+
+    /// The directory of `group`, to or through which one of the lines leads.
+    pub fn directory_of(&self, lines: &[u8], group: &[u8]) -> Option<PathBuf> {
+        let through = cgroup::parse(lines).filter(|line| line.path.starts_with(group));
+        let mut places = through.map(|line| {
+            let line = Line { path: group, ..line };
+            let controller = line.controllers.split(|byte| *byte == b',').next();
+            if line.is_v2() {
+                place(self.v2(), line)
+            } else {
+                place(self.v1(controller.unwrap_or_default()), line)
+            }
+        });
+        places.find_map(|place| Some(place?.directory))
     }
 }
 
