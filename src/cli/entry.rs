@@ -3,7 +3,9 @@
 use super::context::Context;
 use super::error::{Failure, Kind};
 use super::{cmd, output};
-use std::ffi::OsString;
+use crate::model::text::Text;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 /// A command as the binaries see it.
 #[derive(Debug)]
@@ -24,43 +26,47 @@ pub fn run(command: &Command, mut arguments: Vec<OsString>) -> u8 {
 pub fn run_front(mut arguments: Vec<OsString>) -> u8 {
     let called = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
     let called = std::path::Path::new(&called).file_name().and_then(|name| name.to_str());
-    let by_name = called.and_then(|name| name.strip_prefix("nsx-")).and_then(find);
+    let by_name =
+        called.and_then(|name| name.strip_prefix("nsx-")).and_then(|name| find(OsStr::new(name)));
     if let Some(command) = by_name {
         return run_with(command, arguments);
     }
-    let first = if arguments.is_empty() { None } else { Some(arguments.remove(0)) };
-    match first.as_ref().and_then(|word| word.to_str()) {
-        Some("-h" | "--help" | "help") => match arguments.first().and_then(|word| word.to_str()) {
-            Some(word) => match find(word) {
-                Some(command) => run_with(command, vec!["--help".into()]),
-                None => unknown(word),
-            },
-            None => finish("nsx", output::write(FRONT_HELP).map(|()| 0)),
-        },
+    if arguments.is_empty() {
+        let failure = Failure::usage("a command is missing");
+        return finish("nsx", Err(failure.hint("`nsx --help` lists the commands")));
+    }
+    let word = arguments.remove(0);
+    match word.to_str() {
+        Some("-h" | "--help" | "help") => help(arguments.first()),
         Some("-V" | "--version") => {
             let version = concat!("nsx ", env!("CARGO_PKG_VERSION"), "\n");
             finish("nsx", output::write(version).map(|()| 0))
         }
-        Some(word) => match find(word) {
+        _ => match find(&word) {
             Some(command) => run_with(command, arguments),
+            None => unknown(&word),
+        },
+    }
+}
+
+fn help(of: Option<&OsString>) -> u8 {
+    match of {
+        None => finish("nsx", output::write(FRONT_HELP).map(|()| 0)),
+        Some(word) => match find(word) {
+            Some(command) => run_with(command, vec!["--help".into()]),
             None => unknown(word),
         },
-        None if first.is_some() => unknown("(not UTF-8)"),
-        None => {
-            let failure = Failure::usage("a command is missing");
-            finish("nsx", Err(failure.hint("`nsx --help` lists the commands")))
-        }
     }
 }
 
 const FRONT_HELP: &str = include_str!("help/nsx.txt");
 
-fn find(word: &str) -> Option<&'static Command> {
+fn find(word: &OsStr) -> Option<&'static Command> {
     cmd::ALL.iter().copied().find(|command| command.name == word)
 }
 
-fn unknown(word: &str) -> u8 {
-    let word = crate::model::text::Text::from(word);
+fn unknown(word: &OsStr) -> u8 {
+    let word = Text::new(word.as_bytes());
     let failure = Failure::usage(format!("there is no command {word}"));
     finish("nsx", Err(failure.hint("`nsx --help` lists the commands")))
 }

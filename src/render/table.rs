@@ -33,7 +33,7 @@ pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         cut_to(&mut cells, &cuttable, width);
     }
     let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
-    let text = align(cells, &right);
+    let text = cut_lines(&align(cells, &right), layout.width);
     match text.split_once('\n').filter(|_| layout.headings) {
         Some((headings, rows)) => heading(headings, layout.emphasis) + "\n" + rows,
         None => text,
@@ -113,6 +113,17 @@ fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
     }
 }
 
+/// Where even the narrowest columns are too many, the lines end at the terminal's edge.
+fn cut_lines(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let line = |line: &str| {
+        let mut line = line.to_owned();
+        cut(&mut line, width);
+        line + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
 /// Cuts to a display width, the cut marked by `…`.
 pub fn cut(cell: &mut String, width: usize) {
     if cell.width() <= width {
@@ -169,8 +180,16 @@ mod tests {
         let columns: Vec<_> = COLUMNS.iter().collect();
         let shown = table(&rows, &columns, layout(Some(24)));
         assert_eq!(shown.lines().last(), Some("a-very-long-na…  4000000"));
-        let shown = table(&rows, &columns, layout(Some(3)));
+        let shown = table(&rows, &columns, layout(Some(17)));
         assert_eq!(shown.lines().last(), Some("a-very-…  4000000"));
+    }
+
+    #[test]
+    fn where_no_column_can_give_more_the_line_ends_at_the_edge() {
+        let rows = [("a-very-long-name-indeed", 4_000_000)];
+        let columns: Vec<_> = COLUMNS.iter().collect();
+        let shown = table(&rows, &columns, layout(Some(12)));
+        assert_eq!(shown.lines().last(), Some("a-very-…  4…"));
     }
 
     #[test]

@@ -32,6 +32,17 @@ fn options_that_are_none() {
     }
 }
 
+#[test]
+fn a_command_that_is_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let word = std::ffi::OsStr::from_bytes(b"\xff\x1b[2J");
+    for arguments in [vec![word], vec![std::ffi::OsStr::new("help"), word]] {
+        let output = support::output(&mut support::nsx(arguments));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(support::stderr(&output).contains("there is no command \\xff\\x1b[2J\n"));
+    }
+}
+
 /// Nothing is ever run on the host by mistake: no target and no namespace are errors.
 #[test]
 fn launchers_without_a_purpose() {
