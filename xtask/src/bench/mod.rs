@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// How many isolated processes the large listing has
     #[arg(long, value_name = "N", default_value_t = 1000)]
     crowd: usize,
+    /// How many docker containers there are in one more listing (a thousand take ten minutes)
+    #[arg(long, value_name = "N")]
+    containers: Option<usize>,
     /// How long to measure each pair
     #[arg(long, value_name = "SECONDS", default_value_t = 4)]
     seconds: u64,
@@ -41,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let with_docker = run::is_program(Path::new("/usr/bin/docker"));
     if with_docker {
         let mut lab = Lab::create(Path::new(LAB))?;
-        let measured = bench.listings(&mut lab, arguments.crowd);
+        let measured = bench.listings(&mut lab, arguments);
         lab.down(&[Runtime::Docker])?;
         measured?;
     } else {
@@ -91,7 +94,7 @@ impl Bench {
         Ok(())
     }
 
-    fn listings(&mut self, lab: &mut Lab, crowd: usize) -> Result<()> {
+    fn listings(&mut self, lab: &mut Lab, arguments: &Arguments) -> Result<()> {
         lab.up(Runtime::Docker)?;
         docker::run_container(lab, "nsx-lab-docker-2")?;
         let docker = |arguments: &[&str]| {
@@ -104,7 +107,15 @@ impl Bench {
         let what = "list, 2 containers";
         self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
         self.compare(what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
-        self.crowded(crowd, Some(docker(&["ps"])))
+        self.crowded(arguments.crowd, Some(docker(&["ps"])))?;
+        if let Some(containers) = arguments.containers {
+            say::note(format_args!("bench: starting {containers} containers"));
+            docker::run_containers(lab, containers.saturating_sub(2))?;
+            let what = format!("list, {containers} containers");
+            self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
+            self.compare(&what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
+        }
+        Ok(())
     }
 
     fn crowded(&mut self, size: usize, docker: Option<Command>) -> Result<()> {

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Debian's, which belong together; another client in `$PATH` may speak another version.
@@ -81,6 +82,25 @@ pub(crate) fn run_container(lab: &mut Lab, name: &str) -> Result<()> {
     let init = Started::of(name, pid.parse()?)?;
     let name = name.to_owned();
     lab.remember(Container { runtime: Runtime::Docker, name, init })
+}
+
+/// Starts many more, without a network and a few at a time; they end with their daemon.
+pub(crate) fn run_containers(lab: &Lab, count: usize) -> Result<()> {
+    let left = AtomicUsize::new(count);
+    let one_after_another = || -> Result<()> {
+        while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+            let args = ["run", "-d", "--network", "none", IMAGE, "/bin/sleep", "100000"];
+            run::output(client(lab).args(args))?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(one_after_another)).collect();
+        threads.into_iter().try_for_each(|thread| match thread.join() {
+            Ok(done) => done,
+            Err(_) => bail!("a thread that starts containers panicked"),
+        })
+    })
 }
 
 /// The client, talking to the lab's daemon and with no configuration of the user's.
