@@ -175,7 +175,7 @@ fn nothing_is_left(program: &Started, cgroup: &str) -> Result<()> {
     ensure!(!program.is_running(), "the program still runs");
     let name = cgroup.rsplit('/').next().unwrap_or_default();
     if name.starts_with("nsx-") {
-        let left = crate::lab::cgroups_named(name);
+        let left = crate::lab::cgroups_named([name]);
         ensure!(left.is_empty(), "cgroups are left: {left:?}");
     }
     Ok(())

@@ -42,20 +42,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut bench = Bench { release, seconds: arguments.seconds, rows: Vec::new() };
     bench.launchers()?;
     let with_docker = run::is_program(Path::new("/usr/bin/docker"));
-    if with_docker {
+    let done = if with_docker {
         let mut lab = Lab::create(Path::new(LAB))?;
         let measured = bench.listings(&mut lab, arguments);
-        lab.down(&[Runtime::Docker])?;
-        measured?;
+        // What was measured is not lost with what cannot be cleared away.
+        let cleared = lab.down(&[Runtime::Docker]);
+        measured.and(cleared)
     } else {
         say::note(format_args!("bench: docker is not installed: nothing is compared with it"));
-        bench.crowded(arguments.crowd, None)?;
-    }
+        bench.crowded(arguments.crowd, None)
+    };
     print(&bench.rows);
     if let Some(file) = &arguments.json {
         std::fs::write(file, serde_json::to_string_pretty(&bench.rows)? + "\n")?;
     }
-    Ok(())
+    done
 }
 
 struct Bench {

@@ -118,7 +118,7 @@ pub(super) fn clear(lab: &mut Lab) -> Result<()> {
     if !dir.exists() {
         return Ok(());
     }
-    let cgroups: Vec<PathBuf> = ids(&dir).iter().flat_map(|id| traces::cgroups_named(id)).collect();
+    let cgroups = traces::cgroups_named(ids(&dir).iter().map(String::as_str));
     let sockets = shim_sockets(&dir);
     let engines = || {
         let pids = process::all().into_iter();

@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 pub(super) fn unmount_below(dir: &Path) -> Result<()> {
     // A mount may uncover another one at the same place.
     for _ in 0..100 {
-        let Some(mount) = points()?.into_iter().rev().find(|point| point.starts_with(dir)) else {
+        let below = points()?.into_iter().rev().filter(|point| point.starts_with(dir));
+        let below: Vec<PathBuf> = below.collect();
+        if below.is_empty() {
             return Ok(());
-        };
-        if unmount(&mount, UnmountFlags::empty()).is_err() {
-            unmount(&mount, UnmountFlags::DETACH)?;
+        }
+        for mount in below {
+            if unmount(&mount, UnmountFlags::empty()).is_err() {
+                unmount(&mount, UnmountFlags::DETACH)?;
+            }
         }
     }
     bail!("{}: mounts keep appearing", dir.display());

@@ -54,7 +54,7 @@ pub(super) fn clear(lab: &mut Lab) -> Result<()> {
         return Ok(());
     }
     let state = Path::new("/run/runc").join(NAME);
-    let cgroups = traces::cgroups_named(NAME);
+    let cgroups = traces::cgroups_named([NAME]);
     if let (true, Some(runc)) = (state.exists(), run::find("runc")) {
         let _ = run::output(Command::new(runc).args(["delete", "--force", NAME]));
     }

@@ -2,6 +2,7 @@
 //! cgroups and their parent, docker's key and its empty directories, the shims' sockets.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Children before their parents.
@@ -45,22 +46,23 @@ fn hierarchies() -> Vec<PathBuf> {
     found
 }
 
-/// The cgroups of that name, in every hierarchy.
-pub(crate) fn cgroups_named(name: &str) -> Vec<PathBuf> {
+/// The cgroups of these names, in every hierarchy.
+pub(crate) fn cgroups_named<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
+    let names = names.into_iter().collect();
     let mut found = Vec::new();
     for hierarchy in hierarchies() {
-        search(&hierarchy, name, &mut found);
+        search(&hierarchy, &names, &mut found);
     }
     found
 }
 
-fn search(dir: &Path, name: &str, found: &mut Vec<PathBuf>) {
+fn search(dir: &Path, names: &HashSet<&str>, found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-        if entry.file_name() == name {
+        if entry.file_name().to_str().is_some_and(|name| names.contains(name)) {
             found.push(entry.path());
         } else {
-            search(&entry.path(), name, found);
+            search(&entry.path(), names, found);
         }
     }
 }
