@@ -102,6 +102,17 @@ fn comes_first(candidate: &Process, current: &Process) -> bool {
     (candidate.start_ticks, candidate.pid) < (current.start_ticks, current.pid)
 }
 
+/// What an engine's record of an id says of the processes that claim it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recorded {
+    /// It speaks of one of them.
+    Here,
+    /// It speaks of others.
+    Elsewhere,
+    /// There is none, or none that can be read.
+    Nowhere,
+}
+
 /// Turns groups into containers with the help of what engines left on disk.
 struct Namer<'a> {
     root: &'a SysRoot,
@@ -157,76 +168,81 @@ impl<'a> Namer<'a> {
         if let Some(found) = &group.recognised {
             container.runtime = found.runtime;
             container.cgroup = Text::new(&found.group);
-            let id =
-                Some(Text::new(&found.id)).filter(|_| self.is_named_by_root(found, group.init));
-            match found.runtime {
-                Runtime::Lxc | Runtime::Nspawn | Runtime::Systemd => container.name = id,
-                _ => container.id = id,
+            let recorded = match found.runtime {
+                Runtime::Docker => self.name_docker(container, &found.id, None),
+                _ => Recorded::Nowhere,
+            };
+            match recorded {
+                // The engine's word for this very process is all the evidence there is to want.
+                Recorded::Here => return,
+                // The name of the group is all that is left, and that anybody can choose.
+                Recorded::Elsewhere => container.runtime = Runtime::Unknown,
+                Recorded::Nowhere => self.take_name_of_group(container, found, group.init),
             }
         }
         let monitor =
             self.host_parent(group.init).and_then(|pid| monitor::recognise(self.root, pid));
-        let bundle = match monitor {
-            Some(Monitor::Shim(bundle)) if may_be_of(&bundle, group) => Some(bundle),
+        match monitor {
+            Some(Monitor::Shim(bundle)) if may_be_of(&bundle, group) => {
+                container.id = Some(Text::new(&bundle.id));
+                container.name = None;
+                container.runtime = Runtime::Containerd;
+                if bundle.namespace == b"moby" {
+                    container.runtime = Runtime::Docker;
+                    self.name_docker(container, &bundle.id, Some(&bundle));
+                }
+            }
             Some(Monitor::Nsx) if container.runtime == Runtime::Unknown => {
                 container.runtime = Runtime::Nsx;
-                None
             }
-            _ => None,
-        };
-        if let Some(bundle) = &bundle {
-            container.runtime =
-                if bundle.namespace == b"moby" { Runtime::Docker } else { Runtime::Containerd };
-            container.id = Some(Text::new(&bundle.id));
-            container.name = None;
-        }
-        match container.runtime {
-            Runtime::Docker => self.name_docker(container, group, bundle.as_ref()),
-            Runtime::Unknown | Runtime::Oci | Runtime::Systemd | Runtime::Runc => {
-                self.name_runc(container, group.init);
-            }
-            _ => {}
+            _ => self.name_runc(container, group.init),
         }
     }
 
-    /// Docker's record counts only where it speaks of a process that is in this group.
+    fn take_name_of_group(&self, container: &mut Container, found: &Recognised, init: &Process) {
+        let name = self.is_named_by_root(found, init).then(|| Text::new(&found.id));
+        match found.runtime {
+            Runtime::Lxc | Runtime::Nspawn | Runtime::Systemd => container.name = name,
+            _ => container.id = name,
+        }
+    }
+
+    /// Takes docker's record of `id` where it speaks of a process in this group.
     fn name_docker(
         &mut self,
         container: &mut Container,
-        group: &Group<'_>,
+        id: &[u8],
         bundle: Option<&Bundle>,
-    ) {
-        let claimed = group.recognised.as_ref().map(|found| &found.id);
-        let Some(id) = bundle.map(|bundle| &bundle.id).or(claimed) else {
-            return;
-        };
-        match self.docker.find(self.root, id, bundle) {
-            Ok(Some(record)) => {
-                let here = Pid::new(record.init)
-                    .is_some_and(|pid| container.processes.binary_search(&pid).is_ok());
-                if here {
-                    container.id = Some(Text::new(id));
-                    container.name = Some(record.name.into());
-                    container.image = Some(record.image.into());
-                } else if bundle.is_none() {
-                    // Neither the engine nor a shim knows these processes: the name of their group
-                    // is all there is, and that anybody can choose.
-                    container.runtime = Runtime::Unknown;
-                    container.id = None;
-                }
-            }
-            Ok(None) => {}
+    ) -> Recorded {
+        let record = match self.docker.find(self.root, id, bundle) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Recorded::Nowhere,
             Err(error) => {
                 // The directory of all of them, when that is what may not be read.
                 let gap = error.gap("names and images");
                 if !self.gaps.contains(&gap) {
                     self.gaps.push(gap);
                 }
+                return Recorded::Nowhere;
             }
+        };
+        let init = Pid::new(record.init);
+        let here = init.is_some_and(|pid| container.processes.binary_search(&pid).is_ok());
+        if !here {
+            return Recorded::Elsewhere;
         }
+        container.id = Some(Text::new(id));
+        container.name = Some(record.name.into());
+        container.image = Some(record.image.into());
+        Recorded::Here
     }
 
+    /// Engines use runc too: where one of them was recognised, the name is its to give.
     fn name_runc(&self, container: &mut Container, init: &Process) {
+        use Runtime::{Oci, Runc, Systemd, Unknown};
+        if !matches!(container.runtime, Unknown | Oci | Systemd | Runc) {
+            return;
+        }
         if let Some(id) = self.runc.get(&(init.pid, init.start_ticks)) {
             container.runtime = Runtime::Runc;
             container.id = Some(id.into());
