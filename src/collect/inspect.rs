@@ -147,7 +147,7 @@ fn visit(
         wanted.iter().filter(|kind| differing.has(*kind) || unknown.has(*kind)).collect();
     let here: Kinds = wanted.iter().filter(|kind| !elsewhere.has(*kind)).collect();
     if !root.is_real() {
-        // A capture has no live namespaces to visit.
+        // A fixture has no live namespaces to visit.
         gaps.extend(missing(target, wanted, Reason::Unsupported));
         return;
     }

@@ -26,9 +26,14 @@ pub fn read_into(
     cap: usize,
     buffer: &mut Vec<u8>,
 ) -> rustix::io::Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+    let file = open_file(dir, name)?;
     read_fd_into(file.as_fd(), cap, buffer)
+}
+
+/// Neither a FIFO nor a terminal makes this wait, or becomes ours.
+fn open_file(dir: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    rustix::fs::openat(dir, name, flags, Mode::empty())
 }
 
 /// Reads a pseudo-file that the kernel writes as one record (`stat`, `cgroup`, a value): what it
@@ -39,8 +44,7 @@ pub fn read_record(
     cap: usize,
     buffer: &mut Vec<u8>,
 ) -> rustix::io::Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+    let file = open_file(dir, name)?;
     buffer.clear();
     buffer.reserve(4096);
     let room = buffer.capacity();

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn captured_maps() {
+    fn maps_of_the_host_and_of_a_rootless_container() {
         let host = parse(b"         0          0 4294967295\n").unwrap();
         assert!(maps(&host, 0) && maps(&host, 4_294_967_294));
         let rootless =

@@ -1,7 +1,7 @@
 //! Where the system is read from: the real one, or a directory that looks like one.
 //!
 //! Everything on the reading side goes through a [`SysRoot`], so that hosts no test machine is can
-//! be tested from captures. `/proc` is opened once; what is below it is reached from that
+//! be tested from fixtures. `/proc` is opened once; what is below it is reached from that
 //! descriptor only.
 
 use super::bounded;

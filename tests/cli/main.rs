@@ -1,6 +1,7 @@
-//! The contract of the command line on captured hosts: stdout, stderr and exit code in one.
+//! The contract of the command line on fixture hosts: stdout, stderr and exit code in one.
 //!
-//! The captures are below `tests/fixtures/roots`: a pure v2 host with docker, one with many
+//! They are composed by hand in the formats of the kernel and the engines, below
+//! `tests/fixtures/roots`: a pure v2 host with docker, one with many
 //! runtimes, one whose names attack.
 
 #[path = "../support/mod.rs"]
@@ -14,15 +15,15 @@ mod usage;
 
 use std::process::Output;
 
-/// A capture's directory.
-fn capture(name: &str) -> String {
+/// A fixture's directory.
+fn fixture(name: &str) -> String {
     format!("{}/tests/fixtures/roots/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `nsx ARGUMENTS` on a capture.
+/// `nsx ARGUMENTS` on a fixture.
 fn on(name: &str, arguments: &[&str]) -> Output {
     let mut command = support::nsx(arguments);
-    support::output(command.args(["--sysroot", &capture(name)]))
+    support::output(command.args(["--sysroot", &fixture(name)]))
 }
 
 /// All that a caller sees, as one text.

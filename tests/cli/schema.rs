@@ -17,16 +17,16 @@ fn assert_valid(schema: &jsonschema::Validator, text: &[u8], what: &str) {
 }
 
 #[test]
-fn every_capture_prints_what_the_schema_says() {
+fn every_fixture_prints_what_the_schema_says() {
     let (ps, inspect) = (schema("nsx.ps.1"), schema("nsx.inspect.1"));
-    for capture in ["docker-v2", "mixed", "hostile"] {
-        let output = on(capture, &["ps", "--json", "--units"]);
-        assert_valid(&ps, &output.stdout, capture);
+    for fixture in ["docker-v2", "mixed", "hostile"] {
+        let output = on(fixture, &["ps", "--json", "--units"]);
+        assert_valid(&ps, &output.stdout, fixture);
         let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         for row in listed["data"].as_array().unwrap() {
             let pid = row["pid"].to_string();
-            let output = on(capture, &["inspect", &pid, "--json"]);
-            assert_valid(&inspect, &output.stdout, &format!("{capture} {pid}"));
+            let output = on(fixture, &["inspect", &pid, "--json"]);
+            assert_valid(&inspect, &output.stdout, &format!("{fixture} {pid}"));
         }
     }
 }

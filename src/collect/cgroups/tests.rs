@@ -1,4 +1,4 @@
-//! Fixture hosts of every shape. The values were captured from running systems.
+//! Fixture hosts of every shape, with values as running systems show them.
 
 use super::*;
 use crate::model::cgroup::{Limit, Version};

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn captured_hybrid_lines() {
+    fn hybrid_lines() {
         let bytes = b"9:name=systemd:/payload\n4:cpu,cpuacct:/a\n2:memory:/x.slice:cri-containerd:id\n0::/\n";
         let lines: Vec<_> = parse(bytes).collect();
         assert_eq!(lines.len(), 4);

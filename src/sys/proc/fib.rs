@@ -50,12 +50,12 @@ mod tests {
         |-- 198.51.100.255\n           /32 link BROADCAST\nLocal:\n        |-- 198.51.100.2\n           /32 host LOCAL\n";
 
     #[test]
-    fn a_captured_trie() {
+    fn an_ordinary_trie() {
         assert_eq!(parse_v4(TRIE), ["198.51.100.2".parse::<IpAddr>().unwrap()]);
     }
 
     #[test]
-    fn captured_ipv6_lines() {
+    fn ordinary_ipv6_lines() {
         let bytes = b"00000000000000000000000000000001 01 80 10 80       lo\n\
             fe80000000000000c43364fffe020000 02 40 20 80     eth0\n\
             20010db8000000000000000000000002 02 40 00 80     eth0\n";

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_captured_overlay_line() {
+    fn an_overlay_line() {
         let line = b"577 470 0:55 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b,upperdir=/u,workdir=/w\n";
         let (mounts, malformed) = parse(line);
         assert_eq!(malformed, 0);

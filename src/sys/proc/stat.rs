@@ -52,7 +52,7 @@ mod tests {
         123456 5824512 1180 18446744073709551615 1 1 0 0 0 0 0 1073746048 402745863 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
 
     #[test]
-    fn a_captured_line() {
+    fn an_ordinary_line() {
         let stat = parse(LINE).unwrap();
         assert_eq!(stat.pid.number(), 30176);
         assert_eq!(stat.comm, "nginx");

@@ -85,14 +85,14 @@ fn four(value: &str) -> Option<[u32; 4]> {
 mod tests {
     use super::*;
 
-    const CAPTURED: &[u8] = b"Name:\tsl\\nUid:\t9 9 9 9\\neep\xff\nUmask:\t0022\nState:\tS (sleeping)\n\
+    const FILE: &[u8] = b"Name:\tsl\\nUid:\t9 9 9 9\\neep\xff\nUmask:\t0022\nState:\tS (sleeping)\n\
         Tgid:\t30221\nPid:\t30221\nPPid:\t30176\nUid:\t0\t101\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t1 27 \n\
         NStgid:\t30221\t29\nNSpid:\t30221\t29\nThreads:\t1\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\nCapEff:\t00000000a80425fb\n\
         CapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
     #[test]
-    fn a_captured_file_with_a_hostile_name() {
-        let status = parse(CAPTURED).unwrap();
+    fn a_file_with_a_hostile_name() {
+        let status = parse(FILE).unwrap();
         assert_eq!(status.uids, [0, 101, 0, 0]);
         assert_eq!(status.groups, [1, 27]);
         assert_eq!(
