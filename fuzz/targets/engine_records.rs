@@ -3,17 +3,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nsx::collect::runtime::{docker, monitor, runc};
+use nsx::collect::runtime::{containerd, docker, runc, shim};
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = docker::parse(bytes, "abc");
-    if let Some(entry) = runc::parse(bytes) {
-        assert!(entry.init.number() > 0);
+    if let Some(record) = docker::parse(bytes, "abc") {
+        assert_eq!(record.id, "abc");
     }
+    let _ = (containerd::parse(bytes), runc::parse(bytes));
     if let Some(data_root) = docker::parse_data_root(bytes, "abc") {
         assert!(data_root.is_absolute());
     }
-    if let Some((namespace, id)) = monitor::parse(bytes) {
+    if let Some((namespace, id)) = shim::parse(bytes) {
         assert!(!id.is_empty() && !id.contains(&b'/'));
         assert!(!namespace.is_empty() && !namespace.contains(&b'/'));
     }

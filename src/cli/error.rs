@@ -116,6 +116,8 @@ impl From<TargetError> for Failure {
                 .hint("its namespaces are gone; name another process of the container"),
             TargetError::Thread(_) => Self::new(Kind::NotFound, message)
                 .hint("name the process: `Tgid` in /proc/TID/status"),
+            TargetError::NotRunning { .. } => Self::new(Kind::NotFound, message)
+                .hint("start it first; `nsx ps --all` shows its record"),
             TargetError::Ended(_) => Self::new(Kind::NotFound, message),
         }
     }

@@ -1,252 +1,155 @@
-//! Isolated processes → containers: grouped, recognised, and named from state on disk.
+//! Groups of isolated processes → containers: who they are, by what vouches for it.
 
-use super::runtime::monitor::{self, Bundle, Monitor};
-use super::runtime::recognise::{self, Recognised};
-use super::runtime::{docker, runc};
+use super::groups::{self, Group};
+use super::runtime::Sources;
+use super::runtime::monitor::Monitor;
+use super::runtime::recognise::{PodGroup, Recognised};
+use super::runtime::record::{Case, First, Record};
 use super::scan::{self, Scan};
-use crate::model::container::{Container, Runtime, State};
+use crate::model::container::{Container, Init, State};
+use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::Gap;
 use crate::model::namespace::Kind;
+use crate::model::pod::Pod;
 use crate::model::process::{Pid, Process};
+use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use std::cell::OnceCell;
-use std::collections::HashMap;
 
 /// Every container of the host, and what could not be seen.
 #[derive(Debug)]
 pub struct Containers {
-    /// By runtime, then by start.
+    /// By runtime, then by start; a pod's own container before the others of the pod, and what
+    /// runs within a container after it.
     pub list: Vec<Container>,
     pub gaps: Vec<Gap>,
 }
 
 impl Containers {
+    /// The innermost one.
     pub fn owner_of(&self, pid: Pid) -> Option<&Container> {
-        self.list.iter().find(|container| container.processes.binary_search(&pid).is_ok())
+        let owners =
+            self.list.iter().filter(|container| container.processes.binary_search(&pid).is_ok());
+        owners.max_by_key(|container| container.depth)
     }
 }
 
 /// Who they are, not how they are: see [`super::details`].
 pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
     let scan = scan::scan(root)?;
-    let mut groups: Vec<Group<'_>> = group(&scan).into_values().collect();
-    groups.sort_by_key(|group| group.init.pid);
+    let groups = groups::group(&scan);
     let mut namer = Namer::new(root, &scan);
-    let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
-    list.sort_by_key(|container| (container.runtime, container.init_start_ticks, container.init));
+    let list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
     let mut gaps = namer.gaps;
+    let within: Vec<Option<usize>> = groups.iter().map(|group| group.within).collect();
+    let list = super::order::order(list, &within);
     gaps.extend(scan.gaps);
     Ok(Containers { list, gaps })
-}
-
-/// What makes processes one container: the group that bears the engine's id, or else the
-/// namespaces they share. Whoever may make a group can give it any name: two groups of one id stay
-/// two rows, and a target of that id is ambiguous.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    Group(Vec<u8>),
-    Namespaces([Option<u64>; 3]),
-}
-
-struct Group<'a> {
-    recognised: Option<Recognised>,
-    init: &'a Process,
-    processes: Vec<Pid>,
-}
-
-fn group(scan: &Scan) -> HashMap<Key, Group<'_>> {
-    let mut groups: HashMap<Key, Group<'_>> = HashMap::new();
-    for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
-        // A service with a pid namespace is more than a service: something it runs isolates itself.
-        let own_pids = scan.host.differing(&process.namespaces).has(Kind::Pid);
-        let recognised = recognise::cgroup(process.cgroup.as_bytes())
-            .filter(|found| !found.is_host_service() || !own_pids);
-        let key = key_of(process, recognised.as_ref(), scan);
-        match groups.entry(key) {
-            std::collections::hash_map::Entry::Vacant(slot) => {
-                slot.insert(Group { recognised, init: process, processes: vec![process.pid] });
-            }
-            std::collections::hash_map::Entry::Occupied(mut slot) => {
-                let group = slot.get_mut();
-                group.processes.push(process.pid);
-                if comes_first(process, group.init) {
-                    group.init = process;
-                }
-            }
-        }
-    }
-    groups
-}
-
-fn key_of(process: &Process, recognised: Option<&Recognised>, scan: &Scan) -> Key {
-    match recognised {
-        Some(found) => Key::Group(found.group.clone()),
-        None => {
-            let own = scan.host.differing(&process.namespaces);
-            let inode = |kind| process.namespaces.inode(kind).filter(|_| own.has(kind));
-            let (mnt, pid, net) = (inode(Kind::Mnt), inode(Kind::Pid), inode(Kind::Net));
-            // A network namespace is shared on purpose (pods, `ip netns`): it makes a group only
-            // where nothing else does.
-            let net = if mnt.is_none() && pid.is_none() { net } else { None };
-            Key::Namespaces([mnt, pid, net])
-        }
-    }
-}
-
-/// The older process; of two that started in the same tick the lower number.
-fn comes_first(candidate: &Process, current: &Process) -> bool {
-    (candidate.start_ticks, candidate.pid) < (current.start_ticks, current.pid)
-}
-
-/// What an engine's record of an id says of the processes that claim it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Recorded {
-    /// It speaks of one of them.
-    Here,
-    /// It speaks of others.
-    Elsewhere,
-    /// There is none, or none that can be read.
-    Nowhere,
 }
 
 /// Turns groups into containers with the help of what engines left on disk.
 struct Namer<'a> {
     root: &'a SysRoot,
     scan: &'a Scan,
-    docker: docker::Records,
-    runc: HashMap<(Pid, u64), String>,
+    sources: Sources,
     hierarchies: OnceCell<Option<Hierarchies>>,
     gaps: Vec<Gap>,
 }
 
 impl<'a> Namer<'a> {
     fn new(root: &'a SysRoot, scan: &'a Scan) -> Self {
-        let runc = runc::entries(root)
-            .into_iter()
-            .map(|entry| ((entry.init, entry.init_start_ticks), entry.id))
-            .collect();
-        Self {
-            root,
-            scan,
-            docker: docker::Records::default(),
-            runc,
-            hierarchies: OnceCell::new(),
-            gaps: Vec::new(),
-        }
+        let sources = Sources::default();
+        Self { root, scan, sources, hierarchies: OnceCell::new(), gaps: Vec::new() }
     }
 
     fn container(&mut self, group: &Group<'_>) -> Container {
         let init = group.init;
-        let own = self.scan.host.differing(&init.namespaces);
         let mut container = Container {
-            runtime: Runtime::Unknown,
-            id: None,
-            name: None,
-            image: None,
-            state: State::default(),
-            init: init.pid,
-            init_start_ticks: init.start_ticks,
-            comm: init.comm.clone(),
+            init: Some(Init {
+                pid: init.pid,
+                start_ticks: init.start_ticks,
+                comm: init.comm.clone(),
+            }),
             processes: group.processes.clone(),
             namespaces: init.namespaces,
-            own,
+            own: self.scan.host.differing(&init.namespaces),
             cgroup: Text::new(CgroupPaths::parse(init.cgroup.as_bytes()).best()),
             cgroup_lines: init.cgroup.clone(),
-            addresses: Vec::new(),
-            started_unix_seconds: None,
-            age_seconds: None,
+            ..Container::default()
         };
-        self.identify(&mut container, group);
+        if let Some(found) = &group.recognised {
+            container.cgroup = Text::new(&found.group);
+            container.pod = found.pod.as_ref().map(pod_of_group);
+            container.owner_uid = found.user;
+        }
+        // What an engine within a container keeps on disk is not the host's word.
+        let record = if group.within.is_some() { Found::Nothing } else { self.ask(group) };
+        match record {
+            Found::Record(record) => take(&mut container, *record),
+            Found::OfOthers => {}
+            Found::Nothing => {
+                if let Some(found) = &group.recognised {
+                    self.take_name_of_group(&mut container, found, init);
+                }
+            }
+        }
+        if container.evidence.is_empty() {
+            container.evidence.push(Evidence {
+                source: Source::Namespaces,
+                object: container.own.to_string().into(),
+            });
+        }
         container
     }
 
-    fn identify(&mut self, container: &mut Container, group: &Group<'_>) {
-        if let Some(found) = &group.recognised {
-            container.runtime = found.runtime;
-            container.cgroup = Text::new(&found.group);
-            let recorded = match found.runtime {
-                Runtime::Docker => self.name_docker(container, &found.id, None),
-                _ => Recorded::Nowhere,
-            };
-            match recorded {
-                // The engine's word for this very process is all the evidence there is to want.
-                Recorded::Here => return,
-                // The name of the group is all that is left, and that anybody can choose.
-                Recorded::Elsewhere => container.runtime = Runtime::Unknown,
-                Recorded::Nowhere => self.take_name_of_group(container, found, group.init),
-            }
-        }
-        let monitor =
-            self.host_parent(group.init).and_then(|pid| monitor::recognise(self.root, pid));
-        match monitor {
-            Some(Monitor::Shim(bundle)) if may_be_of(&bundle, group) => {
-                container.id = Some(Text::new(&bundle.id));
-                container.name = None;
-                container.runtime = Runtime::Containerd;
-                if bundle.namespace == b"moby" {
-                    container.runtime = Runtime::Docker;
-                    self.name_docker(container, &bundle.id, Some(&bundle));
-                }
-            }
-            Some(Monitor::Nsx) if container.runtime == Runtime::Unknown => {
-                container.runtime = Runtime::Nsx;
-            }
-            _ => self.name_runc(container, group.init),
-        }
-    }
-
-    fn take_name_of_group(&self, container: &mut Container, found: &Recognised, init: &Process) {
-        let name = self.is_named_by_root(found, init).then(|| Text::new(&found.id));
-        match found.runtime {
-            Runtime::Lxc | Runtime::Nspawn | Runtime::Systemd => container.name = name,
-            _ => container.id = name,
-        }
-    }
-
-    /// Takes docker's record of `id` where it speaks of a process in this group.
-    fn name_docker(
-        &mut self,
-        container: &mut Container,
-        id: &[u8],
-        bundle: Option<&Bundle>,
-    ) -> Recorded {
-        let record = match self.docker.find(self.root, id, bundle) {
-            Ok(Some(record)) => record,
-            Ok(None) => return Recorded::Nowhere,
-            Err(error) => {
-                // The directory of all of them, when that is what may not be read.
-                let gap = error.gap("names and images");
-                if !self.gaps.contains(&gap) {
-                    self.gaps.push(gap);
-                }
-                return Recorded::Nowhere;
-            }
+    /// The first runtime whose record speaks of the group's own processes.
+    fn ask(&mut self, group: &Group<'_>) -> Found {
+        let parent = self.host_parent(group.init);
+        let monitor = parent.and_then(|pid| Monitor::of(self.root, pid));
+        let case = Case {
+            root: self.root,
+            init: group.init,
+            named: group.recognised.as_ref(),
+            monitor: monitor.as_ref(),
         };
-        let init = Pid::new(record.init);
-        let here = init.is_some_and(|pid| container.processes.binary_search(&pid).is_ok());
-        if !here {
-            return Recorded::Elsewhere;
+        let mut of_others = false;
+        for source in &mut self.sources.0 {
+            match source.find(&case) {
+                Ok(Some(record)) if self.scan.agrees(&record, group) => {
+                    return Found::Record(Box::new(record));
+                }
+                Ok(Some(_)) => of_others = true,
+                Ok(None) => {}
+                Err(error) => {
+                    // The directory of all of them, when that is what may not be read.
+                    let gap = error.gap("names and images");
+                    if !self.gaps.contains(&gap) {
+                        self.gaps.push(gap);
+                    }
+                }
+            }
         }
-        container.id = Some(Text::new(id));
-        container.name = Some(record.name.into());
-        container.image = Some(record.image.into());
-        Recorded::Here
+        if of_others { Found::OfOthers } else { Found::Nothing }
     }
 
-    /// Engines use runc too: where one of them was recognised, the name is its to give.
-    fn name_runc(&self, container: &mut Container, init: &Process) {
-        use Runtime::{Oci, Runc, Systemd, Unknown};
-        if !matches!(container.runtime, Unknown | Oci | Systemd | Runc) {
+    /// The name of the group is all there is.
+    fn take_name_of_group(&self, container: &mut Container, found: &Recognised, init: &Process) {
+        use Runtime::{Flatpak, Lxc, Nspawn, Snap, Systemd};
+        container.runtime = found.runtime;
+        container
+            .evidence
+            .push(Evidence { source: Source::Cgroup, object: Text::new(&found.group) });
+        if !self.is_named_by_root(found, init) {
             return;
         }
-        if let Some(id) = self.runc.get(&(init.pid, init.start_ticks)) {
-            container.runtime = Runtime::Runc;
-            container.id = Some(id.into());
-            container.name = Some(id.into());
+        let name = Some(Text::new(&found.id));
+        match found.runtime {
+            Lxc | Nspawn | Systemd | Snap | Flatpak => container.name = name,
+            _ => container.id = name,
         }
     }
 
@@ -277,8 +180,68 @@ impl<'a> Namer<'a> {
     }
 }
 
-/// Whether a shim's bundle does not contradict what the processes' own group is called.
-fn may_be_of(bundle: &Bundle, group: &Group<'_>) -> bool {
-    let named = group.recognised.as_ref();
-    named.is_none_or(|found| found.id == bundle.id || found.is_host_service())
+enum Found {
+    Record(Box<Record>),
+    /// The name of the group is that of a container whose processes are others.
+    OfOthers,
+    Nothing,
+}
+
+impl Scan {
+    /// Whether a record speaks of one of these processes, and does not contradict what their own
+    /// group is called.
+    fn agrees(&self, record: &Record, group: &Group<'_>) -> bool {
+        let speaks = match record.first {
+            First::At { pid, start_ticks } => {
+                group.processes.binary_search(&pid).is_ok()
+                    && start_ticks.is_none_or(|ticks| {
+                        self.find(pid).is_some_and(|process| process.start_ticks == ticks)
+                    })
+            }
+            First::NotRunning => false,
+            First::Untold => true,
+        };
+        let named = group.recognised.as_ref().filter(|found| !found.is_host_service());
+        let contradicts =
+            named.is_some_and(|found| !record.id.is_empty() && found.id != record.id.as_bytes());
+        speaks && (!contradicts || matches!(record.first, First::At { .. }))
+    }
+}
+
+fn take(container: &mut Container, record: Record) {
+    let source = match record.first {
+        First::At { .. } => Source::State,
+        _ => Source::Monitor,
+    };
+    container.evidence.push(Evidence { source, object: record.file });
+    container.runtime = record.runtime;
+    container.id = Some(record.id).filter(|id| !id.is_empty());
+    container.name = record.name;
+    container.image = record.image;
+    container.labels = record.labels;
+    container.created_unix_seconds = record.created_unix_seconds;
+    container.owner_uid = container.owner_uid.or(record.owner_uid);
+    if let Some(mut pod) = record.pod {
+        if let Some(of_group) = container.pod.take() {
+            pod.complete_from(of_group);
+        }
+        container.pod = Some(pod);
+    }
+}
+
+/// A container that has a record and no process.
+pub fn without_processes(record: Record, state: State) -> Container {
+    let mut container = Container::default();
+    take(&mut container, record);
+    container.state = state;
+    container
+}
+
+fn pod_of_group(group: &PodGroup) -> Pod {
+    Pod {
+        uid: Some(Text::new(&group.uid)),
+        qos: group.qos,
+        driver_mismatch: group.driver_mismatch,
+        ..Pod::default()
+    }
 }

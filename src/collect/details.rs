@@ -18,8 +18,11 @@ pub fn add_details(root: &SysRoot, containers: &mut [Container]) {
     // Read once for each network namespace.
     let mut addresses: HashMap<u64, Vec<IpAddr>> = HashMap::new();
     for container in containers {
-        container.started_unix_seconds = clock.started_unix_seconds(container.init_start_ticks);
-        container.age_seconds = clock.age_seconds(container.init_start_ticks);
+        let Some(start_ticks) = container.init.as_ref().map(|init| init.start_ticks) else {
+            continue;
+        };
+        container.started_unix_seconds = clock.started_unix_seconds(start_ticks);
+        container.age_seconds = clock.age_seconds(start_ticks);
         container.state = state(root, hierarchies.as_ref(), container);
         if let Some(net) =
             container.namespaces.inode(Kind::Net).filter(|_| container.own.has(Kind::Net))
@@ -42,7 +45,8 @@ fn state(root: &SysRoot, hierarchies: Option<&Hierarchies>, container: &Containe
 
 /// Of the namespace that the scan saw, or none: the process may have gone, its number to another.
 fn read_addresses(root: &SysRoot, container: &Container, net: u64) -> Vec<IpAddr> {
-    let Ok(dir) = bounded::open_dir(root.proc(), &container.init.to_string()) else {
+    let init = container.init.as_ref().map(|init| init.pid.to_string());
+    let Some(dir) = init.and_then(|pid| bounded::open_dir(root.proc(), &pid).ok()) else {
         return Vec::new();
     };
     let file = |name| bounded::read_capped(dir.as_fd(), name, 1 << 20).unwrap_or_default().bytes;

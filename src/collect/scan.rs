@@ -86,7 +86,8 @@ fn visit_hidden(root: &SysRoot, pid: Pid, buffer: &mut Vec<u8>) -> Visit {
         return Visit::Gone;
     };
     let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())
-        .is_some_and(|found| !found.is_host_service());
+        .iter()
+        .any(|found| !found.is_host_service());
     // The host's own init defines what the host is; kernel threads are always the host's.
     let of_the_host = pid.number() == 1 || process.kernel_thread;
     match (in_container, of_the_host) {

@@ -5,8 +5,9 @@
 
 use super::containers::{Containers, collect_containers};
 use super::scan;
-use crate::model::container::{Container, Runtime};
+use crate::model::container::Container;
 use crate::model::process::{Pid, Process};
+use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::error::SysError;
@@ -40,6 +41,8 @@ pub enum TargetError {
     NoContainer(Text),
     #[error("{spelled} is ambiguous: {candidates}")]
     Ambiguous { spelled: Text, candidates: String },
+    #[error("{label} has no process: it is {state}")]
+    NotRunning { label: Text, state: &'static str },
     #[error("pid {0} has ended and waits for its parent to collect it (a zombie)")]
     Zombie(Pid),
     #[error("pid {0} is a thread of another process")]
@@ -58,11 +61,16 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target, TargetError> {
     let containers = collect_containers(root)?;
     let found = find(&containers, spelled)?.clone();
     let label = found.label();
-    let target = pin(root, found.init).map_err(|error| match error {
+    let init = found.init.as_ref().ok_or_else(|| TargetError::NotRunning {
+        label: label.clone(),
+        state: found.state.name(),
+    })?;
+    let (pid, start_ticks) = (init.pid, init.start_ticks);
+    let target = pin(root, pid).map_err(|error| match error {
         TargetError::NoProcess(_) | TargetError::Zombie(_) => TargetError::Ended(label.clone()),
         other => other,
     })?;
-    if target.process.start_ticks != found.init_start_ticks {
+    if target.process.start_ticks != start_ticks {
         return Err(TargetError::Ended(label));
     }
     Ok(Target { container: Some(found), ..target })
@@ -109,11 +117,14 @@ pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Contai
 fn describe(container: &Container) -> String {
     let id = container.short_id().map(|id| format!("id {id}, "));
     format!(
-        "{}:{} ({}pid {})",
+        "{}:{} ({}{})",
         container.runtime,
         container.label(),
         id.unwrap_or_default(),
-        container.init
+        container
+            .init
+            .as_ref()
+            .map_or_else(|| container.state.name().to_owned(), |init| format!("pid {}", init.pid))
     )
 }
 

@@ -1,74 +1,12 @@
 //! A container, or any other group of processes that is isolated from the host.
 
+use super::evidence::Evidence;
 use super::namespace::{Kinds, NsSet};
+use super::pod::Pod;
 use super::process::Pid;
+use super::runtime::Runtime;
 use super::text::Text;
-use std::fmt;
 use std::net::IpAddr;
-
-/// What made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Runtime {
-    Docker,
-    Containerd,
-    Crio,
-    Podman,
-    Runc,
-    Crun,
-    Lxc,
-    Nspawn,
-    /// A systemd service with namespaces of its own (PrivateTmp= and its like).
-    Systemd,
-    /// A process that `nsx spawn` isolated.
-    Nsx,
-    /// An OCI container of an engine that nsx does not know.
-    Oci,
-    /// Isolated, by whom is not known.
-    Unknown,
-}
-
-impl Runtime {
-    pub const ALL: [Self; 12] = [
-        Self::Docker,
-        Self::Containerd,
-        Self::Crio,
-        Self::Podman,
-        Self::Runc,
-        Self::Crun,
-        Self::Lxc,
-        Self::Nspawn,
-        Self::Systemd,
-        Self::Nsx,
-        Self::Oci,
-        Self::Unknown,
-    ];
-
-    /// As targets spell it; `?` for what is not known.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Containerd => "containerd",
-            Self::Crio => "crio",
-            Self::Podman => "podman",
-            Self::Runc => "runc",
-            Self::Crun => "crun",
-            Self::Lxc => "lxc",
-            Self::Nspawn => "nspawn",
-            Self::Systemd => "systemd",
-            Self::Nsx => "nsx",
-            Self::Oci => "oci",
-            Self::Unknown => "?",
-        }
-    }
-}
-
-impl fmt::Display for Runtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -78,6 +16,12 @@ pub enum State {
     Running,
     /// Frozen by its cgroup.
     Paused,
+    /// Made, and never started.
+    Created,
+    /// It ran, has ended, and its engine still keeps it.
+    Stopped,
+    /// Its engine's record says it runs; the process that the record names does not exist.
+    Stale,
 }
 
 impl State {
@@ -85,25 +29,42 @@ impl State {
         match self {
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Created => "created",
+            Self::Stopped => "stopped",
+            Self::Stale => "stale",
         }
     }
 }
 
-/// One row of `nsx ps`.
+/// The first process of a container.
 #[derive(Clone, Debug)]
+pub struct Init {
+    /// As the host numbers it.
+    pub pid: Pid,
+    /// When it started, in clock ticks since boot; with `pid` an identity.
+    pub start_ticks: u64,
+    pub comm: Text,
+}
+
+/// A key and a value that somebody gave a container.
+pub type Label = (Text, Text);
+
+/// One row of `nsx ps`.
+#[derive(Clone, Debug, Default)]
 pub struct Container {
     pub runtime: Runtime,
     pub id: Option<Text>,
     pub name: Option<Text>,
     pub image: Option<Text>,
+    pub pod: Option<Pod>,
+    /// By key.
+    pub labels: Vec<Label>,
+    /// Who runs it, as far as it is told: an ordinary user's containers are his word only.
+    pub owner_uid: Option<u32>,
     pub state: State,
-    /// Its first process, as the host numbers it.
-    pub init: Pid,
-    /// When that started, in clock ticks since boot; with `init` an identity.
-    pub init_start_ticks: u64,
-    /// Command name of the first process.
-    pub comm: Text,
-    /// Every process, ascending.
+    /// Absent where no process of it is left, or none has been started yet.
+    pub init: Option<Init>,
+    /// Every process, ascending; those of containers within it too.
     pub processes: Vec<Pid>,
     pub namespaces: NsSet,
     /// The namespaces it does not share with the host.
@@ -115,9 +76,16 @@ pub struct Container {
     /// Addresses in its network namespace, loopback and link-local left out; empty where it
     /// shares the host's.
     pub addresses: Vec<IpAddr>,
+    /// Seconds since 1970 at which its engine made it.
+    pub created_unix_seconds: Option<u64>,
     /// Seconds since 1970 at which its first process started.
     pub started_unix_seconds: Option<u64>,
     pub age_seconds: Option<u64>,
+    /// What the container that it runs in is called.
+    pub within: Option<Text>,
+    /// How many containers it runs in.
+    pub depth: usize,
+    pub evidence: Vec<Evidence>,
 }
 
 impl Container {
@@ -129,17 +97,46 @@ impl Container {
         Some(if engine_id { Text::new(bytes.get(..12).unwrap_or(bytes)) } else { id.clone() })
     }
 
-    /// What a person calls it: its name, else its id, else its first process.
+    /// What a person calls it: its pod and name, else its id, else its first process.
     pub fn label(&self) -> Text {
-        match (&self.name, self.short_id()) {
-            (Some(name), _) => name.clone(),
-            (None, Some(id)) => id,
-            (None, None) => {
-                let mut label = format!("pid {} (", self.init).into_bytes();
-                label.extend_from_slice(self.comm.as_bytes());
+        let pod = self.pod.as_ref().filter(|pod| pod.namespace.is_some());
+        if let Some(path) = pod.and_then(Pod::path) {
+            return path;
+        }
+        match (&self.name, self.short_id(), &self.init) {
+            (Some(name), _, _) => name.clone(),
+            (None, Some(id), _) => id,
+            (None, None, Some(init)) => {
+                let mut label = format!("pid {} (", init.pid).into_bytes();
+                label.extend_from_slice(init.comm.as_bytes());
                 label.push(b')');
                 label.into()
             }
+            (None, None, None) => Text::default(),
         }
+    }
+
+    /// Whether root vouches for what it is called: neither a user's, nor within another one.
+    pub fn is_of_the_host(&self) -> bool {
+        self.depth == 0 && matches!(self.owner_uid, None | Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_called_by_the_best_that_is_known() {
+        let init = Init { pid: Pid::new(7).unwrap(), start_ticks: 1, comm: "sh".into() };
+        let mut container = Container { init: Some(init), ..Container::default() };
+        assert_eq!(container.label(), "pid 7 (sh)");
+        container.id = Some("ab".repeat(32).into());
+        assert_eq!(container.label(), "abababababab");
+        container.name = Some("web".into());
+        assert_eq!(container.label(), "web");
+        let pod = Pod { namespace: Some("n".into()), name: Some("p".into()), ..Pod::default() };
+        container.pod = Some(pod);
+        assert_eq!(container.label(), "n/p");
     }
 }

@@ -3,6 +3,7 @@
 pub mod cgroup;
 pub mod confinement;
 pub mod container;
+pub mod evidence;
 pub mod gap;
 pub mod host;
 pub mod inspection;
@@ -10,6 +11,8 @@ pub mod mount;
 pub mod namespace;
 pub mod network;
 pub mod plan;
+pub mod pod;
 pub mod process;
+pub mod runtime;
 pub mod text;
 pub mod uts;

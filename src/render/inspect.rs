@@ -3,8 +3,8 @@
 use super::emphasis::heading;
 use super::human;
 use super::table::cut;
-use crate::model::container::Runtime;
 use crate::model::inspection::{Inspection, Namespace};
+use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 
 mod cgroup;

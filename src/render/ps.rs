@@ -2,9 +2,12 @@
 
 use super::column::{Column, Style, or_dash};
 use super::human;
-use crate::model::container::{Container, Runtime, State};
+use crate::model::container::{Container, Label, State};
+use crate::model::evidence::Evidence;
 use crate::model::namespace::Kind;
+use crate::model::pod::{Pod, Qos};
 use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use std::net::IpAddr;
 
@@ -34,16 +37,13 @@ const fn right(
     Column { key, heading, right: true, cuttable: false, cell }
 }
 
-pub const COLUMNS: [Row; 12] = [
+pub const COLUMNS: [Row; 20] = [
     left("runtime", "RUNTIME", |c, _| c.runtime.to_string()),
-    cuttable("name", "NAME", |c, _| match (&c.name, &c.id) {
-        (None, Some(_)) => "-".to_owned(),
-        _ => c.label().to_string(),
-    }),
+    cuttable("name", "NAME", name_cell),
     left("id", "ID", |c, style| or_dash(if style.whole { c.id.clone() } else { c.short_id() })),
     cuttable("image", "IMAGE", |c, _| or_dash(c.image.as_ref())),
     left("state", "STATE", |c, _| c.state.name().to_owned()),
-    right("pid", "PID", |c, _| c.init.to_string()),
+    right("pid", "PID", |c, _| or_dash(c.init.as_ref().map(|init| init.pid))),
     right("procs", "PROCS", |c, _| c.processes.len().to_string()),
     cuttable("ip", "IP", |c, style| addresses(c, style.whole)),
     right("age", "AGE", |c, style| {
@@ -54,14 +54,47 @@ pub const COLUMNS: [Row; 12] = [
         ))
     }),
     cuttable("own", "OWN", |c, _| c.own.to_string().replace(' ', ",")),
-    cuttable("comm", "COMM", |c, _| c.comm.to_string()),
+    cuttable("comm", "COMM", |c, _| or_dash(c.init.as_ref().map(|init| &init.comm))),
     cuttable("cgroup", "CGROUP", |c, _| c.cgroup.to_string()),
+    cuttable("pod", "POD", |c, _| or_dash(c.pod.as_ref().and_then(|pod| pod.name.as_ref()))),
+    cuttable("namespace", "NAMESPACE", |c, _| {
+        or_dash(c.pod.as_ref().and_then(|pod| pod.namespace.as_ref()))
+    }),
+    left("qos", "QOS", |c, _| or_dash(c.pod.as_ref().and_then(|pod| pod.qos).map(Qos::name))),
+    cuttable("within", "WITHIN", |c, _| or_dash(c.within.as_ref())),
+    right("owner", "OWNER", |c, _| or_dash(c.owner_uid)),
+    right("created", "CREATED", |c, _| or_dash(c.created_unix_seconds)),
+    cuttable("labels", "LABELS", |c, _| {
+        listed(c.labels.iter().map(|(key, value)| format!("{key}={value}")))
+    }),
+    cuttable("evidence", "EVIDENCE", |c, _| listed(c.evidence.iter().map(ToString::to_string))),
 ];
 
 pub const DEFAULT: [&str; 9] =
     ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age"];
 pub const WIDE: [&str; 11] =
     ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age", "own", "cgroup"];
+
+/// What is within another one stands below it, and whose it is behind it.
+fn name_cell(container: &Container, style: Style) -> String {
+    let nameless = container.name.is_none() && container.id.is_some();
+    let is_pods = container.pod.as_ref().is_some_and(|pod| pod.namespace.is_some());
+    let name = if nameless && !is_pods { "-".to_owned() } else { container.label().to_string() };
+    if style.whole {
+        return name;
+    }
+    let below = if container.depth > 0 { "└ " } else { "" };
+    let indent = "  ".repeat(container.depth.saturating_sub(1));
+    match container.owner_uid {
+        None | Some(0) => format!("{indent}{below}{name}"),
+        Some(uid) => format!("{indent}{below}{name} (uid {uid})"),
+    }
+}
+
+fn listed(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { "-".to_owned() } else { items.join(", ") }
+}
 
 fn addresses(container: &Container, whole: bool) -> String {
     match container.addresses.as_slice() {
@@ -76,7 +109,7 @@ fn addresses(container: &Container, whole: bool) -> String {
 pub fn name(container: &Container) -> String {
     match (&container.name, &container.id) {
         (Some(name), _) | (None, Some(name)) => name.to_string(),
-        (None, None) => container.init.to_string(),
+        (None, None) => or_dash(container.init.as_ref().map(|init| init.pid)),
     }
 }
 
@@ -89,12 +122,12 @@ pub struct JsonRow<'a> {
     pub name: Option<&'a Text>,
     pub image: Option<&'a Text>,
     pub state: State,
-    /// Its first process, as the host numbers it.
-    pub pid: Pid,
+    /// Its first process, as the host numbers it; null where there is none.
+    pub pid: Option<Pid>,
     /// When that started, in clock ticks since boot: with `pid` an identity.
-    pub start_ticks: u64,
+    pub start_ticks: Option<u64>,
     /// Command name of the first process.
-    pub comm: &'a Text,
+    pub comm: Option<&'a Text>,
     pub processes: &'a [Pid],
     pub addresses: &'a [IpAddr],
     /// The namespaces it does not share with the host.
@@ -102,6 +135,25 @@ pub struct JsonRow<'a> {
     pub cgroup: &'a Text,
     pub started_unix_seconds: Option<u64>,
     pub age_seconds: Option<u64>,
+    pub created_unix_seconds: Option<u64>,
+    pub pod: Option<&'a Pod>,
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<Text, Text>"))]
+    #[serde(serialize_with = "as_map")]
+    pub labels: &'a [Label],
+    /// The user who runs it, where that is known.
+    pub owner_uid: Option<u32>,
+    /// What the container that it runs in is called; null for one of the host.
+    pub within: Option<&'a Text>,
+    /// How many containers it runs in.
+    pub depth: usize,
+    /// Its processes are those of a kernel of its own: what is inside cannot be seen from the host.
+    pub opaque: bool,
+    /// The facts that led to saying what it is.
+    pub evidence: &'a [Evidence],
+}
+
+fn as_map<S: serde::Serializer>(labels: &[Label], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(labels.iter().map(|(key, value)| (key, value)))
 }
 
 impl<'a> From<&'a Container> for JsonRow<'a> {
@@ -112,15 +164,23 @@ impl<'a> From<&'a Container> for JsonRow<'a> {
             name: container.name.as_ref(),
             image: container.image.as_ref(),
             state: container.state,
-            pid: container.init,
-            start_ticks: container.init_start_ticks,
-            comm: &container.comm,
+            pid: container.init.as_ref().map(|init| init.pid),
+            start_ticks: container.init.as_ref().map(|init| init.start_ticks),
+            comm: container.init.as_ref().map(|init| &init.comm),
             processes: &container.processes,
             addresses: &container.addresses,
             namespaces_own: container.own.iter().collect(),
             cgroup: &container.cgroup,
             started_unix_seconds: container.started_unix_seconds,
             age_seconds: container.age_seconds,
+            created_unix_seconds: container.created_unix_seconds,
+            pod: container.pod.as_ref(),
+            labels: &container.labels,
+            owner_uid: container.owner_uid,
+            within: container.within.as_ref(),
+            depth: container.depth,
+            opaque: container.runtime.is_opaque(),
+            evidence: &container.evidence,
         }
     }
 }

@@ -8,8 +8,9 @@ use crate::collect::containers::collect_containers;
 use crate::collect::details::add_details;
 use crate::collect::host::collect_host;
 use crate::collect::target;
-use crate::model::container::{Container, Runtime};
+use crate::model::container::Container;
 use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
 use crate::render::{column, json, ps, table};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -58,9 +59,12 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
                 Some(found) => found,
                 None => target::find(&containers, spelled.as_bytes())?,
             };
-            wanted.push(found.init);
+            wanted.push((found.init.as_ref().map(|init| init.pid), found.id.clone()));
         }
-        containers.list.retain(|container| wanted.contains(&container.init));
+        containers.list.retain(|container| {
+            let pid = container.init.as_ref().map(|init| init.pid);
+            wanted.iter().any(|(wanted, id)| *wanted == pid && *id == container.id)
+        });
     }
     add_details(&root, &mut containers.list);
     let text = print(context, &args.output, &root, &containers.list, &containers.gaps)?;

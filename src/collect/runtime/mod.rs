@@ -1,9 +1,39 @@
 //! What made a container, and what its engine left on disk about it.
 //!
-//! `recognise` is pure over a cgroup path. The others read one engine's state, never its socket:
-//! an engine that hangs must not make nsx hang.
+//! `recognise` is pure over a cgroup path. Each other file reads what one runtime leaves behind,
+//! never its socket: an engine that hangs must not make nsx hang. To add a runtime: write a
+//! [`record::Source`] in a file of its own and name it in [`Sources::default`].
 
+pub mod containerd;
 pub mod docker;
 pub mod monitor;
+pub mod nsx;
+pub mod picked;
 pub mod recognise;
+pub mod record;
 pub mod runc;
+pub mod shim;
+pub mod timestamp;
+
+use record::Source;
+
+/// Every runtime that can be asked, in the order of asking: engines before what they run
+/// containers with.
+pub struct Sources(pub Vec<Box<dyn Source>>);
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self(vec![
+            Box::new(docker::Docker::default()),
+            Box::new(containerd::Containerd),
+            Box::new(nsx::Nsx),
+            Box::new(runc::Runc::default()),
+        ])
+    }
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} sources", self.0.len())
+    }
+}

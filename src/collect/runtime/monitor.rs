@@ -1,70 +1,72 @@
-//! The process of the host that looks after a container, as far as it is one that nsx knows.
+//! The process of the host that looks after a container.
 //!
-//! Anybody can work in a directory of any name and call himself what he likes. An engine's shim is
-//! root's, and what it says of its container lies in a directory that is root's too.
+//! Anybody can call himself what he likes: what a monitor says counts as much as whose it is.
 
 use crate::model::process::Pid;
-use crate::sys::bounded;
+use crate::model::text::Text;
 use crate::sys::proc::status;
 use crate::sys::root::SysRoot;
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use crate::sys::{bounded, worker};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// Arguments beyond this are not looked at.
+const CAP: usize = 256 << 10;
+
+/// How long a user's process may keep us waiting for its arguments.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 #[derive(Debug)]
-pub enum Monitor {
-    /// The supervisor that `nsx spawn` leaves outside.
-    Nsx,
-    /// containerd's shim, docker's too.
-    Shim(Bundle),
+pub struct Monitor {
+    pub pid: Pid,
+    /// As the kernel keeps it: fifteen bytes of `containerd-shim-runc-v2`.
+    pub comm: Vec<u8>,
+    /// Real, effective, saved and file system uid are this one.
+    pub uid: u32,
+    dir: OwnedFd,
 }
 
-/// A shim's working directory: `…/io.containerd.runtime.v2.task/NAMESPACE/ID`, whatever roots the
-/// engine was given.
-#[derive(Debug)]
-pub struct Bundle {
-    /// Held, so that no later look can be led elsewhere.
-    pub directory: OwnedFd,
-    /// containerd's namespace: `moby` is docker's, `k8s.io` Kubernetes'.
-    pub namespace: Vec<u8>,
-    pub id: Vec<u8>,
-}
-
-/// What `pid`, a process of the host, is.
-pub fn recognise(root: &SysRoot, pid: Pid) -> Option<Monitor> {
-    let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
-    let mut comm = Vec::new();
-    bounded::read_record(dir.as_fd(), "comm", 64, &mut comm).ok()?;
-    match comm.trim_ascii_end() {
-        b"nsx" | b"nsx-spawn" => Some(Monitor::Nsx),
-        // The kernel keeps fifteen bytes of containerd-shim-runc-v2 and its like.
-        b"containerd-shim" => bundle(root, dir.as_fd()).map(Monitor::Shim),
-        _ => None,
+impl Monitor {
+    /// `None`: it is gone, or on its way from one user to another.
+    pub fn of(root: &SysRoot, pid: Pid) -> Option<Self> {
+        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        let mut buffer = Vec::new();
+        bounded::read_record(dir.as_fd(), "comm", 64, &mut buffer).ok()?;
+        let comm = buffer.trim_ascii_end().to_vec();
+        bounded::read_record(dir.as_fd(), "status", bounded::SMALL, &mut buffer).ok()?;
+        let [uid, rest @ ..] = status::parse(&buffer)?.uids;
+        rest.iter().all(|other| *other == uid).then_some(Self { pid, comm, uid, dir })
     }
-}
 
-fn bundle(root: &SysRoot, shim: BorrowedFd<'_>) -> Option<Bundle> {
-    let mut buffer = Vec::new();
-    bounded::read_record(shim, "status", bounded::SMALL, &mut buffer).ok()?;
-    if status::parse(&buffer)?.uids != [0; 4] {
-        return None;
+    pub fn is_roots(&self) -> bool {
+        self.uid == 0
     }
-    let link = readlinkat(shim, "cwd", buffer).ok()?;
-    let (namespace, id) = parse(link.to_bytes())?;
-    let place = root.path(std::path::Path::new(link.to_str().ok()?));
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // The kernel's own name of a directory leads through no link.
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let directory = openat2(rustix::fs::CWD, place, flags, Mode::empty(), resolve).ok()?;
-    let is_roots = rustix::fs::fstat(&directory).ok()?.st_uid == 0;
-    is_roots.then(|| Bundle { directory, namespace: namespace.to_vec(), id: id.to_vec() })
-}
 
-/// The namespace and the id that a directory is named by.
-pub fn parse(path: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut from_the_end = path.rsplit(|byte| *byte == b'/');
-    let (id, namespace, task) = (from_the_end.next()?, from_the_end.next()?, from_the_end.next()?);
-    let named = !id.is_empty() && !namespace.is_empty();
-    (named && task.starts_with(b"io.containerd.runtime.")).then_some((namespace, id))
+    /// `/proc/PID`.
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Its command line. A user can make that wait for ever: then none.
+    pub fn arguments(&self) -> Vec<Text> {
+        let bytes = if self.is_roots() {
+            bounded::read_capped(self.dir(), "cmdline", CAP).map(|read| read.bytes)
+        } else {
+            worker::read_each(&[(self.dir(), c"cmdline")], CAP, PATIENCE)
+                .pop()
+                .unwrap_or_else(|| Ok(bounded::Bytes::default()))
+                .map(|read| read.bytes)
+        };
+        let bytes = bytes.unwrap_or_default();
+        let whole = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
+        whole.split(|byte| *byte == 0).map(Text::new).collect()
+    }
+
+    /// What follows `option` among its arguments.
+    pub fn option(arguments: &[Text], option: &str) -> Option<Text> {
+        let at = arguments.iter().position(|argument| argument == &option)?;
+        arguments.get(at + 1).cloned()
+    }
 }
 
 #[cfg(test)]
@@ -72,18 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shims_directory_tells_namespace_and_id() {
-        let path = b"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/abc";
-        assert_eq!(parse(path), Some((&b"moby"[..], &b"abc"[..])));
-        assert_eq!(parse(b"/"), None);
-        assert_eq!(parse(b"/home/moby/abc"), None);
-        assert_eq!(parse(b"io.containerd.runtime.v2.task/moby/"), None);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
-        }
+    fn an_option_has_the_argument_that_follows_it() {
+        let arguments: Vec<Text> = ["conmon", "-c", "ID", "-n"].map(Text::from).into();
+        assert_eq!(Monitor::option(&arguments, "-c"), Some("ID".into()));
+        assert_eq!(Monitor::option(&arguments, "-n"), None);
+        assert_eq!(Monitor::option(&arguments, "-x"), None);
     }
 }

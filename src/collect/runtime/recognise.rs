@@ -1,16 +1,33 @@
-//! Which runtime a cgroup path speaks of, by the names that the runtimes give their groups.
+//! Which containers a cgroup path speaks of, by the names that the runtimes give their groups.
+//!
+//! Pure. A name is a claim, not a fact: whoever may make a group can give it any name. Who vouches
+//! for it is for `collect::containers` to find out.
 
-use crate::model::container::Runtime;
+use crate::model::pod::Qos;
+use crate::model::runtime::Runtime;
 use crate::sys::proc::cgroup;
 
-/// What a path told.
+/// What one component of a path told.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recognised {
     pub runtime: Runtime,
-    /// The engine's id or, for lxc, nspawn and systemd, the name.
+    /// The engine's id or, for lxc, nspawn, snap and systemd, the name.
     pub id: Vec<u8>,
     /// The path up to and with the component that told it.
     pub group: Vec<u8>,
+    pub pod: Option<PodGroup>,
+    /// The user in whose slice it is: root made that slice, what is below is the user's.
+    pub user: Option<u32>,
+}
+
+/// A pod as its group tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodGroup {
+    /// With dashes; podman's is 64 digits.
+    pub uid: Vec<u8>,
+    pub qos: Option<Qos>,
+    /// The slice's name is part of the container's: it lies outside of the pod's group.
+    pub driver_mismatch: bool,
 }
 
 impl Recognised {
@@ -20,89 +37,180 @@ impl Recognised {
     }
 }
 
-/// The outermost container that any line of `/proc/PID/cgroup` tells; else a systemd service.
-pub fn cgroup(bytes: &[u8]) -> Option<Recognised> {
-    let mut service = None;
+/// The containers that `/proc/PID/cgroup` tells, the outermost first; else the systemd service,
+/// alone. Controllers may have different paths: the one that tells most counts.
+pub fn cgroup(bytes: &[u8]) -> Vec<Recognised> {
+    let mut best: Vec<Recognised> = Vec::new();
     for line in cgroup::parse(bytes) {
-        match path(line.path) {
-            Some(found) if found.is_host_service() => service = service.or(Some(found)),
-            Some(found) => return Some(found),
-            None => {}
+        let found = path(line.path);
+        let containers = |found: &[Recognised]| {
+            found.iter().filter(|one| !one.is_host_service()).count() * 2
+                + usize::from(!found.is_empty())
+        };
+        if containers(&found) > containers(&best) {
+            best = found;
         }
     }
-    service
+    best
 }
 
-/// The outermost container in one path; else the service it belongs to.
-pub fn path(path: &[u8]) -> Option<Recognised> {
-    let mut parent: &[u8] = b"";
+/// The containers in one path, the outermost first; else the service it belongs to.
+pub fn path(path: &[u8]) -> Vec<Recognised> {
+    let mut found: Vec<Recognised> = Vec::new();
     let mut service = None;
+    let mut walk = Walk::default();
     let mut end = 0;
     for component in path.split(|byte| *byte == b'/') {
         end += component.len() + 1;
         let group = path.get(..end - 1).unwrap_or(path);
-        if let Some((runtime, id)) = component_of(component, parent)
+        let name = unescape(component);
+        walk.note(&name);
+        if let Some((runtime, id)) = container(&name, &walk.parent)
             && !id.is_empty()
         {
-            return Some(Recognised { runtime, id: id.to_vec(), group: group.to_vec() });
-        }
-        // A user's own manager is a service too; what counts is the unit below it.
-        if let Some(unit) = component.strip_suffix(b".service")
+            let pod = mismatched_pod(&name).or_else(|| walk.pod.take());
+            found.push(Recognised {
+                runtime,
+                id: id.to_vec(),
+                group: group.to_vec(),
+                pod,
+                user: walk.user,
+            });
+        } else if let Some(unit) = name.strip_suffix(b".service")
             && !unit.is_empty()
-            && !component.starts_with(b"user@")
+            && !name.starts_with(b"user@")
         {
+            // A user's own manager is a service too; what counts is the unit below it.
             service = Some(Recognised {
                 runtime: Runtime::Systemd,
                 id: unit.to_vec(),
                 group: group.to_vec(),
+                pod: None,
+                user: walk.user,
             });
         }
-        parent = component;
+        walk.parent = name;
     }
-    service
+    if found.is_empty() { service.into_iter().collect() } else { found }
+}
+
+/// What the components so far have told of those to come.
+#[derive(Default)]
+struct Walk {
+    parent: Vec<u8>,
+    pod: Option<PodGroup>,
+    qos: Option<Qos>,
+    user: Option<u32>,
+}
+
+impl Walk {
+    fn note(&mut self, name: &[u8]) {
+        match name {
+            b"burstable" => self.qos = Some(Qos::Burstable),
+            b"besteffort" => self.qos = Some(Qos::BestEffort),
+            _ if name.starts_with(b"kubepods") && !name.ends_with(b".slice") => self.qos = None,
+            _ => {}
+        }
+        if let Some(uid) = name.strip_prefix(b"pod").filter(|uid| is_pod_uid(uid)) {
+            let qos = Some(self.qos.unwrap_or(Qos::Guaranteed));
+            self.pod = Some(PodGroup { uid: uid.to_vec(), qos, driver_mismatch: false });
+        } else if let Some(pod) = pod_slice(name) {
+            self.pod = Some(pod);
+        }
+        let user = name.strip_prefix(b"user-").and_then(|name| name.strip_suffix(b".slice"));
+        if let Some(uid) = user.and_then(number) {
+            self.user = Some(uid);
+        }
+    }
+}
+
+/// `kubepods-burstable-pod6e6f8a2c_1111.slice`, also below a prefix of kubelet's own; podman's
+/// `machine-libpod_pod_ID.slice`.
+fn pod_slice(name: &[u8]) -> Option<PodGroup> {
+    let slice = name.strip_suffix(b".slice")?;
+    if let Some(id) = slice.strip_prefix(b"machine-libpod_pod_").filter(|id| is_engine_id(id)) {
+        return Some(PodGroup { uid: id.to_vec(), qos: None, driver_mismatch: false });
+    }
+    let at = find(slice, b"-pod")?;
+    let (above, uid) = (slice.get(..at)?, slice.get(at + 4..)?);
+    find(above, b"kubepods")?;
+    let uid: Vec<u8> = uid.iter().map(|byte| if *byte == b'_' { b'-' } else { *byte }).collect();
+    let qos = if above.ends_with(b"-burstable") {
+        Qos::Burstable
+    } else if above.ends_with(b"-besteffort") {
+        Qos::BestEffort
+    } else {
+        Qos::Guaranteed
+    };
+    is_pod_uid(&uid).then_some(PodGroup { uid, qos: Some(qos), driver_mismatch: false })
+}
+
+/// The pod in `SLICE:PREFIX:ID`.
+fn mismatched_pod(name: &[u8]) -> Option<PodGroup> {
+    let (slice, _, _) = three_fields(name)?;
+    Some(PodGroup { driver_mismatch: true, ..pod_slice(slice)? })
+}
+
+/// A UUID or, for a pod from a file, 32 digits.
+fn is_pod_uid(text: &[u8]) -> bool {
+    (text.len() == 36 || text.len() == 32)
+        && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-'))
 }
 
 /// Prefixes of `PREFIX-ID.scope` and `PREFIX-ID`, ID being 64 hexadecimal digits.
-const PREFIXES: [(&[u8], Runtime); 7] = [
+const PREFIXES: [(&[u8], Runtime); 10] = [
     (b"docker", Runtime::Docker),
     (b"cri-containerd", Runtime::Containerd),
     (b"nerdctl", Runtime::Containerd),
     (b"crio", Runtime::Crio),
     (b"libpod", Runtime::Podman),
     (b"libpod-payload", Runtime::Podman),
+    (b"buildkit", Runtime::Buildkit),
     (b"runc", Runtime::Runc),
+    (b"crun", Runtime::Crun),
+    (b"youki", Runtime::Youki),
 ];
 
-fn component_of<'a>(component: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a [u8])> {
-    if let Some(name) = component.strip_prefix(b"lxc.payload.") {
+/// Runtimes whose ids are free text. `PREFIX-ID.scope` is believed of them.
+const FREE_IDS: [&[u8]; 3] = [b"runc", b"crun", b"youki"];
+
+fn container<'a>(name: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a [u8])> {
+    if let Some(name) = name.strip_prefix(b"lxc.payload.") {
         return Some((Runtime::Lxc, name));
     }
-    if parent == b"lxc.payload" || (parent == b"lxc" && !component.is_empty()) {
-        return Some((Runtime::Lxc, component));
+    if parent == b"lxc.payload" || (parent == b"lxc" && !name.is_empty()) {
+        return Some((Runtime::Lxc, name));
     }
-    if let Some(name) = component.strip_prefix(b"machine-").and_then(|c| c.strip_suffix(b".scope"))
-    {
-        return Some((Runtime::Nspawn, name));
+    if let Some(found) = unit(name) {
+        return Some(found);
     }
     // SLICE:PREFIX:ID, left by a runtime that was given systemd's spelling without systemd. A
     // socket-activated service has colons too: `sshd@0-192.0.2.1:22-192.0.2.7:50514.service`.
-    let mut colons = component.rsplitn(3, |byte| *byte == b':');
-    if let (Some(id), Some(prefix), Some(slice)) = (colons.next(), colons.next(), colons.next())
-        && slice.ends_with(b".slice")
-        && is_engine_id(id)
+    if let Some((slice, prefix, id)) = three_fields(name)
+        && (slice.is_empty() || slice.ends_with(b".slice"))
+        && (is_engine_id(id) || FREE_IDS.contains(&prefix))
     {
         return Some((by_prefix(prefix), id));
     }
-    if is_engine_id(component) {
+    if is_engine_id(name) {
         let runtime = match parent {
             b"docker" => Runtime::Docker,
             b"default" | b"k8s.io" => Runtime::Containerd,
             _ if parent.starts_with(b"pod") => Runtime::Containerd,
             _ => Runtime::Oci,
         };
-        return Some((runtime, component));
+        return Some((runtime, name));
     }
-    let bare = component.strip_suffix(b".scope").unwrap_or(component);
+    if matches!(parent, b"docker" | b"buildkit") && is_build_id(name) {
+        return Some((Runtime::Buildkit, name));
+    }
+    if is_task_id(name) {
+        return Some((Runtime::Oci, name));
+    }
+    if let Some(id) = name.strip_prefix(b"kata_").filter(|id| is_engine_id(id)) {
+        return Some((Runtime::Kata, id));
+    }
+    let bare = name.strip_suffix(b".scope").unwrap_or(name);
     let dash = bare.iter().rposition(|byte| *byte == b'-')?;
     let (prefix, id) = (bare.get(..dash)?, bare.get(dash + 1..)?);
     // Monitors carry the id too and are no part of the container.
@@ -110,6 +218,53 @@ fn component_of<'a>(component: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a 
         return None;
     }
     Some((by_prefix(prefix), id))
+}
+
+/// Scopes and services that are one container each.
+fn unit(name: &[u8]) -> Option<(Runtime, &[u8])> {
+    if let Some(scope) = name.strip_suffix(b".scope") {
+        if let Some(machine) = scope.strip_prefix(b"machine-") {
+            // A virtual machine is a process of the host, not a container.
+            return (!machine.starts_with(b"qemu-")).then_some((Runtime::Nspawn, machine));
+        }
+        if let Some(app) = scope.strip_prefix(b"app-flatpak-") {
+            // The app, then a number that tells instances apart.
+            let dash = app.iter().rposition(|byte| *byte == b'-').unwrap_or(app.len());
+            return Some((Runtime::Flatpak, app.get(..dash).unwrap_or(app)));
+        }
+        if let Some(snap) = scope.strip_prefix(b"snap.") {
+            return Some((Runtime::Snap, without_uuid(snap)));
+        }
+        let free = FREE_IDS.iter().find_map(|prefix| {
+            let id = scope.strip_prefix(*prefix)?.strip_prefix(b"-")?;
+            Some((by_prefix(prefix), id))
+        });
+        return free;
+    }
+    let service = name.strip_suffix(b".service")?;
+    if let Some(machine) = service.strip_prefix(b"systemd-nspawn@") {
+        return Some((Runtime::Nspawn, machine));
+    }
+    service.strip_prefix(b"snap.").map(|snap| (Runtime::Snap, snap))
+}
+
+/// `SNAP.APP` of `SNAP.APP-UUID`.
+fn without_uuid(snap: &[u8]) -> &[u8] {
+    let cut = snap.len().checked_sub(37).and_then(|at| Some((snap.get(..at)?, snap.get(at..)?)));
+    match cut {
+        Some((name, tail))
+            if tail.starts_with(b"-") && is_pod_uid(tail.get(1..).unwrap_or(&[])) =>
+        {
+            name
+        }
+        _ => snap,
+    }
+}
+
+fn three_fields(name: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut fields = name.rsplitn(3, |byte| *byte == b':');
+    let (id, prefix, slice) = (fields.next()?, fields.next()?, fields.next()?);
+    Some((slice, prefix, id))
 }
 
 fn by_prefix(prefix: &[u8]) -> Runtime {
@@ -122,79 +277,56 @@ pub fn is_engine_id(text: &[u8]) -> bool {
     text.len() == 64 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "6961dd4fce83c1e2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f80912";
-
-    fn told(path_with_id: &str) -> Option<(Runtime, String)> {
-        let found = path(path_with_id.replace("ID", ID).as_bytes())?;
-        Some((found.runtime, String::from_utf8(found.id).unwrap().replace(ID, "ID")))
-    }
-
-    #[test]
-    fn the_paths_of_each_runtime() {
-        let id = || "ID".to_owned();
-        for (path, expected) in [
-            ("/docker/ID", Some((Runtime::Docker, id()))),
-            ("/system.slice/docker-ID.scope", Some((Runtime::Docker, id()))),
-            ("/foo.slice/docker-ID.scope/init.scope", Some((Runtime::Docker, id()))),
-            ("/../docker/ID", Some((Runtime::Docker, id()))),
-            ("/docker/ID/docker/ID", Some((Runtime::Docker, id()))),
-            ("/custom/ID", Some((Runtime::Oci, id()))),
-            (
-                "/kubepods/burstable/pod6e6f8a2c-1111-2222-3333-444455556666/ID",
-                Some((Runtime::Containerd, id())),
-            ),
-            (
-                "/kubepods.slice/kubepods-pod1.slice/cri-containerd-ID.scope",
-                Some((Runtime::Containerd, id())),
-            ),
-            (
-                "/system.slice/kubepods-pod1.slice:cri-containerd:ID",
-                Some((Runtime::Containerd, id())),
-            ),
-            ("/kubepods.slice/crio-ID.scope", Some((Runtime::Crio, id()))),
-            ("/kubepods.slice/crio-conmon-ID.scope", None),
-            ("/machine.slice/libpod-ID.scope/container", Some((Runtime::Podman, id()))),
-            ("/machine.slice/libpod-conmon-ID.scope", None),
-            ("/libpod_parent/libpod-ID", Some((Runtime::Podman, id()))),
-            ("/lxc.payload.build1/system.slice/x.service", Some((Runtime::Lxc, "build1".into()))),
-            ("/lxc.monitor.build1", None),
-            ("/x/a:docker:web", None),
-            ("/machine.slice/machine-nsm1.scope/payload", Some((Runtime::Nspawn, "nsm1".into()))),
-            ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx".into()))),
-            ("/process_api/daf47bffd4bfb6b44fa60b9cab5d528c", None),
-            ("/user.slice/user-1000.slice/session-3.scope", None),
-            ("/system.slice/nsxtest.slice:runc:sd1", None),
-            (
-                "/system.slice/system-sshd.slice/sshd@0-192.0.2.1:22-192.0.2.7:50514.service",
-                Some((Runtime::Systemd, "sshd@0-192.0.2.1:22-192.0.2.7:50514".into())),
-            ),
-            ("/lxc.payload./machine-.scope/x.slice:docker:/.service", None),
-            ("/user.slice/user-1000.slice/user@1000.service/app.slice", None),
-            (
-                "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service",
-                Some((Runtime::Systemd, "x".into())),
-            ),
-            ("/", None),
-        ] {
-            assert_eq!(told(path), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn the_group_ends_with_the_container_and_any_line_may_tell_it() {
-        let lines = format!("9:name=systemd:/\n4:memory:/x/y\n0::/docker/{ID}/inner\n");
-        let found = cgroup(lines.as_bytes()).unwrap();
-        assert_eq!(found.group, format!("/docker/{ID}").into_bytes());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = (cgroup(&bytes), path(&bytes));
-        }
-    }
+/// BuildKit's: 25 digits of base 36.
+fn is_build_id(text: &[u8]) -> bool {
+    text.len() == 25 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z'))
 }
+
+/// Amazon ECS': 32 hexadecimal digits, a dash, a number.
+fn is_task_id(text: &[u8]) -> bool {
+    let Some((task, number)) = text.split_at_checked(32) else { return false };
+    task.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && number
+            .strip_prefix(b"-")
+            .is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+}
+
+/// Undoes systemd's spelling of a unit: `\x2d`, and the `_` before what could be taken for one of
+/// the kernel's own files.
+fn unescape(component: &[u8]) -> Vec<u8> {
+    let component = match component {
+        [b'_', rest @ ..] if rest.contains(&b'.') => rest,
+        all => all,
+    };
+    let mut name = Vec::with_capacity(component.len());
+    let mut rest = component;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.strip_prefix(b"x").and_then(|digits| digits.get(..2));
+        let byte = digits
+            .filter(|_| *first == b'\\')
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte {
+            Some(byte) => {
+                name.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            None => {
+                name.push(*first);
+                rest = after;
+            }
+        }
+    }
+    name
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Isolated processes → groups that belong together, and which group runs within which.
+
+use super::runtime::recognise::{self, Recognised};
+use super::scan::Scan;
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::{Pid, Process};
+use std::collections::HashMap;
+
+/// Processes that make one container, as far as the kernel tells.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// What its cgroup claims.
+    pub recognised: Option<Recognised>,
+    /// The oldest process.
+    pub init: &'a Process,
+    /// Ascending; with those of the groups within it.
+    pub processes: Vec<Pid>,
+    /// The group that it runs in, by place.
+    pub within: Option<usize>,
+}
+
+/// What makes processes one container: the group that bears the engine's id, or else the
+/// namespaces they share. Whoever may make a group can give it any name: two groups of one id stay
+/// two, and a target of that id is ambiguous.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Cgroup(Vec<u8>),
+    Namespaces([Option<u64>; 3]),
+    /// A pid namespace within the group at this place.
+    Inner(usize, u64),
+}
+
+/// In no order that means anything.
+pub fn group(scan: &Scan) -> Vec<Group<'_>> {
+    let mut drafts = Drafts::default();
+    for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
+        drafts.add(process, scan);
+    }
+    drafts.split_inner(scan);
+    drafts.place_the_unnamed(scan);
+    drafts.finish()
+}
+
+#[derive(Default)]
+struct Draft<'a> {
+    recognised: Option<Recognised>,
+    members: Vec<&'a Process>,
+    within: Option<usize>,
+}
+
+impl Draft<'_> {
+    fn is_container(&self) -> bool {
+        self.recognised.as_ref().is_some_and(|found| !found.is_host_service())
+    }
+}
+
+#[derive(Default)]
+struct Drafts<'a> {
+    list: Vec<Draft<'a>>,
+    places: HashMap<Key, usize>,
+}
+
+impl<'a> Drafts<'a> {
+    /// The place of a group, made where there is none.
+    fn place(&mut self, key: Key, new: impl FnOnce() -> Draft<'a>) -> usize {
+        let next = self.list.len();
+        let place = *self.places.entry(key).or_insert(next);
+        if place == next {
+            self.list.push(new());
+        }
+        place
+    }
+
+    fn add(&mut self, process: &'a Process, scan: &Scan) {
+        let mut chain = recognise::cgroup(process.cgroup.as_bytes());
+        // A service with a pid namespace is more than a service: something it runs isolates itself.
+        let own_pids = scan.host.differing(&process.namespaces).has(Kind::Pid);
+        chain.retain(|found| !found.is_host_service() || !own_pids);
+        let mut within = None;
+        for found in chain {
+            let key = Key::Cgroup(found.group.clone());
+            let new = || Draft { recognised: Some(found), within, ..Draft::default() };
+            within = Some(self.place(key, new));
+        }
+        let innermost =
+            within.unwrap_or_else(|| self.place(by_namespaces(process, scan), Draft::default));
+        if let Some(draft) = self.list.get_mut(innermost) {
+            draft.members.push(process);
+        }
+    }
+
+    /// Apart from a container's own processes go those that have another pid namespace than its
+    /// first one, neither its own nor the host's: something in it isolates itself.
+    fn split_inner(&mut self, scan: &Scan) {
+        let host = scan.host.inode(Kind::Pid);
+        for outer in 0..self.list.len() {
+            let Some(draft) = self.list.get_mut(outer).filter(|draft| draft.is_container()) else {
+                continue;
+            };
+            let init = oldest(&draft.members);
+            let Some(own) = init.and_then(|init| init.namespaces.inode(Kind::Pid)) else {
+                continue;
+            };
+            let is_inner = |process: &&Process| {
+                let pids = process.namespaces.inode(Kind::Pid);
+                pids.is_some() && pids != Some(own) && pids != host
+            };
+            let (inner, members) =
+                std::mem::take(&mut draft.members).into_iter().partition(is_inner);
+            draft.members = members;
+            let inner: Vec<&Process> = inner;
+            for process in inner {
+                let pids = process.namespaces.inode(Kind::Pid).unwrap_or_default();
+                let new = || Draft { within: Some(outer), ..Draft::default() };
+                let place = self.place(Key::Inner(outer, pids), new);
+                if let Some(draft) = self.list.get_mut(place) {
+                    draft.members.push(process);
+                }
+            }
+        }
+    }
+
+    /// An unnamed group that shares a namespace of a container has come from there or gone there.
+    fn place_the_unnamed(&mut self, scan: &Scan) {
+        let mut owners: HashMap<(Kind, u64), usize> = HashMap::new();
+        for (place, draft) in self.list.iter().enumerate().filter(|(_, d)| d.is_container()) {
+            if let Some(init) = oldest(&draft.members) {
+                owners.extend(isolating(&init.namespaces, scan).map(|own| (own, place)));
+            }
+        }
+        for draft in &mut self.list {
+            if draft.recognised.is_none() && draft.within.is_none() {
+                draft.within = oldest(&draft.members).and_then(|init| {
+                    isolating(&init.namespaces, scan).find_map(|own| owners.get(&own).copied())
+                });
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<Group<'a>> {
+        let mut all: Vec<Vec<&Process>> =
+            self.list.iter().map(|draft| draft.members.clone()).collect();
+        for draft in &self.list {
+            // What a group is in is in nothing unnamed: the chain ends.
+            let mut above = draft.within;
+            while let Some(outer) = above {
+                if let Some(members) = all.get_mut(outer) {
+                    members.extend(&draft.members);
+                }
+                above = self.list.get(outer).and_then(|outer| outer.within);
+            }
+        }
+        let groups = self.list.into_iter().zip(all).filter_map(|(draft, all)| {
+            let mut processes: Vec<Pid> = all.iter().map(|process| process.pid).collect();
+            processes.sort_unstable();
+            Some(Group {
+                recognised: draft.recognised,
+                // A group may have no process but those within it.
+                init: oldest(&draft.members).or_else(|| oldest(&all))?,
+                processes,
+                within: draft.within,
+            })
+        });
+        groups.collect()
+    }
+}
+
+/// The namespaces of its own that set a process apart.
+fn isolating<'n>(
+    namespaces: &'n NsSet,
+    scan: &Scan,
+) -> impl Iterator<Item = (Kind, u64)> + use<'n> {
+    let own = scan.host.differing(namespaces);
+    [Kind::Pid, Kind::Mnt, Kind::Net]
+        .into_iter()
+        .filter(move |kind| own.has(*kind))
+        .filter_map(|kind| Some((kind, namespaces.inode(kind)?)))
+}
+
+fn by_namespaces(process: &Process, scan: &Scan) -> Key {
+    let own = scan.host.differing(&process.namespaces);
+    let inode = |kind| process.namespaces.inode(kind).filter(|_| own.has(kind));
+    let (mnt, pid, net) = (inode(Kind::Mnt), inode(Kind::Pid), inode(Kind::Net));
+    // A network namespace is shared on purpose (pods, `ip netns`): it makes a group only where
+    // nothing else does.
+    let net = if mnt.is_none() && pid.is_none() { net } else { None };
+    Key::Namespaces([mnt, pid, net])
+}
+
+/// Of two that started in the same tick the lower number.
+fn oldest<'a>(members: &[&'a Process]) -> Option<&'a Process> {
+    members.iter().copied().min_by_key(|process| (process.start_ticks, process.pid))
+}

@@ -1,0 +1,281 @@
+//! A few values out of a JSON document that may be large, deep and hostile.
+//!
+//! What is not asked for is passed over without recursion and never kept.
+
+use crate::model::container::Label;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Where a value stands: a key for each level; `*` is any key and any place of an array.
+pub type Path = &'static [&'static str];
+
+/// More values than this are not kept: a record has some dozens.
+const MOST: usize = 4096;
+
+/// Values by the path that asked for them.
+#[derive(Debug, Default)]
+pub struct Picked(Vec<Value>);
+
+#[derive(Debug)]
+struct Value {
+    path: Path,
+    /// The key or place that `*` stood for, the last of them.
+    key: String,
+    scalar: Scalar,
+}
+
+#[derive(Debug)]
+enum Scalar {
+    Text(String),
+    Number(i64),
+    Bool(bool),
+}
+
+impl Picked {
+    /// `None`: the document is no JSON.
+    pub fn from_json(bytes: &[u8], paths: &[Path]) -> Option<Self> {
+        let mut picked = Self::default();
+        let wanted: Vec<Wanted> = paths.iter().map(|path| Wanted { path, rest: path }).collect();
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let pick = Pick { wanted, key: String::new(), into: &mut picked.0 };
+        pick.deserialize(&mut json).ok()?;
+        json.end().ok()?;
+        Some(picked)
+    }
+
+    /// The same of each element of an array.
+    pub fn each_from_json(bytes: &[u8], paths: &[Path]) -> Option<Vec<Self>> {
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let each = json.deserialize_seq(Each(paths)).ok()?;
+        json.end().ok()?;
+        Some(each)
+    }
+
+    pub fn text(&self, path: Path) -> Option<&str> {
+        self.all(path).next().map(|(_, text)| text)
+    }
+
+    /// The texts below a path with `*`, by what it stood for.
+    pub fn all(&self, path: Path) -> impl Iterator<Item = (&str, &str)> {
+        self.of(path).filter_map(|value| match &value.scalar {
+            Scalar::Text(text) => Some((value.key.as_str(), text.as_str())),
+            _ => None,
+        })
+    }
+
+    /// The same as labels, by key.
+    pub fn labels(&self, path: Path) -> Vec<Label> {
+        let mut labels: Vec<Label> =
+            self.all(path).map(|(key, value)| (key.into(), value.into())).collect();
+        labels.sort_unstable();
+        labels
+    }
+
+    pub fn number(&self, path: Path) -> Option<u64> {
+        self.of(path).find_map(|value| match &value.scalar {
+            Scalar::Number(number) => u64::try_from(*number).ok(),
+            _ => None,
+        })
+    }
+
+    pub fn is_true(&self, path: Path) -> bool {
+        self.of(path).any(|value| matches!(value.scalar, Scalar::Bool(true)))
+    }
+
+    fn of(&self, path: Path) -> impl Iterator<Item = &Value> {
+        self.0.iter().filter(move |value| value.path == path)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Wanted {
+    path: Path,
+    rest: Path,
+}
+
+/// One level of the document.
+struct Pick<'a> {
+    wanted: Vec<Wanted>,
+    key: String,
+    into: &'a mut Vec<Value>,
+}
+
+impl Pick<'_> {
+    fn keep(self, scalar: impl Fn() -> Scalar) {
+        for wanted in self.wanted.iter().filter(|wanted| wanted.rest.is_empty()) {
+            if self.into.len() < MOST {
+                let key = self.key.clone();
+                self.into.push(Value { path: wanted.path, key, scalar: scalar() });
+            }
+        }
+    }
+
+    fn below(&mut self, key: &str) -> Option<Pick<'_>> {
+        let mut through_star = false;
+        let wanted: Vec<Wanted> = self
+            .wanted
+            .iter()
+            .filter_map(|wanted| {
+                let (first, rest) = wanted.rest.split_first()?;
+                through_star |= *first == "*";
+                (*first == key || *first == "*").then_some(Wanted { path: wanted.path, rest })
+            })
+            .collect();
+        if wanted.is_empty() {
+            return None;
+        }
+        let key = if through_star { key.to_owned() } else { self.key.clone() };
+        Some(Pick { wanted, key, into: self.into })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Pick<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pick<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            match self.below(&key) {
+                Some(pick) => map.next_value_seed(pick)?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        for place in 0_usize.. {
+            let more = match self.below(&place.to_string()) {
+                Some(pick) => seq.next_element_seed(pick)?.is_some(),
+                None => seq.next_element::<IgnoredAny>()?.is_some(),
+            };
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.keep(|| Scalar::Text(text.to_owned()));
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.keep(|| Scalar::Number(number));
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        if let Ok(number) = i64::try_from(number) {
+            self.keep(|| Scalar::Number(number));
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, yes: bool) -> Result<(), E> {
+        self.keep(|| Scalar::Bool(yes));
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+struct Each<'a>(&'a [Path]);
+
+impl<'de> Visitor<'de> for Each<'_> {
+    type Value = Vec<Picked>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Picked>, A::Error> {
+        let mut each = Vec::new();
+        loop {
+            let mut picked = Picked::default();
+            let wanted = self.0.iter().map(|path| Wanted { path, rest: path }).collect();
+            let pick = Pick { wanted, key: String::new(), into: &mut picked.0 };
+            if seq.next_element_seed(pick)?.is_none() {
+                return Ok(each);
+            }
+            each.push(picked);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: Path = &["Name"];
+    const PID: Path = &["State", "Pid"];
+    const DEAD: Path = &["State", "Dead"];
+    const LABELS: Path = &["Config", "Labels", "*"];
+    const SOURCES: Path = &["mounts", "*", "source"];
+
+    #[test]
+    fn only_what_is_asked_for_is_kept() {
+        let json = br#"{"Name":"/web","State":{"Pid":7,"Dead":true,"X":{"Pid":8}},"Pid":9,
+            "Config":{"Labels":{"a":"1","b.c":"2"},"Image":"i"},"mounts":[{"source":"p"},{"x":1,"source":"q"}]}"#;
+        let picked = Picked::from_json(json, &[NAME, PID, DEAD, LABELS, SOURCES]).unwrap();
+        assert_eq!(picked.text(NAME), Some("/web"));
+        assert_eq!(picked.number(PID), Some(7));
+        assert!(picked.is_true(DEAD));
+        assert_eq!(picked.all(LABELS).collect::<Vec<_>>(), [("a", "1"), ("b.c", "2")]);
+        assert_eq!(picked.all(SOURCES).map(|(_, text)| text).collect::<Vec<_>>(), ["p", "q"]);
+        assert_eq!(picked.0.len(), 7);
+    }
+
+    #[test]
+    fn what_has_another_type_is_absent() {
+        let picked = Picked::from_json(br#"{"Name":7,"State":[1.5,null,-1]}"#, &[NAME, PID]);
+        let picked = picked.unwrap();
+        assert_eq!((picked.text(NAME), picked.number(PID)), (None, None));
+        assert!(Picked::from_json(b"{", &[NAME]).is_none());
+        assert!(Picked::from_json(b"{} x", &[NAME]).is_none());
+    }
+
+    #[test]
+    fn each_element_of_an_array_is_a_record() {
+        let each = Picked::each_from_json(br#"[{"Name":"a"},{"Name":"b"}]"#, &[NAME]).unwrap();
+        assert_eq!(each.iter().filter_map(|one| one.text(NAME)).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(Picked::each_from_json(b"{}", &[NAME]).is_none());
+    }
+
+    #[test]
+    fn depth_does_no_harm_and_the_number_of_values_is_bounded() {
+        let deep = [vec![b'['; 1 << 20], vec![b']'; 1 << 20]].concat();
+        assert!(Picked::from_json(&deep, &[NAME]).unwrap().0.is_empty());
+        let many = format!("{{\"mounts\":[{}{{}}]}}", "{\"source\":\"x\"},".repeat(MOST + 9));
+        let picked = Picked::from_json(many.as_bytes(), &[SOURCES]).unwrap();
+        assert_eq!(picked.all(SOURCES).count(), MOST);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = Picked::from_json(&bytes, &[NAME, SOURCES]);
+            let _ = Picked::each_from_json(&bytes, &[NAME]);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a runtime's files say about one container, and who is asked for it.
+
+use super::monitor::Monitor;
+use super::recognise::Recognised;
+use crate::model::container::{Label, State};
+use crate::model::pod::Pod;
+use crate::model::process::{Pid, Process};
+use crate::model::runtime::Runtime;
+use crate::model::text::Text;
+use crate::sys::error::Result;
+use crate::sys::root::SysRoot;
+
+/// A record may hold many labels; no engine sets a bound.
+pub const CAP: usize = 4 << 20;
+
+/// One container, as a file of its runtime tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    pub runtime: Runtime,
+    pub id: Text,
+    pub name: Option<Text>,
+    pub image: Option<Text>,
+    pub pod: Option<Pod>,
+    pub labels: Vec<Label>,
+    pub created_unix_seconds: Option<u64>,
+    /// Who wrote it.
+    pub owner_uid: Option<u32>,
+    /// What it says of a container without processes.
+    pub state: State,
+    pub first: First,
+    /// The file, or the process, that says all this.
+    pub file: Text,
+}
+
+/// What a record says of the first process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum First {
+    /// Nothing: whose it is, is told by the group's name alone.
+    #[default]
+    Untold,
+    /// There is none.
+    NotRunning,
+    At {
+        pid: Pid,
+        /// In clock ticks since boot: a pid alone may have been reused since.
+        start_ticks: Option<u64>,
+    },
+}
+
+impl First {
+    /// Engines write 0 for a container that does not run.
+    pub fn of(pid: u64, start_ticks: Option<u64>) -> Self {
+        match u32::try_from(pid).ok().and_then(Pid::new) {
+            Some(pid) => Self::At { pid, start_ticks },
+            None => Self::NotRunning,
+        }
+    }
+}
+
+/// A group of processes that wants a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    pub root: &'a SysRoot,
+    /// The oldest process of the group.
+    pub init: &'a Process,
+    /// What the group's own name claims.
+    pub named: Option<&'a Recognised>,
+    /// The process of the host that the first one is a child of.
+    pub monitor: Option<&'a Monitor>,
+}
+
+impl Case<'_> {
+    /// The engine's id in the group's name, where that claims to be of one of these runtimes.
+    pub fn id_of(&self, runtimes: &[Runtime]) -> Option<&[u8]> {
+        let named = self.named.filter(|named| runtimes.contains(&named.runtime))?;
+        Some(&named.id)
+    }
+}
+
+/// A runtime that can be asked. It reads what it needs when it is first asked, and nothing else.
+pub trait Source {
+    /// What it knows of a group. The caller checks that it speaks of these very processes.
+    fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>>;
+
+    /// Everything it has a record of, running or not; what cannot be read is left out.
+    fn all(&mut self, root: &SysRoot) -> Vec<Record>;
+}

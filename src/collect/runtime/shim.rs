@@ -1,0 +1,75 @@
+//! containerd's shim: the parent of every container that containerd runs, docker's too.
+//!
+//! Anybody can work in a directory of any name. A shim is root's, and what it says of its container
+//! lies in a directory that is root's too.
+
+use super::monitor::Monitor;
+use crate::sys::root::SysRoot;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// A shim's working directory: `…/io.containerd.runtime.v2.task/NAMESPACE/ID`, whatever roots the
+/// engine was given.
+#[derive(Debug)]
+pub struct Bundle {
+    /// Held, so that no later look can be led elsewhere.
+    pub directory: OwnedFd,
+    pub path: PathBuf,
+    /// containerd's namespace: `moby` is docker's, `k8s.io` Kubernetes'.
+    pub namespace: Vec<u8>,
+    pub id: Vec<u8>,
+}
+
+/// The bundle of the container that this monitor looks after, if it is a shim.
+pub fn bundle(root: &SysRoot, monitor: &Monitor) -> Option<Bundle> {
+    // The kernel keeps fifteen bytes of containerd-shim-runc-v2 and its like.
+    if monitor.comm != b"containerd-shim" || !monitor.is_roots() {
+        return None;
+    }
+    let link = readlinkat(monitor.dir(), "cwd", Vec::new()).ok()?;
+    let (namespace, id) = parse(link.to_bytes())?;
+    let path = PathBuf::from(link.to_str().ok()?);
+    let directory = open(root, &path)?;
+    Some(Bundle { directory, namespace: namespace.to_vec(), id: id.to_vec(), path: path.clone() })
+}
+
+/// A bundle's directory, if it is root's. The kernel's own name of it leads through no link.
+pub fn open(root: &SysRoot, path: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let directory =
+        openat2(rustix::fs::CWD, root.path(path), flags, Mode::empty(), resolve).ok()?;
+    let owner = rustix::fs::fstat(&directory).ok()?.st_uid;
+    // The files of a fixture belong to whoever keeps it.
+    (owner == 0 || !root.is_real()).then_some(directory)
+}
+
+/// The namespace and the id that a directory is named by.
+pub fn parse(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut from_the_end = path.rsplit(|byte| *byte == b'/');
+    let (id, namespace, task) = (from_the_end.next()?, from_the_end.next()?, from_the_end.next()?);
+    let named = !id.is_empty() && !namespace.is_empty();
+    (named && task.starts_with(b"io.containerd.runtime.")).then_some((namespace, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shims_directory_tells_namespace_and_id() {
+        let path = b"/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/abc";
+        assert_eq!(parse(path), Some((&b"moby"[..], &b"abc"[..])));
+        assert_eq!(parse(b"/"), None);
+        assert_eq!(parse(b"/home/moby/abc"), None);
+        assert_eq!(parse(b"io.containerd.runtime.v2.task/moby/"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}
