@@ -141,12 +141,19 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__ps)
-            opts="-u -o -q -h -V --units --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            opts="-u -a -o -q -h -V --units --all --usage --interval --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --interval)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -240,7 +247,7 @@ _nsx() {
         command="${words[1]}"
     fi
     case "$command" in
-        ps) long=" --output --columns --color " short="o" positional=target ;;
+        ps) long=" --interval --output --columns --color " short="o" positional=target ;;
         inspect) long=" --only --skip --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --wd " short="tw" positional=program ;;
         spawn) long=" --hostname --memory " short="" positional=program ;;

@@ -30,6 +30,7 @@ complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every containe
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l interval -d 'How long --usage watches the CPU: 2s, 500ms' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'
@@ -41,6 +42,8 @@ complete -c nsx -n "__fish_nsx_using_subcommand ps" -l color -d 'Colour: auto (i
 always\t''
 never\t''"
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s u -l units -d 'Services of systemd with namespaces of their own, too'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s a -l all -d 'Those without a process, too: created, stopped, stale'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l usage -d 'Memory, CPU and processes in use, beside their limits'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l no-headings -d 'No line of headings'

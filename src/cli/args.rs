@@ -9,6 +9,7 @@ use crate::render::table::Layout;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -150,6 +151,21 @@ fn summary(gaps: &[Gap]) -> Option<String> {
     Some(format!("{} of {} could not be read ({reason}){more}{advice}", first.what, first.object))
 }
 
+/// `2`, `0.5`, `500ms`, `2s`: at most an hour.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let (number, per_second) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1000.0),
+        (None, Some(number)) => (number, 1.0),
+        (None, None) => (text, 1.0),
+    };
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = number.parse::<f64>().ok().filter(|_| digits).map(|number| number / per_second);
+    match seconds {
+        Some(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("it is a time such as 2s or 500ms, at most 3600s".to_owned()),
+    }
+}
+
 /// Parses with clap. Help and version are results; anything else is a usage failure.
 pub fn parse<T: clap::Parser>(
     context: &Context,
@@ -178,6 +194,16 @@ pub fn parse<T: clap::Parser>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_in_seconds_or_milliseconds() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
+        for wrong in ["", "-1", "inf", "NaN", "2m", "3601", "1e3", "."] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_summary_is_one_line_and_advises() {

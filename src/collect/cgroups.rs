@@ -55,6 +55,21 @@ pub fn is_frozen(root: &SysRoot, hierarchies: &Hierarchies, cgroup_lines: &[u8])
     on_v2.or(on_v1)
 }
 
+/// The CPU time used so far: one file. For samples some time apart.
+pub fn cpu_usage_usec(
+    root: &SysRoot,
+    hierarchies: &Hierarchies,
+    cgroup_lines: &[u8],
+) -> Option<u64> {
+    let paths = CgroupPaths::parse(cgroup_lines);
+    let accounting = hierarchies.locate(&paths, b"cpuacct").filter(|place| !place.is_v2);
+    if let Some(place) = accounting {
+        return v1::usage_usec_of(&read_one(root, &place, "cpuacct.usage").ok()?);
+    }
+    let place = hierarchies.locate_unified(&paths)?;
+    v2::usage_usec_of(&read_one(root, &place, "cpu.stat").ok()?)
+}
+
 /// One pass over the groups of one process. A directory is opened once, whatever is read there.
 struct Survey<'a> {
     root: &'a SysRoot,

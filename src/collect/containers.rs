@@ -1,12 +1,13 @@
 //! Groups of isolated processes → containers: who they are, by what vouches for it.
 
 use super::groups::{self, Group};
+use super::records;
 use super::runtime::Sources;
 use super::runtime::monitor::Monitor;
 use super::runtime::recognise::{PodGroup, Recognised};
 use super::runtime::record::{Case, First, Record};
 use super::scan::{self, Scan};
-use crate::model::container::{Container, Init, State};
+use crate::model::container::{Container, Init};
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::Gap;
 use crate::model::namespace::Kind;
@@ -40,15 +41,37 @@ impl Containers {
 
 /// Who they are, not how they are: see [`super::details`].
 pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
+    collect(root, Extent::Isolated)
+}
+
+/// Those too that have a record and no isolated process: not started, ended, stale, or running in
+/// the host's own namespaces.
+pub fn collect_recorded_containers(root: &SysRoot) -> Result<Containers> {
+    collect(root, Extent::Recorded)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Isolated,
+    Recorded,
+}
+
+fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let scan = scan::scan(root)?;
     let groups = groups::group(&scan);
     let mut namer = Namer::new(root, &scan);
-    let list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
+    let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
+    let mut within: Vec<Option<usize>> = groups.iter().map(|group| group.within).collect();
+    if extent == Extent::Recorded {
+        let all: Vec<Record> =
+            namer.sources.0.iter_mut().flat_map(|source| source.all(root)).collect();
+        let more = records::without_a_group(root, &scan.host, &list, all);
+        within.resize(list.len() + more.len(), None);
+        list.extend(more);
+    }
     let mut gaps = namer.gaps;
-    let within: Vec<Option<usize>> = groups.iter().map(|group| group.within).collect();
-    let list = super::order::order(list, &within);
     gaps.extend(scan.gaps);
-    Ok(Containers { list, gaps })
+    Ok(Containers { list: super::order::order(list, &within), gaps })
 }
 
 /// Turns groups into containers with the help of what engines left on disk.
@@ -69,11 +92,7 @@ impl<'a> Namer<'a> {
     fn container(&mut self, group: &Group<'_>) -> Container {
         let init = group.init;
         let mut container = Container {
-            init: Some(Init {
-                pid: init.pid,
-                start_ticks: init.start_ticks,
-                comm: init.comm.clone(),
-            }),
+            init: Some(Init::from(init)),
             processes: group.processes.clone(),
             namespaces: init.namespaces,
             own: self.scan.host.differing(&init.namespaces),
@@ -208,7 +227,7 @@ impl Scan {
     }
 }
 
-fn take(container: &mut Container, record: Record) {
+pub(super) fn take(container: &mut Container, record: Record) {
     let source = match record.first {
         First::At { .. } => Source::State,
         _ => Source::Monitor,
@@ -227,14 +246,6 @@ fn take(container: &mut Container, record: Record) {
         }
         container.pod = Some(pod);
     }
-}
-
-/// A container that has a record and no process.
-pub fn without_processes(record: Record, state: State) -> Container {
-    let mut container = Container::default();
-    take(&mut container, record);
-    container.state = state;
-    container
 }
 
 fn pod_of_group(group: &PodGroup) -> Pod {

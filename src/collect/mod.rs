@@ -11,6 +11,8 @@ pub mod inspect;
 pub mod memory_site;
 pub mod order;
 pub mod processes;
+pub mod records;
 pub mod runtime;
 pub mod scan;
 pub mod target;
+pub mod usage;

@@ -3,9 +3,10 @@
 use super::evidence::Evidence;
 use super::namespace::{Kinds, NsSet};
 use super::pod::Pod;
-use super::process::Pid;
+use super::process::{Pid, Process};
 use super::runtime::Runtime;
 use super::text::Text;
+use super::usage::Usage;
 use std::net::IpAddr;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -44,6 +45,12 @@ pub struct Init {
     /// When it started, in clock ticks since boot; with `pid` an identity.
     pub start_ticks: u64,
     pub comm: Text,
+}
+
+impl From<&Process> for Init {
+    fn from(process: &Process) -> Self {
+        Self { pid: process.pid, start_ticks: process.start_ticks, comm: process.comm.clone() }
+    }
 }
 
 /// A key and a value that somebody gave a container.
@@ -86,6 +93,8 @@ pub struct Container {
     /// How many containers it runs in.
     pub depth: usize,
     pub evidence: Vec<Evidence>,
+    /// Only where it was asked for.
+    pub usage: Option<Usage>,
 }
 
 impl Container {

@@ -15,4 +15,5 @@ pub mod pod;
 pub mod process;
 pub mod runtime;
 pub mod text;
+pub mod usage;
 pub mod uts;

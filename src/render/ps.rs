@@ -2,6 +2,7 @@
 
 use super::column::{Column, Style, or_dash};
 use super::human;
+use crate::model::cgroup::{Limit, Memory};
 use crate::model::container::{Container, Label, State};
 use crate::model::evidence::Evidence;
 use crate::model::namespace::Kind;
@@ -9,6 +10,7 @@ use crate::model::pod::{Pod, Qos};
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
+use crate::model::usage::Usage;
 use std::net::IpAddr;
 
 type Row = Column<Container>;
@@ -37,7 +39,7 @@ const fn right(
     Column { key, heading, right: true, cuttable: false, cell }
 }
 
-pub const COLUMNS: [Row; 20] = [
+pub const COLUMNS: [Row; 23] = [
     left("runtime", "RUNTIME", |c, _| c.runtime.to_string()),
     cuttable("name", "NAME", name_cell),
     left("id", "ID", |c, style| or_dash(if style.whole { c.id.clone() } else { c.short_id() })),
@@ -56,6 +58,15 @@ pub const COLUMNS: [Row; 20] = [
     cuttable("own", "OWN", |c, _| c.own.to_string().replace(' ', ",")),
     cuttable("comm", "COMM", |c, _| or_dash(c.init.as_ref().map(|init| &init.comm))),
     cuttable("cgroup", "CGROUP", |c, _| c.cgroup.to_string()),
+    right("mem", "MEM", |c, style| {
+        let memory = c.usage.as_ref().and_then(|usage| usage.memory.as_ref());
+        or_dash(memory.map(|memory| memory_cell(memory, style)))
+    }),
+    right("cpu", "CPU", |c, _| or_dash(c.usage.as_ref().and_then(cpu_cell))),
+    right("pids", "PIDS", |c, _| {
+        let pids = c.usage.as_ref().and_then(|usage| usage.pids.as_ref());
+        or_dash(pids.map(|pids| of_limit(pids.current.to_string(), &pids.limit, |n| n.to_string())))
+    }),
     cuttable("pod", "POD", |c, _| or_dash(c.pod.as_ref().and_then(|pod| pod.name.as_ref()))),
     cuttable("namespace", "NAMESPACE", |c, _| {
         or_dash(c.pod.as_ref().and_then(|pod| pod.namespace.as_ref()))
@@ -70,10 +81,18 @@ pub const COLUMNS: [Row; 20] = [
     cuttable("evidence", "EVIDENCE", |c, _| listed(c.evidence.iter().map(ToString::to_string))),
 ];
 
-pub const DEFAULT: [&str; 9] =
-    ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age"];
-pub const WIDE: [&str; 11] =
-    ["runtime", "name", "id", "image", "state", "pid", "procs", "ip", "age", "own", "cgroup"];
+/// The columns that are shown unless others are asked for.
+pub fn default_columns(wide: bool, usage: bool) -> Vec<&'static str> {
+    let mut columns = vec!["runtime", "name", "id", "image", "state", "pid", "procs", "ip"];
+    if usage {
+        columns.extend(["mem", "cpu", "pids"]);
+    }
+    columns.push("age");
+    if wide {
+        columns.extend(["own", "cgroup"]);
+    }
+    columns
+}
 
 /// What is within another one stands below it, and whose it is behind it.
 fn name_cell(container: &Container, style: Style) -> String {
@@ -88,6 +107,31 @@ fn name_cell(container: &Container, style: Style) -> String {
     match container.owner_uid {
         None | Some(0) => format!("{indent}{below}{name}"),
         Some(uid) => format!("{indent}{below}{name} (uid {uid})"),
+    }
+}
+
+/// What would be left after reclaiming the file cache that nobody uses.
+fn memory_cell(memory: &Memory, style: Style) -> String {
+    let number = |bytes: u64| if style.bytes { bytes.to_string() } else { human::bytes(bytes) };
+    let used = memory.working_set_bytes.unwrap_or(memory.usage_bytes);
+    of_limit(number(used), &memory.limit, number)
+}
+
+/// Cores.
+fn cpu_cell(usage: &Usage) -> Option<String> {
+    let cores = |thousandths: u64| format!("{}.{:02}", thousandths / 1000, thousandths % 1000 / 10);
+    let used = usage.cpu_millicores?;
+    let limit = usage.cpu.as_ref().map(|cpu| &cpu.limit_millicores);
+    Some(match limit {
+        Some(limit) => of_limit(cores(used), limit, cores),
+        None => cores(used),
+    })
+}
+
+fn of_limit(used: String, limit: &Limit, number: impl Fn(u64) -> String) -> String {
+    match limit.value() {
+        Some(limit) => format!("{used}/{}", number(limit)),
+        None => used,
     }
 }
 
@@ -150,6 +194,8 @@ pub struct JsonRow<'a> {
     pub opaque: bool,
     /// The facts that led to saying what it is.
     pub evidence: &'a [Evidence],
+    /// Null unless it was asked for.
+    pub usage: Option<&'a Usage>,
 }
 
 fn as_map<S: serde::Serializer>(labels: &[Label], serializer: S) -> Result<S::Ok, S::Error> {
@@ -181,6 +227,7 @@ impl<'a> From<&'a Container> for JsonRow<'a> {
             depth: container.depth,
             opaque: container.runtime.is_opaque(),
             evidence: &container.evidence,
+            usage: container.usage.as_ref(),
         }
     }
 }

@@ -47,6 +47,6 @@ fn the_schema_refuses_what_is_not_the_output() {
     assert!(ps.is_valid(&value));
     value["data"][0]["pid"] = "1".into();
     assert!(!ps.is_valid(&value));
-    value["data"][0].as_object_mut().unwrap().remove("pid");
+    value["data"][0].as_object_mut().unwrap().remove("state");
     assert!(!ps.is_valid(&value));
 }

@@ -85,8 +85,12 @@ fn quota(files: &mut Reader<'_>, levels: usize) -> Option<Bound> {
 /// The cpuacct controller, which may be in another hierarchy than cpu.
 pub fn cpu_usage_usec(group: &Group, gaps: &mut Vec<Gap>) -> Option<u64> {
     let mut files = Reader::new(group, "cpu", gaps);
-    let nsec = files.value("cpuacct.usage", number)?;
-    Some(nsec / NSEC_PER_USEC)
+    files.value("cpuacct.usage", usage_usec_of)
+}
+
+/// What cpuacct.usage says.
+pub fn usage_usec_of(bytes: &[u8]) -> Option<u64> {
+    Some(number(bytes)? / NSEC_PER_USEC)
 }
 
 /// The freezer; `None` in the root group, which cannot be frozen.

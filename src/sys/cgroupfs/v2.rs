@@ -65,7 +65,7 @@ pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Option<Cpu> {
     let mut files = Reader::new(group, "cpu", gaps);
     let mut cpu = files.value("cpu.stat", |bytes| {
         Some(Cpu {
-            usage_usec: keyed_value(bytes, b"usage_usec"),
+            usage_usec: usage_usec_of(bytes),
             periods: keyed_value(bytes, b"nr_periods"),
             throttled_periods: keyed_value(bytes, b"nr_throttled"),
             throttled_usec: keyed_value(bytes, b"throttled_usec"),
@@ -75,6 +75,11 @@ pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Option<Cpu> {
     cpu.limit_millicores =
         files.tightest(|files, levels| files.value_above(levels, "cpu.max", cpu_max));
     Some(cpu)
+}
+
+/// What cpu.stat says.
+pub fn usage_usec_of(bytes: &[u8]) -> Option<u64> {
+    keyed_value(bytes, b"usage_usec")
 }
 
 /// The same files on v1 and v2. `None` in the root group.

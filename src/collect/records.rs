@@ -1,0 +1,119 @@
+//! Records of containers that no isolated process belongs to.
+
+use super::containers::take;
+use super::runtime::record::{First, Record};
+use super::scan;
+use crate::model::container::{Container, Init, State};
+use crate::model::namespace::NsSet;
+use crate::model::process::Process;
+use crate::model::text::Text;
+use crate::sys::cgroupfs::paths::CgroupPaths;
+use crate::sys::root::SysRoot;
+use std::collections::HashSet;
+
+/// Of `records` those that none of `seen` is the container of. The first record of an id counts:
+/// engines come before what they run containers with.
+pub fn without_a_group(
+    root: &SysRoot,
+    host: &NsSet,
+    seen: &[Container],
+    records: Vec<Record>,
+) -> Vec<Container> {
+    let mut known: HashSet<Text> =
+        seen.iter().filter_map(|container| container.id.clone()).collect();
+    known.extend(seen.iter().filter_map(|one| one.name.clone().filter(|_| one.id.is_none())));
+    let of_seen = |first: &First| match first {
+        First::At { pid, start_ticks } => {
+            seen.iter().filter_map(|one| one.init.as_ref()).any(|init| {
+                init.pid == *pid && start_ticks.is_none_or(|ticks| ticks == init.start_ticks)
+            })
+        }
+        _ => false,
+    };
+    let mut buffer = Vec::new();
+    let mut more = Vec::new();
+    for record in records {
+        let key = if record.id.is_empty() { record.name.clone() } else { Some(record.id.clone()) };
+        let Some(key) = key.filter(|key| !known.contains(key) && !of_seen(&record.first)) else {
+            continue;
+        };
+        known.insert(key);
+        let process = match record.first {
+            First::At { pid, start_ticks } => scan::read_process(root, pid, &mut buffer)
+                .filter(|process| is_of(process, &record.id, start_ticks)),
+            _ => None,
+        };
+        let mut container = Container {
+            state: match (&process, record.first) {
+                (Some(_), _) => State::Running,
+                (None, First::At { .. }) => State::Stale,
+                (None, _) => record.state,
+            },
+            ..Container::default()
+        };
+        take(&mut container, record);
+        if let Some(process) = process {
+            add_process(&mut container, &process, host);
+        }
+        more.push(container);
+    }
+    more
+}
+
+/// The very process, by its start or, where none is on record, by what its group is called.
+fn is_of(process: &Process, id: &Text, start_ticks: Option<u64>) -> bool {
+    !process.state.ended()
+        && match start_ticks {
+            Some(ticks) => process.start_ticks == ticks,
+            None => {
+                let (lines, id) = (process.cgroup.as_bytes(), id.as_bytes());
+                !id.is_empty() && lines.windows(id.len()).any(|window| window == id)
+            }
+        }
+}
+
+/// A container that shares every namespace that isolates with the host.
+fn add_process(container: &mut Container, process: &Process, host: &NsSet) {
+    container.init = Some(Init::from(process));
+    container.processes = vec![process.pid];
+    container.namespaces = process.namespaces;
+    container.own = host.differing(&process.namespaces);
+    container.cgroup = Text::new(CgroupPaths::parse(process.cgroup.as_bytes()).best());
+    container.cgroup_lines = process.cgroup.clone();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::process::Pid;
+    use crate::model::runtime::Runtime;
+
+    fn record(runtime: Runtime, id: &str, first: First) -> Record {
+        Record { runtime, id: id.into(), first, state: State::Stopped, ..Record::default() }
+    }
+
+    #[test]
+    fn each_container_is_there_once_and_a_record_of_a_dead_process_is_stale() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let seen = [Container { id: Some("live".into()), ..Container::default() }];
+        let gone = First::At { pid: Pid::new(4_000_000).unwrap(), start_ticks: Some(1) };
+        let records = vec![
+            record(Runtime::Podman, "live", First::NotRunning),
+            record(Runtime::Podman, "ended", First::NotRunning),
+            record(Runtime::Crun, "ended", gone),
+            record(Runtime::Runc, "dead", gone),
+        ];
+        let more = without_a_group(&root, &NsSet::default(), &seen, records);
+        let states: Vec<_> =
+            more.iter().map(|one| (one.runtime, one.id.clone().unwrap(), one.state)).collect();
+        assert_eq!(
+            states,
+            [
+                (Runtime::Podman, "ended".into(), State::Stopped),
+                (Runtime::Runc, "dead".into(), State::Stale)
+            ]
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! Memory, CPU and processes of each container, from the group that is the container's own.
+
+use super::cgroups::{collect_cgroup, cpu_usage_usec};
+use super::runtime::recognise;
+use crate::model::container::Container;
+use crate::model::gap::Gap;
+use crate::model::process::Pid;
+use crate::model::usage::Usage;
+use crate::sys::bounded;
+use crate::sys::cgroupfs::hierarchy::Hierarchies;
+use crate::sys::proc::cgroup;
+use crate::sys::root::SysRoot;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// Looks twice, `interval` apart, at what CPU time was used.
+pub fn add_usage(root: &SysRoot, containers: &mut [Container], interval: Duration) -> Vec<Gap> {
+    let hierarchies = match Hierarchies::read(root) {
+        Ok(hierarchies) => hierarchies,
+        Err(error) => return vec![error.gap("usage")],
+    };
+    let mut gaps = Vec::new();
+    let mut first = Vec::new();
+    for (place, container) in containers.iter_mut().enumerate() {
+        if container.init.is_none() {
+            continue;
+        }
+        let lines = own_lines(root, &hierarchies, container);
+        if lines.is_empty() {
+            continue;
+        }
+        let (cgroup, more) = collect_cgroup(root, &hierarchies, &lines);
+        gaps.extend(more);
+        container.usage = Some(Usage {
+            memory: cgroup.memory,
+            cpu: cgroup.cpu,
+            pids: cgroup.pids,
+            ..Usage::default()
+        });
+        if let Some(used) = cpu_usage_usec(root, &hierarchies, &lines) {
+            first.push((place, lines, used, Instant::now()));
+        }
+    }
+    if interval.is_zero() || first.is_empty() {
+        return gaps;
+    }
+    std::thread::sleep(interval);
+    for (place, lines, before, since) in first {
+        let Some(after) = cpu_usage_usec(root, &hierarchies, &lines) else { continue };
+        let watched = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
+        if let Some(usage) = containers.get_mut(place).and_then(|one| one.usage.as_mut()) {
+            usage.cpu_millicores =
+                Some(after.saturating_sub(before).saturating_mul(1000) / watched);
+            usage.interval_usec = Some(watched);
+        }
+    }
+    gaps
+}
+
+/// The lines of its first process, each cut to the container's own group: the process may be in
+/// one below it (crun's, a manager's), whose numbers are less than all. Controllers may have
+/// different paths. A group that it shares with others tells nothing of it: that line is left out.
+fn own_lines(root: &SysRoot, hierarchies: &Hierarchies, container: &Container) -> Vec<u8> {
+    let group = container.cgroup.as_bytes();
+    let id = container.id.as_ref().or(container.name.as_ref());
+    let mut lines = Vec::new();
+    for line in cgroup::parse(container.cgroup_lines.as_bytes()) {
+        let found = recognise::path(line.path).into_iter().find(|found| {
+            !found.is_host_service()
+                && (found.group == group || id.is_some_and(|id| id.as_bytes() == found.id))
+        });
+        let path = found.as_ref().map_or(line.path, |found| &found.group);
+        let own = [b"0:", line.controllers, b":", path, b"\n"].concat();
+        if found.is_some() || is_alone(root, hierarchies, &own, path, container) {
+            lines.extend_from_slice(&own);
+        }
+    }
+    lines
+}
+
+fn is_alone(
+    root: &SysRoot,
+    hierarchies: &Hierarchies,
+    line: &[u8],
+    path: &[u8],
+    container: &Container,
+) -> bool {
+    let members = || {
+        let directory = hierarchies.directory_of(line, path)?;
+        let directory = root.open_dir(&directory).ok()?;
+        bounded::read(directory.as_fd(), "cgroup.procs", bounded::LARGE).ok()
+    };
+    path != b"/"
+        && members().is_some_and(|members| {
+            members.split(|byte| *byte == b'\n').filter(|pid| !pid.is_empty()).all(|pid| {
+                Pid::parse(pid).is_some_and(|pid| container.processes.binary_search(&pid).is_ok())
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::proc::mountinfo;
+
+    #[test]
+    fn the_numbers_are_those_of_the_containers_own_group() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        for (group, members) in [("alone", "7\n"), ("shared", "7\n8\n")] {
+            let group = temp.path().join("cg").join(group);
+            std::fs::create_dir_all(&group).unwrap();
+            std::fs::write(group.join("cgroup.procs"), members).unwrap();
+        }
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let mounts = "30 1 0:26 / /cg rw - cgroup cgroup rw,memory,pids\n";
+        let hierarchies = Hierarchies::of(&mountinfo::parse(mounts.as_bytes()).0);
+        let id = "3c".repeat(32);
+        let scope = format!("/machine.slice/libpod-{id}.scope");
+        let container = Container {
+            id: Some(id.as_str().into()),
+            processes: vec![Pid::new(7).unwrap()],
+            cgroup: scope.as_str().into(),
+            cgroup_lines: format!("4:memory:/alone\n5:pids:/shared\n0::{scope}/container\n").into(),
+            ..Container::default()
+        };
+        let expected = format!("0:memory:/alone\n0::{scope}\n");
+        assert_eq!(own_lines(&root, &hierarchies, &container), expected.into_bytes());
+    }
+}

@@ -1,0 +1,15 @@
+//! What a container uses, for a list: the numbers of its own group.
+
+use super::cgroup::{Cpu, Memory, Pids};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Usage {
+    pub memory: Option<Memory>,
+    pub cpu: Option<Cpu>,
+    pub pids: Option<Pids>,
+    /// Thousandths of a core that were used over the interval; null without one.
+    pub cpu_millicores: Option<u64>,
+    /// How long that was watched.
+    pub interval_usec: Option<u64>,
+}
