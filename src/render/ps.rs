@@ -1,6 +1,6 @@
 //! Containers as rows.
 
-use super::column::{Column, Style, or_dash};
+use super::column::{CellKind, Column, Style, or_dash};
 use super::human;
 use crate::model::container::{Container, Runtime, State};
 use crate::model::namespace::Kind;
@@ -15,7 +15,7 @@ const fn left(
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column { key, heading, right: false, cuttable: false, cell }
+    Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
 }
 
 const fn cuttable(
@@ -23,15 +23,15 @@ const fn cuttable(
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column { key, heading, right: false, cuttable: true, cell }
+    Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
 }
 
-const fn right(
+const fn number(
     key: &'static str,
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column { key, heading, right: true, cuttable: false, cell }
+    Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
 }
 
 pub const COLUMNS: [Row; 12] = [
@@ -43,10 +43,10 @@ pub const COLUMNS: [Row; 12] = [
     left("id", "ID", |c, style| or_dash(if style.whole { c.id.clone() } else { c.short_id() })),
     cuttable("image", "IMAGE", |c, _| or_dash(c.image.as_ref())),
     left("state", "STATE", |c, _| c.state.name().to_owned()),
-    right("pid", "PID", |c, _| c.init.to_string()),
-    right("procs", "PROCS", |c, _| c.processes.len().to_string()),
+    number("pid", "PID", |c, _| c.init.to_string()),
+    number("procs", "PROCS", |c, _| c.processes.len().to_string()),
     cuttable("ip", "IP", |c, style| addresses(c, style.whole)),
-    right("age", "AGE", |c, style| {
+    number("age", "AGE", |c, style| {
         or_dash(c.age_seconds.map(
             |age| {
                 if style.bytes { age.to_string() } else { human::age(age) }
