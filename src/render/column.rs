@@ -9,12 +9,20 @@ pub struct Style {
     pub whole: bool,
 }
 
+/// What a column's cells are: how they stand in a table and how a filter compares them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellKind {
+    Text,
+    /// Stands to the right.
+    Number,
+}
+
 /// One column of rows of `T`.
 pub struct Column<T: ?Sized> {
     /// As `--columns` and TSV spell it.
     pub key: &'static str,
     pub heading: &'static str,
-    pub right: bool,
+    pub kind: CellKind,
     /// May lose its end when the terminal is too narrow.
     pub cuttable: bool,
     /// The value, escaped; `-` for none.
@@ -71,7 +79,8 @@ mod tests {
     const ALL: [Column<u8>; 3] = [column("a"), column("b"), column("c")];
 
     const fn column(key: &'static str) -> Column<u8> {
-        Column { key, heading: "", right: false, cuttable: false, cell: |_, _| String::new() }
+        let cell = |_: &u8, _| String::new();
+        Column { key, heading: "", kind: CellKind::Text, cuttable: false, cell }
     }
 
     fn keys(chosen: Option<&str>) -> Result<Vec<&'static str>, UnknownColumn> {

@@ -1,8 +1,8 @@
 //! Containers as rows.
 
-use super::column::{Column, Style, or_dash};
+use super::column::{CellKind, Column, Style, or_dash};
 use super::human;
-use crate::model::cgroup::{Limit, Memory};
+use crate::model::cgroup::Limit;
 use crate::model::container::{Container, Label, State};
 use crate::model::evidence::Evidence;
 use crate::model::namespace::Kind;
@@ -20,7 +20,7 @@ const fn left(
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column { key, heading, right: false, cuttable: false, cell }
+    Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
 }
 
 const fn cuttable(
@@ -28,15 +28,15 @@ const fn cuttable(
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column { key, heading, right: false, cuttable: true, cell }
+    Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
 }
 
-const fn right(
+const fn number(
     key: &'static str,
     heading: &'static str,
     cell: fn(&Container, Style) -> String,
 ) -> Row {
-    Column { key, heading, right: true, cuttable: false, cell }
+    Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
 }
 
 pub const COLUMNS: [Row; 23] = [
@@ -45,10 +45,10 @@ pub const COLUMNS: [Row; 23] = [
     left("id", "ID", |c, style| or_dash(if style.whole { c.id.clone() } else { c.short_id() })),
     cuttable("image", "IMAGE", |c, _| or_dash(c.image.as_ref())),
     left("state", "STATE", |c, _| c.state.name().to_owned()),
-    right("pid", "PID", |c, _| or_dash(c.init.as_ref().map(|init| init.pid))),
-    right("procs", "PROCS", |c, _| c.processes.len().to_string()),
+    number("pid", "PID", |c, _| or_dash(c.init.as_ref().map(|init| init.pid))),
+    number("procs", "PROCS", |c, _| c.processes.len().to_string()),
     cuttable("ip", "IP", |c, style| addresses(c, style.whole)),
-    right("age", "AGE", |c, style| {
+    number("age", "AGE", |c, style| {
         or_dash(c.age_seconds.map(
             |age| {
                 if style.bytes { age.to_string() } else { human::age(age) }
@@ -58,23 +58,17 @@ pub const COLUMNS: [Row; 23] = [
     cuttable("own", "OWN", |c, _| c.own.to_string().replace(' ', ",")),
     cuttable("comm", "COMM", |c, _| or_dash(c.init.as_ref().map(|init| &init.comm))),
     cuttable("cgroup", "CGROUP", |c, _| c.cgroup.to_string()),
-    right("mem", "MEM", |c, style| {
-        let memory = c.usage.as_ref().and_then(|usage| usage.memory.as_ref());
-        or_dash(memory.map(|memory| memory_cell(memory, style)))
-    }),
-    right("cpu", "CPU", |c, _| or_dash(c.usage.as_ref().and_then(cpu_cell))),
-    right("pids", "PIDS", |c, _| {
-        let pids = c.usage.as_ref().and_then(|usage| usage.pids.as_ref());
-        or_dash(pids.map(|pids| of_limit(pids.current.to_string(), &pids.limit, |n| n.to_string())))
-    }),
+    number("mem", "MEM", |c, style| or_dash(c.usage.as_ref().and_then(|u| memory_cell(u, style)))),
+    number("cpu", "CPU", |c, style| or_dash(c.usage.as_ref().and_then(|u| cpu_cell(u, style)))),
+    number("pids", "PIDS", |c, style| or_dash(c.usage.as_ref().and_then(|u| pids_cell(u, style)))),
     cuttable("pod", "POD", |c, _| or_dash(c.pod.as_ref().and_then(|pod| pod.name.as_ref()))),
     cuttable("namespace", "NAMESPACE", |c, _| {
         or_dash(c.pod.as_ref().and_then(|pod| pod.namespace.as_ref()))
     }),
     left("qos", "QOS", |c, _| or_dash(c.pod.as_ref().and_then(|pod| pod.qos).map(Qos::name))),
     cuttable("within", "WITHIN", |c, _| or_dash(c.within.as_ref())),
-    right("owner", "OWNER", |c, _| or_dash(c.owner_uid)),
-    right("created", "CREATED", |c, _| or_dash(c.created_unix_seconds)),
+    number("owner", "OWNER", |c, _| or_dash(c.owner_uid)),
+    number("created", "CREATED", |c, _| or_dash(c.created_unix_seconds)),
     cuttable("labels", "LABELS", |c, _| {
         listed(c.labels.iter().map(|(key, value)| format!("{key}={value}")))
     }),
@@ -111,27 +105,30 @@ fn name_cell(container: &Container, style: Style) -> String {
 }
 
 /// What would be left after reclaiming the file cache that nobody uses.
-fn memory_cell(memory: &Memory, style: Style) -> String {
-    let number = |bytes: u64| if style.bytes { bytes.to_string() } else { human::bytes(bytes) };
+fn memory_cell(usage: &Usage, style: Style) -> Option<String> {
+    let memory = usage.memory.as_ref()?;
     let used = memory.working_set_bytes.unwrap_or(memory.usage_bytes);
-    of_limit(number(used), &memory.limit, number)
+    let number = |bytes: u64| if style.bytes { bytes.to_string() } else { human::bytes(bytes) };
+    Some(of_limit(used, &memory.limit, style, number))
 }
 
 /// Cores.
-fn cpu_cell(usage: &Usage) -> Option<String> {
+fn cpu_cell(usage: &Usage, style: Style) -> Option<String> {
+    let limit = usage.cpu.as_ref().map(|cpu| cpu.limit_millicores.clone()).unwrap_or_default();
     let cores = |thousandths: u64| format!("{}.{:02}", thousandths / 1000, thousandths % 1000 / 10);
-    let used = usage.cpu_millicores?;
-    let limit = usage.cpu.as_ref().map(|cpu| &cpu.limit_millicores);
-    Some(match limit {
-        Some(limit) => of_limit(cores(used), limit, cores),
-        None => cores(used),
-    })
+    Some(of_limit(usage.cpu_millicores?, &limit, style, cores))
 }
 
-fn of_limit(used: String, limit: &Limit, number: impl Fn(u64) -> String) -> String {
-    match limit.value() {
-        Some(limit) => format!("{used}/{}", number(limit)),
-        None => used,
+fn pids_cell(usage: &Usage, style: Style) -> Option<String> {
+    let pids = usage.pids.as_ref()?;
+    Some(of_limit(pids.current, &pids.limit, style, |number| number.to_string()))
+}
+
+/// For people the limit stands beside it; for scripts it is a number.
+fn of_limit(used: u64, limit: &Limit, style: Style, number: impl Fn(u64) -> String) -> String {
+    match limit.value().filter(|_| !style.whole) {
+        Some(limit) => format!("{}/{}", number(used), number(limit)),
+        None => number(used),
     }
 }
 

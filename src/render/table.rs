@@ -1,6 +1,6 @@
 //! Rows as a borderless table or as tab-separated values.
 
-use super::column::{Column, Style};
+use super::column::{CellKind, Column, Style};
 use super::emphasis::heading;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use unicode_width::UnicodeWidthStr;
@@ -32,7 +32,7 @@ pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         let cuttable: Vec<bool> = columns.iter().map(|column| column.cuttable).collect();
         cut_to(&mut cells, &cuttable, width);
     }
-    let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
+    let right: Vec<bool> = columns.iter().map(|column| column.kind == CellKind::Number).collect();
     let text = cut_lines(&align(cells, &right), layout.width);
     match text.split_once('\n').filter(|_| layout.headings) {
         Some((headings, rows)) => heading(headings, layout.emphasis) + "\n" + rows,
@@ -150,14 +150,14 @@ mod tests {
         Column {
             key: "name",
             heading: "NAME",
-            right: false,
+            kind: CellKind::Text,
             cuttable: true,
             cell: |row, _| row.0.to_owned(),
         },
         Column {
             key: "procs",
             heading: "PROCS",
-            right: true,
+            kind: CellKind::Number,
             cuttable: false,
             cell: |row, _| row.1.to_string(),
         },
