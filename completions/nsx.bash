@@ -141,7 +141,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__ps)
-            opts="-u -a -o -q -h -V --units --all --usage --interval --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            opts="-u -a -o -q -h -V --units --all --usage --interval --orphans --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

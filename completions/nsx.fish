@@ -44,6 +44,7 @@ never\t''"
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s u -l units -d 'Services of systemd with namespaces of their own, too'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s a -l all -d 'Those without a process, too: created, stopped, stale'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l usage -d 'Memory, CPU and processes in use, beside their limits'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l orphans -d 'Leftovers instead: pinned namespaces, stale state, lost shims'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l no-headings -d 'No line of headings'

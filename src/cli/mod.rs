@@ -6,6 +6,7 @@ pub mod context;
 pub mod entry;
 pub mod environment;
 pub mod error;
+pub mod list;
 pub mod options;
 pub mod output;
 
@@ -24,5 +25,7 @@ pub fn definition() -> clap::Command {
 /// The JSON Schema of each command's output.
 #[cfg(feature = "schema")]
 pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
-    vec![("nsx.ps.1", cmd::ps::schema()), ("nsx.inspect.1", cmd::inspect::schema())]
+    let mut schemas = vec![("nsx.inspect.1", cmd::inspect::schema())];
+    schemas.extend(cmd::ps::schemas());
+    schemas
 }

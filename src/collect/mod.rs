@@ -10,6 +10,7 @@ pub mod host;
 pub mod inspect;
 pub mod memory_site;
 pub mod order;
+pub mod orphans;
 pub mod processes;
 pub mod records;
 pub mod runtime;

@@ -10,6 +10,7 @@ pub mod inspection;
 pub mod mount;
 pub mod namespace;
 pub mod network;
+pub mod orphan;
 pub mod plan;
 pub mod pod;
 pub mod process;

@@ -9,6 +9,7 @@ pub mod human;
 pub mod inspect;
 pub mod inspect_json;
 pub mod json;
+pub mod orphans;
 pub mod plan;
 pub mod ps;
 pub mod table;

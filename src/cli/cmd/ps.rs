@@ -3,16 +3,18 @@
 use crate::cli::args::{self, Format, Output};
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
-use crate::cli::error::{Failure, Kind};
+use crate::cli::error::Failure;
+use crate::cli::list::List;
 use crate::collect::containers::{collect_containers, collect_recorded_containers};
-use crate::collect::{details::add_details, host::collect_host, target, usage::add_usage};
-use crate::model::container::Container;
+use crate::collect::{details::add_details, target, usage::add_usage};
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
-use crate::render::{column, json, ps, table};
+use crate::render::ps;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
+
+mod orphans;
 
 pub const COMMAND: Command = Command { name: "ps", run };
 
@@ -35,6 +37,9 @@ struct Args {
     /// How long --usage watches the CPU: 2s, 500ms.
     #[arg(long, value_name = "TIME", value_parser = args::duration, requires = "usage")]
     interval: Option<Duration>,
+    /// Leftovers instead: pinned namespaces, stale state, lost shims.
+    #[arg(long, conflicts_with_all = ["targets", "units", "all", "usage"])]
+    orphans: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -47,8 +52,13 @@ pub fn definition() -> clap::Command {
 }
 
 #[cfg(feature = "schema")]
-pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(json::Envelope<'_, Vec<ps::JsonRow<'_>>>)
+pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
+    use crate::model::orphan::Orphan;
+    use crate::render::json::Envelope;
+    [
+        ("nsx.ps.1", schemars::schema_for!(Envelope<'_, Vec<ps::JsonRow<'_>>>)),
+        ("nsx.orphans.1", schemars::schema_for!(Envelope<'_, Vec<Orphan>>)),
+    ]
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
@@ -56,6 +66,9 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
+    if args.orphans {
+        return orphans::run(context, &args.output);
+    }
     let root = args.output.root()?;
     let mut containers =
         if args.all { collect_recorded_containers(&root)? } else { collect_containers(&root)? };
@@ -83,36 +96,14 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));
     }
-    let text = print(context, &args, &root, &containers.list, &containers.gaps)?;
+    let list = List {
+        rows: &containers.list,
+        columns: &ps::COLUMNS,
+        default: &ps::default_columns(args.output.format() == Format::Wide, args.usage),
+        schema: "nsx.ps/1",
+        name: ps::name,
+        gaps: &containers.gaps,
+    };
+    let text = list.print(context, &args.output, &root, ps::JsonRow::from)?;
     args.output.finish(context, &text, &containers.gaps)
-}
-
-fn print(
-    context: &Context,
-    args: &Args,
-    root: &crate::sys::root::SysRoot,
-    list: &[Container],
-    gaps: &[crate::model::gap::Gap],
-) -> Result<String, Failure> {
-    let output = &args.output;
-    let layout = output.layout(context);
-    let internal = |error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}"));
-    let rows = || list.iter().map(ps::JsonRow::from);
-    let default = ps::default_columns(output.format() == Format::Wide, args.usage);
-    let columns = column::choose(&ps::COLUMNS, &default, output.columns.as_deref())
-        .map_err(Failure::usage)?;
-    Ok(match output.format() {
-        Format::Table | Format::Wide => table::table(list, &columns, layout),
-        Format::Tsv => table::tsv(list, &columns, layout.headings, layout.style),
-        Format::Name => list.iter().map(|container| ps::name(container) + "\n").collect(),
-        Format::Jsonl => {
-            rows().map(|row| json::line(&row)).collect::<Result<_, _>>().map_err(internal)?
-        }
-        Format::Json => {
-            let host = &collect_host(root);
-            let data: Vec<_> = rows().collect();
-            json::line(&json::Envelope { schema: "nsx.ps/1", host, data, gaps })
-                .map_err(internal)?
-        }
-    })
 }

@@ -1,0 +1,24 @@
+//! `nsx ps --orphans`: what containers left behind.
+
+use crate::cli::args::Output;
+use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::list::List;
+use crate::collect::orphans::collect_orphans;
+use crate::model::orphan::Orphan;
+use crate::render::orphans;
+
+pub(super) fn run(context: &Context, output: &Output) -> Result<u8, Failure> {
+    let root = output.root()?;
+    let (rows, gaps) = collect_orphans(&root)?;
+    let list = List {
+        rows: &rows,
+        columns: &orphans::COLUMNS,
+        default: &orphans::DEFAULT,
+        schema: "nsx.orphans/1",
+        name: |orphan| orphan.object.to_string(),
+        gaps: &gaps,
+    };
+    let text = list.print(context, output, &root, |orphan: &Orphan| orphan)?;
+    output.finish(context, &text, &gaps)
+}

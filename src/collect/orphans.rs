@@ -1,0 +1,147 @@
+//! Leftovers: what is pinned without a process, recorded without a container, looking after nothing
+//! or looked after by nobody.
+
+use super::containers::collect_recorded_containers;
+use crate::model::container::{Container, State};
+use crate::model::gap::Gap;
+use crate::model::orphan::{Orphan, OrphanKind};
+use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::Result;
+use crate::sys::proc::stat::{self, Stat};
+use crate::sys::root::{self, SysRoot};
+use std::collections::{HashMap, HashSet};
+
+/// The kernel keeps fifteen bytes of containerd-shim-runc-v2 and its like.
+const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
+
+pub fn collect_orphans(root: &SysRoot) -> Result<(Vec<Orphan>, Vec<Gap>)> {
+    let containers = collect_recorded_containers(root)?;
+    let processes = processes(root)?;
+    let mut orphans = Vec::new();
+    orphans.extend(containers.list.iter().filter(|one| one.state == State::Stale).map(stale));
+    orphans.extend(idle_shims(&processes));
+    orphans.extend(containers.list.iter().filter_map(|one| unattended(one, &processes)));
+    orphans.sort_by(|one, other| (one.kind, &one.object).cmp(&(other.kind, &other.object)));
+    Ok((orphans, containers.gaps))
+}
+
+fn name(container: &Container) -> Text {
+    let mut name = format!("{}:", container.runtime).into_bytes();
+    name.extend_from_slice(container.label().as_bytes());
+    name.into()
+}
+
+fn stale(container: &Container) -> Orphan {
+    let mut because = b"its process has ended; recorded in ".to_vec();
+    if let Some(evidence) = container.evidence.first() {
+        because.extend_from_slice(evidence.object.as_bytes());
+    }
+    Orphan { kind: OrphanKind::State, object: name(container), because: because.into() }
+}
+
+type Processes = HashMap<Pid, Stat>;
+
+fn processes(root: &SysRoot) -> Result<Processes> {
+    let mut buffer = Vec::new();
+    let mut processes = Processes::new();
+    for name in root::list(root.proc())? {
+        let Some(pid) = Pid::parse(name.as_bytes()) else { continue };
+        let read =
+            bounded::read_record(root.proc(), &format!("{pid}/stat"), bounded::SMALL, &mut buffer);
+        if let (Ok(_), Some(stat)) = (read, stat::parse(&buffer)) {
+            processes.insert(pid, stat);
+        }
+    }
+    Ok(processes)
+}
+
+fn is_shim(process: &Stat) -> bool {
+    SHIMS.iter().any(|name| process.comm == *name)
+}
+
+fn idle_shims(processes: &Processes) -> impl Iterator<Item = Orphan> {
+    let parents: HashSet<Pid> = processes
+        .values()
+        .filter(|process| !process.state.ended())
+        .filter_map(|process| process.parent)
+        .collect();
+    let idle = processes
+        .values()
+        .filter(|process| is_shim(process) && !process.state.ended())
+        .filter(move |process| !parents.contains(&process.pid));
+    idle.map(|process| Orphan {
+        kind: OrphanKind::Shim,
+        object: described(process),
+        because: "it has no child".into(),
+    })
+}
+
+fn described(process: &Stat) -> Text {
+    let mut text = format!("pid {} (", process.pid).into_bytes();
+    text.extend_from_slice(process.comm.as_bytes());
+    text.push(b')');
+    text.into()
+}
+
+/// A container of an engine runs under a shim, which collects its exit code and keeps its log.
+fn unattended(container: &Container, processes: &Processes) -> Option<Orphan> {
+    use Runtime::{Containerd, Crio, Docker, Podman};
+    let engines = matches!(container.runtime, Docker | Containerd | Crio | Podman);
+    let init = container.init.as_ref().filter(|_| engines && container.depth == 0)?;
+    let process = processes.get(&init.pid)?;
+    let parent = process.parent.and_then(|pid| processes.get(&pid));
+    if process.start_ticks != init.start_ticks || parent.is_some_and(is_shim) {
+        return None;
+    }
+    let because = match parent {
+        Some(parent) => {
+            [b"its shim has ended; it is a child of ", described(parent).as_bytes()].concat()
+        }
+        None => b"its shim has ended".to_vec(),
+    };
+    Some(Orphan { kind: OrphanKind::Container, object: name(container), because: because.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::container::Init;
+
+    fn processes_of(list: &[(u32, &str, u32)]) -> Processes {
+        let stat = |(pid, comm, parent): &(u32, &str, u32)| {
+            let rest = "0 0 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 99 0";
+            stat::parse(format!("{pid} ({comm}) S {parent} {rest}\n").as_bytes()).unwrap()
+        };
+        list.iter().map(stat).map(|stat| (stat.pid, stat)).collect()
+    }
+
+    #[test]
+    fn a_shim_without_a_child_and_a_child_without_a_shim() {
+        let processes = processes_of(&[
+            (1, "systemd", 0),
+            (10, "containerd-shim", 1),
+            (11, "containerd-shim", 1),
+            (12, "nginx", 11),
+            (13, "redis", 1),
+        ]);
+        let idle: Vec<_> = idle_shims(&processes).map(|orphan| orphan.object).collect();
+        assert_eq!(idle, [Text::from("pid 10 (containerd-shim)")]);
+        let container = |pid| Container {
+            runtime: Runtime::Docker,
+            name: Some("web".into()),
+            init: Some(Init {
+                pid: Pid::new(pid).unwrap(),
+                start_ticks: 99,
+                comm: Text::default(),
+            }),
+            ..Container::default()
+        };
+        assert_eq!(unattended(&container(12), &processes), None);
+        let orphan = unattended(&container(13), &processes).unwrap();
+        assert_eq!(orphan.object, "docker:web");
+        assert_eq!(orphan.because, "its shim has ended; it is a child of pid 1 (systemd)");
+    }
+}

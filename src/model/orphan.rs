@@ -1,0 +1,38 @@
+//! What containers left behind, and what nobody looks after any more.
+
+use super::text::Text;
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Orphan {
+    pub kind: OrphanKind,
+    /// `net:[4026532281]`, `docker:web`, `pid 4711 (conmon)`.
+    pub object: Text,
+    /// What keeps it, or what is missing.
+    pub because: Text,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OrphanKind {
+    /// A namespace that no process is in.
+    Namespace,
+    /// A record of a running container whose process has ended.
+    State,
+    /// A process that looks after a container, and has none.
+    Shim,
+    /// A container of an engine whose shim or monitor has ended.
+    Container,
+}
+
+impl OrphanKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::State => "state",
+            Self::Shim => "shim",
+            Self::Container => "container",
+        }
+    }
+}
