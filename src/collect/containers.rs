@@ -61,7 +61,14 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let groups = groups::group(&scan);
     let mut namer = Namer::new(root, &scan);
     let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
-    let mut within: Vec<Option<usize>> = groups.iter().map(|group| group.within).collect();
+    let mut within: Vec<Option<usize>> = groups
+        .iter()
+        .zip(&list)
+        .map(|(group, container)| {
+            let unknown = container.runtime == Runtime::Unknown;
+            group.within.or(group.visits.filter(|_| unknown))
+        })
+        .collect();
     if extent == Extent::Recorded {
         let all: Vec<Record> =
             namer.sources.0.iter_mut().flat_map(|source| source.all(root)).collect();

@@ -17,6 +17,9 @@ pub struct Group<'a> {
     pub processes: Vec<Pid>,
     /// The group that it runs in, by place.
     pub within: Option<usize>,
+    /// The container that it shares a namespace with, from outside as far as its cgroup tells: a
+    /// tool that somebody runs there, or something that has come from there.
+    pub visits: Option<usize>,
 }
 
 /// What makes processes one container: the group that bears the engine's id, or else the
@@ -46,6 +49,7 @@ struct Draft<'a> {
     recognised: Option<Recognised>,
     members: Vec<&'a Process>,
     within: Option<usize>,
+    visits: Option<usize>,
 }
 
 impl Draft<'_> {
@@ -120,7 +124,6 @@ impl<'a> Drafts<'a> {
         }
     }
 
-    /// An unnamed group that shares a namespace of a container has come from there or gone there.
     fn place_the_unnamed(&mut self, scan: &Scan) {
         let mut owners: HashMap<(Kind, u64), usize> = HashMap::new();
         for (place, draft) in self.list.iter().enumerate().filter(|(_, d)| d.is_container()) {
@@ -130,7 +133,7 @@ impl<'a> Drafts<'a> {
         }
         for draft in &mut self.list {
             if draft.recognised.is_none() && draft.within.is_none() {
-                draft.within = oldest(&draft.members).and_then(|init| {
+                draft.visits = oldest(&draft.members).and_then(|init| {
                     isolating(&init.namespaces, scan).find_map(|own| owners.get(&own).copied())
                 });
             }
@@ -141,7 +144,6 @@ impl<'a> Drafts<'a> {
         let mut all: Vec<Vec<&Process>> =
             self.list.iter().map(|draft| draft.members.clone()).collect();
         for draft in &self.list {
-            // What a group is in is in nothing unnamed: the chain ends.
             let mut above = draft.within;
             while let Some(outer) = above {
                 if let Some(members) = all.get_mut(outer) {
@@ -159,6 +161,7 @@ impl<'a> Drafts<'a> {
                 init: oldest(&draft.members).or_else(|| oldest(&all))?,
                 processes,
                 within: draft.within,
+                visits: draft.visits,
             })
         });
         groups.collect()
@@ -191,3 +194,6 @@ fn by_namespaces(process: &Process, scan: &Scan) -> Key {
 fn oldest<'a>(members: &[&'a Process]) -> Option<&'a Process> {
     members.iter().copied().min_by_key(|process| (process.start_ticks, process.pid))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Which processes belong together, on hosts made of a few numbers.
+
+use super::*;
+use crate::model::process::State;
+
+const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+/// Inodes of mnt, pid and net; the host's are 1, 2 and 3.
+fn namespaces([mnt, pid, net]: [u64; 3]) -> NsSet {
+    let mut set = NsSet::default();
+    set.set(Kind::Mnt, mnt);
+    set.set(Kind::Pid, pid);
+    set.set(Kind::Net, net);
+    set
+}
+
+fn process(pid: u32, start_ticks: u64, cgroup: &str, inodes: [u64; 3]) -> Process {
+    Process {
+        pid: Pid::new(pid).unwrap(),
+        parent: Pid::new(1),
+        state: State(b'S'),
+        kernel_thread: false,
+        comm: "x".into(),
+        start_ticks,
+        namespaces: namespaces(inodes),
+        cgroup: format!("0::{cgroup}\n").into(),
+    }
+}
+
+fn scan(mut isolated: Vec<Process>) -> Scan {
+    isolated.sort_by_key(|process| process.pid);
+    Scan { host: namespaces([1, 2, 3]), isolated, gaps: Vec::new() }
+}
+
+/// First process, all processes, first process of the group that it is in; by the first process.
+fn told(scan: &Scan) -> Vec<(u32, Vec<u32>, Option<u32>)> {
+    let groups = group(scan);
+    let first = |group: &Group<'_>| group.init.pid.number();
+    let mut told: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let members = group.processes.iter().map(|pid| pid.number()).collect();
+            (
+                first(group),
+                members,
+                group.within.or(group.visits).map(|outer| first(&groups[outer])),
+            )
+        })
+        .collect();
+    told.sort_unstable();
+    told
+}
+
+#[test]
+fn the_cgroup_makes_one_container_and_its_oldest_process_leads() {
+    let docker = format!("/docker/{A}");
+    let scan = scan(vec![
+        process(30, 5, &docker, [11, 12, 13]),
+        process(20, 9, &docker, [11, 12, 13]),
+        process(40, 7, "/x", [21, 2, 3]),
+    ]);
+    assert_eq!(told(&scan), [(30, vec![20, 30], None), (40, vec![40], None)]);
+}
+
+#[test]
+fn containers_in_a_container_are_within_it_and_counted_with_it() {
+    let outer = format!("/docker/{A}");
+    let scan = scan(vec![
+        process(10, 1, &format!("{outer}/init.scope"), [11, 12, 13]),
+        process(11, 2, &format!("{outer}/docker/{B}"), [21, 22, 23]),
+        process(12, 3, &format!("{outer}/docker/{B}"), [21, 22, 23]),
+        // A sandbox that something in the inner one made.
+        process(13, 4, &format!("{outer}/docker/{B}"), [31, 32, 23]),
+    ]);
+    assert_eq!(
+        told(&scan),
+        [
+            (10, vec![10, 11, 12, 13], None),
+            (11, vec![11, 12, 13], Some(10)),
+            (13, vec![13], Some(11))
+        ]
+    );
+}
+
+#[test]
+fn a_container_with_the_hosts_pids_is_one_with_what_it_starts() {
+    let docker = format!("/docker/{A}");
+    let scan = scan(vec![
+        process(10, 1, &docker, [11, 2, 13]),
+        process(11, 2, &docker, [11, 2, 13]),
+        process(12, 3, &docker, [11, 42, 13]),
+    ]);
+    assert_eq!(told(&scan), [(10, vec![10, 11, 12], None), (12, vec![12], Some(10))]);
+}
+
+#[test]
+fn a_visitor_is_told_from_what_it_visits() {
+    let scan = scan(vec![
+        process(10, 1, &format!("/docker/{A}"), [11, 12, 13]),
+        process(99, 9, "/user.slice/session-1.scope", [1, 2, 13]),
+    ]);
+    assert_eq!(told(&scan), [(10, vec![10], None), (99, vec![99], Some(10))]);
+}
+
+#[test]
+fn without_a_name_namespaces_make_the_group_and_a_shared_network_does_not() {
+    let scan = scan(vec![
+        process(10, 1, "/x", [11, 12, 13]),
+        process(11, 2, "/y", [11, 12, 13]),
+        process(12, 3, "/y", [21, 22, 13]),
+        process(13, 4, "/y", [1, 2, 43]),
+        process(14, 5, "/z", [1, 2, 43]),
+    ]);
+    assert_eq!(
+        told(&scan),
+        [(10, vec![10, 11], None), (12, vec![12], None), (13, vec![13, 14], None)]
+    );
+}
+
+#[test]
+fn a_group_without_a_process_of_its_own_begins_with_what_is_within() {
+    let scan = scan(vec![process(10, 1, &format!("/lxc.payload.c1/docker/{A}"), [11, 12, 13])]);
+    assert_eq!(told(&scan), [(10, vec![10], None), (10, vec![10], Some(10))]);
+}
