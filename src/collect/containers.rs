@@ -3,7 +3,6 @@
 use super::groups::{self, Group};
 use super::records;
 use super::runtime::Sources;
-use super::runtime::monitor::Monitor;
 use super::runtime::recognise::{PodGroup, Recognised};
 use super::runtime::record::{Case, First, Record};
 use super::scan::{self, Scan};
@@ -135,13 +134,7 @@ impl<'a> Namer<'a> {
     /// The first runtime whose record speaks of the group's own processes.
     fn ask(&mut self, group: &Group<'_>) -> Found {
         let parent = self.host_parent(group.init);
-        let monitor = parent.and_then(|pid| Monitor::of(self.root, pid));
-        let case = Case {
-            root: self.root,
-            init: group.init,
-            named: group.recognised.as_ref(),
-            monitor: monitor.as_ref(),
-        };
+        let case = Case::new(self.root, group.init, group.recognised.as_ref(), parent);
         let mut of_others = false;
         for source in &mut self.sources.0 {
             match source.find(&case) {

@@ -16,7 +16,7 @@ pub struct Containerd;
 impl Source for Containerd {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         let bundle = case
-            .monitor
+            .monitor()
             .and_then(|monitor| shim::bundle(case.root, monitor))
             .filter(|bundle| bundle.namespace != b"moby");
         Ok(bundle.map(|bundle| of_bundle(&bundle)))

@@ -37,7 +37,7 @@ impl Source for Docker {
         }
         // A group may be called anything: only docker's own shim may contradict it.
         let bundle = case
-            .monitor
+            .monitor()
             .and_then(|monitor| shim::bundle(case.root, monitor))
             .filter(|bundle| bundle.namespace == b"moby");
         let Some(bundle) = bundle else { return Ok(None) };

@@ -11,7 +11,7 @@ pub struct Nsx;
 
 impl Source for Nsx {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
-        let supervisor = case.monitor.filter(|monitor| {
+        let supervisor = case.monitor().filter(|monitor| {
             case.named.is_none_or(Recognised::is_host_service)
                 && matches!(monitor.comm.as_slice(), b"nsx" | b"nsx-spawn")
         });

@@ -9,6 +9,7 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
+use std::cell::OnceCell;
 
 /// A record may hold many labels; no engine sets a bound.
 pub const CAP: usize = 4 << 20;
@@ -58,18 +59,34 @@ impl First {
 }
 
 /// A group of processes that wants a name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Case<'a> {
     pub root: &'a SysRoot,
     /// The oldest process of the group.
     pub init: &'a Process,
     /// What the group's own name claims.
     pub named: Option<&'a Recognised>,
-    /// The process of the host that the first one is a child of.
-    pub monitor: Option<&'a Monitor>,
+    parent: Option<Pid>,
+    monitor: OnceCell<Option<Monitor>>,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// `parent`: the process of the host that `init` is a child of.
+    pub fn new(
+        root: &'a SysRoot,
+        init: &'a Process,
+        named: Option<&'a Recognised>,
+        parent: Option<Pid>,
+    ) -> Self {
+        Self { root, init, named, parent, monitor: OnceCell::new() }
+    }
+
+    /// The process of the host that the first one is a child of; looked at when first asked for.
+    pub fn monitor(&self) -> Option<&Monitor> {
+        let look = || self.parent.and_then(|pid| Monitor::of(self.root, pid));
+        self.monitor.get_or_init(look).as_ref()
+    }
+
     /// The engine's id in the group's name, where that claims to be of one of these runtimes.
     pub fn id_of(&self, runtimes: &[Runtime]) -> Option<&[u8]> {
         let named = self.named.filter(|named| runtimes.contains(&named.runtime))?;
