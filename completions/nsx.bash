@@ -22,6 +22,9 @@ _nsx_options() {
             nsx,inspect)
                 cmd="nsx__subcmd__inspect"
                 ;;
+            nsx,ns)
+                cmd="nsx__subcmd__ns"
+                ;;
             nsx,ps)
                 cmd="nsx__subcmd__ps"
                 ;;
@@ -35,7 +38,7 @@ _nsx_options() {
 
     case "${cmd}" in
         nsx)
-            opts="-h -V --help --version ps inspect enter spawn"
+            opts="-h -V --help --version ps ns inspect enter spawn"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -99,6 +102,62 @@ _nsx_options() {
                     return 0
                     ;;
                 --skip)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nsx__subcmd__ns)
+            opts="-t -o -q -h -V --type --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --type)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -t)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -248,6 +307,7 @@ _nsx() {
     fi
     case "$command" in
         ps) long=" --interval --output --columns --color " short="o" positional=target ;;
+        ns) long=" --type --output --columns --color " short="to" positional=target ;;
         inspect) long=" --only --skip --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --wd " short="tw" positional=program ;;
         spawn) long=" --hostname --memory " short="" positional=program ;;
@@ -293,4 +353,4 @@ _nsx() {
     _nsx_options nsx "$cur" "$prev"
 }
 
-complete -F _nsx -o bashdefault -o default nsx nsx-ps nsx-inspect nsx-enter nsx-spawn
+complete -F _nsx -o bashdefault -o default nsx nsx-ps nsx-ns nsx-inspect nsx-enter nsx-spawn

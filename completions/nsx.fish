@@ -27,6 +27,7 @@ end
 complete -c nsx -n "__fish_nsx_needs_command" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_needs_command" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host, whatever made it, asking no daemon'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "ns" -d 'List the namespaces of this host and who is in them'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
@@ -52,6 +53,24 @@ complete -c nsx -n "__fish_nsx_using_subcommand ps" -l bytes -d 'Plain numbers: 
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l strict -d 'Exit with 6 if anything could not be seen'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s V -l version -d 'Print version'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s t -l type -d 'Only this type: mnt, uts, ipc, net, pid, cgroup, user or time; may be repeated' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
+wide\t'The same with more columns'
+json\t'One JSON document'
+jsonl\t'One JSON object a line, without the envelope'
+tsv\t'Tab-separated values headed by column keys'
+name\t'One name, id or PID a line'"
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l json -d 'JSON: the same as -o json'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s q -l quiet -d 'One name a line: the same as -o name'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l no-headings -d 'No line of headings'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l bytes -d 'Plain numbers: bytes and seconds'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l strict -d 'Exit with 6 if anything could not be seen'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s h -l help -d 'Print help'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l only -d 'Only these sections, in full: namespaces, uts, net, mounts, cgroup, processes' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l skip -d 'All sections but these' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
@@ -120,6 +139,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t 
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --hostname --memory)"
 
 complete -c nsx-ps -w 'nsx ps'
+complete -c nsx-ns -w 'nsx ns'
 complete -c nsx-inspect -w 'nsx inspect'
 complete -c nsx-enter -w 'nsx enter'
 complete -c nsx-spawn -w 'nsx spawn'

@@ -17,6 +17,7 @@ pub fn definition() -> clap::Command {
         .about(env!("CARGO_PKG_DESCRIPTION"))
         .subcommand_required(true)
         .subcommand(cmd::ps::definition())
+        .subcommand(cmd::ns::definition())
         .subcommand(cmd::inspect::definition())
         .subcommand(cmd::enter::definition())
         .subcommand(cmd::spawn::definition())
@@ -25,7 +26,8 @@ pub fn definition() -> clap::Command {
 /// The JSON Schema of each command's output.
 #[cfg(feature = "schema")]
 pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
-    let mut schemas = vec![("nsx.inspect.1", cmd::inspect::schema())];
+    let mut schemas =
+        vec![("nsx.inspect.1", cmd::inspect::schema()), ("nsx.ns.1", cmd::ns::schema())];
     schemas.extend(cmd::ps::schemas());
     schemas
 }

@@ -9,6 +9,7 @@ pub mod groups;
 pub mod host;
 pub mod inspect;
 pub mod memory_site;
+pub mod namespaces;
 pub mod order;
 pub mod orphans;
 pub mod processes;

@@ -31,9 +31,7 @@ impl Scan {
 
 pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
-    let mut pids: Vec<Pid> =
-        root::list(root.proc())?.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
-    pids.sort_unstable();
+    let pids = list_pids(root)?;
     let mut isolated = Vec::new();
     let mut hidden = 0_u32;
     let mut buffer = Vec::new();
@@ -46,6 +44,59 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
     }
     let gaps = hidden_gap(hidden).into_iter().collect();
     Ok(Scan { host, isolated, gaps })
+}
+
+/// Every process that /proc shows, ascending.
+pub fn list_pids(root: &SysRoot) -> Result<Vec<Pid>> {
+    let names = root::list(root.proc())?;
+    let mut pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
+    pids.sort_unstable();
+    Ok(pids)
+}
+
+/// The kernel's own threads: the children of kthreadd, which is pid 2 in the initial pid namespace
+/// and nowhere else. They stay in the namespaces they were made in, but for the mount namespace of
+/// the one that serves devtmpfs.
+#[derive(Debug, Default)]
+pub struct KernelThreads {
+    /// Ascending; empty where the kernel cannot list children (CONFIG_PROC_CHILDREN).
+    pids: Vec<Pid>,
+    mnt: Option<u64>,
+}
+
+impl KernelThreads {
+    pub fn list(root: &SysRoot) -> Self {
+        Pid::new(2).and_then(|kthreadd| Self::below(root, kthreadd)).unwrap_or_default()
+    }
+
+    fn below(root: &SysRoot, kthreadd: Pid) -> Option<Self> {
+        let dir = bounded::open_dir(root.proc(), &kthreadd.to_string()).ok()?;
+        let stat = bounded::read(dir.as_fd(), "stat", bounded::SMALL).ok()?;
+        if !proc::stat::parse(&stat)?.is_kernel_thread() {
+            return None;
+        }
+        let children = format!("task/{kthreadd}/children");
+        let children = bounded::read(dir.as_fd(), &children, bounded::LARGE).unwrap_or_default();
+        let words = children.split(u8::is_ascii_whitespace);
+        let mut pids: Vec<Pid> = words.filter_map(Pid::parse).collect();
+        let mnt = ns::identity(dir.as_fd(), Kind::Mnt).ok();
+        // Where kthreadd can be read, it is read like any other, for all of them.
+        pids.extend(mnt.is_none().then_some(kthreadd));
+        pids.sort_unstable();
+        Some(Self { pids, mnt })
+    }
+
+    /// Whether it is one of them, in the namespaces of kthreadd: one call, and none for any other
+    /// process.
+    pub fn shares_all(&self, root: &SysRoot, pid: Pid) -> bool {
+        if self.pids.binary_search(&pid).is_err() {
+            return false;
+        }
+        match ns::identity_of(root.proc(), pid, Kind::Mnt) {
+            Ok(mnt) => Some(mnt) == self.mnt,
+            Err(errno) => matches!(errno, Errno::EACCES | Errno::EPERM),
+        }
+    }
 }
 
 fn hidden_gap(hidden: u32) -> Option<Gap> {

@@ -9,6 +9,8 @@ pub mod human;
 pub mod inspect;
 pub mod inspect_json;
 pub mod json;
+pub mod ns;
+pub mod ns_json;
 pub mod orphans;
 pub mod plan;
 pub mod ps;

@@ -31,7 +31,7 @@ pub fn read_into(
 }
 
 /// Neither a FIFO nor a terminal makes this wait, or becomes ours.
-fn open_file(dir: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {
+pub fn open_file(dir: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     rustix::fs::openat(dir, name, flags, Mode::empty())
 }
@@ -44,11 +44,19 @@ pub fn read_record(
     cap: usize,
     buffer: &mut Vec<u8>,
 ) -> rustix::io::Result<bool> {
-    let file = open_file(dir, name)?;
+    read_open_record(open_file(dir, name)?.as_fd(), cap, buffer)
+}
+
+/// The same of an open file.
+pub fn read_open_record(
+    file: BorrowedFd<'_>,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
     buffer.clear();
     buffer.reserve(4096);
     let room = buffer.capacity();
-    match rustix::io::read(&file, rustix::buffer::spare_capacity(buffer)) {
+    match rustix::io::read(file, rustix::buffer::spare_capacity(buffer)) {
         Ok(count) if count < room => {
             buffer.truncate(cap);
             return Ok(count > cap);
@@ -56,7 +64,7 @@ pub fn read_record(
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(errno) => return Err(errno),
     }
-    read_rest_into(file.as_fd(), cap, buffer)
+    read_rest_into(file, cap, buffer)
 }
 
 /// Reads an open file to its end or to the cap. True if the cap cut it.

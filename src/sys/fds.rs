@@ -1,6 +1,8 @@
 //! Descriptors of this process as a whole.
 
 use super::error::{Context, Result};
+use super::raw;
+use std::os::fd::OwnedFd;
 
 /// Opens `/dev/null` in place of each standard descriptor that the caller closed, so that no file
 /// of ours ever becomes standard input, output or error.
@@ -13,5 +15,34 @@ pub fn fill_standard() -> Result<()> {
             return Ok(());
         }
         std::mem::forget(null);
+    }
+}
+
+/// Descriptors that are done with, closed many at a time: on a long walk a call less for each.
+#[derive(Debug)]
+pub struct Spent {
+    held: Vec<OwnedFd>,
+    most: usize,
+}
+
+impl Spent {
+    /// Holds no more than a quarter of what the process may have open, and never many.
+    pub fn new() -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let quarter = limit.map_or(256, |limit| usize::try_from(limit / 4).unwrap_or(256));
+        Self { held: Vec::new(), most: quarter.min(256) }
+    }
+
+    pub fn close(&mut self, fd: OwnedFd) {
+        self.held.push(fd);
+        if self.held.len() >= self.most {
+            raw::fds::close_together(&mut self.held);
+        }
+    }
+}
+
+impl Default for Spent {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -3,11 +3,13 @@
 pub mod bounded;
 pub mod caps;
 pub mod cgroupfs;
+pub mod crew;
 pub mod error;
 pub mod fds;
 pub mod idmap;
 pub mod netlink;
 pub mod ns;
+pub mod passwd;
 pub mod pidfd;
 pub mod proc;
 pub mod raw;

@@ -1,6 +1,7 @@
 //! Namespace identities and the join.
 
 use super::error::{Context, Result, SysError};
+use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::process::Pid;
 use nix::errno::Errno;
@@ -46,6 +47,39 @@ pub fn identity(process: BorrowedFd<'_>, kind: Kind) -> nix::Result<u64> {
     identity_at(process, link(kind))
 }
 
+/// `/proc/PID/ns`, whose parent is the process's directory: one walk serves all eight links.
+pub fn open_links(proc: BorrowedFd<'_>, pid: Pid) -> nix::Result<OwnedFd> {
+    open_links_at(proc, &format!("{pid}/ns"))
+}
+
+/// The same of a thread, from `/proc/PID/ns`.
+pub fn open_links_of_thread(links: BorrowedFd<'_>, thread: Pid) -> nix::Result<OwnedFd> {
+    open_links_at(links, &format!("../task/{thread}/ns"))
+}
+
+fn open_links_at(dir: BorrowedFd<'_>, path: &str) -> nix::Result<OwnedFd> {
+    let flags = rustix::fs::OFlags::PATH
+        | rustix::fs::OFlags::DIRECTORY
+        | rustix::fs::OFlags::CLOEXEC
+        | rustix::fs::OFlags::NOFOLLOW;
+    rustix::fs::openat(dir, path, flags, rustix::fs::Mode::empty())
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
+}
+
+/// As [`identity`], from `/proc/PID/ns`.
+pub fn identity_in(links: BorrowedFd<'_>, kind: Kind) -> nix::Result<u64> {
+    identity_at(links, kind.name())
+}
+
+/// The namespace that the next child will be in; of the kinds that have one.
+pub fn identity_for_children(links: BorrowedFd<'_>, kind: Kind) -> nix::Result<u64> {
+    match kind {
+        Kind::Pid => identity_at(links, "pid_for_children"),
+        Kind::Time => identity_at(links, "time_for_children"),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 /// The same by number below `/proc`, one call: for a first look that may mix processes.
 pub fn identity_of(proc: BorrowedFd<'_>, pid: Pid, kind: Kind) -> nix::Result<u64> {
     identity_at(proc, &format!("{pid}/{}", link(kind)))
@@ -63,6 +97,15 @@ fn parse_link(text: &[u8]) -> Option<u64> {
     let open = text.iter().position(|byte| *byte == b'[')?;
     let digits = text.get(open + 1..)?.strip_suffix(b"]")?;
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The same with the kind it begins with: a descriptor's link, or the root of a bind mount.
+pub fn parse_name(text: &[u8]) -> Option<NsKey> {
+    let colon = text.iter().position(|byte| *byte == b':')?;
+    let (name, rest) = text.split_at_checked(colon)?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name().as_bytes() == name)?;
+    let digits = rest.strip_prefix(b":[")?.strip_suffix(b"]")?;
+    Some(NsKey { kind, inode: std::str::from_utf8(digits).ok()?.parse().ok()? })
 }
 
 /// Each identity that can be read, and why the first of the others cannot.
@@ -114,6 +157,23 @@ mod tests {
         assert_eq!(parse_link(b"mnt:[]"), None);
         assert_eq!(parse_link(b"/tmp/[1"), None);
         assert_eq!(parse_link(b"mnt:[99999999999999999999999]"), None);
+    }
+
+    #[test]
+    fn a_name_is_a_kind_and_an_inode_and_nothing_else() {
+        let net = NsKey { kind: Kind::Net, inode: 4_026_531_833 };
+        assert_eq!(parse_name(b"net:[4026531833]"), Some(net));
+        for other in ["socket:[1]", "/net:[1]", "net:[1] (deleted)", "net:1", "net:[x]", "net", ""]
+        {
+            assert_eq!(parse_name(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse_name(&bytes);
+        }
     }
 
     #[test]

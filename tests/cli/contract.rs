@@ -1,7 +1,9 @@
 //! Every command in every form it prints.
+#![allow(clippy::disallowed_methods, reason = "asks who owns the fixture under test")]
 
 use super::{on, seen};
 use insta::assert_snapshot;
+use std::os::unix::fs::MetadataExt;
 
 #[test]
 fn ps_as_a_table() {
@@ -28,6 +30,32 @@ fn ps_of_targets() {
     assert_snapshot!("ps-ambiguous", seen(&on("mixed", &["ps", "web"])));
 }
 
+/// Whose processes they are is whose files the fixture is made of: left out, or made the same.
+const NOBODYS: &str = "ns,type,nprocs,pid,command";
+
+#[test]
+fn ns_as_a_table() {
+    assert_snapshot!("ns-table", seen(&on("mixed", &["ns", "--columns", NOBODYS])));
+    let columns = format!("{NOBODYS},netnsid,nsfs,host,path");
+    assert_snapshot!(
+        "ns-types",
+        seen(&on("mixed", &["ns", "-t", "net", "-t", "user", "--columns", &columns]))
+    );
+    let first = super::support::stdout(&on("mixed", &["ns"]));
+    let headings: Vec<&str> = first.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(headings, ["NS", "TYPE", "NPROCS", "PID", "USER", "COMMAND"]);
+}
+
+#[test]
+fn ns_for_scripts() {
+    let uid = std::fs::metadata(super::fixture("docker-v2")).unwrap().uid();
+    let same = |text: String| text.replace(&format!("\"uid\":{uid},"), "\"uid\":UID,");
+    assert_snapshot!("ns-json", same(seen(&on("docker-v2", &["ns", "--json"]))));
+    assert_snapshot!("ns-jsonl", same(seen(&on("docker-v2", &["ns", "-o", "jsonl", "-t", "pid"]))));
+    assert_snapshot!("ns-tsv", seen(&on("mixed", &["ns", "-o", "tsv", "--columns", NOBODYS])));
+    assert_snapshot!("ns-names", seen(&on("docker-v2", &["ns", "-q", "-t", "net"])));
+}
+
 #[test]
 fn inspect_on_a_screen() {
     assert_snapshot!("inspect-screen", seen(&on("docker-v2", &["inspect", "web"])));
@@ -50,7 +78,7 @@ fn inspect_for_scripts() {
 /// Entering and spawning need live processes; what can be seen without is the same for all.
 #[test]
 fn help_fits_a_screen_and_version_is_one_line() {
-    for command in ["ps", "inspect", "enter", "spawn"] {
+    for command in ["ps", "ns", "inspect", "enter", "spawn"] {
         let help = super::support::succeeds(&mut super::support::nsx([command, "--help"]));
         assert!(help.lines().count() <= 40, "{command}: {} lines", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: too wide");

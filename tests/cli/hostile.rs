@@ -3,11 +3,14 @@
 use super::{on, seen, support};
 use insta::assert_snapshot;
 
-const FORMS: [&[&str]; 7] = [
+const FORMS: [&[&str]; 10] = [
     &["ps"],
     &["ps", "-o", "wide"],
     &["ps", "-o", "tsv"],
     &["ps", "--json"],
+    &["ns"],
+    &["ns", "-o", "tsv"],
+    &["ns", "--json"],
     &["inspect", "3000"],
     &["inspect", "3000", "-o", "wide"],
     &["inspect", "3000", "--json"],

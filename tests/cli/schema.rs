@@ -18,10 +18,11 @@ fn assert_valid(schema: &jsonschema::Validator, text: &[u8], what: &str) {
 
 #[test]
 fn every_fixture_prints_what_the_schema_says() {
-    let (ps, inspect) = (schema("nsx.ps.1"), schema("nsx.inspect.1"));
+    let [ps, ns, inspect] = ["nsx.ps.1", "nsx.ns.1", "nsx.inspect.1"].map(schema);
     for fixture in ["docker-v2", "mixed", "hostile"] {
         let output = on(fixture, &["ps", "--json", "--units"]);
         assert_valid(&ps, &output.stdout, fixture);
+        assert_valid(&ns, &on(fixture, &["ns", "--json"]).stdout, fixture);
         let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         for row in listed["data"].as_array().unwrap() {
             let pid = row["pid"].to_string();
@@ -36,6 +37,8 @@ fn this_very_process_prints_what_the_schema_says() {
     let own = std::process::id().to_string();
     let output = support::output(&mut support::nsx(["inspect", &own, "--json"]));
     assert_valid(&schema("nsx.inspect.1"), &output.stdout, "own process");
+    let output = support::output(&mut support::nsx(["ns", "--json", "--columns", "+ppid"]));
+    assert_valid(&schema("nsx.ns.1"), &output.stdout, "own host");
 }
 
 /// A schema that takes anything would pass everything.

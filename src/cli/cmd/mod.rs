@@ -2,10 +2,12 @@
 
 pub mod enter;
 pub mod inspect;
+pub mod ns;
 pub mod ps;
 pub mod spawn;
 
 use super::entry::Command;
 
 /// Every command of the front, in the order help lists them.
-pub const ALL: [&Command; 4] = [&ps::COMMAND, &inspect::COMMAND, &enter::COMMAND, &spawn::COMMAND];
+pub const ALL: [&Command; 5] =
+    [&ps::COMMAND, &ns::COMMAND, &inspect::COMMAND, &enter::COMMAND, &spawn::COMMAND];

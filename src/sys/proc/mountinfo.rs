@@ -18,6 +18,17 @@ pub fn parse(bytes: &[u8]) -> (Vec<Mount>, usize) {
     (mounts, malformed)
 }
 
+/// The lines of one file system type; the others are not taken apart.
+pub fn parse_of_type<'a>(bytes: &'a [u8], fs_type: &'a str) -> impl Iterator<Item = Mount> + 'a {
+    // The kernel writes no blank inside a field, so that this stands in no name.
+    let word = format!(" - {fs_type} ").into_bytes();
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter(move |line| line.windows(word.len()).any(|window| window == word))
+        .filter_map(line_of)
+        .filter(move |mount| mount.fs_type == fs_type)
+}
+
 /// Fields are separated by single spaces and may be empty; the kernel writes space, tab, newline,
 /// backslash and `#` inside one as `\NNN`. Optional fields end with `-`.
 fn line_of(line: &[u8]) -> Option<Mount> {
@@ -132,10 +143,24 @@ mod tests {
         assert_eq!(mounts[0].propagation, "shared");
     }
 
+    #[test]
+    fn one_type_is_picked_out() {
+        let lines = b"1 2 0:1 / /a rw - tmpfs nsfs rw\n\
+            3 2 0:4 net:[4026532280] /run/netns/a\\040-\\040b rw shared:3 - nsfs nsfs rw\n\
+            4 2 0:1 / /nsfs rw - ext4 - nsfs rw\n";
+        let found: Vec<Mount> = parse_of_type(lines, "nsfs").collect();
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].root.as_bytes(), found[0].target.as_bytes()),
+            (&b"net:[4026532280]"[..], &b"/run/netns/a - b"[..])
+        );
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let _ = parse(&bytes);
+            let _ = parse_of_type(&bytes, "nsfs").count();
         }
 
         #[test]

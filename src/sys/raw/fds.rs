@@ -1,6 +1,7 @@
 //! close_range(2), which the C libraries wrap unevenly.
 
 use nix::errno::Errno;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 
 /// `CLOSE_RANGE_CLOEXEC`, Linux 5.11.
 const CLOEXEC: u32 = 4;
@@ -25,4 +26,58 @@ fn one_by_one() -> nix::Result<()> {
         let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
     Ok(())
+}
+
+/// Closes all of these: neighbours in one call.
+pub fn close_together(fds: &mut Vec<OwnedFd>) {
+    fds.sort_unstable_by_key(AsRawFd::as_raw_fd);
+    let mut run = Vec::new();
+    for fd in fds.drain(..) {
+        let follows = |before: &OwnedFd| before.as_raw_fd().checked_add(1) == Some(fd.as_raw_fd());
+        if !run.last().is_none_or(follows) {
+            close_run(&mut run);
+        }
+        run.push(fd);
+    }
+    close_run(&mut run);
+}
+
+/// Each follows the one before it.
+fn close_run(run: &mut Vec<OwnedFd>) {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
+    let (first, last) = (first.as_raw_fd(), last.as_raw_fd());
+    if first == last {
+        run.clear();
+        return;
+    }
+    // SAFETY: every descriptor from the first to the last is owned by `run`; they are let go of
+    // below if this closed them.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    if done == 0 {
+        run.drain(..).map(IntoRawFd::into_raw_fd).for_each(drop);
+    }
+    // On a kernel without the call, one by one.
+    run.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_closed_and_nothing_else() {
+        let open = || tempfile::tempfile().unwrap().into();
+        let mut fds: Vec<OwnedFd> = (0..40).map(|_| open()).collect();
+        let kept: Vec<OwnedFd> = [30, 11, 7].map(|at| fds.swap_remove(at)).into();
+        let numbers: Vec<i32> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        close_together(&mut fds);
+        assert!(fds.is_empty());
+        let is_open =
+            |number: i32| std::path::Path::new(&format!("/proc/self/fd/{number}")).exists();
+        // Another test may have opened some of the numbers again: not all of them at once.
+        assert!(!numbers.into_iter().all(is_open));
+        for fd in kept {
+            assert!(rustix::fs::fstat(&fd).is_ok());
+        }
+    }
 }

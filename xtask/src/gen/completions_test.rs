@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// What must be among the offers, and what must not.
 const CASES: [(&str, &[&str], &[&str]); 14] = [
-    ("nsx ", &["ps", "inspect", "enter", "spawn"], &["help", "web"]),
+    ("nsx ", &["ps", "ns", "inspect", "enter", "spawn"], &["help", "web"]),
     ("nsx inspect ", &["web", "db", "4242"], &["ps"]),
     ("nsx inspect w", &["web"], &["db"]),
     ("nsx-inspect w", &["web"], &["db"]),

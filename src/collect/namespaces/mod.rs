@@ -1,0 +1,123 @@
+//! The namespaces of the host. Every process is visited once, in the default report nothing else:
+//! what belongs to a namespace is asked once a namespace, and only where a report shows it.
+
+mod descriptors;
+mod mounts;
+mod record;
+mod survey;
+mod tally;
+
+pub use survey::Describe;
+
+use super::scan::{self, KernelThreads};
+use crate::model::census::{Census, Fact, Namespace};
+use crate::model::gap::{Gap, Reason};
+use crate::model::process::Pid;
+use crate::sys::crew::{self, Patience};
+use crate::sys::error::{Problem, Result};
+use crate::sys::passwd::Users;
+use crate::sys::root::SysRoot;
+use record::Visit;
+use std::time::Duration;
+use survey::Survey;
+use tally::Tally;
+
+/// What a report shows beyond inode, kind, number of processes and the first of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wants {
+    pub describe: Describe,
+    /// Names of users.
+    pub users: bool,
+    /// Parents of processes.
+    pub parents: bool,
+    /// Threads in other namespaces than their process.
+    pub threads: bool,
+    /// Whatever else keeps namespaces alive.
+    pub holders: bool,
+    /// Sockets too: some calls for each socket of the host.
+    pub sockets: bool,
+}
+
+/// Below this a second process costs more than it saves.
+const FEW: usize = 200;
+const MOST_MEMBERS: usize = 4;
+const PATIENCE: Patience =
+    Patience { each: Duration::from_millis(250), all: Duration::from_secs(1) };
+
+/// The caller has one thread.
+pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
+    let mut tally = survey(root, wants)?;
+    tally.settle_kernel_threads();
+    for (key, target) in mounts::own(root) {
+        tally.entry(key).mounts.push(target);
+    }
+    let host = tally.host();
+    let mut gaps = tally.gaps();
+    let mut namespaces: Vec<Namespace> = tally.namespaces.into_values().collect();
+    namespaces.sort_unstable_by_key(Namespace::key);
+    for namespace in &mut namespaces {
+        namespace.of_host = host.inode(namespace.kind) == Some(namespace.inode);
+        if wants.threads {
+            let threads = tally.threads.get(&namespace.key());
+            namespace.threads = Fact::Known(threads.copied().unwrap_or(0));
+        }
+    }
+    if wants.users {
+        gaps.extend(add_users(root, &mut namespaces));
+    }
+    let mut members = tally.members;
+    members.sort_unstable_by_key(|member| member.occupant.pid);
+    gaps.dedup();
+    Ok(Census { host, namespaces, members, gaps })
+}
+
+fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
+    let pids = scan::list_pids(root)?;
+    let kernel = KernelThreads::list(root);
+    let mut survey = Survey::new(root, wants, &kernel);
+    let mut tally = Tally::new(own_pid(root), wants.parents);
+    let members = if pids.len() < FEW { 1 } else { processors().min(MOST_MEMBERS) };
+    crew::work(
+        pids.len(),
+        members,
+        PATIENCE,
+        &mut |piece, care, out| {
+            if let Some(pid) = pids.get(piece) {
+                survey.visit(*pid, care).write(out);
+            }
+        },
+        &mut |piece, answer: std::result::Result<&[u8], Problem>| {
+            if let Some(pid) = pids.get(piece) {
+                tally.take(*pid, answer.ok().and_then(Visit::read));
+            }
+        },
+    );
+    Ok(tally)
+}
+
+/// The user of the first process, by the host's name for it.
+fn add_users(root: &SysRoot, namespaces: &mut [Namespace]) -> Option<Gap> {
+    let users = Users::read(root);
+    let names = users.as_ref().ok();
+    for namespace in namespaces {
+        namespace.uid = namespace.uid.or(namespace.first.as_ref().map(|first| first.uid));
+        namespace.user = namespace.uid.and_then(|uid| names?.name(uid).cloned());
+    }
+    let error = users.err()?;
+    // A host without the file has no names to tell.
+    (error.reason() != Reason::Gone).then(|| error.gap("names of users"))
+}
+
+/// Those that this process may use.
+fn processors() -> usize {
+    rustix::thread::sched_getaffinity(None)
+        .ok()
+        .and_then(|set| usize::try_from(set.count()).ok())
+        .unwrap_or(1)
+}
+
+/// Ourselves, as this /proc numbers us.
+fn own_pid(root: &SysRoot) -> Option<Pid> {
+    let link = rustix::fs::readlinkat(root.proc(), "self", Vec::new()).ok()?;
+    Pid::parse(link.to_bytes())
+}

@@ -1,0 +1,230 @@
+//! What was seen of one process, as it travels from a member of the crew: fixed fields in the
+//! machine's byte order, written and read by the same program.
+
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::Pid;
+
+/// One visit to `/proc/PID`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Visit {
+    pub status: Status,
+    pub namespaces: NsSet,
+    /// Where the process was described.
+    pub about: Option<About>,
+    /// Threads in other namespaces than their process.
+    pub threads: Vec<(Pid, NsSet)>,
+    /// Namespaces of children to come that are not its own.
+    pub for_children: NsSet,
+    pub descriptors: Vec<Descriptor>,
+    /// Its descriptors, or some of its threads, could not be listed.
+    pub incomplete: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Status {
+    #[default]
+    Gone,
+    Seen,
+    /// Its namespaces are not ours to read.
+    Hidden,
+    /// One of the kernel's own, in the namespaces that all of them are in.
+    Kernel,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct About {
+    pub uid: u32,
+    /// 0 for none.
+    pub parent: u32,
+    pub command: Vec<u8>,
+    pub quality: Quality,
+}
+
+/// What became of a command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Quality {
+    #[default]
+    Whole,
+    Cut,
+    /// It did not answer, and the name stands in its place.
+    NoAnswer,
+    Denied,
+}
+
+/// A descriptor that is a namespace, or a socket in a network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Descriptor {
+    pub number: u32,
+    pub kind: Kind,
+    pub inode: u64,
+    pub socket: bool,
+}
+
+impl Visit {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let status = match self.status {
+            Status::Gone => 0_u8,
+            Status::Seen => 1,
+            Status::Hidden => 2,
+            Status::Kernel => 3,
+        };
+        out.push(status | u8::from(self.incomplete) << 7);
+        write_set(&self.namespaces, out);
+        write_set(&self.for_children, out);
+        match &self.about {
+            None => out.push(0),
+            Some(about) => {
+                out.push(match about.quality {
+                    Quality::Whole => 1,
+                    Quality::Cut => 2,
+                    Quality::NoAnswer => 3,
+                    Quality::Denied => 4,
+                });
+                out.extend(about.uid.to_ne_bytes());
+                out.extend(about.parent.to_ne_bytes());
+                let length = u32::try_from(about.command.len()).unwrap_or(0);
+                out.extend(length.to_ne_bytes());
+                out.extend(about.command.get(..length as usize).unwrap_or_default());
+            }
+        }
+        out.extend(u32::try_from(self.threads.len()).unwrap_or(0).to_ne_bytes());
+        for (thread, namespaces) in &self.threads {
+            out.extend(thread.number().to_ne_bytes());
+            write_set(namespaces, out);
+        }
+        for descriptor in &self.descriptors {
+            out.push(descriptor.kind as u8 | u8::from(descriptor.socket) << 7);
+            out.extend(descriptor.number.to_ne_bytes());
+            out.extend(descriptor.inode.to_ne_bytes());
+        }
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Rest(bytes);
+        let [status] = rest.take()?;
+        let mut visit = Self {
+            status: match status & 0x7f {
+                0 => Status::Gone,
+                1 => Status::Seen,
+                2 => Status::Hidden,
+                3 => Status::Kernel,
+                _ => return None,
+            },
+            incomplete: status & 0x80 != 0,
+            namespaces: rest.set()?,
+            for_children: rest.set()?,
+            ..Self::default()
+        };
+        let [about] = rest.take()?;
+        let quality = match about {
+            0 => None,
+            1 => Some(Quality::Whole),
+            2 => Some(Quality::Cut),
+            3 => Some(Quality::NoAnswer),
+            4 => Some(Quality::Denied),
+            _ => return None,
+        };
+        if let Some(quality) = quality {
+            let (uid, parent, length) = (rest.number()?, rest.number()?, rest.number()?);
+            let command = rest.bytes(length as usize)?.to_vec();
+            visit.about = Some(About { uid, parent, command, quality });
+        }
+        for _ in 0..rest.number()? {
+            visit.threads.push((Pid::new(rest.number()?)?, rest.set()?));
+        }
+        while !rest.0.is_empty() {
+            let [kind] = rest.take()?;
+            visit.descriptors.push(Descriptor {
+                kind: *Kind::ALL.get(usize::from(kind & 0x7f))?,
+                socket: kind & 0x80 != 0,
+                number: rest.number()?,
+                inode: u64::from_ne_bytes(rest.take()?),
+            });
+        }
+        Some(visit)
+    }
+}
+
+/// Which kinds are known, and their inodes.
+fn write_set(set: &NsSet, out: &mut Vec<u8>) {
+    let known = Kind::ALL.into_iter().filter_map(|kind| Some((kind, set.inode(kind)?)));
+    let start = out.len();
+    out.push(0);
+    for (kind, inode) in known {
+        if let Some(mask) = out.get_mut(start) {
+            *mask |= 1 << kind as u8;
+        }
+        out.extend(inode.to_ne_bytes());
+    }
+}
+
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    fn bytes(&mut self, count: usize) -> Option<&[u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes(N)?.try_into().ok()
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        Some(u32::from_ne_bytes(self.take()?))
+    }
+
+    fn set(&mut self) -> Option<NsSet> {
+        let [mask] = self.take()?;
+        let mut set = NsSet::default();
+        for kind in Kind::ALL.into_iter().filter(|kind| mask & (1 << *kind as u8) != 0) {
+            set.set(kind, u64::from_ne_bytes(self.take()?));
+        }
+        Some(set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visit_arrives_as_it_was() {
+        let mut namespaces = NsSet::default();
+        namespaces.set(Kind::Net, u64::MAX);
+        namespaces.set(Kind::Time, 7);
+        let full = Visit {
+            status: Status::Seen,
+            namespaces,
+            for_children: namespaces,
+            about: Some(About {
+                uid: u32::MAX,
+                parent: 1,
+                command: b"a\0b".to_vec(),
+                quality: Quality::Cut,
+            }),
+            threads: vec![(Pid::new(9).unwrap(), namespaces)],
+            descriptors: vec![Descriptor {
+                number: 3,
+                kind: Kind::Time,
+                inode: 1 << 40,
+                socket: true,
+            }],
+            incomplete: true,
+        };
+        for visit in [full, Visit { status: Status::Hidden, ..Visit::default() }, Visit::default()]
+        {
+            let mut bytes = Vec::new();
+            visit.write(&mut bytes);
+            assert_eq!(Visit::read(&bytes), Some(visit));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = Visit::read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One visit to a process, done by a member of the crew: all of its namespaces through one
+//! descriptor, so that a reused pid cannot mix two processes in one row.
+//!
+//! An ordinary process costs nine calls (its directory and eight links), and a tenth of one to
+//! close it; only the first process of a namespace is described.
+
+use super::Wants;
+use super::descriptors;
+use super::record::{About, Quality, Status, Visit};
+use crate::collect::scan::KernelThreads;
+use crate::model::census::NsKey;
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::Pid;
+use crate::sys::crew::Care;
+use crate::sys::fds::Spent;
+use crate::sys::proc::stat;
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, ns, root};
+use nix::errno::Errno;
+use std::collections::HashSet;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Longer command lines are cut; one may be 2 MB.
+const COMMAND_CAP: usize = 4096;
+/// How many threads are asked for the namespaces of a process whose first thread has ended.
+const THREADS_ASKED: usize = 16;
+
+/// Which processes are described: uid, parent, command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Describe {
+    /// The lowest pid of each namespace.
+    #[default]
+    First,
+    /// Those in one namespace, too.
+    In(u64),
+    /// All.
+    Every,
+}
+
+pub(super) struct Survey<'a> {
+    root: &'a SysRoot,
+    wants: Wants,
+    kernel: &'a KernelThreads,
+    /// Namespaces that a lower pid has shown.
+    seen: HashSet<NsKey>,
+    last: NsSet,
+    pub(super) spent: Spent,
+    pub(super) buffer: Vec<u8>,
+}
+
+impl<'a> Survey<'a> {
+    pub(super) fn new(root: &'a SysRoot, wants: Wants, kernel: &'a KernelThreads) -> Self {
+        Self {
+            root,
+            wants,
+            kernel,
+            seen: HashSet::new(),
+            last: NsSet::default(),
+            spent: Spent::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(super) fn visit(&mut self, pid: Pid, care: Care) -> Visit {
+        if self.kernel.shares_all(self.root, pid) {
+            return Visit { status: Status::Kernel, ..Visit::default() };
+        }
+        let links = match ns::open_links(self.root.proc(), pid) {
+            Ok(links) => links,
+            Err(Errno::ENOENT | Errno::ESRCH) => return Visit::default(),
+            Err(_) => return Visit { status: Status::Hidden, ..Visit::default() },
+        };
+        let visit = self.look(links.as_fd(), pid, care);
+        self.spent.close(links);
+        visit
+    }
+
+    fn look(&mut self, links: BorrowedFd<'_>, pid: Pid, care: Care) -> Visit {
+        let mut namespaces = match identities(links) {
+            Ok(namespaces) => namespaces,
+            Err(Errno::EACCES | Errno::EPERM) => {
+                return Visit { status: Status::Hidden, ..Visit::default() };
+            }
+            Err(_) => return Visit::default(),
+        };
+        if namespaces.inode(Kind::Mnt).is_none() {
+            // A zombie; but where only its first thread has ended, the others are still in theirs.
+            self.ask_threads(links, pid, &mut namespaces);
+        }
+        if namespaces == NsSet::default() {
+            return Visit::default();
+        }
+        let mut visit = Visit { status: Status::Seen, namespaces, ..Visit::default() };
+        if self.wants.threads {
+            self.list_threads(links, pid, &mut visit);
+        }
+        if self.wants.holders {
+            for kind in [Kind::Pid, Kind::Time] {
+                if let Ok(inode) = ns::identity_for_children(links, kind)
+                    && Some(inode) != namespaces.inode(kind)
+                {
+                    visit.for_children.set(kind, inode);
+                }
+            }
+            descriptors::list(self, links, pid, care, &mut visit);
+        }
+        if self.is_to_be_described(&visit) {
+            visit.about = self.describe(links, care);
+        }
+        visit
+    }
+
+    fn is_to_be_described(&mut self, visit: &Visit) -> bool {
+        let mut first = false;
+        let others = visit.threads.iter().map(|(_, namespaces)| namespaces);
+        for namespaces in std::iter::once(&visit.namespaces).chain(others) {
+            if *namespaces == self.last {
+                continue;
+            }
+            self.last = *namespaces;
+            for key in keys(namespaces) {
+                first |= self.seen.insert(key);
+            }
+        }
+        first
+            || match self.wants.describe {
+                Describe::First => false,
+                Describe::In(inode) => keys(&visit.namespaces).any(|key| key.inode == inode),
+                Describe::Every => true,
+            }
+    }
+
+    fn describe(&mut self, links: BorrowedFd<'_>, care: Care) -> Option<About> {
+        let directory = rustix::fs::statat(links, "..", rustix::fs::AtFlags::empty()).ok()?;
+        let mut about = About { uid: directory.st_uid, ..About::default() };
+        about.quality = self.read_command(links, care);
+        about.command.clone_from(&self.buffer);
+        if about.command.is_empty() || self.wants.parents {
+            self.read(links, "../stat", bounded::SMALL).ok()?;
+            let stat = stat::parse(&self.buffer)?;
+            about.parent = stat.parent.map_or(0, Pid::number);
+            if about.command.is_empty() {
+                about.command = stat.comm.as_bytes().to_vec();
+            }
+        }
+        Some(about)
+    }
+
+    /// Leaves it in the buffer: its arguments separated by blanks, or nothing.
+    fn read_command(&mut self, links: BorrowedFd<'_>, care: Care) -> Quality {
+        if care == Care::Safe {
+            self.buffer.clear();
+            return Quality::NoAnswer;
+        }
+        let read = self.read(links, "../cmdline", COMMAND_CAP);
+        if read.is_err() {
+            self.buffer.clear();
+        }
+        for byte in &mut self.buffer {
+            if *byte == 0 {
+                *byte = b' ';
+            }
+        }
+        self.buffer.truncate(self.buffer.trim_ascii_end().len());
+        match read {
+            Ok(true) => Quality::Cut,
+            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Quality::Denied,
+            // Where it ended meanwhile, its name is all there is.
+            Ok(false) | Err(_) => Quality::Whole,
+        }
+    }
+
+    fn read(&mut self, dir: BorrowedFd<'_>, name: &str, cap: usize) -> rustix::io::Result<bool> {
+        let file = bounded::open_file(dir, name)?;
+        let read = bounded::read_open_record(file.as_fd(), cap, &mut self.buffer);
+        self.spent.close(file);
+        read
+    }
+
+    fn ask_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, namespaces: &mut NsSet) {
+        for thread in threads(links, pid).iter().flatten().take(THREADS_ASKED) {
+            let Ok(theirs) = self.of_thread(links, *thread) else { continue };
+            for key in keys(&theirs) {
+                if namespaces.inode(key.kind).is_none() {
+                    namespaces.set(key.kind, key.inode);
+                }
+            }
+            if theirs.inode(Kind::Mnt).is_some() {
+                break;
+            }
+        }
+    }
+
+    fn list_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, visit: &mut Visit) {
+        let Some(list) = threads(links, pid) else {
+            visit.incomplete = true;
+            return;
+        };
+        for thread in list {
+            let Ok(theirs) = self.of_thread(links, thread) else { continue };
+            let mut elsewhere = NsSet::default();
+            for kind in visit.namespaces.differing(&theirs).iter() {
+                if let Some(inode) = theirs.inode(kind) {
+                    elsewhere.set(kind, inode);
+                }
+            }
+            if elsewhere != NsSet::default() {
+                visit.threads.push((thread, elsewhere));
+            }
+        }
+    }
+
+    fn of_thread(&mut self, links: BorrowedFd<'_>, thread: Pid) -> nix::Result<NsSet> {
+        let links = ns::open_links_of_thread(links, thread)?;
+        let namespaces = identities(links.as_fd());
+        self.spent.close(links);
+        namespaces
+    }
+}
+
+/// The threads of a process, its first left out.
+fn threads(links: BorrowedFd<'_>, pid: Pid) -> Option<Vec<Pid>> {
+    let task = bounded::open_dir(links, "../task").ok()?;
+    let names = root::list(task.as_fd()).ok()?;
+    let threads = names.iter().filter_map(|name| Pid::parse(name.as_bytes()));
+    Some(threads.filter(|thread| *thread != pid).collect())
+}
+
+/// What can be read of the eight; an error where permission is missing, or the process is.
+fn identities(links: BorrowedFd<'_>) -> nix::Result<NsSet> {
+    let mut namespaces = NsSet::default();
+    for kind in Kind::ALL {
+        match ns::identity_in(links, kind) {
+            Ok(inode) => namespaces.set(kind, inode),
+            // A zombie has left most of them; a kernel may not have them all.
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(namespaces)
+}
+
+pub(super) fn keys(namespaces: &NsSet) -> impl Iterator<Item = NsKey> {
+    Kind::ALL.into_iter().filter_map(|kind| Some(NsKey { kind, inode: namespaces.inode(kind)? }))
+}

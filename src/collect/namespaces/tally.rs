@@ -1,0 +1,165 @@
+//! Visits put together: one entry a namespace, whatever order they come in.
+
+use super::record::{Quality, Status, Visit};
+use super::survey::keys;
+use crate::model::census::{Fact, Member, Namespace, NsKey, Occupant};
+use crate::model::gap::{Gap, Reason};
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use std::collections::HashMap;
+
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) namespaces: HashMap<NsKey, Namespace>,
+    pub(super) members: Vec<Member>,
+    /// How many threads of processes that are elsewhere.
+    pub(super) threads: HashMap<NsKey, usize>,
+    /// Of the processes that say what the host is: pid 1, kthreadd, ourselves.
+    landmarks: [Option<NsSet>; 3],
+    own: Option<Pid>,
+    with_parents: bool,
+    kernel_threads: usize,
+    hidden: Vec<Pid>,
+    /// Processes whose command line is not what it should be.
+    commands: Vec<(Pid, Quality)>,
+    incomplete: usize,
+    lost: usize,
+}
+
+impl Tally {
+    pub(super) fn new(own: Option<Pid>, with_parents: bool) -> Self {
+        Self { own, with_parents, ..Self::default() }
+    }
+
+    pub(super) fn take(&mut self, pid: Pid, visit: Option<Visit>) {
+        let Some(visit) = visit else {
+            self.lost += 1;
+            return;
+        };
+        match visit.status {
+            Status::Gone => {}
+            Status::Hidden => self.hidden.push(pid),
+            Status::Kernel => self.kernel_threads += 1,
+            Status::Seen => self.take_seen(pid, visit),
+        }
+    }
+
+    fn take_seen(&mut self, pid: Pid, visit: Visit) {
+        let landmark = match pid.number() {
+            1 => Some(0),
+            2 => Some(1),
+            _ => (Some(pid) == self.own).then_some(2),
+        };
+        if let Some(place) = landmark.and_then(|at| self.landmarks.get_mut(at)) {
+            *place = Some(visit.namespaces);
+        }
+        self.incomplete += usize::from(visit.incomplete);
+        let occupant = visit.about.map(|about| {
+            if about.quality != Quality::Whole {
+                self.commands.push((pid, about.quality));
+            }
+            let parent = if self.with_parents {
+                Fact::Known(Pid::new(about.parent))
+            } else {
+                Fact::NotAsked
+            };
+            let command = Text::from(about.command);
+            Occupant { pid, thread: None, parent, uid: about.uid, command }
+        });
+        for key in keys(&visit.namespaces) {
+            let namespace = self.entry(key);
+            namespace.processes += 1;
+            if let Some(occupant) = &occupant
+                && namespace.first.as_ref().is_none_or(|first| comes_before(occupant, first))
+            {
+                namespace.first = Some(occupant.clone());
+            }
+        }
+        for (thread, namespaces) in &visit.threads {
+            for key in keys(namespaces) {
+                *self.threads.entry(key).or_default() += 1;
+                let namespace = self.entry(key);
+                let Some(occupant) = &occupant else { continue };
+                let occupant = Occupant { thread: Some(*thread), ..occupant.clone() };
+                if namespace.first.as_ref().is_none_or(|first| comes_before(&occupant, first)) {
+                    namespace.first = Some(occupant);
+                }
+            }
+        }
+        if let Some(occupant) = occupant {
+            self.members.push(Member { occupant, namespaces: visit.namespaces });
+        }
+    }
+
+    pub(super) fn entry(&mut self, key: NsKey) -> &mut Namespace {
+        self.namespaces.entry(key).or_insert_with(|| Namespace::new(key))
+    }
+
+    /// Kernel threads are counted where kthreadd is.
+    pub(super) fn settle_kernel_threads(&mut self) {
+        let Some(kthreadd) = self.landmarks.get(1).copied().flatten() else { return };
+        let count = self.kernel_threads;
+        for key in keys(&kthreadd) {
+            self.entry(key).processes += count;
+        }
+    }
+
+    /// The namespaces of pid 1; where they may not be read those of kthreadd, which never leaves
+    /// the initial ones; else our own.
+    pub(super) fn host(&self) -> NsSet {
+        let mut host = NsSet::default();
+        for kind in Kind::ALL {
+            let known = self.landmarks.iter().flatten().find_map(|one| one.inode(kind));
+            if let Some(inode) = known {
+                host.set(kind, inode);
+            }
+        }
+        host
+    }
+
+    pub(super) fn gaps(&self) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        let object = |count: usize| match count {
+            1 => Text::from("1 process"),
+            many => Text::from(format!("{many} processes")),
+        };
+        match self.hidden.as_slice() {
+            [] => {}
+            [only] => {
+                let object = format!("pid {only}").into();
+                gaps.push(Gap { object, what: "namespaces", reason: Reason::Denied });
+            }
+            many => {
+                let object = object(many.len());
+                gaps.push(Gap { object, what: "namespaces", reason: Reason::Denied });
+            }
+        }
+        if self.lost > 0 {
+            let object = object(self.lost);
+            gaps.push(Gap { object, what: "namespaces", reason: Reason::Timeout });
+        }
+        if self.incomplete > 0 {
+            let object = object(self.incomplete);
+            gaps.push(Gap { object, what: "threads and descriptors", reason: Reason::Denied });
+        }
+        let mut commands = self.commands.clone();
+        commands.sort_unstable_by_key(|(pid, _)| *pid);
+        gaps.extend(commands.iter().map(|(pid, quality)| Gap {
+            object: format!("pid {pid}").into(),
+            what: "command line",
+            reason: match quality {
+                Quality::Cut => Reason::Truncated,
+                Quality::Denied => Reason::Denied,
+                Quality::NoAnswer | Quality::Whole => Reason::Timeout,
+            },
+        }));
+        gaps
+    }
+}
+
+/// A process before a thread, the lower number before the higher.
+fn comes_before(one: &Occupant, other: &Occupant) -> bool {
+    let rank = |occupant: &Occupant| (occupant.thread.is_some(), occupant.pid, occupant.thread);
+    rank(one) < rank(other)
+}

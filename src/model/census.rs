@@ -1,0 +1,206 @@
+//! The namespaces of a host: who is in each, who owns it, and what keeps it alive.
+
+use super::gap::Gap;
+use super::namespace::{Kind, NsSet};
+use super::process::Pid;
+use super::text::Text;
+
+/// Something that need not have been looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fact<T> {
+    #[default]
+    NotAsked,
+    /// Looked for and not seen: the gaps say why.
+    Unknown,
+    Known(T),
+}
+
+impl<T> Fact<T> {
+    pub const fn is_not_asked(&self) -> bool {
+        matches!(self, Self::NotAsked)
+    }
+
+    pub const fn as_ref(&self) -> Fact<&T> {
+        match self {
+            Self::NotAsked => Fact::NotAsked,
+            Self::Unknown => Fact::Unknown,
+            Self::Known(value) => Fact::Known(value),
+        }
+    }
+
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::NotAsked => Fact::NotAsked,
+            Self::Unknown => Fact::Unknown,
+            Self::Known(value) => Fact::Known(change(value)),
+        }
+    }
+
+    pub const fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::NotAsked | Self::Unknown => None,
+        }
+    }
+}
+
+/// The value, or null; who serializes it leaves out what was not asked.
+impl<T: serde::Serialize> serde::Serialize for Fact<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.known().serialize(serializer)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Fact<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Option::<T>::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// Every namespace that was found, and what could not be seen.
+#[derive(Clone, Debug, Default)]
+pub struct Census {
+    /// What the host's own namespaces are, as far as that can be seen.
+    pub host: NsSet,
+    /// By inode.
+    pub namespaces: Vec<Namespace>,
+    /// By pid; those whose description was asked for.
+    pub members: Vec<Member>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Census {
+    pub fn find(&self, inode: u64) -> Option<&Namespace> {
+        let at = self.namespaces.binary_search_by_key(&inode, |namespace| namespace.inode).ok()?;
+        self.namespaces.get(at)
+    }
+
+    /// Leaves out the other namespaces, and with the host's own a gap that concerns only those: what
+    /// pid 1 may not show.
+    pub fn keep(&mut self, wanted: impl FnMut(&Namespace) -> bool) {
+        self.namespaces.retain(wanted);
+        if !self.namespaces.iter().any(|namespace| namespace.of_host) {
+            self.gaps.retain(|gap| gap.object != "pid 1");
+        }
+    }
+
+    pub fn member(&self, pid: Pid) -> Option<&Member> {
+        let at = self.members.binary_search_by_key(&pid, |member| member.occupant.pid).ok()?;
+        self.members.get(at)
+    }
+}
+
+/// What a namespace is known by: inodes are given again, but never to two kinds at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NsKey {
+    pub inode: u64,
+    pub kind: Kind,
+}
+
+/// One namespace.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    pub kind: Kind,
+    pub inode: u64,
+    /// One of the host's own.
+    pub of_host: bool,
+    /// How many processes are in it.
+    pub processes: usize,
+    /// How many threads are in it whose process is elsewhere.
+    pub threads: Fact<usize>,
+    /// The process of the lowest pid in it; failing one, a process with a thread in it.
+    pub first: Option<Occupant>,
+    /// Of `first`; of a user namespace without processes, who made it.
+    pub uid: Option<u32>,
+    /// What the host calls that uid.
+    pub user: Option<Text>,
+    /// The kernel's number for it, never given twice. NS_GET_ID, Linux 6.18.
+    pub id: Fact<u64>,
+    /// The user namespace that owns it; none above the initial one.
+    pub owner: Fact<Option<u64>>,
+    /// Of a pid or user namespace the one above it.
+    pub parent: Fact<Option<u64>>,
+    /// What our own network namespace calls it; none where it has given it no number.
+    pub net_id: Fact<Option<u32>>,
+    /// Where it is bind-mounted in our own mount namespace.
+    pub mounts: Vec<Text>,
+    /// What keeps it alive beside its processes.
+    pub holders: Fact<Vec<Holder>>,
+    /// The container it belongs to.
+    pub container: Fact<Option<Text>>,
+}
+
+impl Namespace {
+    pub fn new(key: NsKey) -> Self {
+        Self {
+            kind: key.kind,
+            inode: key.inode,
+            of_host: false,
+            processes: 0,
+            threads: Fact::NotAsked,
+            first: None,
+            uid: None,
+            user: None,
+            id: Fact::NotAsked,
+            owner: Fact::NotAsked,
+            parent: Fact::NotAsked,
+            net_id: Fact::NotAsked,
+            mounts: Vec::new(),
+            holders: Fact::NotAsked,
+            container: Fact::NotAsked,
+        }
+    }
+
+    pub fn key(&self) -> NsKey {
+        NsKey { inode: self.inode, kind: self.kind }
+    }
+}
+
+/// A process that is in a namespace, or has a thread there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occupant {
+    pub pid: Pid,
+    /// The thread, where the process itself is elsewhere.
+    pub thread: Option<Pid>,
+    /// None where it is outside the reader's pid namespace.
+    pub parent: Fact<Option<Pid>>,
+    /// Of its directory in /proc: its effective uid.
+    pub uid: u32,
+    /// Its command line, or its name where it has none or it could not be read.
+    pub command: Text,
+}
+
+/// A described process and all of its namespaces.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub occupant: Occupant,
+    pub namespaces: NsSet,
+}
+
+/// What keeps a namespace alive without a process in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Holder {
+    /// The next child of a process will be in it (`ns/pid_for_children`, `ns/time_for_children`).
+    ForChildren { pid: Pid },
+    /// A thread of a process that is elsewhere.
+    Thread { pid: Pid, thread: Pid },
+    /// A descriptor that is the namespace.
+    Descriptor { pid: Pid, number: u32 },
+    /// A descriptor that is a socket in it.
+    Socket { pid: Pid, number: u32 },
+    /// It is bind-mounted in a mount namespace.
+    Mount { namespace: u64, target: Text },
+    /// A namespace that it owns or is the parent of.
+    Child { kind: Kind, inode: u64 },
+    /// The kernel lists it; nothing that nsx looks at holds it.
+    Unseen,
+}

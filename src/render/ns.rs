@@ -1,0 +1,128 @@
+//! Namespaces as rows.
+
+use super::column::{CellKind, Column, Style, or_dash};
+use crate::model::census::{Fact, Holder, Namespace};
+use crate::model::namespace::Kind;
+use crate::model::text::Text;
+
+type Row = Column<Namespace>;
+
+const fn left(
+    key: &'static str,
+    heading: &'static str,
+    cell: fn(&Namespace, Style) -> String,
+) -> Row {
+    Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
+}
+
+const fn cuttable(
+    key: &'static str,
+    heading: &'static str,
+    cell: fn(&Namespace, Style) -> String,
+) -> Row {
+    Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
+}
+
+const fn right(
+    key: &'static str,
+    heading: &'static str,
+    cell: fn(&Namespace, Style) -> String,
+) -> Row {
+    Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
+}
+
+pub const COLUMNS: [Row; 18] = [
+    left("ns", "NS", |ns, _| ns.inode.to_string()),
+    left("type", "TYPE", kind),
+    right("nprocs", "NPROCS", |ns, _| ns.processes.to_string()),
+    right("threads", "THREADS", |ns, _| or_dash(ns.threads.known())),
+    right("pid", "PID", |ns, _| or_dash(ns.first.as_ref().map(|first| first.pid))),
+    right("ppid", "PPID", |ns, _| {
+        or_dash(ns.first.as_ref().and_then(|first| first.parent.known().copied().flatten()))
+    }),
+    right("uid", "UID", |ns, _| or_dash(ns.uid)),
+    left("user", "USER", |ns, _| match (&ns.user, ns.uid) {
+        (Some(name), _) => name.to_string(),
+        (None, uid) => or_dash(uid),
+    }),
+    right("netnsid", "NETNSID", net_id),
+    cuttable("nsfs", "NSFS", |ns, style| list(ns.mounts.iter().map(Text::to_string), style)),
+    right("pns", "PNS", |ns, _| or_dash(ns.parent.known().copied().flatten())),
+    right("ons", "ONS", |ns, _| or_dash(ns.owner.known().copied().flatten())),
+    right("nsid", "NSID", |ns, _| or_dash(ns.id.known())),
+    left("host", "HOST", |ns, _| if ns.of_host { "host" } else { "-" }.to_owned()),
+    cuttable("container", "CONTAINER", |ns, _| {
+        or_dash(ns.container.known().and_then(Option::as_ref))
+    }),
+    cuttable("holders", "HOLDERS", |ns, style| {
+        list(ns.holders.known().into_iter().flatten().map(holder), style)
+    }),
+    cuttable("path", "PATH", |ns, _| or_dash(path(ns))),
+    cuttable("command", "COMMAND", |ns, _| or_dash(ns.first.as_ref().map(|first| &first.command))),
+];
+
+pub const DEFAULT: [&str; 6] = ["ns", "type", "nprocs", "pid", "user", "command"];
+/// Where all rows are network namespaces.
+pub const OF_NETWORKS: [&str; 8] =
+    ["ns", "type", "nprocs", "pid", "user", "netnsid", "nsfs", "command"];
+pub const WIDE: [&str; 13] = [
+    "ns",
+    "type",
+    "nprocs",
+    "pid",
+    "ppid",
+    "user",
+    "nsid",
+    "pns",
+    "ons",
+    "netnsid",
+    "nsfs",
+    "container",
+    "command",
+];
+
+/// A star is the host's own.
+fn kind(namespace: &Namespace, style: Style) -> String {
+    let mark = if namespace.of_host && !style.whole { "*" } else { "" };
+    format!("{}{mark}", namespace.kind)
+}
+
+fn net_id(namespace: &Namespace, _: Style) -> String {
+    match &namespace.net_id {
+        Fact::Known(Some(id)) => id.to_string(),
+        Fact::Known(None) if namespace.kind == Kind::Net => "unassigned".to_owned(),
+        _ => "-".to_owned(),
+    }
+}
+
+/// The first, and how many more; all where nothing is shortened.
+fn list(items: impl Iterator<Item = String>, style: Style) -> String {
+    let items: Vec<String> = items.collect();
+    match items.as_slice() {
+        [] => "-".to_owned(),
+        [first] => first.clone(),
+        [first, rest @ ..] if !style.whole => format!("{first} +{}", rest.len()),
+        all => all.join(","),
+    }
+}
+
+/// Where it can be opened.
+fn path(namespace: &Namespace) -> Option<String> {
+    let first = namespace.first.as_ref()?;
+    Some(match first.thread {
+        None => format!("/proc/{}/ns/{}", first.pid, namespace.kind),
+        Some(thread) => format!("/proc/{}/task/{thread}/ns/{}", first.pid, namespace.kind),
+    })
+}
+
+fn holder(holder: &Holder) -> String {
+    match holder {
+        Holder::ForChildren { pid } => format!("children of {pid}"),
+        Holder::Thread { pid, thread } => format!("thread {thread} of {pid}"),
+        Holder::Descriptor { pid, number } => format!("fd {number} of {pid}"),
+        Holder::Socket { pid, number } => format!("socket {number} of {pid}"),
+        Holder::Mount { namespace, target } => format!("mount {target} in mnt:[{namespace}]"),
+        Holder::Child { kind, inode } => format!("{kind}:[{inode}]"),
+        Holder::Unseen => "?".to_owned(),
+    }
+}

@@ -1,0 +1,71 @@
+//! Namespaces in JSON: the keys are those of the columns.
+
+use crate::model::census::{Fact, Namespace};
+use crate::model::namespace::Kind;
+use crate::model::process::Pid;
+use crate::model::text::Text;
+
+/// One namespace. What was not asked for is absent; what was and is not known is null.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JsonRow<'a> {
+    /// Its inode.
+    pub ns: u64,
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Whether it is one of the host's own.
+    pub host: bool,
+    /// Processes in it.
+    pub nprocs: usize,
+    /// Threads in it whose process is elsewhere.
+    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    pub threads: Fact<usize>,
+    /// The lowest pid in it.
+    pub pid: Option<Pid>,
+    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    pub ppid: Fact<Option<Pid>>,
+    /// Of that process; of a user namespace without one, who made it.
+    pub uid: Option<u32>,
+    pub user: Option<&'a Text>,
+    pub command: Option<&'a Text>,
+    /// What our own network namespace calls it; null where it has no number there.
+    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    pub netnsid: Fact<Option<u32>>,
+    /// Where it is bind-mounted in our own mount namespace.
+    pub nsfs: &'a [Text],
+    /// The namespace above it: of pid and user namespaces.
+    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    pub pns: Fact<Option<u64>>,
+    /// The user namespace that owns it.
+    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    pub ons: Fact<Option<u64>>,
+    /// A number of the kernel's that is never given twice.
+    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    pub nsid: Fact<String>,
+    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    pub container: Fact<Option<&'a Text>>,
+}
+
+impl<'a> From<&'a Namespace> for JsonRow<'a> {
+    fn from(namespace: &'a Namespace) -> Self {
+        let first = namespace.first.as_ref();
+        Self {
+            ns: namespace.inode,
+            kind: namespace.kind,
+            host: namespace.of_host,
+            nprocs: namespace.processes,
+            threads: namespace.threads,
+            pid: first.map(|first| first.pid),
+            ppid: first.map_or(Fact::NotAsked, |first| first.parent),
+            uid: namespace.uid,
+            user: namespace.user.as_ref(),
+            command: first.map(|first| &first.command),
+            netnsid: namespace.net_id,
+            nsfs: &namespace.mounts,
+            pns: namespace.parent,
+            ons: namespace.owner,
+            nsid: namespace.id.map(|id| id.to_string()),
+            container: namespace.container.as_ref().map(Option::as_ref),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A long list of small pieces of work, done by processes that can be abandoned.
+//!
+//! A crew does two things that a thread cannot: a member that waits for a lock inside the kernel is
+//! killed and its list goes on without that piece, and the caller keeps the one thread that
+//! setns(2) asks for. Members inherit everything by fork and answer through a pipe.
+
+mod member;
+
+use super::error::Problem;
+use member::Member;
+use nix::errno::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::time::{Duration, Instant};
+
+/// How a piece is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// All of it.
+    Whole,
+    /// Only what cannot block: the rest did not answer once, or the crew has no more patience.
+    Safe,
+}
+
+/// How long a crew waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For one piece that does not answer.
+    pub each: Duration,
+    /// For all of those together; afterwards everything is done with [`Care::Safe`].
+    pub all: Duration,
+}
+
+/// Does one piece, and appends the answer.
+pub type Job<'a> = dyn FnMut(usize, Care, &mut Vec<u8>) + 'a;
+/// Gets the answer of one piece.
+pub type Take<'a> = dyn FnMut(usize, Result<&[u8], Problem>) + 'a;
+
+/// Neighbours in the list go to the same member.
+const BLOCK: usize = 32;
+
+/// Does the pieces 0 to `pieces` in `members` processes. `job` runs in them and appends its answer
+/// to the buffer; `take` gets every answer here, in no order between members. A piece has no answer
+/// only if even its safe part failed.
+///
+/// The caller has one thread.
+pub fn work(
+    pieces: usize,
+    members: usize,
+    patience: Patience,
+    job: &mut Job<'_>,
+    take: &mut Take<'_>,
+) {
+    let members = members.clamp(1, pieces.div_ceil(BLOCK).max(1));
+    let mut crew = Crew { patience, lost: Duration::ZERO, members: Vec::new() };
+    for number in 0..members {
+        let share = (0..pieces).filter(|piece| piece / BLOCK % members == number).collect();
+        crew.start(Member::new(share), job, take);
+    }
+    while !crew.members.is_empty() {
+        crew.listen(job, take);
+    }
+}
+
+struct Crew {
+    patience: Patience,
+    /// Waited for what did not answer.
+    lost: Duration,
+    members: Vec<Member>,
+}
+
+impl Crew {
+    fn care(&self) -> Care {
+        if self.lost < self.patience.all { Care::Whole } else { Care::Safe }
+    }
+
+    /// Where no process can be had, the safe part is done here.
+    fn start(&mut self, mut member: Member, job: &mut Job<'_>, take: &mut Take<'_>) {
+        if member.rest().is_empty() {
+            return;
+        }
+        if member.start(self.care(), job).is_ok() {
+            self.members.push(member);
+            return;
+        }
+        let mut answer = Vec::new();
+        for piece in member.rest() {
+            answer.clear();
+            job(*piece, Care::Safe, &mut answer);
+            take(*piece, Ok(&answer));
+        }
+    }
+
+    /// One wait for whoever speaks first.
+    fn listen(&mut self, job: &mut Job<'_>, take: &mut Take<'_>) {
+        let now = Instant::now();
+        let deadline = |member: &Member| member.heard + self.patience.each;
+        let first = self.members.iter().map(deadline).min().unwrap_or(now);
+        let left = Timespec::try_from(first.saturating_duration_since(now)).unwrap_or_default();
+        let spoke: Vec<bool> = {
+            let mut polled: Vec<PollFd<'_>> = self
+                .members
+                .iter()
+                .filter_map(|member| Some(PollFd::from_borrowed_fd(member.pipe()?, PollFlags::IN)))
+                .collect();
+            // What fails here (EINTR) is an answer from nobody.
+            let _ = rustix::event::poll(&mut polled, Some(&left));
+            polled.iter().map(|fd| !fd.revents().is_empty()).collect()
+        };
+        let now = Instant::now();
+        let mut spoke = spoke.into_iter();
+        for mut member in std::mem::take(&mut self.members) {
+            let spoke = spoke.next().unwrap_or(true);
+            match member.listen(spoke, now, self.patience.each, take) {
+                member::State::Working => self.members.push(member),
+                // About to end by itself: whoever inherits it reaps it, if we end before.
+                member::State::Done => {}
+                member::State::Stuck(waited) => {
+                    member.dismiss();
+                    self.lost += waited;
+                    self.replace(member, job, take);
+                }
+            }
+        }
+    }
+
+    /// Somebody else goes on with the list: first piece by piece, to find the one that blocks, and
+    /// then without what blocks in it.
+    fn replace(&mut self, mut member: Member, job: &mut Job<'_>, take: &mut Take<'_>) {
+        if !member.fall_back()
+            && let Some(piece) = member.skip()
+        {
+            take(piece, Err(Problem::TimedOut));
+        }
+        self.start(member, job, take);
+    }
+}
+
+fn errno(errno: rustix::io::Errno) -> Errno {
+    Errno::from_raw(errno.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+
+    const SHORT: Patience =
+        Patience { each: Duration::from_millis(100), all: Duration::from_secs(20) };
+
+    fn done(
+        pieces: usize,
+        members: usize,
+        patience: Patience,
+        mut job: impl FnMut(usize, Care, &mut Vec<u8>),
+    ) -> Vec<Option<Vec<u8>>> {
+        let mut answers = vec![None; pieces];
+        work(pieces, members, patience, &mut job, &mut |piece, answer| {
+            assert!(answers[piece].is_none(), "{piece} is answered once");
+            answers[piece] = answer.ok().map(<[u8]>::to_vec);
+        });
+        answers
+    }
+
+    /// A pipe that nobody writes to: reading it waits for ever.
+    fn silence() -> (OwnedFd, OwnedFd) {
+        rustix::pipe::pipe().unwrap()
+    }
+
+    #[test]
+    fn every_piece_is_answered_by_any_number_of_members() {
+        for members in [1, 2, 7] {
+            let answers = done(1000, members, SHORT, |piece, care, out| {
+                assert_eq!(care, Care::Whole);
+                out.extend(vec![7; piece]);
+            });
+            for (piece, answer) in answers.iter().enumerate() {
+                assert_eq!(answer.as_ref().map(Vec::len), Some(piece));
+            }
+        }
+        assert_eq!(done(0, 3, SHORT, |_, _, _| {}).len(), 0);
+    }
+
+    #[test]
+    fn what_blocks_costs_its_own_piece_only() {
+        let (silent, _open) = silence();
+        let answers = done(100, 2, SHORT, |piece, care, out| {
+            if [3, 4, 70].contains(&piece) && care == Care::Whole {
+                let _ = rustix::io::read(&silent, &mut [0; 1]);
+            }
+            out.push(u8::from(care == Care::Safe));
+        });
+        for (piece, answer) in answers.into_iter().enumerate() {
+            let safe = [3, 4, 70].contains(&piece);
+            assert_eq!(answer, Some(vec![u8::from(safe)]), "{piece}");
+        }
+    }
+
+    #[test]
+    fn what_blocks_even_in_its_safe_part_has_no_answer() {
+        let (silent, _open) = silence();
+        let answers = done(3, 1, SHORT, |piece, _, out| {
+            if piece == 1 {
+                let _ = rustix::io::read(&silent, &mut [0; 1]);
+            }
+            out.push(0);
+        });
+        assert_eq!(answers, [Some(vec![0]), None, Some(vec![0])]);
+    }
+
+    #[test]
+    fn patience_ends_once_for_all() {
+        let (silent, _open) = silence();
+        let patience = Patience { each: Duration::from_millis(20), all: Duration::from_millis(50) };
+        let answers = done(1000, 1, patience, |_, care, out| {
+            if care == Care::Whole {
+                let _ = rustix::io::read(&silent, &mut [0; 1]);
+            }
+            out.push(0);
+        });
+        assert!(answers.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn a_member_that_dies_is_replaced() {
+        let answers = done(50, 1, SHORT, |piece, care, out| {
+            if piece == 20 && care == Care::Whole {
+                crate::sys::raw::fork::exit_now(1);
+            }
+            out.push(0);
+        });
+        assert!(answers.iter().all(Option::is_some));
+    }
+}

@@ -1,0 +1,65 @@
+//! Names of the host's users, from /etc/passwd alone: no name service is loaded, and none that a
+//! container could answer for is asked. See passwd(5).
+
+use super::error::Result;
+use super::root::SysRoot;
+use crate::model::text::Text;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A hundred thousand users.
+const CAP: usize = 8 << 20;
+
+#[derive(Debug, Default)]
+pub struct Users(HashMap<u32, Text>);
+
+impl Users {
+    pub fn read(root: &SysRoot) -> Result<Self> {
+        Ok(parse(&root.read(Path::new("/etc/passwd"), CAP)?))
+    }
+
+    pub fn name(&self, uid: u32) -> Option<&Text> {
+        self.0.get(&uid)
+    }
+}
+
+/// `name:password:uid:…`; of two lines of one uid the first counts, others are no users.
+pub fn parse(bytes: &[u8]) -> Users {
+    let mut users = HashMap::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let mut fields = line.split(|byte| *byte == b':');
+        let (name, uid) = (fields.next(), fields.nth(1).and_then(number));
+        if let (Some(name), Some(uid)) = (name.filter(|name| !name.is_empty()), uid) {
+            users.entry(uid).or_insert_with(|| Text::new(name));
+        }
+    }
+    Users(users)
+}
+
+fn number(field: &[u8]) -> Option<u32> {
+    let digits = field.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(field).ok().filter(|_| digits)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_has_the_first_name_that_is_given_to_it() {
+        let users = parse(
+            b"root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\n\n# comment\n+nis\n\
+              :x:5:5::/:\nbad:x:-1:0::/:\nbig:x:4294967296:0::/:\nlast:x:65534",
+        );
+        assert_eq!(users.name(0), Some(&"root".into()));
+        assert_eq!(users.name(65534), Some(&"last".into()));
+        assert_eq!(users.0.len(), 2);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}
