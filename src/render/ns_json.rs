@@ -18,31 +18,31 @@ pub struct JsonRow<'a> {
     /// Processes in it.
     pub nprocs: usize,
     /// Threads in it whose process is elsewhere.
-    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub threads: Fact<usize>,
     /// The lowest pid in it.
     pub pid: Option<Pid>,
-    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub ppid: Fact<Option<Pid>>,
     /// Of that process; of a user namespace without one, who made it.
     pub uid: Option<u32>,
     pub user: Option<&'a Text>,
     pub command: Option<&'a Text>,
     /// What our own network namespace calls it; null where it has no number there.
-    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub netnsid: Fact<Option<u32>>,
     /// Where it is bind-mounted in our own mount namespace.
     pub nsfs: &'a [Text],
     /// The namespace above it: of pid and user namespaces.
-    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub pns: Fact<Option<u64>>,
     /// The user namespace that owns it.
-    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub ons: Fact<Option<u64>>,
     /// A number of the kernel's that is never given twice.
-    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub nsid: Fact<String>,
-    #[serde(skip_serializing_if = "Fact::is_not_asked")]
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub container: Fact<Option<&'a Text>>,
 }
 
