@@ -5,6 +5,7 @@
 
 pub mod column;
 pub mod emphasis;
+pub mod filter;
 pub mod human;
 pub mod inspect;
 pub mod inspect_json;
