@@ -200,13 +200,27 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__ps)
-            opts="-u -a -o -q -h -V --units --all --usage --interval --orphans --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            opts="-u -a -Q -o -q -h -V --units --all --usage --interval --orphans --filter --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --interval)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -Q)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -306,7 +320,7 @@ _nsx() {
         command="${words[1]}"
     fi
     case "$command" in
-        ps) long=" --interval --output --columns --color " short="o" positional=target ;;
+        ps) long=" --interval --filter --output --columns --color " short="Qo" positional=target ;;
         ns) long=" --type --output --columns --color " short="to" positional=target ;;
         inspect) long=" --only --skip --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --wd " short="tw" positional=program ;;

@@ -32,6 +32,7 @@ complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everythin
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l interval -d 'How long --usage watches the CPU: 2s, 500ms' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s Q -l filter -d 'Only rows for which this holds: \'runtime == "docker" and procs > 10\'' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'

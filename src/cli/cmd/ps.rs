@@ -9,6 +9,7 @@ use crate::collect::containers::{collect_containers, collect_recorded_containers
 use crate::collect::{details::add_details, target, usage::add_usage};
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
+use crate::render::filter::Filter;
 use crate::render::ps;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -40,6 +41,9 @@ struct Args {
     /// Leftovers instead: pinned namespaces, stale state, lost shims.
     #[arg(long, conflicts_with_all = ["targets", "units", "all", "usage"])]
     orphans: bool,
+    /// Only rows for which this holds: 'runtime == "docker" and procs > 10'.
+    #[arg(short = 'Q', long, value_name = "EXPR", conflicts_with = "orphans")]
+    filter: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -69,6 +73,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     if args.orphans {
         return orphans::run(context, &args.output);
     }
+    let filter = args.filter.as_deref().map(|text| Filter::over(text, &ps::COLUMNS)).transpose();
+    let filter = filter.map_err(Failure::usage)?;
     let root = args.output.root()?;
     let mut containers =
         if args.all { collect_recorded_containers(&root)? } else { collect_containers(&root)? };
@@ -95,6 +101,9 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     if args.usage {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));
+    }
+    if let Some(filter) = filter {
+        containers.list.retain(|container| filter.keeps(&ps::COLUMNS, container));
     }
     let list = List {
         rows: &containers.list,
