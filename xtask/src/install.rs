@@ -61,8 +61,14 @@ fn install(packages: &[&str]) -> Result<()> {
         apt
     };
     run::visibly(apt().args(["-q", "update"]))?;
+    // One that a release has not got must not keep the others out.
+    let known = packages.iter().filter(|package| is_known(package));
     let options = ["-q", "-y", "install", "--no-install-recommends"];
-    run::visibly(apt().args(options).args(packages))
+    run::visibly(apt().args(options).args(known))
+}
+
+fn is_known(package: &str) -> bool {
+    run::output(Command::new("apt-cache").args(["show", "--no-all-versions", package])).is_ok()
 }
 
 /// /usr/sbin/policy-rc.d saying no; what was there before comes back at the end. An interruption

@@ -12,10 +12,17 @@ const fn need(program: &'static str, package: &'static str, why: &'static str) -
     Need { program, package, why }
 }
 
-pub(crate) const NEEDS: [Need; 17] = [
+pub(crate) const NEEDS: [Need; 24] = [
     need("dockerd", "docker.io", "containers of the tests and the lab"),
     need("containerd", "containerd", "the engine below docker"),
     need("runc", "runc", "containers without an engine"),
+    need("ctr", "containerd", "containers of containerd alone"),
+    need("crun", "crun", "containers without an engine, and podman's"),
+    need("podman", "podman", "containers of the lab"),
+    need("lxc-start", "lxc", "containers of the lab"),
+    need("systemd-nspawn", "systemd-container", "containers of the lab"),
+    need("bwrap", "bubblewrap", "sandboxes of the lab"),
+    need("runsc", "runsc", "containers with a kernel of their own"),
     need("nginx", "nginx-light", "the server in the container of the scene"),
     need("busybox", "busybox-static", "the root file system of the lab's containers"),
     need("ip", "iproute2", "addresses and links to compare with; the lab's network"),

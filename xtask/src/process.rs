@@ -7,6 +7,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// A process; it stays the same one for as long as both numbers match.
@@ -50,6 +52,11 @@ impl Started {
         false
     }
 
+    /// SIGKILL, without waiting for the end.
+    pub(crate) fn send_kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     /// SIGKILL at once.
     pub(crate) fn kill(&self) -> bool {
         let Some(pidfd) = self.pin() else {
@@ -59,10 +66,27 @@ impl Started {
             || ended_within(&pidfd, Duration::from_secs(10))
     }
 
+    /// SIGSTOP; returns once it stands still.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        let stopped = || {
+            let stat = std::fs::read(format!("/proc/{}/stat", self.pid)).ok();
+            let stat = stat.and_then(|stat| nsx::sys::proc::stat::parse(&stat));
+            stat.is_none_or(|stat| stat.state.0 == b'T')
+        };
+        while !stopped() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// SIGCONT, for one that may be stopped.
     pub(crate) fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         if let Some(pidfd) = self.pin() {
-            let _ = pidfd_send_signal(&pidfd, Signal::CONT);
+            let _ = pidfd_send_signal(&pidfd, signal);
         }
     }
 
@@ -118,6 +142,14 @@ pub(crate) fn arguments(pid: i32) -> Vec<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+/// Whether a process executes this very file, under whatever name it sees it.
+pub(crate) fn executes(pid: i32, file: &Path) -> bool {
+    let own = std::fs::metadata(format!("/proc/{pid}/exe"));
+    let identity = |data: std::fs::Metadata| (data.dev(), data.ino());
+    let file = std::fs::metadata(file).map(identity);
+    file.is_ok_and(|file| own.is_ok_and(|own| identity(own) == file))
 }
 
 #[cfg(test)]

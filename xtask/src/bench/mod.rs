@@ -96,7 +96,7 @@ impl Bench {
     }
 
     fn listings(&mut self, lab: &mut Lab, arguments: &Arguments) -> Result<()> {
-        lab.up(Runtime::Docker)?;
+        lab.up_by(Runtime::Docker, docker::up_alone)?;
         docker::run_container(lab, "nsx-lab-docker-2")?;
         let docker = |arguments: &[&str]| {
             let mut client = docker::client(lab);

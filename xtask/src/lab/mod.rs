@@ -3,11 +3,23 @@
 //! Everything lies below one directory. What the runtimes insist on making elsewhere is known to
 //! `traces`; `down` removes what was not there before, also after a crash.
 
+mod alone;
+mod bubblewrap;
+mod bundle;
+mod containerd;
+mod controllers;
+mod crun;
 pub(crate) mod docker;
+mod gvisor;
+mod leftovers;
+mod lxc;
 mod mounts;
+mod nspawn;
+mod podman;
 mod record;
 mod rootfs;
 mod runc;
+mod start;
 mod traces;
 
 pub(crate) use traces::cgroups_named;
@@ -16,7 +28,9 @@ use crate::process::Started;
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use record::Record;
+use controllers::Controllers;
+use leftovers::Leftovers;
+use record::{Container, Record, State};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,36 +46,91 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Start a container under each runtime
+    /// Start a container under each runtime that is installed
     Up { runtimes: Vec<Runtime> },
     /// End them and remove every trace
     Down { runtimes: Vec<Runtime> },
-    /// Show what is up: runtime, name, PID
+    /// Show what is up: runtime, name, id, PID, state, image
     List { runtimes: Vec<Runtime> },
+    /// Make dockerd and containerd stand still, as if they hung
+    Stop,
+    /// Let them go on
+    Wake,
 }
 
+/// In the order of starting: crun and podman change which hierarchies of control groups there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Runtime {
     Docker,
+    Containerd,
     Runc,
+    Gvisor,
+    Lxc,
+    Nspawn,
+    Bubblewrap,
+    /// `nsx spawn`
+    Nsx,
+    /// unshare(1): no runtime at all
+    Unshare,
+    Crun,
+    Podman,
+}
+
+impl Runtime {
+    /// Its name, and the program without which it is not installed.
+    const fn describe(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Docker => ("docker", "dockerd"),
+            Self::Containerd => ("containerd", "containerd"),
+            Self::Runc => ("runc", "runc"),
+            Self::Gvisor => ("gvisor", "runsc"),
+            Self::Lxc => ("lxc", "lxc-start"),
+            Self::Nspawn => ("nspawn", "systemd-nspawn"),
+            Self::Bubblewrap => ("bubblewrap", "bwrap"),
+            Self::Nsx => ("nsx", "true"),
+            Self::Unshare => ("unshare", "unshare"),
+            Self::Crun => ("crun", "crun"),
+            Self::Podman => ("podman", "podman"),
+        }
+    }
+
+    fn start(self, lab: &mut Lab) -> Result<()> {
+        match self {
+            Self::Docker => docker::up(lab),
+            Self::Containerd => containerd::up(lab),
+            Self::Runc => runc::up(lab),
+            Self::Gvisor => gvisor::up(lab),
+            Self::Lxc => lxc::up(lab),
+            Self::Nspawn => nspawn::up(lab),
+            Self::Bubblewrap => bubblewrap::up(lab),
+            Self::Nsx => alone::nsx(lab),
+            Self::Unshare => alone::unshare(lab),
+            Self::Crun => crun::up(lab),
+            Self::Podman => podman::up(lab),
+        }
+    }
+
+    fn leftovers(self, dir: &Path) -> Leftovers {
+        match self {
+            Self::Docker => docker::leftovers(dir),
+            Self::Containerd => containerd::leftovers(dir),
+            Self::Runc => runc::leftovers(),
+            Self::Gvisor => gvisor::leftovers(),
+            Self::Lxc => lxc::leftovers(dir),
+            Self::Nspawn => nspawn::leftovers(dir),
+            Self::Bubblewrap => bubblewrap::leftovers(),
+            Self::Nsx | Self::Unshare => alone::leftovers(),
+            Self::Crun => crun::leftovers(),
+            Self::Podman => podman::leftovers(dir),
+        }
+    }
 }
 
 impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Docker => "docker",
-            Self::Runc => "runc",
-        })
+        f.write_str(self.describe().0)
     }
-}
-
-/// A running container of the lab.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Container {
-    pub(crate) runtime: Runtime,
-    pub(crate) name: String,
-    pub(crate) init: Started,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -73,6 +142,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Action::Up { runtimes } => {
             let mut lab = Lab::create(&arguments.dir)?;
             for runtime in chosen(runtimes) {
+                let (name, program) = runtime.describe();
+                if runtimes.is_empty() && run::find(program).is_none() {
+                    say::note(format_args!("lab: without {name}: {program} is not installed"));
+                    continue;
+                }
                 lab.up(runtime)?;
             }
             lab.list(Runtime::value_variants());
@@ -85,6 +159,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Action::List { runtimes } => {
             if let Some(lab) = Lab::open(&arguments.dir)? {
                 lab.list(&chosen(runtimes));
+            }
+            Ok(())
+        }
+        Action::Stop | Action::Wake => {
+            let Some(lab) = Lab::open(&arguments.dir)? else {
+                bail!("{}: no lab is up", arguments.dir.display());
+            };
+            match arguments.action {
+                Action::Stop => lab.stop_engines(),
+                _ => lab.wake_engines(),
             }
             Ok(())
         }
@@ -110,8 +194,8 @@ impl Lab {
             return Ok(lab);
         }
         std::fs::create_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let record = Record { absent_before: traces::absent(), ..Record::default() };
         let dir = dir.canonicalize()?;
+        let record = Record { absent_before: traces::absent(&dir), ..Record::default() };
         let lab = Self { dir, record };
         lab.save()?;
         Ok(lab)
@@ -127,16 +211,25 @@ impl Lab {
         Ok(Some(Self { dir, record }))
     }
 
-    /// Starts the container of a runtime; takes down what a failed start leaves.
+    /// Starts the containers of a runtime; takes down what a failed start leaves.
     pub(crate) fn up(&mut self, runtime: Runtime) -> Result<()> {
-        if self.containers(runtime).any(|container| container.init.is_running()) {
+        self.up_by(runtime, |lab| runtime.start(lab))
+    }
+
+    /// Starts those that `start` starts, which are of a runtime.
+    pub(crate) fn up_by(
+        &mut self,
+        runtime: Runtime,
+        start: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        if self.containers(runtime).any(|container| container.init.is_some())
+            && self.containers(runtime).all(Container::is_there)
+        {
             return Ok(());
         }
         self.clear(runtime)?;
-        let started = match runtime {
-            Runtime::Docker => docker::up(self),
-            Runtime::Runc => runc::up(self),
-        };
+        std::fs::create_dir(self.below(runtime))?;
+        let started = start(self);
         if started.is_err() {
             self.clear(runtime)?;
         }
@@ -148,7 +241,7 @@ impl Lab {
         for runtime in runtimes {
             self.clear(*runtime)?;
         }
-        if self.record.containers.is_empty() {
+        if Runtime::value_variants().iter().all(|runtime| !self.below(*runtime).exists()) {
             mounts::unmount_below(&self.dir)?;
             std::fs::remove_dir_all(&self.dir)?;
             traces::remove(&self.record.absent_before);
@@ -157,15 +250,22 @@ impl Lab {
     }
 
     fn clear(&mut self, runtime: Runtime) -> Result<()> {
-        match runtime {
-            Runtime::Docker => docker::clear(self)?,
-            Runtime::Runc => runc::clear(self)?,
-        }
         let below = self.below(runtime);
         if below.exists() {
+            let moves = matches!(runtime, Runtime::Crun | Runtime::Podman);
+            // Their groups are also in hierarchies that are mounted nowhere.
+            let controllers = moves.then(Controllers::lend).transpose()?;
+            let inits = self.containers(runtime).filter_map(|container| container.init.clone());
+            let inits: Vec<Started> = inits.collect();
+            runtime.leftovers(&below).clear(&below, &inits)?;
+            drop(controllers);
             mounts::unmount_below(&below)?;
             std::fs::remove_dir_all(&below)
                 .with_context(|| format!("cannot remove {}", below.display()))?;
+            let others = [Runtime::Crun, Runtime::Podman].map(|other| self.below(other).exists());
+            if moves && others == [false; 2] {
+                Controllers::give_back()?;
+            }
         }
         self.record.containers.retain(|container| container.runtime != runtime);
         self.save()
@@ -174,11 +274,32 @@ impl Lab {
     fn list(&self, runtimes: &[Runtime]) {
         for container in &self.record.containers {
             if runtimes.contains(&container.runtime) {
-                let Container { runtime, name, init } = container;
-                let state = if init.is_running() { "running" } else { "gone" };
-                say::line(format_args!("{runtime}\t{name}\t{}\t{state}", init.pid));
+                let Container { runtime, name, id, image, state, init, .. } = container;
+                let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+                let pid = init.as_ref().map(|init| init.pid.to_string());
+                let there = container.is_there();
+                let state = if there { state.to_string() } else { "gone".to_owned() };
+                let [name, id, image, pid] = [name, id, image, &pid].map(dash);
+                say::line(format_args!("{runtime}\t{name}\t{id}\t{pid}\t{state}\t{image}"));
             }
         }
+    }
+
+    /// Makes every engine stand still, as if it hung. Shims are no part of what hangs.
+    pub(crate) fn stop_engines(&self) {
+        self.engines().iter().for_each(Started::stop);
+    }
+
+    pub(crate) fn wake_engines(&self) {
+        self.engines().iter().for_each(Started::wake);
+    }
+
+    fn engines(&self) -> Vec<Started> {
+        let dirs = [Runtime::Docker, Runtime::Containerd].map(|runtime| self.below(runtime));
+        let of = |dir: &PathBuf| {
+            ["dockerd", "containerd"].map(|program| leftovers::running(program, dir)).concat()
+        };
+        dirs.iter().flat_map(of).collect()
     }
 
     /// Where a runtime keeps what belongs to it.
@@ -193,6 +314,19 @@ impl Lab {
 
     fn remember(&mut self, container: Container) -> Result<()> {
         self.record.containers.push(container);
+        self.save()
+    }
+
+    /// Notes the state that a container is in now, by its name or id.
+    fn became(&mut self, which: &str, state: State) -> Result<()> {
+        let is_it = |text: &Option<String>| text.as_deref() == Some(which);
+        let mut all = self.record.containers.iter_mut();
+        let container = all.find(|one| is_it(&one.name) || is_it(&one.id));
+        let container = container.with_context(|| format!("{which} is not in the lab"))?;
+        container.state = state;
+        if state == State::Stopped {
+            container.init = None;
+        }
         self.save()
     }
 
