@@ -44,6 +44,10 @@ enum Task {
     Check,
     /// Compare whole commands with their peers in one run
     Bench(bench::Arguments),
+    #[command(hide = true)]
+    BenchThreads { count: usize },
+    #[command(hide = true)]
+    BenchPeak { command: Vec<String> },
     /// Pack programs, manual pages and completions into dist/nsx-VERSION-TRIPLE.tar.gz
     Dist,
 }
@@ -56,6 +60,8 @@ fn main() -> ExitCode {
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Check => check::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::BenchThreads { count } => bench::threads(count),
+        Task::BenchPeak { command } => bench::peak(&command),
         Task::Dist => dist::run(),
     };
     match done {

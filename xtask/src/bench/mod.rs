@@ -3,6 +3,9 @@
 
 mod crowd;
 mod measure;
+mod scale;
+
+pub(crate) use scale::{peak, threads};
 
 use crate::lab::{Lab, Runtime, docker};
 use crate::workspace::Release;
@@ -20,9 +23,12 @@ pub(crate) struct Arguments {
     /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// How many isolated processes the large listing has
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    crowd: usize,
+    /// How many isolated processes the large listings have
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1000,3000")]
+    crowds: Vec<usize>,
+    /// Only how the listings grow
+    #[arg(long)]
+    scale: bool,
     /// How many docker containers there are in one more listing (a thousand take ten minutes)
     #[arg(long, value_name = "N")]
     containers: Option<usize>,
@@ -39,7 +45,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         bail!("the peers need root, and so does this");
     }
     let release = Release::build()?;
-    let mut bench = Bench { release, seconds: arguments.seconds, rows: Vec::new() };
+    let mut bench =
+        Bench { release, seconds: arguments.seconds, rows: Vec::new(), notes: Vec::new() };
+    if arguments.scale {
+        let done = bench.scale(&arguments.crowds);
+        print(&bench.rows, &bench.notes);
+        return done;
+    }
     bench.launchers()?;
     let with_docker = run::is_program(Path::new("/usr/bin/docker"));
     let done = if with_docker {
@@ -50,9 +62,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         measured.and(cleared)
     } else {
         say::note(format_args!("bench: docker is not installed: nothing is compared with it"));
-        bench.crowded(arguments.crowd, None)
+        bench.crowded(arguments, None)
     };
-    print(&bench.rows);
+    let done = done.and_then(|()| bench.scale(&arguments.crowds));
+    print(&bench.rows, &bench.notes);
     if let Some(file) = &arguments.json {
         std::fs::write(file, serde_json::to_string_pretty(&bench.rows)? + "\n")?;
     }
@@ -63,6 +76,7 @@ struct Bench {
     release: Release,
     seconds: u64,
     rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
 impl Bench {
@@ -73,11 +87,17 @@ impl Bench {
     }
 
     /// What cannot be compared is said and left out.
-    fn compare(&mut self, what: &str, ours: Command, peer: Command) {
+    fn compare(&mut self, what: &str, ours: Command, peer: Command) -> Option<Row> {
         say::note(format_args!("bench: {what}: {}", run::shown(&peer)));
         match measure::compare(what, ours, peer, Duration::from_secs(self.seconds)) {
-            Ok(row) => self.rows.push(row),
-            Err(error) => say::note(format_args!("bench: left out: {error:#}")),
+            Ok(row) => {
+                self.rows.push(row.clone());
+                Some(row)
+            }
+            Err(error) => {
+                say::note(format_args!("bench: left out: {error:#}"));
+                None
+            }
         }
     }
 
@@ -108,18 +128,21 @@ impl Bench {
         let what = "list, 2 containers";
         self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
         self.compare(what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
-        self.crowded(arguments.crowd, Some(docker(&["ps"])))?;
+        self.crowded(arguments, Some(docker(&["ps"])))?;
         if let Some(containers) = arguments.containers {
             say::note(format_args!("bench: starting {containers} containers"));
             docker::run_containers(lab, containers.saturating_sub(2))?;
             let what = format!("list, {containers} containers");
             self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
             self.compare(&what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
+            let what = format!("{what}; against nsx ns");
+            self.compare(&what, self.nsx("nsx-ps", &[]), self.nsx("nsx-ns", &[]));
         }
         Ok(())
     }
 
-    fn crowded(&mut self, size: usize, docker: Option<Command>) -> Result<()> {
+    fn crowded(&mut self, arguments: &Arguments, docker: Option<Command>) -> Result<()> {
+        let size = arguments.crowds.first().copied().unwrap_or(1000);
         say::note(format_args!("bench: isolating {size} processes"));
         let crowd = Crowd::gather(size)?;
         let what = format!("list, {} isolated processes", crowd.len());
@@ -139,7 +162,7 @@ fn util_linux(name: &str, arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-fn print(rows: &[Row]) {
+fn print(rows: &[Row], notes: &[String]) {
     let version = run::output(run::plain("nsenter").arg("--version")).unwrap_or_default();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     say::line(format_args!("Linux {}; {version}; wall time, started in turn.\n", kernel.trim()));
@@ -154,5 +177,8 @@ fn print(rows: &[Row]) {
             "| {} | `{}` | `{}` | {:.2} | {:.2}–{:.2} | {calls} |",
             row.what, row.ours, row.peer, row.ratio_median, row.ratio_p5, row.ratio_p95
         ));
+    }
+    for note in notes {
+        say::line(format_args!("{note}"));
     }
 }
