@@ -36,27 +36,33 @@ impl Controllers {
         Ok(lent)
     }
 
-    /// Removes the empty groups of our hierarchies, which are then given back.
+    /// Gives back the hierarchies that are nobody's any more.
     pub(super) fn give_back() -> Result<()> {
+        let lent = Self::lend()?;
+        for top in ours() {
+            super::traces::remove_shared_groups(&top);
+        }
+        drop(lent);
+        // A hierarchy goes with its mount only once the kernel is done with its groups.
         for _ in 0..100 {
-            let lent = Self::lend()?;
-            for top in ours() {
-                super::traces::remove_empty_below(&top);
-            }
-            drop(lent);
-            if Self::all_are_given_back()? {
+            if !Self::one_is_empty()? {
                 break;
             }
-            // A hierarchy goes with its mount only once the kernel is done with its groups.
+            drop(Self::lend()?);
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
     }
 
-    fn all_are_given_back() -> Result<bool> {
+    /// Whether a hierarchy without a mount has only its root.
+    fn one_is_empty() -> Result<bool> {
         let mounts = std::fs::read_to_string("/proc/self/mounts")?;
         let known = std::fs::read_to_string("/proc/cgroups")?;
-        Ok(without_mount(&known, &mounts, "").is_empty())
+        let unused = |name: &&str| {
+            let mut lines = known.lines().map(|line| line.split_whitespace());
+            lines.any(|mut line| line.next() == Some(*name) && line.nth(1) == Some("1"))
+        };
+        Ok(without_mount(&known, &mounts, "").iter().any(unused))
     }
 }
 

@@ -18,43 +18,43 @@ pub(super) struct Leftovers {
     pub(super) state: Vec<PathBuf>,
 }
 
-impl Leftovers {
-    /// Ends every process, then removes groups and state. `inits` are the containers' first ones.
-    pub(super) fn clear(self, dir: &Path, inits: &[Started]) -> Result<()> {
-        let cgroups = traces::cgroups_named(self.cgroups.iter().map(String::as_str));
-        // One that is killed may have started another just before.
-        for round in 0.. {
-            traces::thaw(&cgroups);
-            let mut ended = 0;
-            for program in self.programs {
-                ended += kill(&running(program, dir));
-            }
-            let mut members = with_root(dir);
-            members.extend(traces::members(&cgroups));
-            let members = members.iter().filter_map(|pid| Started::of("a member", *pid).ok());
-            let alive = inits.iter().filter(|init| init.is_running()).cloned();
-            let members: Vec<Started> = members.chain(alive).collect();
-            ended += kill(&members);
-            if ended == 0 {
-                break;
-            }
-            if round == 20 {
-                bail!("{}: processes keep appearing", dir.display());
-            }
+/// Ends every process, then removes groups and state. `inits` are the containers' first ones.
+pub(super) fn clear(dir: &Path, inits: &[Started], look: impl Fn() -> Leftovers) -> Result<()> {
+    let mut seen = Vec::new();
+    // An engine goes on with what it does until it is ended, so that there may be more afterwards.
+    for round in 0.. {
+        let left = look();
+        let cgroups = traces::cgroups_named(left.cgroups.iter().map(String::as_str));
+        traces::thaw(&cgroups);
+        let mut ended = 0;
+        for program in left.programs {
+            ended += kill(&running(program, dir));
         }
-        for group in &cgroups {
+        let mut members = with_root(dir);
+        members.extend(traces::members(&cgroups));
+        let members = members.iter().filter_map(|pid| Started::of("a member", *pid).ok());
+        let alive = inits.iter().filter(|init| init.is_running()).cloned();
+        ended += kill(&members.chain(alive).collect::<Vec<_>>());
+        seen.push((cgroups, left.state));
+        if ended == 0 {
+            break;
+        }
+        if round == 20 {
+            bail!("{}: processes keep appearing", dir.display());
+        }
+    }
+    for (cgroups, state) in seen.iter().rev() {
+        for group in cgroups {
             traces::remove_group(group);
         }
-        for path in self.state {
-            if path.is_dir() && !path.is_symlink() {
-                // Whoever else is using a directory keeps it.
-                let _ = std::fs::remove_dir_all(&path);
-            } else {
-                let _ = std::fs::remove_file(&path);
-            }
+        for path in state {
+            // Whoever else is using a directory keeps it.
+            let is_directory = path.is_dir() && !path.is_symlink();
+            let remove = if is_directory { std::fs::remove_dir_all } else { std::fs::remove_file };
+            let _ = remove(path);
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// All at once; how many they are.

@@ -257,7 +257,7 @@ impl Lab {
             let controllers = moves.then(Controllers::lend).transpose()?;
             let inits = self.containers(runtime).filter_map(|container| container.init.clone());
             let inits: Vec<Started> = inits.collect();
-            runtime.leftovers(&below).clear(&below, &inits)?;
+            leftovers::clear(&below, &inits, || runtime.leftovers(&below))?;
             drop(controllers);
             mounts::unmount_below(&below)?;
             std::fs::remove_dir_all(&below)

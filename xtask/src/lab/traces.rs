@@ -96,9 +96,11 @@ pub(super) fn remove(paths: &[PathBuf]) {
 
 /// Removes a group and those below it, unless somebody is in one of them.
 pub(super) fn remove_group(group: &Path) {
-    remove_empty_below(group);
+    for below in directories_in(group) {
+        remove_group(&below);
+    }
     // The last process may have ended without having left yet.
-    for _ in 0..100 {
+    for _ in 0..50 {
         let Err(error) = std::fs::remove_dir(group) else { return };
         if !is_busy(&error) || !members(&[group.into()]).is_empty() {
             return;
@@ -111,10 +113,9 @@ fn is_busy(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::ResourceBusy
 }
 
-pub(super) fn remove_empty_below(dir: &Path) {
-    for group in directories_in(dir) {
-        remove_group(&group);
-    }
+/// Removes the groups above and beside those of the containers, in a hierarchy of the lab's own.
+pub(super) fn remove_shared_groups(hierarchy: &Path) {
+    remove(&GROUPS.map(|group| hierarchy.join(group)));
 }
 
 /// The names of what is in a directory.
