@@ -72,9 +72,9 @@ impl Started {
         let stopped = || {
             let stat = std::fs::read(format!("/proc/{}/stat", self.pid)).ok();
             let stat = stat.and_then(|stat| nsx::sys::proc::stat::parse(&stat));
-            stat.is_none_or(|stat| stat.state.0 == b'T')
+            stat.is_some_and(|stat| matches!(stat.state.0, b'T' | b't'))
         };
-        while !stopped() {
+        while self.is_running() && !stopped() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
