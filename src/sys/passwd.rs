@@ -1,17 +1,24 @@
-//! Names of the host's users, from /etc/passwd alone: no name service is loaded, and none that a
-//! container could answer for is asked. See passwd(5).
+//! The host's users, from /etc/passwd alone: no name service is loaded, and none that a container
+//! could answer for is asked. See passwd(5).
 
 use super::error::Result;
 use super::root::SysRoot;
 use crate::model::text::Text;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A hundred thousand users.
 const CAP: usize = 8 << 20;
 
 #[derive(Debug, Default)]
-pub struct Users(HashMap<u32, Text>);
+pub struct Users(HashMap<u32, User>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct User {
+    name: Text,
+    /// Absolute.
+    home: Option<PathBuf>,
+}
 
 impl Users {
     pub fn read(root: &SysRoot) -> Result<Self> {
@@ -19,18 +26,32 @@ impl Users {
     }
 
     pub fn name(&self, uid: u32) -> Option<&Text> {
-        self.0.get(&uid)
+        self.0.get(&uid).map(|user| &user.name)
+    }
+
+    pub fn home(&self, uid: u32) -> Option<&Path> {
+        self.0.get(&uid)?.home.as_deref()
+    }
+
+    /// Ascending.
+    pub fn uids(&self) -> Vec<u32> {
+        let mut uids: Vec<u32> = self.0.keys().copied().collect();
+        uids.sort_unstable();
+        uids
     }
 }
 
-/// `name:password:uid:…`; of two lines of one uid the first counts, others are no users.
+/// `name:password:uid:gid:comment:home:shell`; of two lines of one uid the first counts, others are
+/// no users.
 pub fn parse(bytes: &[u8]) -> Users {
     let mut users = HashMap::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         let mut fields = line.split(|byte| *byte == b':');
         let (name, uid) = (fields.next(), fields.nth(1).and_then(number));
         if let (Some(name), Some(uid)) = (name.filter(|name| !name.is_empty()), uid) {
-            users.entry(uid).or_insert_with(|| Text::new(name));
+            let home = fields.nth(2).and_then(|home| std::str::from_utf8(home).ok());
+            let home = home.map(PathBuf::from).filter(|home| home.is_absolute());
+            users.entry(uid).or_insert_with(|| User { name: Text::new(name), home });
         }
     }
     Users(users)
@@ -46,14 +67,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uid_has_the_first_name_that_is_given_to_it() {
+    fn a_uid_has_the_first_name_and_home_that_are_given_to_it() {
         let users = parse(
             b"root:x:0:0:root:/root:/bin/bash\ntoor:x:0:0::/:/bin/sh\n\n# comment\n+nis\n\
-              :x:5:5::/:\nbad:x:-1:0::/:\nbig:x:4294967296:0::/:\nlast:x:65534",
+              :x:5:5::/:\nbad:x:-1:0::/:\nbig:x:4294967296:0::/:\nodd:x:7:7::here:\nlast:x:65534",
         );
         assert_eq!(users.name(0), Some(&"root".into()));
+        assert_eq!(users.home(0), Some(Path::new("/root")));
         assert_eq!(users.name(65534), Some(&"last".into()));
-        assert_eq!(users.0.len(), 2);
+        assert_eq!((users.home(7), users.home(65534)), (None, None));
+        assert_eq!(users.uids(), [0, 7, 65534]);
     }
 
     proptest::proptest! {
