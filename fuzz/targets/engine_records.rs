@@ -1,15 +1,19 @@
-//! What engines left on disk: docker's records, containerd's bundles, runc's state. A record of
+//! What engines left on disk: docker's records, containerd's bundles, OCI runtimes' state. A record of
 //! another container is none, and no id leads out of a data root.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nsx::collect::runtime::{containerd, docker, runc, shim};
+use nsx::collect::runtime::{containerd, docker, oci_state, shim};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(record) = docker::parse(bytes, "abc") {
         assert_eq!(record.id, "abc");
     }
-    let _ = (containerd::parse(bytes), runc::parse(bytes));
+    let _ = containerd::parse(bytes);
+    let states = [oci_state::runc, oci_state::crun, oci_state::youki];
+    for record in states.iter().filter_map(|parse| parse(bytes, "abc")) {
+        assert_eq!(record.name, None);
+    }
     if let Some(data_root) = docker::parse_data_root(bytes, "abc") {
         assert!(data_root.is_absolute());
     }

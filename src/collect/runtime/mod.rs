@@ -8,10 +8,11 @@ pub mod containerd;
 pub mod docker;
 pub mod monitor;
 pub mod nsx;
+pub mod oci_state;
+pub mod owners;
 pub mod picked;
 pub mod recognise;
 pub mod record;
-pub mod runc;
 pub mod shim;
 pub mod timestamp;
 
@@ -27,7 +28,7 @@ impl Default for Sources {
             Box::new(docker::Docker::default()),
             Box::new(containerd::Containerd),
             Box::new(nsx::Nsx),
-            Box::new(runc::Runc::default()),
+            Box::new(oci_state::OciState::default()),
         ])
     }
 }

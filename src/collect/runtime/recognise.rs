@@ -68,7 +68,9 @@ pub fn path(path: &[u8]) -> Vec<Recognised> {
         if let Some((runtime, id)) = container(&name, &walk.parent)
             && !id.is_empty()
         {
-            let pod = mismatched_pod(&name).or_else(|| walk.pod.take());
+            let pod = mismatched_pod(&name)
+                .or_else(|| walk.pod.take())
+                .or_else(|| podmans_pod(&mut found, runtime, group));
             found.push(Recognised {
                 runtime,
                 id: id.to_vec(),
@@ -149,6 +151,16 @@ fn pod_slice(name: &[u8]) -> Option<PodGroup> {
 fn mismatched_pod(name: &[u8]) -> Option<PodGroup> {
     let (slice, _, _) = three_fields(name)?;
     Some(PodGroup { driver_mismatch: true, ..pod_slice(slice)? })
+}
+
+/// Without systemd podman calls the group of a pod by nothing but its id: what was taken for a
+/// container is its pod.
+fn podmans_pod(found: &mut Vec<Recognised>, runtime: Runtime, group: &[u8]) -> Option<PodGroup> {
+    let above = group.iter().rposition(|byte| *byte == b'/').and_then(|at| group.get(..at));
+    let pod = found.pop_if(|pod| {
+        runtime == Runtime::Podman && pod.runtime == Runtime::Oci && Some(&*pod.group) == above
+    })?;
+    Some(PodGroup { uid: pod.id, qos: None, driver_mismatch: false })
 }
 
 /// A UUID or, for a pod from a file, 32 digits.

@@ -119,7 +119,12 @@ fn a_pod_is_told_by_the_group_above() {
     );
     assert_eq!(pod("/docker/ID"), None);
     let podman = pod("/machine.slice/machine-libpod_pod_ID.slice/libpod-ID.scope/container");
-    assert_eq!(podman, Some(PodGroup { uid: ID.into(), qos: None, driver_mismatch: false }));
+    let expected = Some(PodGroup { uid: ID.into(), qos: None, driver_mismatch: false });
+    assert_eq!(podman, expected);
+    assert_eq!(pod("/libpod_parent/ID/libpod-ID"), expected);
+    assert_eq!(pod("/libpod_parent/ID/x/libpod-ID"), None);
+    assert_eq!(told("/libpod_parent/ID/libpod-ID"), [(Runtime::Podman, "ID".to_owned())]);
+    assert_eq!(told("/docker/ID/libpod-ID").len(), 2);
 }
 
 #[test]

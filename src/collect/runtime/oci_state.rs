@@ -1,0 +1,235 @@
+//! Containers that an OCI runtime was told to make: `/run/runc/ID/state.json`,
+//! `/run/crun/ID/status`, `/run/youki/ID/state.json`, the same below `/run/user/UID`, and where the
+//! runtime's own command line says.
+//!
+//! Engines leave such records too. One that could not be asked itself is known by them.
+
+use super::monitor::Monitor;
+use super::owners::{self, Owners};
+use super::picked::{Path as Key, Picked};
+use super::recognise::is_engine_id;
+use super::record::{CAP, Case, First, Record, Source};
+use super::timestamp;
+use crate::collect::clock::Clock;
+use crate::model::container::State;
+use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
+use crate::sys::error::Result;
+use crate::sys::owned::Place;
+use crate::sys::root::{self, SysRoot};
+use crate::sys::{bounded, proc};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// A runtime's directory and, in that of a container, its file.
+struct Kind {
+    runtime: Runtime,
+    /// The program, and its directory below `/run`.
+    name: &'static str,
+    file: &'static str,
+    parse: fn(&[u8], &str) -> Option<Record>,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind { runtime: Runtime::Runc, name: "runc", file: "state.json", parse: runc },
+    Kind { runtime: Runtime::Crun, name: "crun", file: "status", parse: crun },
+    Kind { runtime: Runtime::Youki, name: "youki", file: "state.json", parse: youki },
+];
+
+/// Ids are free text: a container is found by its first process.
+#[derive(Debug, Default)]
+pub struct OciState {
+    owners: Owners,
+    by_init: Option<HashMap<(Pid, u64), Vec<Record>>>,
+}
+
+impl Source for OciState {
+    fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
+        let owners = &self.owners;
+        let by_init = self.by_init.get_or_insert_with(|| index(records(case.root, owners)));
+        let init = (case.init.pid, case.init.start_ticks);
+        let found = by_init.get(&init).and_then(|records| {
+            let may_name = |record: &&Record| {
+                owners::may_name(case.root, record.owner_uid.unwrap_or(0), init.0)
+            };
+            records.iter().find(may_name).cloned()
+        });
+        let found = found.or_else(|| told_by_monitor(case, owners));
+        Ok(found.map(|record| under_engine(record, case)))
+    }
+
+    fn all(&mut self, root: &SysRoot) -> Vec<Record> {
+        records(root, &self.owners)
+    }
+}
+
+/// The first process of a container, as the runtime that an engine used noted it.
+pub fn first_process(root: &SysRoot, owners: &Owners, uid: u32, id: &str) -> Option<First> {
+    KINDS.iter().find_map(|kind| {
+        let place = usual_place(root, owners, uid, kind).ok()?;
+        Some(record(root, &place, kind, id)?.first)
+    })
+}
+
+fn usual_place(root: &SysRoot, owners: &Owners, uid: u32, kind: &Kind) -> Result<Place> {
+    match uid {
+        0 => Place::of_root(root, &Path::new("/run").join(kind.name)),
+        uid => owners.runtime_dir(root, uid, kind.name),
+    }
+}
+
+/// An engine's container is the engine's, whatever it was made with.
+fn under_engine(record: Record, case: &Case<'_>) -> Record {
+    let engine = case.named.filter(|named| {
+        named.runtime != Runtime::Oci
+            && !named.is_host_service()
+            && record.id.as_bytes() == named.id
+    });
+    match engine {
+        Some(named) => Record { runtime: named.runtime, ..record },
+        None => record,
+    }
+}
+
+/// A runtime that stays in the foreground is the parent of what it made.
+fn told_by_monitor(case: &Case<'_>, owners: &Owners) -> Option<Record> {
+    let monitor = case.monitor?;
+    let kind = KINDS.iter().find(|kind| kind.name.as_bytes() == monitor.comm)?;
+    let arguments = monitor.arguments();
+    let place = Monitor::option(&arguments, "--root")?;
+    let place = std::str::from_utf8(place.as_bytes()).ok()?;
+    let place = owners.claimed(case.root, monitor.uid, Path::new(place)).ok()?;
+    let found = below(case.root, &place, kind).into_iter().find(|record| {
+        matches!(record.first, First::At { pid, start_ticks }
+            if pid == case.init.pid && start_ticks == Some(case.init.start_ticks))
+    });
+    found.filter(|_| owners::may_name(case.root, monitor.uid, case.init.pid))
+}
+
+/// Root's before those of users, whose word counts less.
+fn index(records: Vec<Record>) -> HashMap<(Pid, u64), Vec<Record>> {
+    let mut by_init: HashMap<_, Vec<Record>> = HashMap::new();
+    for record in records {
+        if let First::At { pid, start_ticks: Some(ticks) } = record.first {
+            by_init.entry((pid, ticks)).or_default().push(record);
+        }
+    }
+    by_init
+}
+
+/// Every readable record; an unreadable or malformed one is left out.
+fn records(root: &SysRoot, owners: &Owners) -> Vec<Record> {
+    let mut records = Vec::new();
+    let users = Owners::present(root).into_iter().filter(|uid| *uid != 0);
+    for uid in std::iter::once(0).chain(users) {
+        for kind in &KINDS {
+            if let Ok(place) = usual_place(root, owners, uid, kind) {
+                records.extend(below(root, &place, kind));
+            }
+        }
+    }
+    records
+}
+
+fn below(root: &SysRoot, place: &Place, kind: &Kind) -> Vec<Record> {
+    let names = place.names();
+    names.iter().filter_map(|id| record(root, place, kind, id)).collect()
+}
+
+fn record(root: &SysRoot, place: &Place, kind: &Kind, id: &str) -> Option<Record> {
+    let file = format!("{id}/{}", kind.file);
+    let bytes = place.read(&file, CAP).ok()?;
+    let mut record = (kind.parse)(&bytes, id)?;
+    if record.runtime == Runtime::Unknown {
+        record.runtime = kind.runtime;
+        // Engines' ids are nobody's names.
+        record.name = Some(&record.id).filter(|id| !is_engine_id(id.as_bytes())).cloned();
+    }
+    record.first = timed(root, &record);
+    record.owner_uid = Some(place.uid());
+    record.state = State::Stopped;
+    record.file = root::path_text(&place.path().join(file));
+    Some(record)
+}
+
+/// youki notes no start time. A process that started after the record was made is another one.
+fn timed(root: &SysRoot, record: &Record) -> First {
+    let First::At { pid, start_ticks: None } = record.first else {
+        return record.first;
+    };
+    let started = || {
+        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        let mut buffer = Vec::new();
+        bounded::read_record(dir.as_fd(), "stat", bounded::SMALL, &mut buffer).ok()?;
+        let ticks = proc::stat::parse(&buffer)?.start_ticks;
+        let started = Clock::read(root).started_unix_seconds(ticks)?;
+        // Both are whole seconds.
+        (started <= record.created_unix_seconds? + 1).then_some(ticks)
+    };
+    started().map_or(First::NotRunning, |ticks| First::At { pid, start_ticks: Some(ticks) })
+}
+
+const ID: Key = &["id"];
+const CREATED: Key = &["created"];
+
+/// runc's `state.json`, in which labels are `KEY=VALUE`; `bundle` is one of them.
+pub fn runc(bytes: &[u8], _: &str) -> Option<Record> {
+    const PID: Key = &["init_process_pid"];
+    const START: Key = &["init_process_start"];
+    const LABELS: Key = &["config", "labels", "*"];
+    let json = Picked::from_json(bytes, &[ID, CREATED, PID, START, LABELS])?;
+    let id = json.text(ID)?;
+    let bundle = json.all(LABELS).find_map(|(_, label)| label.strip_prefix("bundle="));
+    Some(Record {
+        runtime: engine_of(bundle.unwrap_or_default(), id),
+        id: id.into(),
+        created_unix_seconds: json.text(CREATED).and_then(timestamp::unix_seconds),
+        first: First::of(json.number(PID)?, json.number(START)),
+        ..Record::default()
+    })
+}
+
+/// crun's `status`, which is called by its directory alone.
+pub fn crun(bytes: &[u8], id: &str) -> Option<Record> {
+    const PID: Key = &["pid"];
+    const START: Key = &["process-start-time"];
+    const BUNDLE: Key = &["bundle"];
+    let json = Picked::from_json(bytes, &[CREATED, PID, START, BUNDLE])?;
+    Some(Record {
+        runtime: engine_of(json.text(BUNDLE).unwrap_or_default(), id),
+        id: id.into(),
+        created_unix_seconds: json.text(CREATED).and_then(timestamp::unix_seconds),
+        first: First::of(json.number(PID)?, json.number(START)),
+        ..Record::default()
+    })
+}
+
+/// youki's `state.json`, in OCI's own form.
+pub fn youki(bytes: &[u8], _: &str) -> Option<Record> {
+    const PID: Key = &["pid"];
+    const BUNDLE: Key = &["bundle"];
+    let json = Picked::from_json(bytes, &[ID, CREATED, PID, BUNDLE])?;
+    let id = json.text(ID)?;
+    Some(Record {
+        runtime: engine_of(json.text(BUNDLE).unwrap_or_default(), id),
+        id: id.into(),
+        created_unix_seconds: json.text(CREATED).and_then(timestamp::unix_seconds),
+        first: First::of(json.number(PID).unwrap_or(0), None),
+        ..Record::default()
+    })
+}
+
+/// Whose bundle it is, where that can be seen.
+fn engine_of(bundle: &str, id: &str) -> Runtime {
+    let bundle = bundle.strip_suffix("/userdata").unwrap_or(bundle);
+    let parent = bundle.strip_suffix(id).and_then(|parent| parent.strip_suffix('/'));
+    match parent.and_then(|parent| parent.rsplit('/').next()) {
+        Some("executor") => Runtime::Buildkit,
+        Some(parent) if parent.ends_with("-containers") => Runtime::Podman,
+        _ => Runtime::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests;
