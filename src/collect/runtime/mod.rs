@@ -4,16 +4,22 @@
 //! never its socket: an engine that hangs must not make nsx hang. To add a runtime: write a
 //! [`record::Source`] in a file of its own and name it in [`Sources::default`].
 
+pub mod conmon;
 pub mod containerd;
 pub mod docker;
+#[cfg(test)]
+mod fixture;
 pub mod monitor;
 pub mod nsx;
 pub mod oci_state;
 pub mod owners;
 pub mod picked;
+pub mod podman;
 pub mod recognise;
 pub mod record;
+pub mod setting;
 pub mod shim;
+pub mod storage;
 pub mod timestamp;
 
 use record::Source;
@@ -27,6 +33,7 @@ impl Default for Sources {
         Self(vec![
             Box::new(docker::Docker::default()),
             Box::new(containerd::Containerd),
+            Box::new(podman::Podman::default()),
             Box::new(nsx::Nsx),
             Box::new(oci_state::OciState::default()),
         ])

@@ -64,11 +64,11 @@ impl Source for OciState {
     }
 }
 
-/// The first process of a container, as the runtime that an engine used noted it.
-pub fn first_process(root: &SysRoot, owners: &Owners, uid: u32, id: &str) -> Option<First> {
+/// What the runtime that an engine used noted of a container.
+pub fn noted(root: &SysRoot, owners: &Owners, uid: u32, id: &str) -> Option<Record> {
     KINDS.iter().find_map(|kind| {
         let place = usual_place(root, owners, uid, kind).ok()?;
-        Some(record(root, &place, kind, id)?.first)
+        record(root, &place, kind, id)
     })
 }
 

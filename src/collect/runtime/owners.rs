@@ -69,11 +69,12 @@ impl Owners {
         uids
     }
 
-    /// Those, and all that have a home; ascending.
+    /// Those, root, and all that have a home; ascending.
     pub fn all(&self, root: &SysRoot) -> Vec<u32> {
         let users = self.users.get_or_init(|| Users::read(root).unwrap_or_default());
         let mut uids = users.uids();
         uids.extend(Self::present(root));
+        uids.push(0);
         uids.sort_unstable();
         uids.dedup();
         uids

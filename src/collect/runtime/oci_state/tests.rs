@@ -1,10 +1,7 @@
 //! Records as the runtimes left them.
 
 use super::*;
-use crate::collect::runtime::recognise::{self, Recognised};
-use crate::model::namespace::NsSet;
-use crate::model::process::{self, Process};
-use crate::model::text::Text;
+use crate::collect::runtime::fixture::{Group, Host};
 
 const CRUN: &str = r#"{"pid": 17198, "process-start-time": 1275285, "cgroup-path": "/build-7",
     "scope": "", "rootfs": "/srv/rootfs", "systemd-cgroup": false, "bundle": "/srv/build",
@@ -52,42 +49,9 @@ fn a_bundle_tells_the_engine() {
     assert_eq!(engine_of("", ""), Runtime::Unknown);
 }
 
-struct Host {
-    temp: tempfile::TempDir,
-    root: SysRoot,
-}
-
-impl Host {
-    fn with(files: &[(&str, &str)]) -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        let stat = "cpu 1 2\nbtime 1795530000\n";
-        for (path, text) in [("proc/stat", stat)].iter().chain(files) {
-            let path = temp.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let root = SysRoot::fixture(temp.path()).unwrap();
-        Self { temp, root }
-    }
-
-    fn find(&self, pid: u32, start_ticks: u64, named: Option<&Recognised>) -> Option<Record> {
-        let init = Process {
-            pid: Pid::new(pid).unwrap(),
-            parent: None,
-            state: process::State(b'S'),
-            kernel_thread: false,
-            comm: "sleep".into(),
-            start_ticks,
-            namespaces: NsSet::default(),
-            cgroup: Text::default(),
-        };
-        let case = Case { root: &self.root, init: &init, named, monitor: None };
-        OciState::default().find(&case).unwrap()
-    }
-}
-
-fn stat(pid: u32, start_ticks: u64) -> String {
-    format!("{pid} (sleep) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {start_ticks} 0 0\n")
+fn find(host: &Host, pid: u32, start_ticks: u64, cgroup: &str) -> Option<Record> {
+    let group = Group { pid, start_ticks: Some(start_ticks), cgroup, ..Group::default() };
+    host.find(&mut OciState::default(), &group)
 }
 
 #[test]
@@ -98,44 +62,62 @@ fn a_container_is_found_by_its_first_process() {
         ("run/runc/broken/state.json", "{"),
         ("run/user/1001/crun/mine/status", &CRUN.replace("17198", "5")),
     ]);
-    let record = host.find(17198, 1_275_285, None).unwrap();
+    let record = find(&host, 17198, 1_275_285, "").unwrap();
     assert_eq!((record.runtime, record.name), (Runtime::Crun, Some("build-7".into())));
     assert_eq!(record.file, "/run/crun/build-7/status");
     assert_eq!(record.owner_uid, Some(0));
-    assert_eq!(host.find(17198, 1_275_286, None), None, "another process of that number");
-    let record = host.find(5, 1_275_285, None).unwrap();
+    assert_eq!(find(&host, 17198, 1_275_286, ""), None, "another process of that number");
+    let record = find(&host, 5, 1_275_285, "").unwrap();
     assert_eq!((record.name, record.owner_uid), (Some("mine".into()), Some(1001)));
     assert_eq!(OciState::default().all(&host.root).len(), 3);
 }
 
 #[test]
 fn a_record_without_a_start_time_names_nobody_who_came_later() {
-    let hz = rustix::param::clock_ticks_per_second();
     // The record was made 85 seconds after boot.
-    let host = |start: u64| {
-        Host::with(&[("run/youki/t1/state.json", YOUKI), ("proc/42/stat", &stat(42, start))])
+    let ticks = |seconds: u64| seconds * rustix::param::clock_ticks_per_second();
+    let host = Host::with(&[("run/youki/t1/state.json", YOUKI)]);
+    let start = |ticks: u64| {
+        let stat = format!("42 (sleep) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0\n");
+        host.write("proc/42/stat", &stat);
+        find(&host, 42, ticks, "")
     };
-    let record = host(84 * hz).find(42, 84 * hz, None).unwrap();
+    let record = start(ticks(84)).unwrap();
     assert_eq!((record.runtime, record.name), (Runtime::Youki, Some("t1".into())));
-    assert_eq!(host(90 * hz).find(42, 90 * hz, None), None);
-    let all = OciState::default().all(&host(90 * hz).root);
+    assert_eq!(start(ticks(90)), None);
+    let all = OciState::default().all(&host.root);
     assert_eq!((all[0].first, all[0].state), (First::NotRunning, State::Stopped));
+}
+
+#[test]
+fn a_runtime_in_the_foreground_tells_its_own_directory() {
+    let host = Host::with(&[("srv/c/build-7/status", CRUN)]);
+    host.process(7, 1, "crun", 0, "crun --root /srv/c run -b /srv/b build-7");
+    host.process(8, 1, "crun", 0, "crun run -b /srv/b build-7");
+    let by = |parent| Group {
+        pid: 17198,
+        parent: Some(parent),
+        start_ticks: Some(1_275_285),
+        ..Group::default()
+    };
+    let record = host.find(&mut OciState::default(), &by(7)).unwrap();
+    assert_eq!(record.file, "/srv/c/build-7/status");
+    assert_eq!(host.find(&mut OciState::default(), &by(8)), None);
 }
 
 #[test]
 fn an_engines_container_is_the_engines_and_its_id_no_name() {
     let state = RUNC.replace("t1", ENGINE_ID);
     let host = Host::with(&[(&format!("run/runc/{ENGINE_ID}/state.json"), &state)]);
-    let named = recognise::path(format!("/system.slice/crio-{ENGINE_ID}.scope").as_bytes()).pop();
-    let record = host.find(42, 99, named.as_ref()).unwrap();
+    let record = find(&host, 42, 99, &format!("/system.slice/crio-{ENGINE_ID}.scope")).unwrap();
     assert_eq!((record.runtime, record.name), (Runtime::Crio, None));
-    assert_eq!(host.find(42, 99, None).unwrap().runtime, Runtime::Runc);
+    assert_eq!(find(&host, 42, 99, "").unwrap().runtime, Runtime::Runc);
 }
 
 #[test]
 fn no_link_in_a_users_directory_is_followed() {
     let host = Host::with(&[("secret/status", CRUN), ("run/user/1001/x", "")]);
-    let crun = host.temp.path().join("run/user/1001/crun");
+    let crun = host.path("run/user/1001/crun");
     std::os::unix::fs::symlink("../../../secret", &crun).unwrap();
     assert!(OciState::default().all(&host.root).is_empty());
     std::fs::remove_file(&crun).unwrap();

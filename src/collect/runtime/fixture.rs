@@ -1,0 +1,93 @@
+//! A host made of files, and a group of processes on it, for the tests of sources.
+
+use super::monitor::Monitor;
+use super::recognise;
+use super::record::{Case, Record, Source};
+use crate::model::namespace::NsSet;
+use crate::model::process::{self, Pid, Process};
+use crate::model::text::Text;
+use crate::sys::root::SysRoot;
+use std::path::{Path, PathBuf};
+
+pub(super) struct Host {
+    temp: tempfile::TempDir,
+    pub(super) root: SysRoot,
+}
+
+impl Host {
+    /// Booted at 1795530000.
+    pub(super) fn with(files: &[(&str, &str)]) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let host = Self { temp, root };
+        host.write("proc/stat", "cpu 1 2\nbtime 1795530000\n");
+        for (path, text) in files {
+            host.write(path, text);
+        }
+        host
+    }
+
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.temp.path().join(path)
+    }
+
+    pub(super) fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// `arguments` with spaces between them.
+    pub(super) fn process(&self, pid: u32, parent: u32, comm: &str, uid: u32, arguments: &str) {
+        let dir = format!("proc/{pid}");
+        let stat = format!(
+            "{pid} ({comm}) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {} 0 0\n",
+            u64::from(pid) * 10
+        );
+        self.write(&format!("{dir}/stat"), &stat);
+        self.write(&format!("{dir}/comm"), &format!("{comm}\n"));
+        let status = format!("Name:\t{comm}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n");
+        self.write(&format!("{dir}/status"), &status);
+        let arguments: Vec<&str> = arguments.split_ascii_whitespace().collect();
+        self.write(&format!("{dir}/cmdline"), &format!("{}\0", arguments.join("\0")));
+    }
+
+    /// Asks about a group by its first process; one made by [`Self::process`] started ten ticks
+    /// for each number of its pid.
+    pub(super) fn find(&self, source: &mut dyn Source, group: &Group<'_>) -> Option<Record> {
+        let pid = |number| Pid::new(number).unwrap();
+        let init = Process {
+            pid: pid(group.pid),
+            parent: group.parent.map(pid),
+            state: process::State(b'S'),
+            kernel_thread: false,
+            comm: group.comm.into(),
+            start_ticks: group.start_ticks.unwrap_or(u64::from(group.pid) * 10),
+            namespaces: NsSet::default(),
+            cgroup: Text::default(),
+        };
+        let named = recognise::path(group.cgroup.as_bytes()).pop();
+        let monitor = group
+            .parent
+            .filter(|_| !group.is_parent_isolated)
+            .and_then(|parent| Monitor::of(&self.root, pid(parent)));
+        let case = Case {
+            root: &self.root,
+            init: &init,
+            named: named.as_ref(),
+            monitor: monitor.as_ref(),
+        };
+        source.find(&case).unwrap()
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Group<'a> {
+    pub(super) pid: u32,
+    pub(super) parent: Option<u32>,
+    pub(super) comm: &'a str,
+    pub(super) start_ticks: Option<u64>,
+    pub(super) cgroup: &'a str,
+    pub(super) is_parent_isolated: bool,
+}

@@ -1,0 +1,182 @@
+//! Containers as podman 4.3 leaves them, root's and a user's.
+
+use super::*;
+use crate::collect::runtime::fixture::{Group, Host};
+
+const WEB: &str = "993fef54a7abcb78f8f687dfe8300c1625c539b72d2a12a764023442921e8e50";
+const INFRA: &str = "d590572aaf733ca2deb5071745db26cbea7be6ae6c420bf0b18bc2435578b53a";
+const POD: &str = "d441bb7ce3152a1ff37cf3e8fa3c2132f6ebd9b24b23e4478f2b59257ac04c3d";
+
+const GRAPH: &str = "var/lib/containers/storage/overlay-containers";
+const RUN: &str = "run/containers/storage/overlay-containers";
+
+fn list(containers: &[(&str, &str)]) -> String {
+    let entry = |(id, name): &(&str, &str)| {
+        let noted = format!(r#"{{\"image-name\":\"localhost/bb:1\",\"name\":\"{name}\"}}"#);
+        format!(
+            r#"{{"id":"{id}","names":["{name}"],"metadata":"{noted}","created":"2026-11-24T14:20:50Z"}}"#
+        )
+    };
+    format!("[{}]", containers.iter().map(entry).collect::<Vec<_>>().join(","))
+}
+
+fn specification(sandbox: &str) -> String {
+    format!(
+        r#"{{"annotations":{{"io.container.manager":"libpod",
+        "io.kubernetes.cri-o.ContainerType":"container","io.kubernetes.cri-o.SandboxID":"{sandbox}"}}}}"#
+    )
+}
+
+fn at(pid: u32, start_ticks: Option<u64>) -> First {
+    First::At { pid: Pid::new(pid).unwrap(), start_ticks }
+}
+
+fn host() -> Host {
+    let host = Host::with(&[
+        (
+            &format!("{GRAPH}/containers.json"),
+            &list(&[(WEB, "web"), (INFRA, "d441bb7ce315-infra")]),
+        ),
+        (&format!("{GRAPH}/{WEB}/userdata/config.json"), "{}"),
+        (&format!("{RUN}/{WEB}/userdata/pidfile"), "42"),
+        (&format!("{RUN}/{WEB}/userdata/conmon.pid"), "40"),
+    ]);
+    host.process(40, 1, "conmon", 0, &format!("conmon -c {WEB} -n web --exit-command podman"));
+    host.process(42, 40, "sleep", 0, "sleep");
+    host
+}
+
+fn find(host: &Host, group: &Group<'_>) -> Option<Record> {
+    host.find(&mut Podman::default(), group)
+}
+
+#[test]
+fn a_container_is_found_by_its_groups_name_and_by_its_conmon() {
+    let host = host();
+    let scope = format!("/machine.slice/libpod-{WEB}.scope/container");
+    for cgroup in [&scope, "/"] {
+        let group = Group { pid: 42, parent: Some(40), cgroup, ..Group::default() };
+        let record = find(&host, &group).unwrap();
+        assert_eq!((record.runtime, record.id), (Runtime::Podman, WEB.into()));
+        assert_eq!(record.name, Some("web".into()));
+        assert_eq!(record.image, Some("localhost/bb:1".into()));
+        assert_eq!((record.owner_uid, record.pod), (Some(0), None));
+        assert_eq!(record.first, at(42, None));
+        assert_eq!(record.file.to_string(), format!("/{RUN}/{WEB}/userdata/pidfile"));
+    }
+    assert_eq!(find(&host, &Group { pid: 42, parent: Some(1), ..Group::default() }), None);
+}
+
+#[test]
+fn without_its_conmon_the_runtimes_note_must_tell_the_start() {
+    let host = host();
+    let cgroup = &format!("/machine.slice/libpod-{WEB}.scope/container");
+    let group = Group { pid: 42, parent: Some(1), cgroup, ..Group::default() };
+    assert_eq!(find(&host, &group), None, "the number may be another's by now");
+    host.write(
+        &format!("run/crun/{WEB}/status"),
+        r#"{"pid":42,"process-start-time":420,"created":"2026-11-24T14:20:50Z","bundle":"/b"}"#,
+    );
+    let record = find(&host, &group).unwrap();
+    assert_eq!((record.name, record.first), (Some("web".into()), at(42, Some(420))));
+    assert_eq!(record.file.to_string(), format!("/run/crun/{WEB}/status"));
+}
+
+#[test]
+fn conmon_leads_to_a_store_elsewhere_or_at_least_to_a_name() {
+    let host = Host::with(&[
+        ("srv/g/vfs-containers/containers.json", &list(&[(WEB, "web")])),
+        (&format!("srv/r/vfs-containers/{WEB}/userdata/pidfile"), "42"),
+    ]);
+    let conmon = |pid, graph: &str| {
+        let arguments = format!(
+            "conmon -c {WEB} -n other --exit-command podman --exit-command-arg --root \
+             --exit-command-arg {graph} --exit-command-arg --runroot --exit-command-arg /srv/r"
+        );
+        host.process(pid, 1, "conmon", 0, &arguments);
+        find(&host, &Group { pid: 42, parent: Some(pid), ..Group::default() }).unwrap()
+    };
+    let record = conmon(40, "/srv/g");
+    assert_eq!((record.name, record.first), (Some("web".into()), at(42, None)));
+    let record = conmon(41, "/srv/none");
+    assert_eq!((record.name, record.first), (Some("other".into()), First::Untold));
+    assert_eq!(record.file, "pid 41");
+}
+
+#[test]
+fn a_users_container_is_his_word() {
+    let home = "home/ann/.local/share/containers/storage/vfs-containers";
+    let run = "run/user/1001/containers/vfs-containers";
+    let host = Host::with(&[
+        ("etc/passwd", "ann:x:1001:1001::/home/ann:/bin/sh\n"),
+        (&format!("{home}/containers.json"), &list(&[(WEB, "mine")])),
+        (&format!("{run}/{WEB}/userdata/pidfile"), "42"),
+        ("run/user/1001/libpod/tmp/pause.pid", "30"),
+    ]);
+    let arguments = format!("conmon -c {WEB} -n mine --exit-command podman");
+    host.process(40, 1, "conmon", 1001, &arguments);
+    host.process(41, 1, "conmon", 0, &arguments);
+    host.process(30, 1, "podman pause", 1001, "podman");
+    let by = |parent| Group {
+        pid: 42,
+        parent: Some(parent),
+        is_parent_isolated: true,
+        ..Group::default()
+    };
+    let record = find(&host, &by(40)).unwrap();
+    assert_eq!((record.name, record.owner_uid), (Some("mine".into()), Some(1001)));
+    assert_eq!(record.first, at(42, None));
+    // Isolated and root's: it may be in a container.
+    assert_eq!(find(&host, &by(41)), None);
+    let pause = Group { pid: 30, parent: Some(1), comm: "podman pause", ..Group::default() };
+    let record = find(&host, &pause).unwrap();
+    assert_eq!((record.runtime, record.id), (Runtime::Podman, Text::default()));
+    assert_eq!((record.owner_uid, record.first), (Some(1001), at(30, None)));
+    let other = Group { pid: 31, parent: Some(1), comm: "podman pause", ..Group::default() };
+    host.process(31, 1, "podman pause", 1001, "podman");
+    assert_eq!(find(&host, &other), None);
+}
+
+#[test]
+fn a_pod_is_told_by_the_group_or_by_the_specification() {
+    let host = host();
+    let pod = |cgroup: &str| {
+        let group = Group { pid: 42, parent: Some(40), cgroup, ..Group::default() };
+        find(&host, &group).unwrap().pod
+    };
+    let member = Pod { uid: Some(POD.into()), container: Some("web".into()), ..Pod::default() };
+    let slice = format!("/machine.slice/machine-libpod_pod_{POD}.slice/libpod-{WEB}.scope");
+    assert_eq!(pod(&slice), Some(member.clone()));
+    assert_eq!(pod("/"), None);
+    host.write(&format!("{GRAPH}/{WEB}/userdata/config.json"), &specification(POD));
+    assert_eq!(pod("/"), Some(member));
+    // A pod with a container of its own is called by that.
+    host.write(&format!("{GRAPH}/{WEB}/userdata/config.json"), &specification(INFRA));
+    assert_eq!(pod("/"), None);
+    host.write(&format!("{RUN}/{INFRA}/userdata/pidfile"), "43");
+    host.process(41, 1, "conmon", 0, &format!("conmon -c {INFRA} --exit-command podman"));
+    let cgroup = &format!("/libpod_parent/{POD}/libpod-{INFRA}");
+    let infra = Group { pid: 43, parent: Some(41), cgroup, ..Group::default() };
+    assert!(find(&host, &infra).unwrap().pod.unwrap().sandbox);
+}
+
+#[test]
+fn all_of_them_are_listed_with_how_they_are() {
+    let host = host();
+    let states = |host: &Host| {
+        let mut all = Podman::default().all(&host.root);
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.into_iter().map(|record| (record.state, record.first)).collect::<Vec<_>>()
+    };
+    let created = (State::Created, First::NotRunning);
+    assert_eq!(states(&host), [created, (State::Stopped, at(42, Some(420)))]);
+    host.process(42, 1, "other", 0, "other");
+    assert_eq!(states(&host), [created, (State::Stopped, First::NotRunning)]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let _ = parse_sandbox(&bytes);
+    }
+}

@@ -1,0 +1,267 @@
+//! Where podman and CRI-O keep containers (containers/storage): in DRIVER-containers below a graph
+//! root that outlives a boot, and below a run root that does not.
+//!
+//! `containers.json` lists the containers of both engines; `volatile-containers.json` those that
+//! are removed when they end.
+
+use super::owners::Owners;
+use super::picked::{Path as Key, Picked};
+use super::recognise::is_engine_id;
+use super::setting;
+use super::timestamp;
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::{Result, SysError};
+use crate::sys::owned::Place;
+use crate::sys::root::{self, SysRoot};
+use nix::errno::Errno;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const GRAPH_ROOT: &str = "/var/lib/containers/storage";
+const RUN_ROOT: &str = "/run/containers/storage";
+const USERS_GRAPH_ROOT: &str = ".local/share/containers/storage";
+const USERS_RUN_ROOT: &str = "containers";
+
+/// One container as the storage lists it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub id: String,
+    pub name: Option<Text>,
+    pub image: Option<Text>,
+    pub created_unix_seconds: Option<u64>,
+    /// CRI-O notes the pod of every container; podman does not.
+    pub is_cri_os: bool,
+}
+
+/// The containers of one graph root.
+#[derive(Debug)]
+pub struct Store {
+    graph_root: PathBuf,
+    uid: u32,
+    drivers: Vec<Driver>,
+}
+
+#[derive(Debug)]
+struct Driver {
+    graph: Place,
+    run: Option<Place>,
+    kept: BTreeMap<String, Kept>,
+}
+
+/// A container in a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    pub kept: &'a Kept,
+    driver: &'a Driver,
+    uid: u32,
+}
+
+impl Store {
+    fn open(graph: &Place, run: Option<&Place>) -> Result<Self> {
+        let mut drivers = Vec::new();
+        for name in graph.names().iter().filter(|name| name.ends_with("-containers")) {
+            let graph = graph.enter(name)?;
+            let run = run.and_then(|run| run.enter(name).ok());
+            let volatile = run.iter().map(|run| (run, VOLATILE));
+            let lists = [(&graph, PERMANENT), (&graph, VOLATILE)].into_iter().chain(volatile);
+            let mut kept = BTreeMap::new();
+            for (place, file) in lists {
+                kept.extend(read(place, file)?.into_iter().map(|one| (one.id.clone(), one)));
+            }
+            drivers.push(Driver { graph, run, kept });
+        }
+        Ok(Self { graph_root: graph.path().to_owned(), uid: graph.uid(), drivers })
+    }
+
+    pub fn find(&self, id: &str) -> Option<Found<'_>> {
+        self.all().find(|found| found.kept.id == id)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = Found<'_>> {
+        self.drivers.iter().flat_map(|driver| {
+            driver.kept.values().map(|kept| Found { kept, driver, uid: self.uid })
+        })
+    }
+}
+
+const PERMANENT: &str = "containers.json";
+const VOLATILE: &str = "volatile-containers.json";
+
+/// A list that does not exist is empty.
+fn read(place: &Place, file: &str) -> Result<Vec<Kept>> {
+    match place.read(file, bounded::LARGE) {
+        Ok(bytes) => parse(&bytes).ok_or_else(|| {
+            SysError::malformed("read", root::path_text(&place.path().join(file)), "JSON")
+        }),
+        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Found<'_> {
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// Whether the same list has `id`.
+    pub fn is_beside(&self, id: &str) -> bool {
+        self.driver.kept.contains_key(id)
+    }
+
+    /// The file that lists it.
+    pub fn list(&self) -> Text {
+        root::path_text(&self.driver.graph.path().join(PERMANENT))
+    }
+
+    /// The file that has the number of its first process.
+    pub fn pidfile(&self) -> Option<Text> {
+        let path = format!("{}/userdata/pidfile", self.kept.id);
+        Some(root::path_text(&self.driver.run.as_ref()?.path().join(path)))
+    }
+
+    /// The number that the first process had when it was started; nobody takes it away at the end.
+    pub fn pid(&self) -> Option<Pid> {
+        self.number("pidfile")
+    }
+
+    pub fn conmon(&self) -> Option<Pid> {
+        self.number("conmon.pid")
+    }
+
+    fn number(&self, file: &str) -> Option<Pid> {
+        let path = format!("{}/userdata/{file}", self.kept.id);
+        let bytes = self.driver.run.as_ref()?.read(&path, 64).ok()?;
+        Pid::parse(bytes.trim_ascii_end())
+    }
+
+    /// Made when a container is started for the first time.
+    pub fn specification(&self, cap: usize) -> Option<Vec<u8>> {
+        let path = format!("{}/userdata/config.json", self.kept.id);
+        let of_run = || self.driver.run.as_ref()?.read(&path, cap).ok();
+        self.driver.graph.read(&path, cap).ok().or_else(of_run)
+    }
+}
+
+const ID: Key = &["id"];
+const NAMES: Key = &["names", "*"];
+const METADATA: Key = &["metadata"];
+const CREATED: Key = &["created"];
+
+const IMAGE: Key = &["image-name"];
+const NAME: Key = &["name"];
+const POD: Key = &["pod-id"];
+
+/// `containers.json`. What an engine notes itself is JSON in a string.
+pub fn parse(bytes: &[u8]) -> Option<Vec<Kept>> {
+    let list = Picked::each_from_json(bytes, &[ID, NAMES, METADATA, CREATED])?;
+    let kept = list.iter().filter_map(|entry| {
+        let id = entry.text(ID).filter(|id| is_engine_id(id.as_bytes()))?;
+        let noted = entry.text(METADATA).unwrap_or_default();
+        let noted = Picked::from_json(noted.as_bytes(), &[IMAGE, NAME, POD]).unwrap_or_default();
+        let text = |text: &str| Some(Text::from(text)).filter(|text| !text.is_empty());
+        Some(Kept {
+            id: id.to_owned(),
+            name: entry.text(NAMES).or_else(|| noted.text(NAME)).and_then(text),
+            image: noted.text(IMAGE).and_then(text),
+            created_unix_seconds: entry.text(CREATED).and_then(timestamp::unix_seconds),
+            is_cri_os: noted.text(POD).is_some_and(|pod| !pod.is_empty()),
+        })
+    });
+    Some(kept.collect())
+}
+
+/// The stores that were come across so far.
+#[derive(Debug, Default)]
+pub struct Stores {
+    pub owners: Owners,
+    /// Whose usual places have been looked at.
+    looked: Vec<u32>,
+    list: Vec<Store>,
+}
+
+impl Stores {
+    pub fn find(&self, uid: u32, id: &str) -> Option<Found<'_>> {
+        self.of(uid).find_map(|store| store.find(id))
+    }
+
+    pub fn of(&self, uid: u32) -> impl Iterator<Item = &Store> {
+        self.list.iter().filter(move |store| store.uid == uid)
+    }
+
+    /// One that a conmon tells of.
+    pub fn add(
+        &mut self,
+        root: &SysRoot,
+        uid: u32,
+        graph: &Path,
+        run: Option<&Path>,
+    ) -> Result<()> {
+        if self.of(uid).any(|store| store.graph_root == graph) {
+            return Ok(());
+        }
+        let graph = self.owners.claimed(root, uid, graph)?;
+        let run = run.and_then(|run| self.owners.claimed(root, uid, run).ok());
+        self.list.push(Store::open(&graph, run.as_ref())?);
+        Ok(())
+    }
+
+    /// Reads the usual stores of a user, once: what cannot be read is told once.
+    pub fn look(&mut self, root: &SysRoot, uid: u32) -> Result<()> {
+        if self.looked.contains(&uid) {
+            return Ok(());
+        }
+        self.looked.push(uid);
+        if uid == 0 { self.look_at_roots(root) } else { self.look_at_users(root, uid) }
+    }
+
+    fn look_at_roots(&mut self, root: &SysRoot) -> Result<()> {
+        let read = |path| root.read(Path::new(path), bounded::SMALL).ok();
+        let configuration = read("/etc/containers/storage.conf")
+            .or_else(|| read("/usr/share/containers/storage.conf"))
+            .unwrap_or_default();
+        let (graph, run) = configured(&configuration);
+        let run = run.unwrap_or_else(|| PathBuf::from(RUN_ROOT));
+        for graph in graph.into_iter().chain([PathBuf::from(GRAPH_ROOT)]) {
+            match self.add(root, 0, &graph, Some(&run)) {
+                Err(error) if error.errno() == Some(Errno::ENOENT) => {}
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What a user has in a way of his own is his affair: only what may not be read is worth a word.
+    fn look_at_users(&mut self, root: &SysRoot, uid: u32) -> Result<()> {
+        let configuration = self
+            .owners
+            .home(root, uid, ".config/containers")
+            .and_then(|place| place.read("storage.conf", bounded::SMALL))
+            .unwrap_or_default();
+        let (graph, run) = configured(&configuration);
+        if let Some(graph) = graph {
+            let _ = self.add(root, uid, &graph, run.as_deref());
+        }
+        let denied = |error: &SysError| error.reason() == crate::model::gap::Reason::Denied;
+        let graph = match self.owners.home(root, uid, USERS_GRAPH_ROOT) {
+            Ok(graph) => graph,
+            Err(error) if denied(&error) => return Err(error),
+            Err(_) => return Ok(()),
+        };
+        let run = self.owners.runtime_dir(root, uid, USERS_RUN_ROOT).ok();
+        self.list.extend(Store::open(&graph, run.as_ref()).ok());
+        Ok(())
+    }
+}
+
+/// `graphroot` and `runroot` of a containers-storage.conf(5).
+fn configured(toml: &[u8]) -> (Option<PathBuf>, Option<PathBuf>) {
+    let path = |key| {
+        setting::text(toml, "storage", key).map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    (path("graphroot"), path("runroot"))
+}
+
+#[cfg(test)]
+mod tests;

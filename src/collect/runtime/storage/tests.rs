@@ -1,0 +1,109 @@
+//! The lists that podman 4.3 and CRI-O write.
+
+use super::*;
+use crate::collect::runtime::fixture::Host;
+
+const WEB: &str = "993fef54a7abcb78f8f687dfe8300c1625c539b72d2a12a764023442921e8e50";
+const POD: &str = "91a72bf5c65da4d92731704f371a5a32c2d2dc186ba94bd1250d142dcafe14ef";
+
+const PODMANS: &str = r#"[{"id":"993fef54a7abcb78f8f687dfe8300c1625c539b72d2a12a764023442921e8e50",
+    "names":["web"],"image":"22fb98c83c5a64e44e258df7599321df1e191f089b339f12b2e1f0cadfd08878",
+    "layer":"cacde150aa5cc5388c8cbc2801f8b48ba368a72cbdb423aa5a68f2b03f51261c",
+    "metadata":"{\"image-name\":\"localhost/bb:1\",\"image-id\":\"22fb98c8\",\"name\":\"web\",\"created-at\":1795530050}",
+    "created":"2026-11-24T14:20:50.918344125Z","flags":{"MountLabel":"","ProcessLabel":""}}]"#;
+
+const CRI_OS: &str = r#"[{"id":"91a72bf5c65da4d92731704f371a5a32c2d2dc186ba94bd1250d142dcafe14ef",
+    "names":["k8s_POD_web_shop_u_0","k8s_POD_web_shop"],
+    "metadata":"{\"pod-name\":\"k8s_web_shop_u_0\",\"pod-id\":\"91a72bf5\",\"image-name\":\"pause:3.9\",\"name\":\"k8s_POD_web_shop_u_0\",\"created-at\":1795530050,\"pod\":true}",
+    "created":"2026-11-24T14:20:50Z"}]"#;
+
+#[test]
+fn a_list_gives_name_image_and_whose_it_is() {
+    let web = &parse(PODMANS.as_bytes()).unwrap()[0];
+    assert_eq!(web.id, WEB);
+    assert_eq!(web.name, Some("web".into()));
+    assert_eq!(web.image, Some("localhost/bb:1".into()));
+    assert_eq!(web.created_unix_seconds, Some(1_795_530_050));
+    assert!(!web.is_cri_os);
+    let pause = &parse(CRI_OS.as_bytes()).unwrap()[0];
+    assert!(pause.is_cri_os);
+    assert_eq!(pause.name, Some("k8s_POD_web_shop_u_0".into()));
+}
+
+#[test]
+fn an_id_that_is_none_and_notes_that_cannot_be_read_count_for_nothing() {
+    let bad = PODMANS.replace(WEB, "../../etc");
+    assert!(parse(bad.as_bytes()).unwrap().is_empty());
+    let noted = PODMANS.replace(r#""metadata":"{"#, r#""metadata":"["#);
+    let web = &parse(noted.as_bytes()).unwrap()[0];
+    assert_eq!((&web.name, &web.image), (&Some("web".into()), &None));
+    assert!(parse(b"{}").is_none());
+}
+
+#[test]
+fn a_store_has_the_containers_of_each_driver_and_the_volatile_ones() {
+    let graph = "var/lib/containers/storage";
+    let of_run = PODMANS.replace("993f", "773f");
+    let host = Host::with(&[
+        (&format!("{graph}/overlay-containers/containers.json"), PODMANS),
+        (
+            &format!("{graph}/overlay-containers/volatile-containers.json"),
+            &PODMANS.replace("993f", "883f"),
+        ),
+        ("run/containers/storage/overlay-containers/volatile-containers.json", &of_run),
+        (&format!("{graph}/vfs-containers/containers.json"), CRI_OS),
+        (&format!("{graph}/overlay-images/images.json"), "[]"),
+        (&format!("run/containers/storage/overlay-containers/{WEB}/userdata/pidfile"), "42"),
+        (&format!("{graph}/overlay-containers/{WEB}/userdata/config.json"), "{}"),
+    ]);
+    let mut stores = Stores::default();
+    stores.look(&host.root, 0).unwrap();
+    assert_eq!(stores.of(0).flat_map(Store::all).count(), 4);
+    let web = stores.find(0, WEB).unwrap();
+    assert_eq!(web.pid(), Pid::new(42));
+    assert_eq!(web.conmon(), None);
+    assert_eq!(web.specification(9).as_deref(), Some(b"{}".as_slice()));
+    assert_eq!(web.list(), "/var/lib/containers/storage/overlay-containers/containers.json");
+    assert!(web.is_beside(&of_run[8..72]) && !web.is_beside(POD));
+    assert!(stores.find(0, &WEB[..12]).is_none());
+    assert!(stores.find(1001, WEB).is_none());
+}
+
+#[test]
+fn configured_roots_are_looked_at_beside_the_usual_ones() {
+    let storage =
+        "[storage]\ndriver = \"overlay\"\nrunroot = \"/data/r\"\ngraphroot = \"/data/g\"\n";
+    let users = storage.replace("/data/", "/home/ann/");
+    let host = Host::with(&[
+        ("etc/containers/storage.conf", storage),
+        ("data/g/overlay-containers/containers.json", PODMANS),
+        (&format!("data/r/overlay-containers/{WEB}/userdata/pidfile"), "42"),
+        ("etc/passwd", "ann:x:1001:1001::/home/ann:/bin/sh\n"),
+        ("home/ann/.config/containers/storage.conf", &users),
+        ("home/ann/g/vfs-containers/containers.json", &PODMANS.replace("993f", "883f")),
+        ("home/ann/.local/share/containers/storage/vfs-containers/containers.json", CRI_OS),
+    ]);
+    let mut stores = Stores::default();
+    stores.look(&host.root, 0).unwrap();
+    stores.look(&host.root, 1001).unwrap();
+    assert_eq!(stores.find(0, WEB).unwrap().pid(), Pid::new(42));
+    assert!(stores.find(1001, &WEB.replace("993f", "883f")).is_some());
+    assert_eq!(stores.find(1001, POD).unwrap().uid(), 1001);
+}
+
+#[test]
+fn a_list_that_cannot_be_understood_is_told_once() {
+    let list = "var/lib/containers/storage/overlay-containers/containers.json";
+    let host = Host::with(&[(list, "[")]);
+    let mut stores = Stores::default();
+    let error = stores.look(&host.root, 0).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot read /{list}: malformed JSON"));
+    assert!(stores.look(&host.root, 0).is_ok());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let _ = (parse(&bytes), configured(&bytes));
+    }
+}
