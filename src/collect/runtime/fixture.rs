@@ -1,6 +1,5 @@
 //! A host made of files, and a group of processes on it, for the tests of sources.
 
-use super::monitor::Monitor;
 use super::recognise;
 use super::record::{Case, Record, Source};
 use crate::model::namespace::NsSet;
@@ -68,16 +67,8 @@ impl Host {
             cgroup: Text::default(),
         };
         let named = recognise::path(group.cgroup.as_bytes()).pop();
-        let monitor = group
-            .parent
-            .filter(|_| !group.is_parent_isolated)
-            .and_then(|parent| Monitor::of(&self.root, pid(parent)));
-        let case = Case {
-            root: &self.root,
-            init: &init,
-            named: named.as_ref(),
-            monitor: monitor.as_ref(),
-        };
+        let of_the_host = init.parent.filter(|_| !group.is_parent_isolated);
+        let case = Case::new(&self.root, &init, named.as_ref(), of_the_host);
         source.find(&case).unwrap()
     }
 }

@@ -41,7 +41,7 @@ const KINDS: [Kind; 3] = [
 #[derive(Debug, Default)]
 pub struct OciState {
     owners: Owners,
-    by_init: Option<HashMap<(Pid, u64), Vec<Record>>>,
+    by_init: Option<HashMap<(Pid, u64), Record>>,
 }
 
 impl Source for OciState {
@@ -49,12 +49,7 @@ impl Source for OciState {
         let owners = &self.owners;
         let by_init = self.by_init.get_or_insert_with(|| index(records(case.root, owners)));
         let init = (case.init.pid, case.init.start_ticks);
-        let found = by_init.get(&init).and_then(|records| {
-            let may_name = |record: &&Record| {
-                owners::may_name(case.root, record.owner_uid.unwrap_or(0), init.0)
-            };
-            records.iter().find(may_name).cloned()
-        });
+        let found = by_init.get(&init).cloned();
         let found = found.or_else(|| told_by_monitor(case, owners));
         Ok(found.map(|record| under_engine(record, case)))
     }
@@ -94,25 +89,24 @@ fn under_engine(record: Record, case: &Case<'_>) -> Record {
 
 /// A runtime that stays in the foreground is the parent of what it made.
 fn told_by_monitor(case: &Case<'_>, owners: &Owners) -> Option<Record> {
-    let monitor = case.monitor?;
+    let monitor = case.monitor()?;
     let kind = KINDS.iter().find(|kind| kind.name.as_bytes() == monitor.comm)?;
     let arguments = monitor.arguments();
     let place = Monitor::option(&arguments, "--root")?;
     let place = std::str::from_utf8(place.as_bytes()).ok()?;
     let place = owners.claimed(case.root, monitor.uid, Path::new(place)).ok()?;
-    let found = below(case.root, &place, kind).into_iter().find(|record| {
+    below(case.root, &place, kind).into_iter().find(|record| {
         matches!(record.first, First::At { pid, start_ticks }
             if pid == case.init.pid && start_ticks == Some(case.init.start_ticks))
-    });
-    found.filter(|_| owners::may_name(case.root, monitor.uid, case.init.pid))
+    })
 }
 
-/// Root's before those of users, whose word counts less.
-fn index(records: Vec<Record>) -> HashMap<(Pid, u64), Vec<Record>> {
-    let mut by_init: HashMap<_, Vec<Record>> = HashMap::new();
+/// Root's come first.
+fn index(records: Vec<Record>) -> HashMap<(Pid, u64), Record> {
+    let mut by_init = HashMap::new();
     for record in records {
         if let First::At { pid, start_ticks: Some(ticks) } = record.first {
-            by_init.entry((pid, ticks)).or_default().push(record);
+            by_init.entry((pid, ticks)).or_insert(record);
         }
     }
     by_init
@@ -146,18 +140,23 @@ fn record(root: &SysRoot, place: &Place, kind: &Kind, id: &str) -> Option<Record
         // Engines' ids are nobody's names.
         record.name = Some(&record.id).filter(|id| !is_engine_id(id.as_bytes())).cloned();
     }
-    record.first = timed(root, &record);
+    record.first = first(root, &record, place.uid());
     record.owner_uid = Some(place.uid());
     record.state = State::Stopped;
     record.file = root::path_text(&place.path().join(file));
     Some(record)
 }
 
-/// youki notes no start time. A process that started after the record was made is another one.
-fn timed(root: &SysRoot, record: &Record) -> First {
-    let First::At { pid, start_ticks: None } = record.first else {
-        return record.first;
+/// A user's record speaks of nobody else's process. youki notes no start time: a process that
+/// started after the record was made is another one.
+fn first(root: &SysRoot, record: &Record, uid: u32) -> First {
+    let (pid, start_ticks) = match record.first {
+        First::At { pid, start_ticks } if owners::may_name(root, uid, pid) => (pid, start_ticks),
+        _ => return First::NotRunning,
     };
+    if start_ticks.is_some() {
+        return record.first;
+    }
     let started = || {
         let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
         let mut buffer = Vec::new();
