@@ -5,6 +5,7 @@ use super::records;
 use super::runtime::Sources;
 use super::runtime::recognise::{PodGroup, Recognised};
 use super::runtime::record::{Case, First, Record};
+use super::runtime::snap;
 use super::scan::{self, Scan};
 use crate::model::container::{Container, Init};
 use crate::model::evidence::{Evidence, Source};
@@ -57,8 +58,10 @@ enum Extent {
 
 fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let scan = scan::scan(root)?;
-    let groups = groups::group(&scan);
-    let mut namer = Namer::new(root, &scan);
+    let mut sources = Sources::default();
+    let sandboxes = sources.sandboxes(root);
+    let groups = groups::group(&scan, &sandboxes);
+    let mut namer = Namer::new(root, &scan, sources);
     let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
     let mut within: Vec<Option<usize>> = groups
         .iter()
@@ -90,8 +93,7 @@ struct Namer<'a> {
 }
 
 impl<'a> Namer<'a> {
-    fn new(root: &'a SysRoot, scan: &'a Scan) -> Self {
-        let sources = Sources::default();
+    fn new(root: &'a SysRoot, scan: &'a Scan, sources: Sources) -> Self {
         Self { root, scan, sources, hierarchies: OnceCell::new(), gaps: Vec::new() }
     }
 
@@ -104,6 +106,7 @@ impl<'a> Namer<'a> {
             own: self.scan.host.differing(&init.namespaces),
             cgroup: Text::new(CgroupPaths::parse(init.cgroup.as_bytes()).best()),
             cgroup_lines: init.cgroup.clone(),
+            guest_of: group.guest_of,
             ..Container::default()
         };
         if let Some(found) = &group.recognised {
@@ -157,7 +160,7 @@ impl<'a> Namer<'a> {
 
     /// The name of the group is all there is.
     fn take_name_of_group(&self, container: &mut Container, found: &Recognised, init: &Process) {
-        use Runtime::{Flatpak, Lxc, Nspawn, Snap, Systemd};
+        use Runtime::{Flatpak, Libvirt, Lxc, Nspawn, Snap, Systemd};
         container.runtime = found.runtime;
         container
             .evidence
@@ -167,7 +170,7 @@ impl<'a> Namer<'a> {
         }
         let name = Some(Text::new(&found.id));
         match found.runtime {
-            Lxc | Nspawn | Systemd | Snap | Flatpak => container.name = name,
+            Lxc | Nspawn | Libvirt | Systemd | Snap | Flatpak => container.name = name,
             _ => container.id = name,
         }
     }
@@ -186,14 +189,16 @@ impl<'a> Namer<'a> {
     }
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence. An
-    /// engine may well have a network namespace of its own.
+    /// engine may well have a network namespace of its own, and a mount namespace if it is a snap.
     fn host_parent(&self, init: &Process) -> Option<Pid> {
-        let isolating = [Kind::Mnt, Kind::Pid, Kind::User];
         init.parent.filter(|parent| {
             self.scan.find(*parent).is_none_or(|parent| {
                 let own = self.scan.host.differing(&parent.namespaces);
                 let hidden = parent.namespaces.unknown();
-                !isolating.iter().any(|kind| own.has(*kind) || hidden.has(*kind))
+                let differs = |kind| own.has(kind) || hidden.has(kind);
+                let mnt = parent.namespaces.inode(Kind::Mnt);
+                let of_engine = || mnt.is_some_and(|mnt| snap::is_engines(self.root, mnt));
+                !differs(Kind::Pid) && !differs(Kind::User) && (!differs(Kind::Mnt) || of_engine())
             })
         })
     }
@@ -237,9 +242,11 @@ pub(super) fn take(container: &mut Container, record: Record) {
     container.id = Some(record.id).filter(|id| !id.is_empty());
     container.name = record.name;
     container.image = record.image;
+    container.program = record.program;
     container.labels = record.labels;
     container.created_unix_seconds = record.created_unix_seconds;
-    container.owner_uid = container.owner_uid.or(record.owner_uid);
+    // In whose slice it is says less than who wrote the record.
+    container.owner_uid = record.owner_uid.or(container.owner_uid);
     if let Some(mut pod) = record.pod {
         if let Some(of_group) = container.pod.take() {
             pod.complete_from(of_group);

@@ -1,9 +1,11 @@
 //! Isolated processes → groups that belong together, and which group runs within which.
 
 use super::runtime::recognise::{self, Recognised};
+use super::runtime::record::Sandbox;
 use super::scan::Scan;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
+use crate::model::runtime::Runtime;
 use std::collections::HashMap;
 
 /// Processes that make one container, as far as the kernel tells.
@@ -11,7 +13,9 @@ use std::collections::HashMap;
 pub struct Group<'a> {
     /// What its cgroup claims.
     pub recognised: Option<Recognised>,
-    /// The oldest process.
+    /// Whose kernel it runs on, if that is not the host's.
+    pub guest_of: Option<Runtime>,
+    /// The oldest process; of a container with a kernel of its own the one that runs that.
     pub init: &'a Process,
     /// Ascending; with those of the groups within it.
     pub processes: Vec<Pid>,
@@ -29,19 +33,31 @@ pub struct Group<'a> {
 enum Key {
     Cgroup(Vec<u8>),
     Namespaces([Option<u64>; 3]),
+    /// The container at this place of those with a kernel of their own.
+    Sandbox(usize),
     /// A pid namespace within the group at this place.
     Inner(usize, u64),
 }
 
 /// In no order that means anything.
-pub fn group(scan: &Scan) -> Vec<Group<'_>> {
-    let mut drafts = Drafts::default();
+pub fn group<'a>(scan: &'a Scan, sandboxes: &'a [Sandbox]) -> Vec<Group<'a>> {
+    let mut drafts = Drafts { sandboxed: sandboxed(scan, sandboxes), ..Drafts::default() };
     for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
         drafts.add(process, scan);
     }
     drafts.split_inner(scan);
     drafts.place_the_unnamed(scan);
-    drafts.finish()
+    drafts.finish(sandboxes)
+}
+
+/// Which of those with a kernel of their own a process belongs to, by its namespaces: what it
+/// started shares them.
+fn sandboxed(scan: &Scan, sandboxes: &[Sandbox]) -> HashMap<Key, usize> {
+    let places = sandboxes.iter().enumerate();
+    let all =
+        places.flat_map(|(place, sandbox)| sandbox.processes.iter().map(move |pid| (place, pid)));
+    let known = all.filter_map(|(place, pid)| Some((by_namespaces(scan.find(*pid)?, scan), place)));
+    known.collect()
 }
 
 #[derive(Default)]
@@ -50,6 +66,7 @@ struct Draft<'a> {
     members: Vec<&'a Process>,
     within: Option<usize>,
     visits: Option<usize>,
+    sandbox: Option<usize>,
 }
 
 impl Draft<'_> {
@@ -62,6 +79,7 @@ impl Draft<'_> {
 struct Drafts<'a> {
     list: Vec<Draft<'a>>,
     places: HashMap<Key, usize>,
+    sandboxed: HashMap<Key, usize>,
 }
 
 impl<'a> Drafts<'a> {
@@ -77,18 +95,22 @@ impl<'a> Drafts<'a> {
 
     fn add(&mut self, process: &'a Process, scan: &Scan) {
         let mut chain = recognise::cgroup(process.cgroup.as_bytes());
-        // A service with a pid namespace is more than a service: something it runs isolates itself.
-        let own_pids = scan.host.differing(&process.namespaces).has(Kind::Pid);
-        chain.retain(|found| !found.is_host_service() || !own_pids);
+        let namespaces = by_namespaces(process, scan);
+        let sandbox = self.sandboxed.get(&namespaces).copied();
+        // A service with a pid namespace, or a kernel, of its own is more than a service: something
+        // it runs isolates itself.
+        let isolates = sandbox.is_some() || scan.host.differing(&process.namespaces).has(Kind::Pid);
+        chain.retain(|found| !found.is_host_service() || !isolates);
         let mut within = None;
         for found in chain {
             let key = Key::Cgroup(found.group.clone());
             let new = || Draft { recognised: Some(found), within, ..Draft::default() };
             within = Some(self.place(key, new));
         }
-        let innermost =
-            within.unwrap_or_else(|| self.place(by_namespaces(process, scan), Draft::default));
+        let unnamed = sandbox.map_or(namespaces, Key::Sandbox);
+        let innermost = within.unwrap_or_else(|| self.place(unnamed, Draft::default));
         if let Some(draft) = self.list.get_mut(innermost) {
+            draft.sandbox = draft.sandbox.or(sandbox);
             draft.members.push(process);
         }
     }
@@ -140,7 +162,7 @@ impl<'a> Drafts<'a> {
         }
     }
 
-    fn finish(self) -> Vec<Group<'a>> {
+    fn finish(self, sandboxes: &[Sandbox]) -> Vec<Group<'a>> {
         let mut all: Vec<Vec<&Process>> =
             self.list.iter().map(|draft| draft.members.clone()).collect();
         for draft in &self.list {
@@ -155,10 +177,16 @@ impl<'a> Drafts<'a> {
         let groups = self.list.into_iter().zip(all).filter_map(|(draft, all)| {
             let mut processes: Vec<Pid> = all.iter().map(|process| process.pid).collect();
             processes.sort_unstable();
+            let sandbox = draft.sandbox.and_then(|place| sandboxes.get(place));
+            let kernel = sandbox.and_then(|sandbox| {
+                let is_it = |pid: &Pid| all.iter().copied().find(|process| process.pid == *pid);
+                sandbox.processes.iter().find_map(is_it)
+            });
             Some(Group {
                 recognised: draft.recognised,
+                guest_of: sandbox.map(|sandbox| sandbox.runtime),
                 // A group may have no process but those within it.
-                init: oldest(&draft.members).or_else(|| oldest(&all))?,
+                init: kernel.or_else(|| oldest(&draft.members)).or_else(|| oldest(&all))?,
                 processes,
                 within: draft.within,
                 visits: draft.visits,

@@ -6,10 +6,28 @@ use super::scan;
 use crate::model::container::{Container, Init, State};
 use crate::model::namespace::NsSet;
 use crate::model::process::Process;
+use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::root::SysRoot;
 use std::collections::HashSet;
+
+/// What makes two records one container: the id, which an engine shares with what it runs
+/// containers with, or else runtime and name. What a user says hides nothing of another's.
+type Key = (u32, Option<Runtime>, Text);
+
+fn key(
+    runtime: Runtime,
+    id: Option<&Text>,
+    name: Option<&Text>,
+    owner: Option<u32>,
+) -> Option<Key> {
+    let owner = owner.unwrap_or(0);
+    match id {
+        Some(id) => Some((owner, None, id.clone())),
+        None => Some((owner, Some(runtime), name?.clone())),
+    }
+}
 
 /// Of `records` those that none of `seen` is the container of. The first record of an id counts:
 /// engines come before what they run containers with.
@@ -19,9 +37,10 @@ pub fn without_a_group(
     seen: &[Container],
     records: Vec<Record>,
 ) -> Vec<Container> {
-    let mut known: HashSet<Text> =
-        seen.iter().filter_map(|container| container.id.clone()).collect();
-    known.extend(seen.iter().filter_map(|one| one.name.clone().filter(|_| one.id.is_none())));
+    let mut known: HashSet<Key> = seen
+        .iter()
+        .filter_map(|one| key(one.runtime, one.id.as_ref(), one.name.as_ref(), one.owner_uid))
+        .collect();
     let of_seen = |first: &First| match first {
         First::At { pid, start_ticks } => {
             seen.iter().filter_map(|one| one.init.as_ref()).any(|init| {
@@ -33,7 +52,8 @@ pub fn without_a_group(
     let mut buffer = Vec::new();
     let mut more = Vec::new();
     for record in records {
-        let key = if record.id.is_empty() { record.name.clone() } else { Some(record.id.clone()) };
+        let id = Some(&record.id).filter(|id| !id.is_empty());
+        let key = key(record.runtime, id, record.name.as_ref(), record.owner_uid);
         let Some(key) = key.filter(|key| !known.contains(key) && !of_seen(&record.first)) else {
             continue;
         };
@@ -86,7 +106,6 @@ fn add_process(container: &mut Container, process: &Process, host: &NsSet) {
 mod tests {
     use super::*;
     use crate::model::process::Pid;
-    use crate::model::runtime::Runtime;
 
     fn record(runtime: Runtime, id: &str, first: First) -> Record {
         Record { runtime, id: id.into(), first, state: State::Stopped, ..Record::default() }
@@ -115,5 +134,30 @@ mod tests {
                 (Runtime::Runc, "dead".into(), State::Stale)
             ]
         );
+    }
+
+    #[test]
+    fn what_a_user_says_hides_nothing_of_roots() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let lxc = |owner_uid| Container {
+            runtime: Runtime::Lxc,
+            name: Some("web".into()),
+            owner_uid,
+            ..Container::default()
+        };
+        let record = || Record {
+            runtime: Runtime::Lxc,
+            name: Some("web".into()),
+            owner_uid: Some(0),
+            ..Record::default()
+        };
+        let more =
+            |seen: Container| without_a_group(&root, &NsSet::default(), &[seen], vec![record()]);
+        assert_eq!(more(lxc(Some(1000))).len(), 1);
+        assert_eq!(more(lxc(Some(0))).len(), 0);
+        assert_eq!(more(lxc(None)).len(), 0);
+        assert_eq!(more(Container { runtime: Runtime::Nspawn, ..lxc(None) }).len(), 1);
     }
 }

@@ -64,6 +64,8 @@ pub struct Container {
     pub name: Option<Text>,
     pub image: Option<Text>,
     pub pod: Option<Pod>,
+    /// What it was told to run, where nothing names it better.
+    pub program: Option<Text>,
     /// By key.
     pub labels: Vec<Label>,
     /// Who runs it, as far as it is told: an ordinary user's containers are his word only.
@@ -71,6 +73,8 @@ pub struct Container {
     pub state: State,
     /// Absent where no process of it is left, or none has been started yet.
     pub init: Option<Init>,
+    /// Whose kernel it runs on, where that is not the host's: what is inside cannot be seen from here.
+    pub guest_of: Option<Runtime>,
     /// Every process, ascending; those of containers within it too.
     pub processes: Vec<Pid>,
     pub namespaces: NsSet,
@@ -106,7 +110,8 @@ impl Container {
         Some(if engine_id { Text::new(bytes.get(..12).unwrap_or(bytes)) } else { id.clone() })
     }
 
-    /// What a person calls it: its pod and name, else its id, else its first process.
+    /// What a person calls it: its pod and name, else its id, else its first process or what that
+    /// was told to run.
     pub fn label(&self) -> Text {
         let pod = self.pod.as_ref().filter(|pod| pod.namespace.is_some());
         if let Some(path) = pod.and_then(Pod::path) {
@@ -117,12 +122,17 @@ impl Container {
             (None, Some(id), _) => id,
             (None, None, Some(init)) => {
                 let mut label = format!("pid {} (", init.pid).into_bytes();
-                label.extend_from_slice(init.comm.as_bytes());
+                label.extend_from_slice(self.program.as_ref().unwrap_or(&init.comm).as_bytes());
                 label.push(b')');
                 label.into()
             }
             (None, None, None) => Text::default(),
         }
+    }
+
+    /// The runtime whose kernel it runs on, if that is not the host's.
+    pub fn guest_of(&self) -> Option<Runtime> {
+        self.guest_of.or(Some(self.runtime).filter(|runtime| runtime.is_opaque()))
     }
 
     /// Whether root vouches for what it is called: neither a user's, nor within another one.
@@ -140,6 +150,8 @@ mod tests {
         let init = Init { pid: Pid::new(7).unwrap(), start_ticks: 1, comm: "sh".into() };
         let mut container = Container { init: Some(init), ..Container::default() };
         assert_eq!(container.label(), "pid 7 (sh)");
+        container.program = Some("firefox".into());
+        assert_eq!(container.label(), "pid 7 (firefox)");
         container.id = Some("ab".repeat(32).into());
         assert_eq!(container.label(), "abababababab");
         container.name = Some("web".into());

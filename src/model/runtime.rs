@@ -23,6 +23,8 @@ pub enum Runtime {
     Lxd,
     Incus,
     Nspawn,
+    /// libvirt's containers, which share nothing with LXC but the letters.
+    Libvirt,
     Flatpak,
     Snap,
     Bubblewrap,
@@ -38,7 +40,7 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Docker,
         Self::Containerd,
         Self::Crio,
@@ -53,6 +55,7 @@ impl Runtime {
         Self::Lxd,
         Self::Incus,
         Self::Nspawn,
+        Self::Libvirt,
         Self::Flatpak,
         Self::Snap,
         Self::Bubblewrap,
@@ -79,6 +82,7 @@ impl Runtime {
             Self::Lxd => "lxd",
             Self::Incus => "incus",
             Self::Nspawn => "nspawn",
+            Self::Libvirt => "libvirt",
             Self::Flatpak => "flatpak",
             Self::Snap => "snap",
             Self::Bubblewrap => "bubblewrap",

@@ -222,7 +222,7 @@ impl<'a> From<&'a Container> for JsonRow<'a> {
             owner_uid: container.owner_uid,
             within: container.within.as_ref(),
             depth: container.depth,
-            opaque: container.runtime.is_opaque(),
+            opaque: container.guest_of().is_some(),
             evidence: &container.evidence,
             usage: container.usage.as_ref(),
         }

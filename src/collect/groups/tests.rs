@@ -35,7 +35,11 @@ fn scan(mut isolated: Vec<Process>) -> Scan {
 
 /// First process, all processes, first process of the group that it is in; by the first process.
 fn told(scan: &Scan) -> Vec<(u32, Vec<u32>, Option<u32>)> {
-    let groups = group(scan);
+    told_with(scan, &[])
+}
+
+fn told_with(scan: &Scan, sandboxes: &[Sandbox]) -> Vec<(u32, Vec<u32>, Option<u32>)> {
+    let groups = group(scan, sandboxes);
     let first = |group: &Group<'_>| group.init.pid.number();
     let mut told: Vec<_> = groups
         .iter()
@@ -122,4 +126,36 @@ fn without_a_name_namespaces_make_the_group_and_a_shared_network_does_not() {
 fn a_group_without_a_process_of_its_own_begins_with_what_is_within() {
     let scan = scan(vec![process(10, 1, &format!("/lxc.payload.c1/docker/{A}"), [11, 12, 13])]);
     assert_eq!(told(&scan), [(10, vec![10], None), (10, vec![10], Some(10))]);
+}
+
+/// A gofer, a sandbox with the host's pids and what that started, as gVisor has them.
+fn sandboxed(cgroup: &str) -> (Scan, [Sandbox; 1]) {
+    let scan = scan(vec![
+        process(10, 1, cgroup, [11, 12, 13]),
+        process(11, 2, cgroup, [21, 2, 23]),
+        process(12, 3, cgroup, [21, 2, 23]),
+        process(50, 9, "/x", [31, 32, 33]),
+    ]);
+    let processes = [11, 10].into_iter().filter_map(Pid::new).collect();
+    (scan, [Sandbox { runtime: Runtime::Gvisor, processes }])
+}
+
+#[test]
+fn what_a_record_says_is_one_sandbox_is_one_container_led_by_its_kernel() {
+    let docker = format!("/docker/{A}");
+    for cgroup in ["/t1", "/system.slice/x.service", docker.as_str()] {
+        let (scan, sandboxes) = sandboxed(cgroup);
+        let expected = [(11, vec![10, 11, 12], None), (50, vec![50], None)];
+        assert_eq!(told_with(&scan, &sandboxes), expected, "{cgroup}");
+        let groups = group(&scan, &sandboxes);
+        let led = groups.iter().find(|group| group.init.pid.number() == 11).unwrap();
+        assert_eq!(led.guest_of, Some(Runtime::Gvisor));
+    }
+}
+
+#[test]
+fn a_record_of_processes_that_are_not_isolated_makes_no_group() {
+    let scan = scan(vec![process(50, 9, "/x", [31, 32, 33])]);
+    let gone = Sandbox { runtime: Runtime::Kata, processes: vec![Pid::new(7).unwrap()] };
+    assert_eq!(told_with(&scan, &[gone]), [(50, vec![50], None)]);
 }

@@ -4,12 +4,18 @@
 //! never its socket: an engine that hangs must not make nsx hang. To add a runtime: write a
 //! [`record::Source`] in a file of its own and name it in [`Sources::default`].
 
+pub mod bubblewrap;
 pub mod conmon;
 pub mod containerd;
 pub mod docker;
 #[cfg(test)]
 mod fixture;
+pub mod flatpak;
+pub mod gvisor;
+pub mod kata;
+pub mod lxc;
 pub mod monitor;
+pub mod nspawn;
 pub mod nsx;
 pub mod oci_state;
 pub mod owners;
@@ -17,12 +23,15 @@ pub mod picked;
 pub mod podman;
 pub mod recognise;
 pub mod record;
+pub mod sandboxed;
 pub mod setting;
 pub mod shim;
+pub mod snap;
 pub mod storage;
 pub mod timestamp;
 
-use record::Source;
+use crate::sys::root::SysRoot;
+use record::{Sandbox, Source};
 
 /// Every runtime that can be asked, in the order of asking: engines before what they run
 /// containers with.
@@ -36,7 +45,21 @@ impl Default for Sources {
             Box::new(podman::Podman::default()),
             Box::new(nsx::Nsx),
             Box::new(oci_state::OciState::default()),
+            Box::new(gvisor::source()),
+            Box::new(kata::source()),
+            Box::new(lxc::Lxc),
+            Box::new(nspawn::Nspawn::default()),
+            Box::new(flatpak::Flatpak::default()),
+            Box::new(bubblewrap::Bubblewrap),
+            Box::new(snap::Snap::default()),
         ])
+    }
+}
+
+impl Sources {
+    /// Containers with a kernel of their own.
+    pub fn sandboxes(&mut self, root: &SysRoot) -> Vec<Sandbox> {
+        self.0.iter_mut().flat_map(|source| source.sandboxes(root)).collect()
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Anybody can call himself what he likes: what a monitor says counts as much as whose it is.
 
-use crate::model::process::Pid;
+use super::owners;
+use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
-use crate::sys::proc::status;
+use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, worker};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -40,6 +41,19 @@ impl Monitor {
 
     pub fn is_roots(&self) -> bool {
         self.uid == 0
+    }
+
+    /// Whether what it says of a process counts. A user's monitor speaks of what runs as that user
+    /// or in a user namespace of his: orphans of root's can be given to it as children.
+    pub fn may_speak_of(&self, root: &SysRoot, process: &Process) -> bool {
+        let runs_as_him = || {
+            let dir = bounded::open_dir(root.proc(), &process.pid.to_string()).ok()?;
+            let stat = stat::parse(&bounded::read(dir.as_fd(), "stat", bounded::SMALL).ok()?)?;
+            let status = bounded::read(dir.as_fd(), "status", bounded::SMALL).ok()?;
+            let is_it = stat.start_ticks == process.start_ticks;
+            Some(is_it && status::parse(&status)?.uids == [self.uid; 4])
+        };
+        owners::may_name(root, self.uid, process.pid) || runs_as_him() == Some(true)
     }
 
     /// `/proc/PID`.

@@ -3,6 +3,7 @@
 //! Pure. A name is a claim, not a fact: whoever may make a group can give it any name. Who vouches
 //! for it is for `collect::containers` to find out.
 
+use super::nspawn;
 use crate::model::pod::Qos;
 use crate::model::runtime::Runtime;
 use crate::sys::proc::cgroup;
@@ -11,7 +12,7 @@ use crate::sys::proc::cgroup;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recognised {
     pub runtime: Runtime,
-    /// The engine's id or, for lxc, nspawn, snap and systemd, the name.
+    /// The engine's id or, for lxc, nspawn, libvirt, snap and systemd, the name.
     pub id: Vec<u8>,
     /// The path up to and with the component that told it.
     pub group: Vec<u8>,
@@ -196,6 +197,9 @@ fn container<'a>(name: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a [u8])> {
     if let Some(found) = unit(name) {
         return Some(found);
     }
+    if let Some(name) = name.strip_suffix(b".libvirt-lxc") {
+        return Some((Runtime::Libvirt, name));
+    }
     // SLICE:PREFIX:ID, left by a runtime that was given systemd's spelling without systemd. A
     // socket-activated service has colons too: `sshd@0-192.0.2.1:22-192.0.2.7:50514.service`.
     if let Some((slice, prefix, id)) = three_fields(name)
@@ -237,7 +241,12 @@ fn unit(name: &[u8]) -> Option<(Runtime, &[u8])> {
     if let Some(scope) = name.strip_suffix(b".scope") {
         if let Some(machine) = scope.strip_prefix(b"machine-") {
             // A virtual machine is a process of the host, not a container.
-            return (!machine.starts_with(b"qemu-")).then_some((Runtime::Nspawn, machine));
+            if machine.starts_with(b"qemu-") {
+                return None;
+            }
+            let is_libvirts = nspawn::without_number(machine) != machine;
+            let runtime = if is_libvirts { Runtime::Libvirt } else { Runtime::Nspawn };
+            return Some((runtime, machine));
         }
         if let Some(app) = scope.strip_prefix(b"app-flatpak-") {
             // The app, then a number that tells instances apart.

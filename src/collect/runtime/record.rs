@@ -22,6 +22,8 @@ pub struct Record {
     pub name: Option<Text>,
     pub image: Option<Text>,
     pub pod: Option<Pod>,
+    /// What it was told to run, where nothing names it better.
+    pub program: Option<Text>,
     pub labels: Vec<Label>,
     pub created_unix_seconds: Option<u64>,
     /// Who wrote it.
@@ -83,7 +85,10 @@ impl<'a> Case<'a> {
 
     /// The process of the host that the first one is a child of; looked at when first asked for.
     pub fn monitor(&self) -> Option<&Monitor> {
-        let look = || self.parent.and_then(|pid| Monitor::of(self.root, pid));
+        let look = || {
+            let monitor = self.parent.and_then(|pid| Monitor::of(self.root, pid));
+            monitor.filter(|monitor| monitor.may_speak_of(self.root, self.init))
+        };
         self.monitor.get_or_init(look).as_ref()
     }
 
@@ -94,6 +99,15 @@ impl<'a> Case<'a> {
     }
 }
 
+/// A container with a kernel of its own, as the host sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    pub runtime: Runtime,
+    /// The process that runs that kernel, if it is this container's alone, then those that serve
+    /// it. Their namespaces differ: nothing but the runtime's record makes them one.
+    pub processes: Vec<Pid>,
+}
+
 /// A runtime that can be asked. It reads what it needs when it is first asked, and nothing else.
 pub trait Source {
     /// What it knows of a group. The caller checks that it speaks of these very processes.
@@ -101,4 +115,9 @@ pub trait Source {
 
     /// Everything it has a record of, running or not; what cannot be read is left out.
     fn all(&mut self, root: &SysRoot) -> Vec<Record>;
+
+    /// Those of its containers that have a kernel of their own.
+    fn sandboxes(&mut self, _: &SysRoot) -> Vec<Sandbox> {
+        Vec::new()
+    }
 }

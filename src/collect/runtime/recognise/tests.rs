@@ -46,6 +46,11 @@ fn one_container_or_none() {
         ("/x/a:docker:web", None),
         ("/machine.slice/machine-nsm1.scope/payload", Some((Runtime::Nspawn, "nsm1"))),
         ("/machine.slice/machine-my\\x2dm1.scope/payload", Some((Runtime::Nspawn, "my-m1"))),
+        (
+            "/machine.slice/machine-lxc\\x2d1234\\x2dweb.scope/libvirt",
+            Some((Runtime::Libvirt, "lxc-1234-web")),
+        ),
+        ("/machine/web.libvirt-lxc", Some((Runtime::Libvirt, "web"))),
         ("/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt", None),
         ("/machine.slice/systemd-nspawn@m2.service/payload", Some((Runtime::Nspawn, "m2"))),
         ("/nsxtest.slice/runc-sd1.scope", Some((Runtime::Runc, "sd1"))),

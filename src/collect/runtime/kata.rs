@@ -1,0 +1,108 @@
+//! Kata Containers: a virtual machine for each container or pod, by the state that its shim keeps
+//! at `/run/vc/sbs/ID/persist.json`.
+//!
+//! The machine monitor (qemu, cloud-hypervisor, …) and virtiofsd are processes of the host; none
+//! of what runs inside is.
+
+use super::picked::{Path as Key, Picked};
+use super::record::{CAP, Record};
+use super::sandboxed::{self, Kept, Sandboxed, each};
+use crate::model::container::State;
+use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
+use crate::model::text::Text;
+use crate::sys::root::{self, SysRoot};
+use std::path::Path;
+
+const STATE: &str = "/run/vc/sbs";
+
+pub fn source() -> Sandboxed {
+    Sandboxed::new(Runtime::Kata, read)
+}
+
+fn read(root: &SysRoot) -> Vec<Kept> {
+    each(root, Path::new(STATE), |directory, id| {
+        let path = format!("{id}/persist.json");
+        let mut processes = parse(&root::read_beneath(directory, &path, CAP).ok()?)?;
+        let record = Record {
+            runtime: Runtime::Kata,
+            id: id.into(),
+            owner_uid: Some(0),
+            state: State::Stopped,
+            first: sandboxed::first_of(&processes),
+            file: format!("{STATE}/{path}").into(),
+            ..Record::default()
+        };
+        // Each is told paths, or a name, with the id in it.
+        processes.retain(|pid| {
+            sandboxed::arguments(root, *pid).iter().any(|argument| has(argument, id))
+        });
+        Some(Kept { record, processes })
+    })
+}
+
+fn has(argument: &Text, id: &str) -> bool {
+    argument.as_bytes().windows(id.len().max(1)).any(|window| window == id.as_bytes())
+}
+
+const MONITOR: Key = &["HypervisorState", "Pid"];
+const FILES: Key = &["HypervisorState", "VirtiofsdPid"];
+
+/// The machine monitor, then what serves it files.
+pub fn parse(bytes: &[u8]) -> Option<Vec<Pid>> {
+    let json = Picked::from_json(bytes, &[MONITOR, FILES])?;
+    let pid = |key| json.number(key).and_then(|pid| Pid::new(u32::try_from(pid).ok()?));
+    Some(pid(MONITOR).into_iter().chain(pid(FILES)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::runtime::record::{Sandbox, Source};
+
+    // No Kata ran for these: files and command lines are composed from its sources
+    // (virtcontainers/persist/api) and from listings that its users published.
+
+    #[test]
+    fn a_state_file_names_monitor_and_file_server() {
+        let pids = |json: &str| -> Option<Vec<u32>> {
+            Some(parse(json.as_bytes())?.into_iter().map(Pid::number).collect())
+        };
+        let json = r#"{"PersistVersion":2,"State":"running","SandboxContainer":"abc","CgroupPath":"/kata_abc",
+            "HypervisorState":{"Type":"qemu","UUID":"u","Bridges":[],"VirtiofsdPid":8,"Pid":7}}"#;
+        assert_eq!(pids(json), Some(vec![7, 8]));
+        assert_eq!(pids(r#"{"HypervisorState":{"Pid":0,"VirtiofsdPid":0}}"#), Some(vec![]));
+        assert_eq!(pids("["), None);
+    }
+
+    #[test]
+    fn only_processes_that_speak_of_the_sandbox_are_taken_from_a_file() {
+        let host = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = host.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for (pid, line) in [(7, "qemu-kvm\0-name\0sandbox-abc\0-daemonize\0"), (8, "sshd\0")] {
+            write(&format!("proc/{pid}/comm"), "x\n");
+            write(&format!("proc/{pid}/status"), "Uid:\t0\t0\t0\t0\n");
+            write(&format!("proc/{pid}/cmdline"), line);
+        }
+        write("run/vc/sbs/abc/persist.json", r#"{"HypervisorState":{"Pid":7,"VirtiofsdPid":8}}"#);
+        let root = SysRoot::fixture(host.path()).unwrap();
+        let found = source().sandboxes(&root);
+        assert_eq!(
+            found,
+            [Sandbox { runtime: Runtime::Kata, processes: vec![Pid::new(7).unwrap()] }]
+        );
+        let record = &source().all(&root)[0];
+        assert_eq!((record.id.clone(), record.name.clone()), ("abc".into(), None));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! systemd-nspawn, and libvirt's containers: what systemd-machined wrote of them, or else the
+//! command line of the nspawn that looks after one.
+
+use super::monitor::Monitor;
+use super::record::{Case, First, Record, Source};
+use crate::model::container::State;
+use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
+use crate::model::text::Text;
+use crate::sys::error::Result;
+use crate::sys::root::{self, SysRoot};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+const MACHINES: &str = "/run/systemd/machines";
+const CAP: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+pub struct Nspawn {
+    machines: Option<Vec<Record>>,
+}
+
+impl Source for Nspawn {
+    fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
+        let machines = self.machines.get_or_insert_with(|| machines(case.root));
+        let leads = |record: &&Record| matches!(record.first, First::At { pid, .. } if pid == case.init.pid);
+        let named = case.id_of(&[Runtime::Nspawn, Runtime::Libvirt]);
+        let is_named = |record: &&Record| record.id.as_bytes() == named.unwrap_or_default();
+        let known = machines.iter().find(leads).or_else(|| machines.iter().find(is_named));
+        if let Some(machine) = known {
+            return Ok(Some(Record { id: Text::default(), ..machine.clone() }));
+        }
+        // A user may run a program of any name; machines are root's.
+        let monitor = case.monitor().filter(|monitor| monitor.is_roots());
+        Ok(monitor.and_then(of_monitor))
+    }
+
+    fn all(&mut self, root: &SysRoot) -> Vec<Record> {
+        let machines = machines(root).into_iter();
+        machines.map(|machine| Record { id: Text::default(), ..machine }).collect()
+    }
+}
+
+fn of_monitor(monitor: &Monitor) -> Option<Record> {
+    if monitor.comm != b"systemd-nspawn" {
+        return None;
+    }
+    Some(Record {
+        runtime: Runtime::Nspawn,
+        name: name_of_arguments(&monitor.arguments()),
+        owner_uid: Some(0),
+        file: format!("pid {}", monitor.pid).into(),
+        ..Record::default()
+    })
+}
+
+/// What systemd-machined knows. Beside each file stands a link by the name of its unit.
+fn machines(root: &SysRoot) -> Vec<Record> {
+    let Ok(directory) = root.open_dir(Path::new(MACHINES)) else {
+        return Vec::new();
+    };
+    let names = root::list(directory.as_fd()).unwrap_or_default();
+    let record = |name: &str| {
+        let bytes = root::read_beneath(directory.as_fd(), name, CAP).ok()?;
+        Some(Record { file: format!("{MACHINES}/{name}").into(), ..parse(&bytes)? })
+    };
+    names
+        .iter()
+        .filter_map(|name| std::str::from_utf8(name.as_bytes()).ok())
+        .filter_map(record)
+        .collect()
+}
+
+/// A machine's file, if that is a container. Its `id` is the name that its group bears.
+pub fn parse(bytes: &[u8]) -> Option<Record> {
+    let value = |key: &str| {
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let value = lines.find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b"="))?;
+        let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+        Some(quoted.unwrap_or(value))
+    };
+    let machine = value("NAME").filter(|name| !name.is_empty())?;
+    let (runtime, name) = match value("SERVICE")? {
+        b"systemd-nspawn" => (Runtime::Nspawn, machine),
+        b"libvirt-lxc" => (Runtime::Libvirt, without_number(machine)),
+        // Virtual machines, and engines that tell more elsewhere.
+        _ => return None,
+    };
+    let leader = value("LEADER").and_then(Pid::parse);
+    let created = value("REALTIME").and_then(|usec| std::str::from_utf8(usec).ok());
+    Some(Record {
+        runtime,
+        id: Text::new(machine),
+        name: Some(Text::new(name)),
+        created_unix_seconds: created.and_then(|usec| Some(usec.parse::<u64>().ok()? / 1_000_000)),
+        owner_uid: Some(0),
+        state: State::Stopped,
+        first: leader.map_or(First::NotRunning, |pid| First::At { pid, start_ticks: None }),
+        ..Record::default()
+    })
+}
+
+/// libvirt calls a machine `lxc-NUMBER-NAME`.
+pub fn without_number(machine: &[u8]) -> &[u8] {
+    let name = machine.strip_prefix(b"lxc-").and_then(|rest| {
+        let dash = rest.iter().position(|byte| *byte == b'-')?;
+        let (number, name) = (rest.get(..dash)?, rest.get(dash + 1..)?);
+        let is_number = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
+        (is_number && !name.is_empty()).then_some(name)
+    });
+    name.unwrap_or(machine)
+}
+
+/// Short options of systemd-nspawn that have a value, attached or in the argument that follows.
+const WITH_VALUE: &[u8] = b"DiuLMSZpE";
+
+/// `-M NAME`, else the last part of the directory or the image.
+pub fn name_of_arguments(arguments: &[Text]) -> Option<Text> {
+    let (mut machine, mut place) = (None, None);
+    let mut rest = arguments.iter().skip(1).map(Text::as_bytes);
+    while let Some(argument) = rest.next() {
+        let (option, value) = match argument {
+            b"--" => break,
+            [b'-', b'-', long @ ..] => {
+                let equals = long.iter().position(|byte| *byte == b'=');
+                let name = long.get(..equals.unwrap_or(long.len())).unwrap_or(long);
+                let option = match name {
+                    b"machine" => b'M',
+                    b"directory" | b"template" => b'D',
+                    b"image" => b'i',
+                    _ => continue,
+                };
+                let value = equals.and_then(|at| long.get(at + 1..)).or_else(|| rest.next());
+                (option, value)
+            }
+            [b'-', short @ ..] if !short.is_empty() => {
+                // Several may stand together; the first that has a value ends them.
+                let Some(at) = short.iter().position(|byte| WITH_VALUE.contains(byte)) else {
+                    continue;
+                };
+                let attached = short.get(at + 1..).filter(|value| !value.is_empty());
+                let option = short.get(at).copied().unwrap_or_default();
+                (option, attached.or_else(|| rest.next()))
+            }
+            // The program of the container.
+            _ => break,
+        };
+        match option {
+            b'M' => machine = value,
+            b'D' | b'i' => place = value,
+            _ => {}
+        }
+    }
+    let name = machine.or_else(|| {
+        let path = place?;
+        let last = path.rsplit(|byte| *byte == b'/').find(|part| !part.is_empty())?;
+        Some(last.strip_suffix(b".raw").unwrap_or(last))
+    });
+    name.filter(|name| !name.is_empty() && *name != b"." && *name != b"..").map(Text::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACHINE: &[u8] =
+        b"# This is private data. Do not parse.\nNAME=nsm1\nSCOPE=machine-nsm1.scope\n\
+        SERVICE=systemd-nspawn\nROOT=/var/lib/machines/nsm1\nID=0123456789abcdef0123456789abcdef\n\
+        LEADER=4242\nCLASS=container\nREALTIME=1795528285123456\nMONOTONIC=99\nNETIF=3\n";
+
+    #[test]
+    fn a_machine_is_a_container_by_the_service_that_registered_it() {
+        let record = parse(MACHINE).unwrap();
+        assert_eq!((record.runtime, record.name), (Runtime::Nspawn, Some("nsm1".into())));
+        assert_eq!(record.first, First::At { pid: Pid::new(4242).unwrap(), start_ticks: None });
+        assert_eq!(record.created_unix_seconds, Some(1_795_528_285));
+        // A virtual machine as libvirt registers it; composed from systemd's and libvirt's sources.
+        assert_eq!(parse(b"NAME=qemu-1-vm\nSERVICE=libvirt-qemu\nLEADER=7\nCLASS=vm\n"), None);
+        let libvirt =
+            parse(b"NAME=\"lxc-77-web\"\nSERVICE=libvirt-lxc\nCLASS=container\n").unwrap();
+        assert_eq!((libvirt.runtime, libvirt.name), (Runtime::Libvirt, Some("web".into())));
+        assert_eq!(libvirt.id, "lxc-77-web");
+        assert_eq!(parse(b"NAME=\nSERVICE=systemd-nspawn\n"), None);
+    }
+
+    #[test]
+    fn the_command_line_names_a_machine_that_is_not_registered() {
+        let name = |line: &str| {
+            let arguments: Vec<Text> = line.split(' ').map(Text::from).collect();
+            name_of_arguments(&arguments).map(|name| name.to_string())
+        };
+        for (line, expected) in [
+            ("nspawn -q -D /srv/root -M web --register=no /bin/sleep 1", Some("web")),
+            ("nspawn --directory=/srv/root/ --machine=web", Some("web")),
+            ("nspawn --machine web -bD /srv/x", Some("web")),
+            ("nspawn -bD/srv/root/ -u user", Some("root")),
+            ("nspawn -xi /srv/disk.raw -- -M evil", Some("disk")),
+            ("nspawn -D /srv/root prog -M evil", Some("root")),
+            ("nspawn -E M=x -u -M -D /r", Some("r")),
+            ("nspawn -D .", None),
+            ("nspawn -M", None),
+            ("nspawn", None),
+        ] {
+            assert_eq!(name(line).as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn only_a_number_is_taken_off() {
+        assert_eq!(without_number(b"lxc-77-my-web"), b"my-web");
+        for whole in ["lxc-web-1", "lxc-77-", "lxc--x", "web"] {
+            assert_eq!(without_number(whole.as_bytes()), whole.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_link_beside_a_machines_file_is_not_read() {
+        let host = tempfile::tempdir().unwrap();
+        let machines = host.path().join("run/systemd/machines");
+        std::fs::create_dir_all(&machines).unwrap();
+        std::fs::create_dir(host.path().join("proc")).unwrap();
+        std::fs::write(machines.join("nsm1"), MACHINE).unwrap();
+        std::os::unix::fs::symlink("nsm1", machines.join("unit:machine-nsm1.scope")).unwrap();
+        let records = Nspawn::default().all(&SysRoot::fixture(host.path()).unwrap());
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].file, "/run/systemd/machines/nsm1");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>, arguments: Vec<Vec<u8>>) {
+            let _ = parse(&bytes);
+            let _ = parse(&[b"NAME=a\nSERVICE=libvirt-lxc\n", bytes.as_slice()].concat());
+            let _ = without_number(&bytes);
+            let arguments: Vec<Text> = arguments.into_iter().map(Text::from).collect();
+            let _ = name_of_arguments(&arguments);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Containers with a kernel of their own: several processes of the host, named by a file of the
+//! runtime, are one, and none of them is what runs inside.
+
+use super::monitor::Monitor;
+use super::record::{Case, First, Record, Sandbox, Source};
+use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
+use crate::model::text::Text;
+use crate::sys::error::Result;
+use crate::sys::root::{self, SysRoot};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// What one file says.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub record: Record,
+    /// Those it names that are there, the one that runs the kernel first.
+    pub processes: Vec<Pid>,
+}
+
+/// A runtime of such containers.
+#[derive(Debug)]
+pub struct Sandboxed {
+    runtime: Runtime,
+    read: fn(&SysRoot) -> Vec<Kept>,
+    kept: Option<Vec<Kept>>,
+}
+
+impl Sandboxed {
+    pub const fn new(runtime: Runtime, read: fn(&SysRoot) -> Vec<Kept>) -> Self {
+        Self { runtime, read, kept: None }
+    }
+
+    fn kept(&mut self, root: &SysRoot) -> &[Kept] {
+        self.kept.get_or_insert_with(|| (self.read)(root))
+    }
+}
+
+impl Source for Sandboxed {
+    fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
+        let pid = case.init.pid;
+        let kept = self.kept(case.root).iter().find(|kept| kept.processes.contains(&pid));
+        Ok(kept.map(|kept| Record {
+            first: First::At { pid, start_ticks: Some(case.init.start_ticks) },
+            ..kept.record.clone()
+        }))
+    }
+
+    fn all(&mut self, root: &SysRoot) -> Vec<Record> {
+        self.kept(root).iter().map(|kept| kept.record.clone()).collect()
+    }
+
+    fn sandboxes(&mut self, root: &SysRoot) -> Vec<Sandbox> {
+        let runtime = self.runtime;
+        let kept = self.kept(root).iter().filter(|kept| !kept.processes.is_empty());
+        kept.map(|kept| Sandbox { runtime, processes: kept.processes.clone() }).collect()
+    }
+}
+
+/// What can be made of the names in a directory of the host.
+pub fn each<T>(
+    root: &SysRoot,
+    place: &Path,
+    mut one: impl FnMut(std::os::fd::BorrowedFd<'_>, &str) -> Option<T>,
+) -> Vec<T> {
+    let Ok(directory) = root.open_dir(place) else {
+        return Vec::new();
+    };
+    let names = root::list(directory.as_fd()).unwrap_or_default();
+    names
+        .iter()
+        .filter_map(|name| std::str::from_utf8(name.as_bytes()).ok())
+        .filter_map(|name| one(directory.as_fd(), name))
+        .collect()
+}
+
+/// The command line of a process that a file names: the file outlives a process that was killed,
+/// and its pid is then anybody's.
+pub fn arguments(root: &SysRoot, pid: Pid) -> Vec<Text> {
+    Monitor::of(root, pid).map(|process| process.arguments()).unwrap_or_default()
+}
+
+/// Of the processes that a file names, in its order.
+pub fn first_of(processes: &[Pid]) -> First {
+    match processes.first() {
+        Some(pid) => First::At { pid: *pid, start_ticks: None },
+        None => First::NotRunning,
+    }
+}
