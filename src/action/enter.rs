@@ -1,11 +1,11 @@
-//! Joins a process's namespaces and becomes, or starts, a program there.
+//! Joins namespaces, a process's or a single one, and becomes, or starts, a program there.
 
 use super::error::ActionError;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
 use super::supervise::{self, Ending, Signals};
 use crate::model::namespace::Kind;
-use crate::model::plan::{DropGroups, Plan};
+use crate::model::plan::{Aim, DropGroups, Plan};
 use crate::sys::error::Context;
 use crate::sys::ns;
 use crate::sys::raw::fork::{self, Side};
@@ -18,8 +18,8 @@ use std::os::fd::{AsFd, OwnedFd};
 #[derive(Debug)]
 pub struct Entry {
     pub plan: Plan,
-    /// The target, held since it was looked up.
-    pub pidfd: OwnedFd,
+    /// The target, held since it was looked up: a pidfd, or one namespace.
+    pub target: OwnedFd,
     pub program: Program,
     /// Working directory, seen from inside.
     pub directory: Option<CString>,
@@ -79,9 +79,9 @@ fn join(entry: &Entry) -> Result<(), ActionError> {
             Err(errno) => Err(errno).context("drop", "supplementary groups")?,
         }
     }
-    ns::join(entry.pidfd.as_fd(), plan.join).map_err(|errno| ActionError::Join {
+    ns::join(entry.target.as_fd(), plan.join).map_err(|errno| ActionError::Join {
         kinds: plan.join.to_string(),
-        pid: plan.target.number(),
+        aim: plan.aim,
         errno,
     })
 }
@@ -120,8 +120,14 @@ fn become_root_if_planned(entry: &Entry) -> Result<(), ActionError> {
     }
     if plan.become_root {
         let (user, group) = (nix::unistd::Uid::from_raw(0), nix::unistd::Gid::from_raw(0));
-        nix::unistd::setresgid(group, group, group).context("become", "group 0 inside")?;
-        nix::unistd::setresuid(user, user, user).context("become", "user 0 inside")?;
+        // EINVAL: the namespace has no such id, which a plan for it alone cannot know.
+        let if_there = |done| match done {
+            Err(Errno::EINVAL) if matches!(plan.aim, Aim::Namespace(_)) => Ok(()),
+            other => other,
+        };
+        if_there(nix::unistd::setresgid(group, group, group))
+            .context("become", "group 0 inside")?;
+        if_there(nix::unistd::setresuid(user, user, user)).context("become", "user 0 inside")?;
     }
     Ok(())
 }

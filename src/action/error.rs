@@ -1,5 +1,6 @@
 //! Why a program could not be started where it was wanted.
 
+use crate::model::plan::Aim;
 use crate::model::text::Text;
 use crate::sys::error::SysError;
 use nix::errno::Errno;
@@ -12,13 +13,21 @@ pub enum ActionError {
     CommandNotFound(Text),
     #[error("cannot execute {0}: {why}", why = .1.desc())]
     NotExecutable(Text, Errno),
-    #[error("cannot join the {kinds} namespace{plural} of pid {pid}: {why}", plural = if kinds.contains(' ') { "s" } else { "" }, why = errno.desc())]
-    Join { kinds: String, pid: u32, errno: Errno },
+    #[error("cannot join {what}: {why}", what = joined(kinds, *aim), why = errno.desc())]
+    Join { kinds: String, aim: Aim, errno: Errno },
     /// What the child reported before it could become the program.
     #[error("{message}")]
     InChild { exit: u8, message: String },
     #[error("{0}")]
     Refused(String),
+}
+
+fn joined(kinds: &str, aim: Aim) -> String {
+    let plural = if kinds.contains(' ') { "s" } else { "" };
+    match aim {
+        Aim::Process(pid) => format!("the {kinds} namespace{plural} of pid {pid}"),
+        Aim::Namespace(key) => format!("the namespace {key}"),
+    }
 }
 
 impl ActionError {

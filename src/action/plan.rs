@@ -1,7 +1,7 @@
 //! What `enter` is going to do, decided before anything is done. Pure; `--dry-run` prints it.
 
-use crate::model::namespace::{Kind, Kinds, NsSet};
-use crate::model::plan::{DropGroups, Plan};
+use crate::model::namespace::{Kind, Kinds, NsKey, NsSet};
+use crate::model::plan::{Aim, DropGroups, Plan};
 use crate::model::process::Pid;
 
 /// What the user asked for.
@@ -36,6 +36,38 @@ pub enum PlanError {
     Unreadable(Pid),
     #[error("nothing to join: pid {0} shares every namespace that was asked for with us")]
     NothingToJoin(Pid),
+    #[error("nothing to join: {0} is our own namespace")]
+    OwnNamespace(NsKey),
+    #[error("a namespace is joined alone: options that name kinds are for processes")]
+    KindsOfNamespace,
+}
+
+/// One namespace, held by descriptor. Whether it gives root is not known before it is joined.
+pub fn plan_namespace(
+    wish: Wish,
+    key: NsKey,
+    ours: &NsSet,
+    on_a_terminal: bool,
+) -> Result<Plan, PlanError> {
+    if wish.all || !wish.named.is_empty() {
+        return Err(PlanError::KindsOfNamespace);
+    }
+    if ours.inode(key.kind) == Some(key.inode) {
+        return Err(PlanError::OwnNamespace(key));
+    }
+    let foreign_program = key.kind == Kind::Mnt;
+    let pty = foreign_program && on_a_terminal && !wish.no_pty;
+    let user = key.kind == Kind::User;
+    Ok(Plan {
+        aim: Aim::Namespace(key),
+        join: Kinds::NONE.with(key.kind),
+        equal: Kinds::NONE,
+        fork: key.kind == Kind::Pid || pty,
+        foreign_program,
+        pty,
+        become_root: user,
+        drop_groups: if user { DropGroups::BeforeJoin } else { DropGroups::Never },
+    })
 }
 
 pub fn plan(wish: Wish, facts: &Facts) -> Result<Plan, PlanError> {
@@ -63,7 +95,7 @@ pub fn plan(wish: Wish, facts: &Facts) -> Result<Plan, PlanError> {
     let pty = foreign_program && facts.on_a_terminal && !wish.no_pty;
     let user = join.has(Kind::User);
     Ok(Plan {
-        target: facts.target,
+        aim: Aim::Process(facts.target),
         join,
         equal,
         fork: join.has(Kind::Pid) || pty,
@@ -139,6 +171,25 @@ mod tests {
         let mut hidden = facts(&[Kind::Net]);
         hidden.theirs = NsSet::default();
         assert_eq!(plan(wish(&[Kind::Net]), &hidden), Err(PlanError::Unreadable(hidden.target)));
+    }
+
+    #[test]
+    fn a_namespace_is_joined_alone() {
+        let key = |kind, inode| NsKey { inode, kind };
+        let ours = facts(&[]).ours;
+        let plan = |wish, key| plan_namespace(wish, key, &ours, true);
+        let net = plan(wish(&[]), key(Kind::Net, 2)).unwrap();
+        assert_eq!(net.join, Kinds::NONE.with(Kind::Net));
+        assert!(!net.fork && !net.pty && !net.become_root && !net.foreign_program);
+        assert!(plan(wish(&[]), key(Kind::Pid, 2)).unwrap().fork);
+        assert!(plan(wish(&[]), key(Kind::Mnt, 2)).unwrap().pty);
+        let user = plan(wish(&[]), key(Kind::User, 2)).unwrap();
+        assert!(user.become_root && user.drop_groups == DropGroups::BeforeJoin);
+        let own = key(Kind::Net, 1);
+        assert_eq!(plan(wish(&[]), own), Err(PlanError::OwnNamespace(own)));
+        for wish in [wish(&[Kind::Net]), Wish { all: true, ..Wish::default() }] {
+            assert_eq!(plan(wish, key(Kind::Net, 2)), Err(PlanError::KindsOfNamespace));
+        }
     }
 
     #[test]

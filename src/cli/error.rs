@@ -2,8 +2,9 @@
 
 use crate::action::error::ActionError;
 use crate::action::plan::PlanError;
-use crate::collect::target::TargetError;
+use crate::collect::target::{TargetError, grammar};
 use crate::model::gap::Reason;
+use crate::model::namespace::Kind as NsKind;
 use crate::model::text::Text;
 use crate::sys::error::SysError;
 use std::fmt;
@@ -95,8 +96,13 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Unreadable(_) => Self::new(Kind::Denied, error)
                 .hint("run it as root, or as the target's user with -U"),
-            PlanError::NothingToJoin(_) => Self::new(Kind::Failed, error)
-                .hint("to run the program where you are, run it without nsx"),
+            PlanError::NothingToJoin(_) | PlanError::OwnNamespace(_) => {
+                Self::new(Kind::Failed, error)
+                    .hint("to run the program where you are, run it without nsx")
+            }
+            PlanError::KindsOfNamespace => {
+                Self::usage(error).hint("leave them out, or name a process or container with -t")
+            }
         }
     }
 }
@@ -104,21 +110,50 @@ impl From<PlanError> for Failure {
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
         let message = error.to_string();
-        match error {
-            TargetError::System(error) => error.into(),
-            TargetError::Empty => Self::usage(message).hint("`nsx ps` lists what there is"),
-            TargetError::Ambiguous { .. } => Self::usage(message)
-                .hint("name one of them by its id, by its pid, or as RUNTIME:NAME"),
-            TargetError::NoProcess(_) | TargetError::NotAPid(_) | TargetError::NoContainer(_) => {
-                Self::new(Kind::NotFound, message).hint("`nsx ps` lists what there is")
-            }
-            TargetError::Zombie(_) => Self::new(Kind::NotFound, message)
-                .hint("its namespaces are gone; name another process of the container"),
-            TargetError::Thread(_) => Self::new(Kind::NotFound, message)
-                .hint("name the process: `Tgid` in /proc/TID/status"),
-            TargetError::NotRunning { .. } => Self::new(Kind::NotFound, message)
-                .hint("start it first; `nsx ps --all` shows its record"),
-            TargetError::Ended(_) => Self::new(Kind::NotFound, message),
-        }
+        let (kind, hint) = match error {
+            TargetError::System(error) => return error.into(),
+            TargetError::Misspelled(_) => (Kind::Usage, Some(SPELLINGS.to_owned())),
+            TargetError::Ambiguous { .. } => (
+                Kind::Usage,
+                Some("name one of them as it is listed, by its id, or by its pid".to_owned()),
+            ),
+            TargetError::NoInodes => (Kind::Unsupported, Some("name it by its pid".to_owned())),
+            error => (Kind::NotFound, advice(&error)),
+        };
+        Self { kind, message, hint }
     }
+}
+
+const SPELLINGS: &str = "nsx(7) lists what a target may be; `nsx ps` what there is";
+
+/// What to do about a target that is not there.
+fn advice(error: &TargetError) -> Option<String> {
+    let hint = match error {
+        TargetError::NoContainer(name) => match grammar::unknown_word(name.as_bytes()) {
+            Some(word) => {
+                let word = Text::new(word);
+                return Some(format!("`{word}:` is no runtime and no kind of target; {SPELLINGS}"));
+            }
+            None => "`nsx ps` lists what there is",
+        },
+        TargetError::NoProcess(_)
+        | TargetError::NotAPid(_)
+        | TargetError::NoPod(_)
+        | TargetError::AnotherProcess { .. }
+        | TargetError::InNoContainer(_) => "`nsx ps` lists what there is",
+        TargetError::Zombie(_) => "its namespaces are gone; name another process of the container",
+        TargetError::Thread(_) => "name the process: `Tgid` in /proc/TID/status",
+        TargetError::NotRunning { .. } => "start it first; `nsx ps --all` shows its record",
+        TargetError::NoNetns(_) => "`ip netns` lists those of /run/netns",
+        TargetError::NoNamespace(_) if !rustix::process::geteuid().is_root() => {
+            "run it as root to see those of others"
+        }
+        TargetError::NotANamespace { .. } => "a namespace file is a bind mount of /proc/PID/ns/…",
+        TargetError::NobodyIn { label, key } => {
+            let program = if key.kind == NsKind::Net { "ip addr" } else { "PROGRAM" };
+            return Some(format!("`nsx enter -t {label} {program}` works"));
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }

@@ -20,7 +20,7 @@ pub struct List<'a, T> {
     /// Name and version of the JSON form.
     pub schema: &'static str,
     /// What `-o name` prints.
-    pub name: fn(&T) -> String,
+    pub names: fn(&[T]) -> String,
     pub gaps: &'a [Gap],
 }
 
@@ -40,7 +40,7 @@ impl<T> List<'_, T> {
         Ok(match output.format() {
             Format::Table | Format::Wide => table::table(self.rows, &columns, layout),
             Format::Tsv => table::tsv(self.rows, &columns, layout.headings, layout.style),
-            Format::Name => self.rows.iter().map(|row| (self.name)(row) + "\n").collect(),
+            Format::Name => (self.names)(self.rows),
             Format::Jsonl => {
                 let lines = self.rows.iter().map(|row| json::line(&json(row)));
                 lines.collect::<Result<_, _>>().map_err(internal)?

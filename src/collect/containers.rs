@@ -15,7 +15,7 @@ use crate::model::pod::Pod;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
-use crate::sys::cgroupfs::hierarchy::Hierarchies;
+use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
@@ -179,13 +179,10 @@ impl<'a> Namer<'a> {
     /// is taken only from one that is root's, or our own.
     fn is_named_by_root(&self, found: &Recognised, init: &Process) -> bool {
         let hierarchies = self.hierarchies.get_or_init(|| Hierarchies::read(self.root).ok());
-        let owner = || {
-            let lines = init.cgroup.as_bytes();
-            let directory = hierarchies.as_ref()?.directory_of(lines, &found.group)?;
-            let directory = self.root.open_dir(&directory).ok()?;
-            Some(rustix::fs::fstat(directory).ok()?.st_uid)
-        };
-        owner().is_some_and(|uid| uid == 0 || uid == rustix::process::geteuid().as_raw())
+        let owner = hierarchies.as_ref().and_then(|hierarchies| {
+            hierarchy::owner_uid(self.root, hierarchies, init.cgroup.as_bytes(), &found.group)
+        });
+        owner.is_some_and(|uid| uid == 0 || uid == rustix::process::geteuid().as_raw())
     }
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence. An
@@ -243,6 +240,7 @@ pub(super) fn take(container: &mut Container, record: Record) {
     container.name = record.name;
     container.image = record.image;
     container.program = record.program;
+    container.engine_namespace = record.engine_namespace;
     container.labels = record.labels;
     container.created_unix_seconds = record.created_unix_seconds;
     // In whose slice it is says less than who wrote the record.

@@ -6,7 +6,7 @@ use super::containers::collect_containers;
 use super::details::add_details;
 use super::processes::{self, collect_processes};
 use super::scan;
-use super::target::Target;
+use super::target::PinnedProcess;
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::{Inspection, Namespace, Section};
 use crate::model::mount::Mount;
@@ -20,7 +20,7 @@ use crate::sys::{bounded, netlink, proc};
 /// The report, and what it lacks.
 pub fn inspect(
     root: &SysRoot,
-    target: &Target,
+    target: &PinnedProcess,
     sections: &[Section],
 ) -> Result<(Inspection, Vec<Gap>)> {
     let mut gaps = Vec::new();
@@ -101,7 +101,7 @@ fn of_the_host(host: &NsSet, theirs: &NsSet) -> Option<bool> {
     Some(!isolating.iter().any(|kind| own.has(*kind)))
 }
 
-fn hidden_namespaces(target: &Target) -> Option<Gap> {
+fn hidden_namespaces(target: &PinnedProcess) -> Option<Gap> {
     target.process.namespaces.inode(Kind::Mnt).is_none().then(|| Gap {
         object: format!("pid {}", target.process.pid).into(),
         what: "namespaces",
@@ -109,7 +109,7 @@ fn hidden_namespaces(target: &Target) -> Option<Gap> {
     })
 }
 
-fn mounts(target: &Target, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
+fn mounts(target: &PinnedProcess, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
     let gap = |reason| Gap { object: object(target), what: "mounts", reason };
     let read = match bounded::read_capped(target.handle.dir(), "mountinfo", bounded::LARGE) {
         Ok(read) => read,
@@ -127,7 +127,7 @@ fn mounts(target: &Target, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
     Some(mounts)
 }
 
-fn object(target: &Target) -> Text {
+fn object(target: &PinnedProcess) -> Text {
     format!("pid {}", target.process.pid).into()
 }
 
@@ -135,7 +135,7 @@ fn object(target: &Target) -> Text {
 /// is read without joining, which needs no permission.
 fn visit(
     root: &SysRoot,
-    target: &Target,
+    target: &PinnedProcess,
     wanted: Kinds,
     report: &mut Inspection,
     gaps: &mut Vec<Gap>,
@@ -170,7 +170,7 @@ fn visit(
     }
 }
 
-fn missing(target: &Target, kinds: Kinds, reason: Reason) -> impl Iterator<Item = Gap> {
+fn missing(target: &PinnedProcess, kinds: Kinds, reason: Reason) -> impl Iterator<Item = Gap> {
     let what = |kind| if kind == Kind::Uts { "hostname" } else { "network" };
     kinds.iter().map(move |kind| Gap { object: object(target), what: what(kind), reason })
 }

@@ -1,172 +1,159 @@
-//! What the user named → one pinned process.
+//! What the user named → one pinned process, or one open namespace.
 //!
 //! The process is pinned by pidfd before anything else is read of it, and it is the same one to
-//! the end; a name is looked up first and its process then checked by start time.
+//! the end; what led to it is looked up first and the process then checked by start time. No
+//! daemon is asked.
 
-use super::containers::{Containers, collect_containers};
-use super::scan;
+mod choose;
+mod error;
+pub mod grammar;
+mod members;
+mod namespace;
+mod pin;
+
+pub use error::TargetError;
+pub use namespace::HeldNamespace;
+pub use pin::PinnedProcess;
+
+use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use crate::model::container::Container;
 use crate::model::process::{Pid, Process};
-use crate::model::runtime::Runtime;
 use crate::model::text::Text;
-use crate::sys::bounded;
-use crate::sys::error::SysError;
-use crate::sys::pidfd::ProcessHandle;
-use crate::sys::proc::status;
 use crate::sys::root::SysRoot;
-use nix::errno::Errno;
-use std::os::fd::AsFd;
-
-/// The shortest id prefix that is looked up.
-const SHORTEST_PREFIX: usize = 4;
+use grammar::Spelled;
 
 #[derive(Debug)]
-pub struct Target {
-    pub handle: ProcessHandle,
-    pub process: Process,
-    /// Set where the target was named by its container.
-    pub container: Option<Container>,
+pub enum Target {
+    Process(Box<PinnedProcess>),
+    Namespace(HeldNamespace),
 }
 
-/// Why a target cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TargetError {
-    #[error("the target is empty")]
-    Empty,
-    #[error("no process has pid {0}")]
-    NoProcess(Pid),
-    #[error("{0} is not a process id (1 to {max}), and no container has that name or id", max = Pid::MAX)]
-    NotAPid(Text),
-    #[error("no container on this host has the name or id {0}")]
-    NoContainer(Text),
-    #[error("{spelled} is ambiguous: {candidates}")]
-    Ambiguous { spelled: Text, candidates: String },
-    #[error("{label} has no process: it is {state}")]
-    NotRunning { label: Text, state: &'static str },
-    #[error("pid {0} has ended and waits for its parent to collect it (a zombie)")]
-    Zombie(Pid),
-    #[error("pid {0} is a thread of another process")]
-    Thread(Pid),
-    #[error("{0} ended while it was being looked up")]
-    Ended(Text),
-    #[error(transparent)]
-    System(#[from] SysError),
+type Result<T> = std::result::Result<T, TargetError>;
+
+fn parse(spelled: &[u8]) -> Result<Spelled<'_>> {
+    grammar::parse(spelled).map_err(TargetError::Misspelled)
 }
 
-/// Resolves a PID, a container's name, an id prefix, or `RUNTIME:` before either of the latter.
-pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target, TargetError> {
-    if let Some(pid) = Pid::parse(spelled) {
-        return pin(root, pid);
+pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
+    let meaning = parse(spelled)?;
+    let process = match meaning {
+        Spelled::Netns(name) => return namespace::by_name(root, name).map(Target::Namespace),
+        Spelled::File(path) => return namespace::by_path(root, path).map(Target::Namespace),
+        Spelled::Namespace(inode) => {
+            return namespace::by_inode(root, inode).map(Target::Namespace);
+        }
+        Spelled::Process(pid) => pin::pin(root, pid),
+        Spelled::ProcessWithInode { pid, inode } => pin::pin_with_inode(root, pid, inode),
+        Spelled::Unit(_) | Spelled::Cgroup(_) => {
+            let label = Text::new(spelled);
+            let first = members::oldest(members(root, spelled, &meaning)?);
+            let first = first.ok_or_else(|| TargetError::NoMember(label.clone()))?;
+            let pinned = pin::pin_known(root, first.pid, first.start_ticks, &label)?;
+            // It may have been moved elsewhere meanwhile.
+            if pinned.process.cgroup == first.cgroup {
+                Ok(pinned)
+            } else {
+                Err(TargetError::Ended(label))
+            }
+        }
+        Spelled::Container { .. }
+        | Spelled::Containerd { .. }
+        | Spelled::Cri(_)
+        | Spelled::Pod { .. } => of_container(root, spelled, &meaning),
+    };
+    process.map(Box::new).map(Target::Process)
+}
+
+/// The process that a target is or, of a namespace, the oldest that lives in it.
+pub fn resolve_process(root: &SysRoot, spelled: &[u8]) -> Result<PinnedProcess> {
+    let held = match resolve(root, spelled)? {
+        Target::Process(process) => return Ok(*process),
+        Target::Namespace(held) => held,
+    };
+    let occupant = namespace::occupant(root, held.key)?;
+    let (key, label) = (held.key, held.label);
+    let occupant = occupant.ok_or_else(|| TargetError::NobodyIn { label: label.clone(), key })?;
+    let process = pin::pin_known(root, occupant.pid, occupant.start_ticks, &label)?;
+    if process.process.namespaces.inode(key.kind) != Some(key.inode) {
+        return Err(TargetError::Ended(label));
     }
-    let containers = collect_containers(root)?;
-    let found = find(&containers, spelled)?.clone();
+    Ok(process)
+}
+
+fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<PinnedProcess> {
+    let choose = |list: &[Container]| choose::container(list, spelled, meaning).cloned();
+    let found = match choose(&collect_containers(root)?.list) {
+        // One that does not run, or that shares the host's namespaces, has a record all the same.
+        Err(TargetError::NoContainer(_) | TargetError::NotAPid(_) | TargetError::NoPod(_)) => {
+            choose(&collect_recorded_containers(root)?.list)?
+        }
+        found => found?,
+    };
     let label = found.label();
     let init = found.init.as_ref().ok_or_else(|| TargetError::NotRunning {
         label: label.clone(),
         state: found.state.name(),
     })?;
-    let (pid, start_ticks) = (init.pid, init.start_ticks);
-    let target = pin(root, pid).map_err(|error| match error {
-        TargetError::NoProcess(_) | TargetError::Zombie(_) => TargetError::Ended(label.clone()),
-        other => other,
-    })?;
-    if target.process.start_ticks != start_ticks {
-        return Err(TargetError::Ended(label));
-    }
-    Ok(Target { container: Some(found), ..target })
+    let pinned = pin::pin_known(root, init.pid, init.start_ticks, &label)?;
+    Ok(PinnedProcess { container: Some(found), ..pinned })
 }
 
-/// The one container that `spelled` names.
-pub fn find<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<&'a Container, TargetError> {
-    let (runtime, name) = split_runtime(spelled);
-    if name.is_empty() {
-        return Err(TargetError::Empty);
+fn members(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<Vec<Process>> {
+    match meaning {
+        Spelled::Unit(name) => members::of_unit(root, spelled, &grammar::unit_name(name)),
+        Spelled::Cgroup(path) => Ok(members::of_group(root, path)?),
+        _ => Ok(Vec::new()),
     }
-    let candidates: Vec<&Container> = containers
-        .list
-        .iter()
-        .filter(|container| runtime.is_none_or(|wanted| wanted == container.runtime))
-        .collect();
-    let matching = |wanted: &dyn Fn(&Container) -> bool| -> Vec<&'a Container> {
-        candidates.iter().copied().filter(|container| wanted(container)).collect()
+}
+
+/// The containers that a target names, or that it lies in: at least one.
+pub fn containers_of<'a>(
+    root: &SysRoot,
+    containers: &'a Containers,
+    spelled: &[u8],
+) -> Result<Vec<&'a Container>> {
+    let meaning = parse(spelled)?;
+    let text = || Text::new(spelled);
+    let with = |pids: &[Pid]| -> Vec<&'a Container> {
+        let list = containers.list.iter();
+        list.filter(|one| pids.iter().any(|pid| one.processes.binary_search(pid).is_ok())).collect()
     };
-    // A whole name or id wins over a prefix.
-    let mut found = matching(&|container| {
-        let is = |text: &Option<Text>| text.as_ref().is_some_and(|text| text.as_bytes() == name);
-        is(&container.name) || is(&container.id)
-    });
-    if found.is_empty() && name.len() >= SHORTEST_PREFIX && name.iter().all(u8::is_ascii_hexdigit) {
-        found = matching(&|container| {
-            container.id.as_ref().is_some_and(|id| id.as_bytes().starts_with(name))
-        });
-    }
-    match found.as_slice() {
-        [one] => Ok(one),
-        [] if name.iter().all(u8::is_ascii_digit) && Pid::parse(name).is_none() => {
-            Err(TargetError::NotAPid(Text::new(spelled)))
+    let found: Vec<&Container> = match meaning {
+        Spelled::Process(pid) => {
+            // Whether there is such a process is worth telling.
+            let Some(owner) = containers.owner_of(pid) else {
+                pin::pin(root, pid)?;
+                return Err(TargetError::InNoContainer(format!("pid {pid}").into()));
+            };
+            vec![owner]
         }
-        [] => Err(TargetError::NoContainer(Text::new(spelled))),
-        many => Err(TargetError::Ambiguous {
-            spelled: Text::new(spelled),
-            candidates: many.iter().map(|one| describe(one)).collect::<Vec<_>>().join(", "),
-        }),
-    }
-}
-
-/// `docker:web (id 6961dd4fce83, pid 30176)`
-fn describe(container: &Container) -> String {
-    let id = container.short_id().map(|id| format!("id {id}, "));
-    format!(
-        "{}:{} ({}{})",
-        container.runtime,
-        container.label(),
-        id.unwrap_or_default(),
-        container
-            .init
-            .as_ref()
-            .map_or_else(|| container.state.name().to_owned(), |init| format!("pid {}", init.pid))
-    )
-}
-
-fn split_runtime(spelled: &[u8]) -> (Option<Runtime>, &[u8]) {
-    let runtime = |prefix: &[u8]| {
-        Runtime::ALL.into_iter().find(|runtime| runtime.name().as_bytes() == prefix)
-    };
-    let colon = spelled.iter().position(|byte| *byte == b':');
-    match colon.map(|at| spelled.split_at(at)) {
-        Some((prefix, rest)) => match runtime(prefix) {
-            Some(runtime) => (Some(runtime), rest.get(1..).unwrap_or_default()),
-            None => (None, spelled),
-        },
-        None => (None, spelled),
-    }
-}
-
-fn pin(root: &SysRoot, pid: Pid) -> Result<Target, TargetError> {
-    let handle = ProcessHandle::open(root, pid).map_err(|error| match error.errno() {
-        // A thread that leads no process: ENOENT since Linux 6.15, EINVAL before.
-        Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) if is_thread(root, pid) => {
-            TargetError::Thread(pid)
+        Spelled::ProcessWithInode { pid, inode } => {
+            pin::pin_with_inode(root, pid, inode)?;
+            containers.owner_of(pid).into_iter().collect()
         }
-        Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) => TargetError::NoProcess(pid),
-        _ => TargetError::System(error),
-    })?;
-    let Some(process) = scan::read_process_at(handle.dir().as_fd(), &mut Vec::new()) else {
-        handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
-        return Err(SysError::new("read", format!("/proc/{pid}"), Errno::EACCES).into());
+        Spelled::Pod { container: None, .. } => {
+            let pod = choose::pod(&containers.list, &meaning);
+            return if pod.is_empty() { Err(TargetError::NoPod(text())) } else { Ok(pod) };
+        }
+        Spelled::Unit(_) | Spelled::Cgroup(_) => {
+            let members = members(root, spelled, &meaning)?;
+            if members.is_empty() {
+                return Err(TargetError::NoMember(text()));
+            }
+            with(&members.iter().map(|process| process.pid).collect::<Vec<_>>())
+        }
+        Spelled::Netns(_) | Spelled::Namespace(_) | Spelled::File(_) => {
+            let Target::Namespace(held) = resolve(root, spelled)? else { return Ok(Vec::new()) };
+            let inode = Some(held.key.inode);
+            let list = containers.list.iter();
+            list.filter(|one| one.namespaces.inode(held.key.kind) == inode).collect()
+        }
+        Spelled::Container { .. }
+        | Spelled::Containerd { .. }
+        | Spelled::Cri(_)
+        | Spelled::Pod { .. } => {
+            vec![choose::container(&containers.list, spelled, &meaning)?]
+        }
     };
-    if process.state.ended() {
-        return Err(TargetError::Zombie(pid));
-    }
-    handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
-    Ok(Target { handle, process, container: None })
-}
-
-/// A thread has a directory that no listing shows, in which another process stands as `Tgid`.
-fn is_thread(root: &SysRoot, pid: Pid) -> bool {
-    let read = || {
-        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
-        status::parse(&bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?)?.process
-    };
-    read().is_some_and(|process| process != pid)
+    if found.is_empty() { Err(TargetError::InNoContainer(text())) } else { Ok(found) }
 }

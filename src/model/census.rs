@@ -2,6 +2,8 @@
 
 use super::gap::Gap;
 use super::namespace::{Kind, NsSet};
+
+pub use super::namespace::NsKey;
 use super::process::Pid;
 use super::text::Text;
 
@@ -97,13 +99,6 @@ impl Census {
         let at = self.members.binary_search_by_key(&pid, |member| member.occupant.pid).ok()?;
         self.members.get(at)
     }
-}
-
-/// What a namespace is known by: inodes are given again, but never to two kinds at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NsKey {
-    pub inode: u64,
-    pub kind: Kind,
 }
 
 /// One namespace.

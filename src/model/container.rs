@@ -63,6 +63,8 @@ pub struct Container {
     pub id: Option<Text>,
     pub name: Option<Text>,
     pub image: Option<Text>,
+    /// The namespace of containerd's own that it is in: `k8s.io`.
+    pub engine_namespace: Option<Text>,
     pub pod: Option<Pod>,
     /// What it was told to run, where nothing names it better.
     pub program: Option<Text>,
@@ -135,6 +137,25 @@ impl Container {
         self.guest_of.or(Some(self.runtime).filter(|runtime| runtime.is_opaque()))
     }
 
+    /// A target that means this container, as far as one does: its pod and name, or its runtime
+    /// and name or id, else its first process.
+    pub fn spelling(&self) -> Text {
+        let pod = self.pod.as_ref().filter(|pod| pod.namespace.is_some() && !pod.sandbox);
+        if let Some(path) = pod.and_then(|pod| pod.container.as_ref().and(pod.path())) {
+            return [b"pod:", path.as_bytes()].concat().into();
+        }
+        let of_runtime =
+            |name: &Text| [self.runtime.name().as_bytes(), b":", name.as_bytes()].concat().into();
+        let is_sandbox = self.pod.as_ref().is_some_and(|pod| pod.sandbox);
+        match (&self.name, self.short_id(), &self.init) {
+            (Some(name), None, _) => of_runtime(name),
+            (Some(name), _, _) if !is_sandbox => of_runtime(name),
+            (_, Some(id), _) => of_runtime(&id),
+            (None, None, Some(init)) => init.pid.to_string().into(),
+            (None, None, None) => Text::default(),
+        }
+    }
+
     /// Whether root vouches for what it is called: neither a user's, nor within another one.
     pub fn is_of_the_host(&self) -> bool {
         self.depth == 0 && matches!(self.owner_uid, None | Some(0))
@@ -159,5 +180,24 @@ mod tests {
         let pod = Pod { namespace: Some("n".into()), name: Some("p".into()), ..Pod::default() };
         container.pod = Some(pod);
         assert_eq!(container.label(), "n/p");
+    }
+
+    #[test]
+    fn a_spelling_is_a_target() {
+        let init = Init { pid: Pid::new(7).unwrap(), start_ticks: 1, comm: "sh".into() };
+        let runtime = Runtime::Containerd;
+        let mut container = Container { runtime, init: Some(init), ..Container::default() };
+        assert_eq!(container.spelling(), "7");
+        container.id = Some("ab".repeat(32).into());
+        assert_eq!(container.spelling(), "containerd:abababababab");
+        container.name = Some("web".into());
+        assert_eq!(container.spelling(), "containerd:web");
+        let mut pod = Pod { namespace: Some("n".into()), name: Some("p".into()), ..Pod::default() };
+        pod.sandbox = true;
+        container.pod = Some(pod.clone());
+        assert_eq!(container.spelling(), "containerd:abababababab", "a pod is more than that");
+        let work = Pod { sandbox: false, container: Some("c".into()), ..pod };
+        container.pod = Some(work);
+        assert_eq!(container.spelling(), "pod:n/p/c");
     }
 }

@@ -50,6 +50,20 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What a namespace is known by: inodes are given again, but never to two kinds at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NsKey {
+    pub inode: u64,
+    pub kind: Kind,
+}
+
+/// `net:[4026531840]`, the kernel's own spelling.
+impl fmt::Display for NsKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:[{}]", self.kind, self.inode)
+    }
+}
+
 /// A set of kinds.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kinds(u8);

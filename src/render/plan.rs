@@ -2,12 +2,16 @@
 
 use super::human;
 use crate::model::confinement::Confinement;
-use crate::model::plan::Plan;
+use crate::model::plan::{Aim, Plan};
 use crate::model::text::Text;
 
 /// One line a step, in order.
 pub fn dry_run(plan: &Plan, label: &Text, program: &Text) -> String {
-    let mut steps = vec![("pin", format!("pid {} by pidfd ({label})", plan.target))];
+    let aim = plan.aim;
+    let mut steps = vec![match aim {
+        Aim::Process(_) => ("pin", format!("{aim} by pidfd ({label})")),
+        Aim::Namespace(_) => ("open", format!("{aim} ({label})")),
+    }];
     if !plan.equal.is_empty() {
         steps.push(("skip", format!("{}: the same as ours", plan.equal)));
     }
@@ -16,7 +20,9 @@ pub fn dry_run(plan: &Plan, label: &Text, program: &Text) -> String {
         steps.push(("pty", "a terminal of its own, relayed to ours".to_owned()));
     }
     if plan.become_root {
-        steps.push(("become", "uid 0 and gid 0 of the joined user namespace".to_owned()));
+        let known = matches!(aim, Aim::Process(_));
+        let if_there = if known { "" } else { ", if it has them" };
+        steps.push(("become", format!("uid 0 and gid 0 of the joined user namespace{if_there}")));
     }
     if plan.fork {
         steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
@@ -57,7 +63,7 @@ mod tests {
     #[test]
     fn the_steps_are_in_order_and_the_label_is_escaped() {
         let plan = Plan {
-            target: Pid::new(42).unwrap(),
+            aim: Aim::Process(Pid::new(42).unwrap()),
             join: Kinds::NONE.with(Kind::Mnt).with(Kind::Pid),
             equal: Kinds::NONE.with(Kind::User),
             pty: true,

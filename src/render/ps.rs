@@ -11,6 +11,7 @@ use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::model::usage::Usage;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 type Row = Column<Container>;
@@ -146,12 +147,47 @@ fn addresses(container: &Container, whole: bool) -> String {
     }
 }
 
-/// What `-o name` prints: what the container can be named by.
-pub fn name(container: &Container) -> String {
-    match (&container.name, &container.id) {
-        (Some(name), _) | (None, Some(name)) => name.to_string(),
-        (None, None) => or_dash(container.init.as_ref().map(|init| init.pid)),
+/// What `-o name` prints, a line each: the shortest that is a target and means no other of them.
+pub fn names(list: &[Container]) -> String {
+    let spellings: Vec<Vec<String>> = list.iter().map(spellings).collect();
+    let mut uses: HashMap<&str, usize> = HashMap::new();
+    for spelling in spellings.iter().flatten() {
+        *uses.entry(spelling).or_default() += 1;
     }
+    let best = |of_one: &Vec<String>| {
+        let unique = of_one.iter().find(|spelling| uses.get(spelling.as_str()) == Some(&1));
+        unique.or(of_one.last()).cloned().unwrap_or_else(|| "-".to_owned())
+    };
+    spellings.iter().map(|of_one| best(of_one) + "\n").collect()
+}
+
+/// From the shortest to the most certain.
+fn spellings(container: &Container) -> Vec<String> {
+    // Digits are a pid, and a word before a colon has a meaning of its own. Within a pod names are
+    // the pod's own.
+    let in_kubernetes = container.pod.as_ref().is_some_and(|pod| pod.namespace.is_some());
+    let is_plain = |name: &&Text| {
+        let bytes = name.as_bytes();
+        !bytes.iter().all(u8::is_ascii_digit) && !bytes.iter().any(|byte| b":/".contains(byte))
+    };
+    let short = match &container.name {
+        Some(name) => Some(name).filter(is_plain).filter(|_| !in_kubernetes),
+        None => container.id.as_ref(),
+    };
+    let pid = container.init.as_ref().map(|init| init.pid.to_string());
+    let ways = [
+        short.map(Text::to_string),
+        Some(container.spelling().to_string()).filter(|spelling| !spelling.is_empty()),
+        container.id.as_ref().filter(is_plain).map(Text::to_string),
+        pid,
+    ];
+    let mut spellings: Vec<String> = Vec::new();
+    for way in ways.into_iter().flatten() {
+        if !spellings.contains(&way) {
+            spellings.push(way);
+        }
+    }
+    spellings
 }
 
 /// One container in JSON.

@@ -9,6 +9,7 @@ pub mod fds;
 pub mod idmap;
 pub mod netlink;
 pub mod ns;
+pub mod nsfs;
 pub mod owned;
 pub mod passwd;
 pub mod pidfd;

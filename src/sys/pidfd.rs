@@ -13,6 +13,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::PidfdFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// `statfs` type of pidfs (linux/magic.h).
+const PID_FS_MAGIC: i64 = 0x5049_4446;
+
 /// A pinned process and its directory in `/proc`.
 #[derive(Debug)]
 pub struct ProcessHandle {
@@ -74,6 +77,16 @@ impl ProcessHandle {
                 problem: Problem::Errno(errno),
             }),
         }
+    }
+
+    /// The inode of the process itself, never given twice until the next boot; `None` on a kernel
+    /// whose pidfds share one inode. pidfs, Linux 6.9. ESRCH on a fixture.
+    pub fn inode(&self) -> Result<Option<u64>> {
+        let pidfd = self.pidfd()?;
+        let object = || format!("pid {}", self.pid);
+        let kind = rustix::fs::fstatfs(pidfd).with_context("examine", object)?.f_type;
+        let stat = rustix::fs::fstat(pidfd).with_context("examine", object)?;
+        Ok((kind == PID_FS_MAGIC).then_some(stat.st_ino))
     }
 
     /// The pidfd alone; the directory is closed.

@@ -2,17 +2,27 @@
 //!
 //! `cmdline` and `environ` are read from a process's memory and wait for its memory lock, which a
 //! container can hold for ever. A forked child reads; after the deadline it is killed and left
-//! behind, and what it was waiting for is reported as timed out.
+//! behind, and what it was waiting for is reported as timed out. A path may lead through a file
+//! system whose daemon never answers: such a walk is done the same way.
 
 use super::bounded::{self, Bytes};
-use super::error::{Problem, Result, SysError};
+use super::error::{Context, Problem, Result, SysError};
 use super::raw::fork::{self, Side};
+use super::root;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
 use std::ffi::CStr;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// One file to read: a directory and a name below it.
@@ -88,6 +98,68 @@ fn start(requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Er
     }
 }
 
+/// Opens a path as a place (O_PATH): who follows it may wait in a lookup for ever.
+///
+/// The caller has one thread.
+pub fn open_place(path: &Path, deadline: Duration) -> Result<OwnedFd> {
+    let object = || root::path_text(path);
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .context("make", "a socket pair")?;
+    let child = match fork::fork(0).with_context("open", object)? {
+        Side::Child => {
+            drop(ours);
+            // One that cannot be killed must not keep anybody waiting for the end of our output.
+            for standard in 0..=2 {
+                let _ = nix::unistd::close(standard);
+            }
+            let _ = send_place(path, &theirs);
+            fork::exit_now(0)
+        }
+        Side::Parent(child) => child,
+    };
+    drop(theirs);
+    let worker = Worker { child, answers: ours };
+    let place = receive_place(&worker, Instant::now() + deadline);
+    worker.abandon();
+    place.map_err(|problem| SysError { doing: "open", object: object(), problem })
+}
+
+/// In the child: an errno (0 for none) and, with 0, the descriptor.
+fn send_place(path: &Path, sink: &OwnedFd) -> rustix::io::Result<()> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty());
+    let errno = opened.as_ref().err().map_or(0, |errno| errno.raw_os_error());
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let fds: Vec<BorrowedFd<'_>> = opened.iter().map(AsFd::as_fd).collect();
+    if !fds.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+    }
+    let word = errno.to_ne_bytes();
+    sendmsg(sink, &[IoSlice::new(&word)], &mut control, SendFlags::empty()).map(|_| ())
+}
+
+fn receive_place(worker: &Worker, until: Instant) -> std::result::Result<OwnedFd, Problem> {
+    wait(worker, until)?;
+    let errno = |errno: rustix::io::Errno| Problem::Errno(Errno::from_raw(errno.raw_os_error()));
+    let mut word = [0; 4];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let read = recvmsg(&worker.answers, &mut [IoSliceMut::new(&mut word)], &mut control, flags)
+        .map_err(errno)?;
+    let received = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    match (read.bytes, i32::from_ne_bytes(word), received) {
+        (4, 0, Some(place)) => Ok(place),
+        (4, errno, _) if errno > 0 => Err(Problem::Errno(Errno::from_raw(errno))),
+        _ => Err(Problem::Errno(Errno::EPIPE)),
+    }
+}
+
 /// In the child: an errno (0 for none), a length, the bytes.
 fn answer((dir, name): Request<'_>, cap: usize, sink: &OwnedFd) -> rustix::io::Result<()> {
     let mut bytes = Vec::new();
@@ -154,14 +226,7 @@ fn fill(
     until: Instant,
 ) -> std::result::Result<(), Problem> {
     while !buffer.is_empty() {
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(|_| Problem::TimedOut)?;
-        let mut ready = [PollFd::new(&worker.answers, PollFlags::IN)];
-        match rustix::event::poll(&mut ready, Some(&left)) {
-            Ok(0) => return Err(Problem::TimedOut),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(Problem::Errno(Errno::from_raw(errno.raw_os_error()))),
-        }
+        wait(worker, until)?;
         match rustix::io::read(&worker.answers, &mut *buffer) {
             Ok(0) => return Err(Problem::Errno(Errno::EPIPE)),
             Ok(count) => buffer = buffer.get_mut(count..).unwrap_or_default(),
@@ -170,4 +235,19 @@ fn fill(
         }
     }
     Ok(())
+}
+
+/// Until there is something to read, be it the end.
+fn wait(worker: &Worker, until: Instant) -> std::result::Result<(), Problem> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(|_| Problem::TimedOut)?;
+        let mut ready = [PollFd::new(&worker.answers, PollFlags::IN)];
+        match rustix::event::poll(&mut ready, Some(&left)) {
+            Ok(0) => return Err(Problem::TimedOut),
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Problem::Errno(Errno::from_raw(errno.raw_os_error()))),
+        }
+    }
 }

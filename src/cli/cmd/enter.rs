@@ -3,21 +3,18 @@
 use crate::action::enter::{self, Entry};
 use crate::action::error::ActionError;
 use crate::action::launch::Program;
-use crate::action::plan::{self, Facts};
-use crate::action::{pty, supervise};
+use crate::action::supervise;
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::environment;
 use crate::cli::error::Failure;
 use crate::cli::options::{Parsed, definition_of, parse};
 use crate::cli::output;
-use crate::collect::credentials;
-use crate::collect::target::{self, Target};
-use crate::model::confinement::IdRules;
+use crate::collect::target;
 use crate::model::namespace::Kind;
-use crate::model::plan::Plan;
+use crate::model::plan::{Aim, Plan};
 use crate::model::text::Text;
-use crate::render::plan::{dry_run, more_privilege};
+use crate::render::plan::dry_run;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
 use options::{Args, OPTIONS, read};
@@ -25,11 +22,16 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 mod options;
+mod subject;
 
 pub const COMMAND: Command = Command { name: "enter", run };
 
 pub fn definition() -> clap::Command {
-    definition_of("enter", "Run a program in the namespaces of a process or container", OPTIONS)
+    definition_of(
+        "enter",
+        "Run a program in the namespaces of a process or container, or in one namespace",
+        OPTIONS,
+    )
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
@@ -45,11 +47,11 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
 fn enter(context: &Context, args: Args) -> Result<u8, Failure> {
     let root = SysRoot::real()?;
     let target = target::resolve(&root, args.target.as_bytes())?;
-    let label = label(&target);
-    let plan = plan::plan(args.wish, &facts(&root, &target)?)?;
+    let label = subject::label(&target);
+    let plan = subject::plan(&root, &target, args.wish)?;
     let command = if args.program.is_empty() { vec!["/bin/sh".into()] } else { args.program };
     let environment = if args.env {
-        environment::of_target(&target.handle)?
+        subject::environment(&target)?
     } else {
         environment::for_program(context, plan.foreign_program)
     };
@@ -59,46 +61,25 @@ fn enter(context: &Context, args: Args) -> Result<u8, Failure> {
         return Ok(0);
     }
     if plan.foreign_program
-        && let Some(confinement) = credentials::confinement(&root, &target.handle)
-        && let Some(note) = more_privilege(&label, confinement)
+        && let Some(note) = subject::note(&root, &target)
     {
         output::say(&context.program, &note);
     }
-    let pidfd = target.handle.into_pidfd()?;
-    // Nothing of ours is open from here on but the pidfd.
+    let target = subject::hold(target)?;
+    // Nothing of ours is open from here on but the target.
     drop(root);
-    let ending = enter::enter(&Entry { plan, pidfd, program, directory: args.directory })
+    let ending = enter::enter(&Entry { plan, target, program, directory: args.directory })
         .map_err(|error| failed(error, &plan, &label))?;
     Ok(supervise::end_alike(ending))
-}
-
-fn facts(root: &SysRoot, target: &Target) -> Result<Facts, Failure> {
-    let (ours, theirs) = (credentials::own_namespaces(root)?, target.process.namespaces);
-    // Ids mean something else only in another user namespace.
-    let elsewhere = ours.differing(&theirs).has(Kind::User);
-    let rules = if elsewhere { credentials::id_rules(&target.handle) } else { IdRules::default() };
-    Ok(Facts {
-        target: target.process.pid,
-        ours,
-        theirs,
-        root_is_mapped: rules.root_is_mapped,
-        setgroups_denied: rules.setgroups_denied,
-        on_a_terminal: pty::wanted(),
-    })
-}
-
-fn label(target: &Target) -> Text {
-    match &target.container {
-        Some(container) => container.label(),
-        None => format!("pid {}", target.process.pid).into(),
-    }
 }
 
 /// Adds what can be done about it.
 fn failed(error: ActionError, plan: &Plan, label: &Text) -> Failure {
     let missing = error.exit() == 127;
     let hint = match error {
-        ActionError::Join { errno: Errno::EPERM, .. } if plan.join.has(Kind::User) => {
+        ActionError::Join { errno: Errno::EPERM, aim, .. }
+            if plan.join.has(Kind::User) || matches!(aim, Aim::Namespace(_)) =>
+        {
             "run it as root"
         }
         ActionError::Join { errno: Errno::EPERM, .. } => {

@@ -20,7 +20,7 @@ pub const COMMAND: Command = Command { name: "inspect", run };
 #[derive(Debug, clap::Parser)]
 #[command(name = "inspect", version)]
 struct Args {
-    /// A PID, a container's name, an id prefix, or RUNTIME:NAME.
+    /// A PID, a container's name, an id prefix, RUNTIME:NAME; more under TARGETS in nsx(7).
     #[arg(value_name = "TARGET")]
     target: OsString,
     /// Only these sections, in full: namespaces, uts, net, mounts, cgroup, processes.
@@ -61,7 +61,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         .filter(|section| !args.skip.contains(section))
         .collect();
     let root = args.output.root()?;
-    let target = target::resolve(&root, args.target.as_bytes())?;
+    let target = target::resolve_process(&root, args.target.as_bytes())?;
     let (report, gaps) = inspect(&root, &target, &sections)?;
     let text = match args.output.format() {
         Format::Json | Format::Jsonl => {

@@ -7,8 +7,10 @@ use crate::cli::error::Failure;
 use crate::cli::list::List;
 use crate::collect::containers::{collect_containers, collect_recorded_containers};
 use crate::collect::{details::add_details, target, usage::add_usage};
+use crate::model::container::Container;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
+use crate::model::text::Text;
 use crate::render::filter::Filter;
 use crate::render::ps;
 use std::ffi::OsString;
@@ -23,7 +25,7 @@ pub const COMMAND: Command = Command { name: "ps", run };
 #[derive(Debug, clap::Parser)]
 #[command(name = "ps", version)]
 struct Args {
-    /// Only these containers: names, ids, id prefixes, PIDs in them.
+    /// Only these containers, or those that hold these: as under TARGETS in nsx(7).
     #[arg(value_name = "TARGET")]
     targets: Vec<OsString>,
     /// Services of systemd with namespaces of their own, too.
@@ -65,6 +67,12 @@ pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
     ]
 }
 
+/// What tells one of a list from the others.
+fn identity(container: &Container) -> (Option<Pid>, Option<Text>, Option<Text>) {
+    let pid = container.init.as_ref().map(|init| init.pid);
+    (pid, container.id.clone(), container.name.clone())
+}
+
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let args: Args = match args::parse(context, arguments)? {
         Ok(args) => args,
@@ -83,19 +91,10 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     } else {
         let mut wanted = Vec::new();
         for spelled in &args.targets {
-            // A pid names the container that it is in.
-            let pid = Pid::parse(spelled.as_bytes());
-            let owner = pid.and_then(|pid| containers.owner_of(pid));
-            let found = match owner {
-                Some(found) => found,
-                None => target::find(&containers, spelled.as_bytes())?,
-            };
-            wanted.push((found.init.as_ref().map(|init| init.pid), found.id.clone()));
+            let found = target::containers_of(&root, &containers, spelled.as_bytes())?;
+            wanted.extend(found.into_iter().map(identity));
         }
-        containers.list.retain(|container| {
-            let pid = container.init.as_ref().map(|init| init.pid);
-            wanted.iter().any(|(wanted, id)| *wanted == pid && *id == container.id)
-        });
+        containers.list.retain(|container| wanted.contains(&identity(container)));
     }
     add_details(&root, &mut containers.list);
     if args.usage {
@@ -110,7 +109,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         columns: &ps::COLUMNS,
         default: &ps::default_columns(args.output.format() == Format::Wide, args.usage),
         schema: "nsx.ps/1",
-        name: ps::name,
+        names: ps::names,
         gaps: &containers.gaps,
     };
     let text = list.print(context, &args.output, &root, ps::JsonRow::from)?;

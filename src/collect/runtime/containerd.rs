@@ -32,6 +32,7 @@ fn of_bundle(bundle: &Bundle) -> Record {
     let record = Record {
         runtime: Runtime::Containerd,
         id: Text::new(&bundle.id),
+        engine_namespace: Some(Text::new(&bundle.namespace)),
         owner_uid: Some(0),
         file: root::path_text(&bundle.path),
         ..Record::default()

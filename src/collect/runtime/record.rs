@@ -21,6 +21,8 @@ pub struct Record {
     pub id: Text,
     pub name: Option<Text>,
     pub image: Option<Text>,
+    /// containerd's namespace.
+    pub engine_namespace: Option<Text>,
     pub pod: Option<Pod>,
     /// What it was told to run, where nothing names it better.
     pub program: Option<Text>,

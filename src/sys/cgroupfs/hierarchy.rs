@@ -146,6 +146,12 @@ impl Hierarchies {
     }
 }
 
+/// Whose a group is, to or through which one of the lines leads; `None` where it cannot be seen.
+pub fn owner_uid(root: &SysRoot, seen: &Hierarchies, lines: &[u8], group: &[u8]) -> Option<u32> {
+    let directory = root.open_dir(&seen.directory_of(lines, group)?).ok()?;
+    Some(rustix::fs::fstat(directory).ok()?.st_uid)
+}
+
 /// Through the mount that shows the most ancestors, since a limit may be set on any of them.
 fn place<'a>(mounts: impl Iterator<Item = &'a Mounted>, line: Line<'_>) -> Option<Place> {
     let below = mounts.filter_map(|mount| {

@@ -4,6 +4,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `_IO(0xb7, 1)`, Linux 4.9.
 const NS_GET_USERNS: libc::Ioctl = 0xb701;
+/// `_IO(0xb7, 3)`, Linux 4.11.
+const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 /// `_IO(0xb7, 4)`, Linux 4.11.
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 
@@ -18,6 +20,13 @@ fn ioctl_fd(file: BorrowedFd<'_>, request: libc::Ioctl) -> nix::Result<OwnedFd> 
 /// The user namespace that owns a namespace. EPERM: it is above what the caller may see.
 pub fn owner(namespace: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     ioctl_fd(namespace, NS_GET_USERNS)
+}
+
+/// The CLONE_NEW* bit of a namespace's kind. ENOTTY: it is no namespace.
+pub fn kind(namespace: BorrowedFd<'_>) -> nix::Result<i32> {
+    // SAFETY: the request takes no argument and returns a number or -1.
+    let flag = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_NSTYPE) };
+    nix::errno::Errno::result(flag)
 }
 
 /// The uid, in the caller's user namespace, of who made a user namespace; EINVAL on other kinds.

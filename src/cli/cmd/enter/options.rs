@@ -29,7 +29,7 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         long: "target",
         aliases: &[],
         value: Some("TARGET"),
-        help: "Whose namespaces: a PID, a container's name, an id prefix, RUNTIME:NAME",
+        help: "Whose namespaces: a PID, a container's name, an id prefix, RUNTIME:NAME, pod:N/POD, unit:NAME, cgroup:PATH; or one: netns:NAME, ns:INODE, a file (TARGETS in nsx(7))",
     },
     flag(Id::All, Some('a'), "all", "Every namespace that differs from ours (the default)"),
     Opt {

@@ -16,7 +16,7 @@ pub(super) fn run(context: &Context, output: &Output) -> Result<u8, Failure> {
         columns: &orphans::COLUMNS,
         default: &orphans::DEFAULT,
         schema: "nsx.orphans/1",
-        name: |orphan| orphan.object.to_string(),
+        names: |rows| rows.iter().map(|orphan| orphan.object.to_string() + "\n").collect(),
         gaps: &gaps,
     };
     let text = list.print(context, output, &root, |orphan: &Orphan| orphan)?;

@@ -1,0 +1,170 @@
+//! The processes of a control group and of a systemd unit, by what each process says of itself.
+//!
+//! Whoever may make a group can give it any name: the unit of the host's own manager is root's,
+//! and in no container; those of users and of containers are considered only where there is none.
+
+use super::error::TargetError;
+use crate::collect::runtime::recognise;
+use crate::collect::scan;
+use crate::model::process::{Pid, Process};
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
+use crate::sys::error::Result;
+use crate::sys::proc::cgroup;
+use crate::sys::root::SysRoot;
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+
+/// Those in the group and in all below it, in whatever hierarchy it is.
+pub(super) fn of_group(root: &SysRoot, path: &[u8]) -> Result<Vec<Process>> {
+    let is_in = |lines: &[u8]| cgroup::parse(lines).any(|line| is_below(line.path, path));
+    let members = chosen(root, |lines| is_in(lines).then_some(()))?;
+    Ok(members.into_iter().map(|((), process)| process).collect())
+}
+
+/// Those of the unit of that name.
+pub(super) fn of_unit(
+    root: &SysRoot,
+    spelled: &[u8],
+    unit: &[u8],
+) -> std::result::Result<Vec<Process>, TargetError> {
+    let group = |lines: &[u8]| {
+        cgroup::parse(lines).find_map(|line| group_of_unit(line.path, unit)).map(<[u8]>::to_vec)
+    };
+    let mut groups: BTreeMap<Vec<u8>, Vec<Process>> = BTreeMap::new();
+    for (group, process) in chosen(root, group)? {
+        groups.entry(group).or_default().push(process);
+    }
+    let hierarchies = Hierarchies::read(root).ok();
+    let rank = |group: &[u8], members: &[Process]| {
+        let lines = members.first().map(|process| process.cgroup.as_bytes()).unwrap_or_default();
+        rank(root, hierarchies.as_ref(), lines, group)
+    };
+    let mut best: Vec<(Vec<u8>, Vec<Process>)> = Vec::new();
+    let mut best_rank = Rank::Container;
+    for (group, members) in groups {
+        let rank = rank(&group, &members);
+        if rank < best_rank {
+            best.clear();
+            best_rank = rank;
+        }
+        if rank == best_rank {
+            best.push((group, members));
+        }
+    }
+    if best.len() > 1 {
+        let candidates: Vec<String> =
+            best.iter().map(|(group, members)| describe(group, members)).collect();
+        return Err(TargetError::ambiguous(spelled, &candidates));
+    }
+    let one = best.pop().map(|(_, members)| members);
+    one.ok_or_else(|| TargetError::NoMember(Text::new(spelled)))
+}
+
+/// The oldest; of two that started in the same tick the lower number.
+pub(super) fn oldest(members: Vec<Process>) -> Option<Process> {
+    members.into_iter().min_by_key(|process| (process.start_ticks, process.pid))
+}
+
+/// The processes that are chosen by their lines of `/proc/PID/cgroup`, and what they are chosen for.
+fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<(K, Process)>> {
+    let mut chosen = Vec::new();
+    let mut lines = Vec::new();
+    for pid in scan::list_pids(root)? {
+        // One that ended meanwhile is no member any more.
+        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
+        if bounded::read_record(dir.as_fd(), "cgroup", bounded::SMALL, &mut lines).is_ok()
+            && let Some(key) = choose(&lines)
+            && let Some(process) = scan::read_process_at(dir.as_fd(), &mut lines)
+            && !process.state.ended()
+        {
+            chosen.push((key, process));
+        }
+    }
+    Ok(chosen)
+}
+
+fn is_below(path: &[u8], group: &[u8]) -> bool {
+    group == b"/"
+        || path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// The path up to and with the outermost component that is the unit's. systemd puts `_` before a
+/// name that could be taken for one of the kernel's own files.
+fn group_of_unit<'a>(path: &'a [u8], unit: &[u8]) -> Option<&'a [u8]> {
+    let mut end = 0;
+    for component in path.split(|byte| *byte == b'/') {
+        end += component.len() + 1;
+        if component == unit || component.strip_prefix(b"_") == Some(unit) {
+            return path.get(..end - 1);
+        }
+    }
+    None
+}
+
+/// Who vouches that the group is what it is called; the better comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Host,
+    User,
+    Container,
+}
+
+fn rank(root: &SysRoot, seen: Option<&Hierarchies>, lines: &[u8], group: &[u8]) -> Rank {
+    if recognise::path(group).iter().any(|found| !found.is_host_service()) {
+        return Rank::Container;
+    }
+    let above = group.iter().rposition(|byte| *byte == b'/').unwrap_or_default();
+    let above = group.get(..above).unwrap_or_default();
+    let of_a_user = above
+        .split(|byte| *byte == b'/')
+        .any(|component| component.starts_with(b"user@") && component.ends_with(b".service"));
+    let owner = || hierarchy::owner_uid(root, seen?, lines, group);
+    let own = rustix::process::geteuid().as_raw();
+    let of_root = !of_a_user && owner().is_some_and(|uid| uid == 0 || uid == own);
+    if of_root { Rank::Host } else { Rank::User }
+}
+
+/// `cgroup:/user.slice/… (pid 42)`
+fn describe(group: &[u8], members: &[Process]) -> String {
+    let first = members.iter().map(|process| (process.start_ticks, process.pid)).min();
+    let pid = first.map_or_else(String::new, |(_, pid): (u64, Pid)| format!(" (pid {pid})"));
+    format!("cgroup:{}{pid}", Text::new(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_a_group_is_what_follows_a_slash() {
+        assert!(is_below(b"/a/b", b"/a") && is_below(b"/a", b"/a") && is_below(b"/a", b"/"));
+        assert!(!is_below(b"/ab", b"/a") && !is_below(b"/", b"/a"));
+    }
+
+    #[test]
+    fn a_units_group_is_the_outermost_of_its_name() {
+        let found = |path: &'static str, unit: &str| {
+            group_of_unit(path.as_bytes(), unit.as_bytes()).map(|g| std::str::from_utf8(g).unwrap())
+        };
+        assert_eq!(
+            found("/system.slice/a.service/x", "a.service"),
+            Some("/system.slice/a.service")
+        );
+        assert_eq!(found("/a.slice/a.slice/b", "a.slice"), Some("/a.slice"));
+        assert_eq!(
+            found("/system.slice/_cpu.service", "cpu.service"),
+            Some("/system.slice/_cpu.service")
+        );
+        assert_eq!(found("/system.slice/xa.service", "a.service"), None);
+        assert_eq!(found("/", "a.service"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(path: Vec<u8>, unit: Vec<u8>) {
+            let _ = (is_below(&path, &unit), group_of_unit(&path, &unit));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A process, held: pidfd first, then its directory, then everything else.
+
+use super::error::TargetError;
+use crate::collect::scan;
+use crate::model::container::Container;
+use crate::model::process::{Pid, Process};
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::SysError;
+use crate::sys::pidfd::ProcessHandle;
+use crate::sys::proc::status;
+use crate::sys::root::SysRoot;
+use nix::errno::Errno;
+use std::os::fd::AsFd;
+
+type Result<T> = std::result::Result<T, TargetError>;
+
+#[derive(Debug)]
+pub struct PinnedProcess {
+    pub handle: ProcessHandle,
+    pub process: Process,
+    /// Set where the target was named by its container.
+    pub container: Option<Container>,
+}
+
+impl PinnedProcess {
+    /// What a person calls it.
+    pub fn label(&self) -> Text {
+        match &self.container {
+            Some(container) => container.label(),
+            None => format!("pid {}", self.process.pid).into(),
+        }
+    }
+}
+
+pub(super) fn pin(root: &SysRoot, pid: Pid) -> Result<PinnedProcess> {
+    let handle = ProcessHandle::open(root, pid).map_err(|error| match error.errno() {
+        // A thread that leads no process: ENOENT since Linux 6.15, EINVAL before.
+        Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) if is_thread(root, pid) => {
+            TargetError::Thread(pid)
+        }
+        Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) => TargetError::NoProcess(pid),
+        _ => TargetError::System(error),
+    })?;
+    read(handle)
+}
+
+fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
+    let pid = handle.pid();
+    let Some(process) = scan::read_process_at(handle.dir().as_fd(), &mut Vec::new()) else {
+        handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
+        return Err(SysError::new("read", format!("/proc/{pid}"), Errno::EACCES).into());
+    };
+    if process.state.ended() {
+        return Err(TargetError::Zombie(pid));
+    }
+    handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
+    Ok(PinnedProcess { handle, process, container: None })
+}
+
+/// The process of that number, if its pidfd has that inode.
+pub(super) fn pin_with_inode(root: &SysRoot, pid: Pid, inode: u64) -> Result<PinnedProcess> {
+    let pinned = pin(root, pid)?;
+    match pinned.handle.inode()? {
+        Some(found) if found == inode => Ok(pinned),
+        Some(_) => Err(TargetError::AnotherProcess { pid, inode }),
+        None => Err(TargetError::NoInodes),
+    }
+}
+
+/// A process that was seen before; what it was found by is for the message.
+pub(super) fn pin_known(
+    root: &SysRoot,
+    pid: Pid,
+    start_ticks: u64,
+    label: &Text,
+) -> Result<PinnedProcess> {
+    let ended = || TargetError::Ended(label.clone());
+    let pinned = pin(root, pid).map_err(|error| match error {
+        TargetError::NoProcess(_) | TargetError::Zombie(_) => ended(),
+        other => other,
+    })?;
+    if pinned.process.start_ticks == start_ticks { Ok(pinned) } else { Err(ended()) }
+}
+
+/// A thread has a directory that no listing shows, in which another process stands as `Tgid`.
+fn is_thread(root: &SysRoot, pid: Pid) -> bool {
+    let read = || {
+        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        status::parse(&bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?)?.process
+    };
+    read().is_some_and(|process| process != pid)
+}

@@ -1,0 +1,117 @@
+//! Namespace files: opened only once they are known to be that. See namespaces(7).
+//!
+//! A path is opened as a place first, which neither waits at a FIFO nor asks a file system's
+//! daemon. Whether nsfs is behind it is told by the device, which the kernel knows by itself:
+//! statfs(2) would ask the file system.
+
+use super::error::{Context, Result, SysError};
+use super::ns;
+use super::raw::nsfs as ioctl;
+use super::root::SysRoot;
+use super::worker;
+use crate::model::namespace::{Kind, NsKey};
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+/// For the walk along a path that may lead through a file system that does not answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A namespace, held by descriptor.
+#[derive(Debug)]
+pub struct NsFile {
+    pub key: NsKey,
+    pub fd: OwnedFd,
+}
+
+/// The number of the device that all namespaces are on, by one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device(u32, u32);
+
+impl Device {
+    pub fn of(root: &SysRoot) -> Result<Self> {
+        let stat = examine(root.proc(), "self/ns/net", AtFlags::empty())?;
+        Ok(Self(stat.stx_dev_major, stat.stx_dev_minor))
+    }
+
+    pub fn has(self, stat: &Statx) -> bool {
+        self == Self(stat.stx_dev_major, stat.stx_dev_minor)
+    }
+}
+
+/// What the kernel has in memory about a file: whoever serves its file system is not asked.
+pub fn examine(dir: BorrowedFd<'_>, name: &str, more: AtFlags) -> Result<Statx> {
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | more;
+    rustix::fs::statx(dir, name, flags, StatxFlags::INO).context("examine", name)
+}
+
+/// The namespace file at an absolute path of the host; `None`: something else is there.
+pub fn open(root: &SysRoot, path: &Path) -> Result<Option<NsFile>> {
+    let place = worker::open_place(&root.path(path), PATIENCE)?;
+    from_place(root, &place)
+}
+
+/// The same by name below a directory that only root, or the kernel, makes links in.
+pub fn open_at(root: &SysRoot, dir: BorrowedFd<'_>, name: &str) -> Result<Option<NsFile>> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let place = rustix::fs::openat(dir, name, flags, Mode::empty()).context("open", name)?;
+    from_place(root, &place)
+}
+
+/// Opens what a descriptor opened with O_PATH stands for, if it is a namespace.
+fn from_place(root: &SysRoot, place: &OwnedFd) -> Result<Option<NsFile>> {
+    if !root.is_real() {
+        return Ok(None);
+    }
+    let stat = examine(place.as_fd(), "", AtFlags::EMPTY_PATH)?;
+    if !Device::of(root)?.has(&stat) {
+        return Ok(None);
+    }
+    let name = format!("self/fd/{}", place.as_raw_fd());
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(root.proc(), name, flags, Mode::empty())
+        .context("open", "a namespace")?;
+    let kind = kind_of(fd.as_fd())?;
+    Ok(Some(NsFile { key: NsKey { inode: stat.stx_ino, kind }, fd }))
+}
+
+fn kind_of(namespace: BorrowedFd<'_>) -> Result<Kind> {
+    let flag = ioctl::kind(namespace).context("ask the kind of", "a namespace")?;
+    Kind::ALL
+        .into_iter()
+        .find(|kind| ns::clone_flag(*kind).bits() == flag)
+        .ok_or_else(|| SysError::new("ask the kind of", "a namespace", Errno::EINVAL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_namespaces_are_told_by_kind_and_inode() {
+        let root = SysRoot::real().unwrap();
+        for kind in Kind::ALL {
+            let link = format!("/proc/self/ns/{kind}");
+            let file = open(&root, Path::new(&link)).unwrap().unwrap();
+            let inode = std::os::unix::fs::MetadataExt::ino(
+                &std::fs::File::open(&link).unwrap().metadata().unwrap(),
+            );
+            assert_eq!(file.key, NsKey { inode, kind });
+        }
+    }
+
+    #[test]
+    fn anything_else_is_not_opened() {
+        let root = SysRoot::real().unwrap();
+        let temp = tempfile::tempdir().unwrap();
+        let fifo = temp.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for path in [&fifo, temp.path(), Path::new("/dev/null"), Path::new("/proc/self/stat")] {
+            assert!(open(&root, path).unwrap().is_none(), "{}", path.display());
+        }
+        let missing = open(&root, &temp.path().join("missing")).unwrap_err();
+        assert_eq!(missing.errno(), Some(Errno::ENOENT));
+    }
+}
