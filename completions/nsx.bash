@@ -293,17 +293,48 @@ _nsx_options() {
     esac
 }
 
-# Names and PIDs that can be a TARGET.
+# Names and PIDs that can be a TARGET, and the words that others begin with. A name is whatever
+# somebody called a container: it is never expanded, and quoted where the shell would.
 _nsx_targets() {
-    COMPREPLY=($(compgen -W "$(command nsx ps -q 2>/dev/null)" -- "$1"))
+    local name colon
+    COMPREPLY=()
+    while IFS= read -r name; do
+        if [[ "$name" == "$1"* ]]; then
+            printf -v name %q "$name"
+            COMPREPLY+=("$name")
+        fi
+    done < <(command timeout 2 nsx ps -o name 2>/dev/null | head -n 1000; printf '%s\n' pod: unit: netns: cgroup: ns:)
+    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == *: ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
+    # What is replaced begins after the last colon.
+    if [[ "$1" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then
+        colon="${1%"${1##*:}"}"
+        COMPREPLY=("${COMPREPLY[@]#"$colon"}")
+    fi
     # No container is not a reason to offer files.
     compopt +o default +o bashdefault 2>/dev/null
 }
 
 _nsx() {
-    local called="${1##*/}" cur="$2" prev="$3" command="" long="" short="" positional="" options=1
-    local -a words=("${COMP_WORDS[@]}")
-    local -i cword=COMP_CWORD at
+    local called="${1##*/}" cur prev command="" long="" short="" positional="" options=1
+    local piece before=""
+    local -a words=()
+    local -i cword at
+    # A word with a colon arrives in pieces. An empty one behind a blank is a word of its own.
+    for (( at = 0; at <= COMP_CWORD; at++ )); do
+        piece="${COMP_WORDS[at]}"
+        if [[ -z "$piece" && "${COMP_LINE:0:COMP_POINT}" == *[[:blank:]] ]]; then
+            words+=("")
+        elif (( at > 1 )) && [[ "$piece" == :* || "$before" == *: ]]; then
+            words[${#words[@]}-1]+="$piece"
+        else
+            words+=("$piece")
+        fi
+        before="$piece"
+    done
+    cword=$(( ${#words[@]} - 1 ))
+    cur="${words[cword]}" prev="${words[cword-1]}"
     # nsx-ps … is read as nsx ps …
     if [[ "$called" == nsx-* ]]; then
         words=(nsx "${called#nsx-}" "${words[@]:1}")

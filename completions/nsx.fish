@@ -29,7 +29,7 @@ complete -c nsx -n "__fish_nsx_needs_command" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host, whatever made it, asking no daemon'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "ns" -d 'List the namespaces of this host and who is in them'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
-complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container, or in one namespace'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l interval -d 'How long --usage watches the CPU: 2s, 500ms' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s Q -l filter -d 'Only rows for which this holds: \'runtime == "docker" and procs > 10\'' -r -f
@@ -91,7 +91,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l bytes -d 'Plain numb
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l strict -d 'Exit with 6 if anything could not be seen'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s t -l target -d 'Whose namespaces: a PID, a container\'s name, an id prefix, RUNTIME:NAME' -r -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s t -l target -d 'Whose namespaces: a PID, a container\'s name, an id prefix, RUNTIME:NAME, pod:N/POD, unit:NAME, cgroup:PATH; or one: netns:NAME, ns:INODE, a file (TARGETS in nsx(7))' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s w -l wd -d 'Working directory, seen from inside' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s a -l all -d 'Every namespace that differs from ours (the default)'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s m -l mount -d 'The mount namespace: the program is the target\'s'
@@ -121,9 +121,10 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
 
-# Names and PIDs that can be a TARGET.
+# Names and PIDs that can be a TARGET, and the words that others begin with.
 function __nsx_targets
-    command nsx ps -q 2>/dev/null
+    command timeout 2 nsx ps -o name 2>/dev/null | head -n 1000
+    printf '%s\n' pod: unit: netns: cgroup: ns:
 end
 
 # Completes the program that nsx runs; the arguments are the options of nsx that take a value.

@@ -57,6 +57,16 @@ fn replaced(text: &str, from: &str, to: &str) -> Result<String> {
     Ok(text.replace(from, to))
 }
 
+/// What can be a TARGET, one a line: soon, in bounds, and without a word where it fails.
+const NAMES: &str = "command timeout 2 nsx ps -o name 2>/dev/null | head -n 1000";
+
+/// What a TARGET begins with that is no container's name.
+const WORDS: &str = "pod: unit: netns: cgroup: ns:";
+
+fn with_targets(script: &str) -> Result<String> {
+    replaced(&replaced(script, "@NAMES@", NAMES)?, "@WORDS@", WORDS)
+}
+
 fn programs(separator: &str) -> String {
     COMMANDS.map(|command| format!("nsx-{command}")).join(separator)
 }
@@ -89,15 +99,16 @@ fn bash(tree: &Command) -> Result<String> {
             long.join(" "),
         );
     }
-    let ours = replaced(BASH, "@CASES@\n", &cases)?;
+    let ours = replaced(&with_targets(BASH)?, "@CASES@\n", &cases)?;
     Ok(format!("{generated}\n{}", replaced(&ours, "@PROGRAMS@", &programs(" "))?))
 }
 
 const ZSH_TARGETS: &str = r#"
 _nsx_targets() {
     local -a names
-    names=(${(f)"$(command nsx ps -q 2>/dev/null)"})
+    names=(${(f)"$(@NAMES@)"})
     compadd -a names
+    compadd -S '' -- @WORDS@
 }
 "#;
 
@@ -113,15 +124,17 @@ const ZSH_START: &str = r#"_nsx() {
 fn zsh(tree: &Command) -> Result<String> {
     let text = script(tree, Shell::Zsh)?;
     let text = replaced(&text, "#compdef nsx\n", &format!("#compdef nsx {}\n", programs(" ")))?;
-    let text = replaced(&text, "\n_nsx() {\n", &format!("{ZSH_TARGETS}\n{ZSH_START}"))?;
+    let text =
+        replaced(&text, "\n_nsx() {\n", &format!("{}\n{ZSH_START}", with_targets(ZSH_TARGETS)?))?;
     let text = replaced(&text, ":_hosts'", ":_nsx_targets'")?;
     replaced(&text, "    compdef _nsx nsx\n", &format!("    compdef _nsx nsx {}\n", programs(" ")))
 }
 
 const FISH_HELPERS: &str = "
-# Names and PIDs that can be a TARGET.
+# Names and PIDs that can be a TARGET, and the words that others begin with.
 function __nsx_targets
-    command nsx ps -q 2>/dev/null
+    @NAMES@
+    printf '%s\\n' @WORDS@
 end
 
 # Completes the program that nsx runs; the arguments are the options of nsx that take a value.
@@ -138,7 +151,7 @@ end
 fn fish(tree: &Command) -> Result<String> {
     let text = script(tree, Shell::Fish)?;
     let text = replaced(&text, "(__fish_print_hostnames)", "(__nsx_targets)")?;
-    let mut text = text + FISH_HELPERS;
+    let mut text = text + &with_targets(FISH_HELPERS)?;
     for command in tree.get_subcommands() {
         let name = command.get_name();
         let condition = format!("-n \"__fish_nsx_using_subcommand {name}\"");

@@ -1,14 +1,27 @@
-//! The committed completions in the real shells, with an `nsx` that lists three containers.
+//! The committed completions in the real shells, with an `nsx` that lists a few containers, one of
+//! which is called what a shell would run.
 
 use crate::{run, workspace};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+/// A name that a shell which expands it obeys.
+const ODD: &str = "x$(touch${IFS}PWNED)";
+
 /// What must be among the offers, and what must not.
-const CASES: [(&str, &[&str], &[&str]); 14] = [
+const CASES: [(&str, &[&str], &[&str]); 23] = [
     ("nsx ", &["ps", "ns", "inspect", "enter", "spawn"], &["help", "web"]),
-    ("nsx inspect ", &["web", "db", "4242"], &["ps"]),
+    ("nsx inspect ", &["web", "db", "4242", "pod:", "unit:", "netns:", "cgroup:", "ns:"], &["ps"]),
+    ("nsx inspect net", &["netns:"], &["ns:", "web"]),
+    ("nsx ps u", &["unit:"], &["web"]),
+    ("nsx enter -t po", &["pod:"], &["web"]),
+    ("nsx enter -t pod:a/b -n nsx-probe-p", &["nsx-probe-program"], &["web"]),
+    ("nsx enter -t docker:web nsx-probe-p", &["nsx-probe-program"], &["web"]),
+    ("nsx enter --target=netns:blue nsx-probe-p", &["nsx-probe-program"], &["web"]),
+    ("nsx-inspect runc:w --on", &["--only"], &["web"]),
+    ("nsx inspect x", &[], &["web"]),
+    ("nsx inspect runc:w", &[], &["web"]),
     ("nsx inspect w", &["web"], &["db"]),
     ("nsx-inspect w", &["web"], &["db"]),
     ("nsx ps d", &["db"], &["web"]),
@@ -51,7 +64,14 @@ fn completes(shell: &str, options: &[&str]) {
         std::fs::write(&file, text).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
-    stub("nsx", "#!/bin/sh\n[ \"$*\" = 'ps -q' ] && printf '%s\\n' web db 4242\n");
+    // Whatever runs it runs where nothing but the completion may write.
+    stub(
+        "nsx",
+        "#!/bin/sh\n[ \"$*\" = 'ps -o name' ] || { echo wrong; exit 0; }\n\
+        printf '%s\\n' web db 4242 runc:w7 '@ODD@'\n"
+            .replace("@ODD@", ODD)
+            .as_str(),
+    );
     stub("nsx-probe-program", "#!/bin/sh\n");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gen/shells");
     std::fs::copy(scripts.join("zshrc"), dir.path().join(".zshrc")).unwrap();
@@ -64,14 +84,24 @@ fn completes(shell: &str, options: &[&str]) {
         .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()))
         .env("HOME", dir.path())
         .env("ZDOTDIR", dir.path())
+        .current_dir(dir.path())
         .env("TERM", "dumb")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    for (line, expected, unwanted) in CASES {
+    let offers = |line: &str| -> Vec<&str> {
         let answer = text.lines().find_map(|answer| answer.strip_prefix(line)?.strip_prefix(" =>"));
         let answer = answer.unwrap_or_else(|| panic!("{shell}: no answer to {line:?}: {output:?}"));
-        let offers: Vec<_> = answer.split_whitespace().collect();
+        answer.split_whitespace().collect()
+    };
+    // readline takes what follows the colon; fish quotes what it inserts when it does.
+    let after_colon = if shell == "bash" { "w7" } else { "runc:w7" };
+    let quoted = if shell == "fish" { ODD } else { r"x\$\(touch\$\{IFS\}PWNED\)" };
+    assert_eq!(offers("nsx inspect runc:w"), [after_colon], "{shell}");
+    assert_eq!(offers("nsx inspect x"), [quoted], "{shell}");
+    assert!(!dir.path().join("PWNED").exists(), "{shell} ran a name");
+    for (line, expected, unwanted) in CASES {
+        let offers = offers(line);
         for word in expected {
             assert!(offers.contains(word), "{shell}: {line:?} offers {offers:?}, not {word}");
         }

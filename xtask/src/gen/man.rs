@@ -1,5 +1,5 @@
 //! Manual pages: options and descriptions from the argument definitions through clap_mangen,
-//! everything else from man/sections/PAGE.md. nsx(7) is written by hand as a whole.
+//! everything else from man/sections/PAGE.md, which may include another file. nsx(7) is written by hand as a whole.
 
 use super::Files;
 use super::roff::{self, Section, escaped};
@@ -152,10 +152,21 @@ fn ended(description: &str) -> String {
 }
 
 fn hand_written(page: &str) -> Result<Vec<Section>> {
-    let file = format!("man/sections/{page}.md");
-    let text = std::fs::read_to_string(workspace::root().join(&file))
-        .with_context(|| format!("cannot read {file}"))?;
+    let mut text = String::new();
+    for line in source(&format!("{page}.md"))?.lines() {
+        // What several pages say in the same words stands in a file of its own.
+        match line.strip_prefix("%include ") {
+            Some(file) => text.push_str(&source(file)?),
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
     Ok(roff::sections(&text))
+}
+
+fn source(file: &str) -> Result<String> {
+    let path = workspace::root().join("man/sections").join(file);
+    std::fs::read_to_string(path).with_context(|| format!("cannot read man/sections/{file}"))
 }
 
 /// Every page that is committed.
