@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 const NARROWEST: usize = 8;
 /// Blanks between columns.
 const GUTTER: usize = 2;
+const GAP: &str = "  ";
 
 /// How the table is laid out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,8 +22,15 @@ pub struct Layout {
     pub style: Style,
 }
 
+/// More rows than this are written as they come: comfy-table keeps every cell in several forms,
+/// which for ten thousand rows takes longer than to collect them.
+const MANY: usize = 500;
+
 /// Aligned columns, no borders, no blanks at line ends.
 pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
+    if rows.len() > MANY {
+        return long_table(rows, columns, layout);
+    }
     let mut cells: Vec<Vec<String>> =
         rows.iter().map(|row| cells_of(row, columns, layout.style)).collect();
     if layout.headings {
@@ -38,6 +46,52 @@ pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         Some((headings, rows)) => heading(headings, layout.emphasis) + "\n" + rows,
         None => text,
     }
+}
+
+/// The same text, from two walks over the rows: one for the widths, one for the lines.
+fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
+    let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
+    let mut widths = vec![0; columns.len()];
+    let mut widen = |cells: &[String]| {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = cell.width().max(*width);
+        }
+    };
+    if layout.headings {
+        widen(&headings);
+    }
+    for row in rows {
+        widen(&cells_of(row, columns, layout.style));
+    }
+    if let Some(width) = layout.width {
+        let cuttable: Vec<bool> = columns.iter().map(|column| column.cuttable).collect();
+        fit(&mut widths, &cuttable, width);
+    }
+    let line = |mut cells: Vec<String>| {
+        let mut line = String::new();
+        for ((cell, column), width) in cells.iter_mut().zip(columns).zip(&widths) {
+            cut(cell, *width);
+            let blanks = " ".repeat(width.saturating_sub(cell.width()));
+            let (before, after) =
+                if column.right { (blanks, "".into()) } else { ("".into(), blanks) };
+            line.extend([&before, cell.as_str(), &after, GAP]);
+        }
+        line.truncate(line.trim_end().len());
+        if let Some(width) = layout.width {
+            cut(&mut line, width);
+        }
+        line
+    };
+    let mut text = String::new();
+    if layout.headings {
+        text.push_str(&heading(&line(headings), layout.emphasis));
+        text.push('\n');
+    }
+    for row in rows {
+        text.push_str(&line(cells_of(row, columns, layout.style)));
+        text.push('\n');
+    }
+    text
 }
 
 /// Lines of cells as one text, each column as wide as its widest cell.
@@ -82,8 +136,6 @@ fn cells_of<T>(row: &T, columns: &[&Column<T>], style: Style) -> Vec<String> {
     columns.iter().map(|column| (column.cell)(row, style)).collect()
 }
 
-/// Shortens the widest cuttable column, again and again, until the line fits or nothing is left
-/// to give.
 fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
     let count = cuttable.len();
     let mut widths: Vec<usize> = (0..count)
@@ -91,6 +143,18 @@ fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
             cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0)
         })
         .collect();
+    fit(&mut widths, cuttable, width);
+    for row in cells {
+        for (cell, width) in row.iter_mut().zip(&widths) {
+            cut(cell, *width);
+        }
+    }
+}
+
+/// Shortens the widest cuttable column, again and again, until the line fits or nothing is left
+/// to give.
+fn fit(widths: &mut [usize], cuttable: &[bool], width: usize) {
+    let count = widths.len();
     loop {
         let total: usize = widths.iter().sum::<usize>() + GUTTER * count.saturating_sub(1);
         let Some(excess) = total.checked_sub(width).filter(|excess| *excess > 0) else {
@@ -105,11 +169,6 @@ fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
         let Some(widest) = widest else { break };
         // One column at a time, so that two long columns end up equally long.
         *widest -= if excess > 16 { (*widest - NARROWEST).clamp(1, 4) } else { 1 };
-    }
-    for row in cells {
-        for (cell, width) in row.iter_mut().zip(&widths) {
-            cut(cell, *width);
-        }
     }
 }
 
@@ -197,6 +256,41 @@ mod tests {
         let rows = [("web", 3)];
         let columns: Vec<_> = COLUMNS.iter().collect();
         assert_eq!(tsv(&rows, &columns, true, Style::default()), "name\tprocs\nweb\t3\n");
+    }
+
+    const OWNED: [Column<(String, u32)>; 2] = [
+        Column {
+            key: "name",
+            heading: "NAME",
+            right: false,
+            cuttable: true,
+            cell: |row, _| row.0.clone(),
+        },
+        Column {
+            key: "procs",
+            heading: "PROCS",
+            right: true,
+            cuttable: false,
+            cell: |row, _| row.1.to_string(),
+        },
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn many_rows_look_like_few(
+            names in proptest::collection::vec("[a日é ]{0,30}[a-z]", 1..20),
+            width in proptest::option::of(1_usize..60),
+            headings: bool,
+            emphasis: bool,
+        ) {
+            let rows: Vec<(String, u32)> = names.into_iter().map(|name| (name, 7)).collect();
+            let columns: Vec<_> = OWNED.iter().collect();
+            let layout = Layout { headings, width, emphasis, style: Style::default() };
+            proptest::prop_assert_eq!(
+                long_table(&rows, &columns, layout),
+                table(&rows, &columns, layout)
+            );
+        }
     }
 
     #[test]

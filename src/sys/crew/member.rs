@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Answers are sent in portions of about this size.
 const PORTION: usize = 16 << 10;
+/// On a machine so busy that this many waits pass, nothing can be told any more.
+const EXCUSES: usize = 40;
 
 pub(super) struct Member {
     share: Vec<usize>,
@@ -25,6 +27,8 @@ pub(super) struct Member {
     received: Vec<u8>,
     /// When it last gave a sign of life.
     pub(super) heard: Instant,
+    /// How often since then it was silent for a reason that is not its own.
+    excuses: usize,
 }
 
 pub(super) enum State {
@@ -44,6 +48,7 @@ impl Member {
             child: None,
             received: Vec::new(),
             heard: Instant::now(),
+            excuses: 0,
         }
     }
 
@@ -109,7 +114,8 @@ impl Member {
                 return State::Working;
             }
             // Without a processor nobody can answer: that is not the piece's fault.
-            return if self.is_running() {
+            return if self.excuses < EXCUSES && self.is_running() {
+                self.excuses += 1;
                 self.heard = now;
                 State::Working
             } else {
@@ -122,6 +128,7 @@ impl Member {
             Err(_) => true,
         };
         self.heard = now;
+        self.excuses = 0;
         self.deliver(take);
         match (self.rest().is_empty(), ended) {
             (true, _) => State::Done,
@@ -155,7 +162,7 @@ impl Member {
         self.received.drain(..used);
     }
 
-    /// On the processor, or waiting for one.
+    /// On the processor, waiting for one, or stopped by somebody.
     fn is_running(&self) -> bool {
         let state = || {
             let (child, _) = self.child.as_ref()?;
@@ -168,7 +175,7 @@ impl Member {
             let bytes = bounded::read(proc.ok()?.as_fd(), &format!("{pid}/stat"), bounded::SMALL);
             Some(stat::parse(&bytes.ok()?)?.state.0)
         };
-        state() == Some(b'R')
+        matches!(state(), Some(b'R' | b'T' | b't'))
     }
 
     /// One step more careful; false where there is none.
