@@ -72,8 +72,11 @@ fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         for ((cell, column), width) in cells.iter_mut().zip(columns).zip(&widths) {
             cut(cell, *width);
             let blanks = " ".repeat(width.saturating_sub(cell.width()));
-            let (before, after) =
-                if column.right { (blanks, "".into()) } else { ("".into(), blanks) };
+            let (before, after) = if column.kind == CellKind::Number {
+                (blanks, "".into())
+            } else {
+                ("".into(), blanks)
+            };
             line.extend([&before, cell.as_str(), &after, GAP]);
         }
         line.truncate(line.trim_end().len());
@@ -198,6 +201,10 @@ pub fn cut(cell: &mut String, width: usize) {
         }
     }
     cell.truncate(end);
+    // Half of a wide character is a blank.
+    if cell.width() + 1 < width {
+        cell.push(' ');
+    }
     cell.push('…');
 }
 
@@ -262,14 +269,14 @@ mod tests {
         Column {
             key: "name",
             heading: "NAME",
-            right: false,
+            kind: CellKind::Text,
             cuttable: true,
             cell: |row, _| row.0.clone(),
         },
         Column {
             key: "procs",
             heading: "PROCS",
-            right: true,
+            kind: CellKind::Number,
             cuttable: false,
             cell: |row, _| row.1.to_string(),
         },

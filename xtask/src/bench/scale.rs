@@ -99,13 +99,14 @@ impl Drop for Floor {
     }
 }
 
-/// Processes or threads that only wait; they end with this.
+/// Processes or threads that only wait. They end with this, and with us: their input ends then.
 struct Busy(std::process::Child);
 
 impl Busy {
     /// As many as `ulimit` allows.
     fn processes(count: usize) -> Result<Self> {
-        let script = "n=$1; while [ $n -gt 0 ]; do sleep 100000 & n=$((n-1)); done; echo; wait";
+        let script = "n=$1; while [ $n -gt 0 ]; do sleep 100000 & n=$((n-1)); done; echo; \
+                      cat >/dev/null; kill -KILL 0";
         Self::start(run::plain("sh").args(["-c", script, "sh", &count.to_string()]))
     }
 
@@ -118,7 +119,7 @@ impl Busy {
         use std::io::{BufRead, BufReader};
         use std::os::unix::process::CommandExt;
         use std::process::Stdio;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = command.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
@@ -134,7 +135,7 @@ impl Drop for Busy {
     }
 }
 
-/// `xtask bench-threads N`: that many threads, or as many as there can be, which wait to be killed.
+/// `xtask bench-threads N`: that many threads, or as many as there can be, until our input ends.
 pub(crate) fn threads(count: usize) -> Result<()> {
     let mut started = 0_usize;
     for _ in 0..count {
@@ -148,9 +149,8 @@ pub(crate) fn threads(count: usize) -> Result<()> {
         started += 1;
     }
     say::line(format_args!("{started}"));
-    loop {
-        std::thread::park();
-    }
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(())
 }
 
 /// `xtask bench-peak PROGRAM…`: what its resident set was at most, KiB.
