@@ -4,13 +4,16 @@
 //! never its socket: an engine that hangs must not make nsx hang. To add a runtime: write a
 //! [`record::Source`] in a file of its own and name it in [`Sources::default`].
 
+pub mod bolt;
 pub mod bubblewrap;
 pub mod conmon;
 pub mod containerd;
+pub mod containerd_meta;
 pub mod docker;
 #[cfg(test)]
 mod fixture;
 pub mod flatpak;
+pub mod go_time;
 pub mod gvisor;
 pub mod kata;
 pub mod lxc;
@@ -21,6 +24,7 @@ pub mod oci_state;
 pub mod owners;
 pub mod picked;
 pub mod podman;
+pub mod podman_state;
 pub mod recognise;
 pub mod record;
 pub mod sandboxed;
