@@ -94,7 +94,8 @@ impl<S: Source> Database<S> {
         Self { source, path, spent: Cell::new(0) }
     }
 
-    /// What `read` finds in one committed state. It may be called several times.
+    /// What `read` finds in one committed state. It may be called several times, and all but the
+    /// last time see a mixture of states: it must only return what it finds.
     pub fn read<T>(&self, read: impl Fn(&Snapshot<'_>) -> Result<T>) -> error::Result<T> {
         self.attempt(read).map_err(|problem| SysError {
             doing: "read",
