@@ -120,6 +120,9 @@ impl Walk {
         } else if let Some(pod) = pod_slice(name) {
             self.pod = Some(pod);
         }
+        if self.parent == b"libpod_parent" && is_engine_id(name) {
+            self.pod = Some(PodGroup { uid: name.to_vec(), qos: None, driver_mismatch: false });
+        }
         let user = name.strip_prefix(b"user-").and_then(|name| name.strip_suffix(b".slice"));
         if let Some(uid) = user.and_then(number) {
             self.user = Some(uid);
@@ -155,7 +158,7 @@ fn mismatched_pod(name: &[u8]) -> Option<PodGroup> {
 }
 
 /// Without systemd podman calls the group of a pod by nothing but its id: what was taken for a
-/// container is its pod.
+/// container, below a parent of somebody's choice, is its pod.
 fn podmans_pod(found: &mut Vec<Recognised>, runtime: Runtime, group: &[u8]) -> Option<PodGroup> {
     let above = group.iter().rposition(|byte| *byte == b'/').and_then(|at| group.get(..at));
     let pod = found.pop_if(|pod| {
@@ -212,6 +215,8 @@ fn container<'a>(name: &'a [u8], parent: &[u8]) -> Option<(Runtime, &'a [u8])> {
         let runtime = match parent {
             b"docker" => Runtime::Docker,
             b"default" | b"k8s.io" => Runtime::Containerd,
+            // podman's pod, in which its conmons are too.
+            b"libpod_parent" => return None,
             _ if parent.starts_with(b"pod") => Runtime::Containerd,
             _ => Runtime::Oci,
         };

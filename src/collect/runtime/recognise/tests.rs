@@ -40,6 +40,8 @@ fn one_container_or_none() {
         ("/system.slice/db.service/libpod-payload-ID", Some((Runtime::Podman, "ID"))),
         ("/machine.slice/libpod-conmon-ID.scope", None),
         ("/libpod_parent/libpod-ID", Some((Runtime::Podman, "ID"))),
+        ("/libpod_parent/ID/conmon", None),
+        ("/libpod_parent/conmon", None),
         ("/lxc.payload.build1/system.slice/x.service", Some((Runtime::Lxc, "build1"))),
         ("/lxc/build1", Some((Runtime::Lxc, "build1"))),
         ("/lxc.monitor.build1", None),
@@ -127,7 +129,8 @@ fn a_pod_is_told_by_the_group_above() {
     let expected = Some(PodGroup { uid: ID.into(), qos: None, driver_mismatch: false });
     assert_eq!(podman, expected);
     assert_eq!(pod("/libpod_parent/ID/libpod-ID"), expected);
-    assert_eq!(pod("/libpod_parent/ID/x/libpod-ID"), None);
+    assert_eq!(pod("/some/ID/libpod-ID"), expected);
+    assert_eq!(pod("/some/ID/x/libpod-ID"), None);
     assert_eq!(told("/libpod_parent/ID/libpod-ID"), [(Runtime::Podman, "ID".to_owned())]);
     assert_eq!(told("/docker/ID/libpod-ID").len(), 2);
 }
