@@ -83,6 +83,7 @@ pub fn program_of_arguments(arguments: &[Text]) -> Option<Text> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{Group, Host};
     use super::*;
 
     #[test]
@@ -102,6 +103,23 @@ mod tests {
         ] {
             assert_eq!(program(line).as_deref(), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn it_is_whose_the_waiting_bwrap_is() {
+        let host = Host::with(&[]);
+        host.process(70, 1, "bwrap", 1000, "bwrap --unshare-all /usr/bin/firefox");
+        host.process(80, 1, "sh", 1000, "bwrap --unshare-all /usr/bin/firefox");
+        let find = |parent| {
+            host.find(
+                &mut Bubblewrap,
+                &Group { pid: 71, parent: Some(parent), cgroup: "/x", ..Group::default() },
+            )
+        };
+        let record = find(70).unwrap();
+        assert_eq!((record.program, record.name), (Some("firefox".into()), None));
+        assert_eq!((record.runtime, record.owner_uid), (Runtime::Bubblewrap, Some(1000)));
+        assert_eq!(find(80), None);
     }
 
     proptest::proptest! {

@@ -116,6 +116,7 @@ pub fn parse(bytes: &[u8]) -> App {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{Group, Host};
     use super::*;
 
     /// As flatpak 1.14 writes it, cut to what matters.
@@ -140,23 +141,38 @@ mod tests {
 
     #[test]
     fn a_users_instances_are_found_and_no_link_is_followed() {
-        let host = tempfile::tempdir().unwrap();
-        let user = host.path().join("run/user/1000/.flatpak");
-        let elsewhere = host.path().join("elsewhere");
-        for directory in [&user.join("11"), &user.join("12"), &elsewhere, &host.path().join("proc")]
-        {
-            std::fs::create_dir_all(directory).unwrap();
-        }
-        for directory in [&user.join("11"), &elsewhere] {
-            std::fs::write(directory.join("info"), INFO).unwrap();
-            std::fs::write(directory.join("bwrapinfo.json"), CHILD).unwrap();
-        }
+        let (info, child) =
+            (std::str::from_utf8(INFO).unwrap(), std::str::from_utf8(CHILD).unwrap());
+        let host = Host::with(&[
+            ("run/user/1000/.flatpak/11/info", info),
+            ("run/user/1000/.flatpak/11/bwrapinfo.json", child),
+            ("run/user/1000/.flatpak/docker/bwrapinfo.json", child),
+            ("run/user/1000/.flatpak/12/pid", "7"),
+            ("elsewhere/info", info),
+            ("elsewhere/bwrapinfo.json", child),
+        ]);
+        let user = host.path("run/user/1000/.flatpak");
+        let elsewhere = host.path("elsewhere");
         std::os::unix::fs::symlink(&elsewhere, user.join("13")).unwrap();
-        std::os::unix::fs::symlink(elsewhere.join("info"), user.join("12/info")).unwrap();
-        let records = Flatpak::default().all(&SysRoot::fixture(host.path()).unwrap());
+        std::os::unix::fs::symlink(
+            elsewhere.join("bwrapinfo.json"),
+            user.join("12/bwrapinfo.json"),
+        )
+        .unwrap();
+        let records = Flatpak::default().all(&host.root);
         let [record] = records.as_slice() else { panic!("{records:?}") };
         assert_eq!((record.id.clone(), record.owner_uid), ("11".into(), Some(1000)));
         assert_eq!(record.file, "/run/user/1000/.flatpak/11");
+        // It speaks of what that user's bwrap started, and of nothing else.
+        host.process(70, 1, "bwrap", 1000, "bwrap --args 41 firefox");
+        host.process(80, 1, "bwrap", 1001, "bwrap --args 41 firefox");
+        host.process(90, 1, "sh", 1000, "sh");
+        let find = |pid, parent| {
+            let group = Group { pid, parent: Some(parent), cgroup: "/x", ..Group::default() };
+            host.find(&mut Flatpak::default(), &group).map(|record| record.name.unwrap())
+        };
+        assert_eq!(find(21303, 70), Some("org.x.Y".into()));
+        assert_eq!((find(21304, 70), find(21303, 80), find(21303, 90)), (None, None, None));
     }
 
     proptest::proptest! {

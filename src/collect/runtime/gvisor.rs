@@ -91,6 +91,7 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, Vec<Pid>)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::Host;
     use super::*;
     use crate::collect::runtime::record::{First, Sandbox, Source};
 
@@ -138,26 +139,16 @@ mod tests {
 
     #[test]
     fn only_runscs_own_processes_are_taken_from_a_file() {
-        let host = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &str| {
-            let path = host.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        for (pid, line) in [(9604, "runsc-sandbox\0boot\0t1\0"), (9600, "nginx\0")] {
-            write(&format!("proc/{pid}/comm"), "exe\n");
-            write(&format!("proc/{pid}/status"), "Uid:\t0\t0\t0\t0\n");
-            write(&format!("proc/{pid}/cmdline"), line);
-        }
-        write("run/docker/runtime-runsc/moby/t1_sandbox:t1.state", STATE);
-        write("run/docker/runtime-runsc/moby/t1_sandbox:t1.lock", "");
-        let root = SysRoot::fixture(host.path()).unwrap();
+        const FILE: &str = "/run/docker/runtime-runsc/moby/t1_sandbox:t1.state";
+        let host = Host::with(&[
+            (FILE.trim_start_matches('/'), STATE),
+            ("run/docker/runtime-runsc/moby/t1_sandbox:t1.lock", ""),
+        ]);
+        host.process(9604, 1, "exe", 65534, "runsc-sandbox boot t1");
+        host.process(9600, 1, "exe", 0, "nginx");
         let expected = Sandbox { runtime: Runtime::Gvisor, processes: pids(&[9604]) };
-        assert_eq!(source().sandboxes(&root), [expected]);
-        assert_eq!(
-            source().all(&root)[0].file,
-            "/run/docker/runtime-runsc/moby/t1_sandbox:t1.state"
-        );
+        assert_eq!(source().sandboxes(&host.root), [expected]);
+        assert_eq!(source().all(&host.root)[0].file, FILE);
     }
 
     proptest::proptest! {

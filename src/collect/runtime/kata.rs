@@ -57,6 +57,7 @@ pub fn parse(bytes: &[u8]) -> Option<Vec<Pid>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{Group, Host};
     use super::*;
     use crate::collect::runtime::record::{Sandbox, Source};
 
@@ -77,26 +78,21 @@ mod tests {
 
     #[test]
     fn only_processes_that_speak_of_the_sandbox_are_taken_from_a_file() {
-        let host = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &str| {
-            let path = host.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+        let state = r#"{"HypervisorState":{"Pid":7,"VirtiofsdPid":8}}"#;
+        let host = Host::with(&[("run/vc/sbs/abc/persist.json", state)]);
+        host.process(7, 1, "qemu-kvm", 0, "qemu-kvm -name sandbox-abc -daemonize");
+        host.process(8, 1, "sshd", 0, "sshd");
+        let processes = vec![Pid::new(7).unwrap()];
+        assert_eq!(source().sandboxes(&host.root), [Sandbox { runtime: Runtime::Kata, processes }]);
+        let find = |pid| {
+            host.find(
+                &mut source(),
+                &Group { pid, parent: Some(1), cgroup: "/x", ..Group::default() },
+            )
         };
-        for (pid, line) in [(7, "qemu-kvm\0-name\0sandbox-abc\0-daemonize\0"), (8, "sshd\0")] {
-            write(&format!("proc/{pid}/comm"), "x\n");
-            write(&format!("proc/{pid}/status"), "Uid:\t0\t0\t0\t0\n");
-            write(&format!("proc/{pid}/cmdline"), line);
-        }
-        write("run/vc/sbs/abc/persist.json", r#"{"HypervisorState":{"Pid":7,"VirtiofsdPid":8}}"#);
-        let root = SysRoot::fixture(host.path()).unwrap();
-        let found = source().sandboxes(&root);
-        assert_eq!(
-            found,
-            [Sandbox { runtime: Runtime::Kata, processes: vec![Pid::new(7).unwrap()] }]
-        );
-        let record = &source().all(&root)[0];
-        assert_eq!((record.id.clone(), record.name.clone()), ("abc".into(), None));
+        let record = find(7).unwrap();
+        assert_eq!((record.id, record.name), ("abc".into(), None));
+        assert_eq!(find(8), None);
     }
 
     proptest::proptest! {

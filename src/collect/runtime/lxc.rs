@@ -115,6 +115,7 @@ pub fn parse(title: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{Group, Host};
     use super::*;
 
     #[test]
@@ -149,15 +150,38 @@ mod tests {
         assert_eq!(named(b"a_b", Runtime::Lxc).name, Some("a_b".into()));
     }
 
+    fn named_by(uid: u32, comm: &str, title: &str, cgroup: &str) -> Option<Record> {
+        let host = Host::with(&[]);
+        host.process(70, 1, comm, uid, "");
+        host.write("proc/70/cmdline", title);
+        host.find(&mut Lxc, &Group { pid: 71, parent: Some(70), cgroup, ..Group::default() })
+    }
+
+    #[test]
+    fn a_monitor_speaks_for_its_owner() {
+        let title = "[lxc monitor] /var/lib/incus/containers shop_web\0";
+        let record = named_by(0, "incusd", title, "/lxc.payload.shop_web").unwrap();
+        assert_eq!((record.runtime, record.name), (Runtime::Incus, Some("web".into())));
+        assert_eq!((record.owner_uid, record.file), (Some(0), "pid 70".into()));
+        // A user's is his, and no engine's.
+        let record = named_by(1000, "incusd", title, "/x").unwrap();
+        assert_eq!((record.runtime, record.owner_uid), (Runtime::Lxc, Some(1000)));
+        assert_eq!(record.name, Some("shop_web".into()));
+        // Nobody else is asked, unless the group's name is LXC's.
+        let title = "[lxc monitor] /x web\0";
+        assert_eq!(named_by(0, "bash", title, "/x"), None);
+        assert!(named_by(0, "python3", title, "/lxc.payload.web").is_some());
+        assert_eq!(named_by(0, "lxc-start", "lxc-start\0-n\0web\0", "/x"), None);
+    }
+
     #[test]
     fn what_has_a_configuration_is_kept() {
-        let host = tempfile::tempdir().unwrap();
-        for directory in ["proc", "var/lib/lxc/a", "var/lib/lxc/b", "var/lib/incus/containers/p_c"]
-        {
-            std::fs::create_dir_all(host.path().join(directory)).unwrap();
-        }
-        std::fs::write(host.path().join("var/lib/lxc/a/config"), "lxc.uts.name = a\n").unwrap();
-        let records = Lxc.all(&SysRoot::fixture(host.path()).unwrap());
+        let host = Host::with(&[
+            ("var/lib/lxc/a/config", "lxc.uts.name = a\n"),
+            ("var/lib/lxc/b/rootfs/x", ""),
+            ("var/lib/incus/containers/p_c/x", ""),
+        ]);
+        let records = Lxc.all(&host.root);
         let told: Vec<_> = records.iter().map(|r| (r.runtime, r.name.clone().unwrap())).collect();
         assert_eq!(told, [(Runtime::Lxc, "a".into()), (Runtime::Incus, "c".into())]);
         assert_eq!(records[0].file, "/var/lib/lxc/a");

@@ -161,6 +161,7 @@ pub fn name_of_arguments(arguments: &[Text]) -> Option<Text> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{Group, Host};
     use super::*;
 
     const MACHINE: &[u8] =
@@ -214,16 +215,24 @@ mod tests {
     }
 
     #[test]
-    fn a_link_beside_a_machines_file_is_not_read() {
-        let host = tempfile::tempdir().unwrap();
-        let machines = host.path().join("run/systemd/machines");
-        std::fs::create_dir_all(&machines).unwrap();
-        std::fs::create_dir(host.path().join("proc")).unwrap();
-        std::fs::write(machines.join("nsm1"), MACHINE).unwrap();
-        std::os::unix::fs::symlink("nsm1", machines.join("unit:machine-nsm1.scope")).unwrap();
-        let records = Nspawn::default().all(&SysRoot::fixture(host.path()).unwrap());
-        assert_eq!(records.len(), 1);
-        assert_eq!(records[0].file, "/run/systemd/machines/nsm1");
+    fn a_machine_is_found_by_its_leader_or_its_group_and_else_by_its_monitor() {
+        let machine = std::str::from_utf8(MACHINE).unwrap();
+        let host = Host::with(&[("run/systemd/machines/nsm1", machine)]);
+        let link = host.path("run/systemd/machines/unit:machine-nsm1.scope");
+        std::os::unix::fs::symlink("nsm1", link).unwrap();
+        host.process(70, 1, "systemd-nspawn", 0, "systemd-nspawn -D /srv/root");
+        host.process(80, 1, "systemd-nspawn", 1000, "systemd-nspawn -M web");
+        let find = |pid, parent, cgroup| {
+            let record = host
+                .find(&mut Nspawn::default(), &Group { pid, parent, cgroup, ..Group::default() });
+            record.map(|record| (record.name.unwrap().to_string(), record.file.to_string()))
+        };
+        let registered = ("nsm1".to_owned(), "/run/systemd/machines/nsm1".to_owned());
+        assert_eq!(find(4242, None, "/x"), Some(registered.clone()));
+        assert_eq!(find(7, None, "/machine.slice/machine-nsm1.scope/payload"), Some(registered));
+        assert_eq!(find(7, Some(70), "/payload"), Some(("root".into(), "pid 70".into())));
+        assert_eq!(find(7, Some(80), "/payload"), None);
+        assert_eq!(Nspawn::default().all(&host.root).len(), 1);
     }
 
     proptest::proptest! {

@@ -110,6 +110,7 @@ pub fn parse(file: &str) -> Option<(&str, Option<u32>)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::Host;
     use super::*;
 
     // The names are those of snap-discard-ns(5).
@@ -138,20 +139,19 @@ mod tests {
 
     #[test]
     fn pinned_namespaces_are_known_by_inode() {
-        let host = tempfile::tempdir().unwrap();
-        let directory = host.path().join("run/snapd/ns");
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::create_dir(host.path().join("proc")).unwrap();
-        for file in ["lxd.mnt", "code.mnt", "code.fstab"] {
-            std::fs::write(directory.join(file), "").unwrap();
-        }
-        let inode = |file: &str| rustix::fs::stat(directory.join(file)).unwrap().st_ino;
-        let root = SysRoot::fixture(host.path()).unwrap();
-        let mut found: Vec<_> = pinned(&root).into_iter().map(|one| one.snap).collect();
+        let host = Host::with(&[
+            ("run/snapd/ns/lxd.mnt", ""),
+            ("run/snapd/ns/code.mnt", ""),
+            ("run/snapd/ns/code.fstab", ""),
+        ]);
+        let inode = |file: &str| {
+            rustix::fs::stat(host.path(&format!("run/snapd/ns/{file}"))).unwrap().st_ino
+        };
+        let mut found: Vec<_> = pinned(&host.root).into_iter().map(|one| one.snap).collect();
         found.sort_unstable();
         assert_eq!(found, ["code", "lxd"].map(Text::from));
-        assert!(is_engines(&root, inode("lxd.mnt")));
-        assert!(!is_engines(&root, inode("code.mnt")));
+        assert!(is_engines(&host.root, inode("lxd.mnt")));
+        assert!(!is_engines(&host.root, inode("code.mnt")));
     }
 
     proptest::proptest! {
