@@ -3,9 +3,10 @@
 use super::groups::{self, Group};
 use super::records;
 use super::runtime::Sources;
+use super::runtime::monitor::Monitor;
 use super::runtime::recognise::{PodGroup, Recognised};
 use super::runtime::record::{Case, First, Record};
-use super::runtime::snap;
+use super::runtime::{shim, snap};
 use super::scan::{self, Scan};
 use crate::model::container::{Container, Init};
 use crate::model::evidence::{Evidence, Source};
@@ -100,15 +101,12 @@ impl<'a> Namer<'a> {
     fn container(&mut self, group: &Group<'_>) -> Container {
         let init = group.init;
         let mut container = Container {
-            init: Some(Init::from(init)),
             processes: group.processes.clone(),
-            namespaces: init.namespaces,
-            own: self.scan.host.differing(&init.namespaces),
             cgroup: Text::new(CgroupPaths::parse(init.cgroup.as_bytes()).best()),
-            cgroup_lines: init.cgroup.clone(),
-            guest_of: group.guest_of,
+            guest_of: group.guest_of.or_else(|| self.guest_of(group)),
             ..Container::default()
         };
+        self.set_init(&mut container, init);
         if let Some(found) = &group.recognised {
             container.cgroup = Text::new(&found.group);
             container.pod = found.pod.as_ref().map(pod_of_group);
@@ -117,7 +115,14 @@ impl<'a> Namer<'a> {
         // What an engine within a container keeps on disk is not the host's word.
         let record = if group.within.is_some() { Found::Nothing } else { self.ask(group) };
         match record {
-            Found::Record(record) => take(&mut container, *record),
+            Found::Record(record) => {
+                if let First::At { pid, .. } = record.first
+                    && let Some(process) = self.scan.find(pid)
+                {
+                    self.set_init(&mut container, process);
+                }
+                take(&mut container, *record);
+            }
             Found::OfOthers => {}
             Found::Nothing => {
                 if let Some(found) = &group.recognised {
@@ -132,6 +137,26 @@ impl<'a> Namer<'a> {
             });
         }
         container
+    }
+
+    fn set_init(&self, container: &mut Container, init: &Process) {
+        container.init = Some(Init::from(init));
+        container.namespaces = init.namespaces;
+        container.own = self.scan.host.differing(&init.namespaces);
+        container.cgroup_lines = init.cgroup.clone();
+    }
+
+    /// Where no record of the runtime's own was found. What runs a kernel keeps the host's pids, or
+    /// has started itself anew: anything else is not looked at.
+    fn guest_of(&self, group: &Group<'_>) -> Option<Runtime> {
+        let named = group.recognised.as_ref().filter(|found| !found.is_host_service());
+        named.filter(|_| group.within.is_none())?;
+        let has_own_pids = self.scan.host.differing(&group.init.namespaces).has(Kind::Pid);
+        if has_own_pids && group.init.comm.as_bytes() != b"exe" {
+            return None;
+        }
+        let parent = self.host_parent(group.init)?;
+        shim::guest_of(self.root, &Monitor::of(self.root, parent)?)
     }
 
     /// The first runtime whose record speaks of the group's own processes.

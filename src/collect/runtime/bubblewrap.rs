@@ -1,5 +1,6 @@
 //! Bubblewrap: no state on disk; told by the bwrap that waits outside.
 
+use super::recognise::Recognised;
 use super::record::{Case, Record, Source};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
@@ -11,7 +12,9 @@ pub struct Bubblewrap;
 
 impl Source for Bubblewrap {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
-        let monitor = case.monitor().filter(|monitor| monitor.comm == b"bwrap");
+        // flatpak's are bubblewrap's too.
+        let unnamed = case.named.is_none_or(Recognised::is_host_service);
+        let monitor = case.monitor().filter(|monitor| unnamed && monitor.comm == b"bwrap");
         Ok(monitor.map(|monitor| Record {
             runtime: Runtime::Bubblewrap,
             program: program_of_arguments(&monitor.arguments()),

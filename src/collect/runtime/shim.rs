@@ -4,9 +4,11 @@
 //! lies in a directory that is root's too.
 
 use super::monitor::Monitor;
-use crate::sys::root::SysRoot;
+use super::picked::{Path as Key, Picked};
+use crate::model::runtime::Runtime;
+use crate::sys::root::{self, SysRoot};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// A shim's working directory: `…/io.containerd.runtime.v2.task/NAMESPACE/ID`, whatever roots the
@@ -33,6 +35,31 @@ pub fn bundle(root: &SysRoot, monitor: &Monitor) -> Option<Bundle> {
     let directory = open(root, &path)?;
     Some(Bundle { directory, namespace: namespace.to_vec(), id: id.to_vec(), path: path.clone() })
 }
+
+/// Whose kernel the container of this monitor runs on, if not the host's, as its shim or what
+/// that was told to call is named.
+pub fn guest_of(root: &SysRoot, monitor: &Monitor) -> Option<Runtime> {
+    let bundle = bundle(root, monitor)?;
+    let read = |name| root::read_beneath(bundle.directory.as_fd(), name, SMALL).unwrap_or_default();
+    let program = |path: &[u8]| {
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        let has = |word: &[u8]| name.windows(word.len()).any(|window| window == word);
+        match (has(b"kata"), has(b"runsc")) {
+            (true, _) => Some(Runtime::Kata),
+            (_, true) => Some(Runtime::Gvisor),
+            _ => None,
+        }
+    };
+    program(&read("shim-binary-path")).or_else(|| {
+        let options = Picked::from_json(&read("options.json"), &[BINARY])?;
+        program(options.text(BINARY)?.as_bytes())
+    })
+}
+
+const SMALL: usize = 64 << 10;
+
+/// What the shim is to call instead of runc.
+const BINARY: Key = &["binary_name"];
 
 /// A bundle's directory, if it is root's. The kernel's own name of it leads through no link.
 pub fn open(root: &SysRoot, path: &Path) -> Option<OwnedFd> {
