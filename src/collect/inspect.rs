@@ -35,6 +35,7 @@ pub fn inspect(
     let clock = Clock::read(root);
     let mut report = Inspection {
         pid: process.pid,
+        pid_inode: target.handle.inode().ok().flatten(),
         pid_inside: processes::pid_inside(target.handle.dir(), &mut Vec::new()),
         comm: process.comm.clone(),
         started_unix_seconds: clock.started_unix_seconds(process.start_ticks),

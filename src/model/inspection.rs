@@ -41,6 +41,8 @@ impl Section {
 pub struct Inspection {
     /// The process that was named, or the first one of the container that was.
     pub pid: Pid,
+    /// The inode of its pidfd, which with `pid` means this very process until the next boot.
+    pub pid_inode: Option<u64>,
     /// What that process is called inside its own pid namespace.
     pub pid_inside: Option<Pid>,
     pub comm: Text,

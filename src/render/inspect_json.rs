@@ -15,6 +15,9 @@ use crate::model::uts::Uts;
 pub struct JsonInspection<'a> {
     /// The process that was named, or the first one of the container that was.
     pub pid: Pid,
+    /// The inode of its pidfd: PID:INODE is a target that means this very process until the next
+    /// boot. Null on a kernel without pidfs.
+    pub pid_inode: Option<u64>,
     /// What it is called inside its own pid namespace.
     pub pid_inside: Option<Pid>,
     pub comm: &'a Text,
@@ -47,6 +50,7 @@ impl<'a> From<&'a Inspection> for JsonInspection<'a> {
     fn from(report: &'a Inspection) -> Self {
         Self {
             pid: report.pid,
+            pid_inode: report.pid_inode,
             pid_inside: report.pid_inside,
             comm: &report.comm,
             started_unix_seconds: report.started_unix_seconds,

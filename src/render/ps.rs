@@ -11,7 +11,7 @@ use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::model::usage::Usage;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 type Row = Column<Container>;
@@ -149,20 +149,20 @@ fn addresses(container: &Container, whole: bool) -> String {
 
 /// What `-o name` prints, a line each: the shortest that is a target and means no other of them.
 pub fn names(list: &[Container]) -> String {
-    let spellings: Vec<Vec<String>> = list.iter().map(spellings).collect();
-    let mut uses: HashMap<&str, usize> = HashMap::new();
-    for spelling in spellings.iter().flatten() {
-        *uses.entry(spelling).or_default() += 1;
+    let mut uses: HashMap<Text, usize> = HashMap::new();
+    for claim in list.iter().flat_map(claims) {
+        *uses.entry(claim).or_default() += 1;
     }
-    let best = |of_one: &Vec<String>| {
-        let unique = of_one.iter().find(|spelling| uses.get(spelling.as_str()) == Some(&1));
-        unique.or(of_one.last()).cloned().unwrap_or_else(|| "-".to_owned())
+    let best = |container: &Container| {
+        let spellings = spellings(container);
+        let unique = spellings.iter().find(|spelling| uses.get(spelling) == Some(&1));
+        unique.or(spellings.last()).map_or_else(|| "-".to_owned(), Text::to_string)
     };
-    spellings.iter().map(|of_one| best(of_one) + "\n").collect()
+    list.iter().map(|container| best(container) + "\n").collect()
 }
 
 /// From the shortest to the most certain.
-fn spellings(container: &Container) -> Vec<String> {
+fn spellings(container: &Container) -> Vec<Text> {
     // Digits are a pid, and a word before a colon has a meaning of its own. Within a pod names are
     // the pod's own.
     let in_kubernetes = container.pod.as_ref().is_some_and(|pod| pod.namespace.is_some());
@@ -171,23 +171,23 @@ fn spellings(container: &Container) -> Vec<String> {
         !bytes.iter().all(u8::is_ascii_digit) && !bytes.iter().any(|byte| b":/".contains(byte))
     };
     let short = match &container.name {
-        Some(name) => Some(name).filter(is_plain).filter(|_| !in_kubernetes),
+        Some(name) => Some(name).filter(|_| !in_kubernetes),
         None => container.id.as_ref(),
     };
-    let pid = container.init.as_ref().map(|init| init.pid.to_string());
-    let ways = [
-        short.map(Text::to_string),
-        Some(container.spelling().to_string()).filter(|spelling| !spelling.is_empty()),
-        container.id.as_ref().filter(is_plain).map(Text::to_string),
-        pid,
-    ];
-    let mut spellings: Vec<String> = Vec::new();
-    for way in ways.into_iter().flatten() {
-        if !spellings.contains(&way) {
-            spellings.push(way);
-        }
+    let pid = container.init.as_ref().map(|init| init.pid.to_string().into());
+    let id = container.id.as_ref().filter(is_plain).cloned();
+    let spelling = Some(container.spelling()).filter(|spelling| !spelling.is_empty());
+    [short.filter(is_plain).cloned(), spelling, id, pid].into_iter().flatten().collect()
+}
+
+/// Everything that leads to it, each once.
+fn claims(container: &Container) -> HashSet<Text> {
+    let mut claims: HashSet<Text> = spellings(container).into_iter().collect();
+    for name in [&container.name, &container.id].into_iter().flatten() {
+        let of_runtime = [container.runtime.name().as_bytes(), b":", name.as_bytes()].concat();
+        claims.extend([name.clone(), of_runtime.into()]);
     }
-    spellings
+    claims
 }
 
 /// One container in JSON.

@@ -11,6 +11,7 @@ mod binaries;
 mod contract;
 mod hostile;
 mod schema;
+mod targets;
 mod usage;
 
 use std::process::Output;

@@ -37,6 +37,11 @@ pub fn tests() -> Vec<Trial> {
             spelled,
         ),
         test("a group that a user may make does not make its name a target", ROOT, delegated),
+        test(
+            "a user's or a nested container does not win a name, nor make it ambiguous",
+            ROOT,
+            ranked,
+        ),
     ]
 }
 
@@ -201,5 +206,35 @@ fn delegated() {
         let listed = support::json(&mut nsx(["ps", "--json"]));
         let rows = listed["data"].as_array().unwrap();
         assert!(rows.iter().any(|row| row["pid"] == pid), "{name}: the process is listed still");
+    }
+}
+
+/// All three are older than the victim or younger, and of the very name.
+fn ranked() {
+    let name = "nsx-test-ranked";
+    let payload = format!("lxc.payload.{name}");
+    let of_user = Group::new(&format!("user-65534.slice/{payload}"));
+    let nested = Group::new(&format!("docker-{OLDER}.scope/{payload}"));
+    let of_root = Group::new(&format!("nsx-test-ranked/{payload}"));
+    let (_elder, elder) = isolated(&["-p", "-n"]);
+    let (victim_held, victim) = isolated(&["-p", "-n"]);
+    let (_younger, younger) = isolated(&["-p", "-n"]);
+    of_user.take(elder);
+    of_root.take(victim);
+    nested.take(younger);
+    let found = |target: &str| output(&mut nsx(["inspect", "-q", target]));
+    for target in [name, &format!("lxc:{name}")] {
+        let found = found(target);
+        assert_eq!(stdout(&found).trim(), victim.to_string(), "{target}: {}", stderr(&found));
+    }
+    let entered = output(&mut nsx(["enter", "-t", name, "-n", "readlink", "/proc/self/ns/net"]));
+    assert_eq!(stdout(&entered).trim(), support::namespace(victim, "net"));
+    // Alone they are found, and told apart: the test can fail.
+    drop(victim_held);
+    let ambiguous = found(name);
+    let said = stderr(&ambiguous);
+    assert_eq!(ambiguous.status.code(), Some(2), "{said}");
+    for told in ["uid 65534", "within", &elder.to_string(), &younger.to_string()] {
+        assert!(said.contains(told), "{told}: {said}");
     }
 }

@@ -46,8 +46,8 @@ pub fn tests() -> Vec<Trial> {
 }
 
 /// Starts a program in a target that waits; nsx and the program's pid on the host.
-pub fn entered(pid: u32, options: &[&str]) -> (Held, u32) {
-    let mut command = nsx(["enter", "-t", &pid.to_string()]);
+pub fn entered(target: impl std::fmt::Display, options: &[&str]) -> (Held, u32) {
+    let mut command = nsx(["enter", "-t", &target.to_string()]);
     command.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]);
     let (held, line) = Held::ready(command.stdin(Stdio::null()));
     assert_eq!(line, "ready");
@@ -56,7 +56,7 @@ pub fn entered(pid: u32, options: &[&str]) -> (Held, u32) {
     (held, program)
 }
 
-fn joined(program: u32, target: u32, expected: &[&str]) {
+pub fn joined(program: u32, target: u32, expected: &[&str]) {
     for kind in KINDS {
         let inside = namespace(program, kind);
         let of = if expected.contains(&kind) {

@@ -19,6 +19,7 @@ mod enter;
 mod environment;
 mod jobs;
 mod memory;
+mod namespaces;
 mod output;
 mod privileges;
 mod protection;
@@ -32,6 +33,7 @@ mod users;
 fn main() {
     let suites = [
         targets::tests(),
+        namespaces::tests(),
         races::tests(),
         enter::tests(),
         descriptors::tests(),

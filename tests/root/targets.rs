@@ -2,9 +2,17 @@
 
 use crate::support::{self, Held, Need, isolated, nsx, output, stderr, test, until};
 use libtest_mimic::Trial;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const ROOT: &[Need] = &[Need::Root];
+const REUSE: &[Need] = &[
+    Need::Root,
+    Need::Program("unshare"),
+    Need::Machine("/proc/sys/kernel/ns_last_pid", || {
+        Path::new("/proc/sys/kernel/ns_last_pid").exists()
+    }),
+];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -18,6 +26,9 @@ pub fn tests() -> Vec<Trial> {
         test("a thread is refused and its process is named", ROOT, thread),
         test("enter without a target runs nothing", ROOT, without_target),
         test("enter with nothing to join runs nothing", ROOT, nothing_to_join),
+        test("PID:INODE is that process and no other", ROOT, inode),
+        test("PID:INODE is refused once another process has the number", REUSE, inode_after_reuse),
+        test("a control group leads to its oldest process", ROOT, control_group),
         test("a target given twice is refused", ROOT, || {
             let said = refused(&mut nsx(["enter", "-t", "1", "-t", "2", "echo", "RAN"]), 125);
             assert!(said.contains("only once"), "{said}");
@@ -94,6 +105,92 @@ fn thread() {
     refused(&mut nsx(["inspect", &tid]), 3);
     drop(end);
     other.join().unwrap();
+}
+
+/// The inode of a process, by its pidfd.
+fn inode_of(pid: u32) -> u64 {
+    rustix::fs::fstat(support::pidfd(pid).unwrap()).unwrap().st_ino
+}
+
+fn inode() {
+    let (_held, pid) = isolated(&["-n"]);
+    let inode = inode_of(pid);
+    let right = format!("{pid}:{inode}");
+    assert_eq!(support::succeeds(&mut nsx(["inspect", "-q", &right])), format!("{pid}\n"));
+    let told = support::json(&mut nsx(["inspect", "--json", &right, "--only", "namespaces"]));
+    assert_eq!(told["data"]["pid_inode"], inode);
+    let ran = output(&mut nsx(["enter", "-t", &right, "-n", "echo", "RAN"]));
+    assert_eq!(support::stdout(&ran), "RAN\n", "{}", stderr(&ran));
+    let listed = support::json(&mut nsx(["ps", "--json", &right]));
+    assert_eq!(listed["data"][0]["pid"], pid);
+    let wrong = format!("{pid}:{}", inode + 1);
+    let said = refused(&mut nsx(["inspect", &wrong]), 3);
+    assert!(said.contains("another process"), "{said}");
+    refused(&mut nsx(["enter", "-t", &wrong, "-n", "echo", "RAN"]), 125);
+    refused(&mut nsx(["ps", &wrong]), 3);
+    refused(&mut nsx(["inspect", &format!("{pid}:")]), 2);
+}
+
+/// In a pid namespace of its own, whose numbers can be chosen.
+const REUSE_SCRIPT: &str = r#"
+sleep 1000 & first=$!
+inode=$("$NSX" inspect --json --only namespaces $first | grep -o '"pid_inode":[0-9]*' | cut -d: -f2)
+"$NSX" inspect -q $first:$inode
+kill -KILL $first; wait $first 2>/dev/null
+"$NSX" inspect -q $first:$inode; echo "code $?"
+echo $((first - 1)) > /proc/sys/kernel/ns_last_pid
+sleep 1000 & second=$!
+[ $second = $first ] || echo "the second is $second and not $first"
+"$NSX" inspect -q $second >/dev/null; echo "code $?"
+"$NSX" inspect -q $second:$inode; echo "code $?"
+kill -KILL $second
+"#;
+
+fn inode_after_reuse() {
+    let mut script = Command::new("unshare");
+    script.args(["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", REUSE_SCRIPT]);
+    let output = output(script.env("NSX", support::binary("nsx")));
+    let (told, said) = (support::stdout(&output), stderr(&output));
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[1..], ["code 3", "code 0", "code 3"], "{told}{said}");
+    assert!(said.contains("no process has pid") && said.contains("another process"), "{said}");
+}
+
+fn control_group() {
+    let group = own_group().join("nsx-test-target.slice/inner");
+    std::fs::create_dir_all(&group).unwrap();
+    let (first, elder) = isolated(&["-n"]);
+    let (second, younger) = isolated(&["-n"]);
+    for pid in [younger, elder] {
+        std::fs::write(group.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+    let lines = std::fs::read_to_string(format!("/proc/{elder}/cgroup")).unwrap();
+    let path = lines.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned();
+    let outer = path.strip_suffix("/inner").unwrap();
+    for target in [format!("cgroup:{path}"), format!("cgroup:{outer}"), format!("cgroup:{outer}/")]
+    {
+        let found = support::succeeds(&mut nsx(["inspect", "-q", &target]));
+        assert_eq!(found, format!("{elder}\n"), "{target}");
+        let ran = output(&mut nsx(["enter", "-t", &target, "readlink", "/proc/self/ns/net"]));
+        assert_eq!(support::stdout(&ran).trim(), support::namespace(elder, "net"));
+    }
+    let unit = support::succeeds(&mut nsx(["inspect", "-q", "unit:nsx-test-target.slice"]));
+    assert_eq!(unit, format!("{elder}\n"));
+    drop((first, second));
+    until("the groups can be removed", || std::fs::remove_dir(&group).is_ok() || !group.exists());
+    let said = refused(&mut nsx(["inspect", &format!("cgroup:{path}")]), 3);
+    assert!(said.contains("no process is in"), "{said}");
+    std::fs::remove_dir(group.parent().unwrap()).unwrap();
+}
+
+/// The directory of our own group in the v2 hierarchy.
+fn own_group() -> PathBuf {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let v2 = mounts.find(|mount| mount[2] == "cgroup2").expect("a v2 hierarchy")[1].to_owned();
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let ours = groups.lines().find_map(|line| line.strip_prefix("0::/")).expect("a v2 group");
+    Path::new(&v2).join(ours)
 }
 
 fn without_target() {
