@@ -1,5 +1,10 @@
 //! Which process or container a target means, on a host that a test puts together: pods, units, a
 //! user's containers, and containers within a container.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "puts together a host, and fails where it cannot"
+)]
 
 use super::support;
 use insta::assert_snapshot;
