@@ -6,31 +6,89 @@ use super::clock::Clock;
 use crate::model::container::{Container, State};
 use crate::model::namespace::Kind;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
+use crate::sys::crew::{self, Care};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd;
 
+/// Below this many a second process costs more than it saves.
+const MANY: usize = 50;
+
+/// The caller has one thread.
 pub fn add_details(root: &SysRoot, containers: &mut [Container]) {
     let clock = Clock::read(root);
     let hierarchies = Hierarchies::read(root).ok();
-    // Read once for each network namespace.
-    let mut addresses: HashMap<u64, Vec<IpAddr>> = HashMap::new();
-    for container in containers {
-        let Some(start_ticks) = container.init.as_ref().map(|init| init.start_ticks) else {
-            continue;
-        };
-        container.started_unix_seconds = clock.started_unix_seconds(start_ticks);
-        container.age_seconds = clock.age_seconds(start_ticks);
-        container.state = state(root, hierarchies.as_ref(), container);
-        if let Some(net) =
-            container.namespaces.inode(Kind::Net).filter(|_| container.own.has(Kind::Net))
-        {
-            let read = || read_addresses(root, container, net);
-            container.addresses = addresses.entry(net).or_insert_with(read).clone();
+    for container in containers.iter_mut() {
+        if let Some(init) = &container.init {
+            container.started_unix_seconds = clock.started_unix_seconds(init.start_ticks);
+            container.age_seconds = clock.age_seconds(init.start_ticks);
         }
     }
+    // What belongs to a network namespace is read once, through its first container.
+    let mut first: HashMap<u64, usize> = HashMap::new();
+    let own_net: Vec<Option<u64>> = containers.iter().map(own_net).collect();
+    for (place, net) in own_net.iter().enumerate() {
+        first.extend(net.filter(|net| !first.contains_key(net)).map(|net| (net, place)));
+    }
+    let look = |place: usize, container: &Container| {
+        let is_first =
+            own_net.get(place).copied().flatten().filter(|net| first.get(net) == Some(&place));
+        let addresses = is_first.map(|net| read_addresses(root, container, net));
+        (state(root, hierarchies.as_ref(), container), addresses.unwrap_or_default())
+    };
+    let mut found: Vec<Details> = vec![Details::default(); containers.len()];
+    if containers.len() < MANY {
+        for ((place, container), found) in containers.iter().enumerate().zip(&mut found) {
+            *found = look(place, container);
+        }
+    } else {
+        let mut job = |place: usize, _: Care, out: &mut Vec<u8>| {
+            if let Some(container) = containers.get(place) {
+                write(&look(place, container), out);
+            }
+        };
+        crew::work(found.len(), crew::size(), crew::PATIENCE, &mut job, &mut |place, answer| {
+            if let (Some(slot), Ok(answer)) = (found.get_mut(place), answer) {
+                *slot = read(answer);
+            }
+        });
+    }
+    for ((container, net), (state, _)) in containers.iter_mut().zip(&own_net).zip(&found) {
+        if container.init.is_some() {
+            container.state = *state;
+        }
+        let first = net.and_then(|net| first.get(&net)).and_then(|place| found.get(*place));
+        container.addresses = first.map(|(_, addresses)| addresses.clone()).unwrap_or_default();
+    }
+}
+
+fn own_net(container: &Container) -> Option<u64> {
+    container.init.as_ref()?;
+    container.namespaces.inode(Kind::Net).filter(|_| container.own.has(Kind::Net))
+}
+
+type Details = (State, Vec<IpAddr>);
+
+/// As it travels from a member of the crew.
+fn write((state, addresses): &Details, out: &mut Vec<u8>) {
+    out.push(u8::from(*state == State::Paused));
+    for address in addresses {
+        let mapped = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => *address,
+        };
+        out.extend(mapped.octets());
+    }
+}
+
+fn read(bytes: &[u8]) -> Details {
+    let (paused, addresses) = bytes.split_first().unwrap_or((&0, &[]));
+    let state = if *paused == 1 { State::Paused } else { State::Running };
+    let (addresses, _) = addresses.as_chunks::<16>();
+    let address = |octets: &[u8; 16]| IpAddr::V6(Ipv6Addr::from(*octets)).to_canonical();
+    (state, addresses.iter().map(address).collect())
 }
 
 /// The root of a hierarchy cannot be frozen: a process there costs no look.
@@ -46,11 +104,29 @@ fn state(root: &SysRoot, hierarchies: Option<&Hierarchies>, container: &Containe
 /// Of the namespace that the scan saw, or none: the process may have gone, its number to another.
 fn read_addresses(root: &SysRoot, container: &Container, net: u64) -> Vec<IpAddr> {
     let init = container.init.as_ref().map(|init| init.pid.to_string());
-    let Some(dir) = init.and_then(|pid| bounded::open_dir(root.proc(), &pid).ok()) else {
+    let dir = init.and_then(|pid| bounded::open_dir(root.proc(), &pid).ok());
+    let Some(dir) = dir else {
         return Vec::new();
     };
     let file = |name| bounded::read_capped(dir.as_fd(), name, 1 << 20).unwrap_or_default().bytes;
     let mut addresses = proc::fib::parse_v4(&file("net/fib_trie"));
     addresses.extend(proc::fib::parse_v6(&file("net/if_inet6")));
     if ns::identity(dir.as_fd(), Kind::Net) == Ok(net) { addresses } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let addresses = ["198.51.100.7", "2001:db8::7"].map(|text| text.parse().unwrap());
+        for state in [State::Running, State::Paused] {
+            let details = (state, addresses.to_vec());
+            let mut bytes = Vec::new();
+            write(&details, &mut bytes);
+            assert_eq!(read(&bytes), details);
+        }
+        assert_eq!(read(&[]), (State::Running, Vec::new()));
+    }
 }

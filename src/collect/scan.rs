@@ -7,11 +7,17 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
+use crate::sys::crew::{self, Care};
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc, root};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
+
+mod travel;
+
+/// Below this many processes a second one costs more than it saves.
+const MANY: usize = 200;
 
 #[derive(Debug)]
 pub struct Scan {
@@ -29,18 +35,30 @@ impl Scan {
     }
 }
 
+/// The caller has one thread.
 pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
     let pids = list_pids(root)?;
     let mut isolated = Vec::new();
     let mut hidden = 0_u32;
+    let mut take = |visit| match visit {
+        Visit::Isolated(process) => isolated.push(*process),
+        Visit::Hidden => hidden += 1,
+        Visit::OfTheHost | Visit::Gone => {}
+    };
     let mut buffer = Vec::new();
-    for pid in pids {
-        match visit(root, pid, &host, &mut buffer) {
-            Visit::Isolated(process) => isolated.push(*process),
-            Visit::Hidden => hidden += 1,
-            Visit::OfTheHost | Visit::Gone => {}
-        }
+    if pids.len() < MANY {
+        pids.iter().for_each(|pid| take(visit(root, *pid, &host, &mut buffer)));
+    } else {
+        let mut job = |place: usize, _: Care, out: &mut Vec<u8>| {
+            if let Some(pid) = pids.get(place) {
+                visit(root, *pid, &host, &mut buffer).write(out);
+            }
+        };
+        crew::work(pids.len(), crew::size(), crew::PATIENCE, &mut job, &mut |_, answer| {
+            take(answer.map_or(Visit::Hidden, Visit::read));
+        });
+        isolated.sort_unstable_by_key(|process| process.pid);
     }
     let gaps = hidden_gap(hidden).into_iter().collect();
     Ok(Scan { host, isolated, gaps })
@@ -108,7 +126,7 @@ fn hidden_gap(hidden: u32) -> Option<Gap> {
     Some(Gap { object, what: "namespaces", reason: Reason::Denied })
 }
 
-enum Visit {
+pub(super) enum Visit {
     Isolated(Box<Process>),
     OfTheHost,
     /// Its namespaces are not ours to read, and its cgroup does not tell a container.

@@ -30,6 +30,19 @@ pub struct Patience {
     pub all: Duration,
 }
 
+/// Patience of an operator with a host in trouble.
+pub const PATIENCE: Patience =
+    Patience { each: Duration::from_millis(250), all: Duration::from_secs(1) };
+
+/// More members than this are in each other's way in the kernel.
+const MOST: usize = 4;
+
+/// How many members are worth their start: one for each processor that this process may use.
+pub fn size() -> usize {
+    let processors = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
+    usize::try_from(processors).unwrap_or(1).min(MOST)
+}
+
 /// Does one piece, and appends the answer.
 pub type Job<'a> = dyn FnMut(usize, Care, &mut Vec<u8>) + 'a;
 /// Gets the answer of one piece.

@@ -13,7 +13,6 @@ use crate::sys::bounded;
 use crate::sys::error::{Context as _, Problem, Result, SysError};
 use crate::sys::root::{SysRoot, path_text};
 use nix::errno::Errno;
-use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 /// As many groups upwards as fit a path; deeper nesting is reported as cut.
@@ -43,11 +42,10 @@ impl Group {
 /// One file of a group, without holding the group open.
 pub fn read_one(root: &SysRoot, place: &Place, file: &str) -> Result<Vec<u8>> {
     let path = root.path(&place.directory).join(file);
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let open = rustix::fs::open(&path, flags, Mode::empty());
-    let open = open.with_context("open", || path_text(&path))?;
     let mut bytes = Vec::new();
-    bounded::read_fd_into(open.as_fd(), bounded::SMALL, &mut bytes)
+    let name =
+        path.to_str().ok_or_else(|| SysError::malformed("read", path_text(&path), "path"))?;
+    bounded::read_record(rustix::fs::CWD, name, bounded::SMALL, &mut bytes)
         .with_context("read", || path_text(&path))?;
     Ok(bytes)
 }

@@ -1,0 +1,105 @@
+//! What was seen of one process, as it travels from a member of the crew: fixed fields in the
+//! machine's byte order, written and read by the same program.
+
+use super::Visit;
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::{Pid, Process, State};
+use crate::model::text::Text;
+
+const GONE: u8 = 0;
+const OF_THE_HOST: u8 = 1;
+const HIDDEN: u8 = 2;
+const ISOLATED: u8 = 3;
+
+impl Visit {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let process = match self {
+            Self::Gone => return out.push(GONE),
+            Self::OfTheHost => return out.push(OF_THE_HOST),
+            Self::Hidden => return out.push(HIDDEN),
+            Self::Isolated(process) => process,
+        };
+        out.extend([ISOLATED, process.state.0, u8::from(process.kernel_thread)]);
+        out.extend(process.pid.number().to_ne_bytes());
+        out.extend(process.parent.map_or(0, Pid::number).to_ne_bytes());
+        out.extend(process.start_ticks.to_ne_bytes());
+        for kind in Kind::ALL {
+            out.extend(process.namespaces.inode(kind).unwrap_or(0).to_ne_bytes());
+        }
+        let comm = process.comm.as_bytes();
+        out.push(u8::try_from(comm.len()).unwrap_or(u8::MAX));
+        out.extend(comm.iter().take(usize::from(u8::MAX)));
+        out.extend(process.cgroup.as_bytes());
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        match bytes.split_first() {
+            Some((&OF_THE_HOST, _)) => Self::OfTheHost,
+            Some((&HIDDEN, _)) => Self::Hidden,
+            Some((&ISOLATED, rest)) => {
+                process(rest).map_or(Self::Gone, |process| Self::Isolated(Box::new(process)))
+            }
+            _ => Self::Gone,
+        }
+    }
+}
+
+fn process(mut bytes: &[u8]) -> Option<Process> {
+    let [state, kernel_thread] = take(&mut bytes)?;
+    let pid = Pid::new(u32::from_ne_bytes(take(&mut bytes)?))?;
+    let parent = Pid::new(u32::from_ne_bytes(take(&mut bytes)?));
+    let start_ticks = u64::from_ne_bytes(take(&mut bytes)?);
+    let mut namespaces = NsSet::default();
+    for kind in Kind::ALL {
+        match u64::from_ne_bytes(take(&mut bytes)?) {
+            0 => {}
+            inode => namespaces.set(kind, inode),
+        }
+    }
+    let [length] = take(&mut bytes)?;
+    let (comm, cgroup) = bytes.split_at_checked(usize::from(length))?;
+    Some(Process {
+        pid,
+        parent,
+        state: State(state),
+        kernel_thread: kernel_thread != 0,
+        comm: Text::new(comm),
+        start_ticks,
+        namespaces,
+        cgroup: Text::new(cgroup),
+    })
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut namespaces = NsSet::default();
+        namespaces.set(Kind::Net, 4_026_532_000);
+        let process = Process {
+            pid: Pid::new(42).unwrap(),
+            parent: None,
+            state: State(b'S'),
+            kernel_thread: false,
+            comm: Text::new(b"a\n\xff"),
+            start_ticks: 99,
+            namespaces,
+            cgroup: Text::new(b"0::/x\n"),
+        };
+        let mut bytes = Vec::new();
+        Visit::Isolated(Box::new(process.clone())).write(&mut bytes);
+        let Visit::Isolated(read) = Visit::read(&bytes) else { panic!("it was isolated") };
+        assert_eq!(format!("{read:?}"), format!("{process:?}"));
+        for cut in 0..bytes.len() - process.cgroup.as_bytes().len() {
+            assert!(matches!(Visit::read(&bytes[..cut]), Visit::Gone));
+        }
+    }
+}
