@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod capture;
 mod check;
 mod demo;
 mod dist;
@@ -48,6 +49,8 @@ enum Task {
     BenchThreads { count: usize },
     #[command(hide = true)]
     BenchPeak { command: Vec<String> },
+    /// Write this host, as far as nsx reads it, into a fixture root (as root)
+    Capture(capture::Arguments),
     /// Pack programs, manual pages and completions into dist/nsx-VERSION-TRIPLE.tar.gz
     Dist,
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::BenchThreads { count } => bench::threads(count),
         Task::BenchPeak { command } => bench::peak(&command),
+        Task::Capture(arguments) => capture::run(&arguments),
         Task::Dist => dist::run(),
     };
     match done {
