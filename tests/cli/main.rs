@@ -1,13 +1,14 @@
 //! The contract of the command line on fixture hosts: stdout, stderr and exit code in one.
 //!
-//! They are composed by hand in the formats of the kernel and the engines, below
-//! `tests/fixtures/roots`: a pure v2 host with docker, one with many
-//! runtimes, one whose names attack.
+//! They are below `tests/fixtures/roots`: some composed by hand in the formats of the kernel and
+//! the engines (a pure v2 host with docker, one with many runtimes, one whose names attack), others
+//! captured from real hosts.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod binaries;
+mod captured;
 mod contract;
 mod hostile;
 mod schema;

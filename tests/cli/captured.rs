@@ -1,0 +1,122 @@
+//! Hosts as they really were (`cargo xtask capture`): what nsx lists, beside what the runtimes' own
+//! tools said at that moment (`expected.json`).
+//!
+//! A snapshot holds every difference; one that is empty says that there is none.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails where its own fixtures are not as they should be"
+)]
+
+use super::{fixture, on, seen, support};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// The user without rights on every captured host.
+const ALICE: u32 = 1000;
+
+#[test]
+fn docker() {
+    compare("docker-systemd");
+}
+
+#[test]
+fn podman() {
+    compare("podman");
+}
+
+#[test]
+fn nspawn() {
+    compare("nspawn");
+}
+
+#[test]
+fn lxc() {
+    compare("lxc");
+}
+
+fn compare(host: &str) {
+    assert_snapshot!(format!("captured-{host}-table"), seen(&on(host, &["ps", "--all"])));
+    assert_snapshot!(format!("captured-{host}-differences"), differences(host));
+}
+
+/// A line for each field in which a row differs, and for each row that only one side has.
+fn differences(host: &str) -> String {
+    let expected = std::fs::read(format!("{}/expected.json", fixture(host))).unwrap();
+    let expected: Value = serde_json::from_slice(&expected).unwrap();
+    let output = on(host, &["ps", "--all", "--json"]);
+    let listed: Value = serde_json::from_str(&support::stdout(&output)).unwrap();
+    let mut listed = listed["data"].as_array().unwrap().clone();
+    let mut text = String::new();
+    for row in expected.as_array().unwrap() {
+        let title = format!("{}:{}", word(&row["runtime"]), word(&row["name"]));
+        let Some(at) = listed.iter().position(|other| is_same(row, other)) else {
+            writeln!(text, "{title} ({}): not listed", word(&row["state"])).unwrap();
+            continue;
+        };
+        let found = listed.remove(at);
+        for (field, expected, found) in fields(row, &found) {
+            if expected != found {
+                let (expected, found) = (word(&expected), word(&found));
+                writeln!(text, "{title}: {field} is {expected}, not {found}").unwrap();
+            }
+        }
+    }
+    for row in listed {
+        let (runtime, name) = (word(&row["runtime"]), word(&row["name"]));
+        writeln!(text, "{runtime}:{name} (pid {}): nobody's", row["pid"]).unwrap();
+    }
+    text
+}
+
+/// What the runtime told of a row, and what nsx says there.
+fn fields<'a>(row: &'a Value, found: &Value) -> Vec<(&'a str, Value, Value)> {
+    let same = |field: &str| (row[field].clone(), found[field].clone());
+    let compare = |field: &'a String| {
+        let (expected, found) = match field.as_str() {
+            "runtime" | "name" | "id" | "image" | "pid" => same(field),
+            "state" => (state(&row["state"]).into(), found["state"].clone()),
+            "labels" if row["labels"].is_null() => (json!({}), found["labels"].clone()),
+            "labels" => same("labels"),
+            "addresses" if row["addresses"].as_array().is_some_and(|all| !all.is_empty()) => {
+                same("addresses")
+            }
+            "user" => (json!(row["user"] == "alice"), json!(found["owner_uid"] == ALICE)),
+            // podman knows its pods by their ids.
+            "pod" if !row["pod"].is_object() => (row["pod"].clone(), found["pod"]["uid"].clone()),
+            "pod" => {
+                let part = |of: &Value| json!([of["namespace"], of["name"], of["uid"]]);
+                (part(&row["pod"]), part(&found["pod"]))
+            }
+            _ => return None,
+        };
+        Some((field.as_str(), expected, found))
+    };
+    row.as_object().unwrap().keys().filter_map(compare).collect()
+}
+
+/// By the process; where there is none by what it is called.
+fn is_same(expected: &Value, listed: &Value) -> bool {
+    if expected["pid"].is_number() {
+        return expected["pid"] == listed["pid"];
+    }
+    let known = ["id", "name"].into_iter().find(|field| expected[field].is_string());
+    known.is_some_and(|field| expected[field] == listed[field])
+}
+
+/// The runtimes' words for what nsx has one word for.
+fn state(value: &Value) -> &str {
+    match value.as_str().unwrap() {
+        "exited" | "stopped" | "dead" | "succeeded" | "failed" => "stopped",
+        "configured" | "created" | "initialized" => "created",
+        "frozen" | "paused" => "paused",
+        other => other,
+    }
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
