@@ -48,7 +48,9 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
     };
     let mut buffer = Vec::new();
     if pids.len() < MANY {
-        pids.iter().for_each(|pid| take(visit(root, *pid, &host, &mut buffer)));
+        for pid in pids {
+            take(visit(root, pid, &host, &mut buffer));
+        }
     } else {
         let mut job = |place: usize, _: Care, out: &mut Vec<u8>| {
             if let Some(pid) = pids.get(place) {

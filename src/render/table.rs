@@ -72,12 +72,9 @@ fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         for ((cell, column), width) in cells.iter_mut().zip(columns).zip(&widths) {
             cut(cell, *width);
             let blanks = " ".repeat(width.saturating_sub(cell.width()));
-            let (before, after) = if column.kind == CellKind::Number {
-                (blanks, "".into())
-            } else {
-                ("".into(), blanks)
-            };
-            line.extend([&before, cell.as_str(), &after, GAP]);
+            let right = column.kind == CellKind::Number;
+            let (before, after) = if right { (&*blanks, "") } else { ("", &*blanks) };
+            line.extend([before, cell.as_str(), after, GAP]);
         }
         line.truncate(line.trim_end().len());
         if let Some(width) = layout.width {
