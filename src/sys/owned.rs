@@ -78,8 +78,8 @@ impl Place {
         Self { dir, path, ..*self }.checked()
     }
 
-    /// A regular file of the same user's, up to `cap` bytes.
-    pub fn read(&self, below: &str, cap: usize) -> Result<Vec<u8>> {
+    /// A regular file of the same user's.
+    pub fn open(&self, below: &str) -> Result<OwnedFd> {
         let object = || root::path_text(&self.path.join(below));
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let file = openat2(&self.dir, below, flags, Mode::empty(), self.resolve())
@@ -89,6 +89,13 @@ impl Place {
             return Err(SysError::malformed("read", object(), "file: it is not a regular one"));
         }
         self.check_owner(stat.st_uid, object)?;
+        Ok(file)
+    }
+
+    /// What is in one, up to `cap` bytes.
+    pub fn read(&self, below: &str, cap: usize) -> Result<Vec<u8>> {
+        let object = || root::path_text(&self.path.join(below));
+        let file = self.open(below)?;
         let mut bytes = Vec::new();
         if bounded::read_fd_into(file.as_fd(), cap, &mut bytes).with_context("read", object)? {
             return Err(SysError { doing: "read", object: object(), problem: Problem::Truncated });

@@ -73,8 +73,8 @@ impl SysRoot {
     }
 }
 
-/// Opens a regular file below `dir` that no symbolic link may lead to.
-pub fn open_beneath(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+/// Reads a regular file below `dir` that no symbolic link may lead to, up to `cap` bytes.
+pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let file =
@@ -83,12 +83,6 @@ pub fn open_beneath(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(SysError::malformed("read", path, "file: it is not a regular one"));
     }
-    Ok(file)
-}
-
-/// Reads a regular file below `dir` that no symbolic link may lead to, up to `cap` bytes.
-pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u8>> {
-    let file = open_beneath(dir, path)?;
     let mut bytes = Vec::new();
     let cut = bounded::read_fd_into(file.as_fd(), cap, &mut bytes).context("read", path)?;
     if cut {

@@ -17,12 +17,13 @@ pub(crate) mod tests;
 pub use bucket::{Bucket, Listing};
 
 use crate::sys::error::{self, IntoErrno, Problem, SysError};
-use crate::sys::root::{self, SysRoot};
+use crate::sys::owned::Place;
+use crate::sys::root;
 use meta::{Meta, newest_meta};
 use page::Page;
 use std::cell::Cell;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 pub type Result<T> = std::result::Result<T, Problem>;
 
@@ -77,15 +78,9 @@ pub struct Database<S = OwnedFd> {
 }
 
 impl Database {
-    /// The file `below` a directory of the host. What leads from there to the file is followed
-    /// through no symbolic link.
-    pub fn open(root: &SysRoot, directory: &Path, below: &str) -> error::Result<Self> {
-        let path = directory.join(below);
-        let file = root
-            .open_dir(directory)
-            .and_then(|directory| root::open_beneath(directory.as_fd(), below))
-            .map_err(|error| SysError { object: root::path_text(&path), ..error })?;
-        Ok(Self::new(file, path))
+    /// The file `below` a directory.
+    pub fn open(place: &Place, below: &str) -> error::Result<Self> {
+        Ok(Self::new(place.open(below)?, place.path().join(below)))
     }
 }
 

@@ -4,18 +4,19 @@
 //! containers that have no process. The schema is that of containerd's `core/metadata/buckets.go`.
 
 use super::bolt::{self, Bucket, Database, Snapshot};
-use super::go_time;
+use super::picked::{Path as Key, Picked};
+use super::timestamp;
+use crate::model::container::Label;
+use crate::model::pod::Pod;
 use crate::model::text::Text;
 use crate::sys::error::Result;
-use crate::sys::root::SysRoot;
-use serde::Deserialize;
+use crate::sys::owned::Place;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
 const FILE: &str = "io.containerd.metadata.v1.bolt/meta.db";
-/// Of one container.
-const LABELS: usize = 256;
+/// More labels of a container are left out. containerd sets no bound; images have some dozens.
+const LABELS: usize = 4096;
 
 #[derive(Debug)]
 pub struct Metadata<S = OwnedFd>(Database<S>);
@@ -30,29 +31,17 @@ pub struct Record {
     pub snapshot_key: Option<Text>,
     pub created_unix_seconds: Option<u64>,
     /// By key.
-    pub labels: Vec<(Text, Text)>,
-    /// There are more.
-    pub labels_truncated: bool,
+    pub labels: Vec<Label>,
     /// Where Kubernetes (CRI) made it.
     pub pod: Option<Pod>,
-}
-
-/// The pod that a container belongs to, or is the sandbox of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pod {
-    pub name: Text,
-    pub namespace: Text,
-    pub uid: Text,
-    /// The container's name in the pod's description; none for the sandbox.
-    pub container: Option<Text>,
-    /// The id of the sandbox. The pod's own labels are those of its record.
-    pub sandbox: Text,
+    /// The id of the pod's sandbox, whose record has the pod's own labels.
+    pub sandbox: Option<Text>,
 }
 
 impl Metadata {
     /// The records below containerd's `root`, `/var/lib/containerd` as it comes.
-    pub fn open(root: &SysRoot, data_root: &Path) -> Result<Self> {
-        Database::open(root, data_root, FILE).map(Self)
+    pub fn open(data_root: &Place) -> Result<Self> {
+        Database::open(data_root, FILE).map(Self)
     }
 }
 
@@ -94,6 +83,7 @@ fn record(snapshot: &Snapshot<'_>, namespace: &[u8], id: &[u8]) -> bolt::Result<
     };
     let runtime = container.bucket(b"runtime")?;
     let runtime = runtime.map_or(Ok(None), |runtime| runtime.get(b"name"))?;
+    let (pod, sandbox) = pod(snapshot, namespace, &container)?.unzip();
     Ok(Some(Record {
         image: text(b"image")?,
         runtime: runtime.map(Text::from),
@@ -101,10 +91,10 @@ fn record(snapshot: &Snapshot<'_>, namespace: &[u8], id: &[u8]) -> bolt::Result<
         snapshot_key: text(b"snapshotKey")?,
         created_unix_seconds: container
             .get(b"createdat")?
-            .and_then(|time| go_time::parse_binary(&time)),
+            .and_then(|time| timestamp::unix_seconds_of_binary(&time)),
         labels: labels.items.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
-        labels_truncated: labels.truncated,
-        pod: pod(snapshot, namespace, &container)?,
+        pod,
+        sandbox,
     }))
 }
 
@@ -116,94 +106,68 @@ fn bucket_of<'a>(
     snapshot.bucket(&[b"v1", namespace, b"containers", id])
 }
 
-/// What the CRI plugin keeps with a container. One that cannot be understood says nothing.
+const CONTAINER: &[u8] = b"io.cri-containerd.container.metadata";
+const SANDBOX: &[u8] = b"io.cri-containerd.sandbox.metadata";
+
+/// What the CRI plugin keeps with a container: its pod, and the id of the pod's sandbox. What
+/// cannot be understood says nothing.
 fn pod(
     snapshot: &Snapshot<'_>,
     namespace: &[u8],
     container: &Bucket<'_>,
-) -> bolt::Result<Option<Pod>> {
-    let Some(extensions) = container.bucket(b"extensions")? else {
-        return Ok(None);
+) -> bolt::Result<Option<(Pod, Text)>> {
+    let extension = |container: Option<&Bucket<'_>>, name| {
+        let extensions = container.map_or(Ok(None), |container| container.bucket(b"extensions"))?;
+        extensions.map_or(Ok(None), |extensions| extensions.get(name))
     };
-    if let Some(sandbox) = extensions.get(b"io.cri-containerd.sandbox.metadata")? {
-        return Ok(parse_sandbox(&sandbox));
+    if let Some(bytes) = extension(Some(container), SANDBOX)? {
+        return Ok(parse_sandbox(&bytes));
     }
-    let Some(bytes) = extensions.get(b"io.cri-containerd.container.metadata")? else {
-        return Ok(None);
-    };
-    let Some((name, sandbox)) = parse_container(&bytes) else {
+    let bytes = extension(Some(container), CONTAINER)?;
+    let Some((name, sandbox)) = bytes.and_then(|bytes| parse_container(&bytes)) else {
         return Ok(None);
     };
     // Only the sandbox's record says what the pod is called: labels are whatever was asked for.
-    let extensions = match bucket_of(snapshot, namespace, sandbox.as_bytes())? {
-        Some(sandbox) => sandbox.bucket(b"extensions")?,
-        None => None,
-    };
-    let bytes = match extensions {
-        Some(extensions) => extensions.get(b"io.cri-containerd.sandbox.metadata")?,
-        None => None,
-    };
-    let pod = bytes.and_then(|bytes| parse_sandbox(&bytes)).filter(|pod| pod.sandbox == sandbox);
-    Ok(Some(Pod { container: Some(name), sandbox, ..pod.unwrap_or_default() }))
+    let record = bucket_of(snapshot, namespace, sandbox.as_bytes())?;
+    let bytes = extension(record.as_ref(), SANDBOX)?;
+    let pod = bytes.and_then(|bytes| parse_sandbox(&bytes)).filter(|(_, id)| *id == sandbox);
+    let pod = pod.map(|(pod, _)| pod).unwrap_or_default();
+    Ok(Some((Pod { container: Some(name), sandbox: false, ..pod }, sandbox)))
 }
 
-#[derive(Deserialize)]
-struct Versioned {
-    #[serde(rename = "Metadata")]
-    metadata: Cri,
-}
-
-#[derive(Deserialize)]
-struct Cri {
-    #[serde(rename = "ID")]
-    id: String,
-    #[serde(rename = "SandboxID", default)]
-    sandbox_id: String,
-    #[serde(rename = "Config")]
-    config: Config,
-}
-
-#[derive(Deserialize)]
-struct Config {
-    metadata: Names,
-}
-
-#[derive(Deserialize)]
-struct Names {
-    name: String,
-    #[serde(default)]
-    uid: String,
-    #[serde(default)]
-    namespace: String,
-}
+const ID: Key = &["Metadata", "ID"];
+const SANDBOX_ID: Key = &["Metadata", "SandboxID"];
+const NAME: Key = &["Metadata", "Config", "metadata", "name"];
+const UID: Key = &["Metadata", "Config", "metadata", "uid"];
+const NAMESPACE: Key = &["Metadata", "Config", "metadata", "namespace"];
 
 /// A container's name in its pod, and the id of the pod's sandbox.
 pub fn parse_container(bytes: &[u8]) -> Option<(Text, Text)> {
     let cri = parse(bytes, b"/container/Metadata")?;
-    Some((cri.config.metadata.name.into(), cri.sandbox_id.into()))
+    Some((cri.text(NAME)?.into(), cri.text(SANDBOX_ID)?.into()))
 }
 
-/// The pod that a sandbox is for.
-pub fn parse_sandbox(bytes: &[u8]) -> Option<Pod> {
+/// The pod that a sandbox is for, and the sandbox's id.
+pub fn parse_sandbox(bytes: &[u8]) -> Option<(Pod, Text)> {
     let cri = parse(bytes, b"/sandbox/Metadata")?;
-    let Names { name, uid, namespace } = cri.config.metadata;
-    Some(Pod {
-        name: name.into(),
-        namespace: namespace.into(),
-        uid: uid.into(),
-        container: None,
-        sandbox: cri.id.into(),
-    })
+    let text = |key| cri.text(key).filter(|text| !text.is_empty()).map(Text::from);
+    let pod = Pod {
+        namespace: text(NAMESPACE),
+        name: Some(text(NAME)?),
+        uid: text(UID),
+        sandbox: true,
+        ..Pod::default()
+    };
+    Some((pod, text(ID)?))
 }
 
 /// JSON in a `google.protobuf.Any`: field 1 is its type, field 2 the value.
-fn parse(any: &[u8], kind: &[u8]) -> Option<Cri> {
+fn parse(any: &[u8], kind: &[u8]) -> Option<Picked> {
     let fields = fields(any)?;
     if !fields.get(&1)?.ends_with(kind) {
         return None;
     }
-    let versioned: Versioned = serde_json::from_slice(fields.get(&2)?).ok()?;
-    Some(versioned.metadata)
+    Picked::from_json(fields.get(&2)?, &[ID, SANDBOX_ID, NAME, UID, NAMESPACE])
 }
 
 /// The fields of a protobuf message all of whose fields have a length.
@@ -239,6 +203,7 @@ fn variable_length(bytes: &[u8]) -> Option<(u64, &[u8])> {
 mod tests {
     use super::*;
     use crate::collect::runtime::bolt::tests::{REAL, of_bytes};
+    use serde::Deserialize;
 
     /// What `ctr container info` says.
     #[derive(Deserialize)]
@@ -282,11 +247,10 @@ mod tests {
             assert_eq!(found.snapshotter, some(&info.snapshotter));
             assert_eq!(found.snapshot_key, some(&info.snapshot_key));
             assert!(found.created_unix_seconds.is_some());
-            assert_eq!(found.created_unix_seconds, go_time::parse_text(&info.created_at));
+            assert_eq!(found.created_unix_seconds, timestamp::unix_seconds(&info.created_at));
             let labels = info.labels.iter().flatten();
             let labels = labels.map(|(key, value)| (key.into(), value.into()));
-            assert_eq!(found.labels, labels.collect::<Vec<(Text, Text)>>(), "{}", info.id);
-            assert!(!found.labels_truncated);
+            assert_eq!(found.labels, labels.collect::<Vec<Label>>(), "{}", info.id);
             assert_eq!(found.pod.is_some(), info.namespace == "k8s.io");
         }
     }
@@ -316,19 +280,20 @@ mod tests {
         let of_pod: Vec<_> =
             infos().into_iter().filter(|info| info.namespace == "k8s.io").collect();
         let pod = |id: &str| {
-            let record = metadata("k8s.io").container(b"k8s.io", id.as_bytes()).unwrap();
-            record.unwrap().pod.unwrap()
+            let record = metadata("k8s.io").container(b"k8s.io", id.as_bytes()).unwrap().unwrap();
+            assert_eq!(record.sandbox, Some(Text::from(&of_pod[0].id)));
+            record.pod.unwrap()
         };
-        let sandbox = pod(&of_pod[0].id);
-        let expected = Pod {
-            name: "web-0".into(),
-            namespace: "shop".into(),
-            uid: "6e6f8a2c-1111-2222-3333-444455556666".into(),
-            container: None,
-            sandbox: (&of_pod[0].id).into(),
+        let sandbox = Pod {
+            namespace: Some("shop".into()),
+            name: Some("web-0".into()),
+            uid: Some("6e6f8a2c-1111-2222-3333-444455556666".into()),
+            sandbox: true,
+            ..Pod::default()
         };
-        assert_eq!(sandbox, expected);
-        assert_eq!(pod(&of_pod[1].id), Pod { container: Some("nginx".into()), ..expected });
+        assert_eq!(pod(&of_pod[0].id), sandbox);
+        let container = Pod { container: Some("nginx".into()), sandbox: false, ..sandbox };
+        assert_eq!(pod(&of_pod[1].id), container);
     }
 
     #[test]
@@ -340,8 +305,8 @@ mod tests {
             [field(0x0a, kind), field(0x12, value)].concat()
         };
         let json = r#"{"Version":"v1","Metadata":{"ID":"s","Config":{"metadata":{"name":"p"}}}}"#;
-        let pod = parse_sandbox(&any("a/sandbox/Metadata", json)).unwrap();
-        assert_eq!((pod.name, pod.sandbox), ("p".into(), "s".into()));
+        let (pod, id) = parse_sandbox(&any("a/sandbox/Metadata", json)).unwrap();
+        assert_eq!((pod.name.unwrap(), id), ("p".into(), "s".into()));
         assert_eq!(parse_container(&any("a/sandbox/Metadata", json)), None);
         assert_eq!(parse_sandbox(&any("a/sandbox/Metadata", &json[1..])), None);
         assert_eq!(parse_sandbox(&[0x08, 0x01]), None);

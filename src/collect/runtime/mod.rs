@@ -13,7 +13,6 @@ pub mod docker;
 #[cfg(test)]
 mod fixture;
 pub mod flatpak;
-pub mod go_time;
 pub mod gvisor;
 pub mod kata;
 pub mod lxc;

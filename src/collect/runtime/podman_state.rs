@@ -5,19 +5,16 @@
 //! that is not. A rootless user's are his to write, and worth no more than his word.
 
 use super::bolt::{self, Database, Snapshot};
-use super::go_time;
+use super::picked::{Path as Key, Picked};
+use super::timestamp;
+use crate::model::container::{Label, State};
+use crate::model::pod::Pod;
 use crate::model::text::Text;
 use crate::sys::error::{Problem, Result};
-use crate::sys::root::SysRoot;
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use crate::sys::owned::Place;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
-/// Below the storage's own directory, `/var/lib/containers/storage` as it comes.
-pub const FILE: &str = "libpod/bolt_state.db";
-/// Of one container.
-const LABELS: usize = 256;
+const FILE: &str = "libpod/bolt_state.db";
 
 #[derive(Debug)]
 pub struct Records<S = OwnedFd>(Database<S>);
@@ -27,59 +24,20 @@ pub struct Records<S = OwnedFd>(Database<S>);
 pub struct Record {
     pub name: Text,
     pub image: Option<Text>,
+    /// None where podman does not know itself.
     pub state: Option<State>,
     /// Its first process; 0 while it does not run.
     pub init: u32,
     pub created_unix_seconds: Option<u64>,
     /// By key.
-    pub labels: Vec<(Text, Text)>,
-    /// There are more.
-    pub labels_truncated: bool,
+    pub labels: Vec<Label>,
     pub pod: Option<Pod>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod {
-    pub id: Text,
-    /// None where the pod has no record.
-    pub name: Option<Text>,
-}
-
-/// As `podman ps` calls them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Created,
-    Initialized,
-    Running,
-    Stopped,
-    Paused,
-    Exited,
-    Removing,
-    Stopping,
-}
-
-impl State {
-    /// As libpod numbers them (`libpod/define/containerstate.go`).
-    const fn from_number(number: u64) -> Option<Self> {
-        Some(match number {
-            1 => Self::Created,
-            2 => Self::Initialized,
-            3 => Self::Running,
-            4 => Self::Stopped,
-            5 => Self::Paused,
-            6 => Self::Exited,
-            7 => Self::Removing,
-            8 => Self::Stopping,
-            _ => return None,
-        })
-    }
-}
-
 impl Records {
-    /// The file `below` a directory; what leads from there to the file is followed through no
-    /// symbolic link, so that a user's home is where to begin for what is his.
-    pub fn open(root: &SysRoot, directory: &Path, below: &str) -> Result<Self> {
-        Database::open(root, directory, below).map(Self)
+    /// The records of a storage, by its graph root.
+    pub fn open(graph_root: &Place) -> Result<Self> {
+        Database::open(graph_root, FILE).map(Self)
     }
 }
 
@@ -119,69 +77,60 @@ fn record(snapshot: &Snapshot<'_>, id: &[u8]) -> bolt::Result<Option<Record>> {
             None => None,
         };
         let name = config.and_then(|config| parse_pod(&config, &pod));
-        record.pod = Some(Pod { id: pod.into(), name });
+        record.pod = Some(Pod { name, uid: Some(pod.into()), ..Pod::default() });
     }
     Ok(Some(record))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Config {
-    id: String,
-    name: String,
-    #[serde(default)]
-    rootfs_image_name: String,
-    #[serde(default)]
-    created_time: String,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
-}
+const ID: Key = &["id"];
+const NAME: Key = &["name"];
+const IMAGE: Key = &["rootfsImageName"];
+const CREATED: Key = &["createdTime"];
+const LABELS: Key = &["labels", "*"];
 
 /// The part of a record that does not change. One that names another container is none.
 pub fn parse_config(bytes: &[u8], id: &[u8]) -> Option<Record> {
-    let config: Config = serde_json::from_slice(bytes).ok()?;
-    if config.id.as_bytes() != id {
+    let config = Picked::from_json(bytes, &[ID, NAME, IMAGE, CREATED, LABELS])?;
+    if config.text(ID)?.as_bytes() != id {
         return None;
     }
-    let image = config.rootfs_image_name;
-    let labels = config.labels.unwrap_or_default();
-    let labels_truncated = labels.len() > LABELS;
     Some(Record {
-        name: config.name.into(),
-        image: (!image.is_empty()).then(|| image.into()),
-        created_unix_seconds: go_time::parse_text(&config.created_time),
-        labels: labels
-            .into_iter()
-            .take(LABELS)
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect(),
-        labels_truncated,
+        name: config.text(NAME)?.into(),
+        image: config.text(IMAGE).filter(|image| !image.is_empty()).map(Text::from),
+        created_unix_seconds: config.text(CREATED).and_then(timestamp::unix_seconds),
+        labels: config.labels(LABELS),
         ..Record::default()
     })
 }
 
-/// The part of a record that changes.
+const STATE: Key = &["state"];
+const PID: Key = &["pid"];
+
+/// The part of a record that changes: the state, and the first process.
 pub fn parse_state(bytes: &[u8]) -> Option<(Option<State>, u32)> {
-    #[derive(Deserialize)]
-    struct Fields {
-        #[serde(default)]
-        state: u64,
-        #[serde(default)]
-        pid: u32,
-    }
-    let fields: Fields = serde_json::from_slice(bytes).ok()?;
-    Some((State::from_number(fields.state), fields.pid))
+    let fields = Picked::from_json(bytes, &[STATE, PID])?;
+    // As libpod numbers them (`libpod/define/containerstate.go`).
+    let state = fields.number(STATE).and_then(|number| match number {
+        // Configured, created.
+        1 | 2 => Some(State::Created),
+        // Running, stopping.
+        3 | 8 => Some(State::Running),
+        5 => Some(State::Paused),
+        // Stopped, exited, removing.
+        4 | 6 | 7 => Some(State::Stopped),
+        _ => None,
+    });
+    let init = fields.number(PID).and_then(|pid| u32::try_from(pid).ok());
+    Some((state, init.unwrap_or_default()))
 }
 
 /// The name of the pod `id`.
 pub fn parse_pod(bytes: &[u8], id: &[u8]) -> Option<Text> {
-    #[derive(Deserialize)]
-    struct Fields {
-        id: String,
-        name: String,
+    let fields = Picked::from_json(bytes, &[ID, NAME])?;
+    if fields.text(ID)?.as_bytes() != id {
+        return None;
     }
-    let fields: Fields = serde_json::from_slice(bytes).ok()?;
-    (fields.id.as_bytes() == id).then(|| fields.name.into())
+    fields.text(NAME).map(Text::from)
 }
 
 #[cfg(test)]
@@ -206,18 +155,16 @@ mod tests {
             assert_eq!(Text::from(id), text("/Id"));
             assert_eq!(found.name, text("/Name"));
             assert_eq!(found.image, Some(text("/ImageName")));
-            assert_eq!(
-                format!("{:?}", found.state.unwrap()).to_lowercase(),
-                said["State"]["Status"]
-            );
+            assert_eq!(found.state.unwrap().name(), said["State"]["Status"]);
             assert_eq!(said["State"]["Pid"], found.init);
             let created = said["Created"].as_str().unwrap();
             assert!(found.created_unix_seconds.is_some());
-            assert_eq!(found.created_unix_seconds, go_time::parse_text(created));
-            assert_eq!(found.pod.clone().map_or("".into(), |pod| pod.id), text("/Pod"));
+            assert_eq!(found.created_unix_seconds, timestamp::unix_seconds(created));
+            let pod = found.pod.and_then(|pod| pod.uid);
+            assert_eq!(pod.unwrap_or_default(), text("/Pod"));
             let labels = said["Config"]["Labels"].as_object().cloned().unwrap_or_default();
             let labels = labels.iter().map(|(k, v)| (k.into(), v.as_str().unwrap().into()));
-            assert_eq!(found.labels, labels.collect::<Vec<(Text, Text)>>());
+            assert_eq!(found.labels, labels.collect::<Vec<Label>>());
         }
         let pod = records().container(&ids[1]).unwrap().unwrap().pod.unwrap();
         assert_eq!(pod.name, Some("shop".into()));
@@ -238,19 +185,10 @@ mod tests {
         let state = |text: &str| parse_state(text.as_bytes());
         assert_eq!(state(r#"{"state":3,"pid":42}"#), Some((Some(State::Running), 42)));
         assert_eq!(state(r#"{"state":5}"#), Some((Some(State::Paused), 0)));
-        assert_eq!(state(r#"{"state":6}"#), Some((Some(State::Exited), 0)));
+        assert_eq!(state(r#"{"state":6}"#), Some((Some(State::Stopped), 0)));
         assert_eq!(state(r#"{"state":99}"#), Some((None, 0)));
-        assert_eq!(state(r#"{"state":-1}"#), None);
-    }
-
-    #[test]
-    fn labels_are_bounded() {
-        let labels: BTreeMap<String, String> =
-            (0..=LABELS).map(|n| (n.to_string(), String::new())).collect();
-        let config = serde_json::json!({ "id": "abc", "name": "web", "labels": labels });
-        let record = parse_config(config.to_string().as_bytes(), b"abc").unwrap();
-        assert!(record.labels_truncated);
-        assert_eq!(record.labels.len(), LABELS);
+        assert_eq!(state(r#"{"state":-1,"pid":-1}"#), Some((None, 0)));
+        assert_eq!(state("{"), None);
     }
 
     proptest::proptest! {

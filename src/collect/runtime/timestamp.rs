@@ -1,4 +1,4 @@
-//! Points in time as engines write them: RFC 3339.
+//! Points in time as engines write them: RFC 3339, or Go's binary form.
 
 /// Seconds since 1970 of `2026-11-24T13:51:25.5Z` or `…+01:00`; none before 1970, which is how
 /// engines write "never".
@@ -17,6 +17,21 @@ pub fn unix_seconds(text: &str) -> Option<u64> {
     let local = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
     let zone = zone.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
     u64::try_from(local - offset(zone)?).ok()
+}
+
+/// Between Go's zero (the first of January of the year 1) and 1970.
+const GO_EPOCH: i64 = -62_135_596_800;
+
+/// Seconds since 1970 of what Go's `time.Time.MarshalBinary` makes: a version, then seconds,
+/// nanoseconds and the zone, most significant byte first. The seconds are UTC's in any zone.
+pub fn unix_seconds_of_binary(bytes: &[u8]) -> Option<u64> {
+    let (version, rest) = bytes.split_first()?;
+    // The second version has a longer zone.
+    if !matches!((version, rest.len()), (1, 14) | (2, 15)) {
+        return None;
+    }
+    let seconds = i64::from_be_bytes(*rest.first_chunk()?);
+    u64::try_from(seconds.checked_add(GO_EPOCH)?).ok()
 }
 
 fn next<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<i64> {
@@ -67,7 +82,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_binary_form_has_the_same_seconds() {
+        let seconds = (1_795_528_285 - GO_EPOCH).to_be_bytes();
+        let utc = [&[1][..], &seconds, &[0, 0, 0, 7], &[0xff, 0xff]].concat();
+        assert_eq!(unix_seconds_of_binary(&utc), Some(1_795_528_285));
+        assert_eq!(unix_seconds_of_binary(&utc[..14]), None);
+        let odd_zone = [&[2][..], &seconds, &[0, 0, 0, 7], &[0, 60, 30]].concat();
+        assert_eq!(unix_seconds_of_binary(&odd_zone), Some(1_795_528_285));
+        let never = [&[1][..], &[0; 12], &[0xff, 0xff]].concat();
+        assert_eq!(unix_seconds_of_binary(&never), None);
+        assert_eq!(unix_seconds_of_binary(&[]), None);
+    }
+
     proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(0_u8..4, 0..20)) {
+            let _ = unix_seconds_of_binary(&bytes);
+        }
+
         #[test]
         fn no_text_panics(text: String, other in "[0-9T:Z.+-]{0,40}") {
             let _ = (unix_seconds(&text), unix_seconds(&other));

@@ -5,8 +5,10 @@ use super::bucket::LONGEST_VALUE;
 use super::meta::{MAGIC, META_LENGTH, VERSION, sum};
 use super::page::HEADER;
 use super::*;
+use crate::sys::root::SysRoot;
 use proptest::prelude::*;
 use std::cell::RefCell;
+use std::path::Path;
 
 /// Real ones: containerd's with overflow and branch pages, a pod's, podman's.
 pub(crate) const REAL: [&[u8]; 3] = [
@@ -464,7 +466,8 @@ fn no_link_leads_to_a_database_and_nothing_but_a_file_is_one() {
     std::os::unix::fs::symlink("db", temp.path().join("data/dir/link")).unwrap();
     nix::unistd::mkfifo(&temp.path().join("data/fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let root = SysRoot::fixture(temp.path()).unwrap();
-    let open = |below: &str| Database::open(&root, Path::new("/data"), below);
+    let place = Place::of_root(&root, Path::new("/data")).unwrap();
+    let open = |below: &str| Database::open(&place, below);
     let value = open("dir/db").unwrap().read(|one| one.bucket(&[])?.unwrap().get(b"k"));
     assert_eq!(value.unwrap(), Some(b"v".to_vec()));
     for below in ["link/db", "dir/link"] {
