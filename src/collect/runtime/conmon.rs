@@ -42,10 +42,11 @@ impl Conmon {
 pub struct Told {
     pub id: String,
     pub name: Option<Text>,
-    /// podman's `--root`, `--runroot` and `--tmpdir`, which it notes for the time after the end.
+    /// podman notes its roots for the command to run at the end; CRI-O's are where it keeps the
+    /// container.
     pub graph_root: Option<PathBuf>,
     pub run_root: Option<PathBuf>,
-    /// CRI-O has no command to run at the end, and names containers by itself.
+    /// CRI-O has no command to run at the end.
     pub is_podmans: bool,
 }
 
@@ -78,6 +79,7 @@ const WITH_ARGUMENT: [&[u8]; 22] = [
 pub fn parse(arguments: &[Text]) -> Option<Told> {
     let mut told = Told::default();
     let mut at_exit = Vec::new();
+    let (mut bundle, mut persistent) = (None, None);
     let mut rest = arguments.iter().skip(1).map(Text::as_bytes);
     while let Some(option) = rest.next() {
         if option == b"--exit-command-arg" {
@@ -87,6 +89,8 @@ pub fn parse(arguments: &[Text]) -> Option<Told> {
             match option {
                 b"-c" => utf8(argument)?.clone_into(&mut told.id),
                 b"-n" => told.name = Some(Text::new(argument)).filter(|name| !name.is_empty()),
+                b"-b" => bundle = utf8(argument),
+                b"-0" | b"--persist-dir" => persistent = utf8(argument),
                 b"--exit-command" => told.is_podmans = true,
                 _ => {}
             }
@@ -96,9 +100,21 @@ pub fn parse(arguments: &[Text]) -> Option<Told> {
         let at = at_exit.iter().position(|argument| *argument == option)?;
         utf8(at_exit.get(at + 1)?).map(PathBuf::from).filter(|path| path.is_absolute())
     };
-    told.graph_root = after(b"--root");
-    told.run_root = after(b"--runroot");
+    if told.is_podmans {
+        told.graph_root = after(b"--root");
+        told.run_root = after(b"--runroot");
+    } else {
+        told.graph_root = persistent.and_then(|dir| root_of(dir, &told.id));
+        told.run_root = bundle.and_then(|dir| root_of(dir, &told.id));
+    }
     (!told.id.is_empty()).then_some(told)
+}
+
+/// `ROOT` of `ROOT/DRIVER-containers/ID/userdata`.
+fn root_of(directory: &str, id: &str) -> Option<PathBuf> {
+    let of_driver = directory.strip_suffix("/userdata")?.strip_suffix(id)?.strip_suffix('/')?;
+    let (root, driver) = of_driver.rsplit_once('/')?;
+    (driver.ends_with("-containers") && root.starts_with('/')).then(|| PathBuf::from(root))
 }
 
 fn utf8(bytes: &[u8]) -> Option<&str> {
@@ -139,12 +155,15 @@ mod tests {
             "/usr/bin/conmon -b /run/containers/storage/overlay-containers/ID2/userdata -c ID2 \
              --exit-dir /var/run/crio/exits -l /var/log/pods/shop_web_u/app/0.log --log-level info \
              -n k8s_app_web_shop_u_0 -P /run/x/conmon-pidfile -p /run/x/pidfile \
-             --persist-dir /var/lib/x -r /usr/bin/crun --runtime-arg --root=/run/crun \
+             --persist-dir /data/g/overlay-containers/ID2/userdata -r /usr/bin/crun --runtime-arg --root=/run/crun \
              --socket-dir-path /var/run/crio --syslog -u ID2 -s",
         ));
         let told = told.unwrap();
         assert_eq!(told.id, "ID2");
-        assert!(!told.is_podmans && told.graph_root.is_none());
+        assert!(!told.is_podmans);
+        assert_eq!(told.graph_root.as_deref(), Some(Path::new("/data/g")));
+        assert_eq!(told.run_root.as_deref(), Some(Path::new("/run/containers/storage")));
+        assert_eq!(root_of("/a/b/ID2/userdata", "ID2"), None);
     }
 
     #[test]

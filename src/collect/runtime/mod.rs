@@ -9,6 +9,7 @@ pub mod bubblewrap;
 pub mod conmon;
 pub mod containerd;
 pub mod containerd_meta;
+pub mod crio;
 pub mod docker;
 #[cfg(test)]
 mod fixture;
@@ -45,6 +46,7 @@ impl Default for Sources {
         Self(vec![
             Box::new(docker::Docker::default()),
             Box::new(containerd::Containerd),
+            Box::new(crio::Crio::default()),
             Box::new(podman::Podman::default()),
             Box::new(nsx::Nsx),
             Box::new(oci_state::OciState::default()),

@@ -3,7 +3,6 @@
 
 use super::conmon::{Conmon, Told};
 use super::monitor::Monitor;
-use super::oci_state;
 use super::owners;
 use super::picked::{Path as Key, Picked};
 use super::record::{CAP, Case, First, Record, Source};
@@ -15,8 +14,6 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, proc};
-use std::os::fd::AsFd;
 
 #[derive(Debug, Default)]
 pub struct Podman {
@@ -29,6 +26,9 @@ impl Source for Podman {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         if let Some(helper) = self.helper(case) {
             return Ok(Some(helper));
+        }
+        if case.id_of(&[Runtime::Crio]).is_some() {
+            return Ok(None);
         }
         let conmon = Conmon::of(case);
         let named = case.id_of(&[Runtime::Podman]).and_then(|id| std::str::from_utf8(id).ok());
@@ -72,7 +72,7 @@ impl Source for Podman {
             for store in self.stores.of(uid) {
                 let podmans = store.all().filter(|found| !found.kept.is_cri_os);
                 records.extend(podmans.map(|found| {
-                    let first = self.first_process(root, &found);
+                    let first = self.stores.running(root, &found);
                     Record { first, ..record(&found, None) }
                 }));
             }
@@ -94,8 +94,7 @@ impl Podman {
         told.filter(|told| told.is_podmans)
     }
 
-    /// What the storage says. Its number of a first process outlives that: conmon, whose child it
-    /// is, or else the runtime's note of when it started must say that it is the one.
+    /// What the storage says.
     fn known(
         &self,
         case: &Case<'_>,
@@ -106,42 +105,8 @@ impl Podman {
         let found = self.stores.find(uid, id).filter(|found| !found.kept.is_cri_os)?;
         let named = case.named.filter(|named| named.id == id.as_bytes());
         let pod = named.and_then(|named| named.pod.as_ref()).map(|pod| Text::new(&pod.uid));
-        let (first, file) = match (conmon, found.pid(), found.pidfile()) {
-            (Some(_), Some(pid), Some(file)) => (First::At { pid, start_ticks: None }, file),
-            (Some(conmon), ..) => (First::Untold, conmon.object()),
-            (None, ..) => {
-                let noted = oci_state::noted(case.root, &self.stores.owners, uid, id)?;
-                (noted.first, noted.file)
-            }
-        };
+        let (first, file) = self.stores.first_of(case, &found, conmon)?;
         Some(Record { first, file, ..record(&found, pod) })
-    }
-
-    /// The process that the storage speaks of, if it is still there.
-    fn first_process(&self, root: &SysRoot, found: &Found<'_>) -> First {
-        let alive = |pid: Pid| {
-            let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
-            let mut buffer = Vec::new();
-            bounded::read_record(dir.as_fd(), "stat", bounded::SMALL, &mut buffer).ok()?;
-            proc::stat::parse(&buffer).filter(|stat| !stat.state.ended())
-        };
-        let at = |stat: proc::stat::Stat| First::At {
-            pid: stat.pid,
-            start_ticks: Some(stat.start_ticks),
-        };
-        let conmons = found.pid().and_then(alive).filter(|stat| stat.parent == found.conmon());
-        if let Some(stat) = conmons {
-            return at(stat);
-        }
-        let owners = &self.stores.owners;
-        let noted = oci_state::noted(root, owners, found.uid(), &found.kept.id);
-        let noted = match noted.map(|noted| noted.first) {
-            Some(First::At { pid, start_ticks }) => {
-                alive(pid).filter(|stat| start_ticks.is_some_and(|ticks| ticks == stat.start_ticks))
-            }
-            _ => None,
-        };
-        noted.map_or(First::NotRunning, at)
     }
 
     /// The process that holds the namespaces in which podman works for a user.

@@ -126,8 +126,14 @@ impl Found<'_> {
         self.number("pidfile")
     }
 
+    /// As podman and as CRI-O calls the file.
     pub fn conmon(&self) -> Option<Pid> {
-        self.number("conmon.pid")
+        self.number("conmon.pid").or_else(|| self.number("conmon-pidfile"))
+    }
+
+    /// What CRI-O last knew of its state.
+    pub fn state(&self, cap: usize) -> Option<Vec<u8>> {
+        self.driver.graph.read(&format!("{}/userdata/state.json", self.kept.id), cap).ok()
     }
 
     fn number(&self, file: &str) -> Option<Pid> {
@@ -263,5 +269,6 @@ fn configured(toml: &[u8]) -> (Option<PathBuf>, Option<PathBuf>) {
     (path("graphroot"), path("runroot"))
 }
 
+pub mod process;
 #[cfg(test)]
 mod tests;

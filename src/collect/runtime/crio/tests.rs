@@ -1,0 +1,163 @@
+//! A pod's container as CRI-O notes it.
+
+use super::*;
+use crate::collect::runtime::fixture::{Group, Host};
+use crate::model::process::Pid;
+
+const APP: &str = "6961dd4fce83c1e2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f80912";
+const POD: &str = "91a72bf5c65da4d92731704f371a5a32c2d2dc186ba94bd1250d142dcafe14ef";
+const WEB: &str = "993fef54a7abcb78f8f687dfe8300c1625c539b72d2a12a764023442921e8e50";
+
+const GRAPH: &str = "var/lib/containers/storage/overlay-containers";
+const RUN: &str = "run/containers/storage/overlay-containers";
+
+const SPECIFICATION: &str = r#"{"ociVersion":"1.1.0","annotations":{
+    "io.container.manager":"cri-o",
+    "io.kubernetes.container.name":"app",
+    "io.kubernetes.cri-o.ContainerID":"6961dd4fce83c1e2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f80912",
+    "io.kubernetes.cri-o.ContainerType":"container",
+    "io.kubernetes.cri-o.Image":"registry.example/cart@sha256:5f3c",
+    "io.kubernetes.cri-o.ImageName":"registry.example/cart:2.1",
+    "io.kubernetes.cri-o.Labels":"{\"io.kubernetes.container.name\":\"app\",\"tier\":\"front\"}",
+    "io.kubernetes.cri-o.Metadata":"{\"name\":\"app\"}",
+    "io.kubernetes.cri-o.Name":"k8s_app_cart-7d4b9_shop_6e6f8a2c-1111-2222-3333-444455556666_0",
+    "io.kubernetes.cri-o.SandboxID":"91a72bf5c65da4d92731704f371a5a32c2d2dc186ba94bd1250d142dcafe14ef",
+    "io.kubernetes.pod.name":"cart-7d4b9","io.kubernetes.pod.namespace":"shop",
+    "io.kubernetes.pod.uid":"6e6f8a2c-1111-2222-3333-444455556666"}}"#;
+
+const SANDBOX: &str = r#"{"annotations":{"io.container.manager":"cri-o",
+    "io.kubernetes.container.name":"POD","io.kubernetes.cri-o.ContainerType":"sandbox",
+    "io.kubernetes.cri-o.Image":"registry.k8s.io/pause:3.10","io.kubernetes.cri-o.ImageName":"",
+    "io.kubernetes.cri-o.KubeName":"cart-7d4b9","io.kubernetes.cri-o.Namespace":"shop"}}"#;
+
+const STATE: &str = r#"{"ociVersion":"1.0.0","id":"6961dd4f","status":"running","pid":42,"bundle":"/run/x",
+    "created":"2026-11-24T14:20:50.5Z","started":"2026-11-24T14:20:51.5Z",
+    "finished":"0001-01-01T00:00:00Z","initPid":42,"initStartTime":"420"}"#;
+
+fn list(containers: &[(&str, &str, bool)]) -> String {
+    let entry = |(id, name, is_cri_os): &(&str, &str, bool)| {
+        let pod = if *is_cri_os { format!(r#"\"pod-id\":\"{POD}\","#) } else { String::new() };
+        let noted = format!(r#"{{{pod}\"image-name\":\"cart\",\"name\":\"{name}\"}}"#);
+        format!(
+            r#"{{"id":"{id}","names":["{name}"],"metadata":"{noted}","created":"2026-11-24T14:20:50Z"}}"#
+        )
+    };
+    format!("[{}]", containers.iter().map(entry).collect::<Vec<_>>().join(","))
+}
+
+fn at(pid: u32, start_ticks: Option<u64>) -> First {
+    First::At { pid: Pid::new(pid).unwrap(), start_ticks }
+}
+
+fn host() -> Host {
+    let listed = [(APP, "k8s_app", true), (POD, "k8s_POD", true), (WEB, "web", false)];
+    let host = Host::with(&[
+        (&format!("{GRAPH}/volatile-containers.json"), &list(&listed)),
+        (&format!("{GRAPH}/{APP}/userdata/config.json"), SPECIFICATION),
+        (&format!("{GRAPH}/{APP}/userdata/state.json"), STATE),
+        (&format!("{RUN}/{APP}/userdata/pidfile"), "42"),
+        (&format!("{RUN}/{APP}/userdata/conmon-pidfile"), "40"),
+        (&format!("{GRAPH}/{POD}/userdata/config.json"), SANDBOX),
+        (&format!("{GRAPH}/{WEB}/userdata/config.json"), "{}"),
+    ]);
+    host.process(40, 1, "conmon", 0, &format!("conmon -c {APP} -n k8s_app -b /run/x"));
+    host.process(42, 40, "cart", 0, "cart");
+    host
+}
+
+fn find(host: &Host, pid: u32, parent: u32, cgroup: &str) -> Option<Record> {
+    let group = Group { pid, parent: Some(parent), cgroup, ..Group::default() };
+    host.find(&mut Crio::default(), &group)
+}
+
+#[test]
+fn a_specification_tells_pod_name_image_and_labels() {
+    let record = parse(SPECIFICATION.as_bytes()).unwrap();
+    let pod = record.pod.unwrap();
+    assert_eq!(pod.path().unwrap(), "shop/cart-7d4b9/app");
+    assert_eq!(pod.uid.unwrap(), "6e6f8a2c-1111-2222-3333-444455556666");
+    assert_eq!(record.name.unwrap(), "app");
+    assert_eq!(record.image.unwrap(), "registry.example/cart:2.1");
+    assert_eq!(record.labels.len(), 2);
+    assert_eq!(record.labels[1], ("tier".into(), "front".into()));
+    let sandbox = parse(SANDBOX.as_bytes()).unwrap();
+    let pod = sandbox.pod.unwrap();
+    assert_eq!((pod.path().unwrap(), pod.sandbox), ("shop/cart-7d4b9".into(), true));
+    assert_eq!(sandbox.image.unwrap(), "registry.k8s.io/pause:3.10");
+    assert_eq!(parse(br#"{"annotations":{"io.container.manager":"libpod"}}"#), None);
+}
+
+#[test]
+fn the_start_of_a_process_counts_where_it_is_in_ticks() {
+    assert_eq!(parse_state(STATE.as_bytes()), Some((State::Stopped, at(42, Some(420)))));
+    let seconds = STATE.replace(r#""420""#, "1795530051");
+    assert_eq!(parse_state(seconds.as_bytes()), Some((State::Stopped, at(42, None))));
+    let state = |status: &str| parse_state(STATE.replace("running", status).as_bytes());
+    assert_eq!(state("stopped"), Some((State::Stopped, First::NotRunning)));
+    assert_eq!(state("created"), Some((State::Created, at(42, Some(420)))));
+    assert_eq!(parse_state(b"{}"), None);
+}
+
+#[test]
+fn a_container_is_found_by_its_groups_name_and_by_its_conmon() {
+    let host = host();
+    let scope = format!("/kubepods.slice/crio-{APP}.scope");
+    for cgroup in [&scope, "/"] {
+        let record = find(&host, 42, 40, cgroup).unwrap();
+        assert_eq!((record.runtime, record.id), (Runtime::Crio, APP.into()));
+        assert_eq!(record.name, Some("app".into()));
+        assert_eq!(record.first, at(42, None));
+    }
+    // Without conmon the start must be told.
+    let record = find(&host, 42, 1, &scope).unwrap();
+    assert_eq!(record.first, at(42, Some(420)));
+    let state = STATE.replace(r#""420""#, "1795530051");
+    host.write(&format!("{GRAPH}/{APP}/userdata/state.json"), &state);
+    assert_eq!(find(&host, 42, 1, &scope), None);
+}
+
+#[test]
+fn what_is_podmans_is_left_to_it() {
+    let host = host();
+    host.process(41, 1, "conmon", 0, &format!("conmon -c {WEB} -n web --exit-command podman"));
+    assert_eq!(find(&host, 43, 41, "/"), None);
+    assert_eq!(find(&host, 43, 41, &format!("/machine.slice/libpod-{WEB}.scope")), None);
+}
+
+#[test]
+fn a_store_elsewhere_is_told_by_conmon() {
+    let host = Host::with(&[
+        ("data/g/overlay-containers/containers.json", &list(&[(APP, "k8s_app", true)])),
+        (&format!("data/g/overlay-containers/{APP}/userdata/config.json"), SPECIFICATION),
+        (&format!("data/r/overlay-containers/{APP}/userdata/pidfile"), "42"),
+    ]);
+    let conmon = |below: &str| {
+        let arguments = format!(
+            "conmon -b {below}/r/overlay-containers/{APP}/userdata -c {APP} -n k8s_app \
+             --persist-dir {below}/g/overlay-containers/{APP}/userdata"
+        );
+        host.process(40, 1, "conmon", 0, &arguments);
+        find(&host, 42, 40, "/").unwrap()
+    };
+    assert_eq!(conmon("/data").name, Some("app".into()));
+    let record = conmon("/none");
+    assert_eq!((record.name, record.first), (Some("k8s_app".into()), First::Untold));
+}
+
+#[test]
+fn all_of_them_are_listed_but_pods_without_a_process() {
+    let host = host();
+    let all = Crio::default().all(&host.root);
+    assert_eq!(all.len(), 1);
+    assert_eq!((&all[0].name, all[0].first), (&Some("app".into()), at(42, Some(420))));
+    host.write("proc/42/stat", "");
+    let all = Crio::default().all(&host.root);
+    assert_eq!((all[0].state, all[0].first), (State::Stopped, First::NotRunning));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let _ = (parse(&bytes), parse_state(&bytes), parse_labels(&bytes));
+    }
+}
