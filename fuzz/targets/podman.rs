@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nsx::collect::runtime::{conmon, podman, setting, storage};
+use nsx::collect::runtime::{conmon, crio, podman, setting, storage};
 use nsx::model::text::Text;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -15,7 +15,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!told.id.is_empty());
         assert!(told.graph_root.is_none_or(|path| path.is_absolute()));
     }
-    let _ = podman::parse_sandbox(bytes);
+    let _ = (podman::parse_sandbox(bytes), crio::parse_state(bytes));
+    if let Some(record) = crio::parse(bytes) {
+        assert!(record.pod.is_some());
+    }
     if let Some(text) = setting::text(bytes, "storage", "graphroot") {
         assert!(!text.contains('\n'));
     }

@@ -4,7 +4,7 @@
 use super::conmon::Conmon;
 use super::picked::{Path as Key, Picked};
 use super::record::{CAP, Case, First, Record, Source};
-use super::storage::{Found, Stores, process};
+use super::storage::{Found, Store, Stores, process};
 use crate::model::container::{Label, State};
 use crate::model::pod::Pod;
 use crate::model::runtime::Runtime;
@@ -57,7 +57,7 @@ impl Source for Crio {
 
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         let _ = self.stores.look(root, 0);
-        let cri_os = self.stores.of(0).flat_map(|store| store.all());
+        let cri_os = self.stores.of(0).flat_map(Store::all);
         cri_os
             .filter(|found| found.kept.is_cri_os)
             .filter_map(|found| {
