@@ -26,6 +26,13 @@ pub fn say(program: &str, message: &str) {
     let _ = writeln!(std::io::stderr(), "{program}: {message}");
 }
 
+/// The same where there is something to say.
+pub fn note(program: &str, message: Option<String>) {
+    if let Some(message) = message {
+        say(program, &message);
+    }
+}
+
 pub fn say_failure(program: &str, failure: &Failure) {
     let mut text = format!("{program}: {}\n", failure.message);
     if let Some(hint) = &failure.hint {

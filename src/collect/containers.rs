@@ -190,7 +190,7 @@ impl<'a> Namer<'a> {
         container
             .evidence
             .push(Evidence { source: Source::Cgroup, object: Text::new(&found.group) });
-        if !self.is_named_by_root(found, init) {
+        if !self.is_named_by_its_owner(found, init) {
             return;
         }
         let name = Some(Text::new(&found.id));
@@ -201,13 +201,15 @@ impl<'a> Namer<'a> {
     }
 
     /// Whoever a part of the hierarchy is delegated to can make groups of any name in it. A name
-    /// is taken only from one that is root's, or our own.
-    fn is_named_by_root(&self, found: &Recognised, init: &Process) -> bool {
+    /// is taken from one that is root's, our own, or that of the user in whose slice it is: what
+    /// is there is known to be his word.
+    fn is_named_by_its_owner(&self, found: &Recognised, init: &Process) -> bool {
         let hierarchies = self.hierarchies.get_or_init(|| Hierarchies::read(self.root).ok());
         let owner = hierarchies.as_ref().and_then(|hierarchies| {
             hierarchy::owner_uid(self.root, hierarchies, init.cgroup.as_bytes(), &found.group)
         });
-        owner.is_some_and(|uid| uid == 0 || uid == rustix::process::geteuid().as_raw())
+        let own = rustix::process::geteuid().as_raw();
+        owner.is_some_and(|uid| uid == 0 || uid == own || Some(uid) == found.user)
     }
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence. An

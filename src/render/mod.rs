@@ -15,4 +15,5 @@ pub mod ns_json;
 pub mod orphans;
 pub mod plan;
 pub mod ps;
+pub mod sandboxed;
 pub mod table;

@@ -60,10 +60,9 @@ fn enter(context: &Context, args: Args) -> Result<u8, Failure> {
         output::write(&dry_run(&plan, &label, &program.name()))?;
         return Ok(0);
     }
-    if plan.foreign_program
-        && let Some(note) = subject::note(&root, &target)
-    {
-        output::say(&context.program, &note);
+    output::note(&context.program, subject::sandboxed(&target));
+    if plan.foreign_program {
+        output::note(&context.program, subject::note(&root, &target));
     }
     let target = subject::hold(target)?;
     // Nothing of ours is open from here on but the target.

@@ -4,13 +4,14 @@ use crate::cli::args::{self, Format, Output};
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
+use crate::cli::output;
 use crate::collect::host::collect_host;
 use crate::collect::inspect::inspect;
 use crate::collect::target;
 use crate::model::inspection::Section;
 use crate::render::inspect::{Detail, screen};
 use crate::render::inspect_json::JsonInspection;
-use crate::render::json;
+use crate::render::{json, sandboxed};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -63,6 +64,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let root = args.output.root()?;
     let target = target::resolve_process(&root, args.target.as_bytes())?;
     let (report, gaps) = inspect(&root, &target, &sections)?;
+    let note = sandboxed::of_one(&target.label(), report.container.as_ref());
+    output::note(&context.program, note);
     let text = match args.output.format() {
         Format::Json | Format::Jsonl => {
             let host = &collect_host(&root);

@@ -5,6 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::Failure;
 use crate::cli::list::List;
+use crate::cli::output;
 use crate::collect::containers::{collect_containers, collect_recorded_containers};
 use crate::collect::{details::add_details, target, usage::add_usage};
 use crate::model::container::Container;
@@ -12,7 +13,7 @@ use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::render::filter::Filter;
-use crate::render::ps;
+use crate::render::{ps, sandboxed};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -113,5 +114,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         gaps: &containers.gaps,
     };
     let text = list.print(context, &args.output, &root, ps::JsonRow::from)?;
-    args.output.finish(context, &text, &containers.gaps)
+    let code = args.output.finish(context, &text, &containers.gaps);
+    output::note(&context.program, sandboxed::of_list(&containers.list));
+    code
 }

@@ -80,10 +80,12 @@ pub fn path(path: &[u8]) -> Vec<Recognised> {
                 user: walk.user,
             });
         } else if let Some(unit) = name.strip_suffix(b".service")
+            && service.is_none()
             && !unit.is_empty()
             && !name.starts_with(b"user@")
         {
-            // A user's own manager is a service too; what counts is the unit below it.
+            // A user's own manager is a service too; what counts is the unit below it. Below that
+            // it is for the unit to say what its groups are called.
             service = Some(Recognised {
                 runtime: Runtime::Systemd,
                 id: unit.to_vec(),

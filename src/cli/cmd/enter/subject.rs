@@ -11,6 +11,7 @@ use crate::model::namespace::Kind;
 use crate::model::plan::Plan;
 use crate::model::text::Text;
 use crate::render::plan::more_privilege;
+use crate::render::sandboxed;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -62,6 +63,14 @@ pub(super) fn note(root: &SysRoot, target: &Target) -> Option<String> {
         Target::Process(target) => {
             more_privilege(&target.label(), credentials::confinement(root, &target.handle)?)
         }
+        Target::Namespace(_) => None,
+    }
+}
+
+/// That what is joined is not what runs inside.
+pub(super) fn sandboxed(target: &Target) -> Option<String> {
+    match target {
+        Target::Process(target) => sandboxed::of_one(&target.label(), target.container.as_ref()),
         Target::Namespace(_) => None,
     }
 }

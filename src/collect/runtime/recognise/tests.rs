@@ -75,6 +75,11 @@ fn one_container_or_none() {
         ("/system.slice/snap.lxd.daemon.service", Some((Runtime::Snap, "lxd.daemon"))),
         ("/user.slice/snap.code.code-UID.scope", Some((Runtime::Snap, "code.code"))),
         ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx"))),
+        (
+            "/system.slice/system-foo.slice/foo@bar\\x2d1.service",
+            Some((Runtime::Systemd, "foo@bar-1")),
+        ),
+        ("/system.slice/ci.service/sshd.service/x", Some((Runtime::Systemd, "ci"))),
         ("/process_api/daf47bffd4bfb6b44fa60b9cab5d528c", None),
         ("/user.slice/user-1000.slice/session-3.scope", None),
         (
