@@ -147,20 +147,8 @@ fn tables(pid: &str) {
     let text = said(&["ps", "--columns", "+comm,cgroup", "--no-headings"]);
     for line in text.lines() {
         let runtime = line.split_whitespace().next().unwrap_or_default();
-        let known = [
-            "docker",
-            "nsx",
-            "?",
-            "podman",
-            "containerd",
-            "runc",
-            "crun",
-            "oci",
-            "lxc",
-            "nspawn",
-            "crio",
-        ];
-        assert!(known.contains(&runtime), "a row of its own: {line:?}");
+        let is_known = nsx::model::runtime::Runtime::ALL.iter().any(|one| one.name() == runtime);
+        assert!(is_known, "a row of its own: {line:?}");
     }
     let text = said(&["ps", "-o", "tsv", "--columns", all]);
     let widths: Vec<usize> = text.lines().map(|line| line.matches('\t').count()).collect();
