@@ -86,15 +86,6 @@ impl Census {
         self.namespaces.get(at)
     }
 
-    /// Leaves out the other namespaces, and with the host's own a gap that concerns only those: what
-    /// pid 1 may not show.
-    pub fn keep(&mut self, wanted: impl FnMut(&Namespace) -> bool) {
-        self.namespaces.retain(wanted);
-        if !self.namespaces.iter().any(|namespace| namespace.of_host) {
-            self.gaps.retain(|gap| gap.object != "pid 1");
-        }
-    }
-
     pub fn member(&self, pid: Pid) -> Option<&Member> {
         let at = self.members.binary_search_by_key(&pid, |member| member.occupant.pid).ok()?;
         self.members.get(at)
@@ -124,6 +115,8 @@ pub struct Namespace {
     pub owner: Fact<Option<u64>>,
     /// Of a pid or user namespace the one above it.
     pub parent: Fact<Option<u64>>,
+    /// The namespace of its kind that the processes above `first` are in.
+    pub under: Fact<Option<u64>>,
     /// What our own network namespace calls it; none where it has given it no number.
     pub net_id: Fact<Option<u32>>,
     /// Where it is bind-mounted in our own mount namespace.
@@ -148,6 +141,7 @@ impl Namespace {
             id: Fact::NotAsked,
             owner: Fact::NotAsked,
             parent: Fact::NotAsked,
+            under: Fact::NotAsked,
             net_id: Fact::NotAsked,
             mounts: Vec::new(),
             holders: Fact::NotAsked,
@@ -164,8 +158,10 @@ impl Namespace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occupant {
     pub pid: Pid,
-    /// The thread, where the process itself is elsewhere.
+    /// The thread to ask: the first one has ended, or is elsewhere.
     pub thread: Option<Pid>,
+    /// The process is in another namespace, and only this thread of it is here.
+    pub elsewhere: bool,
     /// None where it is outside the reader's pid namespace.
     pub parent: Fact<Option<Pid>>,
     /// Of its directory in /proc: its effective uid.
@@ -181,8 +177,55 @@ pub struct Member {
     pub namespaces: NsSet,
 }
 
+/// By what namespaces hang below each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Below the user namespace that owns it.
+    Owner,
+    /// A pid or user namespace below its parent, any other below its owner.
+    Parent,
+    /// Below the namespace of its kind that the parent of its first process is in.
+    Process,
+}
+
+impl Relation {
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Parent, Self::Process];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Parent => "parent",
+            Self::Process => "process",
+        }
+    }
+
+    /// The one that a namespace hangs below.
+    pub fn above(self, namespace: &Namespace) -> Option<NsKey> {
+        let (kind, above) = match (self, namespace.kind) {
+            (Self::Process, kind) => (kind, &namespace.under),
+            (Self::Parent, kind @ (Kind::Pid | Kind::User)) => (kind, &namespace.parent),
+            _ => (Kind::User, &namespace.owner),
+        };
+        // Of the initial pid namespace there is no parent, but an owner.
+        let above = match (self, namespace.kind, above.known()) {
+            (Self::Parent, Kind::Pid, Some(None)) => {
+                return namespace
+                    .owner
+                    .known()
+                    .copied()
+                    .flatten()
+                    .map(|inode| NsKey { inode, kind: Kind::User });
+            }
+            (_, _, above) => above.copied().flatten(),
+        };
+        above.map(|inode| NsKey { inode, kind })
+    }
+}
+
 /// What keeps a namespace alive without a process in it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Holder {
     /// The next child of a process will be in it (`ns/pid_for_children`, `ns/time_for_children`).
     ForChildren { pid: Pid },
@@ -192,10 +235,10 @@ pub enum Holder {
     Descriptor { pid: Pid, number: u32 },
     /// A descriptor that is a socket in it.
     Socket { pid: Pid, number: u32 },
-    /// It is bind-mounted in a mount namespace.
-    Mount { namespace: u64, target: Text },
+    /// It is bind-mounted in a mount namespace, and seen through a process there.
+    Mount { namespace: u64, target: Text, through: Option<Pid> },
     /// A namespace that it owns or is the parent of.
-    Child { kind: Kind, inode: u64 },
+    Child { of: Kind, inode: u64 },
     /// The kernel lists it; nothing that nsx looks at holds it.
     Unseen,
 }

@@ -31,3 +31,11 @@ pub struct Gap {
     pub what: &'static str,
     pub reason: Reason,
 }
+
+impl Gap {
+    /// What pid 1 does not show, even to root without CAP_SYS_RESOURCE: it concerns the namespaces of
+    /// the host alone.
+    pub fn is_of_init(&self) -> bool {
+        self.object == "pid 1" && self.what == "namespaces"
+    }
+}

@@ -3,6 +3,7 @@
 //! Outside bytes arrive as [`Text`](crate::model::text::Text), whose `Display` is safe; JSON and
 //! TSV go through serializers.
 
+pub mod branches;
 pub mod column;
 pub mod emphasis;
 pub mod filter;
@@ -12,6 +13,8 @@ pub mod inspect_json;
 pub mod json;
 pub mod ns;
 pub mod ns_json;
+pub mod ns_process;
+pub mod ns_tree;
 pub mod orphans;
 pub mod plan;
 pub mod ps;

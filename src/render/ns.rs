@@ -1,38 +1,60 @@
 //! Namespaces as rows.
 
 use super::column::{CellKind, Column, Style, or_dash};
-use crate::model::census::{Fact, Holder, Namespace};
+use crate::model::census::{Fact, Holder, Namespace, Occupant};
 use crate::model::namespace::Kind;
 use crate::model::text::Text;
 
-type Row = Column<Namespace>;
+/// A namespace, and where it hangs in a tree.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub namespace: Namespace,
+    pub branch: String,
+}
+
+impl Row {
+    pub fn new(namespace: Namespace) -> Self {
+        Self { namespace, branch: String::new() }
+    }
+}
+
+impl std::ops::Deref for Row {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.namespace
+    }
+}
 
 const fn left(
     key: &'static str,
     heading: &'static str,
-    cell: fn(&Namespace, Style) -> String,
-) -> Row {
+    cell: fn(&Row, Style) -> String,
+) -> Column<Row> {
     Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
 }
 
 const fn cuttable(
     key: &'static str,
     heading: &'static str,
-    cell: fn(&Namespace, Style) -> String,
-) -> Row {
+    cell: fn(&Row, Style) -> String,
+) -> Column<Row> {
     Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
 }
 
 const fn right(
     key: &'static str,
     heading: &'static str,
-    cell: fn(&Namespace, Style) -> String,
-) -> Row {
+    cell: fn(&Row, Style) -> String,
+) -> Column<Row> {
     Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
 }
 
-pub const COLUMNS: [Row; 18] = [
-    left("ns", "NS", |ns, _| ns.inode.to_string()),
+pub const COLUMNS: [Column<Row>; 18] = [
+    left("ns", "NS", |ns, style| {
+        let branch = if style.whole { "" } else { &ns.branch };
+        format!("{branch}{}", ns.inode)
+    }),
     left("type", "TYPE", kind),
     right("nprocs", "NPROCS", |ns, _| ns.processes.to_string()),
     right("threads", "THREADS", |ns, _| or_dash(ns.threads.known())),
@@ -65,14 +87,15 @@ pub const DEFAULT: [&str; 6] = ["ns", "type", "nprocs", "pid", "user", "command"
 /// Where all rows are network namespaces.
 pub const OF_NETWORKS: [&str; 8] =
     ["ns", "type", "nprocs", "pid", "user", "netnsid", "nsfs", "command"];
-pub const WIDE: [&str; 13] = [
+/// Where namespaces without a process are listed.
+pub const WITH_HOLDERS: [&str; 7] = ["ns", "type", "nprocs", "pid", "user", "holders", "command"];
+pub const WIDE: [&str; 12] = [
     "ns",
     "type",
     "nprocs",
     "pid",
     "ppid",
     "user",
-    "nsid",
     "pns",
     "ons",
     "netnsid",
@@ -82,12 +105,12 @@ pub const WIDE: [&str; 13] = [
 ];
 
 /// A star is the host's own.
-fn kind(namespace: &Namespace, style: Style) -> String {
+fn kind(namespace: &Row, style: Style) -> String {
     let mark = if namespace.of_host && !style.whole { "*" } else { "" };
     format!("{}{mark}", namespace.kind)
 }
 
-fn net_id(namespace: &Namespace, _: Style) -> String {
+fn net_id(namespace: &Row, _: Style) -> String {
     match &namespace.net_id {
         Fact::Known(Some(id)) => id.to_string(),
         Fact::Known(None) if namespace.kind == Kind::Net => "unassigned".to_owned(),
@@ -108,11 +131,34 @@ fn list(items: impl Iterator<Item = String>, style: Style) -> String {
 
 /// Where it can be opened.
 fn path(namespace: &Namespace) -> Option<String> {
-    let first = namespace.first.as_ref()?;
-    Some(match first.thread {
-        None => format!("/proc/{}/ns/{}", first.pid, namespace.kind),
-        Some(thread) => format!("/proc/{}/task/{thread}/ns/{}", first.pid, namespace.kind),
-    })
+    let by_holder = || {
+        let mut holders = namespace.holders.known().into_iter().flatten();
+        holders.find_map(|holder| match holder {
+            Holder::ForChildren { pid } => {
+                Some(format!("/proc/{pid}/ns/{}_for_children", namespace.kind))
+            }
+            Holder::Descriptor { pid, number } => Some(format!("/proc/{pid}/fd/{number}")),
+            Holder::Mount { target, through: Some(pid), .. } => {
+                Some(format!("/proc/{pid}/root{target}"))
+            }
+            _ => None,
+        })
+    };
+    match &namespace.first {
+        Some(Occupant { pid, thread: None, .. }) => {
+            Some(format!("/proc/{pid}/ns/{}", namespace.kind))
+        }
+        Some(Occupant { pid, thread: Some(thread), .. }) => {
+            Some(format!("/proc/{pid}/task/{thread}/ns/{}", namespace.kind))
+        }
+        None => namespace.mounts.first().map(Text::to_string).or_else(by_holder),
+    }
+}
+
+/// What keeps it alive beside processes, where that was looked for.
+pub fn holders(namespace: &Namespace) -> Option<String> {
+    let holders = namespace.holders.known().filter(|holders| !holders.is_empty())?;
+    Some(holders.iter().map(holder).collect::<Vec<_>>().join(", "))
 }
 
 fn holder(holder: &Holder) -> String {
@@ -121,8 +167,8 @@ fn holder(holder: &Holder) -> String {
         Holder::Thread { pid, thread } => format!("thread {thread} of {pid}"),
         Holder::Descriptor { pid, number } => format!("fd {number} of {pid}"),
         Holder::Socket { pid, number } => format!("socket {number} of {pid}"),
-        Holder::Mount { namespace, target } => format!("mount {target} in mnt:[{namespace}]"),
-        Holder::Child { kind, inode } => format!("{kind}:[{inode}]"),
+        Holder::Mount { namespace, target, .. } => format!("mount {target} in mnt:[{namespace}]"),
+        Holder::Child { of, inode } => format!("{of}:[{inode}]"),
         Holder::Unseen => "?".to_owned(),
     }
 }

@@ -1,6 +1,8 @@
 //! Namespaces in JSON: the keys are those of the columns.
 
-use crate::model::census::{Fact, Namespace};
+use super::ns::Row;
+use super::ns_process::JsonProcess;
+use crate::model::census::{Fact, Holder};
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -44,10 +46,17 @@ pub struct JsonRow<'a> {
     pub nsid: Fact<String>,
     #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub container: Fact<Option<&'a Text>>,
+    /// What keeps it alive beside its processes.
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
+    pub holders: Fact<&'a [Holder]>,
+    /// Where one namespace was asked for: the processes in it, by pid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<Vec<JsonProcess<'a>>>,
 }
 
-impl<'a> From<&'a Namespace> for JsonRow<'a> {
-    fn from(namespace: &'a Namespace) -> Self {
+impl<'a> From<&'a Row> for JsonRow<'a> {
+    fn from(row: &'a Row) -> Self {
+        let namespace = &row.namespace;
         let first = namespace.first.as_ref();
         Self {
             ns: namespace.inode,
@@ -66,6 +75,8 @@ impl<'a> From<&'a Namespace> for JsonRow<'a> {
             ons: namespace.owner,
             nsid: namespace.id.map(|id| id.to_string()),
             container: namespace.container.as_ref().map(Option::as_ref),
+            holders: namespace.holders.as_ref().map(Vec::as_slice),
+            processes: None,
         }
     }
 }

@@ -48,24 +48,27 @@ pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     }
 }
 
-/// The same text, from two walks over the rows: one for the widths, one for the lines.
+/// The same text, from walks over the rows: for the widths, and for the lines.
 fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
-    let mut widths = vec![0; columns.len()];
-    let mut widen = |cells: &[String]| {
-        for (width, cell) in widths.iter_mut().zip(cells) {
-            *width = cell.width().max(*width);
+    let shown = layout.headings.then_some(&headings);
+    let widest = |most: &[usize]| {
+        let mut widths = vec![0; columns.len()];
+        let cells = rows.iter().map(|row| cells_of(row, columns, layout.style));
+        for cells in cells.chain(shown.cloned()) {
+            for ((width, mut cell), most) in widths.iter_mut().zip(cells).zip(most) {
+                cut(&mut cell, *most);
+                *width = cell.width().max(*width);
+            }
         }
+        widths
     };
-    if layout.headings {
-        widen(&headings);
-    }
-    for row in rows {
-        widen(&cells_of(row, columns, layout.style));
-    }
+    let mut widths = widest(&vec![usize::MAX; columns.len()]);
     if let Some(width) = layout.width {
         let cuttable: Vec<bool> = columns.iter().map(|column| column.cuttable).collect();
         fit(&mut widths, &cuttable, width);
+        // A cut through a wide character leaves less than it might.
+        widths = widest(&widths);
     }
     let line = |mut cells: Vec<String>| {
         let mut line = String::new();
@@ -198,10 +201,6 @@ pub fn cut(cell: &mut String, width: usize) {
         }
     }
     cell.truncate(end);
-    // Half of a wide character is a blank.
-    if cell.width() + 1 < width {
-        cell.push(' ');
-    }
     cell.push('…');
 }
 

@@ -1,27 +1,57 @@
 //! `nsx ns`: every namespace of the host.
 
-use crate::cli::args::{self, Format, Output};
+use crate::cli::args::{self, Output};
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
-use crate::collect::host::collect_host;
-use crate::collect::namespaces::{Wants, collect_census};
-use crate::model::census::{Census, Namespace};
-use crate::model::namespace;
-use crate::render::column::{self, Column};
-use crate::render::{json, ns, ns_json, table};
+use crate::cli::list::List;
+use crate::collect::namespaces::collect_census;
+use crate::collect::target;
+use crate::model::census::{Census, Relation};
+use crate::model::namespace::{self, NsSet};
+use crate::render::filter::Filter;
+use crate::render::ns::{self, Row};
+use crate::render::{ns_json, ns_tree};
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+mod choice;
+mod processes;
 
 pub const COMMAND: Command = Command { name: "ns", run };
 
-/// List the namespaces of this host and who is in them.
+/// List the namespaces of this host, who is in them, and what keeps them alive.
 #[derive(Debug, clap::Parser)]
 #[command(name = "ns", version)]
 struct Args {
+    /// Only the processes in this one, as a tree.
+    #[arg(value_name = "INODE", value_parser = choice::inode)]
+    inode: Option<u64>,
+    /// Only those of a process: a PID, a container's name, an id prefix.
+    #[arg(short = 'p', long, value_name = "TARGET", conflicts_with = "inode")]
+    task: Option<OsString>,
     /// Only this type: mnt, uts, ipc, net, pid, cgroup, user or time; may be repeated.
-    #[arg(short = 't', long = "type", value_name = "TYPE", value_parser = kind)]
+    #[arg(short = 't', long = "type", value_name = "TYPE", value_parser = choice::kind)]
     types: Vec<namespace::Kind>,
+    /// Those too that only a descriptor, a mount elsewhere, or another namespace keeps alive.
+    #[arg(short, long)]
+    all: bool,
+    /// Only those that no process is in.
+    #[arg(short = 'P', long, conflicts_with_all = ["inode", "task"])]
+    persistent: bool,
+    /// Look for sockets that keep a network namespace alive, too.
+    #[arg(long)]
+    sockets: bool,
+    /// Look for threads in other namespaces than their process, too.
+    #[arg(long)]
+    threads: bool,
+    /// As a tree by: owner, parent, process.
+    #[arg(short = 'T', long, value_name = "BY", value_parser = choice::relation, conflicts_with = "inode")]
+    tree: Option<Relation>,
+    /// Only rows for which this holds: 'type == "net" and nprocs == 0'.
+    #[arg(short = 'Q', long, value_name = "EXPR", conflicts_with = "inode")]
+    filter: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -32,15 +62,7 @@ pub fn definition() -> clap::Command {
 
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(json::Envelope<'_, Vec<ns_json::JsonRow<'_>>>)
-}
-
-fn kind(name: &str) -> Result<namespace::Kind, String> {
-    let known = namespace::Kind::ALL.into_iter().find(|kind| kind.name() == name);
-    known.ok_or_else(|| {
-        let names: Vec<_> = namespace::Kind::ALL.iter().map(|kind| kind.name()).collect();
-        format!("there are {}", names.join(", "))
-    })
+    schemars::schema_for!(crate::render::json::Envelope<'_, Vec<ns_json::JsonRow<'_>>>)
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
@@ -48,57 +70,47 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    let columns = columns(&args)?;
+    let filter = args.filter.as_deref().map(|text| Filter::over(text, &ns::COLUMNS)).transpose();
+    let filter = filter.map_err(Failure::usage)?;
     let root = args.output.root()?;
-    let mut census = collect_census(&root, wants(&columns))?;
-    census.keep(|namespace| args.types.is_empty() || args.types.contains(&namespace.kind));
-    let text = print(context, &args.output, &root, &census, &columns)?;
-    args.output.finish(context, &text, &census.gaps)
-}
-
-fn columns(args: &Args) -> Result<Vec<&'static Column<Namespace>>, Failure> {
-    let default: &[&str] = match (args.output.format(), args.types.as_slice()) {
-        (Format::Wide, _) => &ns::WIDE,
-        (_, [namespace::Kind::Net]) => &ns::OF_NETWORKS,
-        _ => &ns::DEFAULT,
-    };
-    column::choose(&ns::COLUMNS, default, args.output.columns.as_deref()).map_err(Failure::usage)
-}
-
-/// What has to be looked for, so that these columns can be shown.
-fn wants(columns: &[&Column<Namespace>]) -> Wants {
-    let has = |key| columns.iter().any(|column| column.key == key);
-    Wants {
-        users: has("user") || has("uid"),
-        parents: has("ppid"),
-        threads: has("threads"),
-        holders: has("holders"),
-        ..Wants::default()
+    if let Some(inode) = args.inode {
+        return processes::run(context, &args, &root, inode);
     }
+    let of_task = args.task.as_ref().map(|spelled| namespaces_of(&root, spelled)).transpose()?;
+    let Census { namespaces, mut gaps, .. } = collect_census(&root, choice::wants(&args)?)?;
+    let is_kept = |row: &Row| {
+        (args.types.is_empty() || args.types.contains(&row.kind))
+            && of_task.is_none_or(|own| own.inode(row.kind) == Some(row.inode))
+            && !(args.persistent && row.processes > 0)
+            && filter.as_ref().is_none_or(|filter| filter.keeps(&ns::COLUMNS, row))
+    };
+    let mut rows: Vec<Row> = namespaces.into_iter().map(Row::new).collect();
+    match args.tree {
+        Some(relation) => rows = ns_tree::hang(rows, relation, is_kept),
+        None => rows.retain(is_kept),
+    }
+    if !rows.iter().any(|row| row.of_host) {
+        gaps.retain(|gap| !gap.is_of_init());
+    }
+    let list = List {
+        rows: &rows,
+        columns: &ns::COLUMNS,
+        default: choice::columns(&args),
+        schema: "nsx.ns/1",
+        name: |row| row.inode.to_string(),
+        gaps: &gaps,
+    };
+    let text = list.print(context, &args.output, &root, ns_json::JsonRow::from)?;
+    args.output.finish(context, &text, &gaps)
 }
 
-fn print(
-    context: &Context,
-    output: &Output,
-    root: &SysRoot,
-    census: &Census,
-    columns: &[&Column<Namespace>],
-) -> Result<String, Failure> {
-    let layout = output.layout(context);
-    let internal = |error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}"));
-    let rows = || census.namespaces.iter().map(ns_json::JsonRow::from);
-    Ok(match output.format() {
-        Format::Table | Format::Wide => table::table(&census.namespaces, columns, layout),
-        Format::Tsv => table::tsv(&census.namespaces, columns, layout.headings, layout.style),
-        Format::Name => census.namespaces.iter().map(|one| one.inode.to_string() + "\n").collect(),
-        Format::Jsonl => {
-            rows().map(|row| json::line(&row)).collect::<Result<_, _>>().map_err(internal)?
-        }
-        Format::Json => {
-            let host = &collect_host(root);
-            let data: Vec<_> = rows().collect();
-            json::line(&json::Envelope { schema: "nsx.ns/1", host, data, gaps: &census.gaps })
-                .map_err(internal)?
-        }
-    })
+fn namespaces_of(root: &SysRoot, spelled: &OsString) -> Result<NsSet, Failure> {
+    let target = target::resolve(root, spelled.as_bytes())?;
+    if target.process.namespaces == NsSet::default() {
+        let pid = target.process.pid;
+        let failure =
+            Failure::new(Kind::Denied, format!("cannot read the namespaces of pid {pid}"));
+        return Err(failure.hint("run it as root"));
+    }
+    Ok(target.process.namespaces)
 }

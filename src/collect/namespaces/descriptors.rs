@@ -1,16 +1,132 @@
 //! Descriptors that hold a namespace: the namespace itself, or a socket in it.
+//!
+//! Most are told by the text of their link. One that was opened through a bind mount shows the
+//! path of that mount; what lies behind a path is asked of it with what is in memory only, and by
+//! a process that can be abandoned.
 
-use super::record::Visit;
+use super::record::{Descriptor, Visit};
 use super::survey::Survey;
+use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
-use std::os::fd::BorrowedFd;
+use crate::sys::raw::nsfs;
+use crate::sys::{bounded, ns, root};
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Longer texts are paths: no namespace, no socket.
+const TEXT: usize = 128;
 
 pub(super) fn list(
-    _survey: &mut Survey<'_>,
-    _links: BorrowedFd<'_>,
-    _pid: Pid,
-    _care: Care,
-    _visit: &mut Visit,
+    survey: &mut Survey<'_>,
+    links: BorrowedFd<'_>,
+    pid: Pid,
+    care: Care,
+    visit: &mut Visit,
 ) {
+    let Ok(dir) = bounded::open_dir(links, "../fd") else {
+        visit.incomplete = true;
+        return;
+    };
+    let names = match root::list(dir.as_fd()) {
+        Ok(names) => names,
+        // A zombie has none.
+        Err(error) => {
+            visit.incomplete |= !matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH));
+            return;
+        }
+    };
+    let mut process = None;
+    for name in &names {
+        let Some(number) = std::str::from_utf8(name.as_bytes()).ok().and_then(|n| n.parse().ok())
+        else {
+            continue;
+        };
+        let mut buffer = [std::mem::MaybeUninit::uninit(); TEXT];
+        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) else {
+            continue;
+        };
+        let found = if text.starts_with(b"/") {
+            if care == Care::Safe {
+                visit.incomplete = true;
+                continue;
+            }
+            by_path(dir.as_fd(), name.as_bytes(), survey)
+        } else if text.starts_with(b"socket:") {
+            if !survey.wants.sockets {
+                continue;
+            }
+            if process.is_none() {
+                process = pin(links, pid);
+            }
+            let Some(process) = &process else {
+                visit.incomplete = true;
+                continue;
+            };
+            match inode_of_socket(process.as_fd(), number, survey) {
+                Ok(inode) if Some(inode) != visit.namespaces.inode(Kind::Net) => {
+                    Some((Kind::Net, inode, true))
+                }
+                Err(Errno::EPERM) => {
+                    visit.incomplete = true;
+                    None
+                }
+                Ok(_) | Err(_) => None,
+            }
+        } else {
+            ns::parse_name(text).map(|key| (key.kind, key.inode, false))
+        };
+        if let Some((kind, inode, socket)) = found {
+            visit.descriptors.push(Descriptor { number, kind, inode, socket });
+        }
+    }
+    survey.spent.close(dir);
+    if let Some(process) = process {
+        survey.spent.close(process);
+    }
+}
+
+/// A namespace behind a path.
+fn by_path(dir: BorrowedFd<'_>, name: &[u8], survey: &mut Survey<'_>) -> Option<(Kind, u64, bool)> {
+    let device = survey.device?;
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+    let stat = rustix::fs::statx(dir, name, flags, StatxFlags::INO).ok()?;
+    if rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor) != device {
+        return None;
+    }
+    let named =
+        rustix::fs::openat(dir, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = ns::reopen(named.as_fd(), device).ok()?;
+    let kind = ns::kind(file.as_fd()).ok()?;
+    Some((kind, ns::inode(file.as_fd()).ok()?, false))
+}
+
+/// The process whose links these are, and no other that has its number now.
+pub(super) fn pin(links: BorrowedFd<'_>, pid: Pid) -> Option<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid.raw())?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+    rustix::fs::statat(links, "..", AtFlags::empty()).ok()?;
+    Some(pidfd)
+}
+
+fn inode_of_socket(
+    process: BorrowedFd<'_>,
+    number: u32,
+    survey: &mut Survey<'_>,
+) -> nix::Result<u64> {
+    let namespace = of_socket(process, number)?;
+    let inode = ns::inode(namespace.as_fd());
+    survey.spent.close(namespace);
+    inode
+}
+
+/// The network namespace that a socket of another process is in (pidfd_getfd(2), Linux 5.6).
+pub(super) fn of_socket(process: BorrowedFd<'_>, number: u32) -> nix::Result<OwnedFd> {
+    let errno = |errno: rustix::io::Errno| Errno::from_raw(errno.raw_os_error());
+    let number = number.try_into().map_err(|_| Errno::EBADF)?;
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    let socket = rustix::process::pidfd_getfd(process, number, flags).map_err(errno)?;
+    // Our copy is closed at once: one that stays would keep a connection open.
+    nsfs::of_socket(socket.as_fd())
 }

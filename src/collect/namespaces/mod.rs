@@ -2,15 +2,20 @@
 //! what belongs to a namespace is asked once a namespace, and only where a report shows it.
 
 mod descriptors;
+mod facts;
+mod handles;
+mod lineage;
 mod mounts;
+mod owners;
 mod record;
+mod relations;
 mod survey;
 mod tally;
 
 pub use survey::Describe;
 
 use super::scan::{self, KernelThreads};
-use crate::model::census::{Census, Fact, Namespace};
+use crate::model::census::{Census, Fact, Holder, Namespace};
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::sys::crew::{self, Patience};
@@ -30,12 +35,38 @@ pub struct Wants {
     pub users: bool,
     /// Parents of processes.
     pub parents: bool,
+    /// Owners and parents.
+    pub relations: bool,
+    /// Owners and parents that nobody is in, too.
+    pub ghosts: bool,
+    /// What the parents of first processes are in; asks for every process and its parent.
+    pub lineage: bool,
+    /// The kernel's numbers.
+    pub ids: bool,
+    /// What our network namespace calls other ones.
+    pub net_ids: bool,
+    /// Containers: a look at all of them.
+    pub containers: bool,
     /// Threads in other namespaces than their process.
     pub threads: bool,
     /// Whatever else keeps namespaces alive.
     pub holders: bool,
     /// Sockets too: some calls for each socket of the host.
     pub sockets: bool,
+}
+
+impl Wants {
+    /// With what the others need.
+    fn complete(self) -> Self {
+        Self {
+            describe: if self.lineage { Describe::Every } else { self.describe },
+            parents: self.parents || self.lineage,
+            // What a namespace owns keeps it alive.
+            relations: self.relations || self.holders || self.ghosts,
+            ghosts: self.ghosts || self.holders,
+            ..self
+        }
+    }
 }
 
 /// Below this a second process costs more than it saves.
@@ -46,13 +77,30 @@ const PATIENCE: Patience =
 
 /// The caller has one thread.
 pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
+    let wants = wants.complete();
     let mut tally = survey(root, wants)?;
     tally.settle_kernel_threads();
     for (key, target) in mounts::own(root) {
         tally.entry(key).mounts.push(target);
     }
-    let host = tally.host();
     let mut gaps = tally.gaps();
+    if !tally.shows_init {
+        gaps.extend(are_others_hidden(root));
+    }
+    if wants.holders {
+        show_holders(&mut tally);
+    }
+    gaps.extend(relations::add(root, wants, &mut tally));
+    if wants.holders && root.is_real() {
+        gaps.extend(relations::walk_mounts(root, wants, &mut tally));
+    }
+    if wants.holders {
+        for (key, child) in relations::children(&tally) {
+            tally.hold(key, child);
+        }
+        show_holders(&mut tally);
+    }
+    let host = tally.host();
     let mut namespaces: Vec<Namespace> = tally.namespaces.into_values().collect();
     namespaces.sort_unstable_by_key(Namespace::key);
     for namespace in &mut namespaces {
@@ -65,10 +113,26 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
     if wants.users {
         gaps.extend(add_users(root, &mut namespaces));
     }
+    if wants.containers {
+        gaps.extend(owners::add(root, &mut namespaces));
+    }
     let mut members = tally.members;
     members.sort_unstable_by_key(|member| member.occupant.pid);
-    gaps.dedup();
+    if wants.lineage {
+        lineage::add(&mut namespaces, &members);
+    }
     Ok(Census { host, namespaces, members, gaps })
+}
+
+fn show_holders(tally: &mut Tally) {
+    for (key, namespace) in &mut tally.namespaces {
+        let mut holders = tally.held.get(key).cloned().unwrap_or_default();
+        holders.sort_unstable();
+        if holders.is_empty() && namespace.processes == 0 {
+            holders.push(Holder::Unseen);
+        }
+        namespace.holders = Fact::Known(holders);
+    }
 }
 
 fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
@@ -76,10 +140,10 @@ fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
     let kernel = KernelThreads::list(root);
     let mut survey = Survey::new(root, wants, &kernel);
     let mut tally = Tally::new(own_pid(root), wants.parents);
-    let members = if pids.len() < FEW { 1 } else { processors().min(MOST_MEMBERS) };
+    tally.shows_init = pids.first().is_some_and(|pid| pid.number() == 1);
     crew::work(
         pids.len(),
-        members,
+        members(pids.len()),
         PATIENCE,
         &mut |piece, care, out| {
             if let Some(pid) = pids.get(piece) {
@@ -95,6 +159,15 @@ fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
     Ok(tally)
 }
 
+/// Names of the host's users; none where they cannot be read.
+pub fn host_users(root: &SysRoot) -> Users {
+    Users::read(root).unwrap_or_default()
+}
+
+fn members(pieces: usize) -> usize {
+    if pieces < FEW { 1 } else { processors().min(MOST_MEMBERS) }
+}
+
 /// The user of the first process, by the host's name for it.
 fn add_users(root: &SysRoot, namespaces: &mut [Namespace]) -> Option<Gap> {
     let users = Users::read(root);
@@ -106,6 +179,23 @@ fn add_users(root: &SysRoot, namespaces: &mut [Namespace]) -> Option<Gap> {
     let error = users.err()?;
     // A host without the file has no names to tell.
     (error.reason() != Reason::Gone).then(|| error.gap("names of users"))
+}
+
+/// A /proc with hidepid leaves the processes of others out of its list; but pid 1 is always there,
+/// and may be asked whether it is.
+fn are_others_hidden(root: &SysRoot) -> Option<Gap> {
+    let own = own_pid(root)?;
+    // Elsewhere pid 1 would be somebody else's.
+    let is_our_proc = own.raw() == rustix::process::getpid().as_raw_nonzero().get();
+    if !root.is_real() || !is_our_proc {
+        return None;
+    }
+    let asked = rustix::process::test_kill_process(rustix::process::Pid::INIT);
+    (asked != Err(rustix::io::Errno::SRCH)).then(|| Gap {
+        object: "other users".into(),
+        what: "processes",
+        reason: Reason::Denied,
+    })
 }
 
 /// Those that this process may use.

@@ -10,13 +10,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// Those of our own mount namespace, each with where it is mounted.
 pub(super) fn own(root: &SysRoot) -> Vec<(NsKey, Text)> {
     match bounded::open_link(root.proc(), "self") {
-        Ok(dir) => of_process(dir.as_fd()).unwrap_or_default(),
+        Ok(dir) => read(dir.as_fd(), "mountinfo").unwrap_or_default(),
         Err(_) => Vec::new(),
     }
 }
 
-fn of_process(dir: BorrowedFd<'_>) -> Option<Vec<(NsKey, Text)>> {
-    let bytes = bounded::read(dir, "mountinfo", bounded::LARGE).ok()?;
+/// Those of a process's mount namespace, from `/proc/PID/ns`.
+pub(super) fn beside(links: BorrowedFd<'_>) -> Option<Vec<(NsKey, Text)>> {
+    read(links, "../mountinfo")
+}
+
+fn read(dir: BorrowedFd<'_>, name: &str) -> Option<Vec<(NsKey, Text)>> {
+    let bytes = bounded::read(dir, name, bounded::LARGE).ok()?;
     let mounts = mountinfo::parse_of_type(&bytes, "nsfs");
     let named = mounts.filter_map(|mount| Some((ns::parse_name(mount.root.as_bytes())?, mount)));
     Some(named.map(|(key, mount)| (key, mount.target)).collect())

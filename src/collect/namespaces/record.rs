@@ -1,8 +1,10 @@
 //! What was seen of one process, as it travels from a member of the crew: fixed fields in the
 //! machine's byte order, written and read by the same program.
 
+use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
+use crate::model::text::Text;
 
 /// One visit to `/proc/PID`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,10 +13,14 @@ pub(super) struct Visit {
     pub namespaces: NsSet,
     /// Where the process was described.
     pub about: Option<About>,
+    /// The thread that was asked what the first one has left.
+    pub asked: Option<Pid>,
     /// Threads in other namespaces than their process.
     pub threads: Vec<(Pid, NsSet)>,
     /// Namespaces of children to come that are not its own.
     pub for_children: NsSet,
+    /// Bind mounts of its mount namespace, where it is the first one seen there.
+    pub mounts: Vec<(NsKey, Text)>,
     pub descriptors: Vec<Descriptor>,
     /// Its descriptors, or some of its threads, could not be listed.
     pub incomplete: bool,
@@ -69,6 +75,7 @@ impl Visit {
             Status::Kernel => 3,
         };
         out.push(status | u8::from(self.incomplete) << 7);
+        out.extend(self.asked.map_or(0, Pid::number).to_ne_bytes());
         write_set(&self.namespaces, out);
         write_set(&self.for_children, out);
         match &self.about {
@@ -82,15 +89,19 @@ impl Visit {
                 });
                 out.extend(about.uid.to_ne_bytes());
                 out.extend(about.parent.to_ne_bytes());
-                let length = u32::try_from(about.command.len()).unwrap_or(0);
-                out.extend(length.to_ne_bytes());
-                out.extend(about.command.get(..length as usize).unwrap_or_default());
+                write_bytes(&about.command, out);
             }
         }
         out.extend(u32::try_from(self.threads.len()).unwrap_or(0).to_ne_bytes());
         for (thread, namespaces) in &self.threads {
             out.extend(thread.number().to_ne_bytes());
             write_set(namespaces, out);
+        }
+        out.extend(u32::try_from(self.mounts.len()).unwrap_or(0).to_ne_bytes());
+        for (key, target) in &self.mounts {
+            out.push(key.kind as u8);
+            out.extend(key.inode.to_ne_bytes());
+            write_bytes(target.as_bytes(), out);
         }
         for descriptor in &self.descriptors {
             out.push(descriptor.kind as u8 | u8::from(descriptor.socket) << 7);
@@ -111,6 +122,7 @@ impl Visit {
                 _ => return None,
             },
             incomplete: status & 0x80 != 0,
+            asked: Pid::new(rest.number()?),
             namespaces: rest.set()?,
             for_children: rest.set()?,
             ..Self::default()
@@ -125,17 +137,21 @@ impl Visit {
             _ => return None,
         };
         if let Some(quality) = quality {
-            let (uid, parent, length) = (rest.number()?, rest.number()?, rest.number()?);
-            let command = rest.bytes(length as usize)?.to_vec();
+            let (uid, parent, command) = (rest.number()?, rest.number()?, rest.text()?.to_vec());
             visit.about = Some(About { uid, parent, command, quality });
         }
         for _ in 0..rest.number()? {
             visit.threads.push((Pid::new(rest.number()?)?, rest.set()?));
         }
+        for _ in 0..rest.number()? {
+            let [kind] = rest.take()?;
+            let key = NsKey { kind: kind_of(kind)?, inode: u64::from_ne_bytes(rest.take()?) };
+            visit.mounts.push((key, Text::new(rest.text()?)));
+        }
         while !rest.0.is_empty() {
             let [kind] = rest.take()?;
             visit.descriptors.push(Descriptor {
-                kind: *Kind::ALL.get(usize::from(kind & 0x7f))?,
+                kind: kind_of(kind & 0x7f)?,
                 socket: kind & 0x80 != 0,
                 number: rest.number()?,
                 inode: u64::from_ne_bytes(rest.take()?),
@@ -158,6 +174,16 @@ fn write_set(set: &NsSet, out: &mut Vec<u8>) {
     }
 }
 
+fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let length = u32::try_from(bytes.len()).unwrap_or(0);
+    out.extend(length.to_ne_bytes());
+    out.extend(bytes.get(..length as usize).unwrap_or_default());
+}
+
+fn kind_of(byte: u8) -> Option<Kind> {
+    Kind::ALL.get(usize::from(byte)).copied()
+}
+
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
@@ -173,6 +199,11 @@ impl Rest<'_> {
 
     fn number(&mut self) -> Option<u32> {
         Some(u32::from_ne_bytes(self.take()?))
+    }
+
+    fn text(&mut self) -> Option<&[u8]> {
+        let length = self.number()?;
+        self.bytes(length as usize)
     }
 
     fn set(&mut self) -> Option<NsSet> {
@@ -197,6 +228,7 @@ mod tests {
         let full = Visit {
             status: Status::Seen,
             namespaces,
+            asked: Pid::new(8),
             for_children: namespaces,
             about: Some(About {
                 uid: u32::MAX,
@@ -205,6 +237,7 @@ mod tests {
                 quality: Quality::Cut,
             }),
             threads: vec![(Pid::new(9).unwrap(), namespaces)],
+            mounts: vec![(NsKey { kind: Kind::Uts, inode: 8 }, "/run/a b".into())],
             descriptors: vec![Descriptor {
                 number: 3,
                 kind: Kind::Time,

@@ -5,8 +5,8 @@
 //! close it; only the first process of a namespace is described.
 
 use super::Wants;
-use super::descriptors;
 use super::record::{About, Quality, Status, Visit};
+use super::{descriptors, mounts};
 use crate::collect::scan::KernelThreads;
 use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, NsSet};
@@ -39,13 +39,15 @@ pub enum Describe {
 
 pub(super) struct Survey<'a> {
     root: &'a SysRoot,
-    wants: Wants,
+    pub(super) wants: Wants,
     kernel: &'a KernelThreads,
     /// Namespaces that a lower pid has shown.
     seen: HashSet<NsKey>,
     last: NsSet,
     pub(super) spent: Spent,
-    pub(super) buffer: Vec<u8>,
+    buffer: Vec<u8>,
+    /// Of nsfs, where descriptors are looked at.
+    pub(super) device: Option<u64>,
 }
 
 impl<'a> Survey<'a> {
@@ -58,6 +60,7 @@ impl<'a> Survey<'a> {
             last: NsSet::default(),
             spent: Spent::new(),
             buffer: Vec::new(),
+            device: if wants.holders { ns::device() } else { None },
         }
     }
 
@@ -83,14 +86,15 @@ impl<'a> Survey<'a> {
             }
             Err(_) => return Visit::default(),
         };
+        let mut asked = None;
         if namespaces.inode(Kind::Mnt).is_none() {
             // A zombie; but where only its first thread has ended, the others are still in theirs.
-            self.ask_threads(links, pid, &mut namespaces);
+            asked = self.ask_threads(links, pid, &mut namespaces);
         }
         if namespaces == NsSet::default() {
             return Visit::default();
         }
-        let mut visit = Visit { status: Status::Seen, namespaces, ..Visit::default() };
+        let mut visit = Visit { status: Status::Seen, namespaces, asked, ..Visit::default() };
         if self.wants.threads {
             self.list_threads(links, pid, &mut visit);
         }
@@ -103,6 +107,10 @@ impl<'a> Survey<'a> {
                 }
             }
             descriptors::list(self, links, pid, care, &mut visit);
+            let mnt = namespaces.inode(Kind::Mnt).map(|inode| NsKey { kind: Kind::Mnt, inode });
+            if mnt.is_some_and(|mnt| !self.seen.contains(&mnt)) {
+                visit.mounts = mounts::beside(links).unwrap_or_default();
+            }
         }
         if self.is_to_be_described(&visit) {
             visit.about = self.describe(links, care);
@@ -177,7 +185,12 @@ impl<'a> Survey<'a> {
         read
     }
 
-    fn ask_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, namespaces: &mut NsSet) {
+    fn ask_threads(
+        &mut self,
+        links: BorrowedFd<'_>,
+        pid: Pid,
+        namespaces: &mut NsSet,
+    ) -> Option<Pid> {
         for thread in threads(links, pid).iter().flatten().take(THREADS_ASKED) {
             let Ok(theirs) = self.of_thread(links, *thread) else { continue };
             for key in keys(&theirs) {
@@ -186,9 +199,10 @@ impl<'a> Survey<'a> {
                 }
             }
             if theirs.inode(Kind::Mnt).is_some() {
-                break;
+                return Some(*thread);
             }
         }
+        None
     }
 
     fn list_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, visit: &mut Visit) {

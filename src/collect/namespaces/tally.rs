@@ -1,13 +1,13 @@
 //! Visits put together: one entry a namespace, whatever order they come in.
 
-use super::record::{Quality, Status, Visit};
+use super::record::{Descriptor, Quality, Status, Visit};
 use super::survey::keys;
-use crate::model::census::{Fact, Member, Namespace, NsKey, Occupant};
+use crate::model::census::{Fact, Holder, Member, Namespace, NsKey, Occupant};
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::model::text::Text;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 #[derive(Default)]
 pub(super) struct Tally {
@@ -15,6 +15,11 @@ pub(super) struct Tally {
     pub(super) members: Vec<Member>,
     /// How many threads of processes that are elsewhere.
     pub(super) threads: HashMap<NsKey, usize>,
+    /// Whether /proc lists pid 1.
+    pub(super) shows_init: bool,
+    pub(super) held: HashMap<NsKey, Vec<Holder>>,
+    /// Mount namespaces whose mounts are known.
+    mounts_read: HashSet<u64>,
     /// Of the processes that say what the host is: pid 1, kthreadd, ourselves.
     landmarks: [Option<NsSet>; 3],
     own: Option<Pid>,
@@ -55,6 +60,7 @@ impl Tally {
             *place = Some(visit.namespaces);
         }
         self.incomplete += usize::from(visit.incomplete);
+        self.take_holders(pid, &visit);
         let occupant = visit.about.map(|about| {
             if about.quality != Quality::Whole {
                 self.commands.push((pid, about.quality));
@@ -65,7 +71,7 @@ impl Tally {
                 Fact::NotAsked
             };
             let command = Text::from(about.command);
-            Occupant { pid, thread: None, parent, uid: about.uid, command }
+            Occupant { pid, thread: None, elsewhere: false, parent, uid: about.uid, command }
         });
         for key in keys(&visit.namespaces) {
             let namespace = self.entry(key);
@@ -73,7 +79,9 @@ impl Tally {
             if let Some(occupant) = &occupant
                 && namespace.first.as_ref().is_none_or(|first| comes_before(occupant, first))
             {
-                namespace.first = Some(occupant.clone());
+                // A first thread that has ended still shows two of its namespaces.
+                let thread = visit.asked.filter(|_| !matches!(key.kind, Kind::User | Kind::Pid));
+                namespace.first = Some(Occupant { thread, ..occupant.clone() });
             }
         }
         for (thread, namespaces) in &visit.threads {
@@ -81,7 +89,8 @@ impl Tally {
                 *self.threads.entry(key).or_default() += 1;
                 let namespace = self.entry(key);
                 let Some(occupant) = &occupant else { continue };
-                let occupant = Occupant { thread: Some(*thread), ..occupant.clone() };
+                let occupant =
+                    Occupant { thread: Some(*thread), elsewhere: true, ..occupant.clone() };
                 if namespace.first.as_ref().is_none_or(|first| comes_before(&occupant, first)) {
                     namespace.first = Some(occupant);
                 }
@@ -90,6 +99,40 @@ impl Tally {
         if let Some(occupant) = occupant {
             self.members.push(Member { occupant, namespaces: visit.namespaces });
         }
+    }
+
+    fn take_holders(&mut self, pid: Pid, visit: &Visit) {
+        for (thread, namespaces) in &visit.threads {
+            for key in keys(namespaces) {
+                self.hold(key, Holder::Thread { pid, thread: *thread });
+            }
+        }
+        for key in keys(&visit.for_children) {
+            self.hold(key, Holder::ForChildren { pid });
+        }
+        for &Descriptor { number, kind, inode, socket } in &visit.descriptors {
+            let key = NsKey { inode, kind };
+            self.hold(
+                key,
+                if socket {
+                    Holder::Socket { pid, number }
+                } else {
+                    Holder::Descriptor { pid, number }
+                },
+            );
+        }
+        let Some(mnt) = visit.namespaces.inode(Kind::Mnt) else { return };
+        if !visit.mounts.is_empty() && self.mounts_read.insert(mnt) {
+            for (key, target) in &visit.mounts {
+                let target = target.clone();
+                self.hold(*key, Holder::Mount { namespace: mnt, target, through: Some(pid) });
+            }
+        }
+    }
+
+    pub(super) fn hold(&mut self, key: NsKey, holder: Holder) {
+        self.entry(key);
+        self.held.entry(key).or_default().push(holder);
     }
 
     pub(super) fn entry(&mut self, key: NsKey) -> &mut Namespace {
@@ -160,6 +203,6 @@ impl Tally {
 
 /// A process before a thread, the lower number before the higher.
 fn comes_before(one: &Occupant, other: &Occupant) -> bool {
-    let rank = |occupant: &Occupant| (occupant.thread.is_some(), occupant.pid, occupant.thread);
+    let rank = |occupant: &Occupant| (occupant.elsewhere, occupant.pid, occupant.thread);
     rank(one) < rank(other)
 }

@@ -11,6 +11,7 @@ pub mod link;
 mod loopback;
 mod message;
 mod network;
+pub mod nsid;
 pub mod route;
 
 pub use loopback::bring_loopback_up;

@@ -1,0 +1,97 @@
+//! `nsx ns INODE`: the processes in one namespace.
+
+use super::Args;
+use crate::cli::args::Format;
+use crate::cli::context::Context;
+use crate::cli::error::{Failure, Kind};
+use crate::cli::list::List;
+use crate::cli::output;
+use crate::collect::namespaces::{Describe, Wants, collect_census, host_users};
+use crate::model::census::{Census, Member, Namespace};
+use crate::render::branches::grow;
+use crate::render::ns::Row;
+use crate::render::ns_json::JsonRow;
+use crate::render::ns_process::{self, JsonProcess};
+use crate::sys::root::SysRoot;
+
+pub(super) fn run(
+    context: &Context,
+    args: &Args,
+    root: &SysRoot,
+    inode: u64,
+) -> Result<u8, Failure> {
+    let wants = Wants {
+        describe: Describe::In(inode),
+        parents: true,
+        users: true,
+        holders: args.all || args.sockets,
+        sockets: args.sockets,
+        threads: args.threads,
+        ..Wants::default()
+    };
+    let mut census = collect_census(root, wants)?;
+    if census.find(inode).is_none() && !wants.holders {
+        // One that no process is in can still be there.
+        census = collect_census(root, Wants { holders: true, ..wants })?;
+    }
+    let Some(namespace) = census.find(inode).cloned() else {
+        let failure = Failure::new(Kind::NotFound, format!("no namespace has the inode {inode}"));
+        return Err(failure.hint("`nsx ns --all` lists what there is"));
+    };
+    if !namespace.of_host {
+        census.gaps.retain(|gap| !gap.is_of_init());
+    }
+    let rows = rows(root, &census, &namespace);
+    let row = Row::new(namespace);
+    let is_json = matches!(args.output.format(), Format::Json | Format::Jsonl);
+    let text = if is_json {
+        let list = List {
+            rows: std::slice::from_ref(&row),
+            columns: &crate::render::ns::COLUMNS,
+            default: &crate::render::ns::DEFAULT,
+            schema: "nsx.ns/1",
+            name: |row| row.inode.to_string(),
+            gaps: &census.gaps,
+        };
+        list.print(context, &args.output, root, |row| JsonRow {
+            processes: Some(rows.iter().map(JsonProcess::from).collect()),
+            ..JsonRow::from(row)
+        })?
+    } else {
+        let list = List {
+            rows: &rows,
+            columns: &ns_process::COLUMNS,
+            default: &ns_process::DEFAULT,
+            schema: "nsx.ns/1",
+            name: |row| row.member.occupant.pid.to_string(),
+            gaps: &census.gaps,
+        };
+        list.print(context, &args.output, root, JsonProcess::from)?
+    };
+    let code = args.output.finish(context, &text, &census.gaps)?;
+    if row.processes == 0 {
+        let holders = crate::render::ns::holders(&row);
+        let kept = holders.map_or_else(String::new, |holders| format!("; kept by {holders}"));
+        output::say(&context.program, &format!("no process is in {}:[{inode}]{kept}", row.kind));
+    }
+    Ok(code)
+}
+
+/// Each below its parent, where that is in the namespace too.
+fn rows(root: &SysRoot, census: &Census, namespace: &Namespace) -> Vec<ns_process::Row> {
+    let is_in = |member: &&Member| member.namespaces.inode(namespace.kind) == Some(namespace.inode);
+    let members: Vec<&Member> = census.members.iter().filter(is_in).collect();
+    let place = |pid| members.binary_search_by_key(&pid, |member| member.occupant.pid).ok();
+    let parent = |at: usize| {
+        let member = members.get(at)?;
+        member.occupant.parent.known().copied().flatten().and_then(place)
+    };
+    let users = host_users(root);
+    let twigs = grow(members.len(), parent).into_iter();
+    let rows = twigs.filter_map(|twig| {
+        let member: Member = (*members.get(twig.at)?).clone();
+        let user = users.name(member.occupant.uid).cloned();
+        Some(ns_process::Row { member, user, branch: twig.branch })
+    });
+    rows.collect()
+}

@@ -1,0 +1,308 @@
+//! What the kernel says of a namespace once it is open: owner, parent, numbers. Each is opened
+//! once, only where a report shows one of them, and by a crew: a way to a namespace may lead
+//! through a file system that does not answer.
+
+use super::Wants;
+use super::facts::{Answer, Facts};
+use super::handles::Handles;
+use super::tally::Tally;
+use crate::model::census::{Fact, Holder, Namespace, NsKey};
+use crate::model::gap::{Gap, Reason};
+use crate::model::namespace::Kind;
+use crate::sys::crew::{self, Care};
+use crate::sys::error::Problem;
+use crate::sys::netlink::nsid::NsIds;
+use crate::sys::ns;
+use crate::sys::raw::nsfs::{self, Towards};
+use crate::sys::root::SysRoot;
+use nix::errno::Errno;
+use std::collections::{BTreeMap, HashSet};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Of the initial user and pid namespace, since they have inodes: above them is nothing.
+const INITIAL: [u64; 2] = [0xEFFF_FFFD, 0xEFFF_FFFC];
+
+/// Adds to every namespace what is wanted of it and, where that is wanted, those above it that
+/// nobody is in.
+pub(super) fn add(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Vec<Gap> {
+    let mut asked: Vec<Namespace> =
+        tally.namespaces.values().filter(|one| is_asked(wants, one)).cloned().collect();
+    // Neighbours are opened through the same process.
+    asked.sort_by_key(|one| (one.first.as_ref().map(|first| (first.pid, first.thread)), one.key()));
+    let known: HashSet<NsKey> = tally.namespaces.keys().copied().collect();
+    let mut inquiry = Inquiry::new(root, wants, known);
+    let mut found: Vec<Facts> = Vec::new();
+    crew::work(
+        asked.len(),
+        super::members(asked.len()),
+        super::PATIENCE,
+        &mut |piece, care, out| {
+            if let Some(namespace) = asked.get(piece) {
+                inquiry.answer(namespace, care, out);
+            }
+        },
+        &mut |piece, answer: Result<&[u8], Problem>| match (answer, asked.get(piece)) {
+            (Ok(answer), _) => found.extend(Facts::read_all(answer)),
+            (Err(_), Some(namespace)) => {
+                found.push(refused(wants, namespace.key(), Errno::ETIMEDOUT));
+            }
+            (Err(_), None) => {}
+        },
+    );
+    apply(&found, tally)
+}
+
+fn is_asked(wants: Wants, namespace: &Namespace) -> bool {
+    wants.relations
+        || wants.ids
+        || (wants.net_ids && namespace.kind == Kind::Net)
+        || (wants.users && namespace.kind == Kind::User && namespace.first.is_none())
+}
+
+fn apply(found: &[Facts], tally: &mut Tally) -> Vec<Gap> {
+    let mut missing: BTreeMap<(&'static str, u8), (Reason, usize)> = BTreeMap::new();
+    let mut miss = |what, reason: Reason| {
+        missing.entry((what, reason as u8)).or_insert((reason, 0)).1 += 1;
+    };
+    for facts in found {
+        let namespace = tally.entry(facts.key);
+        namespace.owner = fact(facts.owner, "owner", &mut miss).map_or(namespace.owner, |it| it);
+        namespace.parent =
+            fact(facts.parent, "parent", &mut miss).map_or(namespace.parent, |it| it);
+        if let Some(id) = fact(facts.id, "kernel's number", &mut miss) {
+            namespace.id = match id {
+                Fact::Known(Some(id)) => Fact::Known(id),
+                _ => Fact::Unknown,
+            };
+        }
+        if let Some(id) = fact(facts.net_id, "network number", &mut miss) {
+            namespace.net_id = id.map(|id| id.and_then(|id| u32::try_from(id).ok()));
+        }
+        if let Answer::Is(uid) = facts.owner_uid
+            && namespace.first.is_none()
+        {
+            namespace.uid = u32::try_from(uid).ok();
+        }
+    }
+    let gap = |((what, _), (reason, count)): ((&'static str, u8), (Reason, usize))| {
+        let plural = if count == 1 { "" } else { "s" };
+        Gap { object: format!("{count} namespace{plural}").into(), what, reason }
+    };
+    missing.into_iter().map(gap).collect()
+}
+
+fn fact(
+    answer: Answer,
+    what: &'static str,
+    miss: &mut dyn FnMut(&'static str, Reason),
+) -> Option<Fact<Option<u64>>> {
+    match answer {
+        Answer::NotAsked => None,
+        Answer::None => Some(Fact::Known(None)),
+        Answer::Is(value) => Some(Fact::Known(Some(value))),
+        Answer::Refused(errno) => {
+            miss(what, reason(Errno::from_raw(errno)));
+            Some(Fact::Unknown)
+        }
+    }
+}
+
+const fn reason(errno: Errno) -> Reason {
+    match errno {
+        Errno::EPERM | Errno::EACCES => Reason::Denied,
+        Errno::ENOENT | Errno::ESRCH | Errno::ESTALE => Reason::Gone,
+        Errno::ETIMEDOUT => Reason::Timeout,
+        _ => Reason::Unsupported,
+    }
+}
+
+/// What a namespace without processes is owner or parent of keeps it alive.
+pub(super) fn children(tally: &Tally) -> Vec<(NsKey, Holder)> {
+    let mut held = Vec::new();
+    for namespace in tally.namespaces.values() {
+        let child = Holder::Child { of: namespace.kind, inode: namespace.inode };
+        let above = [(Kind::User, &namespace.owner), (namespace.kind, &namespace.parent)];
+        for (kind, inode) in above {
+            if let Some(inode) = inode.known().copied().flatten() {
+                held.push((NsKey { inode, kind }, child.clone()));
+            }
+        }
+    }
+    held.sort_unstable();
+    held.dedup();
+    held
+}
+
+/// Nothing of what is wanted could be asked.
+fn refused(wants: Wants, key: NsKey, errno: Errno) -> Facts {
+    let refused = |asked: bool| {
+        if asked { Answer::Refused(errno as i32) } else { Answer::NotAsked }
+    };
+    Facts {
+        owner: refused(wants.relations),
+        parent: refused(wants.relations),
+        id: refused(wants.ids),
+        net_id: refused(wants.net_ids && key.kind == Kind::Net),
+        ..Facts::none(key)
+    }
+}
+
+/// Mount namespaces that no process is in: the kernel walks through all of them, from the oldest to
+/// the newest (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial user namespace.
+pub(super) fn walk_mounts(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Vec<Gap> {
+    let known: HashSet<NsKey> = tally.namespaces.keys().copied().collect();
+    let mut inquiry = Inquiry::new(root, wants, known);
+    let mut found: Vec<Facts> = Vec::new();
+    let mut refused = Some(Errno::ETIMEDOUT);
+    crew::work(
+        1,
+        1,
+        super::PATIENCE,
+        &mut |_, _, out| {
+            let errno = inquiry.walk(out).err().map_or(0, |errno| errno as i32);
+            out.extend(errno.to_ne_bytes());
+        },
+        &mut |_, answer: Result<&[u8], Problem>| {
+            let Ok((answer, errno)) = answer.map(|bytes| bytes.split_at(bytes.len() - 4)) else {
+                return;
+            };
+            found.extend(Facts::read_all(answer));
+            let errno = <[u8; 4]>::try_from(errno).map_or(0, i32::from_ne_bytes);
+            refused = (errno != 0).then(|| Errno::from_raw(errno));
+        },
+    );
+    let mut gaps = apply(&found, tally);
+    if let Some(errno) = refused {
+        let reason = reason(errno);
+        gaps.push(Gap {
+            object: "mount namespaces".into(),
+            what: "those without a process",
+            reason,
+        });
+    }
+    gaps
+}
+
+/// In a member of the crew.
+struct Inquiry<'a> {
+    wants: Wants,
+    handles: Handles<'a>,
+    net_ids: Option<NsIds>,
+    /// Asked by themselves, or above another one already.
+    known: HashSet<NsKey>,
+}
+
+impl<'a> Inquiry<'a> {
+    fn new(root: &'a SysRoot, wants: Wants, known: HashSet<NsKey>) -> Self {
+        Self { wants, handles: Handles::new(root), net_ids: None, known }
+    }
+
+    fn answer(&mut self, namespace: &Namespace, care: Care, out: &mut Vec<u8>) {
+        let key = namespace.key();
+        let opened = self.handles.open(namespace, care);
+        let file = match opened {
+            Ok(file) => file,
+            Err(errno) => return refused(self.wants, key, errno).write(out),
+        };
+        self.ask(key, file, out);
+    }
+
+    /// It, and those above it that are not known yet.
+    fn ask(&mut self, key: NsKey, file: OwnedFd, out: &mut Vec<u8>) {
+        // Each has one owner and one parent, and neither chain is longer than 33.
+        let mut pending = vec![(key, file)];
+        while let Some((key, file)) = pending.pop() {
+            self.ask_one(key, file.as_fd(), &mut pending).write(out);
+        }
+    }
+
+    fn ask_one(
+        &mut self,
+        key: NsKey,
+        file: BorrowedFd<'_>,
+        pending: &mut Vec<(NsKey, OwnedFd)>,
+    ) -> Facts {
+        let mut facts = Facts::none(key);
+        if self.wants.ids {
+            facts.id = answer(nsfs::id(file).map(Some));
+        }
+        if self.wants.net_ids && key.kind == Kind::Net {
+            facts.net_id = answer(self.net_id(file).map(|id| id.map(u64::from)));
+        }
+        if self.wants.users && key.kind == Kind::User {
+            facts.owner_uid = answer(nsfs::owner_uid(file).map(|uid| Some(u64::from(uid))));
+        }
+        if self.wants.relations {
+            facts.owner = self.above(nsfs::owner(file), Kind::User, key, pending);
+            facts.parent = match key.kind {
+                Kind::User | Kind::Pid => self.above(nsfs::parent(file), key.kind, key, pending),
+                _ => Answer::None,
+            };
+        }
+        facts
+    }
+
+    fn above(
+        &mut self,
+        file: nix::Result<OwnedFd>,
+        kind: Kind,
+        below: NsKey,
+        pending: &mut Vec<(NsKey, OwnedFd)>,
+    ) -> Answer {
+        let found = file.and_then(|file| Ok((ns::inode(file.as_fd())?, file)));
+        match found {
+            Ok((inode, file)) => {
+                let key = NsKey { inode, kind };
+                if self.wants.ghosts && self.known.insert(key) {
+                    pending.push((key, file));
+                }
+                Answer::Is(inode)
+            }
+            Err(Errno::EPERM) if INITIAL.contains(&below.inode) => Answer::None,
+            Err(errno) => Answer::Refused(errno as i32),
+        }
+    }
+
+    /// Every mount namespace that is not known.
+    fn walk(&mut self, out: &mut Vec<u8>) -> nix::Result<()> {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        let own = rustix::fs::open("/proc/self/ns/mnt", flags, rustix::fs::Mode::empty())
+            .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+        for towards in [Towards::Older, Towards::Newer] {
+            let mut here = own.try_clone().map_err(|_| Errno::EMFILE)?;
+            loop {
+                let next = match nsfs::next_mount_namespace(here.as_fd(), towards) {
+                    Ok(next) => next,
+                    Err(Errno::ENOENT) => break,
+                    Err(errno) => return Err(errno),
+                };
+                let key = NsKey { kind: Kind::Mnt, inode: ns::inode(next.as_fd())? };
+                if self.known.insert(key) {
+                    let file = next.try_clone().map_err(|_| Errno::EMFILE)?;
+                    self.ask(key, file, out);
+                }
+                here = next;
+            }
+        }
+        Ok(())
+    }
+
+    fn net_id(&mut self, file: BorrowedFd<'_>) -> nix::Result<Option<u32>> {
+        let errno = |error: crate::sys::error::SysError| error.errno().unwrap_or(Errno::EIO);
+        if self.net_ids.is_none() {
+            self.net_ids = Some(NsIds::open().map_err(errno)?);
+        }
+        match &self.net_ids {
+            Some(ids) => ids.of(file).map_err(errno),
+            None => Err(Errno::EIO),
+        }
+    }
+}
+
+fn answer(answer: nix::Result<Option<u64>>) -> Answer {
+    match answer {
+        Ok(Some(value)) => Answer::Is(value),
+        Ok(None) => Answer::None,
+        Err(errno) => Answer::Refused(errno as i32),
+    }
+}

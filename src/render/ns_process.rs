@@ -1,0 +1,87 @@
+//! Processes of a namespace as rows.
+
+use super::column::{CellKind, Column, or_dash};
+use crate::model::census::{Fact, Member};
+use crate::model::process::Pid;
+use crate::model::text::Text;
+
+/// A process, and where it hangs.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub member: Member,
+    /// What the host calls its uid.
+    pub user: Option<Text>,
+    pub branch: String,
+}
+
+pub const COLUMNS: [Column<Row>; 5] = [
+    Column {
+        key: "pid",
+        heading: "PID",
+        kind: CellKind::Number,
+        cuttable: false,
+        cell: |row, _| row.member.occupant.pid.to_string(),
+    },
+    Column {
+        key: "ppid",
+        heading: "PPID",
+        kind: CellKind::Number,
+        cuttable: false,
+        cell: |row, _| or_dash(row.member.occupant.parent.known().copied().flatten()),
+    },
+    Column {
+        key: "uid",
+        heading: "UID",
+        kind: CellKind::Number,
+        cuttable: false,
+        cell: |row, _| row.member.occupant.uid.to_string(),
+    },
+    Column {
+        key: "user",
+        heading: "USER",
+        kind: CellKind::Text,
+        cuttable: false,
+        cell: |row, _| match &row.user {
+            Some(name) => name.to_string(),
+            None => row.member.occupant.uid.to_string(),
+        },
+    },
+    Column {
+        key: "command",
+        heading: "COMMAND",
+        kind: CellKind::Text,
+        cuttable: true,
+        cell: |row, style| {
+            let branch = if style.whole { "" } else { &row.branch };
+            format!("{branch}{}", row.member.occupant.command)
+        },
+    },
+];
+
+pub const DEFAULT: [&str; 4] = ["pid", "ppid", "user", "command"];
+
+/// One process in JSON.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JsonProcess<'a> {
+    pub pid: Pid,
+    /// Null where it is outside our pid namespace.
+    #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
+    pub ppid: Fact<Option<Pid>>,
+    pub uid: u32,
+    pub user: Option<&'a Text>,
+    pub command: &'a Text,
+}
+
+impl<'a> From<&'a Row> for JsonProcess<'a> {
+    fn from(row: &'a Row) -> Self {
+        let occupant = &row.member.occupant;
+        Self {
+            pid: occupant.pid,
+            ppid: occupant.parent,
+            uid: occupant.uid,
+            user: row.user.as_ref(),
+            command: &occupant.command,
+        }
+    }
+}
