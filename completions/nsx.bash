@@ -144,12 +144,20 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__ns)
-            opts="-t -o -q -h -V --type --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            opts="-p -t -a -P -T -Q -o -q -h -V --task --type --all --persistent --sockets --threads --tree --filter --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --task)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --type)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -158,6 +166,34 @@ _nsx_options() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --tree)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -T)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -Q)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -352,7 +388,7 @@ _nsx() {
     fi
     case "$command" in
         ps) long=" --interval --filter --output --columns --color " short="Qo" positional=target ;;
-        ns) long=" --type --output --columns --color " short="to" positional=target ;;
+        ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
         inspect) long=" --only --skip --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --wd " short="tw" positional=program ;;
         spawn) long=" --hostname --memory " short="" positional=program ;;

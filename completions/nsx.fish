@@ -27,7 +27,7 @@ end
 complete -c nsx -n "__fish_nsx_needs_command" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_needs_command" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host, whatever made it, asking no daemon'
-complete -c nsx -n "__fish_nsx_needs_command" -f -a "ns" -d 'List the namespaces of this host and who is in them'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "ns" -d 'List the namespaces of this host, who is in them, and what keeps them alive'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container, or in one namespace'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
@@ -54,7 +54,10 @@ complete -c nsx -n "__fish_nsx_using_subcommand ps" -l bytes -d 'Plain numbers: 
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l strict -d 'Exit with 6 if anything could not be seen'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -s t -l type -d 'Only this type: mnt, uts, ipc, net, pid, cgroup, user or time; may be repeated' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s p -l task -d 'Only those of a process: a PID, a container\'s name, an id prefix' -r -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s t -l type -d 'Only this type: mnt, uts, ipc, net, pid, cgroup, user, time; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s T -l tree -d 'As a tree by: owner, parent, process' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s Q -l filter -d 'Only rows for which this holds: \'type == "net" and nprocs == 0\'' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'
@@ -65,6 +68,10 @@ complete -c nsx -n "__fish_nsx_using_subcommand ns" -l columns -d 'Columns to sh
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s a -l all -d 'Those too that a descriptor, a mount elsewhere or another one keeps alive'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s P -l persistent -d 'Only those that no process is in'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l sockets -d 'Look for sockets that keep a network namespace alive, too'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l threads -d 'Look for threads in other namespaces than their process, too'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l no-headings -d 'No line of headings'

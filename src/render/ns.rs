@@ -87,6 +87,7 @@ pub const DEFAULT: [&str; 6] = ["ns", "type", "nprocs", "pid", "user", "command"
 /// Where all rows are network namespaces.
 pub const OF_NETWORKS: [&str; 8] =
     ["ns", "type", "nprocs", "pid", "user", "netnsid", "nsfs", "command"];
+pub const WITH_THREADS: [&str; 7] = ["ns", "type", "nprocs", "threads", "pid", "user", "command"];
 /// Where namespaces without a process are listed.
 pub const WITH_HOLDERS: [&str; 7] = ["ns", "type", "nprocs", "pid", "user", "holders", "command"];
 pub const WIDE: [&str; 12] = [

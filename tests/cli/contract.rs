@@ -57,6 +57,59 @@ fn ns_for_scripts() {
 }
 
 #[test]
+fn ns_of_a_process_and_of_a_container() {
+    let columns = ["--columns", NOBODYS];
+    assert_snapshot!(
+        "ns-task",
+        seen(&on("mixed", &[&["ns", "-p", "4242"], &columns[..]].concat()))
+    );
+    assert_snapshot!(
+        "ns-name",
+        seen(&on("mixed", &[&["ns", "-p", "build1"], &columns[..]].concat()))
+    );
+    assert_snapshot!("ns-no-task", seen(&on("mixed", &["ns", "-p", "999999"])));
+}
+
+#[test]
+fn ns_as_trees() {
+    let columns = ["--columns", "ns,type,nprocs,pid,command"];
+    let tree = |by, kinds: &[&str]| {
+        let arguments = [&["ns", "--tree", by], kinds, &columns[..]].concat();
+        seen(&on("mixed", &arguments))
+    };
+    assert_snapshot!("ns-tree-process", tree("process", &["-t", "pid", "-t", "net"]));
+    // A fixture has no kernel to ask who owns what: nothing hangs, and the gaps say so.
+    assert_snapshot!("ns-tree-owner", tree("owner", &["-t", "user"]));
+}
+
+#[test]
+fn ns_of_an_inode_are_its_processes() {
+    let columns = ["--columns", "pid,ppid,command"];
+    assert_snapshot!(
+        "ns-inode",
+        seen(&on("mixed", &[&["ns", "4026532640"], &columns[..]].concat()))
+    );
+    assert_snapshot!("ns-no-inode", seen(&on("mixed", &["ns", "net:[12]"])));
+    let json = super::support::stdout(&on("mixed", &["ns", "4026532640", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let processes = json["data"][0]["processes"].as_array().unwrap();
+    let pids: Vec<_> = processes.iter().map(|one| one["pid"].as_u64().unwrap()).collect();
+    assert_eq!(pids, [4242, 4243]);
+    assert_eq!(processes[1]["ppid"], 4242);
+}
+
+#[test]
+fn ns_by_a_filter() {
+    let shown = |filter| {
+        let output = on("mixed", &["ns", "-q", "-Q", filter]);
+        super::support::stdout(&output).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("type == \"user\" and not host"), ["4026532642"]);
+    assert_eq!(shown("command =~ \"^http\" and ppid == 1 and type == \"pid\""), ["4026532613"]);
+    assert_eq!(shown("container == \"build1\" and type == \"net\""), ["4026532634"]);
+}
+
+#[test]
 fn inspect_on_a_screen() {
     assert_snapshot!("inspect-screen", seen(&on("docker-v2", &["inspect", "web"])));
     assert_snapshot!(

@@ -22,7 +22,10 @@ fn every_fixture_prints_what_the_schema_says() {
     for fixture in ["docker-v2", "mixed", "hostile"] {
         let output = on(fixture, &["ps", "--json", "--units"]);
         assert_valid(&ps, &output.stdout, fixture);
-        assert_valid(&ns, &on(fixture, &["ns", "--json"]).stdout, fixture);
+        for form in [&[][..], &["--all"], &["4026531839"], &["-T", "owner", "--columns", "+nsid"]] {
+            let output = on(fixture, &[&["ns", "--json"], form].concat());
+            assert_valid(&ns, &output.stdout, &format!("{fixture} {form:?}"));
+        }
         let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         for row in listed["data"].as_array().unwrap() {
             let pid = row["pid"].to_string();

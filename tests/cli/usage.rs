@@ -21,6 +21,11 @@ fn options_that_are_none() {
         &["ps", "-o", "xml"],
         &["inspect"],
         &["inspect", "1", "--only", "everything"],
+        &["ns", "12x"],
+        &["ns", "-t", "mount"],
+        &["ns", "--tree", "4026531840"],
+        &["ns", "4026531840", "-p", "1"],
+        &["ns", "-Q", "nprocs >"],
     ]
     .iter()
     .enumerate()

@@ -31,10 +31,10 @@ struct Args {
     /// Only those of a process: a PID, a container's name, an id prefix.
     #[arg(short = 'p', long, value_name = "TARGET", conflicts_with = "inode")]
     task: Option<OsString>,
-    /// Only this type: mnt, uts, ipc, net, pid, cgroup, user or time; may be repeated.
+    /// Only this type: mnt, uts, ipc, net, pid, cgroup, user, time; repeatable.
     #[arg(short = 't', long = "type", value_name = "TYPE", value_parser = choice::kind)]
     types: Vec<namespace::Kind>,
-    /// Those too that only a descriptor, a mount elsewhere, or another namespace keeps alive.
+    /// Those too that a descriptor, a mount elsewhere or another one keeps alive.
     #[arg(short, long)]
     all: bool,
     /// Only those that no process is in.

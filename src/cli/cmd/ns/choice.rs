@@ -34,6 +34,7 @@ pub(super) fn columns(args: &Args) -> &'static [&'static str] {
     match (args.output.format(), args.types.as_slice()) {
         (Format::Wide, _) => &ns::WIDE,
         _ if looks_for_holders(args) => &ns::WITH_HOLDERS,
+        _ if args.threads => &ns::WITH_THREADS,
         (_, [Kind::Net]) => &ns::OF_NETWORKS,
         _ => &ns::DEFAULT,
     }
@@ -49,8 +50,12 @@ pub(super) fn wants(args: &Args) -> Result<Wants, Failure> {
         .map_err(Failure::usage)?;
     let filter = args.filter.as_deref().unwrap_or_default().to_ascii_lowercase();
     let words = filter.split(|c: char| !c.is_ascii_alphanumeric());
-    let has =
-        |key| shown.iter().any(|column| column.key == key) || words.clone().any(|word| word == key);
+    // A name needs none of them.
+    let is_shown = args.output.format() != Format::Name;
+    let has = |key| {
+        let shown = is_shown && shown.iter().any(|column| column.key == key);
+        shown || words.clone().any(|word| word == key)
+    };
     let by_kind = matches!(args.tree, Some(Relation::Owner | Relation::Parent));
     Ok(Wants {
         users: has("user") || has("uid"),
