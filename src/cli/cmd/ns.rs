@@ -97,7 +97,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         columns: &ns::COLUMNS,
         default: choice::columns(&args),
         schema: "nsx.ns/1",
-        name: |row| row.inode.to_string(),
+        names: |rows| rows.iter().map(|row| format!("{}\n", row.inode)).collect(),
         gaps: &gaps,
     };
     let text = list.print(context, &args.output, &root, ns_json::JsonRow::from)?;
@@ -105,7 +105,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
 }
 
 fn namespaces_of(root: &SysRoot, spelled: &OsString) -> Result<NsSet, Failure> {
-    let target = target::resolve(root, spelled.as_bytes())?;
+    let target = target::resolve_process(root, spelled.as_bytes())?;
     if target.process.namespaces == NsSet::default() {
         let pid = target.process.pid;
         let failure =
