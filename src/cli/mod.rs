@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod cmd;
+pub mod compat;
 pub mod context;
 pub mod entry;
 pub mod environment;

@@ -19,4 +19,5 @@ pub mod orphans;
 pub mod plan;
 pub mod ps;
 pub mod sandboxed;
+pub mod smartcols;
 pub mod table;

@@ -1,0 +1,82 @@
+//! Tables as the tools of util-linux print them: with a tree in a column, raw, or as JSON. See
+//! scols-filter(5) and the `--raw` and `--json` of lsns(8), whose output is matched byte by byte.
+//!
+//! Where theirs would let something act on a terminal, or break its own format, ours does not:
+//! texts from outside are [`Text`], escaped in each form.
+
+mod json;
+mod raw;
+mod table;
+mod tree;
+
+use super::column::CellKind;
+use crate::model::text::Text;
+
+pub use json::{Json, json};
+pub use raw::raw;
+pub use table::table;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub name: &'static str,
+    /// A number is one in JSON.
+    pub kind: CellKind,
+    pub right: bool,
+    /// May lose its end when the terminal is too narrow.
+    pub cuttable: bool,
+    /// Rows are drawn as a tree in it.
+    pub tree: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    Absent,
+    Number(u64),
+    Text(Text),
+    /// One line each where lines may be wrapped.
+    Lines(Vec<Text>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// One for each column.
+    pub cells: Vec<Cell>,
+    /// The row that this one hangs under: an earlier one.
+    pub parent: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    /// What the rows are called in JSON.
+    pub name: &'static str,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+}
+
+impl Sheet {
+    /// Without a column to draw it in there is no tree.
+    fn is_tree(&self) -> bool {
+        self.columns.iter().any(|column| column.tree)
+    }
+}
+
+/// How a table is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    pub headings: bool,
+    /// Columns of the terminal; `None`: nothing is cut.
+    pub width: Option<usize>,
+    /// Cells of several lines, instead of one joined by commas.
+    pub wrap: bool,
+    /// Without it trees are drawn with what ASCII has, and all else is escaped.
+    pub utf8: bool,
+}
+
+/// The lines of a cell joined to one.
+fn joined(lines: &[Text], by: &str) -> Text {
+    let lines: Vec<&[u8]> = lines.iter().map(Text::as_bytes).collect();
+    Text::from(lines.join(by.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;
