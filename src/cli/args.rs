@@ -117,7 +117,7 @@ impl Output {
     /// Writes the result, says on standard error what is missing from it, and chooses the code.
     pub fn finish(&self, context: &Context, text: &str, gaps: &[Gap]) -> Result<u8, Failure> {
         output::write(text)?;
-        if let Some(summary) = summary(gaps) {
+        if let Some(summary) = summary(gaps, "--json") {
             output::say(&context.program, &summary);
         }
         if self.strict && !gaps.is_empty() {
@@ -127,8 +127,9 @@ impl Output {
     }
 }
 
-/// `1 process: namespaces could not be read (permission denied); run as root to see more`
-fn summary(gaps: &[Gap]) -> Option<String> {
+/// `namespaces of 1 process could not be read (permission denied); run as root to see more`; `all`
+/// lists every one.
+pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
     let first = gaps.first()?;
     let reason = match first.reason {
         Reason::Denied => "permission denied",
@@ -140,7 +141,7 @@ fn summary(gaps: &[Gap]) -> Option<String> {
     };
     let more = match gaps.len() - 1 {
         0 => String::new(),
-        more => format!(", and {more} more (see gaps in --json)"),
+        more => format!(", and {more} more (see gaps in {all})"),
     };
     let denied = gaps.iter().any(|gap| gap.reason == Reason::Denied);
     let advice = if denied && !rustix::process::geteuid().is_root() {
@@ -208,10 +209,10 @@ mod tests {
     #[test]
     fn the_summary_is_one_line_and_advises() {
         let gap = |reason| Gap { object: "3 processes".into(), what: "namespaces", reason };
-        assert_eq!(summary(&[]), None);
-        let one = summary(&[gap(Reason::Timeout)]).unwrap();
+        assert_eq!(summary(&[], "--json"), None);
+        let one = summary(&[gap(Reason::Timeout)], "--json").unwrap();
         assert_eq!(one, "namespaces of 3 processes could not be read (no answer in time)");
-        let two = summary(&[gap(Reason::Gone), gap(Reason::Gone)]).unwrap();
+        let two = summary(&[gap(Reason::Gone), gap(Reason::Gone)], "--json").unwrap();
         assert!(two.contains("and 1 more"));
     }
 }

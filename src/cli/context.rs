@@ -17,13 +17,18 @@ pub struct Context {
 
 impl Context {
     pub fn new(command: &str) -> Self {
+        Self::of_program(format!("nsx {command}"))
+    }
+
+    /// Of a personality, which names itself as it was called.
+    pub fn of_program(program: String) -> Self {
         let stdout = std::io::stdout();
         let stdout_is_terminal = stdout.is_terminal();
         let size = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
-            program: format!("nsx {command}"),
+            program,
             stdout_is_terminal,
             width: size.filter(|columns| stdout_is_terminal && *columns > 0),
             colour_welcome: stdout_is_terminal && !no_colour && !dumb,
@@ -33,6 +38,14 @@ impl Context {
     /// The caller's whole environment, in its order.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         std::env::vars_os().collect()
+    }
+
+    /// Whether the locale's characters are UTF-8, from its name: see locale(7).
+    pub fn utf8(&self) -> bool {
+        let names = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+        let mut set = names.filter_map(std::env::var_os).filter(|name| !name.is_empty());
+        let name = set.next().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        name.contains("utf-8") || name.contains("utf8")
     }
 
     pub fn variable(&self, name: &str) -> Option<OsString> {

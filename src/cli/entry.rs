@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::error::{Failure, Kind};
-use super::{cmd, output};
+use super::{cmd, compat, output};
 use crate::model::text::Text;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -22,10 +22,15 @@ pub fn run(command: &Command, mut arguments: Vec<OsString>) -> u8 {
     run_with(command, arguments)
 }
 
-/// The main of `nsx`: the command is the name it was called by, or its first argument.
+/// The main of `nsx`: the command is the name it was called by, or its first argument; called by
+/// the name of another tool, it is that tool.
 pub fn run_front(mut arguments: Vec<OsString>) -> u8 {
     let called = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
-    let called = std::path::Path::new(&called).file_name().and_then(|name| name.to_str());
+    let called = std::path::Path::new(&called).file_name();
+    if let Some(tool) = called.and_then(compat::find) {
+        return run_in(&Context::of_program(tool.name.to_owned()), tool, arguments);
+    }
+    let called = called.and_then(|name| name.to_str());
     let by_name =
         called.and_then(|name| name.strip_prefix("nsx-")).and_then(|name| find(OsStr::new(name)));
     if let Some(command) = by_name {
@@ -72,12 +77,15 @@ fn unknown(word: &OsStr) -> u8 {
 }
 
 fn run_with(command: &Command, arguments: Vec<OsString>) -> u8 {
-    let context = Context::new(command.name);
+    run_in(&Context::new(command.name), command, arguments)
+}
+
+fn run_in(context: &Context, command: &Command, arguments: Vec<OsString>) -> u8 {
     report_panics(context.program.clone());
     if let Err(error) = crate::sys::fds::fill_standard() {
         return finish(&context.program, Err(error.into()));
     }
-    finish(&context.program, (command.run)(&context, arguments))
+    finish(&context.program, (command.run)(context, arguments))
 }
 
 fn finish(program: &str, result: Result<u8, Failure>) -> u8 {

@@ -22,6 +22,8 @@ pub struct Column {
     /// A number is one in JSON.
     pub kind: CellKind,
     pub right: bool,
+    /// How wide it is at least once its cells are as wide as its heading.
+    pub hint: usize,
     /// May lose its end when the terminal is too narrow.
     pub cuttable: bool,
     /// Rows are drawn as a tree in it.

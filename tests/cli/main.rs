@@ -11,6 +11,7 @@ mod binaries;
 mod captured;
 mod contract;
 mod hostile;
+mod lsns;
 mod schema;
 mod targets;
 mod usage;

@@ -12,12 +12,14 @@ mod support;
 mod checks;
 mod compare;
 mod docker;
+mod lsns;
 mod machine;
 mod runc;
 mod scene;
 
 fn main() {
     let mut tests = compare::tests();
+    tests.extend(lsns::tests());
     tests.extend(scene::tests());
     support::run(tests);
 }

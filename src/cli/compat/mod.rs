@@ -2,3 +2,12 @@
 //! exit codes are that tool's; what is read, and how safely, is nsx's.
 
 pub mod getopt;
+pub mod lsns;
+
+use super::entry::Command;
+use std::ffi::OsStr;
+
+/// The tool that a name is of.
+pub fn find(name: &OsStr) -> Option<&'static Command> {
+    [&lsns::COMMAND].into_iter().find(|command| command.name == name)
+}

@@ -83,7 +83,10 @@ fn widths(sheet: &Sheet, rows: &[Lines], width: Option<usize>) -> Vec<usize> {
         .columns
         .iter()
         .enumerate()
-        .map(|(at, column)| widest(at).max(column.name.len()))
+        .map(|(at, column)| match widest(at) {
+            narrow if narrow < column.name.len() => column.name.len(),
+            wide => wide.max(column.hint),
+        })
         .collect();
     let Some(width) = width else { return widths };
     let total = widths.iter().sum::<usize>() + widths.len().saturating_sub(1);

@@ -5,7 +5,7 @@ use super::*;
 const LAYOUT: Layout = Layout { headings: true, width: None, wrap: true, utf8: true };
 
 const fn column(name: &'static str, kind: CellKind, right: bool, tree: bool) -> Column {
-    Column { name, kind, right, cuttable: false, tree }
+    Column { name, kind, right, hint: 0, cuttable: false, tree }
 }
 
 /// Namespaces with what is mounted where, drawn as a tree in NS or not.
@@ -78,6 +78,25 @@ fn the_cuttable_column_gives_down_to_its_heading() {
     assert_eq!(shown(19), "NS NSFS COMMAND\n 1      0123456789é\n");
     assert_eq!(shown(18), "NS NSFS COMMAND\n 1      0123456789\n");
     assert_eq!(shown(3), "NS NSFS COMMAND\n 1      0123456\n");
+}
+
+/// As libsmartcols 2.38 has it: a hint is no minimum.
+#[test]
+fn a_hint_counts_where_the_heading_does_not_decide() {
+    let columns = vec![
+        Column { hint: 5, ..column("TYPE", CellKind::Text, false, false) },
+        column("PID", CellKind::Number, true, false),
+    ];
+    let row =
+        |kind: &str| Row { cells: vec![Cell::Text(kind.into()), Cell::Number(1)], parent: None };
+    for (kind, expected) in [
+        ("net", "TYPE PID\nnet    1\n"),
+        ("user", "TYPE  PID\nuser    1\n"),
+        ("cgroup", "TYPE   PID\ncgroup   1\n"),
+    ] {
+        let sheet = Sheet { name: "namespaces", columns: columns.clone(), rows: vec![row(kind)] };
+        assert_eq!(table(&sheet, LAYOUT), expected);
+    }
 }
 
 #[test]
