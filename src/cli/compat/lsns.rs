@@ -125,7 +125,7 @@ fn read_filter(expression: &str) -> Result<Filter, Failure> {
 
 /// Those of one process; an error where lsns would print nothing.
 fn namespaces_of(root: &SysRoot, number: u32) -> Result<NsSet, Failure> {
-    let missing = || failed(format!("no process {number}: {}", Errno::ESRCH.desc()));
+    let missing = || failed(format!("cannot pin pid {number}: {}", Errno::ESRCH.desc()));
     let process = ProcessHandle::open(root, Pid::new(number).ok_or_else(missing)?)?;
     match ns::identities(process.dir()) {
         (set, Some(errno)) if set == NsSet::default() => {
