@@ -2,6 +2,8 @@
 //! or looked after by nobody.
 
 use super::containers::collect_recorded_containers;
+use super::namespaces::{Wants, collect_census};
+use crate::model::census::{Holder, Namespace};
 use crate::model::container::{Container, State};
 use crate::model::gap::Gap;
 use crate::model::orphan::{Orphan, OrphanKind};
@@ -18,14 +20,41 @@ use std::collections::{HashMap, HashSet};
 const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
 
 pub fn collect_orphans(root: &SysRoot) -> Result<(Vec<Orphan>, Vec<Gap>)> {
+    let wants = Wants { holders: true, sockets: true, threads: true, ..Wants::default() };
+    let census = collect_census(root, wants)?;
     let containers = collect_recorded_containers(root)?;
     let processes = processes(root)?;
     let mut orphans = Vec::new();
     orphans.extend(containers.list.iter().filter(|one| one.state == State::Stale).map(stale));
     orphans.extend(idle_shims(&processes));
     orphans.extend(containers.list.iter().filter_map(|one| unattended(one, &processes)));
+    orphans.extend(census.namespaces.iter().filter_map(pinned));
     orphans.sort_by(|one, other| (one.kind, &one.object).cmp(&(other.kind, &other.object)));
-    Ok((orphans, containers.gaps))
+    let mut gaps = census.gaps;
+    // What pid 1 does not show is the host's own.
+    gaps.retain(|gap| !gap.is_of_init());
+    gaps.extend(containers.gaps.into_iter().filter(|gap| gap.what != "namespaces"));
+    Ok((orphans, gaps))
+}
+
+/// A namespace that something holds and nobody is in. One that only owns others is no leftover.
+fn pinned(namespace: &Namespace) -> Option<Orphan> {
+    let threads = namespace.threads.known().copied().unwrap_or(0);
+    if namespace.of_host || namespace.processes > 0 || threads > 0 {
+        return None;
+    }
+    let mut held_by = namespace.holders.known().cloned().unwrap_or_default();
+    if held_by.iter().any(|holder| matches!(holder, Holder::Child { .. })) {
+        return None;
+    }
+    held_by.sort();
+    let object = format!("{}:[{}]", namespace.kind, namespace.inode);
+    Some(Orphan {
+        kind: OrphanKind::Namespace,
+        object: object.into(),
+        because: Text::default(),
+        held_by,
+    })
 }
 
 fn name(container: &Container) -> Text {
@@ -39,7 +68,12 @@ fn stale(container: &Container) -> Orphan {
     if let Some(evidence) = container.evidence.first() {
         because.extend_from_slice(evidence.object.as_bytes());
     }
-    Orphan { kind: OrphanKind::State, object: name(container), because: because.into() }
+    Orphan {
+        kind: OrphanKind::State,
+        object: name(container),
+        because: because.into(),
+        held_by: Vec::new(),
+    }
 }
 
 type Processes = HashMap<Pid, Stat>;
@@ -76,6 +110,7 @@ fn idle_shims(processes: &Processes) -> impl Iterator<Item = Orphan> {
         kind: OrphanKind::Shim,
         object: described(process),
         because: "it has no child".into(),
+        held_by: Vec::new(),
     })
 }
 
@@ -90,7 +125,8 @@ fn described(process: &Stat) -> Text {
 fn unattended(container: &Container, processes: &Processes) -> Option<Orphan> {
     use Runtime::{Containerd, Crio, Docker, Podman};
     let engines = matches!(container.runtime, Docker | Containerd | Crio | Podman);
-    let init = container.init.as_ref().filter(|_| engines && container.depth == 0)?;
+    let of_engine = engines && container.depth == 0 && container.id.is_some();
+    let init = container.init.as_ref().filter(|_| of_engine)?;
     let process = processes.get(&init.pid)?;
     let parent = process.parent.and_then(|pid| processes.get(&pid));
     if process.start_ticks != init.start_ticks || parent.is_some_and(is_shim) {
@@ -102,13 +138,20 @@ fn unattended(container: &Container, processes: &Processes) -> Option<Orphan> {
         }
         None => b"its shim has ended".to_vec(),
     };
-    Some(Orphan { kind: OrphanKind::Container, object: name(container), because: because.into() })
+    Some(Orphan {
+        kind: OrphanKind::Container,
+        object: name(container),
+        because: because.into(),
+        held_by: Vec::new(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::census::{Fact, NsKey};
     use crate::model::container::Init;
+    use crate::model::namespace::Kind;
 
     fn processes_of(list: &[(u32, &str, u32)]) -> Processes {
         let stat = |(pid, comm, parent): &(u32, &str, u32)| {
@@ -131,6 +174,7 @@ mod tests {
         assert_eq!(idle, [Text::from("pid 10 (containerd-shim)")]);
         let container = |pid| Container {
             runtime: Runtime::Docker,
+            id: Some("6961".into()),
             name: Some("web".into()),
             init: Some(Init {
                 pid: Pid::new(pid).unwrap(),
@@ -143,5 +187,21 @@ mod tests {
         let orphan = unattended(&container(13), &processes).unwrap();
         assert_eq!(orphan.object, "docker:web");
         assert_eq!(orphan.because, "its shim has ended; it is a child of pid 1 (systemd)");
+    }
+
+    #[test]
+    fn a_namespace_is_left_over_if_nobody_is_in_it_and_nothing_below_it() {
+        let mount = Holder::Mount { namespace: 1, target: "/run/netns/x".into(), through: None };
+        let with = |processes, holders: &[&Holder]| {
+            let holders = holders.iter().map(|holder| (*holder).clone()).collect();
+            let new = Namespace::new(NsKey { inode: 7, kind: Kind::Net });
+            Namespace { processes, holders: Fact::Known(holders), ..new }
+        };
+        let orphan = pinned(&with(0, &[&mount])).unwrap();
+        assert_eq!((orphan.object, orphan.held_by), ("net:[7]".into(), vec![mount.clone()]));
+        assert_eq!(pinned(&with(1, &[&mount])), None);
+        let child = Holder::Child { of: Kind::Net, inode: 9 };
+        assert_eq!(pinned(&with(0, &[&mount, &child])), None);
+        assert_eq!(pinned(&Namespace { of_host: true, ..with(0, &[]) }), None);
     }
 }

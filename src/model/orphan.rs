@@ -1,5 +1,6 @@
 //! What containers left behind, and what nobody looks after any more.
 
+use super::census::Holder;
 use super::text::Text;
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -8,8 +9,10 @@ pub struct Orphan {
     pub kind: OrphanKind,
     /// `net:[4026532281]`, `docker:web`, `pid 4711 (conmon)`.
     pub object: Text,
-    /// What keeps it, or what is missing.
+    /// What is missing; empty of a namespace.
     pub because: Text,
+    /// What keeps a namespace without a process.
+    pub held_by: Vec<Holder>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

@@ -162,7 +162,7 @@ pub fn holders(namespace: &Namespace) -> Option<String> {
     Some(holders.iter().map(holder).collect::<Vec<_>>().join(", "))
 }
 
-fn holder(holder: &Holder) -> String {
+pub(super) fn holder(holder: &Holder) -> String {
     match holder {
         Holder::ForChildren { pid } => format!("children of {pid}"),
         Holder::Thread { pid, thread } => format!("thread {thread} of {pid}"),

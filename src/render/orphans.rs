@@ -1,7 +1,8 @@
 //! Leftovers as rows.
 
 use super::column::{CellKind, Column, Style};
-use crate::model::orphan::Orphan;
+use super::ns;
+use crate::model::orphan::{Orphan, OrphanKind};
 
 const fn column(
     key: &'static str,
@@ -14,7 +15,28 @@ const fn column(
 pub const COLUMNS: [Column<Orphan>; 3] = [
     column("kind", "KIND", |orphan, _| orphan.kind.name().to_owned()),
     column("object", "OBJECT", |orphan, _| orphan.object.to_string()),
-    column("because", "BECAUSE", |orphan, _| orphan.because.to_string()),
+    column("because", "BECAUSE", because),
 ];
 
+/// Holders that a table tells one by one.
+const FEW: usize = 2;
+
 pub const DEFAULT: [&str; 3] = ["kind", "object", "because"];
+
+/// A mount is there again in each mount namespace that was copied since.
+fn because(orphan: &Orphan, style: Style) -> String {
+    if orphan.kind != OrphanKind::Namespace {
+        return orphan.because.to_string();
+    }
+    let mut holders: Vec<String> = orphan.held_by.iter().map(ns::holder).collect();
+    let more = holders.len().saturating_sub(FEW);
+    if !style.whole && more > 0 {
+        holders.truncate(FEW);
+        holders.push(format!("{more} more"));
+    }
+    if holders.is_empty() {
+        "no process is in it".to_owned()
+    } else {
+        format!("no process is in it; held by {}", holders.join(", "))
+    }
+}

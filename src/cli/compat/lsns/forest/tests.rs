@@ -45,6 +45,7 @@ fn occupant(pid: u32, parent: u32) -> Occupant {
     Occupant {
         pid: Pid::new(pid).unwrap(),
         thread: None,
+        elsewhere: false,
         parent: Fact::Known(Pid::new(parent)),
         uid: 0,
         command: "sleep".into(),
