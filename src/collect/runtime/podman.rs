@@ -129,21 +129,33 @@ impl Podman {
     }
 }
 
+/// By podman's database where there is one, else by the list and the specification.
 fn record(found: &Found<'_>, pod: Option<Text>) -> Record {
-    let specification = found.specification(CAP);
     let kept = found.kept;
-    Record {
+    let record = Record {
         runtime: Runtime::Podman,
         id: kept.id.as_str().into(),
         name: kept.name.clone(),
         image: kept.image.clone(),
-        pod: pod_of(found, pod, specification.as_deref()),
         created_unix_seconds: kept.created_unix_seconds,
         owner_uid: Some(found.uid()),
-        // A container has a specification from its first start on.
-        state: if specification.is_some() { State::Stopped } else { State::Created },
         file: found.list(),
         ..Record::default()
+    };
+    if let Some(noted) = found.podmans() {
+        // What ran when podman last looked runs no more where this counts.
+        let state = match noted.state {
+            Some(State::Created) => State::Created,
+            _ => State::Stopped,
+        };
+        return Record { pod: noted.pod, labels: noted.labels, state, ..record };
+    }
+    let specification = found.specification(CAP);
+    Record {
+        pod: pod_of(found, pod, specification.as_deref()),
+        // A container has a specification from its first start on.
+        state: if specification.is_some() { State::Stopped } else { State::Created },
+        ..record
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Record {
     /// By key.
     pub labels: Vec<Label>,
     pub pod: Option<Pod>,
+    /// It is a pod's own container.
+    is_pods: bool,
 }
 
 impl Records {
@@ -77,7 +79,13 @@ fn record(snapshot: &Snapshot<'_>, id: &[u8]) -> bolt::Result<Option<Record>> {
             None => None,
         };
         let name = config.and_then(|config| parse_pod(&config, &pod));
-        record.pod = Some(Pod { name, uid: Some(pod.into()), ..Pod::default() });
+        record.pod = Some(Pod {
+            name,
+            uid: Some(pod.into()),
+            container: Some(record.name.clone()),
+            sandbox: record.is_pods,
+            ..Pod::default()
+        });
     }
     Ok(Some(record))
 }
@@ -87,10 +95,11 @@ const NAME: Key = &["name"];
 const IMAGE: Key = &["rootfsImageName"];
 const CREATED: Key = &["createdTime"];
 const LABELS: Key = &["labels", "*"];
+const IS_PODS: Key = &["pause"];
 
 /// The part of a record that does not change. One that names another container is none.
 pub fn parse_config(bytes: &[u8], id: &[u8]) -> Option<Record> {
-    let config = Picked::from_json(bytes, &[ID, NAME, IMAGE, CREATED, LABELS])?;
+    let config = Picked::from_json(bytes, &[ID, NAME, IMAGE, CREATED, LABELS, IS_PODS])?;
     if config.text(ID)?.as_bytes() != id {
         return None;
     }
@@ -99,6 +108,7 @@ pub fn parse_config(bytes: &[u8], id: &[u8]) -> Option<Record> {
         image: config.text(IMAGE).filter(|image| !image.is_empty()).map(Text::from),
         created_unix_seconds: config.text(CREATED).and_then(timestamp::unix_seconds),
         labels: config.labels(LABELS),
+        is_pods: config.is_true(IS_PODS),
         ..Record::default()
     })
 }
@@ -189,6 +199,15 @@ mod tests {
         assert_eq!(state(r#"{"state":99}"#), Some((None, 0)));
         assert_eq!(state(r#"{"state":-1,"pid":-1}"#), Some((None, 0)));
         assert_eq!(state("{"), None);
+    }
+
+    #[test]
+    fn a_pods_own_container_is_told_from_its_members() {
+        let config = |pause: &str| {
+            let json = format!(r#"{{"id":"a","name":"p-infra","pause":{pause}}}"#);
+            parse_config(json.as_bytes(), b"a").unwrap().is_pods
+        };
+        assert!(config("true") && !config("false"));
     }
 
     proptest::proptest! {

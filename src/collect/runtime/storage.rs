@@ -6,6 +6,7 @@
 
 use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
+use super::podman_state;
 use super::recognise::is_engine_id;
 use super::setting;
 use super::timestamp;
@@ -16,6 +17,7 @@ use crate::sys::error::{Result, SysError};
 use crate::sys::owned::Place;
 use crate::sys::root::{self, SysRoot};
 use nix::errno::Errno;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -38,9 +40,10 @@ pub struct Kept {
 /// The containers of one graph root.
 #[derive(Debug)]
 pub struct Store {
-    graph_root: PathBuf,
-    uid: u32,
+    graph: Place,
     drivers: Vec<Driver>,
+    /// podman's database, opened when it is first asked.
+    records: OnceCell<Option<podman_state::Records>>,
 }
 
 #[derive(Debug)]
@@ -55,24 +58,25 @@ struct Driver {
 pub struct Found<'a> {
     pub kept: &'a Kept,
     driver: &'a Driver,
-    uid: u32,
+    store: &'a Store,
 }
 
 impl Store {
-    fn open(graph: &Place, run: Option<&Place>) -> Result<Self> {
+    fn open(graph: Place, run: Option<&Place>) -> Result<Self> {
         let mut drivers = Vec::new();
         for name in graph.names().iter().filter(|name| name.ends_with("-containers")) {
-            let graph = graph.enter(name)?;
+            let of_driver = graph.enter(name)?;
             let run = run.and_then(|run| run.enter(name).ok());
             let volatile = run.iter().map(|run| (run, VOLATILE));
-            let lists = [(&graph, PERMANENT), (&graph, VOLATILE)].into_iter().chain(volatile);
+            let lists =
+                [(&of_driver, PERMANENT), (&of_driver, VOLATILE)].into_iter().chain(volatile);
             let mut kept = BTreeMap::new();
             for (place, file) in lists {
                 kept.extend(read(place, file)?.into_iter().map(|one| (one.id.clone(), one)));
             }
-            drivers.push(Driver { graph, run, kept });
+            drivers.push(Driver { graph: of_driver, run, kept });
         }
-        Ok(Self { graph_root: graph.path().to_owned(), uid: graph.uid(), drivers })
+        Ok(Self { graph, drivers, records: OnceCell::new() })
     }
 
     pub fn find(&self, id: &str) -> Option<Found<'_>> {
@@ -80,9 +84,9 @@ impl Store {
     }
 
     pub fn all(&self) -> impl Iterator<Item = Found<'_>> {
-        self.drivers.iter().flat_map(|driver| {
-            driver.kept.values().map(|kept| Found { kept, driver, uid: self.uid })
-        })
+        self.drivers
+            .iter()
+            .flat_map(|driver| driver.kept.values().map(|kept| Found { kept, driver, store: self }))
     }
 }
 
@@ -102,7 +106,14 @@ fn read(place: &Place, file: &str) -> Result<Vec<Kept>> {
 
 impl Found<'_> {
     pub fn uid(&self) -> u32 {
-        self.uid
+        self.store.graph.uid()
+    }
+
+    /// What podman's database says of it, which podman has had no more since version 5.
+    pub fn podmans(&self) -> Option<podman_state::Record> {
+        let open = || podman_state::Records::open(&self.store.graph).ok();
+        let records = self.store.records.get_or_init(open).as_ref()?;
+        records.container(self.kept.id.as_bytes()).ok()?
     }
 
     /// Whether the same list has `id`.
@@ -193,7 +204,7 @@ impl Stores {
     }
 
     pub fn of(&self, uid: u32) -> impl Iterator<Item = &Store> {
-        self.list.iter().filter(move |store| store.uid == uid)
+        self.list.iter().filter(move |store| store.graph.uid() == uid)
     }
 
     /// One that a conmon tells of.
@@ -204,12 +215,12 @@ impl Stores {
         graph: &Path,
         run: Option<&Path>,
     ) -> Result<()> {
-        if self.of(uid).any(|store| store.graph_root == graph) {
+        if self.of(uid).any(|store| store.graph.path() == graph) {
             return Ok(());
         }
         let graph = self.owners.claimed(root, uid, graph)?;
         let run = run.and_then(|run| self.owners.claimed(root, uid, run).ok());
-        self.list.push(Store::open(&graph, run.as_ref())?);
+        self.list.push(Store::open(graph, run.as_ref())?);
         Ok(())
     }
 
@@ -256,7 +267,7 @@ impl Stores {
             Err(_) => return Ok(()),
         };
         let run = self.owners.runtime_dir(root, uid, USERS_RUN_ROOT).ok();
-        self.list.extend(Store::open(&graph, run.as_ref()).ok());
+        self.list.extend(Store::open(graph, run.as_ref()).ok());
         Ok(())
     }
 }

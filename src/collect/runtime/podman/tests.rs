@@ -174,6 +174,31 @@ fn all_of_them_are_listed_with_how_they_are() {
     assert_eq!(states(&host), [created, (State::Stopped, First::NotRunning)]);
 }
 
+#[test]
+fn podmans_database_tells_labels_state_and_pods() {
+    const MEMBER: &str = "fb66febe84975fb1908c1881e359424719b1cc7e77a253e50ba95c25229bd97a";
+    const MADE: &str = "ddc9d3b74132f6f03f30452ce14c2ac57d262c7d311ea15d83ce91ec330b021d";
+    const POD: &str = "fde1fe3ae64f3bcb815040acb526e4fce0b93ac3a915d8a897a69705fd3dd0f9";
+    let host = Host::with(&[
+        (&format!("{GRAPH}/containers.json"), &list(&[(MEMBER, "member"), (MADE, "made")])),
+        // Would say otherwise.
+        (&format!("{GRAPH}/{MADE}/userdata/config.json"), &specification(MEMBER)),
+    ]);
+    let database = host.path("var/lib/containers/storage/libpod/bolt_state.db");
+    std::fs::create_dir(database.parent().unwrap()).unwrap();
+    let real = include_bytes!("../../../../tests/fixtures/bolt/podman.db");
+    std::fs::write(database, real).unwrap();
+    let mut all = Podman::default().all(&host.root);
+    all.sort_by(|a, b| b.name.cmp(&a.name));
+    let [member, made] = <[Record; 2]>::try_from(all).unwrap();
+    assert_eq!((made.state, made.pod, made.labels.len()), (State::Created, None, 0));
+    let pod = member.pod.unwrap();
+    assert_eq!((pod.uid, pod.container), (Some(POD.into()), Some("member".into())));
+    assert!(pod.name.is_some() && !pod.sandbox);
+    assert_eq!((member.state, member.first), (State::Stopped, First::NotRunning));
+    assert_eq!(member.labels[0], ("app".into(), "demo".into()));
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(bytes: Vec<u8>) {
