@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(record) = docker::parse(bytes, "abc") {
         assert_eq!(record.id, "abc");
     }
-    let _ = containerd::parse(bytes);
+    let _ = (containerd::parse(bytes), containerd::parse_status(bytes));
     let states = [oci_state::runc, oci_state::crun, oci_state::youki];
     for record in states.iter().filter_map(|parse| parse(bytes, "abc")) {
         assert_eq!(record.name, None);

@@ -103,10 +103,10 @@ impl Place {
         Ok(bytes)
     }
 
-    /// Whether there is anything of that name.
-    pub fn has(&self, below: &str) -> bool {
-        let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        openat2(&self.dir, below, flags, Mode::empty(), self.resolve()).is_ok()
+    /// Where a symbolic link in it says it leads; it is not followed.
+    pub fn link(&self, name: &str) -> Option<PathBuf> {
+        let link = rustix::fs::readlinkat(&self.dir, name, Vec::new()).ok()?;
+        Some(PathBuf::from(link.into_string().ok()?))
     }
 
     /// The names in it that are UTF-8.
@@ -204,6 +204,7 @@ mod tests {
         let ann = Place::of_user(&root, &mounts, (Path::new("/home/ann"), ""), 1000).unwrap();
         assert_eq!(ann.enter("d").unwrap().read("f", 9).unwrap(), b"x");
         assert_eq!(ann.enter("e").unwrap_err().errno(), Some(Errno::ELOOP));
+        assert_eq!((ann.link("e"), ann.link("d")), (Some(home.join("d")), None));
         assert_eq!(ann.read("d/g", 9).unwrap_err().errno(), Some(Errno::ELOOP));
         assert_eq!(ann.read("../ann/d/f", 9).unwrap_err().errno(), Some(Errno::EXDEV));
         assert!(ann.read("d", 9).is_err());

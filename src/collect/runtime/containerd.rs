@@ -1,52 +1,245 @@
-//! Containers of containerd that are not docker's: by the bundle that their shim works in.
+//! Containers of containerd that are not docker's: by the bundle that their shim works in, and by
+//! containerd's own database, which has those too that do not run.
 
+mod roots;
+
+use super::containerd_meta::{self, Metadata};
+use super::oci_state;
 use super::picked::{Path as Key, Picked};
-use super::record::{CAP, Case, Record, Source};
-use super::shim::{self, Bundle};
+use super::recognise::is_engine_id;
+use super::record::{CAP, Case, First, Record, Source};
+use super::shim;
+use super::storage::process;
+use crate::model::container::State;
 use crate::model::pod::Pod;
+use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
+use crate::sys::bounded;
 use crate::sys::error::Result;
+use crate::sys::owned::Place;
 use crate::sys::root::{self, SysRoot};
-use std::os::fd::AsFd;
+use roots::Roots;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Default)]
-pub struct Containerd;
+pub struct Containerd {
+    roots: Roots,
+    /// By data root; opened when it is first asked.
+    databases: Vec<(PathBuf, Option<Database>)>,
+}
+
+#[derive(Debug)]
+struct Database {
+    place: Place,
+    metadata: Metadata,
+}
+
+/// A bundle, and what it is called by.
+struct Bundle {
+    place: Place,
+    namespace: String,
+    id: String,
+}
+
+/// Docker keeps better records of what is in its namespace.
+const DOCKERS: &str = "moby";
 
 impl Source for Containerd {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
-        let bundle = case
-            .monitor()
-            .and_then(|monitor| shim::bundle(case.root, monitor))
-            .filter(|bundle| bundle.namespace != b"moby");
-        Ok(bundle.map(|bundle| of_bundle(&bundle)))
+        if let Some(of_shim) = case.monitor().and_then(|shim| shim::bundle(case.root, shim)) {
+            let bundle = Bundle::open(case.root, &of_shim.path);
+            return Ok(bundle.filter(|bundle| bundle.namespace != DOCKERS).map(|bundle| {
+                self.roots.add_state_of(&of_shim.path);
+                self.record(case.root, &bundle)
+            }));
+        }
+        // Its shim has ended. Only when the first process started tells whose it is.
+        let id = case.id_of(&[Runtime::Containerd]).and_then(|id| std::str::from_utf8(id).ok());
+        let bundle = id.and_then(|id| self.roots.bundles_of(case.root, id).into_iter().next());
+        Ok(bundle.and_then(|bundle| {
+            let noted = bundle.noted(case.root)?;
+            let record = self.record(case.root, &bundle);
+            Some(Record { first: noted.first, file: noted.file, ..record })
+        }))
     }
 
-    fn all(&mut self, _: &SysRoot) -> Vec<Record> {
-        Vec::new()
+    fn all(&mut self, root: &SysRoot) -> Vec<Record> {
+        let mut records = Vec::new();
+        let mut seen = HashSet::new();
+        for bundle in self.roots.bundles(root) {
+            let first = bundle.running(root);
+            let record = self.record(root, &bundle);
+            records.push(Record { first, state: State::Stopped, ..record });
+            seen.insert((bundle.namespace, bundle.id));
+        }
+        let data_roots = self.roots.data_roots(root);
+        for data_root in &data_roots {
+            self.open(root, data_root);
+        }
+        for (_, database) in &self.databases {
+            let Some(database) = database else { continue };
+            records.extend(database.without_bundle(&seen));
+        }
+        records
     }
 }
 
-fn of_bundle(bundle: &Bundle) -> Record {
-    let spec = root::read_beneath(bundle.directory.as_fd(), "config.json", CAP).ok();
-    let record = Record {
-        runtime: Runtime::Containerd,
-        id: Text::new(&bundle.id),
-        engine_namespace: Some(Text::new(&bundle.namespace)),
-        owner_uid: Some(0),
-        file: root::path_text(&bundle.path),
-        ..Record::default()
-    };
-    match spec.and_then(|bytes| parse(&bytes)) {
-        Some(annotated) => Record {
-            name: annotated.name,
-            image: annotated.image,
-            pod: annotated.pod,
-            labels: annotated.labels,
-            ..record
-        },
-        None => record,
+impl Containerd {
+    fn record(&mut self, root: &SysRoot, bundle: &Bundle) -> Record {
+        let specification = bundle.place.read("config.json", CAP).ok();
+        let noted = specification.and_then(|bytes| parse(&bytes)).unwrap_or_default();
+        let record = Record {
+            file: root::path_text(bundle.place.path()),
+            ..named(noted, &bundle.namespace, &bundle.id)
+        };
+        let database = bundle.data_root().and_then(|data_root| self.open(root, &data_root));
+        match database {
+            Some(database) => database.complete(record, &bundle.namespace, &bundle.id),
+            None => record,
+        }
     }
+
+    fn open(&mut self, root: &SysRoot, data_root: &Path) -> Option<&Database> {
+        let at = self.databases.iter().position(|(path, _)| path == data_root);
+        let at = at.unwrap_or_else(|| {
+            let open = || {
+                let place = Place::of_root(root, data_root).ok()?;
+                let metadata = Metadata::open(&place).ok()?;
+                Some(Database { place, metadata })
+            };
+            self.databases.push((data_root.to_owned(), open()));
+            self.databases.len() - 1
+        });
+        self.databases.get(at)?.1.as_ref()
+    }
+}
+
+/// Ids are free text, and then the name; but not those that an engine makes up.
+fn named(noted: Record, namespace: &str, id: &str) -> Record {
+    let name = || (!is_engine_id(id.as_bytes()) && namespace != "buildkit").then(|| id.into());
+    Record {
+        runtime: if namespace == "buildkit" { Runtime::Buildkit } else { Runtime::Containerd },
+        id: id.into(),
+        name: noted.name.clone().or_else(name),
+        engine_namespace: Some(namespace.into()),
+        owner_uid: Some(0),
+        ..noted
+    }
+}
+
+impl Bundle {
+    fn open(root: &SysRoot, path: &Path) -> Option<Self> {
+        let (namespace, id) = shim::parse(path.as_os_str().as_encoded_bytes())?;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        let (namespace, id) = (text(namespace)?, text(id)?);
+        Some(Self { place: Place::of_root(root, path).ok()?, namespace, id })
+    }
+
+    /// containerd leaves a link to where the rest of it is.
+    fn data_root(&self) -> Option<PathBuf> {
+        let work = self.place.link("work")?;
+        let tasks = work.parent()?.parent()?;
+        shim::parse(work.as_os_str().as_encoded_bytes())?;
+        tasks.parent().filter(|path| path.is_absolute()).map(Path::to_owned)
+    }
+
+    /// What runc, or what is called in its place, noted.
+    fn noted(&self, root: &SysRoot) -> Option<Record> {
+        let place = Path::new("/run/containerd/runc").join(&self.namespace);
+        oci_state::noted_in(root, &Place::of_root(root, &place).ok()?, &self.id)
+    }
+
+    fn running(&self, root: &SysRoot) -> First {
+        match self.noted(root) {
+            Some(noted) => process::still(root, noted.first),
+            // Not runc: the caller looks whether the group of the process has the id.
+            None => {
+                self.init().map_or(First::NotRunning, |pid| First::At { pid, start_ticks: None })
+            }
+        }
+    }
+
+    fn init(&self) -> Option<Pid> {
+        Pid::parse(self.place.read("init.pid", 64).ok()?.trim_ascii_end())
+    }
+}
+
+/// More containers than this are left out.
+const MOST: usize = 65_536;
+
+impl Database {
+    /// Labels as they were given; what a specification notes is a mixture.
+    fn complete(&self, record: Record, namespace: &str, id: &str) -> Record {
+        let Ok(Some(known)) = self.metadata.container(namespace.as_bytes(), id.as_bytes()) else {
+            return record;
+        };
+        let name = known.labels.iter().find(|(key, _)| *key == "nerdctl/name");
+        let name = name.map(|(_, name)| name.clone());
+        let pod = match (record.pod, known.pod) {
+            (Some(mut pod), Some(known)) => {
+                pod.complete_from(known);
+                Some(pod)
+            }
+            (pod, known) => pod.or(known),
+        };
+        let of_pod = pod
+            .as_ref()
+            .and_then(|pod| if pod.sandbox { pod.name.clone() } else { pod.container.clone() });
+        Record {
+            name: of_pod.or(name).or(record.name),
+            image: record.image.or(known.image),
+            pod,
+            labels: known.labels,
+            created_unix_seconds: known.created_unix_seconds,
+            ..record
+        }
+    }
+
+    fn without_bundle(&self, seen: &HashSet<(String, String)>) -> Vec<Record> {
+        let mut records = Vec::new();
+        for namespace in self.metadata.namespaces(MOST).unwrap_or_default().items {
+            let ids = self.metadata.ids(&namespace, MOST).unwrap_or_default().items;
+            let Ok(namespace) = String::from_utf8(namespace) else { continue };
+            for id in ids.into_iter().filter_map(|id| String::from_utf8(id).ok()) {
+                let key = (namespace.clone(), id);
+                if namespace == DOCKERS || seen.contains(&key) {
+                    continue;
+                }
+                let (_, id) = key;
+                let record = named(Record::default(), &namespace, &id);
+                let record = self.complete(record, &namespace, &id);
+                records.push(Record {
+                    state: self.state(&record, &id),
+                    first: First::NotRunning,
+                    file: root::path_text(
+                        &self.place.path().join(containerd_meta::FILE),
+                    ),
+                    ..record
+                });
+            }
+        }
+        records
+    }
+
+    /// Without a bundle it does not run. Only Kubernetes' side of containerd notes whether it has.
+    fn state(&self, record: &Record, id: &str) -> State {
+        let status = format!("io.containerd.grpc.v1.cri/containers/{id}/status");
+        let has_run = || parse_status(&self.place.read(&status, bounded::SMALL).ok()?);
+        match &record.pod {
+            Some(pod) if pod.sandbox => State::Stopped,
+            Some(_) if has_run() == Some(true) => State::Stopped,
+            _ => State::Created,
+        }
+    }
+}
+
+/// Whether a container has been started, from what CRI notes of its status.
+pub fn parse_status(bytes: &[u8]) -> Option<bool> {
+    const STARTED: Key = &["Status", "StartedAt"];
+    let status = Picked::from_json(bytes, &[STARTED])?;
+    Some(status.number(STARTED)? > 0)
 }
 
 const ANNOTATIONS: Key = &["annotations", "*"];
@@ -82,26 +275,4 @@ pub fn parse(spec: &[u8]) -> Option<Record> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn annotations_tell_the_pod() {
-        let spec = br#"{"annotations":{"io.kubernetes.cri.container-type":"container",
-            "io.kubernetes.cri.sandbox-namespace":"shop","io.kubernetes.cri.sandbox-name":"cart-7d4b9",
-            "io.kubernetes.cri.container-name":"app","io.kubernetes.cri.image-name":"registry/cart:2.1"}}"#;
-        let record = parse(spec).unwrap();
-        assert_eq!(record.pod.unwrap().path().unwrap(), "shop/cart-7d4b9/app");
-        assert_eq!(record.name.unwrap(), "app");
-        assert_eq!(record.image.unwrap(), "registry/cart:2.1");
-        assert_eq!(parse(b"{}").unwrap().pod, None);
-        assert_eq!(parse(b"["), None);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
-        }
-    }
-}
+mod tests;

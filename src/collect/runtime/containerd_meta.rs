@@ -14,7 +14,8 @@ use crate::sys::owned::Place;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
-const FILE: &str = "io.containerd.metadata.v1.bolt/meta.db";
+/// Below the data root.
+pub const FILE: &str = "io.containerd.metadata.v1.bolt/meta.db";
 /// More labels of a container are left out. containerd sets no bound; images have some dozens.
 const LABELS: usize = 4096;
 

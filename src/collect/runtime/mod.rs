@@ -45,7 +45,7 @@ impl Default for Sources {
     fn default() -> Self {
         Self(vec![
             Box::new(docker::Docker::default()),
-            Box::new(containerd::Containerd),
+            Box::new(containerd::Containerd::default()),
             Box::new(crio::Crio::default()),
             Box::new(podman::Podman::default()),
             Box::new(nsx::Nsx),

@@ -67,6 +67,11 @@ pub fn noted(root: &SysRoot, owners: &Owners, uid: u32, id: &str) -> Option<Reco
     })
 }
 
+/// The same in a directory that an engine gave a runtime.
+pub fn noted_in(root: &SysRoot, place: &Place, id: &str) -> Option<Record> {
+    KINDS.iter().find_map(|kind| record(root, place, kind, id))
+}
+
 fn usual_place(root: &SysRoot, owners: &Owners, uid: u32, kind: &Kind) -> Result<Place> {
     match uid {
         0 => Place::of_root(root, &Path::new("/run").join(kind.name)),

@@ -1,0 +1,98 @@
+//! Where containerd's directories are: the usual ones, those of distributions of Kubernetes, those
+//! that its configuration tells, and those that a shim worked in.
+
+use super::{Bundle, DOCKERS};
+use crate::collect::runtime::setting;
+use crate::sys::bounded;
+use crate::sys::owned::Place;
+use crate::sys::root::SysRoot;
+use std::path::{Path, PathBuf};
+
+/// Of a boot, and of what outlives it.
+const USUAL: [(&str, &str); 5] = [
+    ("/run/containerd", "/var/lib/containerd"),
+    ("/run/docker/containerd/daemon", "/var/lib/docker/containerd/daemon"),
+    ("/run/k3s/containerd", "/var/lib/rancher/k3s/agent/containerd"),
+    ("/run/k0s/containerd", "/var/lib/k0s/containerd"),
+    ("/var/snap/microk8s/common/run/containerd", "/var/snap/microk8s/common/var/lib/containerd"),
+];
+
+const CONFIGURATION: &str = "/etc/containerd/config.toml";
+
+#[derive(Debug, Default)]
+pub(super) struct Roots {
+    /// Come across so far.
+    states: Vec<PathBuf>,
+}
+
+impl Roots {
+    /// The directory of a boot that a bundle lies in.
+    pub(super) fn add_state_of(&mut self, bundle: &Path) {
+        // STATE/io.containerd.runtime.v2.task/NAMESPACE/ID
+        if let Some(state) = bundle.ancestors().nth(3)
+            && !self.states.iter().any(|known| known == state)
+        {
+            self.states.push(state.to_owned());
+        }
+    }
+
+    pub(super) fn data_roots(&self, root: &SysRoot) -> Vec<PathBuf> {
+        let mut roots: Vec<PathBuf> = USUAL.iter().map(|(_, data)| PathBuf::from(data)).collect();
+        roots.extend(configured(root, "root"));
+        roots.extend(self.bundles(root).iter().filter_map(Bundle::data_root));
+        roots.sort_unstable();
+        roots.dedup();
+        roots
+    }
+
+    pub(super) fn bundles(&self, root: &SysRoot) -> Vec<Bundle> {
+        self.each_namespace(root, |place, namespace| {
+            let ids = place.names().into_iter();
+            ids.filter_map(|id| {
+                let place = place.enter(&id).ok()?;
+                Some(Bundle { place, namespace: namespace.to_owned(), id })
+            })
+            .collect()
+        })
+    }
+
+    /// Those of one id, in any namespace.
+    pub(super) fn bundles_of(&self, root: &SysRoot, id: &str) -> Vec<Bundle> {
+        self.each_namespace(root, |place, namespace| {
+            let place = place.enter(id).ok();
+            place
+                .map(|place| Bundle { place, namespace: namespace.to_owned(), id: id.to_owned() })
+                .into_iter()
+                .collect()
+        })
+    }
+
+    fn each_namespace(
+        &self,
+        root: &SysRoot,
+        bundles: impl Fn(&Place, &str) -> Vec<Bundle>,
+    ) -> Vec<Bundle> {
+        let mut states: Vec<PathBuf> =
+            USUAL.iter().map(|(state, _)| PathBuf::from(state)).collect();
+        states.extend(self.states.iter().cloned());
+        states.extend(configured(root, "state"));
+        states.sort_unstable();
+        states.dedup();
+        let mut found = Vec::new();
+        for state in states {
+            let tasks = state.join("io.containerd.runtime.v2.task");
+            let Ok(tasks) = Place::of_root(root, &tasks) else { continue };
+            for namespace in tasks.names().iter().filter(|name| *name != DOCKERS) {
+                if let Ok(place) = tasks.enter(namespace) {
+                    found.extend(bundles(&place, namespace));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn configured(root: &SysRoot, key: &str) -> Option<PathBuf> {
+    let toml = root.read(Path::new(CONFIGURATION), bounded::SMALL).ok()?;
+    setting::text(&toml, "", key).map(PathBuf::from).filter(|path| path.is_absolute())
+}

@@ -1,0 +1,150 @@
+//! Bundles and databases as containerd 1.6 leaves them.
+
+use super::*;
+use crate::collect::runtime::fixture::{Group, Host};
+
+const POD: &str = "257d19bbff728793a1961134bd76392059fd4cb910d1a1238a26dcff4dba02f3";
+const TASKS: &str = "run/containerd/io.containerd.runtime.v2.task";
+
+const SPECIFICATION: &str = r#"{"annotations":{"io.kubernetes.cri.container-type":"container",
+    "io.kubernetes.cri.sandbox-namespace":"shop","io.kubernetes.cri.sandbox-name":"cart-7d4b9",
+    "io.kubernetes.cri.container-name":"app","io.kubernetes.cri.image-name":"registry/cart:2.1"}}"#;
+
+/// Where a bundle's link leads.
+const DATA: &str = "/data/c";
+
+fn host() -> Host {
+    let host = Host::with(&[
+        (&format!("{TASKS}/k8s.io/{POD}/config.json"), SPECIFICATION),
+        (&format!("{TASKS}/k8s.io/{POD}/init.pid"), "42"),
+        (&format!("{TASKS}/default/web/config.json"), r#"{"annotations":{"app":"demo"}}"#),
+        (&format!("{TASKS}/default/web/init.pid"), "52"),
+        (&format!("{TASKS}/moby/{POD}/init.pid"), "62"),
+        (
+            &format!("run/containerd/runc/k8s.io/{POD}/state.json"),
+            &format!(r#"{{"id":"{POD}","init_process_pid":42,"init_process_start":420}}"#),
+        ),
+    ]);
+    host.process(42, 40, "cart", 0, "cart");
+    host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
+    let bundle = host.path(&format!("{TASKS}/default/web"));
+    let work = format!("{DATA}/io.containerd.runtime.v2.task/default/web");
+    std::os::unix::fs::symlink(work, bundle.join("work")).unwrap();
+    host
+}
+
+fn with_database(host: &Host, data_root: &str, database: &[u8]) {
+    let directory = host.path(data_root).join("io.containerd.metadata.v1.bolt");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("meta.db"), database).unwrap();
+}
+
+/// Group by its shim, whose working directory is a bundle.
+fn find(host: &Host, bundle: &str) -> Option<Record> {
+    let cwd = host.path("proc/40/cwd");
+    let _ = std::fs::remove_file(&cwd);
+    std::os::unix::fs::symlink(bundle, cwd).unwrap();
+    let group = Group { pid: 42, parent: Some(40), ..Group::default() };
+    host.find(&mut Containerd::default(), &group)
+}
+
+#[test]
+fn annotations_tell_the_pod() {
+    let record = parse(SPECIFICATION.as_bytes()).unwrap();
+    assert_eq!(record.pod.unwrap().path().unwrap(), "shop/cart-7d4b9/app");
+    assert_eq!(record.name.unwrap(), "app");
+    assert_eq!(record.image.unwrap(), "registry/cart:2.1");
+    assert_eq!(parse(b"{}").unwrap().pod, None);
+    assert_eq!(parse(b"["), None);
+    let nerdctl = parse(br#"{"annotations":{"nerdctl/name":"web"}}"#).unwrap();
+    assert_eq!(nerdctl.name.unwrap(), "web");
+}
+
+#[test]
+fn a_free_id_is_the_name_and_an_engines_is_none() {
+    let host = host();
+    let record = find(&host, &format!("/{TASKS}/default/web")).unwrap();
+    assert_eq!((record.id, record.name), ("web".into(), Some("web".into())));
+    assert_eq!(record.engine_namespace, Some("default".into()));
+    assert_eq!(record.labels, [("app".into(), "demo".into())]);
+    assert_eq!(named(Record::default(), "default", POD).name, None);
+    assert_eq!(find(&host, &format!("/{TASKS}/moby/{POD}")), None);
+    assert_eq!(find(&host, "/run"), None);
+}
+
+#[test]
+fn without_its_shim_the_start_of_the_process_tells_whose_it_is() {
+    let host = host();
+    let find = |start_ticks| {
+        let cgroup = &format!("/kubepods/pod6e6f8a2c-1111-2222-3333-444455556666/{POD}");
+        let start_ticks = Some(start_ticks);
+        let group = Group { pid: 42, parent: Some(1), start_ticks, cgroup, ..Group::default() };
+        host.find(&mut Containerd::default(), &group).unwrap()
+    };
+    let record = find(420);
+    assert_eq!(record.name, Some("app".into()));
+    assert_eq!(record.first, First::At { pid: Pid::new(42).unwrap(), start_ticks: Some(420) });
+}
+
+#[test]
+fn the_database_tells_image_and_labels_and_what_does_not_run() {
+    let host = host();
+    let real = include_bytes!("../../../../tests/fixtures/bolt/containerd.db");
+    let said: Vec<serde_json::Value> =
+        serde_json::from_slice(include_bytes!("../../../../tests/fixtures/bolt/containerd.json"))
+            .unwrap();
+    with_database(&host, DATA.trim_start_matches('/'), real);
+    let all = Containerd::default().all(&host.root);
+    for expected in &said {
+        let id = expected["ID"].as_str().unwrap();
+        let record = all.iter().find(|record| record.id == id).unwrap();
+        let image = expected["Image"].as_str().filter(|image| !image.is_empty());
+        assert_eq!(record.image, image.map(Text::from));
+        assert_eq!(record.labels.len(), expected["Labels"].as_object().map_or(0, serde_json::Map::len));
+        assert_eq!((record.state, record.first), (State::Created, First::NotRunning));
+    }
+    assert_eq!(all.len(), said.len() + 2);
+    let pod = all.iter().find(|record| record.id == POD).unwrap();
+    assert_eq!(pod.first, First::At { pid: Pid::new(42).unwrap(), start_ticks: Some(420) });
+}
+
+#[test]
+fn what_kubernetes_has_started_and_has_no_bundle_is_stopped() {
+    let host = Host::with(&[]);
+    let data = "var/lib/containerd";
+    with_database(&host, data, include_bytes!("../../../../tests/fixtures/bolt/cri.db"));
+    let states = |host: &Host| {
+        let all = Containerd::default().all(&host.root);
+        let state = |sandbox: bool| {
+            let is =
+                |record: &&Record| record.pod.as_ref().is_some_and(|pod| pod.sandbox == sandbox);
+            let record = all.iter().find(is).unwrap();
+            (record.state, record.id.to_string())
+        };
+        (state(true), state(false))
+    };
+    let ((sandbox, _), (container, id)) = states(&host);
+    assert_eq!((sandbox, container), (State::Stopped, State::Created));
+    let status = r#"{"Version":"v1","Status":{"Pid":0,"StartedAt":1795530050123456789}}"#;
+    host.write(&format!("{data}/io.containerd.grpc.v1.cri/containers/{id}/status"), status);
+    assert_eq!(states(&host).1.0, State::Stopped);
+}
+
+#[test]
+fn directories_are_those_of_the_configuration_too() {
+    let configuration = "version = 2\nroot = \"/data/c\"\nstate = \"/data/s\"\n";
+    let host = Host::with(&[
+        ("etc/containerd/config.toml", configuration),
+        ("data/s/io.containerd.runtime.v2.task/default/web/init.pid", "52"),
+    ]);
+    let records = Containerd::default().all(&host.root);
+    assert_eq!(records[0].name, Some("web".into()));
+    assert!(Roots::default().data_roots(&host.root).contains(&PathBuf::from("/data/c")));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        let _ = (parse(&bytes), parse_status(&bytes));
+    }
+}
