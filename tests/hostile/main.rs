@@ -20,6 +20,7 @@ mod impersonation;
 mod joiner;
 mod messages;
 mod names;
+mod pretenders;
 mod size;
 mod stopped;
 mod terminal;
@@ -33,6 +34,7 @@ fn main() {
         names::tests(),
         messages::tests(),
         impersonation::tests(),
+        pretenders::tests(),
         joiner::tests(),
         cores::tests(),
         terminal::tests(),
