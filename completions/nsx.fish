@@ -54,7 +54,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand ps" -l bytes -d 'Plain numbers: 
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l strict -d 'Exit with 6 if anything could not be seen'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -s p -l task -d 'Only those of a process: a PID, a container\'s name, an id prefix' -r -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s p -l task -d 'Only those of one process: a PID, a container\'s name, or another TARGET' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s t -l type -d 'Only this type: mnt, uts, ipc, net, pid, cgroup, user, time; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s T -l tree -d 'As a tree by: owner, parent, process' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s Q -l filter -d 'Only rows for which this holds: \'type == "net" and nprocs == 0\'' -r -f

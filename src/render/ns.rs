@@ -156,6 +156,11 @@ fn path(namespace: &Namespace) -> Option<String> {
     }
 }
 
+/// One inode a line.
+pub fn names(rows: &[Row]) -> String {
+    rows.iter().map(|row| row.inode.to_string() + "\n").collect()
+}
+
 /// What keeps it alive beside processes, where that was looked for.
 pub fn holders(namespace: &Namespace) -> Option<String> {
     let holders = namespace.holders.known().filter(|holders| !holders.is_empty())?;

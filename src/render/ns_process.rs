@@ -60,6 +60,11 @@ pub const COLUMNS: [Column<Row>; 5] = [
 
 pub const DEFAULT: [&str; 4] = ["pid", "ppid", "user", "command"];
 
+/// One pid a line.
+pub fn names(rows: &[Row]) -> String {
+    rows.iter().map(|row| row.member.occupant.pid.to_string() + "\n").collect()
+}
+
 /// One process in JSON.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -6,7 +6,7 @@ use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::process::Pid;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The CLONE_NEW* bit of a kind.
 pub const fn clone_flag(kind: Kind) -> CloneFlags {
@@ -156,50 +156,6 @@ pub fn open_in(links: BorrowedFd<'_>, key: NsKey) -> nix::Result<OwnedFd> {
 /// Of an open namespace.
 pub fn inode(namespace: BorrowedFd<'_>) -> nix::Result<u64> {
     rustix::fs::fstat(namespace).map(|stat| stat.st_ino).map_err(errno)
-}
-
-/// The device of nsfs: what a file of another one is, is no namespace.
-pub fn device() -> Option<u64> {
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-    let own = rustix::fs::open("/proc/self/ns/mnt", flags, rustix::fs::Mode::empty()).ok()?;
-    Some(rustix::fs::fstat(own).ok()?.st_dev)
-}
-
-/// Opens a namespace that is bind-mounted below `root`, an O_PATH descriptor; what lies there instead
-/// of it is not opened (ESTALE).
-///
-/// With `cached` only what the kernel has in memory is walked (RESOLVE_CACHED, Linux 5.12), as the
-/// path of a mount mostly is: no file system is asked, so that none can make this wait (EAGAIN).
-pub fn open_mounted(
-    root: BorrowedFd<'_>,
-    path: &[u8],
-    device: u64,
-    key: NsKey,
-    cached: bool,
-) -> nix::Result<OwnedFd> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags};
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let resolve = if cached { resolve | ResolveFlags::CACHED } else { resolve };
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let found = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve).map_err(errno)?;
-    let file = reopen(found.as_fd(), device)?;
-    if inode(file.as_fd())? == key.inode { Ok(file) } else { Err(Errno::ESTALE) }
-}
-
-/// From a descriptor that only names a file: the file, if it is a namespace.
-pub fn reopen(named: BorrowedFd<'_>, device: u64) -> nix::Result<OwnedFd> {
-    if rustix::fs::fstat(named).map_err(errno)?.st_dev != device {
-        return Err(Errno::ESTALE);
-    }
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-    let link = format!("/proc/self/fd/{}", named.as_raw_fd());
-    rustix::fs::open(link, flags, rustix::fs::Mode::empty()).map_err(errno)
-}
-
-/// Which kind of namespace an open file is.
-pub fn kind(namespace: BorrowedFd<'_>) -> nix::Result<Kind> {
-    let bit = super::raw::nsfs::kind(namespace)?;
-    Kind::ALL.into_iter().find(|kind| clone_flag(*kind).bits() == bit).ok_or(Errno::EINVAL)
 }
 
 fn errno(errno: rustix::io::Errno) -> Errno {

@@ -10,8 +10,9 @@ use super::raw::nsfs as ioctl;
 use super::root::SysRoot;
 use super::worker;
 use crate::model::namespace::{Kind, NsKey};
+use crate::model::text::Text;
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -60,8 +61,26 @@ pub fn open_at(root: &SysRoot, dir: BorrowedFd<'_>, name: &str) -> Result<Option
     from_place(root, &place)
 }
 
+/// The same of a bind mount below `within`, an O_PATH descriptor, which is root to the path.
+///
+/// With `cached` only what the kernel has in memory is walked (RESOLVE_CACHED, Linux 5.12), as the
+/// path of a mount mostly is: no file system is asked, so that none can make this wait (EAGAIN).
+pub fn open_mounted(
+    root: &SysRoot,
+    within: BorrowedFd<'_>,
+    path: &[u8],
+    cached: bool,
+) -> Result<Option<NsFile>> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let resolve = if cached { resolve | ResolveFlags::CACHED } else { resolve };
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let place = rustix::fs::openat2(within, path, flags, Mode::empty(), resolve)
+        .with_context("open", || Text::new(path))?;
+    from_place(root, &place)
+}
+
 /// Opens what a descriptor opened with O_PATH stands for, if it is a namespace.
-fn from_place(root: &SysRoot, place: &OwnedFd) -> Result<Option<NsFile>> {
+pub fn from_place(root: &SysRoot, place: &OwnedFd) -> Result<Option<NsFile>> {
     if !root.is_real() {
         return Ok(None);
     }

@@ -28,7 +28,7 @@ struct Args {
     /// Only the processes in this one, as a tree.
     #[arg(value_name = "INODE", value_parser = choice::inode)]
     inode: Option<u64>,
-    /// Only those of a process: a PID, a container's name, an id prefix.
+    /// Only those of one process: a PID, a container's name, or another TARGET.
     #[arg(short = 'p', long, value_name = "TARGET", conflicts_with = "inode")]
     task: Option<OsString>,
     /// Only this type: mnt, uts, ipc, net, pid, cgroup, user, time; repeatable.
@@ -97,7 +97,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         columns: &ns::COLUMNS,
         default: choice::columns(&args),
         schema: "nsx.ns/1",
-        names: |rows| rows.iter().map(|row| format!("{}\n", row.inode)).collect(),
+        names: ns::names,
         gaps: &gaps,
     };
     let text = list.print(context, &args.output, &root, ns_json::JsonRow::from)?;

@@ -9,10 +9,11 @@ use super::survey::Survey;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
-use crate::sys::raw::nsfs;
+use crate::sys::nsfs;
+use crate::sys::raw::nsfs as ioctl;
 use crate::sys::{bounded, ns, root};
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::fs::AtFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Longer texts are paths: no namespace, no socket.
@@ -39,12 +40,10 @@ pub(super) fn list(
     };
     let mut process = None;
     for name in &names {
-        let Some(number) = std::str::from_utf8(name.as_bytes()).ok().and_then(|n| n.parse().ok())
-        else {
-            continue;
-        };
+        let name = std::str::from_utf8(name.as_bytes()).unwrap_or_default();
+        let Ok(number) = name.parse() else { continue };
         let mut buffer = [std::mem::MaybeUninit::uninit(); TEXT];
-        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) else {
+        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name, &mut buffer) else {
             continue;
         };
         let found = if text.starts_with(b"/") {
@@ -52,7 +51,7 @@ pub(super) fn list(
                 visit.incomplete = true;
                 continue;
             }
-            by_path(dir.as_fd(), name.as_bytes(), survey)
+            by_path(dir.as_fd(), name, survey)
         } else if text.starts_with(b"socket:") {
             if !survey.wants.sockets {
                 continue;
@@ -88,18 +87,13 @@ pub(super) fn list(
 }
 
 /// A namespace behind a path.
-fn by_path(dir: BorrowedFd<'_>, name: &[u8], survey: &mut Survey<'_>) -> Option<(Kind, u64, bool)> {
-    let device = survey.device?;
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-    let stat = rustix::fs::statx(dir, name, flags, StatxFlags::INO).ok()?;
-    if rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor) != device {
+fn by_path(dir: BorrowedFd<'_>, name: &str, survey: &mut Survey<'_>) -> Option<(Kind, u64, bool)> {
+    let stat = nsfs::examine(dir, name, AtFlags::empty()).ok()?;
+    if !survey.device?.has(&stat) {
         return None;
     }
-    let named =
-        rustix::fs::openat(dir, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let file = ns::reopen(named.as_fd(), device).ok()?;
-    let kind = ns::kind(file.as_fd()).ok()?;
-    Some((kind, ns::inode(file.as_fd()).ok()?, false))
+    let file = nsfs::open_at(survey.root, dir, name).ok()??;
+    Some((file.key.kind, file.key.inode, false))
 }
 
 /// The process whose links these are, and no other that has its number now.
@@ -128,5 +122,5 @@ pub(super) fn of_socket(process: BorrowedFd<'_>, number: u32) -> nix::Result<Own
     let flags = rustix::process::PidfdGetfdFlags::empty();
     let socket = rustix::process::pidfd_getfd(process, number, flags).map_err(errno)?;
     // Our copy is closed at once: one that stays would keep a connection open.
-    nsfs::of_socket(socket.as_fd())
+    ioctl::of_socket(socket.as_fd())
 }

@@ -5,23 +5,23 @@ use super::descriptors;
 use crate::model::census::{Holder, Namespace};
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
+use crate::sys::error::Result;
+use crate::sys::nsfs::{self, NsFile};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns};
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags};
-use std::cell::OnceCell;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 pub(super) struct Handles<'a> {
     root: &'a SysRoot,
     /// The links of the process, or thread, that was last asked.
     last: Option<((Pid, Option<Pid>), OwnedFd)>,
-    device: OnceCell<Option<u64>>,
 }
 
 impl<'a> Handles<'a> {
     pub(super) fn new(root: &'a SysRoot) -> Self {
-        Self { root, last: None, device: OnceCell::new() }
+        Self { root, last: None }
     }
 
     /// With [`Care::Safe`] no way is taken that leads through a file system of others.
@@ -78,14 +78,14 @@ impl<'a> Handles<'a> {
         namespace: &Namespace,
         care: Care,
     ) -> nix::Result<OwnedFd> {
-        let device = self.device()?;
         let link = match within {
             None => "self/root".to_owned(),
             Some(pid) => format!("{pid}/root"),
         };
         let root = bounded::open_link(self.root.proc(), &link)
             .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
-        let open = |cached| ns::open_mounted(root.as_fd(), target, device, namespace.key(), cached);
+        let open =
+            |cached| same(nsfs::open_mounted(self.root, root.as_fd(), target, cached), namespace);
         match open(true) {
             Err(Errno::EAGAIN | Errno::EINVAL) if care == Care::Whole => open(false),
             opened => opened,
@@ -96,10 +96,7 @@ impl<'a> Handles<'a> {
         match holder {
             Holder::Descriptor { pid, number } => {
                 let path = format!("{pid}/fd/{number}");
-                let flags = OFlags::PATH | OFlags::CLOEXEC;
-                let named = rustix::fs::openat(self.root.proc(), path, flags, Mode::empty())
-                    .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
-                self.same(named.as_fd(), namespace)
+                same(nsfs::open_at(self.root, self.root.proc(), &path), namespace)
             }
             Holder::Socket { pid, number } => {
                 let links = ns::open_links(self.root.proc(), *pid)?;
@@ -125,13 +122,12 @@ impl<'a> Handles<'a> {
             _ => Err(Errno::ENOENT),
         }
     }
+}
 
-    fn same(&self, named: BorrowedFd<'_>, namespace: &Namespace) -> nix::Result<OwnedFd> {
-        let file = ns::reopen(named, self.device()?)?;
-        if ns::inode(file.as_fd())? == namespace.inode { Ok(file) } else { Err(Errno::ESTALE) }
-    }
-
-    fn device(&self) -> nix::Result<u64> {
-        self.device.get_or_init(ns::device).ok_or(Errno::ENOENT)
+fn same(opened: Result<Option<NsFile>>, namespace: &Namespace) -> nix::Result<OwnedFd> {
+    match opened {
+        Ok(Some(file)) if file.key == namespace.key() => Ok(file.fd),
+        Ok(_) => Err(Errno::ESTALE),
+        Err(error) => Err(error.errno().unwrap_or(Errno::EIO)),
     }
 }

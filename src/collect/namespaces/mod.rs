@@ -18,12 +18,11 @@ use super::scan::{self, KernelThreads};
 use crate::model::census::{Census, Fact, Holder, Namespace};
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
-use crate::sys::crew::{self, Patience};
+use crate::sys::crew::{self, PATIENCE};
 use crate::sys::error::{Problem, Result};
 use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
 use record::Visit;
-use std::time::Duration;
 use survey::Survey;
 use tally::Tally;
 
@@ -71,9 +70,6 @@ impl Wants {
 
 /// Below this a second process costs more than it saves.
 const FEW: usize = 200;
-const MOST_MEMBERS: usize = 4;
-const PATIENCE: Patience =
-    Patience { each: Duration::from_millis(250), all: Duration::from_secs(1) };
 
 /// The caller has one thread.
 pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
@@ -165,7 +161,7 @@ pub fn host_users(root: &SysRoot) -> Users {
 }
 
 fn members(pieces: usize) -> usize {
-    if pieces < FEW { 1 } else { processors().min(MOST_MEMBERS) }
+    if pieces < FEW { 1 } else { crew::size() }
 }
 
 /// The user of the first process, by the host's name for it.
@@ -196,14 +192,6 @@ fn are_others_hidden(root: &SysRoot) -> Option<Gap> {
         what: "processes",
         reason: Reason::Denied,
     })
-}
-
-/// Those that this process may use.
-fn processors() -> usize {
-    rustix::thread::sched_getaffinity(None)
-        .ok()
-        .and_then(|set| usize::try_from(set.count()).ok())
-        .unwrap_or(1)
 }
 
 /// Ourselves, as this /proc numbers us.

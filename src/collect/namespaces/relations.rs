@@ -9,7 +9,7 @@ use super::tally::Tally;
 use crate::model::census::{Fact, Holder, Namespace, NsKey};
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
-use crate::sys::crew::{self, Care};
+use crate::sys::crew::{self, Care, PATIENCE};
 use crate::sys::error::Problem;
 use crate::sys::netlink::nsid::NsIds;
 use crate::sys::ns;
@@ -35,7 +35,7 @@ pub(super) fn add(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Vec<Gap> {
     crew::work(
         asked.len(),
         super::members(asked.len()),
-        super::PATIENCE,
+        PATIENCE,
         &mut |piece, care, out| {
             if let Some(namespace) = asked.get(piece) {
                 inquiry.answer(namespace, care, out);
@@ -157,7 +157,7 @@ pub(super) fn walk_mounts(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Ve
     crew::work(
         1,
         1,
-        super::PATIENCE,
+        PATIENCE,
         &mut |_, _, out| {
             let errno = inquiry.walk(out).err().map_or(0, |errno| errno as i32);
             out.extend(errno.to_ne_bytes());

@@ -15,7 +15,7 @@ use crate::sys::crew::Care;
 use crate::sys::fds::Spent;
 use crate::sys::proc::stat;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns, root};
+use crate::sys::{bounded, ns, nsfs, root};
 use nix::errno::Errno;
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -38,7 +38,7 @@ pub enum Describe {
 }
 
 pub(super) struct Survey<'a> {
-    root: &'a SysRoot,
+    pub(super) root: &'a SysRoot,
     pub(super) wants: Wants,
     kernel: &'a KernelThreads,
     /// Namespaces that a lower pid has shown.
@@ -47,7 +47,7 @@ pub(super) struct Survey<'a> {
     pub(super) spent: Spent,
     buffer: Vec<u8>,
     /// Of nsfs, where descriptors are looked at.
-    pub(super) device: Option<u64>,
+    pub(super) device: Option<nsfs::Device>,
 }
 
 impl<'a> Survey<'a> {
@@ -60,7 +60,7 @@ impl<'a> Survey<'a> {
             last: NsSet::default(),
             spent: Spent::new(),
             buffer: Vec::new(),
-            device: if wants.holders { ns::device() } else { None },
+            device: if wants.holders { nsfs::Device::of(root).ok() } else { None },
         }
     }
 

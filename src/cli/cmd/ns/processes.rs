@@ -50,7 +50,7 @@ pub(super) fn run(
             columns: &crate::render::ns::COLUMNS,
             default: &crate::render::ns::DEFAULT,
             schema: "nsx.ns/1",
-            names: |rows| rows.iter().map(|row| format!("{}\n", row.inode)).collect(),
+            names: crate::render::ns::names,
             gaps: &census.gaps,
         };
         list.print(context, &args.output, root, |row| JsonRow {
@@ -63,7 +63,7 @@ pub(super) fn run(
             columns: &ns_process::COLUMNS,
             default: &ns_process::DEFAULT,
             schema: "nsx.ns/1",
-            names: |rows| rows.iter().map(|row| format!("{}\n", row.member.occupant.pid)).collect(),
+            names: ns_process::names,
             gaps: &census.gaps,
         };
         list.print(context, &args.output, root, JsonProcess::from)?
