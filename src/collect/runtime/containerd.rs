@@ -213,9 +213,7 @@ impl Database {
                 records.push(Record {
                     state: self.state(&record, &id),
                     first: First::NotRunning,
-                    file: root::path_text(
-                        &self.place.path().join(containerd_meta::FILE),
-                    ),
+                    file: root::path_text(&self.place.path().join(containerd_meta::FILE)),
                     ..record
                 });
             }

@@ -100,7 +100,10 @@ fn the_database_tells_image_and_labels_and_what_does_not_run() {
         let record = all.iter().find(|record| record.id == id).unwrap();
         let image = expected["Image"].as_str().filter(|image| !image.is_empty());
         assert_eq!(record.image, image.map(Text::from));
-        assert_eq!(record.labels.len(), expected["Labels"].as_object().map_or(0, serde_json::Map::len));
+        assert_eq!(
+            record.labels.len(),
+            expected["Labels"].as_object().map_or(0, serde_json::Map::len)
+        );
         assert_eq!((record.state, record.first), (State::Created, First::NotRunning));
     }
     assert_eq!(all.len(), said.len() + 2);
