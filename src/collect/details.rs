@@ -7,8 +7,10 @@ use crate::model::container::{Container, State};
 use crate::model::namespace::Kind;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::crew::{self, Care};
+use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd;
@@ -20,6 +22,7 @@ const MANY: usize = 50;
 pub fn add_details(root: &SysRoot, containers: &mut [Container]) {
     let clock = Clock::read(root);
     let hierarchies = Hierarchies::read(root).ok();
+    name_owners(root, containers);
     for container in containers.iter_mut() {
         if let Some(init) = &container.init {
             container.started_unix_seconds = clock.started_unix_seconds(init.start_ticks);
@@ -61,6 +64,16 @@ pub fn add_details(root: &SysRoot, containers: &mut [Container]) {
         }
         let first = net.and_then(|net| first.get(&net)).and_then(|place| found.get(*place));
         container.addresses = first.map(|(_, addresses)| addresses.clone()).unwrap_or_default();
+    }
+}
+
+/// Root's need no look.
+fn name_owners(root: &SysRoot, containers: &mut [Container]) {
+    let users = LazyCell::new(|| Users::read(root).ok());
+    for container in containers {
+        if let Some(uid) = container.owner_uid.filter(|uid| *uid != 0) {
+            container.owner_name = users.as_ref().and_then(|users| users.name(uid)).cloned();
+        }
     }
 }
 

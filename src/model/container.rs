@@ -72,6 +72,8 @@ pub struct Container {
     pub labels: Vec<Label>,
     /// Who runs it, as far as it is told: an ordinary user's containers are his word only.
     pub owner_uid: Option<u32>,
+    /// What the host calls that user.
+    pub owner_name: Option<Text>,
     pub state: State,
     /// Absent where no process of it is left, or none has been started yet.
     pub init: Option<Init>,

@@ -68,7 +68,10 @@ pub const COLUMNS: [Row; 23] = [
     }),
     left("qos", "QOS", |c, _| or_dash(c.pod.as_ref().and_then(|pod| pod.qos).map(Qos::name))),
     cuttable("within", "WITHIN", |c, _| or_dash(c.within.as_ref())),
-    number("owner", "OWNER", |c, _| or_dash(c.owner_uid)),
+    left("owner", "OWNER", |c, _| match &c.owner_name {
+        Some(name) => name.to_string(),
+        None => or_dash(c.owner_uid),
+    }),
     number("created", "CREATED", |c, _| or_dash(c.created_unix_seconds)),
     cuttable("labels", "LABELS", |c, _| {
         listed(c.labels.iter().map(|(key, value)| format!("{key}={value}")))
@@ -99,10 +102,12 @@ fn name_cell(container: &Container, style: Style) -> String {
     }
     let below = if container.depth > 0 { "└ " } else { "" };
     let indent = "  ".repeat(container.depth.saturating_sub(1));
-    match container.owner_uid {
-        None | Some(0) => format!("{indent}{below}{name}"),
-        Some(uid) => format!("{indent}{below}{name} (uid {uid})"),
-    }
+    let owner = match (container.owner_uid, &container.owner_name) {
+        (None | Some(0), _) => String::new(),
+        (_, Some(user)) => format!(" ({user})"),
+        (Some(uid), None) => format!(" (uid {uid})"),
+    };
+    format!("{indent}{below}{name}{owner}")
 }
 
 /// What would be left after reclaiming the file cache that nobody uses.
@@ -219,6 +224,8 @@ pub struct JsonRow<'a> {
     pub labels: &'a [Label],
     /// The user who runs it, where that is known.
     pub owner_uid: Option<u32>,
+    /// What the host calls that user; null for root.
+    pub owner_name: Option<&'a Text>,
     /// What the container that it runs in is called; null for one of the host.
     pub within: Option<&'a Text>,
     /// How many containers it runs in.
@@ -256,6 +263,7 @@ impl<'a> From<&'a Container> for JsonRow<'a> {
             pod: container.pod.as_ref(),
             labels: &container.labels,
             owner_uid: container.owner_uid,
+            owner_name: container.owner_name.as_ref(),
             within: container.within.as_ref(),
             depth: container.depth,
             opaque: container.guest_of().is_some(),
