@@ -48,6 +48,8 @@ pub type Job<'a> = dyn FnMut(usize, Care, &mut Vec<u8>) + 'a;
 /// Gets the answer of one piece.
 pub type Take<'a> = dyn FnMut(usize, Result<&[u8], Problem>) + 'a;
 
+/// How long the end of a member is waited for that has answered everything.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// Neighbours in the list go to the same member.
 const BLOCK: usize = 32;
 
@@ -64,13 +66,17 @@ pub fn work(
     take: &mut Take<'_>,
 ) {
     let members = members.clamp(1, pieces.div_ceil(BLOCK).max(1));
-    let mut crew = Crew { patience, lost: Duration::ZERO, members: Vec::new() };
+    let mut crew =
+        Crew { patience, lost: Duration::ZERO, members: Vec::new(), leaving: Vec::new() };
     for number in 0..members {
         let share = (0..pieces).filter(|piece| piece / BLOCK % members == number).collect();
         crew.start(Member::new(share), job, take);
     }
     while !crew.members.is_empty() {
         crew.listen(job, take);
+    }
+    for mut member in crew.leaving {
+        member.reap(FAREWELL);
     }
 }
 
@@ -79,6 +85,8 @@ struct Crew {
     /// Waited for what did not answer.
     lost: Duration,
     members: Vec<Member>,
+    /// About to end by themselves. In a container there may be nobody else to reap them.
+    leaving: Vec<Member>,
 }
 
 impl Crew {
@@ -125,8 +133,7 @@ impl Crew {
             let spoke = spoke.next().unwrap_or(true);
             match member.listen(spoke, now, self.patience.each, take) {
                 member::State::Working => self.members.push(member),
-                // About to end by itself: whoever inherits it reaps it, if we end before.
-                member::State::Done => {}
+                member::State::Done => self.leaving.push(member),
                 member::State::Stuck(waited) => {
                     member.dismiss();
                     self.lost += waited;

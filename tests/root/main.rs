@@ -18,6 +18,7 @@ mod descriptors;
 mod enter;
 mod environment;
 mod jobs;
+mod listings;
 mod memory;
 mod namespaces;
 mod output;
@@ -46,6 +47,7 @@ fn main() {
         privileges::tests(),
         terminal::tests(),
         jobs::tests(),
+        listings::tests(),
         output::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());

@@ -13,7 +13,9 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
 use crate::cli::output;
-use crate::collect::namespaces::{Describe, Wants, collect_census};
+use crate::collect::namespaces::{Describe, Wants, collect_census, host_users};
+use crate::model::census::Census;
+use crate::model::gap::Gap;
 use crate::model::namespace::NsSet;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -64,8 +66,7 @@ fn list(context: &Context, mut arguments: Vec<OsString>) -> Result<u8, Failure> 
         _ => None,
     };
     let census = collect_census(root, wants(&options, &keys))?;
-    // A host without the file has no names to tell.
-    let users = Users::read(root).unwrap_or_default();
+    let users = host_users(root);
     let placed = match options.selection {
         Selection::Namespace(inode) => {
             let missing = || failed(format!("not found namespace: {inode}"));
@@ -81,7 +82,8 @@ fn list(context: &Context, mut arguments: Vec<OsString>) -> Result<u8, Failure> 
         None => placed,
     };
     print(context, &options, &sheet(&options, &keys, &placed, &users))?;
-    if let Some(summary) = args::summary(&census.gaps, "nsx ns --json") {
+    let gaps = gaps(&census, &placed);
+    if let Some(summary) = args::summary(&gaps, "nsx ns --all --json") {
         output::say(&context.program, &summary);
     }
     Ok(0)
@@ -145,13 +147,26 @@ fn wants(options: &Options, keys: &[Key]) -> Wants {
         Selection::Namespace(inode) => Describe::In(inode),
         _ => Describe::First,
     };
+    let by_kind = matches!(options.tree, Some(Tree::Parent | Tree::Owner));
     Wants {
         describe,
+        users: true,
         parents: options.tree.is_some() || named(Key::Ppid),
+        relations: by_kind || named(Key::Pns) || named(Key::Ons),
+        ghosts: by_kind,
+        net_ids: named(Key::Netnsid),
         holders: true,
         sockets: true,
         ..Wants::default()
     }
+}
+
+/// What is missing from these rows. What namespaces do not tell of themselves lsns leaves blank.
+fn gaps(census: &Census, placed: &[Placed<'_>]) -> Vec<Gap> {
+    const LEFT_BLANK: [&str; 4] = ["owner", "parent", "network number", "those without a process"];
+    let with_host = placed.iter().any(|one| one.line.namespace.of_host);
+    let concerns = |gap: &&Gap| !LEFT_BLANK.contains(&gap.what) && (with_host || !gap.is_of_init());
+    census.gaps.iter().filter(concerns).cloned().collect()
 }
 
 fn sheet(options: &Options, keys: &[Key], placed: &[Placed<'_>], users: &Users) -> Sheet {

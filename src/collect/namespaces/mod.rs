@@ -133,7 +133,11 @@ fn show_holders(tally: &mut Tally) {
 
 fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
     let pids = scan::list_pids(root)?;
-    let kernel = KernelThreads::list(root);
+    let kernel = match wants.describe {
+        // The kernel's threads are processes of a namespace like others.
+        Describe::In(_) => KernelThreads::default(),
+        _ => KernelThreads::list(root),
+    };
     let mut survey = Survey::new(root, wants, &kernel);
     let mut tally = Tally::new(own_pid(root), wants.parents);
     tally.shows_init = pids.first().is_some_and(|pid| pid.number() == 1);

@@ -194,15 +194,20 @@ impl Member {
         piece
     }
 
-    /// Killed, and reaped only if that takes no waiting: a process stuck in the kernel is left to
-    /// whoever inherits it.
     pub(super) fn dismiss(&mut self) {
+        if let Some((child, _)) = &self.child {
+            let _ = crate::sys::raw::signal::send(child.pidfd.as_fd(), Signal::SIGKILL as i32);
+            self.reap(Duration::from_millis(20));
+        }
+    }
+
+    /// Takes its end, if that comes soon: a process stuck in the kernel is left to whoever inherits
+    /// it.
+    pub(super) fn reap(&mut self, patience: Duration) {
         let Some((child, pipe)) = self.child.take() else { return };
         drop(pipe);
-        let _ = crate::sys::raw::signal::send(child.pidfd.as_fd(), Signal::SIGKILL as i32);
         let mut ended = [PollFd::new(&child.pidfd, PollFlags::IN)];
-        let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-        let _ = rustix::event::poll(&mut ended, Some(&moment));
+        let _ = rustix::event::poll(&mut ended, Timespec::try_from(patience).ok().as_ref());
         let flags = nix::sys::wait::WaitPidFlag::WNOHANG | nix::sys::wait::WaitPidFlag::WEXITED;
         let _ = nix::sys::wait::waitid(nix::sys::wait::Id::PIDFd(child.pidfd.as_fd()), flags);
     }

@@ -24,7 +24,8 @@ pub(super) fn of_namespaces<'a>(
     let known: Vec<&Namespace> = census.namespaces.iter().filter(|one| of_kind(one)).collect();
     let above = Above::new(&known);
     let related = matches!(options.tree, Some(Tree::Parent | Tree::Owner));
-    let ghosts = if related { above.of_visible() } else { HashSet::new() };
+    // In a list only what is above a namespace that no process is in.
+    let ghosts = above.of(|one| is_visible(one) && (related || one.processes == 0));
     let wanted = |(at, one): (usize, &&Namespace)| {
         let selected = match options.selection {
             Selection::Persistent => one.processes == 0,
@@ -104,7 +105,7 @@ fn is_visible(namespace: &Namespace) -> bool {
 }
 
 fn line_of(namespace: &Namespace) -> Line<'_> {
-    let process = namespace.first.as_ref().filter(|first| first.thread.is_none());
+    let process = namespace.first.as_ref().filter(|first| !first.elsewhere);
     Line { namespace, process }
 }
 
@@ -188,10 +189,10 @@ impl<'a> Above<'a> {
         (self.list.get(at)?.kind == kind).then_some(at)
     }
 
-    /// All that is above what lsns sees, whoever is in it.
-    fn of_visible(&self) -> HashSet<usize> {
-        let visible = self.list.iter().enumerate().filter(|(_, one)| is_visible(one));
-        let mut pending: Vec<usize> = visible.map(|(at, _)| at).collect();
+    /// All that is above these, whoever is in it.
+    fn of(&self, these: impl Fn(&Namespace) -> bool) -> HashSet<usize> {
+        let below = self.list.iter().enumerate().filter(|(_, one)| these(one));
+        let mut pending: Vec<usize> = below.map(|(at, _)| at).collect();
         let mut above = HashSet::new();
         while let Some(at) = pending.pop() {
             let both = [self.owner(at), self.parent(at)];

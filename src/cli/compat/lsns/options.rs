@@ -172,7 +172,10 @@ pub(super) fn parse(words: Vec<OsString>, strict: bool) -> Result<Request, Usage
             Id::ListColumns => options.list_columns = true,
         }
     }
-    options.tree = (!seen.contains(&Id::List)).then_some(tree);
+    let has = |id| seen.contains(&id);
+    // All columns of all namespaces are a list unless a tree is asked for.
+    let list = has(Id::List) || (has(Id::OutputAll) && !has(Id::Tree) && operand.is_none());
+    options.tree = (!list).then_some(tree);
     if let Some(word) = operand.filter(|_| !options.list_columns) {
         if matches!(options.selection, Selection::Task(_)) {
             return Err(UsageError::TaskOfNamespace);
@@ -302,6 +305,9 @@ mod tests {
             (&["--tree=process"], Some(Tree::Process)),
             (&["-Towner", "-Tparent"], Some(Tree::Parent)),
             (&["-l"], None),
+            (&["--output-all"], None),
+            (&["--output-all", "-Tprocess"], Some(Tree::Process)),
+            (&["--output-all", "7"], Some(Tree::Process)),
         ] {
             assert_eq!(parsed(words).unwrap().tree, expected, "{words:?}");
         }

@@ -4,8 +4,8 @@ use super::*;
 use crate::model::census::{Member, NsKey};
 
 /// 10 to 13 are a host's; 20 is a user namespace whose child is 22, with nobody in 21 between them;
-/// 30 is a pid namespace within 12, owned by 20, and 31 one within 30; 40 is mounted, and 41 held
-/// by something that lsns does not look at.
+/// 30 is a pid namespace within 12, owned by 20, and 31 one within 30; 40 is mounted, and so is 43,
+/// owned by 42 that nobody is in; 41 is held by something that lsns does not look at.
 fn census() -> Census {
     let mut namespaces = vec![
         namespace(Kind::User, 10, Some((2, 0)), None, None),
@@ -20,8 +20,12 @@ fn census() -> Census {
         namespace(Kind::Pid, 31, Some((140, 130)), Some(20), Some(30)),
         namespace(Kind::Net, 40, None, Some(10), None),
         namespace(Kind::Net, 41, None, Some(10), None),
+        namespace(Kind::User, 42, None, Some(10), Some(10)),
+        namespace(Kind::Net, 43, None, Some(42), None),
     ];
-    namespaces[10].mounts = vec!["/run/netns/a".into()];
+    for at in [10, 13] {
+        namespaces[at].mounts = vec!["/run/netns/a".into()];
+    }
     Census { namespaces, ..Census::default() }
 }
 
@@ -72,22 +76,23 @@ fn drawn(options: &Options, task: Option<&NsSet>) -> String {
 #[test]
 fn a_list_and_a_tree_of_processes() {
     let all = |tree| drawn(&options(&[], tree, Selection::All), None);
-    assert_eq!(all(None), "10 11 12 13 20 22 23 30 31 40");
+    assert_eq!(all(None), "10 11 12 13 20 22 23 30 31 40 42 43");
     // Under the last before it: 20 for 2 is 13, for 100 it is 20.
-    let expected = "10 11 12 13 20<13 22<20 23<20 30<20 31<30 40";
+    let expected = "10 11 12 13 20<13 22<20 23<20 30<20 31<30 40 42 43";
     assert_eq!(all(Some(Tree::Process)), expected);
+    assert_eq!(drawn(&options(&[Kind::User], None, Selection::All), None), "10 20 22");
     let some = options(&[Kind::User, Kind::Net], Some(Tree::Process), Selection::All);
-    assert_eq!(drawn(&some, None), "10 11 20<11 22<20 23<20 40");
+    assert_eq!(drawn(&some, None), "10 11 20<11 22<20 23<20 40 42 43");
 }
 
 #[test]
 fn owners_are_shown_with_nobody_in_them() {
     let all = |kinds: &[Kind], tree| drawn(&options(kinds, Some(tree), Selection::All), None);
-    let expected = "10 11<10 12<10 13<10 20<10 21<20 22<21 23<22 30<20 31<20 40<10";
+    let expected = "10 11<10 12<10 13<10 20<10 21<20 22<21 23<22 30<20 31<20 40<10 42<10 43<42";
     assert_eq!(all(&[], Tree::Owner), expected);
-    assert_eq!(all(&[Kind::Net], Tree::Owner), "11 23 40");
+    assert_eq!(all(&[Kind::Net], Tree::Owner), "11 23 40 43");
     // By parent the others hang under nothing, but their owners come before them.
-    let expected = "10 11 12 13 20<10 21<20 22<21 23 30<12 31<30 40";
+    let expected = "10 11 12 13 20<10 21<20 22<21 23 30<12 31<30 40 42<10 43";
     assert_eq!(all(&[], Tree::Parent), expected);
     assert_eq!(all(&[Kind::Pid], Tree::Parent), "12 30<12 31<30");
     assert_eq!(all(&[Kind::Pid, Kind::User], Tree::Parent), "10 12 20<10 21<20 22<21 30<12 31<30");
@@ -105,8 +110,8 @@ fn what_is_above_a_selected_one_is_shown_with_it() {
     assert_eq!(of(Some(Tree::Owner)), "10 13<10 20<10 21<20 22<21 23<22 31<20");
     assert_eq!(of(Some(Tree::Parent)), "10 13 20<10 21<20 22<21 23 12 30<12 31<30");
     let persistent = |tree| drawn(&options(&[], tree, Selection::Persistent), None);
-    assert_eq!(persistent(Some(Tree::Process)), "40");
-    assert_eq!(persistent(Some(Tree::Parent)), "10 20<10 21<20 40");
+    assert_eq!(persistent(Some(Tree::Process)), "40 42 43");
+    assert_eq!(persistent(Some(Tree::Parent)), "10 20<10 21<20 40 42<10 43");
 }
 
 #[test]
