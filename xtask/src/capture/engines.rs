@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 
 /// Files and links, copied. `*` stands for any part of one name, `~` for each user's home.
-const STATE: [&str; 60] = [
+const STATE: [&str; 62] = [
     // docker
     "/run/docker/runtime-*/*/*/state.json",
     "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/*/*",
@@ -55,8 +55,10 @@ const STATE: [&str; 60] = [
     // lxc, LXD, Incus
     "/var/lib/lxc/*/config",
     "~/.local/share/lxc/*/config",
-    "/var/lib/lxd/containers/*/backup.yaml",
-    "/var/lib/incus/containers/*/backup.yaml",
+    "/var/lib/lxd/containers/*",
+    "/var/lib/lxd/storage-pools/*/containers/*/backup.yaml",
+    "/var/lib/incus/containers/*",
+    "/var/lib/incus/storage-pools/*/containers/*/backup.yaml",
     "/var/log/lxd/*/lxc.conf",
     "/run/lxd/*/lxc.conf",
     "/run/incus/*/lxc.conf",
@@ -120,7 +122,7 @@ fn save_one(path: &Path, store: &mut Store) -> Result<()> {
     if is_log {
         return Ok(());
     }
-    if path.file_name().is_some_and(|name| name == "config") {
+    if path.file_name().is_some_and(|name| name == "config" || name == "lxc.conf") {
         return store.write(path, &without_environment(&bytes));
     }
     store.write(path, &edit::json(&bytes))
