@@ -39,6 +39,12 @@ fn lxc() {
     compare("lxc");
 }
 
+/// With v1 hierarchies and v2 beside them; the engine's directories are where it was told.
+#[test]
+fn docker_of_a_hybrid_host() {
+    compare("docker-hybrid");
+}
+
 #[test]
 fn crio() {
     compare("composed-crio");
