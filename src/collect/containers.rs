@@ -3,6 +3,7 @@
 use super::groups::{self, Group};
 use super::records;
 use super::runtime::Sources;
+use super::runtime::kubernetes::Kubernetes;
 use super::runtime::monitor::Monitor;
 use super::runtime::recognise::{PodGroup, Recognised};
 use super::runtime::record::{Case, First, Record};
@@ -75,7 +76,10 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     if extent == Extent::Recorded {
         let all: Vec<Record> =
             namer.sources.0.iter_mut().flat_map(|source| source.all(root)).collect();
-        let more = records::without_a_group(root, &scan.host, &list, all);
+        let mut more = records::without_a_group(root, &scan.host, &list, all);
+        for container in &mut more {
+            namer.kubernetes.complete(root, container);
+        }
         within.resize(list.len() + more.len(), None);
         list.extend(more);
     }
@@ -89,13 +93,21 @@ struct Namer<'a> {
     root: &'a SysRoot,
     scan: &'a Scan,
     sources: Sources,
+    kubernetes: Kubernetes,
     hierarchies: OnceCell<Option<Hierarchies>>,
     gaps: Vec<Gap>,
 }
 
 impl<'a> Namer<'a> {
     fn new(root: &'a SysRoot, scan: &'a Scan, sources: Sources) -> Self {
-        Self { root, scan, sources, hierarchies: OnceCell::new(), gaps: Vec::new() }
+        Self {
+            root,
+            scan,
+            sources,
+            kubernetes: Kubernetes::default(),
+            hierarchies: OnceCell::new(),
+            gaps: Vec::new(),
+        }
     }
 
     fn container(&mut self, group: &Group<'_>) -> Container {
@@ -129,6 +141,10 @@ impl<'a> Namer<'a> {
                     self.take_name_of_group(&mut container, found, init);
                 }
             }
+        }
+        // The same holds of what is called like a pod of the host.
+        if group.within.is_none() {
+            self.kubernetes.complete(self.root, &mut container);
         }
         if container.evidence.is_empty() {
             container.evidence.push(Evidence {

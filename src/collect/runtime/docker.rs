@@ -2,6 +2,7 @@
 //!
 //! The data root is the usual one, or the one that the bind mounts in the OCI bundle come from.
 
+use super::kubernetes;
 use super::picked::{Path as Key, Picked};
 use super::record::{CAP, Case, First, Record, Source};
 use super::shim::{self, Bundle};
@@ -121,6 +122,7 @@ pub fn parse(bytes: &[u8], id: &str) -> Option<Record> {
         return None;
     }
     let name = json.text(NAME).unwrap_or_default();
+    let labels = json.labels(LABELS);
     let started = json.text(STARTED).and_then(timestamp::unix_seconds);
     Some(Record {
         runtime: Runtime::Docker,
@@ -129,7 +131,8 @@ pub fn parse(bytes: &[u8], id: &str) -> Option<Record> {
             .filter(|name| !name.is_empty())
             .map(Text::from),
         image: json.text(IMAGE).map(Text::from),
-        labels: json.labels(LABELS),
+        pod: kubernetes::pod_of_labels(&labels),
+        labels,
         created_unix_seconds: json.text(CREATED).and_then(timestamp::unix_seconds),
         owner_uid: Some(0),
         state: if started.is_some() { State::Stopped } else { State::Created },

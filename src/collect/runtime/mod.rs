@@ -16,6 +16,7 @@ mod fixture;
 pub mod flatpak;
 pub mod gvisor;
 pub mod kata;
+pub mod kubernetes;
 pub mod lxc;
 pub mod monitor;
 pub mod nspawn;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::collect::runtime::fixture::{Group, Host};
 
-const POD: &str = "257d19bbff728793a1961134bd76392059fd4cb910d1a1238a26dcff4dba02f3";
+const POD: &str = "993fef54ff728793a1961134bd76392059fd4cb910d1a1238a26dcff4dba02f3";
 const TASKS: &str = "run/containerd/io.containerd.runtime.v2.task";
 
 const SPECIFICATION: &str = r#"{"annotations":{"io.kubernetes.cri.container-type":"container",
@@ -90,9 +90,11 @@ fn without_its_shim_the_start_of_the_process_tells_whose_it_is() {
 fn the_database_tells_image_and_labels_and_what_does_not_run() {
     let host = host();
     let real = include_bytes!("../../../../tests/fixtures/bolt/containerd.db");
-    let said: Vec<serde_json::Value> =
+    let mut said: Vec<serde_json::Value> =
         serde_json::from_slice(include_bytes!("../../../../tests/fixtures/bolt/containerd.json"))
             .unwrap();
+    // Those of Kubernetes are in the other database.
+    said.retain(|info| info["ID"].as_str().is_some_and(|id| id.len() < 64));
     with_database(&host, DATA.trim_start_matches('/'), real);
     let all = Containerd::default().all(&host.root);
     for expected in &said {
