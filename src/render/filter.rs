@@ -7,7 +7,8 @@
 //!   comparisons bind closer, from left to right too; `not` binds closest.
 //! - A comparison is made in the type of what stands beside the column; between two columns, or
 //!   two values, in the type of the left one. `true` and `1` are true as text; a value that cannot
-//!   become a number, or is absent, compares as false. Absent text comes before all other.
+//!   become a number, or is absent, compares as false; but absent text comes before all other, and
+//!   an absent number is not true.
 //! - A column alone is true where it is neither empty nor zero.
 //! - `=~` looks for a regular expression, which must be written there, in time linear in the text:
 //!   no command line can make it slow.

@@ -76,7 +76,8 @@ impl Operand {
             Self::Test(test) => Value::Bool(test.holds(cells)).into(kind),
             Self::Column { at, kind: cell } => {
                 let Some(text) = cells(*at) else {
-                    return (kind == Type::Bool).then_some(Value::Bool(false));
+                    let untrue = *cell == CellKind::Number && kind == Type::Bool;
+                    return untrue.then_some(Value::Bool(false));
                 };
                 match (cell, kind) {
                     (CellKind::Number, Type::Bool) => {
@@ -112,7 +113,8 @@ impl Test {
             Self::Match { text, pattern, negated } => {
                 let matches = match text.value(cells, Type::Text) {
                     Some(Value::Text(text)) => pattern.is_match(&text),
-                    _ => pattern.is_match(""),
+                    // No number is no text either.
+                    _ => text.type_of() == Type::Text && pattern.is_match(""),
                 };
                 matches != *negated
             }

@@ -133,6 +133,10 @@ fn what_is_absent_is_no_number_and_comes_before_all_texts() {
         ("COMMAND == COMMAND", "1234"),
         ("COMMAND =~ '^$'", "4"),
         ("COMMAND !~ '.'", "4"),
+        ("COMMAND == false", "123"),
+        ("COMMAND != true", "123"),
+        ("PID =~ '^$'", ""),
+        ("PID !~ '.'", "4"),
     ]);
 }
 
