@@ -46,6 +46,11 @@ fn docker_of_a_hybrid_host() {
 }
 
 #[test]
+fn lxd() {
+    compare("lxd");
+}
+
+#[test]
 fn crio() {
     compare("composed-crio");
 }
