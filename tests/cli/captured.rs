@@ -46,6 +46,11 @@ fn docker_of_a_hybrid_host() {
 }
 
 #[test]
+fn kubernetes() {
+    compare("kubernetes-containerd");
+}
+
+#[test]
 fn lxd() {
     compare("lxd");
 }
