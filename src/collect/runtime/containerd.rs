@@ -50,10 +50,15 @@ impl Source for Containerd {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         if let Some(of_shim) = case.monitor().and_then(|shim| shim::bundle(case.root, shim)) {
             let bundle = Bundle::open(case.root, &of_shim.path);
-            return Ok(bundle.filter(|bundle| bundle.namespace != DOCKERS).map(|bundle| {
-                self.roots.add_state_of(&of_shim.path);
-                self.record(case.root, &bundle)
-            }));
+            let Some(bundle) = bundle.filter(|bundle| bundle.namespace != DOCKERS) else {
+                return Ok(None);
+            };
+            self.roots.add_state_of(&of_shim.path);
+            if let Some((bundle, first)) = bundle.of_pod(case) {
+                let record = self.record(case.root, &bundle);
+                return Ok(Some(Record { first, ..record }));
+            }
+            return Ok(Some(self.record(case.root, &bundle)));
         }
         // Its shim has ended. Only when the first process started tells whose it is.
         let id = case.id_of(&[Runtime::Containerd]).and_then(|id| std::str::from_utf8(id).ok());
@@ -137,6 +142,18 @@ impl Bundle {
         Some(Self { place: Place::of_root(root, path).ok()?, namespace, id })
     }
 
+    /// One shim looks after all containers of a pod, from the bundle of its sandbox. The bundle of
+    /// another one lies beside that, and tells its first process.
+    fn of_pod(&self, case: &Case<'_>) -> Option<(Self, First)> {
+        let named = case
+            .named
+            .filter(|named| !named.is_host_service() && named.id != self.id.as_bytes())?;
+        let path = self.place.path().parent()?.join(std::str::from_utf8(&named.id).ok()?);
+        let bundle = Self::open(case.root, &path)?;
+        let first = First::At { pid: bundle.init()?, start_ticks: None };
+        Some((bundle, first))
+    }
+
     /// containerd leaves a link to where the rest of it is.
     fn data_root(&self) -> Option<PathBuf> {
         let work = self.place.link("work")?;
@@ -154,10 +171,12 @@ impl Bundle {
     fn running(&self, root: &SysRoot) -> First {
         match self.noted(root) {
             Some(noted) => process::still(root, noted.first),
-            // Not runc: the caller looks whether the group of the process has the id.
-            None => {
-                self.init().map_or(First::NotRunning, |pid| First::At { pid, start_ticks: None })
-            }
+            // Not runc's, or runc has forgotten it: the caller looks whether the group of a process
+            // that lives has the id.
+            None => self
+                .init()
+                .filter(|pid| process::lives(root, *pid))
+                .map_or(First::NotRunning, |pid| First::At { pid, start_ticks: None }),
         }
     }
 
