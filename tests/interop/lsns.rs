@@ -102,7 +102,7 @@ impl Scene {
     }
 
     /// What lsns printed, but for what stands in command lines of its JSON: those of the scene.
-    fn spelled_as_ours(&self, printed: &[u8]) -> String {
+    fn spelled_as_ours(printed: &[u8]) -> String {
         let line = |line: &[u8]| -> String {
             let in_json = String::from_utf8_lossy(line).trim_start().starts_with("\"command\": ");
             if !in_json {
@@ -205,7 +205,7 @@ fn every_form() {
             }
             let theirs = output(theirs.args(form).env("LC_ALL", locale));
             let ours = output(ours.args(form).env("LC_ALL", locale));
-            let (mut expected, mut shown) = (scene.spelled_as_ours(&theirs.stdout), stdout(&ours));
+            let (mut expected, mut shown) = (Scene::spelled_as_ours(&theirs.stdout), stdout(&ours));
             if !old {
                 (expected, shown) = (squeezed(&expected), squeezed(&shown));
             }

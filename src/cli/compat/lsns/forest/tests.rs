@@ -37,7 +37,7 @@ fn namespace(
     owner: Option<u64>,
     parent: Option<u64>,
 ) -> Namespace {
-    let mut namespace = Namespace::new(NsKey { kind, inode });
+    let mut namespace = Namespace::new(NsKey { inode, kind });
     namespace.processes = first.iter().len();
     namespace.first = first.map(|(pid, parent)| occupant(pid, parent));
     namespace.owner = Fact::Known(owner);
