@@ -63,11 +63,13 @@ fn family(lxcpath: &[u8], comm: &[u8]) -> Runtime {
     }
 }
 
-fn named(name: &[u8], runtime: Runtime) -> Record {
+fn named(whole: &[u8], runtime: Runtime) -> Record {
     let is_engines = matches!(runtime, Runtime::Lxd | Runtime::Incus);
-    let (project, name) = if is_engines { instance(name) } else { (None, name) };
+    let (project, name) = if is_engines { instance(whole) } else { (None, whole) };
     Record {
         runtime,
+        // Two projects may have one of the same name: this tells them apart.
+        id: project.map(|_| Text::new(whole)).unwrap_or_default(),
         name: Some(Text::new(name)),
         labels: project.map(|project| ("project".into(), Text::new(project))).into_iter().collect(),
         ..Record::default()
@@ -143,9 +145,10 @@ mod tests {
     #[test]
     fn an_engines_instance_is_called_by_its_project_too() {
         let record = named(b"shop_web-1", Runtime::Incus);
-        assert_eq!(record.name, Some("web-1".into()));
+        assert_eq!((record.name, record.id), (Some("web-1".into()), "shop_web-1".into()));
         assert_eq!(record.labels, [("project".into(), "shop".into())]);
-        assert_eq!(named(b"web-1", Runtime::Incus).labels, []);
+        let record = named(b"web-1", Runtime::Incus);
+        assert_eq!((record.labels, record.id), (vec![], Text::default()));
         assert_eq!(named(b"_x", Runtime::Lxd).name, Some("_x".into()));
         assert_eq!(named(b"a_b", Runtime::Lxc).name, Some("a_b".into()));
     }
