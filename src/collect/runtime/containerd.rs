@@ -10,9 +10,10 @@ use super::recognise::is_engine_id;
 use super::record::{CAP, Case, First, Record, Source};
 use super::shim;
 use super::storage::process;
+use crate::collect::scan;
 use crate::model::container::State;
 use crate::model::pod::Pod;
-use crate::model::process::Pid;
+use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::bounded;
@@ -49,20 +50,23 @@ const DOCKERS: &str = "moby";
 impl Source for Containerd {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         if let Some(of_shim) = case.monitor().and_then(|shim| shim::bundle(case.root, shim)) {
-            let bundle = Bundle::open(case.root, &of_shim.path);
-            let Some(bundle) = bundle.filter(|bundle| bundle.namespace != DOCKERS) else {
-                return Ok(None);
-            };
             self.roots.add_state_of(&of_shim.path);
-            if let Some((bundle, first)) = bundle.of_pod(case) {
+            let bundle = Bundle::under_shim(case, &of_shim.path);
+            return Ok(bundle.map(|bundle| {
                 let record = self.record(case.root, &bundle);
-                return Ok(Some(Record { first, ..record }));
-            }
-            return Ok(Some(self.record(case.root, &bundle)));
+                match bundle.init() {
+                    Some(pid) => Record {
+                        first: First::At { pid, start_ticks: None },
+                        file: root::path_text(&bundle.place.path().join(INIT)),
+                        ..record
+                    },
+                    None => record,
+                }
+            }));
         }
         // Its shim has ended. Only when the first process started tells whose it is.
         let id = case.id_of(&[Runtime::Containerd]).and_then(|id| std::str::from_utf8(id).ok());
-        let bundle = id.and_then(|id| self.roots.bundles_of(case.root, id).into_iter().next());
+        let bundle = id.and_then(|id| self.roots.bundle_of(case.root, id));
         Ok(bundle.and_then(|bundle| {
             let noted = bundle.noted(case.root)?;
             let record = self.record(case.root, &bundle);
@@ -99,7 +103,8 @@ impl Containerd {
             file: root::path_text(bundle.place.path()),
             ..named(noted, &bundle.namespace, &bundle.id)
         };
-        let database = bundle.data_root().and_then(|data_root| self.open(root, &data_root));
+        let data_root = bundle.data_root().or_else(|| roots::data_root_beside(root, bundle));
+        let database = data_root.and_then(|data_root| self.open(root, &data_root));
         match database {
             Some(database) => database.complete(record, &bundle.namespace, &bundle.id),
             None => record,
@@ -142,16 +147,29 @@ impl Bundle {
         Some(Self { place: Place::of_root(root, path).ok()?, namespace, id })
     }
 
-    /// One shim looks after all containers of a pod, from the bundle of its sandbox. The bundle of
-    /// another one lies beside that, and tells its first process.
-    fn of_pod(&self, case: &Case<'_>) -> Option<(Self, First)> {
-        let named = case
-            .named
-            .filter(|named| !named.is_host_service() && named.id != self.id.as_bytes())?;
-        let path = self.place.path().parent()?.join(std::str::from_utf8(&named.id).ok()?);
-        let bundle = Self::open(case.root, &path)?;
-        let first = First::At { pid: bundle.init()?, start_ticks: None };
-        Some((bundle, first))
+    /// A shim works in the bundle of its container. One that looks after a whole pod works in that
+    /// of the pod's sandbox, and the others lie beside it.
+    fn under_shim(case: &Case<'_>, of_shim: &Path) -> Option<Self> {
+        let (namespace, own) = shim::parse(of_shim.as_os_str().as_encoded_bytes())?;
+        if namespace == DOCKERS.as_bytes() {
+            return None;
+        }
+        let beside = of_shim.parent()?;
+        let open = |id: &str| Self::open(case.root, &beside.join(id));
+        let named = case.named.map(|named| named.id.as_slice()).filter(|id| *id != own);
+        let named =
+            named.and_then(|id| std::str::from_utf8(id).ok()).filter(|id| !id.contains('/'));
+        if let Some(bundle) = named.and_then(open) {
+            return Some(bundle);
+        }
+        let bundle = Self::open(case.root, of_shim)?;
+        let is_inits = |bundle: &Self| bundle.init() == Some(case.init.pid);
+        if is_inits(&bundle) {
+            return Some(bundle);
+        }
+        let ids = Place::of_root(case.root, beside).map(|place| place.names()).unwrap_or_default();
+        let other = ids.iter().filter_map(|id| open(id)).find(is_inits);
+        Some(other.unwrap_or(bundle))
     }
 
     /// containerd leaves a link to where the rest of it is.
@@ -168,22 +186,33 @@ impl Bundle {
         oci_state::noted_in(root, &Place::of_root(root, &place).ok()?, &self.id)
     }
 
+    /// The first process, if it is still there; where nothing notes when it started, its group
+    /// must bear the id.
     fn running(&self, root: &SysRoot) -> First {
-        match self.noted(root) {
-            Some(noted) => process::still(root, noted.first),
-            // Not runc's, or runc has forgotten it: the caller looks whether the group of a process
-            // that lives has the id.
-            None => self
-                .init()
-                .filter(|pid| process::lives(root, *pid))
-                .map_or(First::NotRunning, |pid| First::At { pid, start_ticks: None }),
+        if let Some(noted) = self.noted(root) {
+            return process::still(root, noted.first);
         }
+        let mut buffer = Vec::new();
+        let process = self.init().and_then(|pid| scan::read_process(root, pid, &mut buffer));
+        let id = self.id.as_bytes();
+        let is_his = |process: &Process| {
+            let lines = process.cgroup.as_bytes();
+            !process.state.ended() && lines.windows(id.len()).any(|window| window == id)
+        };
+        let process = process.filter(|process| !id.is_empty() && is_his(process));
+        process.map_or(First::NotRunning, |process| First::At {
+            pid: process.pid,
+            start_ticks: Some(process.start_ticks),
+        })
     }
 
     fn init(&self) -> Option<Pid> {
-        Pid::parse(self.place.read("init.pid", 64).ok()?.trim_ascii_end())
+        Pid::parse(self.place.read(INIT, 64).ok()?.trim_ascii_end())
     }
 }
+
+/// The number of a container's first process.
+const INIT: &str = "init.pid";
 
 /// More containers than this are left out.
 const MOST: usize = 65_536;
@@ -254,7 +283,7 @@ impl Database {
 
 /// Whether a container has been started, from what CRI notes of its status.
 pub fn parse_status(bytes: &[u8]) -> Option<bool> {
-    const STARTED: Key = &["Status", "StartedAt"];
+    const STARTED: Key = &["StartedAt"];
     let status = Picked::from_json(bytes, &[STARTED])?;
     Some(status.number(STARTED)? > 0)
 }

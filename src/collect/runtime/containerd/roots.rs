@@ -56,15 +56,14 @@ impl Roots {
         })
     }
 
-    /// Those of one id, in any namespace.
-    pub(super) fn bundles_of(&self, root: &SysRoot, id: &str) -> Vec<Bundle> {
-        self.each_namespace(root, |place, namespace| {
-            let place = place.enter(id).ok();
-            place
-                .map(|place| Bundle { place, namespace: namespace.to_owned(), id: id.to_owned() })
-                .into_iter()
-                .collect()
-        })
+    /// The one of an id, in whatever namespace.
+    pub(super) fn bundle_of(&self, root: &SysRoot, id: &str) -> Option<Bundle> {
+        let bundles = self.each_namespace(root, |place, namespace| {
+            let bundle =
+                |place| Bundle { place, namespace: namespace.to_owned(), id: id.to_owned() };
+            place.enter(id).into_iter().map(bundle).collect()
+        });
+        bundles.into_iter().next()
     }
 
     fn each_namespace(
@@ -90,6 +89,18 @@ impl Roots {
         }
         found
     }
+}
+
+/// For a bundle without a link to it: the one that goes with the bundle's directory.
+pub(super) fn data_root_beside(root: &SysRoot, bundle: &Bundle) -> Option<PathBuf> {
+    let state = bundle.place.path().ancestors().nth(3)?;
+    if configured(root, "state").is_some_and(|configured| configured == state) {
+        return configured(root, "root").or_else(|| Some(PathBuf::from(USUAL.first()?.1)));
+    }
+    let usual = USUAL.iter().find(|(usual, _)| Path::new(usual) == state);
+    let is_first = usual.is_some_and(|usual| Some(usual) == USUAL.first());
+    let configured = configured(root, "root").filter(|_| is_first);
+    configured.or_else(|| Some(PathBuf::from(usual?.1)))
 }
 
 fn configured(root: &SysRoot, key: &str) -> Option<PathBuf> {

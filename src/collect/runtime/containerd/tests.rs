@@ -73,6 +73,29 @@ fn a_free_id_is_the_name_and_an_engines_is_none() {
 }
 
 #[test]
+fn a_shim_that_looks_after_a_pod_works_in_the_bundle_of_the_sandbox() {
+    let host = host();
+    let sandbox = POD.replace("993f", "8d17");
+    host.write(&format!("{TASKS}/k8s.io/{sandbox}/init.pid"), "41");
+    host.process(41, 40, "pause", 0, "pause");
+    let bundle = format!("/{TASKS}/k8s.io/{sandbox}");
+    let cwd = host.path("proc/40/cwd");
+    std::os::unix::fs::symlink(bundle, cwd).unwrap();
+    let find = |pid, cgroup: &str| {
+        let group = Group { pid, parent: Some(40), cgroup, ..Group::default() };
+        let record = host.find(&mut Containerd::default(), &group).unwrap();
+        let First::At { pid: first, .. } = record.first else { panic!("{record:?}") };
+        (record.id.to_string(), first.number())
+    };
+    let member = (POD.to_owned(), 42);
+    assert_eq!(find(42, &format!("/kubepods.slice/cri-containerd-{POD}.scope")), member);
+    assert_eq!(find(42, "/"), member);
+    assert_eq!(find(41, "/"), (sandbox.clone(), 41));
+    // Neither of them: the record names another process, which the caller sees.
+    assert_eq!(find(43, "/"), (sandbox, 41));
+}
+
+#[test]
 fn without_its_shim_the_start_of_the_process_tells_whose_it_is() {
     let host = host();
     let find = |start_ticks| {
@@ -130,7 +153,7 @@ fn what_kubernetes_has_started_and_has_no_bundle_is_stopped() {
     };
     let ((sandbox, _), (container, id)) = states(&host);
     assert_eq!((sandbox, container), (State::Stopped, State::Created));
-    let status = r#"{"Version":"v1","Status":{"Pid":0,"StartedAt":1795530050123456789}}"#;
+    let status = r#"{"Version":"v1","Pid":0,"StartedAt":1795530050123456789,"FinishedAt":0}"#;
     host.write(&format!("{data}/io.containerd.grpc.v1.cri/containers/{id}/status"), status);
     assert_eq!(states(&host).1.0, State::Stopped);
 }

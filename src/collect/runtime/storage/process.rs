@@ -50,10 +50,6 @@ pub fn still(root: &SysRoot, first: First) -> First {
     stat.map_or(First::NotRunning, |stat| at(&stat))
 }
 
-pub fn lives(root: &SysRoot, pid: Pid) -> bool {
-    alive(root, pid).is_some()
-}
-
 fn at(stat: &Stat) -> First {
     First::At { pid: stat.pid, start_ticks: Some(stat.start_ticks) }
 }
