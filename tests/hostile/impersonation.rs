@@ -32,6 +32,11 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("swapping those files between two looks does not either", STRACE, swapped_bundle),
         test(
+            "what a user notes of a runtime names nobody's process but his own",
+            ROOT,
+            forged_state,
+        ),
+        test(
             "a group that only spells a name does not hide the container of that id",
             ROOT,
             spelled,
@@ -184,6 +189,54 @@ fn swapped_bundle() {
     std::fs::remove_file(&forged.bundle).unwrap();
     std::fs::rename(&aside, &forged.bundle).unwrap();
     forged.is_nobody(&finish(strace).stdout);
+}
+
+/// A directory that is removed with the test.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A record of crun's: root's names the process, a user's does not.
+fn forged_state() {
+    let name = "nsx-forged-state";
+    let (_held, pid) = isolated(&["-p", "-n"]);
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, after) = stat.rsplit_once(')').unwrap();
+    let start: u64 = after.split_whitespace().nth(19).unwrap().parse().unwrap();
+    let status = serde_json::json!({
+        "pid": pid,
+        "process-start-time": start,
+        "created": "2026-11-24T14:21:25Z",
+        "bundle": "/srv/forged",
+    });
+    let note = |state: &str| {
+        let container = PathBuf::from(state).join("crun").join(name);
+        std::fs::create_dir_all(&container).unwrap();
+        std::fs::write(container.join("status"), status.to_string()).unwrap();
+        container
+    };
+    let row = || {
+        let listed = support::json(&mut nsx(["ps", "--all", "--json"]));
+        let rows = listed["data"].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["name"] == name)
+    };
+    // Root may say what he likes: the test can fail.
+    let of_root = Directory(note("/run"));
+    assert_eq!(row().unwrap()["pid"], pid);
+    drop(of_root);
+    assert_eq!(row(), None);
+    let of_user = Directory(PathBuf::from("/run/user/65534"));
+    let container = note("/run/user/65534");
+    for path in container.ancestors().take(3).map(PathBuf::from).chain([container.join("status")]) {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    let row = row().unwrap();
+    assert_eq!((&row["pid"], &row["owner_uid"]), (&Value::Null, &65534.into()), "{row}");
+    drop(of_user);
 }
 
 /// A part of the hierarchy that is a user's, as service managers delegate it.

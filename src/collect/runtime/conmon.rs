@@ -16,10 +16,13 @@ pub struct Conmon {
 impl Conmon {
     pub fn of(case: &Case<'_>) -> Option<Self> {
         let parent = case.init.parent?;
-        let of_the_host = case.monitor().map(|monitor| monitor.pid);
+        let of_the_host = case.monitor().is_some_and(|monitor| monitor.pid == parent);
+        if case.monitor().is_some_and(|monitor| monitor.comm != b"conmon") {
+            return None;
+        }
         let monitor = Monitor::of(case.root, parent)?;
         // What is isolated and root's may be in a container, and say anything.
-        let counts = of_the_host == Some(parent) || !monitor.is_roots();
+        let counts = of_the_host || !monitor.is_roots();
         (counts && monitor.comm == b"conmon").then_some(Self { monitor })
     }
 
