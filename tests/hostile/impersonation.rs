@@ -203,7 +203,10 @@ impl Drop for Directory {
 /// A record of crun's: root's names the process, a user's does not.
 fn forged_state() {
     let name = "nsx-forged-state";
+    // In a group of crun's, or it would be what `nsx spawn` made.
+    let group = Group::new("nsx-test-forged/crun-nsx-test-group.scope");
     let (_held, pid) = isolated(&["-p", "-n"]);
+    group.take(pid);
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, after) = stat.rsplit_once(')').unwrap();
     let start: u64 = after.split_whitespace().nth(19).unwrap().parse().unwrap();
