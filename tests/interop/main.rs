@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod census;
 mod checks;
 mod compare;
 mod docker;
@@ -19,6 +20,7 @@ mod scene;
 
 fn main() {
     let mut tests = compare::tests();
+    tests.extend(census::tests());
     tests.extend(lsns::tests());
     tests.extend(scene::tests());
     support::run(tests);

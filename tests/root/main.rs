@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod census;
 mod descriptors;
 mod enter;
 mod environment;
@@ -32,9 +33,13 @@ mod terminal;
 mod users;
 
 fn main() {
+    if std::env::var_os(census::ROLE).is_some() {
+        census::play_role();
+    }
     let suites = [
         targets::tests(),
         namespaces::tests(),
+        census::tests(),
         races::tests(),
         enter::tests(),
         descriptors::tests(),

@@ -1,0 +1,454 @@
+//! `nsx ns` on namespaces that are kept alive in every way there is.
+
+use crate::support::{
+    Held, Need, as_nobody, isolated, json, namespace, nsx, output, public_nsx, stderr, stdout,
+    test, until,
+};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+const ROOT: &[Need] = &[Need::Root];
+const UNSHARE: &[Need] = &[Need::Root, Need::Program("unshare")];
+const NOBODY: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
+const PRLIMIT: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("prlimit")];
+
+/// Run again by a test with this in its environment, the suite is that program instead.
+pub const ROLE: &str = "NSX_TEST_ZOMBIE_LEADER";
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("ns: one that a process is in", ROOT, process),
+        test("ns: one that a descriptor keeps", ROOT, descriptor),
+        test("ns: one that a descriptor keeps whose mount is gone", UNSHARE, descriptor_by_path),
+        test("ns: one that is mounted in another mount namespace", UNSHARE, mounted_elsewhere),
+        test("ns: one that a socket is in", ROOT, socket),
+        test("ns: one that a thread is in", ROOT, thread),
+        test("ns: one whose only process has lost its first thread", ROOT, zombie_leader),
+        test("ns: one that children will be in", UNSHARE, for_children),
+        test("ns: one that only owns another", UNSHARE, only_child),
+        test("ns: a mount namespace that nothing seen keeps", ROOT, unseen),
+        test("ns: trees hang each below its owner, its parent, its processes", UNSHARE, trees),
+        test("ns: the numbers of a namespace", ROOT, numbers),
+        test("ns: the processes of one, and of one that nobody is in", ROOT, of_inode),
+        test("ns: an ordinary user sees his own, and how many he does not see", NOBODY, nobody),
+        test("ns: hidepid is told, whatever it hides", NOBODY, hidepid),
+        test("ns: few descriptors are enough", ROOT, few_descriptors),
+        test("ns: without a child process all but commands is told", PRLIMIT, no_child),
+    ]
+}
+
+/// The main of the suite, in the role of a program whose first thread ends before another.
+pub fn play_role() {
+    std::thread::spawn(|| {
+        println!("ready");
+        loop {
+            std::thread::park();
+        }
+    });
+    // SAFETY: exit(2) ends the calling thread; nothing of it is used afterwards.
+    #[expect(unsafe_code, reason = "no crate wraps the end of one thread")]
+    unsafe {
+        libc::syscall(libc::SYS_exit, 0)
+    };
+}
+
+fn inode_of(link: &str) -> u64 {
+    let digits = link.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or_else(|| panic!("{link}"))
+}
+
+fn find(listing: &Value, inode: u64) -> Option<Value> {
+    let rows = listing["data"].as_array().expect("rows");
+    rows.iter().find(|row| row["ns"] == inode).cloned()
+}
+
+/// What `nsx ns OPTIONS` says of one namespace.
+fn listed(options: &[&str], inode: u64) -> Option<Value> {
+    find(&json(nsx(["ns", "--json"]).args(options)), inode)
+}
+
+/// With everything that nsx can look for.
+fn held(inode: u64) -> Value {
+    listed(&["--all", "--sockets", "--threads"], inode).expect("it is found")
+}
+
+/// A namespace of `kind` and whoever keeps it, once `keep` has taken hold of it and the process it
+/// was made by has ended.
+fn kept<T>(option: &str, kind: &str, keep: impl FnOnce(u32) -> T) -> (u64, T) {
+    let (maker, pid) = isolated(&[option]);
+    let inode = inode_of(&namespace(pid, kind));
+    let keeper = keep(pid);
+    drop(maker);
+    until("its maker has ended", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    (inode, keeper)
+}
+
+fn process() {
+    let (_held, pid) = isolated(&["-n", "-u"]);
+    let row = listed(&[], inode_of(&namespace(pid, "net"))).expect("it is listed");
+    assert_eq!((&row["type"], &row["nprocs"]), (&json!("net"), &json!(1)));
+    assert_eq!((&row["pid"], &row["host"]), (&json!(pid), &json!(false)));
+    assert_eq!((&row["uid"], &row["user"]), (&json!(0), &json!("root")));
+    assert_eq!(row["command"], "sleep 1000");
+    let host = listed(&[], inode_of(&namespace("self", "net"))).expect("it is listed");
+    assert_eq!(host["host"], true);
+    for spelled in [pid.to_string(), format!("ns:{}", row["ns"])] {
+        let of_task = json(&mut nsx(["ns", "--json", "-p", &spelled]));
+        let kinds = of_task["data"].as_array().expect("rows").len();
+        assert_eq!(kinds, 8, "{spelled}");
+        assert_eq!(find(&of_task, row["ns"].as_u64().unwrap()).unwrap()["nprocs"], 1);
+    }
+}
+
+fn descriptor() {
+    let (inode, keeper) = kept("-n", "net", |pid| {
+        let script = format!("exec 9</proc/{pid}/ns/net; echo ready; exec sleep 1000");
+        Held::ready(Command::new("sh").args(["-c", &script])).0
+    });
+    assert_eq!(listed(&[], inode), None, "what no process is in is looked for on demand");
+    let row = held(inode);
+    assert_eq!((&row["nprocs"], &row["pid"]), (&json!(0), &json!(null)));
+    assert_eq!(row["uid"], json!(null), "nobody's, and not root's");
+    let holder = json!([{"kind": "descriptor", "pid": keeper.pid(), "number": 9}]);
+    assert_eq!(row["holders"], holder);
+    assert_ne!(row["ons"], json!(null), "it was opened through that descriptor");
+}
+
+/// The link of a descriptor that was opened through a mount does not name the namespace.
+fn descriptor_by_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    File::create(&file).unwrap();
+    let (inode, keeper) = kept("-u", "uts", |pid| {
+        let script = "mount --make-rprivate / && mount --bind /proc/$1/ns/uts $2 && exec 9<$2 &&
+            umount -l $2 && echo ready && exec sleep 1000";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh", &pid.to_string()]).arg(&file);
+        Held::ready(&mut command).0
+    });
+    let link = std::fs::read_link(format!("/proc/{}/fd/9", keeper.pid())).unwrap();
+    assert!(!link.to_str().unwrap().contains(&inode.to_string()), "{}", link.display());
+    let holder = json!([{"kind": "descriptor", "pid": keeper.pid(), "number": 9}]);
+    assert_eq!(held(inode)["holders"], holder);
+}
+
+fn mounted_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a file");
+    File::create(&file).unwrap();
+    let (inode, keeper) = kept("-u", "uts", |pid| {
+        let script = "mount --make-rprivate / && mount --bind /proc/$1/ns/uts \"$2\" &&
+            echo ready && exec sleep 1000";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh", &pid.to_string()]).arg(&file);
+        Held::ready(&mut command).0
+    });
+    assert_eq!(listed(&[], inode), None);
+    let row = held(inode);
+    let holder = json!([{
+        "kind": "mount", "namespace": inode_of(&namespace(keeper.pid(), "mnt")),
+        "target": file.to_str().unwrap(), "through": keeper.pid(),
+    }]);
+    assert_eq!(row["holders"], holder);
+    assert_eq!(row["nsfs"], json!([]), "it is not mounted here");
+    assert_ne!(row["ons"], json!(null), "it was opened through that mount");
+}
+
+/// A thread of ours that has made something new of itself, and stays until it is told to end.
+struct Stray {
+    end: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+    tid: i32,
+}
+
+impl Stray {
+    fn start<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> (Self, T) {
+        let (tell, told) = channel();
+        let (end, ended) = channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send((nix::unistd::gettid().as_raw(), make())).unwrap();
+            let _ = ended.recv();
+        });
+        let (tid, made) = told.recv().expect("it has made it");
+        (Self { end, thread: Some(thread), tid }, made)
+    }
+}
+
+impl Drop for Stray {
+    fn drop(&mut self) {
+        let _ = self.end.send(());
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn new_network() -> u64 {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+    inode_of(&namespace("thread-self", "net"))
+}
+
+fn socket() {
+    let (stray, (inode, socket)) =
+        Stray::start(|| (new_network(), UdpSocket::bind("0.0.0.0:0").unwrap()));
+    drop(stray);
+    let number = std::os::fd::AsRawFd::as_raw_fd(&socket);
+    assert_eq!(listed(&["--all"], inode), None, "sockets are looked at on demand");
+    let row = held(inode);
+    let holder = json!([{"kind": "socket", "pid": std::process::id(), "number": number}]);
+    assert_eq!((&row["nprocs"], &row["holders"]), (&json!(0), &holder));
+    assert_ne!(row["ons"], json!(null), "it was opened through that socket");
+}
+
+fn thread() {
+    let (stray, inode) = Stray::start(new_network);
+    assert_eq!(listed(&[], inode), None);
+    let row = listed(&["--threads"], inode).expect("it is found");
+    assert_eq!((&row["nprocs"], &row["threads"]), (&json!(0), &json!(1)));
+    assert_eq!(row["pid"], std::process::id());
+    let holders = held(inode)["holders"].clone();
+    let holder = json!({"kind": "thread", "pid": std::process::id(), "thread": stray.tid});
+    assert_eq!(holders, json!([holder]));
+    let path = stdout(&output(&mut nsx([
+        "ns",
+        "--threads",
+        "-o",
+        "tsv",
+        "--no-headings",
+        "--columns",
+        "path",
+        "-Q",
+        &format!("ns == {inode}"),
+    ])));
+    let link = std::fs::read_link(path.trim()).unwrap();
+    assert_eq!(inode_of(link.to_str().unwrap()), inode, "{path}");
+}
+
+/// Its own links are gone, those of its other thread are not.
+fn zombie_leader() {
+    let mut command = nsx(["spawn", "-u", "-n"]);
+    command.arg(std::env::current_exe().unwrap()).env(ROLE, "1");
+    let (spawn, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    let pid = crate::support::child_of(spawn.pid()).unwrap();
+    until("its first thread has ended", || {
+        crate::support::status(pid, "State").is_some_and(|state| state.starts_with('Z'))
+    });
+    assert!(std::fs::read_link(format!("/proc/{pid}/ns/net")).is_err(), "a zombie's is gone");
+    let other = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let other = other
+        .map(|task| task.unwrap().file_name().into_string().unwrap())
+        .find(|task| *task != pid.to_string())
+        .expect("it has another thread");
+    let inode = inode_of(&namespace(format!("{pid}/task/{other}"), "net"));
+    let row = listed(&["--columns", "+ons"], inode).expect("it is listed");
+    assert_eq!((&row["nprocs"], &row["pid"]), (&json!(1), &json!(pid)));
+    assert_ne!(row["ons"], json!(null), "it was opened through that thread");
+}
+
+/// The pid namespace that the next child of a process will be in lost its first process.
+fn for_children() {
+    let script = "sleep 0 & wait; echo ready; exec sleep 1000";
+    let (keeper, _) = Held::ready(Command::new("unshare").args(["-p", "sh", "-c", script]));
+    let inode = inode_of(&namespace(keeper.pid(), "pid_for_children"));
+    assert_eq!(listed(&[], inode), None);
+    let holder = json!([{"kind": "for_children", "pid": keeper.pid()}]);
+    assert_eq!(held(inode)["holders"], holder);
+}
+
+/// A process in a user namespace within another, which nobody is in.
+fn nested() -> (Held, u64) {
+    let script = "echo ready; exec sleep 1000";
+    let arguments = ["-Ur", "unshare", "-Ur", "sh", "-c", script];
+    let (held, _) = Held::ready(Command::new("unshare").args(arguments));
+    let inode = inode_of(&namespace(held.pid(), "user"));
+    (held, inode)
+}
+
+fn only_child() {
+    let (_held, inode) = nested();
+    let above = listed(&["--columns", "+pns"], inode).expect("it is listed")["pns"].clone();
+    let above = above.as_u64().expect("it has a parent");
+    assert_ne!(above, inode_of(&namespace("self", "user")), "there is one between");
+    assert_eq!(listed(&[], above), None);
+    let row = held(above);
+    assert_eq!((&row["nprocs"], &row["uid"]), (&json!(0), &json!(0)), "who made it");
+    assert_eq!(row["holders"], json!([{"kind": "child", "of": "user", "inode": inode}]));
+}
+
+/// A descriptor that is on its way through a socket is in no process.
+fn unseen() {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    let (inode, _sockets) = kept("-m", "mnt", |pid| {
+        let sockets = std::os::unix::net::UnixStream::pair().unwrap();
+        let file = File::open(format!("/proc/{pid}/ns/mnt")).unwrap();
+        let descriptors = [file.as_fd()];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut message = SendAncillaryBuffer::new(&mut space);
+        assert!(message.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        let bytes = [std::io::IoSlice::new(b"x")];
+        sendmsg(&sockets.0, &bytes, &mut message, SendFlags::empty()).unwrap();
+        sockets
+    });
+    let row = held(inode);
+    assert_eq!((&row["nprocs"], &row["holders"]), (&json!(0), &json!([{"kind": "unseen"}])));
+    assert_ne!(row["ons"], json!(null), "the kernel's own walk has opened it");
+}
+
+fn trees() {
+    let (held, inode) = nested();
+    let pid = held.pid().to_string();
+    let tree = |by: &str| {
+        let columns = "ns,type,nprocs,pid";
+        let mut command =
+            nsx(["ns", "-T", by, "-t", "user", "--columns", columns, "--no-headings"]);
+        stdout(&output(&mut command))
+    };
+    for by in ["owner", "parent"] {
+        let text = tree(by);
+        let at = text.lines().position(|line| line.contains(&inode.to_string())).expect(by);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("4026531837"), "the initial one is the root: {text}");
+        let depth = |line: &str| line.chars().take_while(|c| !c.is_ascii_digit()).count();
+        assert_eq!(depth(lines[at]), 4, "{text}");
+        assert_eq!(depth(lines[at - 1]), 2, "the one that nobody is in stands above it: {text}");
+    }
+    let text = tree("process");
+    let line = text.lines().find(|line| line.contains(&inode.to_string())).expect("process");
+    assert!(line.contains('─') && line.ends_with(&pid), "{text}");
+}
+
+fn numbers() {
+    let (_held, pid) = isolated(&["-n", "-p"]);
+    let columns = ["--columns", "+nsid,netnsid,ons,pns,ppid,container,path"];
+    let listing = json(nsx(["ns", "--json"]).args(columns));
+    let row = |kind| find(&listing, inode_of(&namespace(pid, kind))).expect(kind);
+    let (net, pids) = (row("net"), row("pid"));
+    assert_eq!(net["ons"], inode_of(&namespace("self", "user")));
+    assert_eq!((&net["pns"], &net["netnsid"]), (&json!(null), &json!(null)), "not assigned");
+    assert_eq!(pids["pns"], inode_of(&namespace("self", "pid")));
+    let parent: u32 = crate::support::status(pid, "PPid").unwrap().parse().unwrap();
+    assert_eq!(pids["ppid"], parent);
+    let container = pids["container"].as_str().expect("an isolated process is listed by ps");
+    assert!(container.contains(&pid.to_string()), "{container}");
+    if let Some(id) = net["nsid"].as_str() {
+        assert!(id.parse::<u64>().is_ok_and(|id| id > 0), "{id}");
+        assert_ne!(net["nsid"], pids["nsid"]);
+    }
+}
+
+fn of_inode() {
+    let script = "sh -c 'sleep 1000; true' & until [ -e /proc/self ]; do :; done; echo ready; wait";
+    let mut spawn = nsx(["spawn", "-n", "sh", "-c", script]);
+    let (held_by, _) = Held::ready(&mut spawn);
+    let first = crate::support::child_of(held_by.pid()).unwrap();
+    let inode = inode_of(&namespace(first, "net"));
+    until("the innermost sleeps", || {
+        let of = |pid| crate::support::child_of(pid);
+        of(first).and_then(of).is_some_and(|pid| {
+            crate::support::status(pid, "Name").is_some_and(|name| name == "sleep")
+        })
+    });
+    let text = stdout(&output(&mut nsx(["ns", &inode.to_string()])));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["PID", "PPID", "USER", "COMMAND"]);
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert_eq!(words(lines[1])[0], first.to_string());
+    assert_eq!(words(lines[2])[1], first.to_string());
+    assert!(lines[2].contains("└─sh -c") && lines[3].contains("  └─sleep 1000"), "{text}");
+
+    let (inode, keeper) = kept("-n", "net", |pid| {
+        let script = format!("exec 9</proc/{pid}/ns/net; echo ready; exec sleep 1000");
+        Held::ready(Command::new("sh").args(["-c", &script])).0
+    });
+    let shown = output(&mut nsx(["ns", &inode.to_string()]));
+    assert_eq!(shown.status.code(), Some(0));
+    assert_eq!(stdout(&shown).lines().count(), 1, "headings alone");
+    let said = format!("no process is in net:[{inode}]; kept by fd 9 of {}", keeper.pid());
+    assert!(stderr(&shown).contains(&said), "{}", stderr(&shown));
+    drop(keeper);
+    let gone = output(&mut nsx(["ns", &inode.to_string()]));
+    assert_eq!(gone.status.code(), Some(3), "{}", stdout(&gone));
+}
+
+/// Of root's he sees nothing, and is told so in one line.
+fn nobody() {
+    let (_directory, copy) = public_nsx();
+    let (_held, pid) = isolated(&["-n"]);
+    let listing = output(as_nobody(&copy).args(["ns", "--json"]));
+    assert_eq!(listing.status.code(), Some(0));
+    let said = stderr(&listing);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("processes could not be read (permission denied)"), "{said}");
+    let listing: Value = serde_json::from_str(&stdout(&listing)).unwrap();
+    assert_eq!(find(&listing, inode_of(&namespace(pid, "net"))), None);
+    let own = find(&listing, inode_of(&namespace("self", "user"))).expect("his own");
+    assert_eq!(own["uid"], 65534);
+    assert_eq!(listing["gaps"][0]["what"], "namespaces");
+    let strict = output(as_nobody(&copy).args(["ns", "--strict"]));
+    assert_eq!(strict.status.code(), Some(6));
+    for options in
+        [&["--all", "--sockets"][..], &["-T", "owner"], &["-T", "process"], &["-o", "wide"]]
+    {
+        let listing = output(as_nobody(&copy).arg("ns").args(options));
+        assert_eq!(listing.status.code(), Some(0), "{options:?}: {}", stderr(&listing));
+        assert_eq!(stderr(&listing).lines().count(), 1, "{options:?}: {}", stderr(&listing));
+    }
+    // The walk over all mount namespaces is not his: that is not "there are none".
+    let listing = output(as_nobody(&copy).args(["ns", "--all", "--json"]));
+    let listing: Value = serde_json::from_str(&stdout(&listing)).unwrap();
+    let gaps = listing["gaps"].as_array().unwrap();
+    assert!(gaps.iter().any(|gap| gap["object"] == "mount namespaces"), "{gaps:?}");
+    let refused = output(as_nobody(&copy).args(["ns", "-p", &pid.to_string()]));
+    assert_eq!(refused.status.code(), Some(4), "{}", stderr(&refused));
+}
+
+fn hidepid() {
+    let (_directory, copy) = public_nsx();
+    for (mode, what) in [("1", "namespaces of "), ("2", "processes of other users")] {
+        let script = "mount -t proc -o hidepid=$1 proc /proc && exec setpriv --reuid 65534 \
+            --regid 65534 --clear-groups \"$2\" ns";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh", mode]).arg(&copy);
+        let listing = output(&mut command);
+        assert_eq!(listing.status.code(), Some(0), "{}", stderr(&listing));
+        let said = stderr(&listing);
+        assert!(said.contains(what) && said.contains("permission denied"), "{mode}: {said}");
+        assert!(stdout(&listing).contains(" user"), "his own are shown");
+    }
+}
+
+fn few_descriptors() {
+    let (_held, pid) = isolated(&["-n", "-u", "-m"]);
+    let script = "ulimit -n $1; shift; exec \"$@\"";
+    for limit in ["64", "20"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", limit]).arg(crate::support::binary("nsx"));
+        let listing =
+            json(command.args(["ns", "--all", "--sockets", "--json"]).stdin(Stdio::null()));
+        for kind in ["net", "uts", "mnt"] {
+            let row = find(&listing, inode_of(&namespace(pid, kind))).expect(kind);
+            assert_eq!((&row["pid"], &row["nprocs"]), (&json!(pid), &json!(1)), "{limit}");
+        }
+    }
+}
+
+/// What may block is left out rather than waited for.
+fn no_child() {
+    let (_directory, copy) = public_nsx();
+    let mut command = as_nobody(std::path::Path::new("prlimit"));
+    command.arg("--nproc=1").arg(&copy).args(["ns", "--json"]);
+    let listing = output(&mut command);
+    assert_eq!(listing.status.code(), Some(0), "{}", stderr(&listing));
+    let listing: Value = serde_json::from_str(&stdout(&listing)).unwrap();
+    let own = find(&listing, inode_of(&namespace("self", "user"))).expect("his own");
+    assert_eq!(own["uid"], 65534);
+    let gaps = listing["gaps"].as_array().unwrap();
+    let command_line = |gap: &&Value| gap["what"] == "command line" && gap["reason"] == "timeout";
+    assert!(gaps.iter().any(|gap| command_line(&gap)), "{gaps:?}");
+}
