@@ -161,7 +161,7 @@ pub fn eventually(mut so: impl FnMut() -> bool) -> bool {
 }
 
 /// Mount points of control group hierarchies, v1 and v2.
-fn hierarchies() -> Vec<PathBuf> {
+pub fn hierarchies() -> Vec<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("own mounts");
     let is_group = |line: &&str| line.contains(" - cgroup ") || line.contains(" - cgroup2 ");
     let mounts = mounts.lines().filter(is_group);
@@ -169,7 +169,7 @@ fn hierarchies() -> Vec<PathBuf> {
 }
 
 /// Directories below, parents first, down to a depth.
-fn below(directory: &Path, depth: usize) -> Vec<PathBuf> {
+pub fn below(directory: &Path, depth: usize) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(list) = std::fs::read_dir(directory) else { return found };
     for entry in list.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {

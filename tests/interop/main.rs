@@ -9,13 +9,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod census;
 mod checks;
 mod compare;
 mod docker;
+mod lab;
 mod lsns;
 mod machine;
 mod runc;
+mod runtimes;
 mod scene;
 
 fn main() {
@@ -23,5 +26,6 @@ fn main() {
     tests.extend(census::tests());
     tests.extend(lsns::tests());
     tests.extend(scene::tests());
+    tests.extend(runtimes::tests());
     support::run(tests);
 }

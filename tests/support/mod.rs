@@ -102,7 +102,7 @@ pub fn nsx<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Command 
 }
 
 /// How long anything may take that must happen: generous, since the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Runs to the end, which must come within [`PATIENCE`]; panics if it cannot be started.
 pub fn output(command: &mut Command) -> Output {
