@@ -164,8 +164,7 @@ fn crun(lab: &Lab) -> Vec<Value> {
 }
 
 fn gvisor(lab: &Lab) -> Vec<Value> {
-    let state = format!("{DIR}/gvisor/state");
-    let rows = oci(lab, "gvisor", &["runsc", "--root", &state, "list", "--format", "json"]);
+    let rows = oci(lab, "gvisor", &["runsc", "list", "--format", "json"]);
     let opaque = |mut row: Value| {
         row["opaque"] = json!(true);
         row

@@ -1,5 +1,5 @@
-//! A container under gVisor. What runs in it are no processes of the host; its state is below the
-//! lab's directory, which the sandbox's command line names.
+//! A container under gVisor. What runs in it are no processes of the host; its state is in runsc's
+//! own place, /run/runsc, where everybody who looks for containers looks.
 
 use super::leftovers::Leftovers;
 use super::{Container, Lab, Runtime, bundle, start, traces};
@@ -16,11 +16,7 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
     let runsc = run::find("runsc").context("runsc is missing (package runsc)")?;
     let dir = lab.below(Runtime::Gvisor);
     bundle::make(&runsc, &dir, NAME)?;
-    let client = || {
-        let mut client = Command::new(&runsc);
-        client.arg("--root").arg(dir.join("state"));
-        client
-    };
+    let client = || Command::new(&runsc);
     let mut command = client();
     // The platform that needs neither the kernel's virtualisation nor a processor's.
     command.args(["--platform=ptrace", "--network=none", "run", "-detach", "-bundle"]);
@@ -37,7 +33,9 @@ pub(super) fn leftovers() -> Leftovers {
     let beside = |hierarchy: &Path| hierarchy.parent().map(Path::to_owned);
     let tops = traces::hierarchies().iter().filter_map(|one| beside(one)).collect::<Vec<_>>();
     let entries = tops.iter().filter_map(|top| std::fs::read_dir(top).ok()).flatten().flatten();
-    let state = entries.map(|entry| entry.path().join(NAME)).collect();
+    let kept =
+        ["state", "lock"].map(|what| format!("/run/runsc/{NAME}_sandbox:{NAME}.{what}").into());
+    let state = entries.map(|entry| entry.path().join(NAME)).chain(kept).collect();
     Leftovers {
         programs: &["runsc", "runsc-sandbox", "runsc-gofer"],
         cgroups: vec![NAME.to_owned()],

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Children before their parents.
-const MADE_BY_RUNTIMES: [&str; 25] = [
+const MADE_BY_RUNTIMES: [&str; 26] = [
     "/etc/docker/key.json",
     "/etc/docker",
     "/opt/containerd/bin",
@@ -23,6 +23,7 @@ const MADE_BY_RUNTIMES: [&str; 25] = [
     "/run/containerd",
     "/run/runc",
     "/run/crun",
+    "/run/runsc",
     "/run/netns",
     "/run/lxc/lock",
     "/run/lxc",
