@@ -48,6 +48,8 @@ enum Task {
     #[command(hide = true)]
     BenchThreads { count: usize },
     #[command(hide = true)]
+    BenchProcesses { count: usize },
+    #[command(hide = true)]
     BenchPeak { command: Vec<String> },
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Task::Check => check::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::BenchThreads { count } => bench::threads(count),
+        Task::BenchProcesses { count } => bench::processes(count),
         Task::BenchPeak { command } => bench::peak(&command),
         Task::Capture(arguments) => capture::run(&arguments),
         Task::Dist => dist::run(),

@@ -2,10 +2,12 @@
 //! numbers of system calls, which travel; it asserts nothing. See nsenter(1), unshare(1), lsns(8).
 
 mod crowd;
+mod idle;
 mod measure;
 mod scale;
 
-pub(crate) use scale::{peak, threads};
+pub(crate) use idle::{processes, threads};
+pub(crate) use scale::peak;
 
 use crate::lab::{Lab, Runtime, docker};
 use crate::workspace::Release;
@@ -29,9 +31,13 @@ pub(crate) struct Arguments {
     /// Only how the listings grow
     #[arg(long)]
     scale: bool,
-    /// How many docker containers there are in one more listing (a thousand take ten minutes)
-    #[arg(long, value_name = "N")]
-    containers: Option<usize>,
+    /// How many docker containers there are in further listings, ascending (a thousand take ten
+    /// minutes)
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "50")]
+    containers: Vec<usize>,
+    /// Only the listings of docker containers
+    #[arg(long)]
+    only_containers: bool,
     /// How long to measure each pair
     #[arg(long, value_name = "SECONDS", default_value_t = 4)]
     seconds: u64,
@@ -52,7 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         print(&bench.rows, &bench.notes);
         return done;
     }
-    bench.launchers()?;
+    if !arguments.only_containers {
+        bench.launchers()?;
+    }
     let with_docker = run::is_program(Path::new("/usr/bin/docker"));
     let done = if with_docker {
         let mut lab = Lab::create(Path::new(LAB))?;
@@ -64,7 +72,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         say::note(format_args!("bench: docker is not installed: nothing is compared with it"));
         bench.crowded(arguments, None)
     };
-    let done = done.and_then(|()| bench.scale(&arguments.crowds));
+    let done = done.and_then(|()| {
+        if arguments.only_containers { Ok(()) } else { bench.scale(&arguments.crowds) }
+    });
     print(&bench.rows, &bench.notes);
     if let Some(file) = &arguments.json {
         std::fs::write(file, serde_json::to_string_pretty(&bench.rows)? + "\n")?;
@@ -128,11 +138,15 @@ impl Bench {
         let what = "list, 2 containers";
         self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
         self.compare(what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
-        self.crowded(arguments, Some(docker(&["ps"])))?;
-        if let Some(containers) = arguments.containers {
+        if !arguments.only_containers {
+            self.crowded(arguments, Some(docker(&["ps"])))?;
+        }
+        let mut running = 2;
+        for &containers in &arguments.containers {
             say::note(format_args!("bench: starting {containers} containers"));
-            docker::run_containers(lab, containers.saturating_sub(2))?;
-            let what = format!("list, {containers} containers");
+            docker::run_containers(lab, containers.saturating_sub(running))?;
+            running = running.max(containers);
+            let what = format!("list, {running} containers");
             self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
             self.compare(&what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
             let what = format!("{what}; against nsx ns");

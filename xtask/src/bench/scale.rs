@@ -1,34 +1,34 @@
 //! How the listings grow with the host: their peers, the least that could be done, and themselves.
 
 use super::crowd::Crowd;
+use super::idle::Idle;
 use super::{Bench, util_linux};
 use crate::{run, say};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Ordinary processes of a host with many isolated ones.
+const ORDINARY: usize = 5_000;
 /// Plain processes and threads beside the crowd, which should change nothing.
-const PLAIN: usize = 10_000;
+const PLAIN: usize = 30_000;
 const THREADS: usize = 100_000;
 
 impl Bench {
     pub(super) fn scale(&mut self, sizes: &[usize]) -> Result<()> {
         let floor = Floor::build()?;
         let mut per_process: Vec<(usize, f64)> = Vec::new();
-        for size in sizes {
+        for &size in sizes {
             say::note(format_args!("bench: isolating {size} processes"));
-            let crowd = Crowd::gather(*size)?;
+            let crowd = Crowd::gather(size)?;
             let what = format!("namespaces, {size} isolated processes");
-            self.compare(&what, self.nsx("nsx-ns", &[]), util_linux("lsns", &[])?);
-            let floors = format!("{what}; against eight links of each");
-            if let Some(row) = self.compare(&floors, self.nsx("nsx-ns", &[]), floor.command()) {
-                let processes = process_count();
-                per_process.push((*size, row.ours_median_usec / to_f64(processes)));
-                let calls = row.system_calls.map(|(ours, _)| ours);
-                self.note_growth(*size, processes, calls)?;
-            }
+            per_process.extend(self.against_peers(&what, size, &floor)?);
             let listing = format!("containers, {size} isolated processes; against nsx ns");
             self.compare(&listing, self.nsx("nsx-ps", &[]), self.nsx("nsx-ns", &[]));
+            let ordinary = Idle::processes(ORDINARY)?;
+            let what = format!("{what} among {} ordinary ones", ordinary.count);
+            self.against_peers(&what, size, &floor)?;
+            drop(ordinary);
             drop(crowd);
         }
         for (size, usec) in per_process {
@@ -37,15 +37,33 @@ impl Bench {
         let crowd = Crowd::gather(100)?;
         let what = "namespaces, 100 isolated processes";
         self.compare(what, self.nsx("nsx-ns", &[]), floor.command());
-        let threads = Busy::threads(THREADS)?;
-        let beside = format!("{what}; {THREADS} threads beside them");
+        let threads = Idle::threads(THREADS)?;
+        let beside = format!("{what}; {} threads beside them", threads.count);
         self.compare(&beside, self.nsx("nsx-ns", &[]), floor.command());
         drop(threads);
-        let plain = Busy::processes(PLAIN)?;
-        let beside = format!("{what}; {PLAIN} processes beside them");
+        let plain = Idle::processes(PLAIN)?;
+        let beside = format!("{what}; {} processes beside them", plain.count);
         self.compare(&beside, self.nsx("nsx-ns", &[]), floor.command());
-        drop((plain, crowd));
+        drop(plain);
+        drop(crowd);
         Ok(())
+    }
+
+    /// Against lsns, and against the least that could be done. The time for each process.
+    fn against_peers(
+        &mut self,
+        what: &str,
+        size: usize,
+        floor: &Floor,
+    ) -> Result<Option<(usize, f64)>> {
+        self.compare(what, self.nsx("nsx-ns", &[]), util_linux("lsns", &[])?);
+        let floors = format!("{what}; against eight links of each");
+        let Some(row) = self.compare(&floors, self.nsx("nsx-ns", &[]), floor.command()) else {
+            return Ok(None);
+        };
+        let processes = process_count();
+        self.note_growth(size, processes, row.system_calls.map(|(ours, _)| ours))?;
+        Ok(Some((size, row.ours_median_usec / to_f64(processes))))
     }
 
     fn note_growth(&mut self, size: usize, processes: usize, calls: Option<u64>) -> Result<()> {
@@ -97,60 +115,6 @@ impl Drop for Floor {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.dir);
     }
-}
-
-/// Processes or threads that only wait. They end with this, and with us: their input ends then.
-struct Busy(std::process::Child);
-
-impl Busy {
-    /// As many as `ulimit` allows.
-    fn processes(count: usize) -> Result<Self> {
-        let script = "n=$1; while [ $n -gt 0 ]; do sleep 100000 & n=$((n-1)); done; echo; \
-                      cat >/dev/null; kill -KILL 0";
-        Self::start(run::plain("sh").args(["-c", script, "sh", &count.to_string()]))
-    }
-
-    fn threads(count: usize) -> Result<Self> {
-        let own = std::env::current_exe()?;
-        Self::start(Command::new(own).args(["bench-threads", &count.to_string()]))
-    }
-
-    fn start(command: &mut Command) -> Result<Self> {
-        use std::io::{BufRead, BufReader};
-        use std::os::unix::process::CommandExt;
-        use std::process::Stdio;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let mut child = command.spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        Ok(Self(child))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        let group = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
-        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
-        let _ = self.0.wait();
-    }
-}
-
-/// `xtask bench-threads N`: that many threads, or as many as there can be, until our input ends.
-pub(crate) fn threads(count: usize) -> Result<()> {
-    let mut started = 0_usize;
-    for _ in 0..count {
-        let thread = std::thread::Builder::new().stack_size(16 << 10);
-        let wait = || loop {
-            std::thread::park();
-        };
-        if thread.spawn(wait).is_err() {
-            break;
-        }
-        started += 1;
-    }
-    say::line(format_args!("{started}"));
-    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
-    Ok(())
 }
 
 /// `xtask bench-peak PROGRAM…`: what its resident set was at most, KiB.
