@@ -5,6 +5,7 @@
 
 use crate::model::cgroup::{Cgroup, Cpu, Memory, Pids, Version};
 use crate::model::gap::{Gap, Reason};
+use crate::model::process::State;
 use crate::model::text::Text;
 use crate::sys::cgroupfs::group::{Group, read_one};
 use crate::sys::cgroupfs::hierarchy::{Hierarchies, Place};
@@ -39,14 +40,23 @@ pub fn collect_cgroup(
     (cgroup, survey.gaps)
 }
 
-/// Whether the process is frozen: one file, or two where v1 has the freezer. For listings, which
-/// ask it of every container.
-pub fn is_frozen(root: &SysRoot, hierarchies: &Hierarchies, cgroup_lines: &[u8]) -> Option<bool> {
+/// Whether a process in that state is frozen: one file, or two where v1 has the freezer and may
+/// hold it. For listings, which ask it of every container.
+pub fn is_frozen(
+    root: &SysRoot,
+    hierarchies: &Hierarchies,
+    cgroup_lines: &[u8],
+    state: State,
+) -> Option<bool> {
     let paths = CgroupPaths::parse(cgroup_lines);
     let read = |place: Option<Place>, file| read_one(root, &place?, file).ok();
     let freezer = hierarchies.locate(&paths, b"freezer");
     let freezer = freezer.filter(|place| !place.is_v2);
-    let on_v1 = read(freezer, "freezer.state").map(|bytes| v1::frozen_of(&bytes));
+    let on_v1 = if freezer.is_some() && state.runs() {
+        Some(false)
+    } else {
+        read(freezer, "freezer.state").map(|bytes| v1::frozen_of(&bytes))
+    };
     if on_v1 == Some(true) {
         return on_v1;
     }

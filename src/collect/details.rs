@@ -7,6 +7,7 @@ use crate::model::container::{Container, State};
 use crate::model::namespace::Kind;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::crew::{self, Care};
+use crate::sys::fds::Spent;
 use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
@@ -15,6 +16,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd;
 
+/// Of a table of addresses.
+const TABLE: usize = 1 << 20;
 /// Below this many a second process costs more than it saves.
 const MANY: usize = 50;
 
@@ -35,10 +38,11 @@ pub fn add_details(root: &SysRoot, containers: &mut [Container]) {
     for (place, net) in own_net.iter().enumerate() {
         first.extend(net.filter(|net| !first.contains_key(net)).map(|net| (net, place)));
     }
-    let look = |place: usize, container: &Container| {
+    let mut spent = Spent::default();
+    let mut look = |place: usize, container: &Container| {
         let is_first =
             own_net.get(place).copied().flatten().filter(|net| first.get(net) == Some(&place));
-        let addresses = is_first.map(|net| read_addresses(root, container, net));
+        let addresses = is_first.map(|net| read_addresses(root, container, net, &mut spent));
         (state(root, hierarchies.as_ref(), container), addresses.unwrap_or_default())
     };
     let mut found: Vec<Details> = vec![Details::default(); containers.len()];
@@ -110,21 +114,37 @@ fn state(root: &SysRoot, hierarchies: Option<&Hierarchies>, container: &Containe
     let in_a_group = proc::cgroup::parse(lines).any(|line| line.path.len() > 1);
     let frozen = hierarchies
         .filter(|_| in_a_group)
-        .and_then(|hierarchies| cgroups::is_frozen(root, hierarchies, lines));
+        .zip(container.init.as_ref())
+        .and_then(|(hierarchies, init)| cgroups::is_frozen(root, hierarchies, lines, init.state));
     if frozen == Some(true) { State::Paused } else { State::Running }
 }
 
 /// Of the namespace that the scan saw, or none: the process may have gone, its number to another.
-fn read_addresses(root: &SysRoot, container: &Container, net: u64) -> Vec<IpAddr> {
-    let init = container.init.as_ref().map(|init| init.pid.to_string());
-    let dir = init.and_then(|pid| bounded::open_dir(root.proc(), &pid).ok());
-    let Some(dir) = dir else {
+fn read_addresses(
+    root: &SysRoot,
+    container: &Container,
+    net: u64,
+    spent: &mut Spent,
+) -> Vec<IpAddr> {
+    let init = container.init.as_ref();
+    let Some(links) = init.and_then(|init| ns::open_links(root.proc(), init.pid).ok()) else {
         return Vec::new();
     };
-    let file = |name| bounded::read_capped(dir.as_fd(), name, 1 << 20).unwrap_or_default().bytes;
-    let mut addresses = proc::fib::parse_v4(&file("net/fib_trie"));
-    addresses.extend(proc::fib::parse_v6(&file("net/if_inet6")));
-    if ns::identity(dir.as_fd(), Kind::Net) == Ok(net) { addresses } else { Vec::new() }
+    let mut table = Vec::new();
+    let mut read = |name| {
+        table.clear();
+        if let Ok(file) = bounded::open_file(links.as_fd(), name) {
+            // What was read before an error counts.
+            let _ = bounded::read_fd_into(file.as_fd(), TABLE, &mut table);
+            spent.close(file);
+        }
+        std::mem::take(&mut table)
+    };
+    let mut addresses = proc::fib::parse_v4(&read("../net/fib_trie"));
+    addresses.extend(proc::fib::parse_v6(&read("../net/if_inet6")));
+    let is_the_same = ns::identity_in(links.as_fd(), Kind::Net) == Ok(net);
+    spent.close(links);
+    if is_the_same { addresses } else { Vec::new() }
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::model::container::Init;
     use crate::model::pod::Pod;
-    use crate::model::process::Pid;
+    use crate::model::process::{Pid, State};
     use crate::model::runtime::Runtime;
 
     fn container(name: &str, start_ticks: u64) -> Container {
@@ -77,7 +77,7 @@ mod tests {
         Container {
             runtime: Runtime::Containerd,
             name: Some(name.into()),
-            init: Some(Init { pid, start_ticks, comm: Text::default() }),
+            init: Some(Init { pid, start_ticks, comm: Text::default(), state: State(b'S') }),
             ..Container::default()
         }
     }

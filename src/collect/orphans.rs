@@ -152,6 +152,7 @@ mod tests {
     use crate::model::census::{Fact, NsKey};
     use crate::model::container::Init;
     use crate::model::namespace::Kind;
+    use crate::model::process;
 
     fn processes_of(list: &[(u32, &str, u32)]) -> Processes {
         let stat = |(pid, comm, parent): &(u32, &str, u32)| {
@@ -180,6 +181,7 @@ mod tests {
                 pid: Pid::new(pid).unwrap(),
                 start_ticks: 99,
                 comm: Text::default(),
+                state: process::State(b'S'),
             }),
             ..Container::default()
         };

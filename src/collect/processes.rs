@@ -23,13 +23,13 @@ const MOST: usize = 512;
 pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>) {
     let mut members = Vec::new();
     let mut directories: Vec<OwnedFd> = Vec::new();
-    let mut buffer = Vec::new();
+    let (mut buffer, mut reader) = (Vec::new(), scan::Reader::default());
     for pid in pids.iter().take(MOST) {
         // One that ended meanwhile is no member any more.
         let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
             continue;
         };
-        let Some(process) = scan::read_process_at(dir.as_fd(), &mut buffer) else {
+        let Some(process) = scan::read_process_at(dir.as_fd(), &mut reader) else {
             continue;
         };
         members.push(Member {

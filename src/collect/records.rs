@@ -49,7 +49,7 @@ pub fn without_a_group(
         }
         _ => false,
     };
-    let mut buffer = Vec::new();
+    let mut reader = scan::Reader::default();
     let mut more = Vec::new();
     for record in records {
         let id = Some(&record.id).filter(|id| !id.is_empty());
@@ -59,7 +59,7 @@ pub fn without_a_group(
         };
         known.insert(key);
         let process = match record.first {
-            First::At { pid, start_ticks } => scan::read_process(root, pid, &mut buffer)
+            First::At { pid, start_ticks } => scan::read_process(root, pid, &mut reader)
                 .filter(|process| is_of(process, &record.id, start_ticks)),
             _ => None,
         };

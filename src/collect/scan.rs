@@ -9,10 +9,11 @@ use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::crew::{self, Care};
 use crate::sys::error::Result;
+use crate::sys::fds::Spent;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc, root};
 use nix::errno::Errno;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 mod travel;
 
@@ -46,15 +47,15 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
         Visit::Hidden => hidden += 1,
         Visit::OfTheHost | Visit::Gone => {}
     };
-    let mut buffer = Vec::new();
+    let mut reader = Reader::default();
     if pids.len() < MANY {
         for pid in pids {
-            take(visit(root, pid, &host, &mut buffer));
+            take(visit(root, pid, &host, &mut reader));
         }
     } else {
         let mut job = |place: usize, _: Care, out: &mut Vec<u8>| {
             if let Some(pid) = pids.get(place) {
-                visit(root, *pid, &host, &mut buffer).write(out);
+                visit(root, *pid, &host, &mut reader).write(out);
             }
         };
         crew::work(pids.len(), crew::size(), crew::PATIENCE, &mut job, &mut |_, answer| {
@@ -136,24 +137,24 @@ pub(super) enum Visit {
     Gone,
 }
 
-fn visit(root: &SysRoot, pid: Pid, host: &NsSet, buffer: &mut Vec<u8>) -> Visit {
+fn visit(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
     match differs(root.proc(), pid, host) {
         Ok(false) => Visit::OfTheHost,
-        Ok(true) => match read_process(root, pid, buffer) {
+        Ok(true) => match read_process(root, pid, reader) {
             // One of the kernel's own threads has a mount namespace for devtmpfs.
             Some(process) if process.kernel_thread => Visit::OfTheHost,
             Some(process) => Visit::Isolated(Box::new(process)),
             None => Visit::Gone,
         },
         // hidepid=1 says EPERM, an ordinary /proc EACCES.
-        Err(Errno::EACCES | Errno::EPERM) => visit_hidden(root, pid, buffer),
+        Err(Errno::EACCES | Errno::EPERM) => visit_hidden(root, pid, reader),
         Err(_) => Visit::Gone,
     }
 }
 
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
-fn visit_hidden(root: &SysRoot, pid: Pid, buffer: &mut Vec<u8>) -> Visit {
-    let Some(process) = read_process(root, pid, buffer) else {
+fn visit_hidden(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Visit {
+    let Some(process) = read_process(root, pid, reader) else {
         return Visit::Gone;
     };
     let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())
@@ -179,41 +180,67 @@ fn differs(proc: BorrowedFd<'_>, pid: Pid, host: &NsSet) -> std::result::Result<
 }
 
 /// Everything about one process, through its own directory. `None`: it ended meanwhile.
-pub fn read_process(root: &SysRoot, pid: Pid, buffer: &mut Vec<u8>) -> Option<Process> {
-    let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
-    read_process_at(dir.as_fd(), buffer)
+pub fn read_process(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Option<Process> {
+    reader.read(ns::open_links(root.proc(), pid).ok()?)
 }
 
-/// The same through a directory that is already open.
-pub fn read_process_at(dir: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Process> {
-    bounded::read_record(dir, "stat", bounded::SMALL, buffer).ok()?;
-    let stat = proc::stat::parse(buffer)?;
-    let (namespaces, _) = ns::identities(dir);
-    // A process may sit in many hierarchies with names of up to a page each.
-    bounded::read_record(dir, "cgroup", bounded::SMALL, buffer).ok()?;
-    Some(Process {
-        pid: stat.pid,
-        parent: stat.parent,
-        state: stat.state,
-        kernel_thread: stat.is_kernel_thread(),
-        comm: stat.comm,
-        start_ticks: stat.start_ticks,
-        namespaces,
-        cgroup: Text::new(buffer),
-    })
+/// The same through `/proc/PID` when that is already open.
+pub fn read_process_at(dir: BorrowedFd<'_>, reader: &mut Reader) -> Option<Process> {
+    reader.read(ns::open_links_below(dir).ok()?)
+}
+
+/// Reads one process after the other, with few calls for each.
+#[derive(Debug, Default)]
+pub struct Reader {
+    buffer: Vec<u8>,
+    spent: Spent,
+}
+
+impl Reader {
+    /// From `/proc/PID/ns`, below which the links are near and above which is the rest.
+    fn read(&mut self, links: OwnedFd) -> Option<Process> {
+        let process = self.read_at(links.as_fd());
+        self.spent.close(links);
+        process
+    }
+
+    fn read_at(&mut self, links: BorrowedFd<'_>) -> Option<Process> {
+        self.record(links, "../stat")?;
+        let stat = proc::stat::parse(&self.buffer)?;
+        let (namespaces, _) = ns::identities_in(links);
+        // A process may sit in many hierarchies with names of up to a page each.
+        self.record(links, "../cgroup")?;
+        Some(Process {
+            pid: stat.pid,
+            parent: stat.parent,
+            state: stat.state,
+            kernel_thread: stat.is_kernel_thread(),
+            comm: stat.comm,
+            start_ticks: stat.start_ticks,
+            namespaces,
+            cgroup: Text::new(&self.buffer),
+        })
+    }
+
+    fn record(&mut self, links: BorrowedFd<'_>, name: &str) -> Option<()> {
+        let file = bounded::open_file(links, name).ok()?;
+        let read = bounded::read_open_record(file.as_fd(), bounded::SMALL, &mut self.buffer);
+        self.spent.close(file);
+        read.ok().map(drop)
+    }
 }
 
 /// The namespaces of pid 1; where they may not be read those of the first kernel thread, which
 /// never leaves the initial ones; else our own.
 pub fn host_namespaces(root: &SysRoot) -> NsSet {
-    let mut buffer = Vec::new();
-    let init = Pid::new(1).and_then(|pid| read_process(root, pid, &mut buffer));
+    let mut reader = Reader::default();
+    let init = Pid::new(1).and_then(|pid| read_process(root, pid, &mut reader));
     let kthreadd = Pid::new(2)
-        .and_then(|pid| read_process(root, pid, &mut buffer))
+        .and_then(|pid| read_process(root, pid, &mut reader))
         .filter(|process| process.kernel_thread);
     let own = bounded::open_link(root.proc(), "self")
         .ok()
-        .and_then(|dir| read_process_at(dir.as_fd(), &mut buffer));
+        .and_then(|dir| read_process_at(dir.as_fd(), &mut reader));
     let mut host = NsSet::default();
     for kind in Kind::ALL {
         let known = [&init, &kthreadd, &own]

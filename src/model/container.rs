@@ -3,7 +3,7 @@
 use super::evidence::Evidence;
 use super::namespace::{Kinds, NsSet};
 use super::pod::Pod;
-use super::process::{Pid, Process};
+use super::process::{self, Pid, Process};
 use super::runtime::Runtime;
 use super::text::Text;
 use super::usage::Usage;
@@ -45,11 +45,18 @@ pub struct Init {
     /// When it started, in clock ticks since boot; with `pid` an identity.
     pub start_ticks: u64,
     pub comm: Text,
+    /// What it did when it was seen.
+    pub state: process::State,
 }
 
 impl From<&Process> for Init {
     fn from(process: &Process) -> Self {
-        Self { pid: process.pid, start_ticks: process.start_ticks, comm: process.comm.clone() }
+        Self {
+            pid: process.pid,
+            start_ticks: process.start_ticks,
+            comm: process.comm.clone(),
+            state: process.state,
+        }
     }
 }
 
@@ -170,7 +177,12 @@ mod tests {
 
     #[test]
     fn a_container_is_called_by_the_best_that_is_known() {
-        let init = Init { pid: Pid::new(7).unwrap(), start_ticks: 1, comm: "sh".into() };
+        let init = Init {
+            pid: Pid::new(7).unwrap(),
+            start_ticks: 1,
+            comm: "sh".into(),
+            state: process::State(b'S'),
+        };
         let mut container = Container { init: Some(init), ..Container::default() };
         assert_eq!(container.label(), "pid 7 (sh)");
         container.program = Some("firefox".into());
@@ -186,7 +198,12 @@ mod tests {
 
     #[test]
     fn a_spelling_is_a_target() {
-        let init = Init { pid: Pid::new(7).unwrap(), start_ticks: 1, comm: "sh".into() };
+        let init = Init {
+            pid: Pid::new(7).unwrap(),
+            start_ticks: 1,
+            comm: "sh".into(),
+            state: process::State(b'S'),
+        };
         let runtime = Runtime::Containerd;
         let mut container = Container { runtime, init: Some(init), ..Container::default() };
         assert_eq!(container.spelling(), "7");

@@ -69,6 +69,12 @@ pub struct Process {
 pub struct State(pub u8);
 
 impl State {
+    /// Runs, or sleeps until something happens: no freezer of cgroup v1 holds it, which would show
+    /// it as D.
+    pub const fn runs(self) -> bool {
+        matches!(self.0, b'R' | b'S')
+    }
+
     /// Ended; only its exit status is left.
     pub const fn ended(self) -> bool {
         matches!(self.0, b'Z' | b'X' | b'x')

@@ -19,21 +19,18 @@ pub fn fill_standard() -> Result<()> {
 }
 
 /// Descriptors that are done with, closed many at a time: on a long walk a call less for each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Spent {
     held: Vec<OwnedFd>,
+    /// How many are held at most; found out when the first comes.
     most: usize,
 }
 
 impl Spent {
-    /// Holds no more than a quarter of what the process may have open, and never many.
-    pub fn new() -> Self {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let quarter = limit.map_or(256, |limit| usize::try_from(limit / 4).unwrap_or(256));
-        Self { held: Vec::new(), most: quarter.min(256) }
-    }
-
     pub fn close(&mut self, fd: OwnedFd) {
+        if self.most == 0 {
+            self.most = most();
+        }
         self.held.push(fd);
         if self.held.len() >= self.most {
             raw::fds::close_together(&mut self.held);
@@ -41,8 +38,15 @@ impl Spent {
     }
 }
 
-impl Default for Spent {
-    fn default() -> Self {
-        Self::new()
+impl Drop for Spent {
+    fn drop(&mut self) {
+        raw::fds::close_together(&mut self.held);
     }
+}
+
+/// A quarter of what the process may have open, and never many.
+fn most() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let quarter = limit.map_or(256, |limit| usize::try_from(limit / 4).unwrap_or(256));
+    quarter.clamp(1, 256)
 }

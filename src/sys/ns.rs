@@ -52,6 +52,11 @@ pub fn open_links(proc: BorrowedFd<'_>, pid: Pid) -> nix::Result<OwnedFd> {
     open_links_at(proc, &format!("{pid}/ns"))
 }
 
+/// The same from `/proc/PID`.
+pub fn open_links_below(process: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    open_links_at(process, "ns")
+}
+
 /// The same of a thread, from `/proc/PID/ns`.
 pub fn open_links_of_thread(links: BorrowedFd<'_>, thread: Pid) -> nix::Result<OwnedFd> {
     open_links_at(links, &format!("../task/{thread}/ns"))
@@ -108,10 +113,19 @@ pub fn parse_name(text: &[u8]) -> Option<NsKey> {
 
 /// Each identity that can be read, and why the first of the others cannot.
 pub fn identities(process: BorrowedFd<'_>) -> (NsSet, Option<Errno>) {
+    each(|kind| identity(process, kind))
+}
+
+/// The same from `/proc/PID/ns`.
+pub fn identities_in(links: BorrowedFd<'_>) -> (NsSet, Option<Errno>) {
+    each(|kind| identity_in(links, kind))
+}
+
+fn each(identity: impl Fn(Kind) -> nix::Result<u64>) -> (NsSet, Option<Errno>) {
     let mut set = NsSet::default();
     let mut problem = None;
     for kind in Kind::ALL {
-        match identity(process, kind) {
+        match identity(kind) {
             Ok(inode) => set.set(kind, inode),
             // A kernel without this kind of namespace has no such link.
             Err(Errno::ENOENT) if matches!(kind, Kind::Time | Kind::Cgroup | Kind::User) => {}

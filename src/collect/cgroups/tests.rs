@@ -41,9 +41,13 @@ impl Host {
     }
 
     fn is_frozen(&self, lines: &str) -> Option<bool> {
+        self.is_frozen_in(lines, State(b'D'))
+    }
+
+    fn is_frozen_in(&self, lines: &str, state: State) -> Option<bool> {
         let root = SysRoot::fixture(self.dir.path()).unwrap();
         let hierarchies = Hierarchies::read(&root).unwrap();
-        is_frozen(&root, &hierarchies, lines.as_bytes())
+        is_frozen(&root, &hierarchies, lines.as_bytes(), state)
     }
 }
 
@@ -217,11 +221,14 @@ fn hybrid_reads_each_controller_in_its_own_tree() {
     assert_eq!(cgroup.pressure.unwrap().memory.unwrap().full_total_usec, Some(5));
     assert_eq!(cgroup.frozen, Some(true));
     assert_eq!(host.is_frozen(lines), Some(true));
+    // What v1 has frozen does not sleep, and what sleeps costs no look.
+    assert_eq!(host.is_frozen_in(lines, State(b'S')), Some(false));
     // The other way to freeze it.
     host.put(below("freezer"), &[("freezer.state", "THAWED\n")]);
     assert_eq!(host.is_frozen(lines), Some(false));
     host.put(below("unified"), &[("cgroup.events", "populated 1\nfrozen 1\n")]);
     assert_eq!(host.is_frozen(lines), Some(true));
+    assert_eq!(host.is_frozen_in(lines, State(b'S')), Some(true));
     assert_eq!(host.cgroup(lines).frozen, Some(true));
 }
 

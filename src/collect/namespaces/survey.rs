@@ -58,7 +58,7 @@ impl<'a> Survey<'a> {
             kernel,
             seen: HashSet::new(),
             last: NsSet::default(),
-            spent: Spent::new(),
+            spent: Spent::default(),
             buffer: Vec::new(),
             device: if wants.holders { nsfs::Device::of(root).ok() } else { None },
         }

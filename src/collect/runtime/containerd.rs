@@ -192,8 +192,8 @@ impl Bundle {
         if let Some(noted) = self.noted(root) {
             return process::still(root, noted.first);
         }
-        let mut buffer = Vec::new();
-        let process = self.init().and_then(|pid| scan::read_process(root, pid, &mut buffer));
+        let mut reader = scan::Reader::default();
+        let process = self.init().and_then(|pid| scan::read_process(root, pid, &mut reader));
         let id = self.id.as_bytes();
         let is_his = |process: &Process| {
             let lines = process.cgroup.as_bytes();

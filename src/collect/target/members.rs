@@ -70,13 +70,13 @@ pub(super) fn oldest(members: Vec<Process>) -> Option<Process> {
 /// The processes that are chosen by their lines of `/proc/PID/cgroup`, and what they are chosen for.
 fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<(K, Process)>> {
     let mut chosen = Vec::new();
-    let mut lines = Vec::new();
+    let (mut lines, mut reader) = (Vec::new(), scan::Reader::default());
     for pid in scan::list_pids(root)? {
         // One that ended meanwhile is no member any more.
         let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
         if bounded::read_record(dir.as_fd(), "cgroup", bounded::SMALL, &mut lines).is_ok()
             && let Some(key) = choose(&lines)
-            && let Some(process) = scan::read_process_at(dir.as_fd(), &mut lines)
+            && let Some(process) = scan::read_process_at(dir.as_fd(), &mut reader)
             && !process.state.ended()
         {
             chosen.push((key, process));

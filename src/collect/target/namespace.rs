@@ -154,11 +154,11 @@ fn described(root: &SysRoot, inode: u64, pids: &[Pid]) -> Option<NsFile> {
 
 /// The oldest process in a namespace.
 pub(super) fn occupant(root: &SysRoot, key: NsKey) -> Result<Option<Process>> {
-    let mut buffer = Vec::new();
+    let mut reader = scan::Reader::default();
     let members = scan::list_pids(root)?
         .into_iter()
         .filter(|pid| ns::identity_of(root.proc(), *pid, key.kind) == Ok(key.inode))
-        .filter_map(|pid| scan::read_process(root, pid, &mut buffer))
+        .filter_map(|pid| scan::read_process(root, pid, &mut reader))
         .filter(|process| !process.state.ended())
         .filter(|process| process.namespaces.inode(key.kind) == Some(key.inode))
         .collect();

@@ -47,7 +47,8 @@ pub(super) fn pin(root: &SysRoot, pid: Pid) -> Result<PinnedProcess> {
 
 fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
     let pid = handle.pid();
-    let Some(process) = scan::read_process_at(handle.dir().as_fd(), &mut Vec::new()) else {
+    let Some(process) = scan::read_process_at(handle.dir().as_fd(), &mut scan::Reader::default())
+    else {
         handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
         return Err(SysError::new("read", format!("/proc/{pid}"), Errno::EACCES).into());
     };

@@ -11,7 +11,12 @@ fn container(runtime: Runtime, name: &str, id: &str, pid: u32) -> Container {
         runtime,
         name: text(name),
         id: text(id),
-        init: Some(Init { pid, start_ticks: 1, comm: "sh".into() }),
+        init: Some(Init {
+            pid,
+            start_ticks: 1,
+            comm: "sh".into(),
+            state: crate::model::process::State(b'S'),
+        }),
         ..Container::default()
     }
 }
