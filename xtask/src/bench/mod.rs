@@ -61,13 +61,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.only_containers {
         bench.launchers()?;
     }
-    let with_docker = run::is_program(Path::new("/usr/bin/docker"));
-    let done = if with_docker {
-        let mut lab = Lab::create(Path::new(LAB))?;
-        let measured = bench.listings(&mut lab, arguments);
-        // What was measured is not lost with what cannot be cleared away.
-        let cleared = lab.down(&[Runtime::Docker]);
-        measured.and(cleared)
+    let done = if run::is_program(Path::new("/usr/bin/docker")) {
+        bench
+            .in_lab(|bench, lab| bench.few_containers(lab, arguments))
+            .and_then(|()| bench.in_lab(|bench, lab| bench.many_containers(lab, arguments)))
     } else {
         say::note(format_args!("bench: docker is not installed: nothing is compared with it"));
         bench.crowded(arguments, None)
@@ -125,30 +122,38 @@ impl Bench {
         Ok(())
     }
 
-    fn listings(&mut self, lab: &mut Lab, arguments: &Arguments) -> Result<()> {
+    /// What was measured is not lost with what cannot be cleared away.
+    fn in_lab(&mut self, measure: impl FnOnce(&mut Self, &mut Lab) -> Result<()>) -> Result<()> {
+        let mut lab = Lab::create(Path::new(LAB))?;
+        let measured = measure(self, &mut lab);
+        let cleared = lab.down(&[Runtime::Docker]);
+        measured.and(cleared)
+    }
+
+    fn few_containers(&mut self, lab: &mut Lab, arguments: &Arguments) -> Result<()> {
         lab.up_by(Runtime::Docker, docker::up_alone)?;
         docker::run_container(lab, "nsx-lab-docker-2")?;
-        let docker = |arguments: &[&str]| {
-            let mut client = docker::client(lab);
-            client.args(arguments);
-            client
-        };
         let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
-        self.compare("inspect a container", ours, docker(&["inspect", "nsx-lab-docker"]));
+        self.compare("inspect a container", ours, client(lab, &["inspect", "nsx-lab-docker"]));
         let what = "list, 2 containers";
         self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
-        self.compare(what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
-        if !arguments.only_containers {
-            self.crowded(arguments, Some(docker(&["ps"])))?;
+        self.compare(what, self.nsx("nsx-ps", &[]), client(lab, &["ps"]));
+        if arguments.only_containers {
+            return Ok(());
         }
-        let mut running = 2;
+        self.crowded(arguments, Some(client(lab, &["ps"])))
+    }
+
+    fn many_containers(&mut self, lab: &mut Lab, arguments: &Arguments) -> Result<()> {
+        lab.up_by(Runtime::Docker, docker::up_for_many)?;
+        let mut running = 0;
         for &containers in &arguments.containers {
             say::note(format_args!("bench: starting {containers} containers"));
             docker::run_containers(lab, containers.saturating_sub(running))?;
             running = running.max(containers);
             let what = format!("list, {running} containers");
             self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
-            self.compare(&what, self.nsx("nsx-ps", &[]), docker(&["ps"]));
+            self.compare(&what, self.nsx("nsx-ps", &[]), client(lab, &["ps"]));
             let what = format!("{what}; against nsx ns");
             self.compare(&what, self.nsx("nsx-ps", &[]), self.nsx("nsx-ns", &[]));
         }
@@ -167,6 +172,12 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+fn client(lab: &Lab, arguments: &[&str]) -> Command {
+    let mut client = docker::client(lab);
+    client.args(arguments);
+    client
 }
 
 fn util_linux(name: &str, arguments: &[&str]) -> Result<Command> {

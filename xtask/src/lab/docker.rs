@@ -21,11 +21,21 @@ const NAME: &str = "nsx-lab-docker";
 
 /// `exec` keeps the number: the daemon is the process that was started.
 const START: &str = r#"
+dir=$1
+shift
 ip link set lo up
-exec "$0" --config-file config.json --data-root "$1/data" --exec-root "$1/run" \
-    --host "unix://$1/sock" --pidfile "$1/pid" --bip 198.51.100.1/24 \
-    --iptables=false --ip6tables=false
+exec "$0" --config-file config.json --data-root "$dir/data" --exec-root "$dir/run" \
+    --host "unix://$dir/sock" --pidfile "$dir/pid" --iptables=false --ip6tables=false "$@"
 "#;
+
+/// What network its containers find.
+#[derive(Clone, Copy)]
+enum Net {
+    /// A bridge in a network namespace of the daemon's own.
+    Bridge,
+    /// None. The daemon and its shims are ordinary processes of the host.
+    Nothing,
+}
 
 /// One container in each state.
 pub(super) fn up(lab: &mut Lab) -> Result<()> {
@@ -46,6 +56,16 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
 
 /// The engine and one container.
 pub(crate) fn up_alone(lab: &mut Lab) -> Result<()> {
+    start_with(lab, Net::Bridge)?;
+    run_container(lab, NAME)
+}
+
+/// An engine for many containers without a network: the host is as it is with any engine.
+pub(crate) fn up_for_many(lab: &mut Lab) -> Result<()> {
+    start_with(lab, Net::Nothing)
+}
+
+fn start_with(lab: &Lab, net: Net) -> Result<()> {
     for program in [DAEMON, CLIENT] {
         if !run::is_program(Path::new(program)) {
             bail!("{program} is missing (package docker.io)");
@@ -55,7 +75,7 @@ pub(crate) fn up_alone(lab: &mut Lab) -> Result<()> {
     rootfs::make(&dir)?;
     // A file of our own, or the machine's daemon.json would count.
     std::fs::write(dir.join("config.json"), "{}\n")?;
-    start_engine(lab, &dir)?;
+    start_engine(lab, &dir, net)?;
     let packed = Command::new("tar")
         .args(["-C", "rootfs", "-c", "."])
         .current_dir(&dir)
@@ -68,13 +88,20 @@ pub(crate) fn up_alone(lab: &mut Lab) -> Result<()> {
     if !import.status.success() {
         bail!("docker import: {}", String::from_utf8_lossy(&import.stderr).trim());
     }
-    run_container(lab, NAME)
+    Ok(())
 }
 
-fn start_engine(lab: &Lab, dir: &Path) -> Result<()> {
+fn start_engine(lab: &Lab, dir: &Path, net: Net) -> Result<()> {
     let log = dir.join("log");
-    let mut daemon = Command::new("unshare");
-    daemon.args(["--net", "--", "sh", "-euc", START, DAEMON]).arg(dir).current_dir(dir);
+    let (mut daemon, net) = match net {
+        Net::Bridge => {
+            let mut daemon = Command::new("unshare");
+            daemon.args(["--net", "--", "sh"]);
+            (daemon, &["--bip", "198.51.100.1/24"][..])
+        }
+        Net::Nothing => (Command::new("sh"), &["--bridge=none", "--ip-forward=false"][..]),
+    };
+    daemon.args(["-euc", START, DAEMON]).arg(dir).args(net).current_dir(dir);
     let daemon = start::background(&mut daemon, &log)?;
     let version = ["version", "--format", "{{.Server.Version}}"];
     start::until(&daemon, &log, || run::output(client(lab).args(version)).ok()).map(drop)
