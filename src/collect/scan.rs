@@ -39,7 +39,9 @@ impl Scan {
 /// The caller has one thread.
 pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
-    let pids = list_pids(root)?;
+    let mut pids = list_pids(root)?;
+    let kernel = KernelThreads::list(root);
+    pids.retain(|pid| !kernel.shares_all(root, *pid));
     let mut isolated = Vec::new();
     let mut hidden = 0_u32;
     let mut take = |visit| match visit {
@@ -234,22 +236,21 @@ impl Reader {
 /// never leaves the initial ones; else our own.
 pub fn host_namespaces(root: &SysRoot) -> NsSet {
     let mut reader = Reader::default();
-    let init = Pid::new(1).and_then(|pid| read_process(root, pid, &mut reader));
-    let kthreadd = Pid::new(2)
-        .and_then(|pid| read_process(root, pid, &mut reader))
-        .filter(|process| process.kernel_thread);
-    let own = bounded::open_link(root.proc(), "self")
-        .ok()
-        .and_then(|dir| read_process_at(dir.as_fd(), &mut reader));
     let mut host = NsSet::default();
-    for kind in Kind::ALL {
-        let known = [&init, &kthreadd, &own]
-            .into_iter()
-            .flatten()
-            .find_map(|process| process.namespaces.inode(kind));
-        if let Some(inode) = known {
-            host.set(kind, inode);
-        }
+    if let Some(init) = Pid::new(1).and_then(|pid| read_process(root, pid, &mut reader)) {
+        host.complete_from(&init.namespaces);
+    }
+    if !host.unknown().is_empty()
+        && let Some(thread) = Pid::new(2).and_then(|pid| read_process(root, pid, &mut reader))
+        && thread.kernel_thread
+    {
+        host.complete_from(&thread.namespaces);
+    }
+    if !host.unknown().is_empty()
+        && let Ok(own) = bounded::open_link(root.proc(), "self")
+        && let Some(own) = read_process_at(own.as_fd(), &mut reader)
+    {
+        host.complete_from(&own.namespaces);
     }
     host
 }

@@ -147,6 +147,13 @@ impl NsSet {
             .collect()
     }
 
+    /// Takes over what is not known here.
+    pub fn complete_from(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.or(theirs);
+        }
+    }
+
     /// The kinds that could not be read.
     pub fn unknown(&self) -> Kinds {
         Kind::ALL.into_iter().filter(|kind| self.inode(*kind).is_none()).collect()
