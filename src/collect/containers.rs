@@ -6,7 +6,7 @@ use super::runtime::Sources;
 use super::runtime::kubernetes::Kubernetes;
 use super::runtime::monitor::Monitor;
 use super::runtime::recognise::{PodGroup, Recognised};
-use super::runtime::record::{Case, First, Record};
+use super::runtime::record::{self, Case, First, Record};
 use super::runtime::{shim, snap};
 use super::scan::{self, Scan};
 use crate::model::container::{Container, Init};
@@ -83,8 +83,7 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
         within.resize(list.len() + more.len(), None);
         list.extend(more);
     }
-    let mut gaps = namer.gaps;
-    gaps.extend(scan.gaps);
+    let gaps = namer.gaps();
     Ok(Containers { list: super::order::order(list, &within), gaps })
 }
 
@@ -189,7 +188,7 @@ impl<'a> Namer<'a> {
                 Ok(None) => {}
                 Err(error) => {
                     // The directory of all of them, when that is what may not be read.
-                    let gap = error.gap("names and images");
+                    let gap = error.gap(record::WHAT);
                     if !self.gaps.contains(&gap) {
                         self.gaps.push(gap);
                     }
@@ -197,6 +196,18 @@ impl<'a> Namer<'a> {
             }
         }
         if of_others { Found::OfOthers } else { Found::Nothing }
+    }
+
+    /// Of one file that two sources look at there is one.
+    fn gaps(self) -> Vec<Gap> {
+        let mut gaps = self.gaps;
+        for gap in self.sources.0.iter().flat_map(|source| source.gaps()) {
+            if !gaps.contains(&gap) {
+                gaps.push(gap);
+            }
+        }
+        gaps.extend(self.scan.gaps.iter().cloned());
+        gaps
     }
 
     /// The name of the group is all there is.

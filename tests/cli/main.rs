@@ -10,6 +10,7 @@ mod support;
 mod binaries;
 mod captured;
 mod contract;
+mod damaged;
 mod hostile;
 mod lsns;
 mod schema;

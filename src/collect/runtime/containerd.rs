@@ -7,11 +7,12 @@ use super::containerd_meta::{self, Metadata};
 use super::oci_state;
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
-use super::record::{CAP, Case, First, Record, Source};
+use super::record::{CAP, Case, First, Gaps, Record, Source};
 use super::shim;
 use super::storage::process;
 use crate::collect::scan;
 use crate::model::container::State;
+use crate::model::gap::Gap;
 use crate::model::pod::Pod;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
@@ -29,12 +30,16 @@ pub struct Containerd {
     roots: Roots,
     /// By data root; opened when it is first asked.
     databases: Vec<(PathBuf, Option<Database>)>,
+    /// Databases that could not be opened.
+    gaps: Gaps,
 }
 
 #[derive(Debug)]
 struct Database {
     place: Place,
     metadata: Metadata,
+    /// What could not be read of it.
+    gaps: Gaps,
 }
 
 /// A bundle, and what it is called by.
@@ -93,6 +98,12 @@ impl Source for Containerd {
         }
         records
     }
+
+    fn gaps(&self) -> Vec<Gap> {
+        let databases = self.databases.iter().filter_map(|(_, database)| database.as_ref());
+        let of_databases = databases.flat_map(|database| database.gaps.list());
+        self.gaps.list().into_iter().chain(of_databases).collect()
+    }
 }
 
 impl Containerd {
@@ -115,11 +126,11 @@ impl Containerd {
         let at = self.databases.iter().position(|(path, _)| path == data_root);
         let at = at.unwrap_or_else(|| {
             let open = || {
-                let place = Place::of_root(root, data_root).ok()?;
-                let metadata = Metadata::open(&place).ok()?;
-                Some(Database { place, metadata })
+                let place = Place::of_root(root, data_root)?;
+                let metadata = Metadata::open(&place)?;
+                Ok(Database { place, metadata, gaps: Gaps::default() })
             };
-            self.databases.push((data_root.to_owned(), open()));
+            self.databases.push((data_root.to_owned(), self.gaps.note(open())));
             self.databases.len() - 1
         });
         self.databases.get(at)?.1.as_ref()
@@ -220,9 +231,8 @@ const MOST: usize = 65_536;
 impl Database {
     /// Labels as they were given; what a specification notes is a mixture.
     fn complete(&self, record: Record, namespace: &str, id: &str) -> Record {
-        let Ok(Some(known)) = self.metadata.container(namespace.as_bytes(), id.as_bytes()) else {
-            return record;
-        };
+        let known = self.metadata.container(namespace.as_bytes(), id.as_bytes());
+        let Some(Some(known)) = self.gaps.note(known) else { return record };
         let name = known.labels.iter().find(|(key, _)| *key == "nerdctl/name");
         let name = name.map(|(_, name)| name.clone());
         let pod = match (record.pod, known.pod) {
@@ -247,8 +257,9 @@ impl Database {
 
     fn without_bundle(&self, seen: &HashSet<(String, String)>) -> Vec<Record> {
         let mut records = Vec::new();
-        for namespace in self.metadata.namespaces(MOST).unwrap_or_default().items {
-            let ids = self.metadata.ids(&namespace, MOST).unwrap_or_default().items;
+        let namespaces = self.gaps.note(self.metadata.namespaces(MOST)).unwrap_or_default();
+        for namespace in namespaces.items {
+            let ids = self.gaps.note(self.metadata.ids(&namespace, MOST)).unwrap_or_default().items;
             let Ok(namespace) = String::from_utf8(namespace) else { continue };
             for id in ids.into_iter().filter_map(|id| String::from_utf8(id).ok()) {
                 let key = (namespace.clone(), id);

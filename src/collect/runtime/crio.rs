@@ -3,9 +3,10 @@
 
 use super::conmon::Conmon;
 use super::picked::{Path as Key, Picked};
-use super::record::{CAP, Case, First, Record, Source};
+use super::record::{CAP, Case, First, Gaps, Record, Source};
 use super::storage::{Found, Store, Stores, process};
 use crate::model::container::{Label, State};
+use crate::model::gap::Gap;
 use crate::model::pod::Pod;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
@@ -15,6 +16,7 @@ use crate::sys::root::SysRoot;
 #[derive(Debug, Default)]
 pub struct Crio {
     stores: Stores,
+    gaps: Gaps,
 }
 
 impl Source for Crio {
@@ -56,7 +58,7 @@ impl Source for Crio {
     }
 
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
-        let _ = self.stores.look(root, 0);
+        self.gaps.note(self.stores.look(root, 0));
         let cri_os = self.stores.of(0).flat_map(Store::all);
         cri_os
             .filter(|found| found.kept.is_cri_os)
@@ -74,6 +76,10 @@ impl Source for Crio {
                 (!is_empty_sandbox).then_some(Record { state, first, ..record })
             })
             .collect()
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.gaps.list()
     }
 }
 

@@ -4,10 +4,11 @@
 
 use super::kubernetes;
 use super::picked::{Path as Key, Picked};
-use super::record::{CAP, Case, First, Record, Source};
+use super::record::{CAP, Case, First, Gaps, Record, Source};
 use super::shim::{self, Bundle};
 use super::timestamp;
 use crate::model::container::State;
+use crate::model::gap::Gap;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::{Result, SysError};
@@ -20,11 +21,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Docker {
     data_roots: Vec<PathBuf>,
+    /// What was left out of a listing.
+    gaps: Gaps,
 }
 
 impl Default for Docker {
     fn default() -> Self {
-        Self { data_roots: vec![PathBuf::from("/var/lib/docker")] }
+        Self { data_roots: vec![PathBuf::from("/var/lib/docker")], gaps: Gaps::default() }
     }
 }
 
@@ -67,13 +70,16 @@ impl Source for Docker {
         for data_root in &self.data_roots {
             let ids = root
                 .open_dir(&data_root.join("containers"))
-                .and_then(|dir| root::list(dir.as_fd()))
-                .unwrap_or_default();
-            records.extend(
-                ids.iter().filter_map(|id| read(root, data_root, id.as_bytes()).ok().flatten()),
-            );
+                .and_then(|dir| root::list(dir.as_fd()));
+            let ids = self.gaps.note(ids).unwrap_or_default();
+            let known = |id: &Text| self.gaps.note(read(root, data_root, id.as_bytes())).flatten();
+            records.extend(ids.iter().filter_map(known));
         }
         records
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.gaps.list()
     }
 }
 
@@ -94,13 +100,16 @@ fn read(root: &SysRoot, data_root: &Path, id: &[u8]) -> Result<Option<Record>> {
     };
     let path = format!("{id}/config.v2.json");
     let containers = data_root.join("containers");
-    let read =
-        root.open_dir(&containers).and_then(|dir| root::read_beneath(dir.as_fd(), &path, CAP));
+    let file = || root::path_text(&containers.join(&path));
+    let read = root.open_dir(&containers).and_then(|dir| {
+        root::read_beneath(dir.as_fd(), &path, CAP)
+            .map_err(|error| SysError { object: file(), ..error })
+    });
     match read {
         Ok(bytes) => {
-            let record = parse(&bytes, id)
-                .ok_or_else(|| SysError::malformed("read", path.as_str(), "JSON"))?;
-            Ok(Some(Record { file: root::path_text(&containers.join(path)), ..record }))
+            let record = parse(&bytes, id);
+            let record = record.ok_or_else(|| SysError::malformed("read", file(), "JSON"))?;
+            Ok(Some(Record { file: file(), ..record }))
         }
         Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
         Err(error) => Err(error),

@@ -5,9 +5,10 @@ use super::conmon::{Conmon, Told};
 use super::monitor::Monitor;
 use super::owners;
 use super::picked::{Path as Key, Picked};
-use super::record::{CAP, Case, First, Record, Source};
+use super::record::{CAP, Case, First, Gaps, Record, Source};
 use super::storage::{Found, Stores};
 use crate::model::container::State;
+use crate::model::gap::Gap;
 use crate::model::pod::Pod;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
@@ -20,6 +21,7 @@ pub struct Podman {
     stores: Stores,
     /// Users whose conmon did not answer: they are not waited for again.
     silent: Vec<u32>,
+    gaps: Gaps,
 }
 
 impl Source for Podman {
@@ -68,7 +70,7 @@ impl Source for Podman {
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         let mut records = Vec::new();
         for uid in self.stores.owners.all(root) {
-            let _ = self.stores.look(root, uid);
+            self.gaps.note(self.stores.look(root, uid));
             for store in self.stores.of(uid) {
                 let podmans = store.all().filter(|found| !found.kept.is_cri_os);
                 records.extend(podmans.map(|found| {
@@ -78,6 +80,10 @@ impl Source for Podman {
             }
         }
         records
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.gaps.list().into_iter().chain(self.stores.gaps()).collect()
     }
 }
 

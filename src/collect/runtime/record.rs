@@ -3,13 +3,14 @@
 use super::monitor::Monitor;
 use super::recognise::Recognised;
 use crate::model::container::{Label, State};
+use crate::model::gap::{Gap, Reason};
 use crate::model::pod::Pod;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 /// A record may hold many labels; no engine sets a bound.
 pub const CAP: usize = 4 << 20;
@@ -110,6 +111,33 @@ pub struct Sandbox {
     pub processes: Vec<Pid>,
 }
 
+/// What a source went on without: its containers are listed all the same. Each is told once.
+#[derive(Debug, Default)]
+pub struct Gaps(RefCell<Vec<Gap>>);
+
+impl Gaps {
+    /// What could be read. What is not there at all is not missing.
+    pub fn note<T>(&self, read: Result<T>) -> Option<T> {
+        let error = match read {
+            Ok(read) => return Some(read),
+            Err(error) => error,
+        };
+        let gap = error.gap(WHAT);
+        let mut noted = self.0.borrow_mut();
+        if gap.reason != Reason::Gone && !noted.contains(&gap) {
+            noted.push(gap);
+        }
+        None
+    }
+
+    pub fn list(&self) -> Vec<Gap> {
+        self.0.borrow().clone()
+    }
+}
+
+/// What records are read for.
+pub const WHAT: &str = "names and images";
+
 /// A runtime that can be asked. It reads what it needs when it is first asked, and nothing else.
 pub trait Source {
     /// What it knows of a group. The caller checks that it speaks of these very processes.
@@ -117,6 +145,11 @@ pub trait Source {
 
     /// Everything it has a record of, running or not; what cannot be read is left out.
     fn all(&mut self, root: &SysRoot) -> Vec<Record>;
+
+    /// What it could not read of what it looked at so far, and does not answer with.
+    fn gaps(&self) -> Vec<Gap> {
+        Vec::new()
+    }
 
     /// Those of its containers that have a kernel of their own.
     fn sandboxes(&mut self, _: &SysRoot) -> Vec<Sandbox> {

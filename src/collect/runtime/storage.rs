@@ -8,8 +8,10 @@ use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
 use super::podman_state;
 use super::recognise::is_engine_id;
+use super::record::Gaps;
 use super::setting;
 use super::timestamp;
+use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::bounded;
@@ -44,6 +46,8 @@ pub struct Store {
     drivers: Vec<Driver>,
     /// podman's database, opened when it is first asked.
     records: OnceCell<Option<podman_state::Records>>,
+    /// What could not be read of that.
+    gaps: Gaps,
 }
 
 #[derive(Debug)]
@@ -76,7 +80,7 @@ impl Store {
             }
             drivers.push(Driver { graph: of_driver, run, kept });
         }
-        Ok(Self { graph, drivers, records: OnceCell::new() })
+        Ok(Self { graph, drivers, records: OnceCell::new(), gaps: Gaps::default() })
     }
 
     pub fn find(&self, id: &str) -> Option<Found<'_>> {
@@ -111,9 +115,10 @@ impl Found<'_> {
 
     /// What podman's database says of it, which podman has had no more since version 5.
     pub fn podmans(&self) -> Option<podman_state::Record> {
-        let open = || podman_state::Records::open(&self.store.graph).ok();
+        let gaps = &self.store.gaps;
+        let open = || gaps.note(podman_state::Records::open(&self.store.graph));
         let records = self.store.records.get_or_init(open).as_ref()?;
-        records.container(self.kept.id.as_bytes()).ok()?
+        gaps.note(records.container(self.kept.id.as_bytes()))?
     }
 
     /// Whether the same list has `id`.
@@ -207,6 +212,11 @@ impl Stores {
         self.list.iter().filter(move |store| store.graph.uid() == uid)
     }
 
+    /// What could not be read of databases.
+    pub fn gaps(&self) -> Vec<Gap> {
+        self.list.iter().flat_map(|store| store.gaps.list()).collect()
+    }
+
     /// One that a conmon tells of.
     pub fn add(
         &mut self,
@@ -260,7 +270,7 @@ impl Stores {
         if let Some(graph) = graph {
             let _ = self.add(root, uid, &graph, run.as_deref());
         }
-        let denied = |error: &SysError| error.reason() == crate::model::gap::Reason::Denied;
+        let denied = |error: &SysError| error.reason() == Reason::Denied;
         let graph = match self.owners.home(root, uid, USERS_GRAPH_ROOT) {
             Ok(graph) => graph,
             Err(error) if denied(&error) => return Err(error),
