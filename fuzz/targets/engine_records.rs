@@ -4,10 +4,18 @@
 
 use libfuzzer_sys::fuzz_target;
 use nsx::collect::runtime::{containerd, docker, oci_state, shim};
+use nsx::model::text::Text;
+
+fn words(bytes: &[u8]) -> Vec<Text> {
+    bytes.split(|byte| *byte == 0).map(Text::new).collect()
+}
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(record) = docker::parse(bytes, "abc") {
         assert_eq!(record.id, "abc");
+    }
+    for data_root in [docker::configured(bytes), docker::parse_arguments(&words(bytes))] {
+        assert!(data_root.is_none_or(|path| path.is_absolute()));
     }
     let _ = (containerd::parse(bytes), containerd::parse_status(bytes));
     let states = [oci_state::runc, oci_state::crun, oci_state::youki];

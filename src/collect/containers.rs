@@ -61,6 +61,7 @@ enum Extent {
 fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let scan = scan::scan(root)?;
     let mut sources = Sources::default();
+    sources.see(&scan);
     let sandboxes = sources.sandboxes(root);
     let groups = groups::group(&scan, &sandboxes);
     let mut namer = Namer::new(root, &scan, sources);

@@ -1,6 +1,7 @@
 //! Records of containers that no isolated process belongs to.
 
 use super::containers::take;
+use super::runtime::owners;
 use super::runtime::record::{First, Record};
 use super::scan;
 use crate::model::container::{Container, Init, State};
@@ -60,7 +61,8 @@ pub fn without_a_group(
         known.insert(key);
         let process = match record.first {
             First::At { pid, start_ticks } => scan::read_process(root, pid, &mut reader)
-                .filter(|process| is_of(process, &record.id, start_ticks)),
+                .filter(|process| is_of(process, &record.id, start_ticks))
+                .filter(|_| owners::may_name(root, record.owner_uid.unwrap_or(0), pid)),
             _ => None,
         };
         let mut container = Container {

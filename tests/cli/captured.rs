@@ -55,6 +55,12 @@ fn lxd() {
     compare("lxd");
 }
 
+/// Docker and containerd of a user, under rootlesskit.
+#[test]
+fn rootless() {
+    compare("rootless");
+}
+
 #[test]
 fn crio() {
     compare("composed-crio");

@@ -9,21 +9,14 @@ use std::path::PathBuf;
 
 /// The conmon that is the parent of a group's first process.
 #[derive(Debug)]
-pub struct Conmon {
-    monitor: Monitor,
+pub struct Conmon<'a> {
+    monitor: &'a Monitor,
 }
 
-impl Conmon {
-    pub fn of(case: &Case<'_>) -> Option<Self> {
-        let parent = case.init.parent?;
-        let of_the_host = case.monitor().is_some_and(|monitor| monitor.pid == parent);
-        if case.monitor().is_some_and(|monitor| monitor.comm != b"conmon") {
-            return None;
-        }
-        let monitor = Monitor::of(case.root, parent)?;
-        // What is isolated and root's may be in a container, and say anything.
-        let counts = of_the_host || !monitor.is_roots();
-        (counts && monitor.comm == b"conmon").then_some(Self { monitor })
+impl<'a> Conmon<'a> {
+    pub fn of(case: &'a Case<'_>) -> Option<Self> {
+        let monitor = case.monitor().or_else(|| case.users_monitor())?;
+        (monitor.comm == b"conmon").then_some(Self { monitor })
     }
 
     pub fn uid(&self) -> u32 {

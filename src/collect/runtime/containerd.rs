@@ -5,9 +5,11 @@ mod roots;
 
 use super::containerd_meta::{self, Metadata};
 use super::oci_state;
+use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
 use super::record::{CAP, Case, First, Gaps, Record, Source};
+use super::rootless;
 use super::shim;
 use super::storage::process;
 use crate::collect::scan;
@@ -28,8 +30,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub struct Containerd {
     roots: Roots,
-    /// By data root; opened when it is first asked.
-    databases: Vec<(PathBuf, Option<Database>)>,
+    owners: Owners,
+    /// By user and data root; opened when it is first asked.
+    databases: Vec<((u32, PathBuf), Option<Database>)>,
     /// Databases that could not be opened.
     gaps: Gaps,
 }
@@ -56,24 +59,21 @@ impl Source for Containerd {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         if let Some(of_shim) = case.monitor().and_then(|shim| shim::bundle(case.root, shim)) {
             self.roots.add_state_of(&of_shim.path);
-            let bundle = Bundle::under_shim(case, &of_shim.path);
-            return Ok(bundle.map(|bundle| {
-                let record = self.record(case.root, &bundle);
-                match bundle.init() {
-                    Some(pid) => Record {
-                        first: First::At { pid, start_ticks: None },
-                        file: root::path_text(&bundle.place.path().join(INIT)),
-                        ..record
-                    },
-                    None => record,
-                }
-            }));
+            let open = |path: &Path| Place::of_root(case.root, path);
+            let bundle = Bundle::under_shim(case, &of_shim.path, open);
+            return Ok(bundle.map(|bundle| self.of_shim(case.root, &bundle)));
+        }
+        if let Some(of_shim) = rootless::bundle(case, &self.owners) {
+            let (path, uid) = (of_shim.place.path(), of_shim.place.uid());
+            let open = |path: &Path| self.owners.claimed(case.root, uid, path);
+            let bundle = Bundle::under_shim(case, path, open);
+            return Ok(bundle.map(|bundle| self.of_shim(case.root, &bundle)));
         }
         // Its shim has ended. Only when the first process started tells whose it is.
         let id = case.id_of(&[Runtime::Containerd]).and_then(|id| std::str::from_utf8(id).ok());
         let bundle = id.and_then(|id| self.roots.bundle_of(case.root, id));
         Ok(bundle.and_then(|bundle| {
-            let noted = bundle.noted(case.root)?;
+            let noted = bundle.noted(case.root, &self.owners)?;
             let record = self.record(case.root, &bundle);
             Some(Record { first: noted.first, file: noted.file, ..record })
         }))
@@ -82,15 +82,17 @@ impl Source for Containerd {
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         let mut records = Vec::new();
         let mut seen = HashSet::new();
-        for bundle in self.roots.bundles(root) {
-            let first = bundle.running(root);
+        for bundle in self.bundles(root) {
+            let first = bundle.running(root, &self.owners);
             let record = self.record(root, &bundle);
             records.push(Record { first, state: State::Stopped, ..record });
-            seen.insert((bundle.namespace, bundle.id));
+            seen.insert((bundle.place.uid(), bundle.namespace, bundle.id));
         }
-        let data_roots = self.roots.data_roots(root);
-        for data_root in &data_roots {
-            self.open(root, data_root);
+        for data_root in self.roots.data_roots(root) {
+            self.open(root, 0, &data_root);
+        }
+        for uid in self.owners.all(root).into_iter().filter(|uid| *uid != 0) {
+            self.open(root, uid, roots::usual_data_root());
         }
         for (_, database) in &self.databases {
             let Some(database) = database else { continue };
@@ -107,30 +109,65 @@ impl Source for Containerd {
 }
 
 impl Containerd {
+    /// Root's, then those of users.
+    fn bundles(&self, root: &SysRoot) -> Vec<Bundle> {
+        let mut bundles = self.roots.bundles(root);
+        for uid in Owners::present(root).into_iter().filter(|uid| *uid != 0) {
+            let state = self.owners.runtime_dir(root, uid, "containerd");
+            bundles.extend(state.iter().flat_map(roots::bundles_of));
+        }
+        bundles
+    }
+
+    /// The container of a bundle that a shim works in.
+    fn of_shim(&mut self, root: &SysRoot, bundle: &Bundle) -> Record {
+        let record = self.record(root, bundle);
+        match bundle.init() {
+            Some(pid) => Record {
+                first: First::At { pid, start_ticks: None },
+                file: root::path_text(&bundle.place.path().join(INIT)),
+                ..record
+            },
+            None => record,
+        }
+    }
+
     fn record(&mut self, root: &SysRoot, bundle: &Bundle) -> Record {
         let specification = bundle.place.read("config.json", CAP).ok();
         let noted = specification.and_then(|bytes| parse(&bytes)).unwrap_or_default();
         let record = Record {
             file: root::path_text(bundle.place.path()),
+            owner_uid: Some(bundle.place.uid()),
             ..named(noted, &bundle.namespace, &bundle.id)
         };
+        let uid = bundle.place.uid();
         let data_root = bundle.data_root().or_else(|| roots::data_root_beside(root, bundle));
-        let database = data_root.and_then(|data_root| self.open(root, &data_root));
+        let database = data_root.and_then(|data_root| self.open(root, uid, &data_root));
         match database {
             Some(database) => database.complete(record, &bundle.namespace, &bundle.id),
             None => record,
         }
     }
 
-    fn open(&mut self, root: &SysRoot, data_root: &Path) -> Option<&Database> {
-        let at = self.databases.iter().position(|(path, _)| path == data_root);
+    fn open(&mut self, root: &SysRoot, uid: u32, data_root: &Path) -> Option<&Database> {
+        let place = || match uid {
+            0 => Place::of_root(root, data_root),
+            uid => rootless::place(root, &self.owners, uid, data_root),
+        };
+        let is_it = |(of, path): &(u32, PathBuf)| *of == uid && path == data_root;
+        let at = self.databases.iter().position(|(key, _)| is_it(key));
         let at = at.unwrap_or_else(|| {
-            let open = || {
-                let place = Place::of_root(root, data_root)?;
+            let open = |place: Place| {
                 let metadata = Metadata::open(&place)?;
                 Ok(Database { place, metadata, gaps: Gaps::default() })
             };
-            self.databases.push((data_root.to_owned(), self.gaps.note(open())));
+            let place = match place() {
+                // Whether a user has such a thing is his affair.
+                Err(_) if uid != 0 => None,
+                place => self.gaps.note(place),
+            };
+            let database = place.and_then(|place| self.gaps.note(open(place)));
+            self.databases.push(((uid, data_root.to_owned()), database));
             self.databases.len() - 1
         });
         self.databases.get(at)?.1.as_ref()
@@ -145,40 +182,43 @@ fn named(noted: Record, namespace: &str, id: &str) -> Record {
         id: id.into(),
         name: noted.name.clone().or_else(name),
         engine_namespace: Some(namespace.into()),
-        owner_uid: Some(0),
         ..noted
     }
 }
 
 impl Bundle {
-    fn open(root: &SysRoot, path: &Path) -> Option<Self> {
+    fn open(path: &Path, open: impl Fn(&Path) -> Result<Place>) -> Option<Self> {
         let (namespace, id) = shim::parse(path.as_os_str().as_encoded_bytes())?;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
         let (namespace, id) = (text(namespace)?, text(id)?);
-        Some(Self { place: Place::of_root(root, path).ok()?, namespace, id })
+        Some(Self { place: open(path).ok()?, namespace, id })
     }
 
     /// A shim works in the bundle of its container. One that looks after a whole pod works in that
     /// of the pod's sandbox, and the others lie beside it.
-    fn under_shim(case: &Case<'_>, of_shim: &Path) -> Option<Self> {
+    fn under_shim(
+        case: &Case<'_>,
+        of_shim: &Path,
+        place: impl Fn(&Path) -> Result<Place>,
+    ) -> Option<Self> {
         let (namespace, own) = shim::parse(of_shim.as_os_str().as_encoded_bytes())?;
         if namespace == DOCKERS.as_bytes() {
             return None;
         }
         let beside = of_shim.parent()?;
-        let open = |id: &str| Self::open(case.root, &beside.join(id));
+        let open = |id: &str| Self::open(&beside.join(id), &place);
         let named = case.named.map(|named| named.id.as_slice()).filter(|id| *id != own);
         let named =
             named.and_then(|id| std::str::from_utf8(id).ok()).filter(|id| !id.contains('/'));
         if let Some(bundle) = named.and_then(open) {
             return Some(bundle);
         }
-        let bundle = Self::open(case.root, of_shim)?;
+        let bundle = Self::open(of_shim, &place)?;
         let is_inits = |bundle: &Self| bundle.init() == Some(case.init.pid);
         if is_inits(&bundle) {
             return Some(bundle);
         }
-        let ids = Place::of_root(case.root, beside).map(|place| place.names()).unwrap_or_default();
+        let ids = place(beside).map(|place| place.names()).unwrap_or_default();
         let other = ids.iter().filter_map(|id| open(id)).find(is_inits);
         Some(other.unwrap_or(bundle))
     }
@@ -192,15 +232,19 @@ impl Bundle {
     }
 
     /// What runc, or what is called in its place, noted.
-    fn noted(&self, root: &SysRoot) -> Option<Record> {
-        let place = Path::new("/run/containerd/runc").join(&self.namespace);
-        oci_state::noted_in(root, &Place::of_root(root, &place).ok()?, &self.id)
+    fn noted(&self, root: &SysRoot, owners: &Owners) -> Option<Record> {
+        let usual = Path::new("/run/containerd/runc").join(&self.namespace);
+        let place = match self.place.uid() {
+            0 => Place::of_root(root, &usual),
+            uid => rootless::place(root, owners, uid, &usual),
+        };
+        oci_state::noted_in(root, &place.ok()?, &self.id)
     }
 
     /// The first process, if it is still there; where nothing notes when it started, its group
     /// must bear the id.
-    fn running(&self, root: &SysRoot) -> First {
-        if let Some(noted) = self.noted(root) {
+    fn running(&self, root: &SysRoot, owners: &Owners) -> First {
+        if let Some(noted) = self.noted(root, owners) {
             return process::still(root, noted.first);
         }
         let mut reader = scan::Reader::default();
@@ -255,22 +299,24 @@ impl Database {
         }
     }
 
-    fn without_bundle(&self, seen: &HashSet<(String, String)>) -> Vec<Record> {
+    fn without_bundle(&self, seen: &HashSet<(u32, String, String)>) -> Vec<Record> {
+        let uid = self.place.uid();
         let mut records = Vec::new();
         let namespaces = self.gaps.note(self.metadata.namespaces(MOST)).unwrap_or_default();
         for namespace in namespaces.items {
             let ids = self.gaps.note(self.metadata.ids(&namespace, MOST)).unwrap_or_default().items;
             let Ok(namespace) = String::from_utf8(namespace) else { continue };
             for id in ids.into_iter().filter_map(|id| String::from_utf8(id).ok()) {
-                let key = (namespace.clone(), id);
+                let key = (uid, namespace.clone(), id);
                 if namespace == DOCKERS || seen.contains(&key) {
                     continue;
                 }
-                let (_, id) = key;
+                let (_, _, id) = key;
                 let record = named(Record::default(), &namespace, &id);
                 let record = self.complete(record, &namespace, &id);
                 records.push(Record {
                     state: self.state(&record, &id),
+                    owner_uid: Some(uid),
                     first: First::NotRunning,
                     file: root::path_text(&self.place.path().join(containerd_meta::FILE)),
                     ..record

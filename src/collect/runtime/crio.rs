@@ -84,7 +84,7 @@ impl Source for Crio {
 }
 
 impl Crio {
-    fn known(&self, case: &Case<'_>, id: &str, conmon: Option<&Conmon>) -> Option<Record> {
+    fn known(&self, case: &Case<'_>, id: &str, conmon: Option<&Conmon<'_>>) -> Option<Record> {
         let found = self.stores.find(0, id)?;
         let record = record(&found)?;
         let (first, file) = self.stores.first_of(case, &found, conmon).or_else(|| {

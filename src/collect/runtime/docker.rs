@@ -1,19 +1,29 @@
 //! Docker's own record of a container: `DATA_ROOT/containers/ID/config.v2.json`.
 //!
-//! The data root is the usual one, or the one that the bind mounts in the OCI bundle come from.
+//! The data root is the usual one of root's or of a user's, one that the engine was told, or the
+//! one that the bind mounts in the OCI bundle come from.
+
+mod roots;
+
+pub use roots::{configured, parse_arguments};
 
 use super::kubernetes;
+use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
 use super::record::{CAP, Case, First, Gaps, Record, Source};
+use super::rootless;
 use super::shim::{self, Bundle};
 use super::timestamp;
+use crate::collect::scan::Scan;
 use crate::model::container::State;
 use crate::model::gap::Gap;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::{Result, SysError};
+use crate::sys::owned::Place;
 use crate::sys::root::{self, SysRoot};
 use nix::errno::Errno;
+use roots::Users;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -21,13 +31,23 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Docker {
     data_roots: Vec<PathBuf>,
+    owners: Owners,
+    /// Those of users.
+    users: Users,
+    engines: roots::Engines,
     /// What was left out of a listing.
     gaps: Gaps,
 }
 
 impl Default for Docker {
     fn default() -> Self {
-        Self { data_roots: vec![PathBuf::from("/var/lib/docker")], gaps: Gaps::default() }
+        Self {
+            data_roots: vec![PathBuf::from("/var/lib/docker")],
+            owners: Owners::default(),
+            users: Users::default(),
+            engines: roots::Engines::default(),
+            gaps: Gaps::default(),
+        }
     }
 }
 
@@ -44,7 +64,7 @@ impl Source for Docker {
             .monitor()
             .and_then(|monitor| shim::bundle(case.root, monitor))
             .filter(|bundle| bundle.namespace == b"moby");
-        let Some(bundle) = bundle else { return Ok(None) };
+        let Some(bundle) = bundle else { return Ok(self.of_user(case, named)) };
         if let Some(record) = self.known(case.root, &bundle.id)? {
             return Ok(Some(record));
         }
@@ -67,6 +87,7 @@ impl Source for Docker {
 
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         let mut records = Vec::new();
+        self.learn(root);
         for data_root in &self.data_roots {
             let ids = root
                 .open_dir(&data_root.join("containers"))
@@ -75,7 +96,15 @@ impl Source for Docker {
             let known = |id: &Text| self.gaps.note(read(root, data_root, id.as_bytes())).flatten();
             records.extend(ids.iter().filter_map(known));
         }
+        for uid in self.owners.all(root).into_iter().filter(|uid| *uid != 0) {
+            self.users.look(root, &self.owners, uid);
+            records.extend(self.users.of(uid).flat_map(all_of_user));
+        }
         records
+    }
+
+    fn see(&mut self, scan: &Scan) {
+        self.engines.see(scan);
     }
 
     fn gaps(&self) -> Vec<Gap> {
@@ -84,6 +113,46 @@ impl Source for Docker {
 }
 
 impl Docker {
+    /// Where engines were told to keep their records.
+    fn learn(&mut self, root: &SysRoot) {
+        for (uid, data_root) in self.engines.told(root) {
+            if uid != 0 {
+                self.users.add(root, &self.owners, uid, &data_root);
+            } else if !self.data_roots.contains(&data_root) {
+                self.data_roots.push(data_root);
+            }
+        }
+    }
+
+    /// What a user's engine left, by its shim or else by the user in whose slice the group is.
+    fn of_user(&mut self, case: &Case<'_>, named: Option<&[u8]>) -> Option<Record> {
+        let bundle = rootless::bundle(case, &self.owners).filter(|one| one.namespace == "moby");
+        let (uid, id) = match &bundle {
+            Some(bundle) => (bundle.place.uid(), bundle.id.clone()),
+            None => (rootless::user_of_group(case)?, String::from_utf8(named?.to_vec()).ok()?),
+        };
+        self.users.look(case.root, &self.owners, uid);
+        if let Some(record) = self.users.find(uid, &id) {
+            return Some(record);
+        }
+        let specification = bundle.as_ref().and_then(|one| one.place.read("config.json", CAP).ok());
+        match specification.and_then(|bytes| parse_data_root(&bytes, &id)) {
+            Some(data_root) => self.users.add(case.root, &self.owners, uid, &data_root),
+            None => self.learn(case.root),
+        }
+        let bundle = self.users.find(uid, &id).ok_or(bundle);
+        match bundle {
+            Ok(record) => Some(record),
+            Err(bundle) => Some(Record {
+                runtime: Runtime::Docker,
+                id: id.into(),
+                owner_uid: Some(uid),
+                file: root::path_text(bundle?.place.path()),
+                ..Record::default()
+            }),
+        }
+    }
+
     fn known(&self, root: &SysRoot, id: &[u8]) -> Result<Option<Record>> {
         for data_root in &self.data_roots {
             if let Some(record) = read(root, data_root, id)? {
@@ -114,6 +183,22 @@ fn read(root: &SysRoot, data_root: &Path, id: &[u8]) -> Result<Option<Record>> {
         Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The same in a data root of a user's. What he has in a way of his own is his affair.
+fn read_users(data_root: &Place, id: &str) -> Option<Record> {
+    let path = format!("containers/{id}/config.v2.json");
+    let record = parse(&data_root.read(&path, CAP).ok()?, id)?;
+    Some(Record {
+        owner_uid: Some(data_root.uid()),
+        file: root::path_text(&data_root.path().join(path)),
+        ..record
+    })
+}
+
+fn all_of_user(data_root: &Place) -> Vec<Record> {
+    let ids = data_root.enter("containers").map(|place| place.names()).unwrap_or_default();
+    ids.iter().filter_map(|id| read_users(data_root, id)).collect()
 }
 
 const ID: Key = &["ID"];
@@ -171,7 +256,9 @@ pub fn parse_data_root(bytes: &[u8], id: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::process::Pid;
+    use crate::collect::runtime::fixture::{Group, Host};
+    use crate::model::namespace::NsSet;
+    use crate::model::process::{Pid, Process};
 
     #[test]
     fn a_record_gives_name_image_labels_and_state() {
@@ -205,6 +292,112 @@ mod tests {
             br#"{"mounts":[{"source":"proc"},{"source":"/data/d/containers/abc/hostname"}]}"#;
         assert_eq!(parse_data_root(bytes, "abc"), Some(PathBuf::from("/data/d")));
         assert_eq!(parse_data_root(bytes, "abd"), None);
+    }
+
+    const ID: &str = "993fef54ff728793a1961134bd76392059fd4cb910d1a1238a26dcff4dba02f3";
+
+    fn config(name: &str, pid: u32) -> String {
+        format!(r#"{{"ID":"{ID}","Name":"/{name}","State":{{"Pid":{pid}}}}}"#)
+    }
+
+    /// What ann runs; her data root is `of`.
+    fn anns(of: &str) -> Host {
+        let bundle = format!("run/user/1000/docker/containerd/daemon/{TASKS}/moby/{ID}");
+        let mounts = format!(r#"{{"mounts":[{{"source":"/{of}/containers/{ID}/hostname"}}]}}"#);
+        let host = Host::with(&[
+            ("etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"),
+            (&format!("{of}/containers/{ID}/config.v2.json"), &config("hers", 42)),
+            (&format!("{bundle}/config.json"), &mounts),
+        ]);
+        host.process(40, 1, "containerd-shim", 1000, "containerd-shim-runc-v2");
+        host.process(42, 40, "sleep", 1000, "sleep");
+        std::os::unix::fs::symlink(
+            format!("/run/.ro378940/{}", &bundle["run/".len()..]),
+            host.path("proc/40/cwd"),
+        )
+        .unwrap();
+        host
+    }
+
+    const TASKS: &str = "io.containerd.runtime.v2.task";
+
+    const HERS: Group<'static> = Group {
+        pid: 42,
+        parent: Some(40),
+        comm: "sleep",
+        start_ticks: None,
+        cgroup: "/",
+        is_parent_isolated: true,
+    };
+
+    #[test]
+    fn a_users_container_is_found_by_his_shim_wherever_he_keeps_it() {
+        for data_root in ["home/ann/.local/share/docker", "home/ann/d", "srv/d"] {
+            let host = anns(data_root);
+            let record = host.find(&mut Docker::default(), &HERS).unwrap();
+            assert_eq!((record.name, record.owner_uid), (Some("hers".into()), Some(1000)));
+            assert_eq!(record.first, First::At { pid: Pid::new(42).unwrap(), start_ticks: None });
+        }
+        let host = anns("home/ann/.local/share/docker");
+        let all = Docker::default().all(&host.root);
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].owner_uid, &all[0].name), (Some(1000), &Some("hers".into())));
+    }
+
+    #[test]
+    fn a_users_container_is_found_by_its_group_in_his_slice() {
+        let host = anns("home/ann/.local/share/docker");
+        let cgroup =
+            format!("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope");
+        let group = Group { parent: Some(1), cgroup: &cgroup, is_parent_isolated: false, ..HERS };
+        let record = host.find(&mut Docker::default(), &group).unwrap();
+        assert_eq!((record.name, record.owner_uid), (Some("hers".into()), Some(1000)));
+        let cgroup = format!("/system.slice/docker-{ID}.scope");
+        let group = Group { cgroup: &cgroup, ..group };
+        assert_eq!(host.find(&mut Docker::default(), &group), None);
+    }
+
+    #[test]
+    fn roots_record_comes_before_a_users() {
+        let host = anns("home/ann/.local/share/docker");
+        let file = format!("var/lib/docker/containers/{ID}/config.v2.json");
+        host.write(&file, &config("roots", 42));
+        let cgroup = format!("/user.slice/user-1000.slice/docker-{ID}.scope");
+        let group = Group { cgroup: &cgroup, ..HERS };
+        let record = host.find(&mut Docker::default(), &group).unwrap();
+        assert_eq!((record.name, record.owner_uid), (Some("roots".into()), Some(0)));
+    }
+
+    #[test]
+    fn what_is_isolated_and_roots_is_no_shim() {
+        let host = anns("home/ann/.local/share/docker");
+        host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
+        assert_eq!(host.find(&mut Docker::default(), &HERS), None);
+    }
+
+    #[test]
+    fn an_engine_tells_where_its_containers_are_that_do_not_run() {
+        let host = anns("home/ann/d");
+        host.process(30, 1, "dockerd", 1000, "dockerd --data-root /home/ann/d");
+        let engine = Process { comm: "dockerd".into(), pid: Pid::new(30).unwrap(), ..process() };
+        let scan = Scan { host: NsSet::default(), isolated: vec![engine], gaps: Vec::new() };
+        let mut docker = Docker::default();
+        assert!(docker.all(&host.root).is_empty());
+        docker.see(&scan);
+        assert_eq!(docker.all(&host.root).len(), 1);
+    }
+
+    fn process() -> Process {
+        Process {
+            pid: Pid::new(1).unwrap(),
+            parent: None,
+            state: crate::model::process::State(b'S'),
+            kernel_thread: false,
+            comm: Text::default(),
+            start_ticks: 0,
+            namespaces: NsSet::default(),
+            cgroup: Text::default(),
+        }
     }
 
     proptest::proptest! {

@@ -28,6 +28,7 @@ pub mod podman;
 pub mod podman_state;
 pub mod recognise;
 pub mod record;
+pub mod rootless;
 pub mod sandboxed;
 pub mod setting;
 pub mod shim;
@@ -35,6 +36,7 @@ pub mod snap;
 pub mod storage;
 pub mod timestamp;
 
+use crate::collect::scan::Scan;
 use crate::sys::root::SysRoot;
 use record::{Sandbox, Source};
 
@@ -63,6 +65,13 @@ impl Default for Sources {
 }
 
 impl Sources {
+    /// Shows each the processes that are isolated.
+    pub fn see(&mut self, scan: &Scan) {
+        for source in &mut self.0 {
+            source.see(scan);
+        }
+    }
+
     /// Containers with a kernel of their own.
     pub fn sandboxes(&mut self, root: &SysRoot) -> Vec<Sandbox> {
         self.0.iter_mut().flat_map(|source| source.sandboxes(root)).collect()

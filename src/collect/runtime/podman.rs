@@ -70,7 +70,11 @@ impl Source for Podman {
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         let mut records = Vec::new();
         for uid in self.stores.owners.all(root) {
-            self.gaps.note(self.stores.look(root, uid));
+            let looked = self.stores.look(root, uid);
+            // Whether a user has such a thing is his affair.
+            if uid == 0 {
+                self.gaps.note(looked);
+            }
             for store in self.stores.of(uid) {
                 let podmans = store.all().filter(|found| !found.kept.is_cri_os);
                 records.extend(podmans.map(|found| {
@@ -88,7 +92,7 @@ impl Source for Podman {
 }
 
 impl Podman {
-    fn told(&mut self, conmon: &Conmon) -> Option<Told> {
+    fn told(&mut self, conmon: &Conmon<'_>) -> Option<Told> {
         let uid = conmon.uid();
         if self.silent.contains(&uid) {
             return None;
@@ -106,7 +110,7 @@ impl Podman {
         case: &Case<'_>,
         uid: u32,
         id: &str,
-        conmon: Option<&Conmon>,
+        conmon: Option<&Conmon<'_>>,
     ) -> Option<Record> {
         let found = self.stores.find(uid, id).filter(|found| !found.kept.is_cri_os)?;
         let named = case.named.filter(|named| named.id == id.as_bytes());

@@ -1,7 +1,9 @@
 //! What a runtime's files say about one container, and who is asked for it.
 
 use super::monitor::Monitor;
+use super::owners;
 use super::recognise::Recognised;
+use crate::collect::scan::Scan;
 use crate::model::container::{Label, State};
 use crate::model::gap::{Gap, Reason};
 use crate::model::pod::Pod;
@@ -73,6 +75,7 @@ pub struct Case<'a> {
     pub named: Option<&'a Recognised>,
     parent: Option<Pid>,
     monitor: OnceCell<Option<Monitor>>,
+    isolated: OnceCell<Option<Monitor>>,
 }
 
 impl<'a> Case<'a> {
@@ -83,7 +86,7 @@ impl<'a> Case<'a> {
         named: Option<&'a Recognised>,
         parent: Option<Pid>,
     ) -> Self {
-        Self { root, init, named, parent, monitor: OnceCell::new() }
+        Self { root, init, named, parent, monitor: OnceCell::new(), isolated: OnceCell::new() }
     }
 
     /// The process of the host that the first one is a child of; looked at when first asked for.
@@ -93,6 +96,20 @@ impl<'a> Case<'a> {
             monitor.filter(|monitor| monitor.may_speak_of(self.root, self.init))
         };
         self.monitor.get_or_init(look).as_ref()
+    }
+
+    /// The parent, where it is a user's: his engines isolate themselves. What is isolated and
+    /// root's may be in a container, and say anything.
+    pub fn users_monitor(&self) -> Option<&Monitor> {
+        if self.parent.is_some() {
+            return self.monitor().filter(|monitor| !monitor.is_roots());
+        }
+        let look = || {
+            let monitor = Monitor::of(self.root, self.init.parent?)?;
+            let may_speak = || owners::may_name(self.root, monitor.uid, self.init.pid);
+            (!monitor.is_roots() && may_speak()).then_some(monitor)
+        };
+        self.isolated.get_or_init(look).as_ref()
     }
 
     /// The engine's id in the group's name, where that claims to be of one of these runtimes.
@@ -145,6 +162,10 @@ pub trait Source {
 
     /// Everything it has a record of, running or not; what cannot be read is left out.
     fn all(&mut self, root: &SysRoot) -> Vec<Record>;
+
+    /// The isolated processes, before it is asked anything: engines may be among them, and be told
+    /// to keep their records in places of their own. Nothing is read yet.
+    fn see(&mut self, _: &Scan) {}
 
     /// What it could not read of what it looked at so far, and does not answer with.
     fn gaps(&self) -> Vec<Gap> {

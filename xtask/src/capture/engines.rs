@@ -6,13 +6,20 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 
 /// Files and links, copied. `*` stands for any part of one name, `~` for each user's home.
-const STATE: [&str; 62] = [
+const STATE: [&str; 69] = [
     // docker
     "/run/docker/runtime-*/*/*/state.json",
     "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/*/*/*",
     "/var/lib/docker/containers/*/config.v2.json",
     "/var/lib/docker/containers/*/hostconfig.json",
+    "/run/user/*/docker/runtime-*/*/*/state.json",
+    "/run/user/*/docker/containerd/daemon/io.containerd.runtime.v2.task/*/*/*",
+    "~/.local/share/docker/containers/*/config.v2.json",
+    "~/.local/share/docker/containers/*/hostconfig.json",
     // containerd
+    "/run/user/*/containerd/io.containerd.runtime.v2.task/*/*/*",
+    "/run/user/*/containerd/runc/*/*/state.json",
+    "~/.local/share/containerd/io.containerd.metadata.v1.bolt/meta.db",
     "/run/containerd/io.containerd.runtime.v2.task/*/*/*",
     "/run/containerd/runc/*/*/state.json",
     "/run/containerd/crun/*/*/status",

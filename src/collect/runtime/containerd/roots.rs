@@ -46,14 +46,7 @@ impl Roots {
     }
 
     pub(super) fn bundles(&self, root: &SysRoot) -> Vec<Bundle> {
-        self.each_namespace(root, |place, namespace| {
-            let ids = place.names().into_iter();
-            ids.filter_map(|id| {
-                let place = place.enter(&id).ok()?;
-                Some(Bundle { place, namespace: namespace.to_owned(), id })
-            })
-            .collect()
-        })
+        self.each_namespace(root, all_below)
     }
 
     /// The one of an id, in whatever namespace.
@@ -77,25 +70,52 @@ impl Roots {
         states.extend(configured(root, "state"));
         states.sort_unstable();
         states.dedup();
-        let mut found = Vec::new();
-        for state in states {
-            let tasks = state.join("io.containerd.runtime.v2.task");
-            let Ok(tasks) = Place::of_root(root, &tasks) else { continue };
-            for namespace in tasks.names().iter().filter(|name| *name != DOCKERS) {
-                if let Ok(place) = tasks.enter(namespace) {
-                    found.extend(bundles(&place, namespace));
-                }
-            }
-        }
-        found
+        let states = states.iter().filter_map(|state| Place::of_root(root, state).ok());
+        states.flat_map(|state| each_namespace_of(&state, &bundles)).collect()
     }
+}
+
+fn each_namespace_of(state: &Place, bundles: impl Fn(&Place, &str) -> Vec<Bundle>) -> Vec<Bundle> {
+    let mut found = Vec::new();
+    let Ok(tasks) = state.enter(TASKS) else { return found };
+    for namespace in tasks.names().iter().filter(|name| *name != DOCKERS) {
+        if let Ok(place) = tasks.enter(namespace) {
+            found.extend(bundles(&place, namespace));
+        }
+    }
+    found
+}
+
+/// All below a directory of a boot.
+pub(super) fn bundles_of(state: &Place) -> Vec<Bundle> {
+    each_namespace_of(state, all_below)
+}
+
+fn all_below(place: &Place, namespace: &str) -> Vec<Bundle> {
+    let ids = place.names().into_iter();
+    ids.filter_map(|id| {
+        let place = place.enter(&id).ok()?;
+        Some(Bundle { place, namespace: namespace.to_owned(), id })
+    })
+    .collect()
+}
+
+/// In a directory of a boot: `TASKS/NAMESPACE/ID`.
+const TASKS: &str = "io.containerd.runtime.v2.task";
+
+pub(super) fn usual_data_root() -> &'static Path {
+    let [(_, usual), ..] = USUAL;
+    Path::new(usual)
 }
 
 /// For a bundle without a link to it: the one that goes with the bundle's directory.
 pub(super) fn data_root_beside(root: &SysRoot, bundle: &Bundle) -> Option<PathBuf> {
+    if bundle.place.uid() != 0 {
+        return Some(usual_data_root().to_owned());
+    }
     let state = bundle.place.path().ancestors().nth(3)?;
     if configured(root, "state").is_some_and(|configured| configured == state) {
-        return configured(root, "root").or_else(|| Some(PathBuf::from(USUAL.first()?.1)));
+        return configured(root, "root").or_else(|| Some(usual_data_root().to_owned()));
     }
     let usual = USUAL.iter().find(|(usual, _)| Path::new(usual) == state);
     let is_first = usual.is_some_and(|usual| Some(usual) == USUAL.first());

@@ -170,6 +170,38 @@ fn directories_are_those_of_the_configuration_too() {
     assert!(Roots::default().data_roots(&host.root).contains(&PathBuf::from("/data/c")));
 }
 
+#[test]
+fn a_users_containers_are_his_whatever_they_are_called_there() {
+    let tasks = "run/user/1000/containerd/io.containerd.runtime.v2.task";
+    let data = "home/ann/.local/share/containerd";
+    let host = Host::with(&[
+        ("etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"),
+        (&format!("{tasks}/default/plain/config.json"), r#"{"annotations":{"app":"demo"}}"#),
+        (&format!("{tasks}/default/plain/init.pid"), "42"),
+        (
+            "run/user/1000/containerd/runc/default/plain/state.json",
+            r#"{"id":"plain","init_process_pid":42,"init_process_start":420}"#,
+        ),
+    ]);
+    with_database(&host, data, include_bytes!("../../../../tests/fixtures/bolt/containerd.db"));
+    host.process(40, 1, "containerd-shim", 1000, "containerd-shim-runc-v2");
+    host.process(42, 40, "sleep", 1000, "sleep");
+    let work = format!("/var/lib/containerd/{TASK}/default/plain");
+    std::os::unix::fs::symlink(work, host.path(&format!("{tasks}/default/plain/work"))).unwrap();
+    let cwd = format!("/run/containerd/{TASK}/default/plain");
+    std::os::unix::fs::symlink(cwd, host.path("proc/40/cwd")).unwrap();
+    let group = Group { pid: 42, parent: Some(40), is_parent_isolated: true, ..Group::default() };
+    let record = host.find(&mut Containerd::default(), &group).unwrap();
+    assert_eq!((record.id, record.owner_uid), ("plain".into(), Some(1000)));
+    assert!(record.image.is_some(), "what only the database knows");
+    let all = Containerd::default().all(&host.root);
+    assert!(all.iter().all(|record| record.owner_uid == Some(1000)) && all.len() > 1);
+    let plain = all.iter().find(|record| record.id == "plain").unwrap();
+    assert!(matches!(plain.first, First::At { start_ticks: Some(420), .. }));
+}
+
+const TASK: &str = "io.containerd.runtime.v2.task";
+
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(bytes: Vec<u8>) {

@@ -20,7 +20,7 @@ impl Stores {
         &self,
         case: &Case<'_>,
         found: &Found<'_>,
-        conmon: Option<&Conmon>,
+        conmon: Option<&Conmon<'_>>,
     ) -> Option<(First, Text)> {
         match (conmon, found.pid(), found.pidfile()) {
             (Some(_), Some(pid), Some(file)) => Some((First::At { pid, start_ticks: None }, file)),
