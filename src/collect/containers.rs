@@ -7,9 +7,9 @@ use super::runtime::kubernetes::Kubernetes;
 use super::runtime::monitor::Monitor;
 use super::runtime::recognise::{PodGroup, Recognised};
 use super::runtime::record::{self, Case, First, Record};
-use super::runtime::{shim, snap};
+use super::runtime::{shim, snap, waiting};
 use super::scan::{self, Scan};
-use crate::model::container::{Container, Init};
+use crate::model::container::{Container, Init, State};
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::Gap;
 use crate::model::namespace::Kind;
@@ -133,6 +133,9 @@ impl<'a> Namer<'a> {
                 {
                     self.set_init(&mut container, process);
                 }
+                if record.waits {
+                    container.state = State::Created;
+                }
                 take(&mut container, *record);
             }
             Found::OfOthers => {}
@@ -182,7 +185,13 @@ impl<'a> Namer<'a> {
         let mut of_others = false;
         for source in &mut self.sources.0 {
             match source.find(&case) {
-                Ok(Some(record)) if self.scan.agrees(&record, group) => {
+                Ok(Some(mut record)) if self.scan.agrees(&record, group) => {
+                    let first = match record.first {
+                        First::At { pid, .. } => self.scan.find(pid).unwrap_or(group.init),
+                        _ => group.init,
+                    };
+                    record.waits = waiting::may_wait(first.comm.as_bytes())
+                        && waiting::waits(self.root, Some(&case), &record);
                     return Found::Record(Box::new(record));
                 }
                 Ok(Some(_)) => of_others = true,

@@ -63,8 +63,9 @@ pub fn add_details(root: &SysRoot, containers: &mut [Container]) {
         });
     }
     for ((container, net), (state, _)) in containers.iter_mut().zip(&own_net).zip(&found) {
-        if container.init.is_some() {
-            container.state = *state;
+        // Otherwise it is what its record says: it may have been created and not started.
+        if container.init.is_some() && *state == State::Paused {
+            container.state = State::Paused;
         }
         let first = net.and_then(|net| first.get(&net)).and_then(|place| found.get(*place));
         container.addresses = first.map(|(_, addresses)| addresses.clone()).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::containers::take;
 use super::runtime::owners;
 use super::runtime::record::{First, Record};
+use super::runtime::waiting;
 use super::scan;
 use crate::model::container::{Container, Init, State};
 use crate::model::namespace::NsSet;
@@ -67,6 +68,7 @@ pub fn without_a_group(
         };
         let mut container = Container {
             state: match (&process, record.first) {
+                (Some(process), _) if is_waiting(root, process, &record) => State::Created,
                 (Some(_), _) => State::Running,
                 (None, First::At { .. }) => State::Stale,
                 (None, _) => record.state,
@@ -80,6 +82,10 @@ pub fn without_a_group(
         more.push(container);
     }
     more
+}
+
+fn is_waiting(root: &SysRoot, process: &Process, record: &Record) -> bool {
+    waiting::may_wait(process.comm.as_bytes()) && waiting::waits(root, None, record)
 }
 
 /// The very process, by its start or, where none is on record, by what its group is called.

@@ -17,7 +17,7 @@ pub enum State {
     Running,
     /// Frozen by its cgroup.
     Paused,
-    /// Made, and never started.
+    /// Made, and not started yet: there may be a first process, which waits.
     Created,
     /// It ran, has ended, and its engine still keeps it.
     Stopped,

@@ -35,6 +35,7 @@ pub mod shim;
 pub mod snap;
 pub mod storage;
 pub mod timestamp;
+pub mod waiting;
 
 use crate::collect::scan::Scan;
 use crate::sys::root::SysRoot;

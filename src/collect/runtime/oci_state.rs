@@ -72,6 +72,11 @@ pub fn noted_in(root: &SysRoot, place: &Place, id: &str) -> Option<Record> {
     KINDS.iter().find_map(|kind| record(root, place, kind, id))
 }
 
+/// Where the runtimes keep what they note of a user's containers.
+pub fn usual_places(root: &SysRoot, owners: &Owners, uid: u32) -> Vec<Place> {
+    KINDS.iter().filter_map(|kind| usual_place(root, owners, uid, kind).ok()).collect()
+}
+
 fn usual_place(root: &SysRoot, owners: &Owners, uid: u32, kind: &Kind) -> Result<Place> {
     match uid {
         0 => Place::of_root(root, &Path::new("/run").join(kind.name)),

@@ -36,6 +36,8 @@ pub struct Record {
     /// What it says of a container without processes.
     pub state: State,
     pub first: First,
+    /// The first process has not become the container's program yet.
+    pub waits: bool,
     /// The file, or the process, that says all this.
     pub file: Text,
 }

@@ -56,6 +56,14 @@ pub fn guest_of(root: &SysRoot, monitor: &Monitor) -> Option<Runtime> {
     })
 }
 
+/// Where the shim was told to have runc, or what is called in its place, keep its records.
+pub fn runtime_root(bundle: &Bundle) -> Option<PathBuf> {
+    const ROOT: Key = &["root"];
+    let options = root::read_beneath(bundle.directory.as_fd(), "options.json", SMALL).ok()?;
+    let options = Picked::from_json(&options, &[ROOT])?;
+    options.text(ROOT).filter(|path| path.starts_with('/')).map(PathBuf::from)
+}
+
 const SMALL: usize = 64 << 10;
 
 /// What the shim is to call instead of runc.
