@@ -65,7 +65,11 @@ fn docker(lab: &Lab) -> Vec<Value> {
         });
         row("docker", state, &one["State"]["Pid"], fields)
     };
-    list(&told).map(of).collect()
+    // The engine too is listed: the lab gives it a network of its own.
+    let engine = std::fs::read_to_string(lab.machine.path(&format!("{DIR}/docker/pid")));
+    let engine: u32 = engine.expect("dockerd keeps its pid").trim().parse().expect("a pid");
+    let engine = row("docker", "running", &json!(engine), json!({ "name": null, "id": null }));
+    list(&told).map(of).chain([engine]).collect()
 }
 
 /// Of every namespace of containerd's, and of pods what the kubelet would have had noted.
@@ -208,13 +212,10 @@ fn recorded(lab: &Lab, runtime: &str) -> Vec<Value> {
     lab.record().iter().filter(|one| one["runtime"] == runtime).map(of).collect()
 }
 
-/// unshare's child, unshare itself in the mount namespace that it made, and docker's engine, which
-/// the lab gives a network of its own.
+/// unshare's child, and unshare itself in the mount namespace that it made.
 fn unknown(lab: &Lab) -> Vec<Value> {
     let child = recorded(lab, "unshare");
-    let dockerd = std::fs::read_to_string(lab.machine.path(&format!("{DIR}/docker/pid")));
-    let dockerd = dockerd.expect("dockerd keeps its pid").trim().parse().expect("a pid");
-    let others = lab.running(&["unshare"]).into_iter().chain([dockerd]);
+    let others = lab.running(&["unshare"]).into_iter();
     let children = child.iter().map(|row| row["pid"].as_u64().expect("it runs"));
     let pids = children.chain(others.map(u64::from));
     pids.map(|pid| row("unknown", "running", &json!(pid), json!({}))).collect()

@@ -11,6 +11,7 @@ pub mod containerd;
 pub mod containerd_meta;
 pub mod crio;
 pub mod docker;
+pub mod engine;
 #[cfg(test)]
 mod fixture;
 pub mod flatpak;
@@ -61,6 +62,7 @@ impl Default for Sources {
             Box::new(flatpak::Flatpak::default()),
             Box::new(bubblewrap::Bubblewrap),
             Box::new(snap::Snap::default()),
+            Box::new(engine::Engines::default()),
         ])
     }
 }

@@ -131,6 +131,7 @@ impl Podman {
         let is_his = noted == Some(init) && owners::may_name(case.root, uid, init);
         is_his.then(|| Record {
             runtime: Runtime::Podman,
+            program: Some("podman pause".into()),
             owner_uid: Some(uid),
             first: First::At { pid: init, start_ticks: None },
             file: root::path_text(&place.path().join("pause.pid")),
