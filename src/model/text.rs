@@ -70,6 +70,10 @@ impl fmt::Debug for Text {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+        if let (true, Ok(plain)) = (self.0.iter().all(plain), std::str::from_utf8(&self.0)) {
+            return f.pad(plain);
+        }
         let mut escaped = String::with_capacity(self.0.len());
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {

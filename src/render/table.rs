@@ -58,7 +58,7 @@ fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         for cells in cells.chain(shown.cloned()) {
             for ((width, mut cell), most) in widths.iter_mut().zip(cells).zip(most) {
                 cut(&mut cell, *most);
-                *width = cell.width().max(*width);
+                *width = display_width(&cell).max(*width);
             }
         }
         widths
@@ -74,7 +74,7 @@ fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
         let mut line = String::new();
         for ((cell, column), width) in cells.iter_mut().zip(columns).zip(&widths) {
             cut(cell, *width);
-            let blanks = " ".repeat(width.saturating_sub(cell.width()));
+            let blanks = " ".repeat(width.saturating_sub(display_width(cell)));
             let right = column.kind == CellKind::Number;
             let (before, after) = if right { (&*blanks, "") } else { ("", &*blanks) };
             line.extend([before, cell.as_str(), after, GAP]);
@@ -143,7 +143,12 @@ fn cut_to(cells: &mut [Vec<String>], cuttable: &[bool], width: usize) {
     let count = cuttable.len();
     let mut widths: Vec<usize> = (0..count)
         .map(|at| {
-            cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0)
+            cells
+                .iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| display_width(cell))
+                .max()
+                .unwrap_or(0)
         })
         .collect();
     fit(&mut widths, cuttable, width);
@@ -186,9 +191,15 @@ fn cut_lines(text: &str, width: Option<usize>) -> String {
     text.lines().map(line).collect()
 }
 
+/// Cells hold no control characters.
+fn display_width(cell: &str) -> usize {
+    if cell.is_ascii() { cell.len() } else { cell.width() }
+}
+
 /// Cuts to a display width, the cut marked by `…`.
 pub fn cut(cell: &mut String, width: usize) {
-    if cell.width() <= width {
+    // No character is wider than it is long.
+    if cell.len() <= width || display_width(cell) <= width {
         return;
     }
     let mut kept = 0;
