@@ -30,6 +30,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some((record, processes)) = gvisor::parse(bytes) {
         assert!(!record.id.is_empty() && processes.len() <= 2);
     }
+    if let Some((place, _)) = gvisor::parse_arguments(&arguments) {
+        assert!(place.is_absolute());
+    }
     let _ = kata::parse(bytes);
     if let Ok(file) = std::str::from_utf8(bytes)
         && let Some((snap, _)) = snap::parse(file)

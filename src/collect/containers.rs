@@ -190,7 +190,7 @@ impl<'a> Namer<'a> {
                         First::At { pid, .. } => self.scan.find(pid).unwrap_or(group.init),
                         _ => group.init,
                     };
-                    record.waits = waiting::may_wait(first.comm.as_bytes())
+                    record.waits |= waiting::may_wait(first.comm.as_bytes())
                         && waiting::waits(self.root, Some(&case), &record);
                     return Found::Record(Box::new(record));
                 }

@@ -23,6 +23,8 @@ pub enum State {
     Stopped,
     /// Its engine's record says it runs; the process that the record names does not exist.
     Stale,
+    /// It has no process, and nothing tells whether it ever had one.
+    Unknown,
 }
 
 impl State {
@@ -33,6 +35,7 @@ impl State {
             Self::Created => "created",
             Self::Stopped => "stopped",
             Self::Stale => "stale",
+            Self::Unknown => "unknown",
         }
     }
 }

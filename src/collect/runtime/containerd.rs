@@ -332,8 +332,12 @@ impl Database {
         let has_run = || parse_status(&self.place.read(&status, bounded::SMALL).ok()?);
         match &record.pod {
             Some(pod) if pod.sandbox => State::Stopped,
-            Some(_) if has_run() == Some(true) => State::Stopped,
-            _ => State::Created,
+            Some(_) => match has_run() {
+                Some(true) => State::Stopped,
+                Some(false) => State::Created,
+                None => State::Unknown,
+            },
+            None => State::Created,
         }
     }
 }

@@ -3,14 +3,18 @@
 //! Two processes of the host make one: the sandbox, which is that kernel, and the gofer, which
 //! opens files for it. Neither is what runs inside. The containers of a pod share a sandbox.
 
+use super::monitor::Monitor;
 use super::picked::{Path as Key, Picked};
 use super::record::{CAP, Record};
 use super::sandboxed::{self, Kept, Sandboxed, each};
 use super::{recognise, timestamp};
 use crate::model::container::State;
-use crate::model::process::Pid;
+use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
+use crate::model::text::Text;
+use crate::sys::owned::{Mounts, Place};
 use crate::sys::root::{self, SysRoot};
+use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 
 /// What runsc is told to keep its state in: by itself, by containerd and by docker.
@@ -19,14 +23,67 @@ const OF_CONTAINERD: &str = "/run/containerd/runsc";
 const OF_DOCKER: &str = "/run/docker";
 
 pub fn source() -> Sandboxed {
-    Sandboxed::new(Runtime::Gvisor, read)
+    // It calls itself by a link.
+    Sandboxed::new(Runtime::Gvisor, |process| process.comm == "exe", read)
 }
 
-fn read(root: &SysRoot) -> Vec<Kept> {
-    places(root).iter().flat_map(|place| read_place(root, place)).collect()
+fn read(root: &SysRoot, telling: &[Process]) -> Vec<Kept> {
+    let usual = usual_places(root);
+    let more = told(root, telling).into_iter().filter(|path| !usual.contains(path));
+    let mounts = LazyCell::new(|| Mounts::read(root));
+    let more = more.filter_map(|path| Place::claimed(root, &mounts, &path, 0).ok());
+    let usual = usual.iter().filter_map(|path| Place::of_root(root, path).ok());
+    usual.chain(more).flat_map(|place| read_place(root, &place)).collect()
 }
 
-fn places(root: &SysRoot) -> Vec<PathBuf> {
+/// Where sandboxes were told to keep their state. One that lies in the group of a container tells
+/// of that container, or of nothing: what is in it can call itself a sandbox. They run as nobody,
+/// and more is not asked of a user whose process did not answer.
+fn told(root: &SysRoot, telling: &[Process]) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    let mut silent = Vec::new();
+    for process in telling {
+        let Some(monitor) = Monitor::of(root, process.pid) else { continue };
+        if silent.contains(&monitor.uid) {
+            continue;
+        }
+        let arguments = monitor.arguments();
+        if arguments.iter().all(Text::is_empty) {
+            silent.push(monitor.uid);
+        }
+        let Some((place, id)) = parse_arguments(&arguments) else { continue };
+        let chain = recognise::cgroup(process.cgroup.as_bytes());
+        let named = chain.last().filter(|found| !found.is_host_service());
+        let is_its = named.is_none_or(|found| found.id == id);
+        if is_its && !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
+}
+
+/// `--root` on a sandbox's command line, which ends with the container's id.
+pub fn parse_arguments(arguments: &[Text]) -> Option<(PathBuf, Vec<u8>)> {
+    let (name, rest) = arguments.split_first()?;
+    if name != &"runsc-sandbox" {
+        return None;
+    }
+    let id = rest.last()?.as_bytes().to_vec();
+    let mut rest = rest.iter().map(Text::as_bytes);
+    let place = loop {
+        let option = rest.next()?;
+        let option = option.strip_prefix(b"--").or_else(|| option.strip_prefix(b"-"))?;
+        match option.strip_prefix(b"root") {
+            Some(b"") => break rest.next()?,
+            Some([b'=', place @ ..]) => break place,
+            _ => {}
+        }
+    };
+    let place = std::str::from_utf8(place).ok().filter(|place| place.starts_with('/'))?;
+    Some((PathBuf::from(place), id))
+}
+
+fn usual_places(root: &SysRoot) -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from(STATE)];
     places.extend(each(root, Path::new(OF_CONTAINERD), |_, namespace| {
         Some(Path::new(OF_CONTAINERD).join(namespace))
@@ -37,21 +94,22 @@ fn places(root: &SysRoot) -> Vec<PathBuf> {
     places
 }
 
-fn read_place(root: &SysRoot, place: &Path) -> Vec<Kept> {
-    each(root, place, |directory, name| {
+fn read_place(root: &SysRoot, place: &Place) -> Vec<Kept> {
+    let names = place.names();
+    let kept = names.iter().filter_map(|name| {
         // `ID_sandbox:SANDBOX.state`; beside it lie locks, and what other runtimes keep.
         name.strip_suffix(".state").filter(|stem| stem.contains("_sandbox:"))?;
-        let bytes = root::read_beneath(directory, name, CAP).ok()?;
-        let (record, mut processes) = parse(&bytes)?;
+        let (record, mut processes) = parse(&place.read(name, CAP).ok()?)?;
         processes.retain(|pid| {
             let arguments = sandboxed::arguments(root, *pid);
             arguments.first().is_some_and(|name| name.as_bytes().starts_with(b"runsc-"))
         });
         Some(Kept {
-            record: Record { file: root::path_text(&place.join(name)), ..record },
+            record: Record { file: root::path_text(&place.path().join(name)), ..record },
             processes,
         })
-    })
+    });
+    kept.collect()
 }
 
 const ID: Key = &["id"];
@@ -71,6 +129,7 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, Vec<Pid>)> {
     // In a pod the sandbox is that of its first container.
     let sandbox = pid(SANDBOX).filter(|_| json.text(SANDBOX_ID) == Some(id));
     let processes: Vec<Pid> = sandbox.into_iter().chain(pid(GOFER)).collect();
+    let waits = matches!(json.text(STATUS), Some("creating" | "created"));
     let record = Record {
         runtime: Runtime::Gvisor,
         id: id.into(),
@@ -79,10 +138,8 @@ pub fn parse(bytes: &[u8]) -> Option<(Record, Vec<Pid>)> {
         labels: json.labels(ANNOTATIONS),
         created_unix_seconds: json.text(CREATED).and_then(timestamp::unix_seconds),
         owner_uid: Some(0),
-        state: match json.text(STATUS) {
-            Some("creating" | "created") => State::Created,
-            _ => State::Stopped,
-        },
+        state: if waits { State::Created } else { State::Stopped },
+        waits,
         first: sandboxed::first_of(&processes),
         ..Record::default()
     };
@@ -94,6 +151,9 @@ mod tests {
     use super::super::fixture::Host;
     use super::*;
     use crate::collect::runtime::record::{First, Sandbox, Source};
+    use crate::collect::scan::Scan;
+    use crate::model::namespace::{Kind, NsSet};
+    use crate::model::process;
 
     /// As runsc 20221219 writes it, cut to what matters.
     const STATE: &str = r#"{"id":"t1","spec":{"ociVersion":"1.0.2-dev","process":{"args":["/bin/sleep","9"]},
@@ -151,10 +211,62 @@ mod tests {
         assert_eq!(source().all(&host.root)[0].file, FILE);
     }
 
+    fn sandbox(cgroup: &str, inode: u64) -> Process {
+        let mut namespaces = NsSet::default();
+        namespaces.set(Kind::Pid, inode);
+        Process {
+            pid: Pid::new(9604).unwrap(),
+            parent: None,
+            state: process::State(b'S'),
+            kernel_thread: false,
+            comm: "exe".into(),
+            start_ticks: 96040,
+            namespaces,
+            cgroup: format!("0::{cgroup}\n").into(),
+        }
+    }
+
+    #[test]
+    fn a_sandbox_tells_where_its_state_is() {
+        let host = Host::with(&[("srv/r/t1_sandbox:t1.state", STATE)]);
+        host.process(9604, 1, "exe", 65534, "runsc-sandbox --root=/srv/r boot --bundle=/b t1");
+        host.process(9600, 1, "exe", 0, "runsc-gofer --root=/srv/r gofer");
+        let told_by = |process: Process| {
+            let mut host_namespaces = NsSet::default();
+            host_namespaces.set(Kind::Pid, 1);
+            let isolated = vec![process];
+            let scan = Scan { host: host_namespaces, isolated, gaps: Vec::new() };
+            let mut source = source();
+            source.see(&scan);
+            source.sandboxes(&host.root).len()
+        };
+        assert_eq!(source().sandboxes(&host.root), []);
+        assert_eq!(told_by(sandbox("/t1", 1)), 1);
+        assert_eq!(told_by(sandbox("/t1", 2)), 0, "one within a container");
+        let docker = format!("/docker/{}", "ab".repeat(32));
+        assert_eq!(told_by(sandbox(&docker, 1)), 0, "one that a container shows");
+    }
+
+    #[test]
+    fn a_command_line_tells_the_root_and_the_id() {
+        let told = |line: &str| {
+            let told = parse_arguments(&line.split(' ').map(Text::from).collect::<Vec<_>>())?;
+            Some((told.0.display().to_string(), String::from_utf8(told.1).unwrap()))
+        };
+        let expected = Some(("/r".to_owned(), "c".to_owned()));
+        assert_eq!(told("runsc-sandbox --root=/r --debug boot c"), expected);
+        assert_eq!(told("runsc-sandbox --debug -root /r boot c"), expected);
+        assert_eq!(told("runsc-sandbox --debug boot --root=/r c"), None);
+        assert_eq!(told("runsc-gofer --root=/r gofer c"), None);
+        assert_eq!(told("runsc-sandbox --root=r boot c"), None);
+        assert_eq!(told("runsc-sandbox"), None);
+    }
+
     proptest::proptest! {
         #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
+        fn no_bytes_panic(bytes: Vec<u8>, line in "(runsc-sandbox|-|root|=|/| ){0,12}") {
+            let words: Vec<Text> = line.split(' ').map(Text::from).collect();
+            let _ = (parse(&bytes), parse_arguments(&words));
         }
     }
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 const STATE: &str = "/run/vc/sbs";
 
 pub fn source() -> Sandboxed {
-    Sandboxed::new(Runtime::Kata, read)
+    Sandboxed::new(Runtime::Kata, |_| false, |root, _| read(root))
 }
 
 fn read(root: &SysRoot) -> Vec<Kept> {

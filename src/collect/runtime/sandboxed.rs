@@ -3,7 +3,9 @@
 
 use super::monitor::Monitor;
 use super::record::{Case, First, Record, Sandbox, Source};
-use crate::model::process::Pid;
+use crate::collect::scan::Scan;
+use crate::model::namespace::Kind;
+use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
@@ -23,17 +25,25 @@ pub struct Kept {
 #[derive(Debug)]
 pub struct Sandboxed {
     runtime: Runtime,
-    read: fn(&SysRoot) -> Vec<Kept>,
+    read: fn(&SysRoot, &[Process]) -> Vec<Kept>,
+    /// Whether a process may tell where more is kept.
+    may_tell: fn(&Process) -> bool,
+    telling: Vec<Process>,
     kept: Option<Vec<Kept>>,
 }
 
 impl Sandboxed {
-    pub const fn new(runtime: Runtime, read: fn(&SysRoot) -> Vec<Kept>) -> Self {
-        Self { runtime, read, kept: None }
+    /// `read` is given the processes of the host's own pid namespace that `may_tell`.
+    pub const fn new(
+        runtime: Runtime,
+        may_tell: fn(&Process) -> bool,
+        read: fn(&SysRoot, &[Process]) -> Vec<Kept>,
+    ) -> Self {
+        Self { runtime, read, may_tell, telling: Vec::new(), kept: None }
     }
 
     fn kept(&mut self, root: &SysRoot) -> &[Kept] {
-        self.kept.get_or_insert_with(|| (self.read)(root))
+        self.kept.get_or_insert_with(|| (self.read)(root, &self.telling))
     }
 }
 
@@ -49,6 +59,13 @@ impl Source for Sandboxed {
 
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         self.kept(root).iter().map(|kept| kept.record.clone()).collect()
+    }
+
+    fn see(&mut self, scan: &Scan) {
+        let host = scan.host.inode(Kind::Pid);
+        let of_the_host =
+            scan.isolated.iter().filter(|process| process.namespaces.inode(Kind::Pid) == host);
+        self.telling = of_the_host.filter(|process| (self.may_tell)(process)).cloned().collect();
     }
 
     fn sandboxes(&mut self, root: &SysRoot) -> Vec<Sandbox> {

@@ -152,10 +152,15 @@ fn what_kubernetes_has_started_and_has_no_bundle_is_stopped() {
         (state(true), state(false))
     };
     let ((sandbox, _), (container, id)) = states(&host);
-    assert_eq!((sandbox, container), (State::Stopped, State::Created));
+    assert_eq!((sandbox, container), (State::Stopped, State::Unknown), "nothing tells");
     let status = r#"{"Version":"v1","Pid":0,"StartedAt":1795530050123456789,"FinishedAt":0}"#;
-    host.write(&format!("{data}/io.containerd.grpc.v1.cri/containers/{id}/status"), status);
+    let file = format!("{data}/io.containerd.grpc.v1.cri/containers/{id}/status");
+    host.write(&file, status);
     assert_eq!(states(&host).1.0, State::Stopped);
+    host.write(&file, r#"{"Version":"v1","Pid":0,"StartedAt":0}"#);
+    assert_eq!(states(&host).1.0, State::Created);
+    host.write(&file, "");
+    assert_eq!(states(&host).1.0, State::Unknown);
 }
 
 #[test]
