@@ -1,5 +1,5 @@
-//! podman's own records up to version 4: `STORAGE/libpod/bolt_state.db`. Version 5 keeps them in
-//! SQLite, which is not read.
+//! podman's own records up to version 4: `STORAGE/libpod/bolt_state.db`. Later ones are in
+//! [`super::podman_sqlite`].
 //!
 //! They say what podman last knew: after a crash or a boot a container may be recorded as running
 //! that is not. A rootless user's are his to write, and worth no more than his word.
@@ -79,15 +79,22 @@ fn record(snapshot: &Snapshot<'_>, id: &[u8]) -> bolt::Result<Option<Record>> {
             None => None,
         };
         let name = config.and_then(|config| parse_pod(&config, &pod));
-        record.pod = Some(Pod {
+        record.set_pod(&pod, name);
+    }
+    Ok(Some(record))
+}
+
+impl Record {
+    /// The pod that it is in, by its id, and what that is called.
+    pub fn set_pod(&mut self, id: &[u8], name: Option<Text>) {
+        self.pod = Some(Pod {
             name,
-            uid: Some(pod.into()),
-            container: Some(record.name.clone()),
-            sandbox: record.is_pods,
+            uid: Some(id.into()),
+            container: Some(self.name.clone()),
+            sandbox: self.is_pods,
             ..Pod::default()
         });
     }
-    Ok(Some(record))
 }
 
 const ID: Key = &["id"];

@@ -6,11 +6,11 @@
 
 use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
-use super::podman_state;
 use super::recognise::is_engine_id;
 use super::record::Gaps;
 use super::setting;
 use super::timestamp;
+use super::{podman_sqlite, podman_state};
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -44,8 +44,9 @@ pub struct Kept {
 pub struct Store {
     graph: Place,
     drivers: Vec<Driver>,
-    /// podman's database, opened when it is first asked.
+    /// podman's databases, opened when they are first asked; it moves from the one to the other.
     records: OnceCell<Option<podman_state::Records>>,
+    sqlite: OnceCell<Option<podman_sqlite::Records>>,
     /// What could not be read of that.
     gaps: Gaps,
 }
@@ -80,7 +81,13 @@ impl Store {
             }
             drivers.push(Driver { graph: of_driver, run, kept });
         }
-        Ok(Self { graph, drivers, records: OnceCell::new(), gaps: Gaps::default() })
+        Ok(Self {
+            graph,
+            drivers,
+            records: OnceCell::new(),
+            sqlite: OnceCell::new(),
+            gaps: Gaps::default(),
+        })
     }
 
     pub fn find(&self, id: &str) -> Option<Found<'_>> {
@@ -113,12 +120,17 @@ impl Found<'_> {
         self.store.graph.uid()
     }
 
-    /// What podman's database says of it, which podman has had no more since version 5.
+    /// What podman's database says of it.
     pub fn podmans(&self) -> Option<podman_state::Record> {
         let gaps = &self.store.gaps;
         let open = || gaps.note(podman_state::Records::open(&self.store.graph));
-        let records = self.store.records.get_or_init(open).as_ref()?;
-        gaps.note(records.container(self.kept.id.as_bytes()))?
+        let id = self.kept.id.as_bytes();
+        let records = self.store.records.get_or_init(open).as_ref();
+        if let Some(Some(record)) = records.and_then(|records| gaps.note(records.container(id))) {
+            return Some(record);
+        }
+        let read = || gaps.note(podman_sqlite::read(&self.store.graph));
+        self.store.sqlite.get_or_init(read).as_ref()?.get(id).cloned()
     }
 
     /// Whether the same list has `id`.

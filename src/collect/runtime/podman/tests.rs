@@ -199,6 +199,30 @@ fn podmans_database_tells_labels_state_and_pods() {
     assert_eq!(member.labels[0], ("app".into(), "demo".into()));
 }
 
+#[test]
+fn what_podman_5_noted_is_read_and_what_is_damaged_is_told() {
+    let id = format!("aa{:062}", 1);
+    let host = Host::with(&[(&format!("{GRAPH}/containers.json"), &list(&[(&id, "web")]))]);
+    let file = host.path("var/lib/containers/storage/db.sql");
+    std::fs::write(&file, include_bytes!("../../../../tests/fixtures/sqlite/podman.db")).unwrap();
+    let all = |podman: &mut Podman| podman.all(&host.root).pop().unwrap();
+    let record = all(&mut Podman::default());
+    assert_eq!(record.labels, [("app".into(), "shop".into()), ("tier".into(), "front".into())]);
+    assert_eq!(record.pod.unwrap().name, Some("shop".into()));
+    for damage in [&b""[..], b"SQLite format 3\0", &[0; 8192]] {
+        std::fs::write(&file, damage).unwrap();
+        let mut podman = Podman::default();
+        let record = all(&mut podman);
+        assert_eq!((record.name, record.pod), (Some("web".into()), None));
+        let gaps = podman.gaps();
+        assert_eq!(gaps.len(), 1, "{damage:?}");
+        assert_eq!(gaps[0].object, "/var/lib/containers/storage/db.sql");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let mut podman = Podman::default();
+    assert_eq!((all(&mut podman).labels, podman.gaps()), (vec![], vec![]));
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(bytes: Vec<u8>) {
