@@ -17,6 +17,9 @@ use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, netlink, proc};
 
+/// Enough for 20,000 mounts with long names. Each byte may be shown as five.
+const MOUNTS: usize = 8 << 20;
+
 /// The report, and what it lacks.
 pub fn inspect(
     root: &SysRoot,
@@ -112,7 +115,7 @@ fn hidden_namespaces(target: &PinnedProcess) -> Option<Gap> {
 
 fn mounts(target: &PinnedProcess, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
     let gap = |reason| Gap { object: object(target), what: "mounts", reason };
-    let read = match bounded::read_capped(target.handle.dir(), "mountinfo", bounded::LARGE) {
+    let read = match bounded::read_capped(target.handle.dir(), "mountinfo", MOUNTS) {
         Ok(read) => read,
         Err(error) => {
             gaps.push(gap(error.reason()));

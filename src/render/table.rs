@@ -97,10 +97,17 @@ fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     text
 }
 
+/// Of many rows a wider cell moves the rest of its own line only: else one of them makes all others
+/// as long as itself.
+const WIDEST: usize = 160;
+
 /// Lines of cells as one text, each column as wide as its widest cell.
 pub fn align(cells: Vec<Vec<String>>, right: &[bool]) -> String {
     if cells.is_empty() {
         return String::new();
+    }
+    if cells.len() > MANY {
+        return align_many(cells, right);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -115,6 +122,30 @@ pub fn align(cells: Vec<Vec<String>>, right: &[bool]) -> String {
     let mut text = String::new();
     for line in table.lines() {
         text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn align_many(cells: Vec<Vec<String>>, right: &[bool]) -> String {
+    let mut widths = vec![0; right.len()];
+    for row in &cells {
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = cell.width().min(WIDEST).max(*widest);
+        }
+    }
+    let mut text = String::new();
+    for row in cells {
+        let start = text.len();
+        for ((cell, width), right) in row.iter().zip(&widths).zip(right) {
+            let blanks = width.saturating_sub(cell.width());
+            let (before, after) = if *right { (blanks, 0) } else { (0, blanks) };
+            text.extend(std::iter::repeat_n(' ', before));
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', after + GUTTER));
+        }
+        let end = text.get(start..).map_or(0, |line| line.trim_end().len());
+        text.truncate(start + end);
         text.push('\n');
     }
     text
@@ -218,6 +249,20 @@ pub fn cut(cell: &mut String, width: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_rows_are_aligned_like_few_and_one_wide_cell_is_wide_alone() {
+        let row = |number: usize| {
+            ["a".repeat(number % 7), format!("{}", number % 12), "é".repeat(number % 3)].to_vec()
+        };
+        let right = [false, true, false];
+        let few = align((0..MANY).map(row).collect(), &right);
+        let mut rows: Vec<_> = (0..=MANY).map(row).collect();
+        let many = align(rows.clone(), &right);
+        assert_eq!(many.lines().take(MANY).collect::<Vec<_>>(), few.lines().collect::<Vec<_>>());
+        rows[5][0] = "a".repeat(100_000);
+        assert!(align(rows, &right).len() < 100_000 + MANY * (WIDEST + 20));
+    }
 
     const COLUMNS: [Column<(&str, u32)>; 2] = [
         Column {

@@ -20,6 +20,9 @@ pub(super) fn lines(mounts: &[Mount], everything: bool) -> Vec<String> {
     lines
 }
 
+/// A path may have thousands of columns, most of them escapes; whole ones are in JSON.
+const LONGEST: usize = 512;
+
 /// The kernel's own file systems, and what masks parts of them, are in every container.
 fn is_usual(mount: &Mount) -> bool {
     let kernel =
@@ -35,11 +38,12 @@ fn mount_row(mount: &Mount) -> Vec<String> {
     let what = if mount.fs_type == "overlay" {
         layers(mount)
     } else if mount.root == "/" {
-        mount.source.to_string()
+        mount.source.shortened(LONGEST)
     } else {
-        format!("{} of {}", mount.root, mount.source)
+        format!("{} of {}", mount.root.shortened(LONGEST), mount.source.shortened(LONGEST))
     };
-    vec![mount.target.to_string(), mount.fs_type.to_string(), access.to_owned(), what]
+    let (target, fs_type) = (mount.target.shortened(LONGEST), mount.fs_type.to_string());
+    vec![target, fs_type, access.to_owned(), what]
 }
 
 fn layers(mount: &Mount) -> String {
@@ -48,6 +52,7 @@ fn layers(mount: &Mount) -> String {
         options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(key))
     };
     let lower = option(b"lowerdir=").map_or(0, |lower| lower.split(|byte| *byte == b':').count());
-    let upper = option(b"upperdir=").map(|upper| format!(", upper {}", Text::new(upper)));
+    let upper = option(b"upperdir=")
+        .map(|upper| format!(", upper {}", Text::new(upper).shortened(LONGEST)));
     format!("{}{}", human::count(lower, "lower layer"), upper.unwrap_or_default())
 }
