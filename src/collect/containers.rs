@@ -211,7 +211,8 @@ impl<'a> Namer<'a> {
     /// Of one file that two sources look at there is one.
     fn gaps(self) -> Vec<Gap> {
         let mut gaps = self.gaps;
-        for gap in self.sources.0.iter().flat_map(|source| source.gaps()) {
+        let of_sources = self.sources.0.iter().flat_map(|source| source.gaps());
+        for gap in of_sources.chain(self.root.reach().gaps()) {
             if !gaps.contains(&gap) {
                 gaps.push(gap);
             }

@@ -7,6 +7,8 @@ use super::details::add_details;
 use super::processes::{self, collect_processes};
 use super::scan;
 use super::target::PinnedProcess;
+use crate::model::container::Container;
+use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::{Inspection, Namespace, Section};
 use crate::model::mount::Mount;
@@ -85,7 +87,19 @@ pub fn inspect(
     let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
     visit(root, target, live.collect(), &mut report, &mut gaps);
     target.handle.check_alive()?;
+    gaps.extend(about_identity(root, report.container.as_ref()));
     Ok((report, gaps))
+}
+
+/// What did not answer when it was looked up whose container this is, if it may have told: all of
+/// it where no record was found, else what the record lacks.
+fn about_identity(root: &SysRoot, container: Option<&Container>) -> Vec<Gap> {
+    let evidence = container.map(|found| found.evidence.as_slice()).unwrap_or_default();
+    let vouches = |one: &Evidence| matches!(one.source, Source::State | Source::Monitor);
+    let is_told = container.is_none() || evidence.iter().any(vouches);
+    let mut gaps = root.reach().gaps();
+    gaps.retain(|gap| !is_told || evidence.iter().any(|one| one.object == gap.object));
+    gaps
 }
 
 fn namespaces(host: &NsSet, theirs: &NsSet) -> Vec<Namespace> {

@@ -15,5 +15,6 @@ pub mod passwd;
 pub mod pidfd;
 pub mod proc;
 pub mod raw;
+pub mod reach;
 pub mod root;
 pub mod worker;

@@ -50,7 +50,8 @@ pub fn examine(dir: BorrowedFd<'_>, name: &str, more: AtFlags) -> Result<Statx> 
 
 /// The namespace file at an absolute path of the host; `None`: something else is there.
 pub fn open(root: &SysRoot, path: &Path) -> Result<Option<NsFile>> {
-    let place = worker::open_place(&root.path(path), PATIENCE)?;
+    let place =
+        worker::open_place(&root.path(path), OFlags::empty(), ResolveFlags::empty(), PATIENCE)?;
     from_place(root, &place)
 }
 

@@ -6,11 +6,13 @@
 
 use super::bounded;
 use super::error::{Context, Result, SysError};
+use super::reach::Reach;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// `statfs` type of procfs (linux/magic.h).
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
@@ -20,7 +22,7 @@ const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 pub struct SysRoot {
     /// Empty for the real system.
     prefix: PathBuf,
-    proc: OwnedFd,
+    reach: Rc<Reach>,
 }
 
 impl SysRoot {
@@ -31,12 +33,13 @@ impl SysRoot {
         if kind != PROC_SUPER_MAGIC {
             return Err(SysError::malformed("use", "/proc", "file system: it is not procfs"));
         }
-        Ok(Self { prefix: PathBuf::new(), proc })
+        Ok(Self { prefix: PathBuf::new(), reach: Rc::new(Reach::new(proc, true)) })
     }
 
     /// A directory with `proc`, `sys`, `run`, `var`, … below it.
     pub fn fixture(prefix: &Path) -> Result<Self> {
-        Ok(Self { prefix: prefix.to_owned(), proc: open_path(&prefix.join("proc"))? })
+        let proc = open_path(&prefix.join("proc"))?;
+        Ok(Self { prefix: prefix.to_owned(), reach: Rc::new(Reach::new(proc, false)) })
     }
 
     /// Whether processes are live, so that pidfds and joins mean something.
@@ -45,7 +48,12 @@ impl SysRoot {
     }
 
     pub fn proc(&self) -> BorrowedFd<'_> {
-        self.proc.as_fd()
+        self.reach.proc()
+    }
+
+    /// What is asked of it is shared: what has not answered once is not asked again.
+    pub fn reach(&self) -> &Rc<Reach> {
+        &self.reach
     }
 
     /// The absolute `path` of the system as a path of ours.
@@ -56,9 +64,21 @@ impl SysRoot {
         }
     }
 
-    /// A directory of the host, by its absolute path; its own symbolic links are followed.
+    /// A directory of the kernel's own file systems, by its absolute path.
     pub fn open_dir(&self, path: &Path) -> Result<OwnedFd> {
         open_path(&self.path(path))
+    }
+
+    /// A directory of the host, by its absolute path; its own symbolic links are followed. One on a
+    /// file system that does not answer has timed out. The caller has one thread.
+    pub fn open_data(&self, path: &Path) -> Result<OwnedFd> {
+        self.open_data_by(path, ResolveFlags::empty())
+    }
+
+    /// The same with a say in how the path is walked.
+    pub fn open_data_by(&self, path: &Path, resolve: ResolveFlags) -> Result<OwnedFd> {
+        let opened = self.reach.open(&self.path(path), resolve);
+        opened.map_err(|error| SysError { object: path_text(path), ..error })
     }
 
     /// A small file of the host, by its absolute path.
@@ -67,16 +87,20 @@ impl SysRoot {
         else {
             return Err(SysError::new("read", path_text(path), Errno::EINVAL));
         };
-        let dir = self.open_dir(parent)?;
+        let dir = self.open_data(parent)?;
         bounded::read(dir.as_fd(), name, cap)
             .map_err(|error| SysError { object: path_text(path), ..error })
     }
 }
 
-/// Reads a regular file below `dir` that no symbolic link may lead to, up to `cap` bytes.
+/// Reads a regular file below `dir` that no symbolic link may lead to, and that no other file system
+/// holds, up to `cap` bytes.
 pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
     let file =
         rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve).context("open", path)?;
     let stat = rustix::fs::fstat(&file).context("examine", path)?;

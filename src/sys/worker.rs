@@ -6,18 +6,21 @@
 //! system whose daemon never answers: such a walk is done the same way.
 
 use super::bounded::{self, Bytes};
-use super::error::{Context, Problem, Result, SysError};
+use super::error::{Problem, Result, SysError};
+use super::proc::stat;
 use super::raw::fork::{self, Side};
 use super::root;
+use crate::model::process::Pid;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -28,16 +31,33 @@ use std::time::{Duration, Instant};
 /// One file to read: a directory and a name below it.
 pub type Request<'a> = (BorrowedFd<'a>, &'a CStr);
 
+/// On a machine so busy that this many waits pass, nothing can be told any more.
+pub(super) const EXCUSES: usize = 40;
+/// One more wait for a process that has not got a processor.
+const EXCUSE: Duration = Duration::from_millis(50);
+
+/// On the processor, waiting for one, or stopped by somebody: without a processor nobody can answer,
+/// and that is not the fault of what was asked.
+pub(super) fn is_running(child: &fork::Child) -> bool {
+    let state = || {
+        let pid = Pid::new(child.pid.as_raw().try_into().ok()?)?;
+        let proc = rustix::fs::open("/proc", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let bytes = bounded::read(proc.as_fd(), &format!("{pid}/stat"), bounded::SMALL);
+        Some(stat::parse(&bytes.ok()?)?.state.0)
+    };
+    matches!(state(), Some(b'R' | b'T' | b't'))
+}
+
 /// In place of an errno: the cap cut what was read.
 const CUT: i32 = -1;
 
 /// Reads each file up to `cap` bytes. All of them together take at most `deadline`; a single one
-/// that does not answer is given up after a quarter of it, and the rest are still read.
+/// of several that does not answer is given up after a quarter of it, and the rest are still read.
 ///
 /// The caller has one thread.
 pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
     let end = Instant::now() + deadline;
-    let patience = deadline / 4;
+    let patience = if requests.len() == 1 { deadline } else { deadline / 4 };
     let mut answers = Vec::with_capacity(requests.len());
     while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
         if Instant::now() >= end {
@@ -66,9 +86,20 @@ fn failed((_, name): Request<'_>, problem: Problem) -> SysError {
 struct Worker {
     child: fork::Child,
     answers: OwnedFd,
+    /// How often it was silent for a reason that is not its own.
+    excuses: Cell<usize>,
 }
 
 impl Worker {
+    fn new(child: fork::Child, answers: OwnedFd) -> Self {
+        Self { child, answers, excuses: Cell::new(0) }
+    }
+
+    fn is_excused(&self) -> bool {
+        self.excuses.set(self.excuses.get() + 1);
+        self.excuses.get() <= EXCUSES && is_running(&self.child)
+    }
+
     /// Killed, and reaped only if that takes no waiting: a process stuck in the kernel is left to
     /// whoever inherits it.
     fn abandon(self) {
@@ -87,6 +118,7 @@ fn start(requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Er
     match fork::fork(0)? {
         Side::Child => {
             drop(answers);
+            let_go_of_standard();
             for request in requests {
                 if answer(*request, cap, &sink).is_err() {
                     break;
@@ -94,45 +126,77 @@ fn start(requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Er
             }
             fork::exit_now(0)
         }
-        Side::Parent(child) => Ok(Worker { child, answers }),
+        Side::Parent(child) => Ok(Worker::new(child, answers)),
     }
 }
 
 /// Opens a path as a place (O_PATH): who follows it may wait in a lookup for ever.
 ///
 /// The caller has one thread.
-pub fn open_place(path: &Path, deadline: Duration) -> Result<OwnedFd> {
-    let object = || root::path_text(path);
+pub fn open_place(
+    path: &Path,
+    flags: OFlags,
+    resolve: ResolveFlags,
+    deadline: Duration,
+) -> Result<OwnedFd> {
+    let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+    let open = || openat2(rustix::fs::CWD, path, flags, Mode::empty(), resolve).map(Some);
+    let place =
+        in_a_child(open, deadline).and_then(|place| place.ok_or(Problem::Errno(Errno::EPIPE)));
+    place.map_err(|problem| SysError { doing: "open", object: root::path_text(path), problem })
+}
+
+/// Asks the file system that a directory is on for something that only its server knows.
+///
+/// The caller has one thread.
+pub fn ask(directory: BorrowedFd<'_>, deadline: Duration) -> Result<()> {
+    let asked = in_a_child(|| rustix::fs::fstatfs(directory).map(|_| None), deadline);
+    asked.map(|_| ()).map_err(|problem| SysError {
+        doing: "ask",
+        object: "a file system".into(),
+        problem,
+    })
+}
+
+fn in_a_child(
+    work: impl FnOnce() -> rustix::io::Result<Option<OwnedFd>>,
+    deadline: Duration,
+) -> std::result::Result<Option<OwnedFd>, Problem> {
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .context("make", "a socket pair")?;
-    let child = match fork::fork(0).with_context("open", object)? {
+            .map_err(|errno| Problem::Errno(Errno::from_raw(errno.raw_os_error())))?;
+    let child = match fork::fork(0).map_err(Problem::Errno)? {
         Side::Child => {
             drop(ours);
-            // One that cannot be killed must not keep anybody waiting for the end of our output.
-            for standard in 0..=2 {
-                let _ = nix::unistd::close(standard);
-            }
-            let _ = send_place(path, &theirs);
+            let_go_of_standard();
+            let _ = send_place(&work(), &theirs);
             fork::exit_now(0)
         }
         Side::Parent(child) => child,
     };
     drop(theirs);
-    let worker = Worker { child, answers: ours };
+    let worker = Worker::new(child, ours);
     let place = receive_place(&worker, Instant::now() + deadline);
     worker.abandon();
-    place.map_err(|problem| SysError { doing: "open", object: object(), problem })
+    place
 }
 
-/// In the child: an errno (0 for none) and, with 0, the descriptor.
-fn send_place(path: &Path, sink: &OwnedFd) -> rustix::io::Result<()> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::empty());
+/// One that cannot be killed must not keep anybody waiting for the end of our output.
+fn let_go_of_standard() {
+    for standard in 0..=2 {
+        let _ = nix::unistd::close(standard);
+    }
+}
+
+/// In the child: an errno (0 for none) and, with 0, the descriptor if there is one.
+fn send_place(
+    opened: &rustix::io::Result<Option<OwnedFd>>,
+    sink: &OwnedFd,
+) -> rustix::io::Result<()> {
     let errno = opened.as_ref().err().map_or(0, |errno| errno.raw_os_error());
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds: Vec<BorrowedFd<'_>> = opened.iter().map(AsFd::as_fd).collect();
+    let fds: Vec<BorrowedFd<'_>> = opened.iter().flatten().map(AsFd::as_fd).collect();
     if !fds.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(&fds));
     }
@@ -140,7 +204,7 @@ fn send_place(path: &Path, sink: &OwnedFd) -> rustix::io::Result<()> {
     sendmsg(sink, &[IoSlice::new(&word)], &mut control, SendFlags::empty()).map(|_| ())
 }
 
-fn receive_place(worker: &Worker, until: Instant) -> std::result::Result<OwnedFd, Problem> {
+fn receive_place(worker: &Worker, until: Instant) -> std::result::Result<Option<OwnedFd>, Problem> {
     wait(worker, until)?;
     let errno = |errno: rustix::io::Errno| Problem::Errno(Errno::from_raw(errno.raw_os_error()));
     let mut word = [0; 4];
@@ -154,7 +218,7 @@ fn receive_place(worker: &Worker, until: Instant) -> std::result::Result<OwnedFd
         _ => None,
     });
     match (read.bytes, i32::from_ne_bytes(word), received) {
-        (4, 0, Some(place)) => Ok(place),
+        (4, 0, place) => Ok(place),
         (4, errno, _) if errno > 0 => Err(Problem::Errno(Errno::from_raw(errno))),
         _ => Err(Problem::Errno(Errno::EPIPE)),
     }
@@ -238,12 +302,13 @@ fn fill(
 }
 
 /// Until there is something to read, be it the end.
-fn wait(worker: &Worker, until: Instant) -> std::result::Result<(), Problem> {
+fn wait(worker: &Worker, mut until: Instant) -> std::result::Result<(), Problem> {
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).map_err(|_| Problem::TimedOut)?;
         let mut ready = [PollFd::new(&worker.answers, PollFlags::IN)];
         match rustix::event::poll(&mut ready, Some(&left)) {
+            Ok(0) if worker.is_excused() => until = Instant::now() + EXCUSE,
             Ok(0) => return Err(Problem::TimedOut),
             Ok(_) => return Ok(()),
             Err(rustix::io::Errno::INTR) => {}

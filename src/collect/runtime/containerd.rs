@@ -8,7 +8,7 @@ use super::oci_state;
 use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
-use super::record::{CAP, Case, First, Gaps, Record, Source};
+use super::record::{self, CAP, Case, First, Gaps, Record, Source};
 use super::rootless;
 use super::shim;
 use super::storage::process;
@@ -133,8 +133,12 @@ impl Containerd {
     }
 
     fn record(&mut self, root: &SysRoot, bundle: &Bundle) -> Record {
-        let specification = bundle.place.read("config.json", CAP).ok();
-        let noted = specification.and_then(|bytes| parse(&bytes)).unwrap_or_default();
+        let specification = record::noted(root.reach(), bundle.place.read("config.json", CAP));
+        let noted = specification.and_then(|bytes| {
+            let object = root::path_text(&bundle.place.path().join("config.json"));
+            record::parsed(root.reach(), object, parse(&bytes))
+        });
+        let noted = noted.unwrap_or_default();
         let record = Record {
             file: root::path_text(bundle.place.path()),
             owner_uid: Some(bundle.place.uid()),

@@ -10,7 +10,7 @@ pub use roots::{configured, parse_arguments};
 use super::kubernetes;
 use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
-use super::record::{CAP, Case, First, Gaps, Record, Source};
+use super::record::{self, CAP, Case, First, Gaps, Record, Source};
 use super::rootless;
 use super::shim::{self, Bundle};
 use super::timestamp;
@@ -68,7 +68,7 @@ impl Source for Docker {
         if let Some(record) = self.known(case.root, &bundle.id)? {
             return Ok(Some(record));
         }
-        if let Some(data_root) = data_root_of(&bundle)
+        if let Some(data_root) = data_root_of(case.root, &bundle)
             && !self.data_roots.contains(&data_root)
         {
             self.data_roots.push(data_root);
@@ -90,7 +90,7 @@ impl Source for Docker {
         self.learn(root);
         for data_root in &self.data_roots {
             let ids = root
-                .open_dir(&data_root.join("containers"))
+                .open_data(&data_root.join("containers"))
                 .and_then(|dir| root::list(dir.as_fd()));
             let ids = self.gaps.note(ids).unwrap_or_default();
             let known = |id: &Text| self.gaps.note(read(root, data_root, id.as_bytes())).flatten();
@@ -170,10 +170,9 @@ fn read(root: &SysRoot, data_root: &Path, id: &[u8]) -> Result<Option<Record>> {
     let path = format!("{id}/config.v2.json");
     let containers = data_root.join("containers");
     let file = || root::path_text(&containers.join(&path));
-    let read = root.open_dir(&containers).and_then(|dir| {
-        root::read_beneath(dir.as_fd(), &path, CAP)
-            .map_err(|error| SysError { object: file(), ..error })
-    });
+    let read = root
+        .open_data(&containers)
+        .and_then(|dir| record::read(dir.as_fd(), &containers, &path, CAP));
     match read {
         Ok(bytes) => {
             let record = parse(&bytes, id);
@@ -239,8 +238,9 @@ const SOURCES: Key = &["mounts", "*", "source"];
 
 /// The data root behind a bundle: docker binds `DATA_ROOT/containers/ID/hostname` into every
 /// container.
-fn data_root_of(bundle: &Bundle) -> Option<PathBuf> {
-    let bytes = root::read_beneath(bundle.directory.as_fd(), "config.json", CAP).ok()?;
+fn data_root_of(root: &SysRoot, bundle: &Bundle) -> Option<PathBuf> {
+    let bytes = record::read(bundle.directory.as_fd(), &bundle.path, "config.json", CAP);
+    let bytes = record::noted(root.reach(), bytes)?;
     parse_data_root(&bytes, std::str::from_utf8(&bundle.id).ok()?)
 }
 

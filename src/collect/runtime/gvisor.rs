@@ -5,16 +5,15 @@
 
 use super::monitor::Monitor;
 use super::picked::{Path as Key, Picked};
-use super::record::{CAP, Record};
+use super::record::{self, CAP, Record};
 use super::sandboxed::{self, Kept, Sandboxed, each};
 use super::{recognise, timestamp};
 use crate::model::container::State;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
-use crate::sys::owned::{Mounts, Place};
+use crate::sys::owned::Place;
 use crate::sys::root::{self, SysRoot};
-use std::cell::LazyCell;
 use std::path::{Path, PathBuf};
 
 /// What runsc is told to keep its state in: by itself, by containerd and by docker.
@@ -30,8 +29,7 @@ pub fn source() -> Sandboxed {
 fn read(root: &SysRoot, telling: &[Process]) -> Vec<Kept> {
     let usual = usual_places(root);
     let more = told(root, telling).into_iter().filter(|path| !usual.contains(path));
-    let mounts = LazyCell::new(|| Mounts::read(root));
-    let more = more.filter_map(|path| Place::claimed(root, &mounts, &path, 0).ok());
+    let more = more.filter_map(|path| Place::claimed(root, &path, 0).ok());
     let usual = usual.iter().filter_map(|path| Place::of_root(root, path).ok());
     usual.chain(more).flat_map(|place| read_place(root, &place)).collect()
 }
@@ -99,15 +97,15 @@ fn read_place(root: &SysRoot, place: &Place) -> Vec<Kept> {
     let kept = names.iter().filter_map(|name| {
         // `ID_sandbox:SANDBOX.state`; beside it lie locks, and what other runtimes keep.
         name.strip_suffix(".state").filter(|stem| stem.contains("_sandbox:"))?;
-        let (record, mut processes) = parse(&place.read(name, CAP).ok()?)?;
+        let bytes = record::noted(root.reach(), place.read(name, CAP))?;
+        let file = root::path_text(&place.path().join(name));
+        let parsed = record::parsed(root.reach(), file.clone(), parse(&bytes));
+        let (record, mut processes) = parsed?;
         processes.retain(|pid| {
             let arguments = sandboxed::arguments(root, *pid);
             arguments.first().is_some_and(|name| name.as_bytes().starts_with(b"runsc-"))
         });
-        Some(Kept {
-            record: Record { file: root::path_text(&place.path().join(name)), ..record },
-            processes,
-        })
+        Some(Kept { record: Record { file, ..record }, processes })
     });
     kept.collect()
 }

@@ -5,13 +5,13 @@
 //! of what runs inside is.
 
 use super::picked::{Path as Key, Picked};
-use super::record::{CAP, Record};
+use super::record::{self, CAP, Record};
 use super::sandboxed::{self, Kept, Sandboxed, each};
 use crate::model::container::State;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
-use crate::sys::root::{self, SysRoot};
+use crate::sys::root::SysRoot;
 use std::path::Path;
 
 const STATE: &str = "/run/vc/sbs";
@@ -23,14 +23,17 @@ pub fn source() -> Sandboxed {
 fn read(root: &SysRoot) -> Vec<Kept> {
     each(root, Path::new(STATE), |directory, id| {
         let path = format!("{id}/persist.json");
-        let mut processes = parse(&root::read_beneath(directory, &path, CAP).ok()?)?;
+        let bytes =
+            record::noted(root.reach(), record::read(directory, Path::new(STATE), &path, CAP))?;
+        let file = format!("{STATE}/{path}");
+        let mut processes = record::parsed(root.reach(), file.as_str(), parse(&bytes))?;
         let record = Record {
             runtime: Runtime::Kata,
             id: id.into(),
             owner_uid: Some(0),
             state: State::Stopped,
             first: sandboxed::first_of(&processes),
-            file: format!("{STATE}/{path}").into(),
+            file: file.into(),
             ..Record::default()
         };
         // Each is told paths, or a name, with the id in it.

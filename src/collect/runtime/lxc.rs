@@ -87,7 +87,7 @@ fn instance(name: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 /// What there is a directory of; LXC's own have a file in it.
 fn kept(root: &SysRoot, place: &str, runtime: Runtime) -> Vec<Record> {
-    let Ok(directory) = root.open_dir(Path::new(place)) else {
+    let Ok(directory) = root.open_data(Path::new(place)) else {
         return Vec::new();
     };
     let names = root::list(directory.as_fd()).unwrap_or_default();

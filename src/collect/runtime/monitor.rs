@@ -5,17 +5,15 @@
 use super::owners;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
+use crate::sys::bounded;
 use crate::sys::proc::{stat, status};
+use crate::sys::reach::Reach;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, worker};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::rc::Rc;
 
 /// Arguments beyond this are not looked at.
 const CAP: usize = 256 << 10;
-
-/// How long a user's process may keep us waiting for its arguments.
-const PATIENCE: Duration = Duration::from_millis(400);
 
 #[derive(Debug)]
 pub struct Monitor {
@@ -25,6 +23,7 @@ pub struct Monitor {
     /// Real, effective, saved and file system uid are this one.
     pub uid: u32,
     dir: OwnedFd,
+    reach: Rc<Reach>,
 }
 
 impl Monitor {
@@ -36,7 +35,13 @@ impl Monitor {
         let comm = buffer.trim_ascii_end().to_vec();
         bounded::read_record(dir.as_fd(), "status", bounded::SMALL, &mut buffer).ok()?;
         let [uid, rest @ ..] = status::parse(&buffer)?.uids;
-        rest.iter().all(|other| *other == uid).then_some(Self { pid, comm, uid, dir })
+        rest.iter().all(|other| *other == uid).then(|| Self {
+            pid,
+            comm,
+            uid,
+            dir,
+            reach: Rc::clone(root.reach()),
+        })
     }
 
     pub fn is_roots(&self) -> bool {
@@ -61,17 +66,10 @@ impl Monitor {
         self.dir.as_fd()
     }
 
-    /// Its command line. A user can make that wait for ever: then none.
+    /// Its command line; none where that does not come.
     pub fn arguments(&self) -> Vec<Text> {
-        let bytes = if self.is_roots() {
-            bounded::read_capped(self.dir(), "cmdline", CAP).map(|read| read.bytes)
-        } else {
-            worker::read_each(&[(self.dir(), c"cmdline")], CAP, PATIENCE)
-                .pop()
-                .unwrap_or_else(|| Ok(bounded::Bytes::default()))
-                .map(|read| read.bytes)
-        };
-        let bytes = bytes.unwrap_or_default();
+        let read = self.reach.command_line((self.pid, self.uid), self.dir(), CAP);
+        let bytes = read.unwrap_or_default().bytes;
         let whole = bytes.strip_suffix(b"\0").unwrap_or(&bytes);
         whole.split(|byte| *byte == 0).map(Text::new).collect()
     }

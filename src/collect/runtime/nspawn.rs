@@ -2,13 +2,14 @@
 //! command line of the nspawn that looks after one.
 
 use super::monitor::Monitor;
-use super::record::{Case, First, Record, Source};
+use super::record::{self, Case, First, Record, Source};
 use crate::model::container::State;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::root::{self, SysRoot};
+use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -56,12 +57,15 @@ fn of_monitor(monitor: &Monitor) -> Option<Record> {
 
 /// What systemd-machined knows. Beside each file stands a link by the name of its unit.
 fn machines(root: &SysRoot) -> Vec<Record> {
-    let Ok(directory) = root.open_dir(Path::new(MACHINES)) else {
+    let Ok(directory) = root.open_data(Path::new(MACHINES)) else {
         return Vec::new();
     };
     let names = root::list(directory.as_fd()).unwrap_or_default();
     let record = |name: &str| {
-        let bytes = root::read_beneath(directory.as_fd(), name, CAP).ok()?;
+        let read = record::read(directory.as_fd(), Path::new(MACHINES), name, CAP);
+        // Links by the names of units.
+        let is_link = read.as_ref().is_err_and(|error| error.errno() == Some(Errno::ELOOP));
+        let bytes = if is_link { read.ok()? } else { record::noted(root.reach(), read)? };
         Some(Record { file: format!("{MACHINES}/{name}").into(), ..parse(&bytes)? })
     };
     names

@@ -8,7 +8,7 @@ use super::monitor::Monitor;
 use super::owners::{self, Owners};
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
-use super::record::{CAP, Case, First, Record, Source};
+use super::record::{self, CAP, Case, First, Record, Source};
 use super::timestamp;
 use crate::collect::clock::Clock;
 use crate::model::container::State;
@@ -143,8 +143,9 @@ fn below(root: &SysRoot, place: &Place, kind: &Kind) -> Vec<Record> {
 
 fn record(root: &SysRoot, place: &Place, kind: &Kind, id: &str) -> Option<Record> {
     let file = format!("{id}/{}", kind.file);
-    let bytes = place.read(&file, CAP).ok()?;
-    let mut record = (kind.parse)(&bytes, id)?;
+    let bytes = record::noted(root.reach(), place.read(&file, CAP))?;
+    let path = || root::path_text(&place.path().join(&file));
+    let mut record = record::parsed(root.reach(), path(), (kind.parse)(&bytes, id))?;
     if record.runtime == Runtime::Unknown {
         record.runtime = kind.runtime;
         // Engines' ids are nobody's names.
@@ -153,7 +154,7 @@ fn record(root: &SysRoot, place: &Place, kind: &Kind, id: &str) -> Option<Record
     record.first = first(root, &record, place.uid());
     record.owner_uid = Some(place.uid());
     record.state = State::Stopped;
-    record.file = root::path_text(&place.path().join(file));
+    record.file = path();
     Some(record)
 }
 

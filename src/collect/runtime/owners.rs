@@ -6,7 +6,7 @@
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::error::{Result, SysError};
-use crate::sys::owned::{Mounts, Place};
+use crate::sys::owned::Place;
 use crate::sys::passwd::Users;
 use crate::sys::raw::nsfs;
 use crate::sys::root::{self, SysRoot};
@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub struct Owners {
     users: OnceCell<Users>,
-    mounts: OnceCell<Mounts>,
 }
 
 impl Owners {
@@ -30,12 +29,12 @@ impl Owners {
         let home = users.home(uid).ok_or_else(|| {
             SysError::new("find the home of", format!("user {uid}"), Errno::ENOENT)
         })?;
-        self.of(root, uid, home, below)
+        Self::of(root, uid, home, below)
     }
 
     /// Below `/run/user/UID`.
     pub fn runtime_dir(&self, root: &SysRoot, uid: u32, below: &str) -> Result<Place> {
-        self.of(root, uid, &runtime_dir(uid), below)
+        Self::of(root, uid, &runtime_dir(uid), below)
     }
 
     /// A directory that `uid` says is where he keeps something. What is below his home is looked
@@ -50,16 +49,16 @@ impl Owners {
             if let Ok(below) = path.strip_prefix(&given)
                 && let Some(below) = below.to_str()
             {
-                return self.of(root, uid, &given, below);
+                return Self::of(root, uid, &given, below);
             }
         }
-        Place::claimed(root, self.mounts(root), path, uid)
+        Place::claimed(root, path, uid)
     }
 
     /// Users with a directory of their own in `/run/user`; ascending.
     pub fn present(root: &SysRoot) -> Vec<u32> {
         let names = root
-            .open_dir(Path::new("/run/user"))
+            .open_data(Path::new("/run/user"))
             .and_then(|dir| root::list(dir.as_fd()))
             .unwrap_or_default();
         let uid = |name: &[u8]| std::str::from_utf8(name).ok()?.parse().ok();
@@ -80,15 +79,11 @@ impl Owners {
         uids
     }
 
-    fn of(&self, root: &SysRoot, uid: u32, given: &Path, below: &str) -> Result<Place> {
+    fn of(root: &SysRoot, uid: u32, given: &Path, below: &str) -> Result<Place> {
         if uid == 0 {
             return Place::of_root(root, &given.join(below));
         }
-        Place::of_user(root, self.mounts(root), (given, below), uid)
-    }
-
-    fn mounts(&self, root: &SysRoot) -> &Mounts {
-        self.mounts.get_or_init(|| Mounts::read(root))
+        Place::of_user(root, (given, below), uid)
     }
 }
 

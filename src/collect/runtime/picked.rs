@@ -43,12 +43,11 @@ impl Picked {
         Some(picked)
     }
 
-    /// The same of each element of an array.
-    pub fn each_from_json(bytes: &[u8], paths: &[Path]) -> Option<Vec<Self>> {
+    /// The same of each element of an array, one after the other: there may be millions.
+    pub fn each_from_json(bytes: &[u8], paths: &[Path], take: impl FnMut(Self)) -> Option<()> {
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        let each = json.deserialize_seq(Each(paths)).ok()?;
-        json.end().ok()?;
-        Some(each)
+        json.deserialize_seq(Each { paths, take }).ok()?;
+        json.end().ok()
     }
 
     pub fn text(&self, path: Path) -> Option<&str> {
@@ -157,6 +156,11 @@ impl<'de> Visitor<'de> for Pick<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        // No path names a place.
+        if !self.wanted.iter().any(|wanted| wanted.rest.first() == Some(&"*")) {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
         for place in 0_usize.. {
             let more = match self.below(&place.to_string()) {
                 Some(pick) => seq.next_element_seed(pick)?.is_some(),
@@ -200,25 +204,27 @@ impl<'de> Visitor<'de> for Pick<'_> {
     }
 }
 
-struct Each<'a>(&'a [Path]);
+struct Each<'a, F> {
+    paths: &'a [Path],
+    take: F,
+}
 
-impl<'de> Visitor<'de> for Each<'_> {
-    type Value = Vec<Picked>;
+impl<'de, F: FnMut(Picked)> Visitor<'de> for Each<'_, F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON array")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Picked>, A::Error> {
-        let mut each = Vec::new();
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
         loop {
             let mut picked = Picked::default();
-            let wanted = self.0.iter().map(|path| Wanted { path, rest: path }).collect();
+            let wanted = self.paths.iter().map(|path| Wanted { path, rest: path }).collect();
             let pick = Pick { wanted, key: String::new(), into: &mut picked.0 };
             if seq.next_element_seed(pick)?.is_none() {
-                return Ok(each);
+                return Ok(());
             }
-            each.push(picked);
+            (self.take)(picked);
         }
     }
 }
@@ -257,9 +263,11 @@ mod tests {
 
     #[test]
     fn each_element_of_an_array_is_a_record() {
-        let each = Picked::each_from_json(br#"[{"Name":"a"},{"Name":"b"}]"#, &[NAME]).unwrap();
+        let mut each = Vec::new();
+        let json = br#"[{"Name":"a"},{"Name":"b"}]"#;
+        Picked::each_from_json(json, &[NAME], |one| each.push(one)).unwrap();
         assert_eq!(each.iter().filter_map(|one| one.text(NAME)).collect::<Vec<_>>(), ["a", "b"]);
-        assert!(Picked::each_from_json(b"{}", &[NAME]).is_none());
+        assert!(Picked::each_from_json(b"{}", &[NAME], drop).is_none());
     }
 
     #[test]
@@ -275,7 +283,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let _ = Picked::from_json(&bytes, &[NAME, SOURCES]);
-            let _ = Picked::each_from_json(&bytes, &[NAME]);
+            let _ = Picked::each_from_json(&bytes, &[NAME], drop);
         }
     }
 }

@@ -10,9 +10,12 @@ use crate::model::pod::Pod;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
-use crate::sys::error::Result;
-use crate::sys::root::SysRoot;
+use crate::sys::error::{Result, SysError};
+use crate::sys::reach::Reach;
+use crate::sys::root::{self, SysRoot};
 use std::cell::{OnceCell, RefCell};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
 /// A record may hold many labels; no engine sets a bound.
 pub const CAP: usize = 4 << 20;
@@ -156,6 +159,28 @@ impl Gaps {
 
 /// What records are read for.
 pub const WHAT: &str = "names and images";
+
+/// What is in a file of a directory, which is called `place`.
+pub fn read(directory: BorrowedFd<'_>, place: &Path, name: &str, cap: usize) -> Result<Vec<u8>> {
+    let read = root::read_beneath(directory, name, cap);
+    read.map_err(|error| SysError { object: root::path_text(&place.join(name)), ..error })
+}
+
+/// What was read, if it was. One that is not as it should be is noted: a container lacks it. One
+/// that has gone or is not for us to read lacks nothing.
+pub fn noted<T>(reach: &Reach, read: Result<T>) -> Option<T> {
+    read.inspect_err(|error| {
+        if !matches!(error.reason(), Reason::Gone | Reason::Denied) {
+            reach.note(error.gap(WHAT));
+        }
+    })
+    .ok()
+}
+
+/// The same of what was made of it.
+pub fn parsed<T>(reach: &Reach, object: impl Into<Text>, parsed: Option<T>) -> Option<T> {
+    noted(reach, parsed.ok_or_else(|| SysError::malformed("read", object, "JSON")))
+}
 
 /// A runtime that can be asked. It reads what it needs when it is first asked, and nothing else.
 pub trait Source {

@@ -81,7 +81,7 @@ pub fn each<T>(
     place: &Path,
     mut one: impl FnMut(std::os::fd::BorrowedFd<'_>, &str) -> Option<T>,
 ) -> Vec<T> {
-    let Ok(directory) = root.open_dir(place) else {
+    let Ok(directory) = root.open_data(place) else {
         return Vec::new();
     };
     let names = root::list(directory.as_fd()).unwrap_or_default();

@@ -7,7 +7,7 @@ use super::monitor::Monitor;
 use super::picked::{Path as Key, Picked};
 use crate::model::runtime::Runtime;
 use crate::sys::root::{self, SysRoot};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use rustix::fs::{ResolveFlags, readlinkat};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -71,10 +71,8 @@ const BINARY: Key = &["binary_name"];
 
 /// A bundle's directory, if it is root's. The kernel's own name of it leads through no link.
 pub fn open(root: &SysRoot, path: &Path) -> Option<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let directory =
-        openat2(rustix::fs::CWD, root.path(path), flags, Mode::empty(), resolve).ok()?;
+    let directory = root.open_data_by(path, resolve).ok()?;
     let owner = rustix::fs::fstat(&directory).ok()?.st_uid;
     // The files of a fixture belong to whoever keeps it.
     (owner == 0 || !root.is_real()).then_some(directory)

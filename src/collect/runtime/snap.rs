@@ -5,14 +5,12 @@ use crate::model::namespace::Kind;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
+use crate::sys::nsfs;
 use crate::sys::root::{self, SysRoot};
 use std::os::fd::AsFd;
 use std::path::Path;
 
 const PINNED: &str = "/run/snapd/ns";
-
-/// `statfs` type of a namespace's file (linux/magic.h).
-const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 /// Snaps that run containers. They are root's programs of the host, in a mount namespace that
 /// root made.
@@ -68,14 +66,14 @@ fn of_pinned(pinned: &Pinned, named: Option<&[u8]>) -> Record {
 
 /// Every mount namespace that snapd keeps.
 pub fn pinned(root: &SysRoot) -> Vec<Pinned> {
-    let Ok(directory) = root.open_dir(Path::new(PINNED)) else {
+    let Ok(directory) = root.open_data(Path::new(PINNED)) else {
         return Vec::new();
     };
     let names = root::list(directory.as_fd()).unwrap_or_default();
     let one = |name: &Text| {
         let name = std::str::from_utf8(name.as_bytes()).ok()?;
         let (snap, uid) = parse(name)?;
-        let inode = inode(root, &format!("{PINNED}/{name}"))?;
+        let inode = inode(root, name)?;
         Some(Pinned { snap: snap.into(), uid, inode, file: format!("{PINNED}/{name}").into() })
     };
     names.iter().filter_map(one).collect()
@@ -83,17 +81,19 @@ pub fn pinned(root: &SysRoot) -> Vec<Pinned> {
 
 /// Whether a mount namespace is that of a snap which runs containers.
 pub fn is_engines(root: &SysRoot, mnt: u64) -> bool {
-    let is_it = |snap: &&str| inode(root, &format!("{PINNED}/{snap}.mnt")) == Some(mnt);
+    let is_it = |snap: &&str| inode(root, &format!("{snap}.mnt")) == Some(mnt);
     ENGINES.iter().any(is_it)
 }
 
-fn inode(root: &SysRoot, path: &str) -> Option<u64> {
+fn inode(root: &SysRoot, name: &str) -> Option<u64> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::open(root.path(Path::new(path)), flags, Mode::empty()).ok()?;
+    let directory = root.open_data(Path::new(PINNED)).ok()?;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty()).ok()?;
+    let stat = nsfs::examine(file.as_fd(), "", rustix::fs::AtFlags::EMPTY_PATH).ok()?;
     // Nothing but a file to mount on is there while the snap does not run.
-    let is_namespace = || rustix::fs::fstatfs(&file).is_ok_and(|fs| fs.f_type == NSFS_MAGIC);
-    (!root.is_real() || is_namespace()).then(|| rustix::fs::fstat(&file).ok().map(|s| s.st_ino))?
+    let is_namespace = || nsfs::Device::of(root).is_ok_and(|device| device.has(&stat));
+    (!root.is_real() || is_namespace()).then_some(stat.stx_ino)
 }
 
 /// `SNAP.mnt`, or `SNAP.UID.mnt`. A second instance of a snap is `SNAP_KEY`.

@@ -22,7 +22,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// More is not read. That of a thousand containers has some 10 MiB.
-const CAP: usize = 64 << 20;
+const CAP: usize = 32 << 20;
+const CAP_OF_USERS: usize = 16 << 20;
 /// How often a reading is begun anew because the database changed, and the time between: a commit
 /// waits for the disk.
 const ATTEMPTS: usize = 8;
@@ -44,7 +45,8 @@ pub fn read(place: &Place, below: &str) -> Result<Vec<u8>> {
         }
         let mut bytes = Vec::new();
         let object = || root::path_text(&place.path().join(below));
-        let cut = bounded::read_fd_into(file.as_fd(), CAP, &mut bytes)
+        let cap = if place.uid() == 0 { CAP } else { CAP_OF_USERS };
+        let cut = bounded::read_fd_into(file.as_fd(), cap, &mut bytes)
             .map_err(|errno| SysError::new("read", object(), errno))?;
         if cut {
             return Err(SysError { doing: "read", object: object(), problem: Problem::Truncated });

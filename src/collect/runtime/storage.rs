@@ -7,7 +7,7 @@
 use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
-use super::record::Gaps;
+use super::record::{self, CAP, Gaps};
 use super::setting;
 use super::timestamp;
 use super::{podman_sqlite, podman_state};
@@ -77,7 +77,12 @@ impl Store {
                 [(&of_driver, PERMANENT), (&of_driver, VOLATILE)].into_iter().chain(volatile);
             let mut kept = BTreeMap::new();
             for (place, file) in lists {
-                kept.extend(read(place, file)?.into_iter().map(|one| (one.id.clone(), one)));
+                let list = match read(place, file) {
+                    Err(error) if error.reason() == Reason::Denied => return Err(error),
+                    // The others are as they were.
+                    list => record::noted(place.reach(), list).unwrap_or_default(),
+                };
+                kept.extend(list.into_iter().map(|one| (one.id.clone(), one)));
             }
             drivers.push(Driver { graph: of_driver, run, kept });
         }
@@ -104,9 +109,13 @@ impl Store {
 const PERMANENT: &str = "containers.json";
 const VOLATILE: &str = "volatile-containers.json";
 
+/// A list of root's: some ten thousand containers.
+const LONGEST_LIST: usize = 16 << 20;
+
 /// A list that does not exist is empty.
 fn read(place: &Place, file: &str) -> Result<Vec<Kept>> {
-    match place.read(file, bounded::LARGE) {
+    let cap = if place.uid() == 0 { LONGEST_LIST } else { CAP };
+    match place.read(file, cap) {
         Ok(bytes) => parse(&bytes).ok_or_else(|| {
             SysError::malformed("read", root::path_text(&place.path().join(file)), "JSON")
         }),
@@ -161,7 +170,8 @@ impl Found<'_> {
 
     /// What CRI-O last knew of its state.
     pub fn state(&self, cap: usize) -> Option<Vec<u8>> {
-        self.driver.graph.read(&format!("{}/userdata/state.json", self.kept.id), cap).ok()
+        let path = format!("{}/userdata/state.json", self.kept.id);
+        record::noted(self.store.graph.reach(), self.driver.graph.read(&path, cap))
     }
 
     fn number(&self, file: &str) -> Option<Pid> {
@@ -173,8 +183,14 @@ impl Found<'_> {
     /// Made when a container is started for the first time.
     pub fn specification(&self, cap: usize) -> Option<Vec<u8>> {
         let path = format!("{}/userdata/config.json", self.kept.id);
-        let of_run = || self.driver.run.as_ref()?.read(&path, cap).ok();
-        self.driver.graph.read(&path, cap).ok().or_else(of_run)
+        let reach = self.store.graph.reach();
+        let read = |place: &Place| {
+            let bytes = record::noted(reach, place.read(&path, cap))?;
+            let object = || root::path_text(&place.path().join(&path));
+            record::parsed(reach, object(), Picked::from_json(&bytes, &[]))?;
+            Some(bytes)
+        };
+        read(&self.driver.graph).or_else(|| read(self.driver.run.as_ref()?))
     }
 }
 
@@ -189,21 +205,25 @@ const POD: Key = &["pod-id"];
 
 /// `containers.json`. What an engine notes itself is JSON in a string.
 pub fn parse(bytes: &[u8]) -> Option<Vec<Kept>> {
-    let list = Picked::each_from_json(bytes, &[ID, NAMES, METADATA, CREATED])?;
-    let kept = list.iter().filter_map(|entry| {
-        let id = entry.text(ID).filter(|id| is_engine_id(id.as_bytes()))?;
-        let noted = entry.text(METADATA).unwrap_or_default();
-        let noted = Picked::from_json(noted.as_bytes(), &[IMAGE, NAME, POD]).unwrap_or_default();
-        let text = |text: &str| Some(Text::from(text)).filter(|text| !text.is_empty());
-        Some(Kept {
-            id: id.to_owned(),
-            name: entry.text(NAMES).or_else(|| noted.text(NAME)).and_then(text),
-            image: noted.text(IMAGE).and_then(text),
-            created_unix_seconds: entry.text(CREATED).and_then(timestamp::unix_seconds),
-            is_cri_os: noted.text(POD).is_some_and(|pod| !pod.is_empty()),
-        })
-    });
-    Some(kept.collect())
+    let mut kept = Vec::new();
+    Picked::each_from_json(bytes, &[ID, NAMES, METADATA, CREATED], |entry| {
+        kept.extend(one(&entry));
+    })?;
+    Some(kept)
+}
+
+fn one(entry: &Picked) -> Option<Kept> {
+    let id = entry.text(ID).filter(|id| is_engine_id(id.as_bytes()))?;
+    let noted = entry.text(METADATA).unwrap_or_default();
+    let noted = Picked::from_json(noted.as_bytes(), &[IMAGE, NAME, POD]).unwrap_or_default();
+    let text = |text: &str| Some(Text::from(text)).filter(|text| !text.is_empty());
+    Some(Kept {
+        id: id.to_owned(),
+        name: entry.text(NAMES).or_else(|| noted.text(NAME)).and_then(text),
+        image: noted.text(IMAGE).and_then(text),
+        created_unix_seconds: entry.text(CREATED).and_then(timestamp::unix_seconds),
+        is_cri_os: noted.text(POD).is_some_and(|pod| !pod.is_empty()),
+    })
 }
 
 /// The stores that were come across so far.

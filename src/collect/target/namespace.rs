@@ -52,7 +52,7 @@ pub(super) fn by_name(
     let mut found: Vec<(String, NsFile)> = Vec::new();
     let mut leftover = None;
     for directory in NETNS {
-        let Ok(dir) = root.open_dir(Path::new(directory)) else { continue };
+        let Ok(dir) = root.open_data(Path::new(directory)) else { continue };
         let path = format!("{directory}/{file_name}");
         match nsfs::open_at(root, dir.as_fd(), file_name) {
             Ok(Some(file)) if file.key.kind == Kind::Net => {

@@ -1,10 +1,8 @@
 //! One process of a crew: its list, its pipe, and what became of it.
 
 use super::{Care, Job, Take, errno};
-use crate::model::process::Pid;
-use crate::sys::bounded;
-use crate::sys::proc::stat;
 use crate::sys::raw::fork::{self, Side};
+use crate::sys::worker::{self, EXCUSES};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,8 +10,6 @@ use std::time::{Duration, Instant};
 
 /// Answers are sent in portions of about this size.
 const PORTION: usize = 16 << 10;
-/// On a machine so busy that this many waits pass, nothing can be told any more.
-const EXCUSES: usize = 40;
 
 pub(super) struct Member {
     share: Vec<usize>,
@@ -114,7 +110,7 @@ impl Member {
                 return State::Working;
             }
             // Without a processor nobody can answer: that is not the piece's fault.
-            return if self.excuses < EXCUSES && self.is_running() {
+            return if self.excuses < EXCUSES && self.is_excused() {
                 self.excuses += 1;
                 self.heard = now;
                 State::Working
@@ -135,6 +131,10 @@ impl Member {
             (false, true) => State::Stuck(Duration::ZERO),
             (false, false) => State::Working,
         }
+    }
+
+    fn is_excused(&self) -> bool {
+        self.child.as_ref().is_some_and(|(child, _)| worker::is_running(child))
     }
 
     fn receive(&mut self) -> rustix::io::Result<usize> {
@@ -160,22 +160,6 @@ impl Member {
         }
         let used = self.received.len() - rest.len();
         self.received.drain(..used);
-    }
-
-    /// On the processor, waiting for one, or stopped by somebody.
-    fn is_running(&self) -> bool {
-        let state = || {
-            let (child, _) = self.child.as_ref()?;
-            let pid = Pid::new(child.pid.as_raw().try_into().ok()?)?;
-            let proc = rustix::fs::open(
-                "/proc",
-                rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
-                rustix::fs::Mode::empty(),
-            );
-            let bytes = bounded::read(proc.ok()?.as_fd(), &format!("{pid}/stat"), bounded::SMALL);
-            Some(stat::parse(&bytes.ok()?)?.state.0)
-        };
-        matches!(state(), Some(b'R' | b'T' | b't'))
     }
 
     /// One step more careful; false where there is none.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::collect::runtime::fixture::Host;
+use crate::model::gap::Reason;
 
 const WEB: &str = "993fef54a7abcb78f8f687dfe8300c1625c539b72d2a12a764023442921e8e50";
 const POD: &str = "91a72bf5c65da4d92731704f371a5a32c2d2dc186ba94bd1250d142dcafe14ef";
@@ -94,11 +95,17 @@ fn configured_roots_are_looked_at_beside_the_usual_ones() {
 #[test]
 fn a_list_that_cannot_be_understood_is_told_once() {
     let list = "var/lib/containers/storage/overlay-containers/containers.json";
-    let host = Host::with(&[(list, "[")]);
     let mut stores = Stores::default();
-    let error = stores.look(&host.root, 0).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot read /{list}: malformed JSON"));
-    assert!(stores.look(&host.root, 0).is_ok());
+    let driver = "var/lib/containers/storage/vfs-containers";
+    let other = format!(r#"[{{"id":"{WEB}"}}]"#);
+    let host = Host::with(&[(list, "["), (&format!("{driver}/containers.json"), &other)]);
+    stores.look(&host.root, 0).unwrap();
+    assert!(stores.find(0, WEB).is_some(), "the others are as they were");
+    stores.look(&host.root, 0).unwrap();
+    let gaps = host.root.reach().gaps();
+    let told: Vec<String> = gaps.iter().map(|gap| gap.object.to_string()).collect();
+    assert_eq!(told, [format!("/{list}")]);
+    assert_eq!(gaps[0].reason, Reason::Malformed);
 }
 
 proptest::proptest! {

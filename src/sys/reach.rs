@@ -1,0 +1,302 @@
+//! What may never answer: directories of the host on a file system whose server is dead, and command
+//! lines behind a lock that is held for ever; and how long a whole run waits for all of that.
+//!
+//! A path is walked at once where the kernel has it in memory. Anything else, and the first question
+//! to a file system that a server or a program answers for, is left to a process that can be
+//! abandoned: whoever waits for a dead server cannot even be killed. What did not answer once is not
+//! asked again, and is told at the end.
+
+use super::bounded::{self, Bytes};
+use super::error::{Problem, Result, SysError};
+use super::proc::mountinfo;
+use super::{root, worker};
+use crate::model::gap::{Gap, Reason};
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// For one question.
+const EACH: Duration = Duration::from_millis(250);
+/// For all that are not answered. Afterwards only what is in memory is looked at.
+const ALL: Duration = Duration::from_millis(750);
+/// More than this nobody reads.
+const MOST_GAPS: usize = 64;
+
+#[derive(Debug)]
+pub struct Reach {
+    proc: OwnedFd,
+    /// A fixture is a directory of whoever keeps it.
+    is_real: bool,
+    mounts: RefCell<Option<Mounts>>,
+    /// Whether the file system of a mount, by its number, answers.
+    answers: RefCell<HashMap<u64, bool>>,
+    /// Paths that did not come to an end.
+    silent: RefCell<Vec<PathBuf>>,
+    /// Users, and processes of root's, with a command line that did not come.
+    mute: RefCell<Vec<(u32, Option<Pid>)>>,
+    lost: Cell<Duration>,
+    gaps: RefCell<Vec<Gap>>,
+}
+
+impl Reach {
+    pub(super) fn new(proc: OwnedFd, is_real: bool) -> Self {
+        Self {
+            proc,
+            is_real,
+            mounts: RefCell::default(),
+            answers: RefCell::default(),
+            silent: RefCell::default(),
+            mute: RefCell::default(),
+            lost: Cell::default(),
+            gaps: RefCell::default(),
+        }
+    }
+
+    pub(super) fn proc(&self) -> BorrowedFd<'_> {
+        self.proc.as_fd()
+    }
+
+    /// What did not answer so far, and what was noted.
+    pub fn gaps(&self) -> Vec<Gap> {
+        self.gaps.borrow().clone()
+    }
+
+    /// Notes what a report lacks, once. Others decide how many files there are: the first count.
+    pub fn note(&self, gap: Gap) {
+        let mut gaps = self.gaps.borrow_mut();
+        if gaps.len() < MOST_GAPS && !gaps.contains(&gap) {
+            gaps.push(gap);
+        }
+    }
+
+    /// Opens a directory by a path of ours. The caller has one thread.
+    pub(super) fn open(&self, path: &Path, resolve: ResolveFlags) -> Result<OwnedFd> {
+        let open = |resolve| openat2(rustix::fs::CWD, path, DIRECTORY, Mode::empty(), resolve);
+        let error = |errno: rustix::io::Errno| {
+            let errno = Errno::from_raw(errno.raw_os_error());
+            SysError::new("open", root::path_text(path), errno)
+        };
+        if !self.is_real {
+            return open(resolve).map_err(error);
+        }
+        // RESOLVE_CACHED is of Linux 5.12.
+        let directory = match open(resolve | ResolveFlags::CACHED) {
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INVAL) => self.walk(path, resolve)?,
+            opened => opened.map_err(error)?,
+        };
+        self.check(directory.as_fd(), path)?;
+        Ok(directory)
+    }
+
+    fn walk(&self, path: &Path, resolve: ResolveFlags) -> Result<OwnedFd> {
+        if self.silent.borrow().iter().any(|silent| path.starts_with(silent)) {
+            return Err(self.no_answer(path));
+        }
+        let opened =
+            self.patiently(|patience| worker::open_place(path, DIRECTORY, resolve, patience));
+        match opened {
+            Some(Err(error)) if error.problem == Problem::TimedOut => {
+                self.silent.borrow_mut().push(path.to_owned());
+                Err(self.no_answer(path))
+            }
+            Some(opened) => opened,
+            None => Err(self.no_answer(path)),
+        }
+    }
+
+    /// Whether the file system that an open directory is on answers: each is asked once.
+    pub(super) fn check(&self, directory: BorrowedFd<'_>, path: &Path) -> Result<()> {
+        if !self.is_real {
+            return Ok(());
+        }
+        let Some(mount) = mount_of(directory) else { return Ok(()) };
+        let known = self.answers.borrow().get(&mount).copied();
+        let answers = known.unwrap_or_else(|| {
+            let asked = || self.patiently(|patience| worker::ask(directory, patience));
+            let answers = !self.is_foreign(mount) || asked().is_some_and(|it| it.is_ok());
+            self.answers.borrow_mut().insert(mount, answers);
+            answers
+        });
+        if answers { Ok(()) } else { Err(self.no_answer(path)) }
+    }
+
+    /// Refuses a path that leads to a file system of a server or a program, before anything waits.
+    pub(super) fn refuse_foreign(&self, path: &Path) -> Result<()> {
+        if self.with_mounts(|mounts| mounts.are_foreign(path)) {
+            return Err(SysError::new("open", root::path_text(path), Errno::EREMOTE));
+        }
+        Ok(())
+    }
+
+    /// The same of what was opened: nobody can mount anything between this and a look at it.
+    pub(super) fn refuse_foreign_fd(&self, dir: BorrowedFd<'_>, path: &Path) -> Result<()> {
+        if self.is_real && mount_of(dir).is_some_and(|mount| self.is_foreign(mount)) {
+            return Err(SysError::new("open", root::path_text(path), Errno::EREMOTE));
+        }
+        Ok(())
+    }
+
+    /// One that is not in the list was mounted since: what it is, is not known.
+    fn is_foreign(&self, mount: u64) -> bool {
+        let look = || self.with_mounts(|mounts| mounts.by_number.get(&mount).copied());
+        look()
+            .or_else(|| {
+                *self.mounts.borrow_mut() = None;
+                look()
+            })
+            .unwrap_or(true)
+    }
+
+    fn with_mounts<T>(&self, look: impl Fn(&Mounts) -> T) -> T {
+        look(self.mounts.borrow_mut().get_or_insert_with(|| Mounts::read(self.proc())))
+    }
+
+    /// The command line of a process, up to `cap` bytes. Its user can keep whoever asks waiting: then
+    /// no process of his is asked again, and none of root's but this.
+    pub fn command_line(
+        &self,
+        (pid, uid): (Pid, u32),
+        dir: BorrowedFd<'_>,
+        cap: usize,
+    ) -> Result<Bytes> {
+        if !self.is_real {
+            return bounded::read_capped(dir, "cmdline", cap);
+        }
+        let object = || Text::from(format!("pid {pid}"));
+        let timed_out = || {
+            self.note(Gap { object: object(), what: "command line", reason: Reason::Timeout });
+            SysError { doing: "read", object: object(), problem: Problem::TimedOut }
+        };
+        let whose = (uid, Some(pid).filter(|_| uid == 0));
+        if self.mute.borrow().contains(&whose) {
+            return Err(timed_out());
+        }
+        let read = self.patiently(|patience| {
+            worker::read_each(&[(dir, c"cmdline")], cap, patience)
+                .pop()
+                .unwrap_or_else(|| Ok(Bytes::default()))
+        });
+        match read {
+            Some(Err(error)) if error.problem == Problem::TimedOut => {
+                self.mute.borrow_mut().push(whose);
+                Err(timed_out())
+            }
+            Some(read) => read,
+            None => Err(timed_out()),
+        }
+    }
+
+    /// None: there is no patience left.
+    fn patiently<T>(&self, ask: impl FnOnce(Duration) -> Result<T>) -> Option<Result<T>> {
+        let left = ALL.checked_sub(self.lost.get()).filter(|left| !left.is_zero())?;
+        let start = Instant::now();
+        let answer = ask(EACH.min(left));
+        if answer.as_ref().is_err_and(|error| error.problem == Problem::TimedOut) {
+            self.lost.set(self.lost.get() + start.elapsed());
+        }
+        Some(answer)
+    }
+
+    fn no_answer(&self, path: &Path) -> SysError {
+        let error =
+            SysError { doing: "open", object: root::path_text(path), problem: Problem::TimedOut };
+        self.note(error.gap("names and images"));
+        error
+    }
+}
+
+pub(super) const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The number of the mount that something open is on (Linux 5.8); its file system is not asked.
+fn mount_of(file: BorrowedFd<'_>) -> Option<u64> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = statx(file, "", flags, StatxFlags::MNT_ID).ok()?;
+    (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+}
+
+/// Where file systems are mounted that a server or a program answers for.
+#[derive(Debug, Default)]
+struct Mounts {
+    by_path: Vec<(PathBuf, bool)>,
+    by_number: HashMap<u64, bool>,
+}
+
+impl Mounts {
+    /// Those that this process sees; none where they cannot be read.
+    fn read(proc: BorrowedFd<'_>) -> Self {
+        let mountinfo = bounded::open_link(proc, "self")
+            .and_then(|dir| bounded::read_capped(dir.as_fd(), "mountinfo", bounded::LARGE / 2));
+        Self::parse(&mountinfo.unwrap_or_default().bytes)
+    }
+
+    fn parse(mountinfo: &[u8]) -> Self {
+        let mut mounts = Self::default();
+        for mount in mountinfo::parse(mountinfo).0 {
+            let kind = mount.fs_type.as_bytes();
+            let foreign = kind.starts_with(b"fuse") || FOREIGN.contains(&kind);
+            mounts.by_number.insert(mount.id.into(), foreign);
+            if let Ok(target) = std::str::from_utf8(mount.target.as_bytes()) {
+                mounts.by_path.push((PathBuf::from(target), foreign));
+            }
+        }
+        mounts
+    }
+
+    fn are_foreign(&self, path: &Path) -> bool {
+        let above = self.by_path.iter().filter(|(target, _)| path.starts_with(target));
+        // Of two on one point the later one is on top.
+        let nearest = above.max_by_key(|(target, _)| target.as_os_str().len());
+        nearest.is_some_and(|(_, foreign)| *foreign)
+    }
+}
+
+const FOREIGN: [&[u8]; 19] = [
+    b"9p",
+    b"acfs",
+    b"afs",
+    b"autofs",
+    b"beegfs",
+    b"ceph",
+    b"cifs",
+    b"coda",
+    b"gfs2",
+    b"gpfs",
+    b"lustre",
+    b"nfs",
+    b"nfs4",
+    b"ocfs2",
+    b"orangefs",
+    b"smb3",
+    b"smbfs",
+    b"vboxsf",
+    b"virtiofs",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_or_a_program_answers_for_is_foreign() {
+        let mounts = Mounts::parse(
+            b"22 1 8:1 / / rw - ext4 /dev/vda rw\n\
+              30 22 0:40 / /home rw - autofs auto.home rw\n\
+              31 30 0:41 / /home/ann rw - ext4 /dev/vdb rw\n\
+              32 31 0:42 / /home/ann/m rw - fuse.sshfs x rw\n",
+        );
+        let foreign = |path: &str| mounts.are_foreign(Path::new(path));
+        assert!(foreign("/home/bob"));
+        assert!(foreign("/home/ann/m/x"));
+        assert!(!foreign("/home/ann/d"));
+        assert!(!foreign("/srv"));
+        assert!(!Mounts::default().are_foreign(Path::new("/srv")));
+        assert_eq!(mounts.by_number[&30], mounts.by_number[&32]);
+        assert!(mounts.by_number[&30] && !mounts.by_number[&31]);
+    }
+}
