@@ -16,12 +16,14 @@ mod support;
 
 mod clean;
 mod cores;
+mod hangs;
 mod impersonation;
 mod joiner;
 mod messages;
 mod names;
 mod pretenders;
 mod size;
+mod state_files;
 mod stopped;
 mod terminal;
 
@@ -30,6 +32,7 @@ fn main() {
     if std::env::var_os(size::ROLE).is_some() {
         size::many_threads();
     }
+    support::cost::act();
     let suites = [
         names::tests(),
         messages::tests(),
@@ -40,6 +43,8 @@ fn main() {
         terminal::tests(),
         stopped::tests(),
         size::tests(),
+        hangs::tests(),
+        state_files::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

@@ -1,7 +1,8 @@
 //! Containers that are too much: arguments, mounts, threads. Everything ends, in bounded memory, and
 //! says what was cut.
 
-use crate::support::{Held, Need, child_of, finish, isolated, nsx, stderr, stdout, test};
+use crate::support::cost;
+use crate::support::{Held, Need, child_of, isolated, nsx, stderr, stdout, test};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -18,6 +19,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("1.4 MB of arguments are cut, and the cut is marked", PERL, arguments),
         test("20,000 mounts are all there, and the screen shows few", PERL, mounts),
+        test("mounts with names of four kilobytes are cut, and the cut is marked", PERL, names),
         test("3,000 threads are one process", PRLIMIT, threads),
         test("600 processes are counted, the first in full", PERL, processes),
     ]
@@ -27,8 +29,7 @@ fn bounded(arguments: &[&str]) -> String {
     let nsx = nsx(arguments);
     let mut command = Command::new("prlimit");
     command.arg(format!("--as={MEMORY}")).arg(nsx.get_program()).args(nsx.get_args());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = finish(command.spawn().unwrap());
+    let output = cost::bounded(&command).output;
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     stdout(&output)
 }
@@ -39,12 +40,20 @@ fn report(pid: u32) -> Value {
 
 fn everything(pid: u32) {
     let text = pid.to_string();
-    for arguments in
-        [&["ps"][..], &["ps", "--json"], &["inspect", &text], &["inspect", "-o", "wide", &text]]
-    {
+    for arguments in [
+        &["ps"][..],
+        &["ps", "--json"],
+        &["ps", "--all"],
+        &["ps", "--usage", "--interval", "0"],
+        &["ns"],
+        &["ns", "--all", "--threads", "--sockets", "--json"],
+        &["inspect", &text],
+        &["inspect", "-o", "wide", &text],
+    ] {
         let said = bounded(arguments);
         assert!(said.contains(&text), "{arguments:?}");
     }
+    bounded(&["ps", "--orphans"]);
 }
 
 fn perl(options: &[&str], script: &str, arguments: &[String]) -> (Held, u32) {
@@ -87,6 +96,27 @@ fn mounts() {
     assert!(screen.lines().count() < 100, "{} lines", screen.lines().count());
     let all = bounded(&["inspect", "--only", "mounts", &pid.to_string()]);
     assert!(all.lines().count() > 20_000);
+}
+
+/// Far more than is read of a list of mounts, and most of it shown as escapes.
+const LONG_MOUNTS: &str = r#"
+    my ($mount) = @ARGV; my ($tmpfs, $base) = ("tmpfs", "/mnt");
+    syscall($mount, $tmpfs, $base, $tmpfs, 0, 0) == 0 or die "mount: $!";
+    my $part = "a\x1b" x 120; my $place = $base;
+    for (1..15) { $place .= "/$part"; mkdir $place or die }
+    for my $number (1..4000) {
+        syscall($mount, $place, $place, 0, 4096, 0) == 0 or die "mount: $!";
+    }
+    $| = 1; print "ready\n"; sleep 1000;
+"#;
+
+fn names() {
+    let (_held, pid) = perl(&["-m", "-n"], LONG_MOUNTS, &[libc::SYS_mount.to_string()]);
+    let report = report(pid);
+    let gaps = report["gaps"].as_array().unwrap();
+    assert!(gaps.iter().any(|gap| gap["what"] == "mounts" && gap["reason"] == "truncated"));
+    let all = bounded(&["inspect", "--only", "mounts", &pid.to_string()]);
+    assert!(all.lines().count() > 500);
 }
 
 /// What a container runs: many threads that wait.

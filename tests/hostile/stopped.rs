@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 
 const ROOT: &[Need] = &[Need::Root];
-const FREEZER: &[Need] = &[
+pub const FREEZER: &[Need] = &[
     Need::Root,
     Need::Machine("the v1 freezer", || Path::new(FREEZER_ROOT).join("cgroup.procs").exists()),
 ];
@@ -45,13 +45,13 @@ fn stopped() {
 }
 
 /// A frozen process of v1 cannot even be killed: it is thawed on every way out.
-struct Frozen {
+pub struct Frozen {
     group: PathBuf,
     held: Held,
 }
 
 impl Frozen {
-    fn new(held: Held, pid: u32) -> Self {
+    pub fn new(held: Held, pid: u32) -> Self {
         let group = Path::new(FREEZER_ROOT).join(format!("nsx-test-{pid}"));
         std::fs::create_dir(&group).unwrap();
         std::fs::write(group.join("cgroup.procs"), pid.to_string()).unwrap();
