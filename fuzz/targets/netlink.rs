@@ -1,12 +1,16 @@
-//! Route netlink messages, in which a container chooses names, labels and encapsulations.
+//! Netlink messages, in which a container chooses names, labels and encapsulations.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nsx::sys::netlink::{addr, link, nsid, route};
+use nsx::model::network::Protocol;
+use nsx::sys::netlink::{addr, link, message, neighbour, nsid, route, rule, socket};
 
 fuzz_target!(|bytes: &[u8]| {
+    assert!(message::messages(bytes).count() <= bytes.len() / 16);
     let _ = (link::parse(bytes), link::identity(bytes));
     let _ = nsid::parse(bytes);
     let _ = (addr::parse(bytes), addr::identity(bytes));
     let _ = (route::parse(bytes), route::identity(bytes));
+    let _ = (rule::parse(bytes), neighbour::parse(bytes), neighbour::identity(bytes));
+    let _ = (socket::parse(Protocol::Tcp, bytes), socket::parse(Protocol::Udp, bytes));
 });

@@ -4,6 +4,8 @@ use super::cgroups;
 use super::clock::Clock;
 use super::containers::collect_containers;
 use super::details::add_details;
+use super::findings;
+use super::network::{self, Outside};
 use super::processes::{self, collect_processes};
 use super::scan;
 use super::target::PinnedProcess;
@@ -53,6 +55,7 @@ pub fn inspect(
         mounts: None,
         cgroup: None,
         processes: None,
+        findings: Vec::new(),
     };
     let wanted = |section| sections.contains(&section);
     if wanted(Section::Namespaces) {
@@ -83,9 +86,12 @@ pub fn inspect(
         report.processes = Some(members);
         gaps.extend(more);
     }
+    let outside =
+        (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target, &mut gaps));
     let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
     let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
-    visit(root, target, live.collect(), &mut report, &mut gaps);
+    visit(root, target, live.collect(), outside, &mut report, &mut gaps);
+    report.findings.extend(report.network.iter().flat_map(findings::net::of_network));
     target.handle.check_alive()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
     Ok((report, gaps))
@@ -155,6 +161,7 @@ fn visit(
     root: &SysRoot,
     target: &PinnedProcess,
     wanted: Kinds,
+    mut outside: Option<Outside>,
     report: &mut Inspection,
     gaps: &mut Vec<Gap>,
 ) {
@@ -174,11 +181,21 @@ fn visit(
             continue;
         }
         let pidfd = if joined { target.handle.pidfd().map(Some) } else { Ok(None) };
-        match pidfd.and_then(|pidfd| netlink::visit(pidfd, kinds)) {
+        let ask = outside.as_ref().map(|outside| outside.ask(root)).unwrap_or_default();
+        match pidfd.and_then(|pidfd| netlink::visit(pidfd, kinds, ask)) {
             Ok(visit) => {
                 report.uts = visit.uts.or(report.uts.take());
                 match visit.network {
-                    Some(Ok(network)) => report.network = Some(network),
+                    Some(Ok(mut network)) => {
+                        let alone = [target.process.pid];
+                        let container = report.container.as_ref();
+                        let pids = container.map_or(&alone[..], |found| &found.processes);
+                        if let Some(outside) = outside.take() {
+                            let ids = visit.ids.as_ref();
+                            gaps.extend(outside.complete(root, &mut network, ids, pids));
+                        }
+                        report.network = Some(network);
+                    }
                     Some(Err(error)) => gaps.push(error.gap("network")),
                     None => {}
                 }

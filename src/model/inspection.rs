@@ -2,6 +2,7 @@
 
 use super::cgroup::Cgroup;
 use super::container::Container;
+use super::finding::Finding;
 use super::mount::Mount;
 use super::namespace::Kind;
 use super::network::Network;
@@ -10,7 +11,9 @@ use super::text::Text;
 use super::uts::Uts;
 
 /// A section of the report, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Section {
     Namespaces,
     Uts,
@@ -58,6 +61,8 @@ pub struct Inspection {
     pub mounts: Option<Vec<Mount>>,
     pub cgroup: Option<Cgroup>,
     pub processes: Option<Vec<Member>>,
+    /// What is unusual in the sections that were read.
+    pub findings: Vec<Finding>,
 }
 
 /// One namespace of the target.

@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod confinement;
 pub mod container;
 pub mod evidence;
+pub mod finding;
 pub mod gap;
 pub mod host;
 pub mod inspection;

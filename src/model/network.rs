@@ -1,58 +1,20 @@
 //! What a network namespace holds.
 
-use super::text::Text;
-use std::net::IpAddr;
+mod interface;
+mod neighbour;
+mod resolver;
+mod route;
+mod rule;
+mod settings;
+mod socket;
 
-/// One interface. See netdevice(7), rtnetlink(7).
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Interface {
-    /// Interface index, unique within its namespace.
-    pub index: u32,
-    pub name: Text,
-    /// Kernel's word for its kind: `veth`, `bridge`, `vlan`; `loopback` or `ether` where it has none.
-    pub kind: Text,
-    /// Operational state (RFC 2863): `up`, `down`, `unknown`, `dormant`, …
-    pub state: &'static str,
-    /// Administratively up (IFF_UP).
-    pub up: bool,
-    pub mtu_bytes: u32,
-    /// `02:42:c6:33:64:02`; absent where the link layer has none.
-    pub mac: Option<String>,
-    /// Index of the bridge or bond it belongs to.
-    pub master: Option<u32>,
-    /// Index of the peer or parent, in `peer_nsid`'s namespace or this one.
-    pub peer_index: Option<u32>,
-    /// The peer's namespace as this one numbers it; absent: the peer is in this one.
-    pub peer_nsid: Option<i32>,
-    pub addresses: Vec<Address>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Address {
-    pub address: IpAddr,
-    pub prefix_length: u8,
-    /// `global`, `site`, `link`, `host`.
-    pub scope: &'static str,
-}
-
-/// One route of the main table.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Route {
-    /// `inet` or `inet6`; two default routes may differ in nothing else.
-    pub family: &'static str,
-    /// Absent: the default route.
-    pub destination: Option<IpAddr>,
-    pub prefix_length: u8,
-    pub gateway: Option<IpAddr>,
-    /// Name of the interface it leaves by.
-    pub interface: Option<Text>,
-    pub metric: Option<u32>,
-    /// `unicast`, `blackhole`, `unreachable`, …
-    pub kind: &'static str,
-}
+pub use interface::{Address, Counters, Details, Interface, Peer, Place};
+pub use neighbour::Neighbour;
+pub use resolver::{File, FileState, Resolver};
+pub use route::{NextHop, Route};
+pub use rule::{Prefix, Rule, Span};
+pub use settings::{Conntrack, Settings};
+pub use socket::{Destination, Owner, Ports, Protocol, Socket, Sockets, TcpCounters, TcpStates};
 
 /// Everything read from one network namespace in one visit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -60,8 +22,35 @@ pub struct Route {
 pub struct Network {
     /// By index.
     pub interfaces: Vec<Interface>,
-    /// Default routes first, then by destination.
+    /// Of all tables: main, default, the others by number, local; in each, default routes first.
     pub routes: Vec<Route>,
+    /// By family and priority, as they are asked.
+    pub rules: Vec<Rule>,
+    /// By interface and address; without those that need no resolution.
+    pub neighbours: Vec<Neighbour>,
+    /// Absent where this kernel tells nothing about sockets.
+    pub sockets: Option<Sockets>,
+    pub settings: Settings,
+    /// Absent without connection tracking.
+    pub conntrack: Option<Conntrack>,
+    /// The files that the target's resolver reads; absent where its root may not be looked into.
+    pub resolver: Option<Resolver>,
     /// A table changed during every attempt, or was not answered in time; a row may be missing.
     pub incomplete: bool,
+    /// Which: `interfaces`, `addresses`, `routes`, `rules`, `neighbours`, `sockets`.
+    pub incomplete_tables: Vec<&'static str>,
+}
+
+impl Network {
+    pub fn mark_incomplete(&mut self, table: &'static str) {
+        self.incomplete = true;
+        if !self.incomplete_tables.contains(&table) {
+            self.incomplete_tables.push(table);
+        }
+    }
+
+    pub fn interface(&self, index: u32) -> Option<&Interface> {
+        let at = self.interfaces.binary_search_by_key(&index, |interface| interface.index).ok()?;
+        self.interfaces.get(at)
+    }
 }

@@ -3,6 +3,7 @@
 use super::emphasis::heading;
 use super::human;
 use super::table::cut;
+use crate::model::finding::{Finding, Level};
 use crate::model::inspection::{Inspection, Namespace};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
@@ -17,6 +18,8 @@ mod processes;
 pub struct Detail {
     /// Every mount and process, not the first ones.
     pub everything: bool,
+    /// And what every target has alike.
+    pub wide: bool,
     pub width: Option<usize>,
     /// Headings stand out.
     pub emphasis: bool,
@@ -30,6 +33,9 @@ type Lines = (&'static str, Vec<String>);
 
 pub fn screen(report: &Inspection, detail: Detail) -> String {
     let mut sections: Vec<Lines> = Vec::new();
+    if !report.findings.is_empty() {
+        sections.push(("unusual", findings(&report.findings)));
+    }
     if let Some(namespaces) = &report.namespaces {
         sections.push(("namespaces", namespace_lines(namespaces)));
     }
@@ -41,7 +47,7 @@ pub fn screen(report: &Inspection, detail: Detail) -> String {
         sections.push(("uts", vec![format!("hostname {}{domain}", uts.hostname)]));
     }
     if let Some(network) = &report.network {
-        sections.push(("net", network::lines(network)));
+        sections.push(("net", network::lines(network, detail)));
     }
     if let Some(mounts) = &report.mounts {
         sections.push(("mounts", mounts::lines(mounts, detail.everything)));
@@ -102,6 +108,15 @@ fn title(report: &Inspection) -> String {
     };
     parts.push(format!("pid {}{inside}", report.pid));
     parts.join("   ")
+}
+
+/// Warnings first, marked; a line each.
+fn findings(findings: &[Finding]) -> Vec<String> {
+    let mut sorted: Vec<&Finding> = findings.iter().collect();
+    sorted.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    let mark = |level| if level == Level::Warning { '!' } else { '·' };
+    let line = |finding: &&Finding| format!("{} {}", mark(finding.level), finding.text);
+    sorted.iter().map(line).collect()
 }
 
 fn namespace_lines(namespaces: &[Namespace]) -> Vec<String> {

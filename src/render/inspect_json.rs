@@ -2,6 +2,7 @@
 
 use super::ps::JsonRow;
 use crate::model::cgroup::Cgroup;
+use crate::model::finding::Finding;
 use crate::model::inspection::{Inspection, Member, Namespace};
 use crate::model::mount::Mount;
 use crate::model::network::Network;
@@ -31,6 +32,8 @@ pub struct JsonInspection<'a> {
     pub mounts: Option<&'a [Mount]>,
     pub cgroup: Option<&'a Cgroup>,
     pub processes: Option<Vec<JsonMember<'a>>>,
+    /// What is unusual in the sections that were read.
+    pub findings: &'a [Finding],
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -65,6 +68,7 @@ impl<'a> From<&'a Inspection> for JsonInspection<'a> {
                 .processes
                 .as_ref()
                 .map(|members| members.iter().map(JsonMember::from).collect()),
+            findings: &report.findings,
         }
     }
 }

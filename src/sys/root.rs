@@ -10,7 +10,7 @@ use super::reach::Reach;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -117,6 +117,32 @@ pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u
         });
     }
     Ok(bytes)
+}
+
+/// Reads a regular file at an absolute path as the process sees it whose `/proc/PID` this is. True
+/// if the cap cut it; ENXIO: something else is there, which is not opened.
+///
+/// A file system that the process mounted, or a walk to one, may never answer: this is for
+/// [`super::worker`].
+pub fn read_inside(
+    process: BorrowedFd<'_>,
+    path: &str,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
+    let place = OFlags::PATH | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(process, "root", place | OFlags::DIRECTORY, Mode::empty())?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let place = rustix::fs::openat2(&root, path, place, Mode::empty(), resolve)?;
+    let stat = rustix::fs::fstat(&place)?;
+    if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Err(rustix::io::Errno::NXIO);
+    }
+    // The same file, and no walk to it that somebody could lead elsewhere.
+    let link = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let file = rustix::fs::open(link, flags, Mode::empty())?;
+    bounded::read_fd_into(file.as_fd(), cap, buffer)
 }
 
 /// The names in a directory, `.` and `..` left out.

@@ -56,6 +56,24 @@ const CUT: i32 = -1;
 ///
 /// The caller has one thread.
 pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
+    read_all(bounded::read_into, requests, cap, deadline)
+}
+
+/// The same of files as a process sees them, by its `/proc/PID` and an absolute path; ENXIO where
+/// that is no regular file.
+pub fn read_inside(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
+    read_all(root::read_inside, requests, cap, deadline)
+}
+
+/// How one file is read; true where the cap cut it.
+type Read = fn(BorrowedFd<'_>, &str, usize, &mut Vec<u8>) -> rustix::io::Result<bool>;
+
+fn read_all(
+    read: Read,
+    requests: &[Request<'_>],
+    cap: usize,
+    deadline: Duration,
+) -> Vec<Result<Bytes>> {
     let end = Instant::now() + deadline;
     let patience = if requests.len() == 1 { deadline } else { deadline / 4 };
     let mut answers = Vec::with_capacity(requests.len());
@@ -64,7 +82,7 @@ pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Ve
             answers.extend(rest.iter().map(|request| Err(failed(*request, Problem::TimedOut))));
             break;
         }
-        match start(rest, cap) {
+        match start(read, rest, cap) {
             Ok(worker) => {
                 collect(&worker, rest, patience, end, &mut answers);
                 worker.abandon();
@@ -112,7 +130,7 @@ impl Worker {
     }
 }
 
-fn start(requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Errno> {
+fn start(read: Read, requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Errno> {
     let (answers, sink) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
     match fork::fork(0)? {
@@ -120,7 +138,7 @@ fn start(requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Er
             drop(answers);
             let_go_of_standard();
             for request in requests {
-                if answer(*request, cap, &sink).is_err() {
+                if answer(read, *request, cap, &sink).is_err() {
                     break;
                 }
             }
@@ -225,10 +243,15 @@ fn receive_place(worker: &Worker, until: Instant) -> std::result::Result<Option<
 }
 
 /// In the child: an errno (0 for none), a length, the bytes.
-fn answer((dir, name): Request<'_>, cap: usize, sink: &OwnedFd) -> rustix::io::Result<()> {
+fn answer(
+    read: Read,
+    (dir, name): Request<'_>,
+    cap: usize,
+    sink: &OwnedFd,
+) -> rustix::io::Result<()> {
     let mut bytes = Vec::new();
     let name = name.to_str().map_err(|_| rustix::io::Errno::INVAL)?;
-    let errno = match bounded::read_into(dir, name, cap, &mut bytes) {
+    let errno = match read(dir, name, cap, &mut bytes) {
         Ok(false) => 0,
         Ok(true) => CUT,
         Err(errno) => {

@@ -79,10 +79,9 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Format::Tsv => return Err(Failure::usage("inspect has no columns: use -o json")),
         format => {
             let everything = format == Format::Wide || !args.only.is_empty();
-            screen(
-                &report,
-                Detail { everything, width: context.width, emphasis: args.output.colour(context) },
-            )
+            let wide = format == Format::Wide;
+            let emphasis = args.output.colour(context);
+            screen(&report, Detail { everything, wide, width: context.width, emphasis })
         }
     };
     args.output.finish(context, &text, &gaps)

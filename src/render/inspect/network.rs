@@ -1,17 +1,36 @@
-//! The net section: interfaces and the way out.
+//! The net section: interfaces, the way out, who listens, whom it asks for names.
 
-use crate::model::network::{Interface, Network, Route};
-use crate::render::table::align;
-use std::fmt::Write;
+mod interfaces;
+mod routes;
+mod sockets;
 
-pub(super) fn lines(network: &Network) -> Vec<String> {
-    let rows: Vec<_> = network.interfaces.iter().flat_map(|one| rows(one, network)).collect();
-    let mut lines: Vec<String> = align(rows, &[false; 5]).lines().map(str::to_owned).collect();
-    lines.extend(
-        network.routes.iter().filter(|route| route.destination.is_none()).map(default_route),
-    );
+use super::Detail;
+use crate::model::network::{Network, Resolver, Settings};
+
+/// Rows of one kind beyond this are counted, unless everything is asked for.
+const FEW: usize = 8;
+
+pub(super) fn lines(network: &Network, detail: Detail) -> Vec<String> {
+    let mut lines = interfaces::lines(network, detail);
+    lines.extend(routes::lines(network, detail));
+    if detail.everything {
+        lines.extend(routes::neighbours(network));
+    }
+    if let Some(sockets) = &network.sockets {
+        lines.extend(sockets::lines(sockets, detail));
+    }
+    lines.extend(network.resolver.as_ref().and_then(resolver));
+    if detail.everything {
+        lines.extend(hosts(network.resolver.as_ref()));
+    }
+    lines.extend(settings(&network.settings, detail));
+    if let Some(conntrack) = network.conntrack.filter(|one| one.entries > 0 || detail.everything) {
+        let limit = conntrack.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+        lines.push(format!("{}{limit} tracked connections", conntrack.entries));
+    }
     if network.incomplete {
-        lines.push("incomplete: it changed faster than it could be read".to_owned());
+        let tables = network.incomplete_tables.join(", ");
+        lines.push(format!("incomplete: {tables} changed faster than could be read"));
     }
     if lines.is_empty() {
         lines.push("no interfaces".to_owned());
@@ -19,47 +38,60 @@ pub(super) fn lines(network: &Network) -> Vec<String> {
     lines
 }
 
-/// A row, and one more for each further address.
-fn rows(interface: &Interface, network: &Network) -> Vec<Vec<String>> {
-    let mut addresses = interface
-        .addresses
-        .iter()
-        .map(|address| format!("{}/{}", address.address, address.prefix_length));
-    let first = addresses.next().unwrap_or_default();
-    let mut rows = vec![vec![
-        interface.name.to_string(),
-        interface.state.to_owned(),
-        format!("mtu {}", interface.mtu_bytes),
-        interface.mac.clone().unwrap_or_default(),
-        format!("{first}  {}", link_to(interface, network)),
-    ]];
-    let blank = String::new;
-    rows.extend(addresses.map(|address| vec![blank(), blank(), blank(), blank(), address]));
-    rows
+fn resolver(resolver: &Resolver) -> Option<String> {
+    let lists = [
+        ("name servers", &resolver.nameservers),
+        ("search", &resolver.search),
+        ("options", &resolver.options),
+    ];
+    let told = lists.into_iter().filter(|(_, words)| !words.is_empty());
+    let parts: Vec<String> =
+        told.map(|(name, words)| format!("{name} {}", joined(words))).collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
-/// Where the other end is, as far as this namespace says.
-fn link_to(interface: &Interface, network: &Network) -> String {
-    match (interface.peer_nsid, interface.peer_index) {
-        (Some(_), Some(index)) => format!("<-> interface {index} of another namespace"),
-        (None, Some(index)) if index != interface.index => {
-            let peer = network.interfaces.iter().find(|peer| peer.index == index);
-            peer.map_or_else(String::new, |peer| format!("<-> {}", peer.name))
-        }
-        _ => String::new(),
-    }
+/// What is known without asking.
+fn hosts(resolver: Option<&Resolver>) -> Vec<String> {
+    let Some(resolver) = resolver else { return Vec::new() };
+    let sources = Some(&resolver.hosts_sources).filter(|sources| !sources.is_empty());
+    let sources = sources.map(|sources| format!("hosts come from {}", joined(sources)));
+    let hosts = resolver.hosts.lines.iter().map(|line| format!("host {line}"));
+    sources.into_iter().chain(hosts).collect()
 }
 
-fn default_route(route: &Route) -> String {
-    let mut line = "default".to_owned();
-    if let Some(gateway) = route.gateway {
-        let _ = write!(line, " via {gateway}");
+/// Those that are on, and in full those with a number.
+fn settings(settings: &Settings, detail: Detail) -> Vec<String> {
+    let mut parts = Vec::new();
+    if settings.ipv4_forwarding == Some(true) {
+        parts.push("forwards IPv4".to_owned());
     }
-    if let Some(interface) = &route.interface {
-        let _ = write!(line, " dev {interface}");
+    if settings.ipv6_forwarding == Some(true) {
+        parts.push("forwards IPv6".to_owned());
     }
-    if route.kind != "unicast" {
-        let _ = write!(line, " {}", route.kind);
+    if settings.ipv6_disabled == Some(true) {
+        parts.push("IPv6 is disabled".to_owned());
     }
-    line
+    let mut lines = Vec::new();
+    if detail.everything {
+        let numbers = [
+            ("rp_filter", settings.reverse_path_filter),
+            ("somaxconn", settings.accept_queue_limit),
+            ("tcp_max_syn_backlog", settings.syn_backlog),
+            ("tcp_syncookies", settings.syn_cookies),
+            ("tcp_tw_reuse", settings.time_wait_reuse),
+            ("ip_unprivileged_port_start", settings.first_unprivileged_port),
+        ];
+        let told = |(name, value): (&str, Option<u32>)| Some(format!("{name} {}", value?));
+        lines.push(numbers.into_iter().filter_map(told).collect::<Vec<_>>().join(" · "));
+    }
+    lines.insert(0, parts.join(" · "));
+    lines.retain(|line| !line.is_empty());
+    lines
 }
+
+fn joined(words: &[crate::model::text::Text]) -> String {
+    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

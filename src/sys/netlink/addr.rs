@@ -1,13 +1,20 @@
 //! RTM_GETADDR and RTM_NEWADDR: addresses. Pure. See rtnetlink(7), linux/if_addr.h.
 
-use super::attribute::{self, address, after, u8_at, u32_at};
+use super::attribute::{self, address, after, text, u8_at, u32_at};
+use super::flags;
+use super::tables::scope_word;
 use crate::model::network::Address;
 
+const AF_INET6: u8 = 10;
 /// `struct ifaddrmsg`
 const HEADER: usize = 8;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
+const IFA_BROADCAST: u16 = 4;
 const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
+const FOR_EVER: u32 = u32::MAX;
 
 /// The body of a request for the addresses of every interface and family.
 pub(super) fn request() -> Vec<u8> {
@@ -16,19 +23,34 @@ pub(super) fn request() -> Vec<u8> {
 
 /// An address and the index of its interface.
 pub fn parse(message: &[u8]) -> Option<(u32, Address)> {
-    let (mut own, mut shared) = (None, None);
+    let (mut own, mut shared, mut broadcast, mut label) = (None, None, None, None);
+    let (mut preferred, mut valid) = (None, None);
+    let is_v6 = u8_at(message, 0)? == AF_INET6;
+    // The header has room for the first eight.
+    let mut bits = u32::from(u8_at(message, 2)?);
     for (kind, value) in after(message, HEADER)? {
         match kind {
             IFA_LOCAL => own = address(value),
             IFA_ADDRESS => shared = address(value),
+            IFA_BROADCAST => broadcast = address(value),
+            IFA_LABEL => label = Some(text(value)),
+            IFA_FLAGS => bits = u32_at(value, 0)?,
+            // struct ifa_cacheinfo
+            IFA_CACHEINFO => (preferred, valid) = (u32_at(value, 0), u32_at(value, 4)),
             _ => {}
         }
     }
+    // Where a link has a peer, IFA_ADDRESS is the peer's and IFA_LOCAL our own.
     let parsed = Address {
-        // Where a link has a peer, IFA_ADDRESS is the peer's and IFA_LOCAL our own.
         address: own.or(shared)?,
         prefix_length: u8_at(message, 1)?,
+        peer: shared.filter(|shared| own.is_some_and(|own| own != *shared)),
+        broadcast,
+        label,
         scope: scope_word(u8_at(message, 3)?),
+        flags: flags::of_address(bits, is_v6),
+        valid_seconds: valid.filter(|seconds| *seconds != FOR_EVER),
+        preferred_seconds: preferred.filter(|seconds| *seconds != FOR_EVER),
     };
     Some((u32_at(message, 4)?, parsed))
 }
@@ -36,18 +58,6 @@ pub fn parse(message: &[u8]) -> Option<(u32, Address)> {
 pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
     let (fixed, rest) = message.split_at_checked(HEADER)?;
     Some(attribute::identity(fixed, rest, &[IFA_CACHEINFO]))
-}
-
-/// RT_SCOPE_*
-fn scope_word(scope: u8) -> &'static str {
-    match scope {
-        libc::RT_SCOPE_UNIVERSE => "global",
-        libc::RT_SCOPE_SITE => "site",
-        libc::RT_SCOPE_LINK => "link",
-        libc::RT_SCOPE_HOST => "host",
-        libc::RT_SCOPE_NOWHERE => "nowhere",
-        _ => "other",
-    }
 }
 
 #[cfg(test)]
@@ -72,13 +82,21 @@ mod tests {
             &[
                 (IFA_ADDRESS, &[198, 51, 100, 2]),
                 (IFA_LOCAL, &[198, 51, 100, 1]),
-                (3, b"\xff\x1b\0"),
+                (IFA_LABEL, b"\xff\x1b\0"),
+                (IFA_CACHEINFO, &[10, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0]),
+                (IFA_FLAGS, &[0x20, 2, 0, 0]),
             ],
         );
         let (index, parsed) = parse(&bytes).unwrap();
         assert_eq!(index, 7);
         assert_eq!(parsed.address.to_string(), "198.51.100.1");
         assert_eq!((parsed.prefix_length, parsed.scope), (32, "global"));
+        assert_eq!(parsed.peer.unwrap().to_string(), "198.51.100.2");
+        assert_eq!(parsed.label, Some(b"\xff\x1b".into()));
+        assert_eq!(parsed.flags, ["dynamic", "deprecated", "noprefixroute"]);
+        if cfg!(target_endian = "little") {
+            assert_eq!((parsed.preferred_seconds, parsed.valid_seconds), (Some(10), None));
+        }
     }
 
     #[test]
@@ -94,5 +112,12 @@ mod tests {
     fn no_address_is_no_row() {
         assert_eq!(parse(&message(0, 0, &[])), None);
         assert_eq!(parse(b"\x02\x20"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = (parse(&bytes), identity(&bytes));
+        }
     }
 }

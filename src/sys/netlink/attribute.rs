@@ -50,6 +50,11 @@ pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*field))
 }
 
+pub(super) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    let field = bytes.get(offset..)?.first_chunk()?;
+    Some(u64::from_ne_bytes(*field))
+}
+
 /// A name, without the zero that ends it.
 pub(super) fn text(value: &[u8]) -> Text {
     let end = value.iter().position(|byte| *byte == 0);

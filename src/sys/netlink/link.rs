@@ -1,7 +1,10 @@
 //! RTM_GETLINK and RTM_NEWLINK: interfaces. Pure. See rtnetlink(7), linux/if_link.h.
 
-use super::attribute::{address, after, attributes, text, u16_at, u32_at};
-use crate::model::network::Interface;
+mod details;
+
+use super::attribute::{address, after, attributes, text, u16_at, u32_at, u64_at};
+use super::flags;
+use crate::model::network::{Counters, Interface};
 use crate::model::text::Text;
 use std::fmt::Write as _;
 
@@ -11,14 +14,16 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
+const IFLA_QDISC: u16 = 6;
 const IFLA_MASTER: u16 = 10;
+const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
-const IFLA_EXT_MASK: u16 = 29;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_STATS64: u16 = 23;
 const IFLA_LINK_NETNSID: u16 = 37;
-const IFLA_INFO_KIND: u16 = 1;
-/// Counters make a third of the answer and are not asked for.
-const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
 const IFF_UP: u32 = 1;
 /// linux/if_arp.h; libc has the others.
 const ARPHRD_IP6GRE: u16 = 823;
@@ -26,19 +31,25 @@ const ARPHRD_IP6GRE: u16 = 823;
 /// The body of a request for every interface. Answering it, the kernel numbers the namespaces of
 /// peers that have no number here yet.
 pub(super) fn request() -> Vec<u8> {
-    let mut body = vec![0; HEADER];
-    body.extend(8_u16.to_ne_bytes());
-    body.extend(IFLA_EXT_MASK.to_ne_bytes());
-    body.extend(RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+    vec![0; HEADER]
+}
+
+/// The body of a request for one interface.
+pub(super) fn request_one(index: u32) -> Vec<u8> {
+    let mut body = vec![0; 4];
+    body.extend(index.to_ne_bytes());
+    body.resize(HEADER, 0);
     body
 }
 
 /// One interface; its addresses come in messages of their own.
 pub fn parse(message: &[u8]) -> Option<Interface> {
     let link_type = u16_at(message, 2)?;
+    let bits = u32_at(message, 8)?;
     let mut interface = Interface {
         index: u32_at(message, 4)?,
-        up: u32_at(message, 8)? & IFF_UP != 0,
+        up: bits & IFF_UP != 0,
+        flags: flags::of_interface(bits),
         kind: type_word(link_type),
         state: "unknown",
         ..Interface::default()
@@ -53,11 +64,14 @@ pub fn parse(message: &[u8]) -> Option<Interface> {
             // Zero: a tunnel that is bound to no interface.
             IFLA_LINK => interface.peer_index = u32_at(value, 0).filter(|index| *index != 0),
             IFLA_LINK_NETNSID => interface.peer_nsid = u32_at(value, 0).map(u32::cast_signed),
-            IFLA_LINKINFO => {
-                let driver = attributes(value).find(|(kind, _)| *kind == IFLA_INFO_KIND);
-                if let Some((_, word)) = driver {
-                    interface.kind = text(word);
-                }
+            IFLA_LINKINFO => details::take(&mut interface, value),
+            IFLA_QDISC => interface.qdisc = Some(text(value)),
+            IFLA_TXQLEN => interface.transmit_queue_packets = u32_at(value, 0),
+            IFLA_IFALIAS => interface.alias = Some(text(value)).filter(|alias| !alias.is_empty()),
+            IFLA_STATS64 => interface.counters = counters(value),
+            IFLA_PROP_LIST => {
+                let names = attributes(value).filter(|(kind, _)| *kind == IFLA_ALT_IFNAME);
+                interface.altnames = names.map(|(_, name)| text(name)).collect();
             }
             _ => {}
         }
@@ -68,6 +82,21 @@ pub fn parse(message: &[u8]) -> Option<Interface> {
 /// The index.
 pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
     message.get(4..8).map(<[u8]>::to_vec)
+}
+
+/// The first fields of `struct rtnl_link_stats64`.
+fn counters(value: &[u8]) -> Option<Counters> {
+    let field = |nth: usize| u64_at(value, nth * 8);
+    Some(Counters {
+        received_packets: field(0)?,
+        sent_packets: field(1)?,
+        received_bytes: field(2)?,
+        sent_bytes: field(3)?,
+        received_errors: field(4)?,
+        sent_errors: field(5)?,
+        received_dropped: field(6)?,
+        sent_dropped: field(7)?,
+    })
 }
 
 /// IF_OPER_*, RFC 2863.
@@ -105,7 +134,7 @@ fn type_word(link_type: u16) -> Text {
 }
 
 /// `02:42:c6:33:64:02`; a tunnel over IP has an IP address here.
-fn link_address(link_type: u16, value: &[u8]) -> Option<String> {
+pub(super) fn link_address(link_type: u16, value: &[u8]) -> Option<String> {
     let over_ip = matches!(
         link_type,
         libc::ARPHRD_TUNNEL
@@ -151,7 +180,8 @@ mod tests {
                 master: Some(6),
                 peer_index: Some(2),
                 peer_nsid: Some(0),
-                addresses: Vec::new(),
+                flags: vec!["no_carrier", "broadcast", "multicast", "up"],
+                ..Interface::default()
             }
         );
     }

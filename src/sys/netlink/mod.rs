@@ -6,15 +6,27 @@
 
 pub mod addr;
 mod attribute;
+mod channel;
 mod dump;
+mod flags;
 pub mod link;
+mod lookup;
 mod loopback;
-mod message;
+pub mod message;
+pub mod neighbour;
 mod network;
 pub mod nsid;
 pub mod route;
+pub mod rule;
+mod settings;
+pub mod socket;
+mod socket_tables;
+mod tables;
 
+pub use lookup::Links;
 pub use loopback::bring_loopback_up;
+pub use network::Ask;
+pub use socket_tables::Asked;
 
 use super::error::{Context, Problem, Result, SysError};
 use super::ns;
@@ -28,15 +40,17 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 /// For every answer of the kernel together.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_millis(1200);
 /// For the thread. A system call that waits for a lock inside the kernel ends at no deadline of
 /// ours: the thread is then left behind, and ends when the kernel lets it.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// What could be read; `None` where it was not asked for.
 #[derive(Debug)]
 pub struct Visit {
     pub network: Option<Result<Network>>,
+    /// Asks in that network namespace for its numbers of others; only where it has peers in them.
+    pub ids: Option<nsid::NsIds>,
     pub uts: Option<Uts>,
 }
 
@@ -51,7 +65,7 @@ const READABLE: Kinds = Kinds::NONE.with(Kind::Net).with(Kind::Uts);
 ///
 /// The thread may still be ending in the kernel when this returns: who must have one thread, for
 /// setns(2) to a mnt or user namespace, does not visit before it.
-pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds) -> Result<Visit> {
+pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Visit> {
     if kinds.iter().any(|kind| !READABLE.has(kind)) {
         return Err(SysError::new("join", namespaces(kinds), Errno::EINVAL));
     }
@@ -67,7 +81,7 @@ pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds) -> Result<Visit> {
         .name("visit".to_owned())
         .spawn(move || {
             // Nobody listens any more once PATIENCE is over.
-            let _ = answer.send(read(target, kinds));
+            let _ = answer.send(read(target, kinds, &ask));
         })
         .context("start", "a thread")?;
     let visit = match answers.recv_timeout(PATIENCE) {
@@ -89,14 +103,17 @@ pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds) -> Result<Visit> {
 }
 
 /// The thread's whole life.
-fn read(target: Option<OwnedFd>, kinds: Kinds) -> Result<Visit> {
+fn read(target: Option<OwnedFd>, kinds: Kinds, ask: &Ask) -> Result<Visit> {
     if let Some(pidfd) = target {
         ns::join(pidfd.as_fd(), kinds).with_context("join", || namespaces(kinds))?;
     }
-    Ok(Visit {
-        uts: kinds.has(Kind::Uts).then(uts),
-        network: kinds.has(Kind::Net).then(|| network::read(DEADLINE)),
-    })
+    let network = kinds.has(Kind::Net).then(|| network::read(ask, DEADLINE));
+    let leads_elsewhere = network.as_ref().is_some_and(|network| {
+        let mut interfaces = network.iter().flat_map(|network| &network.interfaces);
+        interfaces.any(|interface| interface.peer_nsid.is_some())
+    });
+    let ids = if leads_elsewhere { nsid::NsIds::open().ok() } else { None };
+    Ok(Visit { uts: kinds.has(Kind::Uts).then(uts), network, ids })
 }
 
 fn uts() -> Uts {
@@ -120,7 +137,7 @@ mod tests {
 
     #[test]
     fn our_own_namespaces_are_read_without_joining() {
-        let visit = visit(None, Kinds::NONE).unwrap();
+        let visit = visit(None, Kinds::NONE, Ask::default()).unwrap();
         let network = visit.network.unwrap().unwrap();
         let lo = network.interfaces.iter().find(|link| link.name == "lo");
         assert_eq!(lo.unwrap().kind, "loopback");
@@ -129,7 +146,7 @@ mod tests {
 
     #[test]
     fn only_what_is_asked_for_is_read() {
-        let visit = visit(None, Kinds::NONE.with(Kind::Uts)).unwrap();
+        let visit = visit(None, Kinds::NONE.with(Kind::Uts), Ask::default()).unwrap();
         assert!(visit.network.is_none());
         assert!(visit.uts.is_some());
     }
@@ -137,7 +154,7 @@ mod tests {
     #[test]
     fn other_kinds_are_never_joined() {
         let kinds = READABLE.with(Kind::Mnt);
-        let error = visit(None, kinds).unwrap_err();
+        let error = visit(None, kinds, Ask::default()).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::EINVAL));
     }
 
@@ -148,14 +165,14 @@ mod tests {
         let flags = rustix::process::PidfdFlags::empty();
         let pidfd = rustix::process::pidfd_open(pid, flags).unwrap();
         child.wait().unwrap();
-        let error = visit(Some(pidfd.as_fd()), READABLE).unwrap_err();
+        let error = visit(Some(pidfd.as_fd()), READABLE, Ask::default()).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::ESRCH));
     }
 
     #[test]
     fn a_descriptor_that_is_no_pidfd_is_an_error() {
         let file = tempfile::tempfile().unwrap();
-        let error = visit(Some(file.as_fd()), READABLE).unwrap_err();
+        let error = visit(Some(file.as_fd()), READABLE, Ask::default()).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::EINVAL));
         let text = error.to_string();
         assert!(text.starts_with("cannot join the uts and net namespaces:"));

@@ -1,8 +1,10 @@
-//! RTM_GETROUTE and RTM_NEWROUTE: the main table, one row for each next hop. Pure. See
-//! rtnetlink(7), linux/rtnetlink.h.
+//! RTM_GETROUTE and RTM_NEWROUTE: routes of every table. Pure. See rtnetlink(7),
+//! linux/rtnetlink.h.
 
 use super::attribute::{self, address, after, attributes, u8_at, u16_at, u32_at};
-use crate::model::network::Route;
+use super::flags;
+use super::tables::{family_word, protocol_word, scope_word, table_name};
+use crate::model::network::{NextHop, Route};
 use std::net::IpAddr;
 
 /// `struct rtmsg` and `struct rtnexthop`
@@ -11,89 +13,72 @@ const HOP_HEADER: usize = 8;
 /// linux/rtnetlink.h; libc has it for one C library only.
 const RTA_VIA: u16 = 18;
 const RTA_EXPIRES: u16 = 23;
+const RTAX_MTU: u16 = 2;
+/// USER_HZ, in which `struct rta_cacheinfo` counts.
+const TICKS: u32 = 100;
 
-/// A family of routes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    pub(super) const BOTH: [Self; 2] = [Self::V4, Self::V6];
-
-    const fn number(self) -> u8 {
-        // AF_INET and AF_INET6 as the one byte they have in a message.
-        match self {
-            Self::V4 => 2,
-            Self::V6 => 10,
-        }
-    }
-
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::V4 => "inet",
-            Self::V6 => "inet6",
-        }
-    }
-}
-
-/// A route's row and the index of the interface it leaves by.
+/// A route and the index of the interface of each next hop: one, or those of `next_hops`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hop {
+pub struct Row {
     pub route: Route,
-    pub interface: Option<u32>,
+    pub interfaces: Vec<Option<u32>>,
 }
 
-/// The body of a request for the main table; a kernel before 4.20 sends the other tables too.
-pub(super) fn request(family: Family) -> Vec<u8> {
-    let mut body = vec![0; HEADER];
-    if let [first, _, _, _, table, ..] = body.as_mut_slice() {
-        (*first, *table) = (family.number(), libc::RT_TABLE_MAIN);
-    }
-    body
+/// The body of a request for the routes of every table and family.
+pub(super) fn request() -> Vec<u8> {
+    vec![0; HEADER]
 }
 
-/// The rows of a route; none where it is not of the main table, or is a cached copy.
-pub fn parse(message: &[u8]) -> Option<Vec<Hop>> {
-    let family_number = u8_at(message, 0)?;
-    let mut table = u32::from(u8_at(message, 4)?);
-    let kind = kind_word(u8_at(message, 7)?);
-    let cloned = u32_at(message, 8)? & libc::RTM_F_CLONED != 0;
-    let family = Family::BOTH.into_iter().find(|family| family.number() == family_number);
-
-    let (mut destination, mut metric, mut next, mut hops) = (None, None, Next::default(), None);
+/// One route; without one where it is of another family, or a cached copy.
+pub fn parse(message: &[u8]) -> Option<Option<Row>> {
+    let family = family_word(u8_at(message, 0)?);
+    let bits = u32_at(message, 8)?;
+    let mut route = Route {
+        family: family.unwrap_or_default(),
+        table: u32::from(u8_at(message, 4)?),
+        prefix_length: u8_at(message, 1)?,
+        protocol: protocol_word(u8_at(message, 5)?),
+        scope: scope_word(u8_at(message, 6)?),
+        kind: kind_word(u8_at(message, 7)?),
+        flags: flags::of_route(bits),
+        ..Route::default()
+    };
+    let (mut next, mut hops) = (Next::default(), None);
     for (kind, value) in after(message, HEADER)? {
         match kind {
-            libc::RTA_TABLE => table = u32_at(value, 0)?,
-            libc::RTA_DST => destination = address(value),
-            libc::RTA_PRIORITY => metric = u32_at(value, 0),
+            libc::RTA_TABLE => route.table = u32_at(value, 0)?,
+            libc::RTA_DST => route.destination = address(value),
+            libc::RTA_PRIORITY => route.metric = u32_at(value, 0),
+            libc::RTA_PREFSRC => route.preferred_source = address(value),
             libc::RTA_MULTIPATH => hops = Some(value),
+            libc::RTA_METRICS => {
+                let mtu = attributes(value).find(|(kind, _)| *kind == RTAX_MTU);
+                route.mtu_bytes = mtu.and_then(|(_, value)| u32_at(value, 0));
+            }
+            // struct rta_cacheinfo: the third field.
+            libc::RTA_CACHEINFO => {
+                let expires = u32_at(value, 8).filter(|ticks| ticks.cast_signed() > 0);
+                route.expires_seconds = expires.map(|ticks| ticks / TICKS);
+            }
             _ => next.take(kind, value),
         }
     }
-    let Some(family) = family else {
-        return Some(Vec::new());
-    };
-    if cloned || table != u32::from(libc::RT_TABLE_MAIN) {
-        return Some(Vec::new());
+    if family.is_none() || bits & libc::RTM_F_CLONED != 0 {
+        return Some(None);
     }
-    let row = |next: Next| Hop {
-        route: Route {
-            family: family.word(),
-            destination,
-            prefix_length: u8_at(message, 1).unwrap_or(0),
-            gateway: next.gateway,
-            interface: None,
-            metric,
-            kind,
-        },
-        interface: next.interface,
+    route.table_name = table_name(route.table);
+    let interfaces = match hops.map(|hops| next_hops(hops).collect::<Vec<_>>()) {
+        Some(hops) => {
+            let interfaces = hops.iter().map(|(next, _)| next.interface).collect();
+            route.next_hops = hops.into_iter().map(|(_, hop)| hop).collect();
+            interfaces
+        }
+        None => {
+            route.gateway = next.gateway;
+            vec![next.interface]
+        }
     };
-    Some(match hops {
-        Some(hops) => next_hops(hops).map(row).collect(),
-        None => vec![row(next)],
-    })
+    Some(Some(Row { route, interfaces }))
 }
 
 /// The flags at the header's end say how it is at the moment.
@@ -123,15 +108,22 @@ impl Next {
 }
 
 /// Each `struct rtnexthop` with its attributes; ends where one does not fit.
-fn next_hops(mut bytes: &[u8]) -> impl Iterator<Item = Next> {
+fn next_hops(mut bytes: &[u8]) -> impl Iterator<Item = (Next, NextHop)> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
         let mut next = Next { interface: u32_at(bytes, 4), gateway: None };
+        let (bits, weight) = (u8_at(bytes, 2)?, u8_at(bytes, 3)?);
         for (kind, value) in attributes(bytes.get(HOP_HEADER..length)?) {
             next.take(kind, value);
         }
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some(next)
+        let hop = NextHop {
+            gateway: next.gateway,
+            interface: None,
+            weight: u32::from(weight) + 1,
+            flags: flags::of_route(u32::from(bits)),
+        };
+        Some((next, hop))
     })
 }
 
@@ -163,31 +155,30 @@ mod tests {
         text.parse().ok()
     }
 
+    fn row(digits: &str) -> Row {
+        parse(&hex(digits)).unwrap().unwrap()
+    }
+
     #[test]
-    fn each_next_hop_is_a_row_and_may_be_of_the_other_family() {
-        let hops = parse(&hex(
-            "02180000fe03000100000000 08000f00fe000000 08000100c0000200 0800060007000000
+    fn a_next_hop_may_be_of_the_other_family() {
+        let Row { route, interfaces } = row("02180000fe03000100000000 08000f00fe000000
+             08000100c0000200 0800060007000000
              34000900 1000000104000000 08000500cb007102 2000000005000000
-             160012000a00fe80 0000000000000000 0000000000020000",
-        ));
-        let hops = hops.unwrap();
-        let gateways: Vec<_> = hops.iter().map(|hop| hop.route.gateway).collect();
-        assert_eq!(gateways, [ip("203.0.113.2"), ip("fe80::2")]);
-        assert_eq!(hops[0].interface, Some(4));
-        assert_eq!(hops[1].interface, Some(5));
-        for hop in hops {
-            assert_eq!(hop.route.destination, ip("192.0.2.0"));
-            assert_eq!((hop.route.prefix_length, hop.route.metric), (24, Some(7)));
-        }
+             160012000a00fe80 0000000000000000 0000000000020000");
+        let hops: Vec<_> = route.next_hops.iter().map(|hop| (hop.gateway, hop.weight)).collect();
+        assert_eq!(hops, [(ip("203.0.113.2"), 2), (ip("fe80::2"), 1)]);
+        assert_eq!(interfaces, [Some(4), Some(5)]);
+        assert_eq!((route.destination, route.gateway), (ip("192.0.2.0"), None));
+        assert_eq!((route.prefix_length, route.metric), (24, Some(7)));
+        assert_eq!((route.table_name, route.protocol), (Some("main"), "boot".into()));
     }
 
     #[test]
     fn a_blackhole_leads_nowhere() {
-        let hops = parse(&hex("02190000fe03000600000000 08000f00fe000000 08000100c0000280"));
-        let hops = hops.unwrap();
-        assert_eq!((hops.len(), hops[0].interface), (1, None));
-        assert_eq!(hops[0].route.kind, "blackhole");
-        assert_eq!((hops[0].route.family, hops[0].route.metric), ("inet", None));
+        let Row { route, interfaces } =
+            row("02190000fe03000600000000 08000f00fe000000 08000100c0000280");
+        assert_eq!(interfaces, [None]);
+        assert_eq!((route.family, route.kind, route.metric), ("inet", "blackhole", None));
     }
 
     const DEFAULT: &str = "0a000000fe03000100000000 08000f00fe000000 0800060000040000
@@ -195,11 +186,27 @@ mod tests {
 
     #[test]
     fn a_default_route_has_no_destination() {
-        let hops = parse(&hex(DEFAULT)).unwrap();
-        assert_eq!(hops[0].route.destination, None);
-        assert_eq!(hops[0].route.family, "inet6");
-        assert_eq!(hops[0].route.gateway, ip("fe80::1"));
-        assert_eq!(hops[0].route.metric, Some(1024));
+        let Row { route, interfaces } = row(DEFAULT);
+        assert!(route.is_default() && route.is_main());
+        assert_eq!((route.family, route.gateway), ("inet6", ip("fe80::1")));
+        assert_eq!((route.metric, interfaces), (Some(1024), vec![Some(5)]));
+        assert_eq!(route.expires_seconds, None);
+    }
+
+    #[test]
+    fn a_route_of_an_advertisement_expires() {
+        let expires =
+            "24000c00 00000000 00000000 40e20100 00000000 00000000 00000000 00000000 00000000";
+        let Row { route, .. } = row(&format!("{DEFAULT} {expires}"));
+        assert_eq!(route.expires_seconds, Some(1234));
+    }
+
+    #[test]
+    fn the_attribute_tells_a_table_that_the_header_has_no_room_for() {
+        let mut bytes = hex(DEFAULT);
+        bytes[16..20].copy_from_slice(&1000_u32.to_le_bytes());
+        let Row { route, .. } = parse(&bytes).unwrap().unwrap();
+        assert_eq!((route.table, route.table_name), (1000, None));
     }
 
     #[test]
@@ -212,16 +219,16 @@ mod tests {
     }
 
     #[test]
-    fn other_tables_other_families_and_cached_copies_are_not_rows() {
+    fn other_families_and_cached_copies_are_not_rows() {
         let changed = |offset: usize, value: u8| {
             let mut bytes = hex(DEFAULT);
             bytes[offset] = value;
-            parse(&bytes).unwrap().len()
+            parse(&bytes).unwrap().is_some()
         };
-        assert_eq!(changed(16, 253), 0); // RTA_TABLE counts, it can hold more than the header
-        assert_eq!(changed(0, 28), 0); // AF_MPLS
-        assert_eq!(changed(9, 2), 0); // RTM_F_CLONED
-        assert_eq!(changed(7, 7), 1);
+        assert!(!changed(0, 28)); // AF_MPLS
+        assert!(!changed(9, 2)); // RTM_F_CLONED
+        assert!(changed(7, 7));
+        assert_eq!(parse(b"\x02"), None);
     }
 
     proptest::proptest! {

@@ -3,5 +3,6 @@
 pub mod cgroup;
 pub mod fib;
 pub mod mountinfo;
+pub mod net;
 pub mod stat;
 pub mod status;

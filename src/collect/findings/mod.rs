@@ -1,0 +1,3 @@
+//! What is unusual in what was collected: pure, one file a section.
+
+pub mod net;

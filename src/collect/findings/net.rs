@@ -1,0 +1,188 @@
+//! What is unusual in a network namespace. Pure.
+
+use crate::model::finding::Finding;
+use crate::model::inspection::Section;
+use crate::model::network::{FileState, Interface, Network, Socket, Sockets};
+
+/// Of segments, or of packets, in thousandths: a line that loses fewer is as others are.
+const LOSSES: u64 = 50;
+const DROPS: u64 = 1;
+/// Fewer say nothing about their kind.
+const ENOUGH: u64 = 1000;
+/// In percent of a limit.
+const NEARLY: u64 = 80;
+
+/// Those of Section::Net, the worst first.
+pub fn of_network(network: &Network) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    for interface in &network.interfaces {
+        of_interface(interface, &mut findings);
+    }
+    of_routes(network, &mut findings);
+    if let Some(sockets) = &network.sockets {
+        of_sockets(sockets, &mut findings);
+    }
+    if let Some(conntrack) = network.conntrack
+        && let Some(percent) = percent(conntrack.entries.into(), conntrack.limit)
+    {
+        findings.warning(format!(
+            "connection tracking is {percent} % full: {} of {}",
+            conntrack.entries,
+            conntrack.limit.unwrap_or_default()
+        ));
+    }
+    of_resolver(network, &mut findings);
+    let mut found = findings.0;
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    found
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn notice(&mut self, text: String) {
+        self.0.push(Finding::notice(Section::Net, text));
+    }
+
+    fn warning(&mut self, text: String) {
+        self.0.push(Finding::warning(Section::Net, text));
+    }
+}
+
+/// Where it is near the limit.
+fn percent(used: u64, limit: Option<u32>) -> Option<u64> {
+    let percent = (used * 100).checked_div(limit?.into())?;
+    (percent >= NEARLY).then_some(percent)
+}
+
+/// It could carry packets out of the namespace.
+fn leads_out(interface: &Interface) -> bool {
+    let usable = interface.addresses.iter().any(|address| address.scope == "global");
+    interface.up && usable && !interface.flags.contains(&"loopback")
+}
+
+fn of_interface(interface: &Interface, findings: &mut Findings) {
+    let name = &interface.name;
+    for address in &interface.addresses {
+        let has = |flag| address.flags.contains(&flag);
+        if has("dadfailed") {
+            let address = address.address;
+            findings.warning(format!("{address} of {name} is in use by another host too"));
+        } else if has("tentative") {
+            findings.notice(format!("{} of {name} is not usable yet", address.address));
+        }
+    }
+    // A bridge without ports has none either, and that is as it should be.
+    if interface.flags.contains(&"no_carrier") && leads_out(interface) && interface.kind != "bridge"
+    {
+        findings.notice(format!("{name} is up and has no carrier"));
+    }
+    if matches!(interface.bridge_port, Some("blocking" | "disabled")) && interface.up {
+        let state = interface.bridge_port.unwrap_or_default();
+        findings.notice(format!("{name} is {state} as a port of its bridge"));
+    }
+    let Some(counters) = interface.counters else { return };
+    let errors = counters.received_errors.saturating_add(counters.sent_errors);
+    if errors > 0 {
+        findings.warning(format!("{name} had {errors} errors"));
+    }
+    let ways = [
+        ("received", counters.received_dropped, counters.received_packets),
+        ("to be sent", counters.sent_dropped, counters.sent_packets),
+    ];
+    for (way, dropped, passed) in ways {
+        let all = dropped.saturating_add(passed);
+        if dropped > 0 && all >= ENOUGH && dropped.saturating_mul(1000) >= all * DROPS {
+            findings.notice(format!("{name} dropped {dropped} of {all} packets {way}"));
+        }
+    }
+}
+
+fn of_routes(network: &Network, findings: &mut Findings) {
+    let mut defaults =
+        network.routes.iter().filter(|route| route.is_default() && route.kind == "unicast");
+    if network.interfaces.iter().any(leads_out) && defaults.clone().next().is_none() {
+        findings.notice("no default route".to_owned());
+    }
+    for neighbour in network.neighbours.iter().filter(|one| one.state == "failed") {
+        if defaults.any(|route| route.gateway == Some(neighbour.address)) {
+            findings.warning(format!("the gateway {} does not answer", neighbour.address));
+        }
+    }
+}
+
+fn of_sockets(sockets: &Sockets, findings: &mut Findings) {
+    for socket in &sockets.listening {
+        if socket.state == "listen" && socket.receive_queue > socket.send_queue {
+            findings.warning(format!(
+                "the accept queue of {} is full: {} wait, the backlog is {}",
+                endpoint(socket),
+                socket.receive_queue,
+                socket.send_queue
+            ));
+        }
+        if let Some(dropped) = socket.dropped.filter(|dropped| *dropped > 0) {
+            findings.notice(format!("udp {} dropped {dropped} datagrams", endpoint(socket)));
+        }
+    }
+    if let Some(counters) = sockets.tcp_counters {
+        if let Some(overflows) = counters.listen_overflows.filter(|overflows| *overflows > 0) {
+            findings.warning(format!("accept queues overflowed {overflows} times"));
+        }
+        let sent = counters.segments_sent.unwrap_or(0);
+        let again = counters.segments_retransmitted.unwrap_or(0);
+        if sent >= ENOUGH && again.saturating_mul(1000) >= sent.saturating_mul(LOSSES) {
+            let percent = again.saturating_mul(100) / sent;
+            findings.notice(format!("{percent} % of TCP segments were sent again"));
+        }
+    }
+    let Some(ports) = &sockets.ephemeral_ports else { return };
+    let available = ports.available();
+    if let Some(busiest) = &ports.busiest
+        && let Some(percent) = percent(busiest.connections.into(), Some(available))
+    {
+        findings.warning(format!(
+            "{percent} % of the ephemeral ports are used for {}",
+            spelled(busiest.address, busiest.port)
+        ));
+    } else if let Some(percent) = percent(ports.used.into(), Some(available)) {
+        findings.notice(format!("{percent} % of the ephemeral ports are used"));
+    }
+}
+
+fn of_resolver(network: &Network, findings: &mut Findings) {
+    let Some(resolver) = &network.resolver else { return };
+    let named = [
+        ("/etc/resolv.conf", &resolver.resolv_conf),
+        ("/etc/hosts", &resolver.hosts),
+        ("/etc/nsswitch.conf", &resolver.nsswitch),
+    ];
+    for (path, file) in named {
+        match file.state {
+            FileState::NotRegular => {
+                findings.warning(format!("{path} inside is no regular file"));
+            }
+            FileState::NoAnswer => {
+                findings.warning(format!("{path} inside cannot be read in time"));
+            }
+            _ => {}
+        }
+    }
+    // Without the file a resolver asks the loopback.
+    let readable = matches!(resolver.resolv_conf.state, FileState::Read | FileState::Missing);
+    if readable && resolver.nameservers.is_empty() && network.interfaces.iter().any(leads_out) {
+        findings.notice("no name server in /etc/resolv.conf inside".to_owned());
+    }
+}
+
+fn endpoint(socket: &Socket) -> String {
+    spelled(socket.address, socket.port)
+}
+
+fn spelled(address: std::net::IpAddr, port: u16) -> String {
+    std::net::SocketAddr::new(address, port).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Each finding is made by the one thing that is unusual, and a healthy network has none.
+
+use super::*;
+use crate::model::finding::Level;
+use crate::model::network::{
+    Address, Conntrack, Counters, Destination, File, Neighbour, Ports, Protocol, Resolver, Route,
+    TcpCounters,
+};
+
+fn address(flags: &[&'static str]) -> Address {
+    Address {
+        address: "198.51.100.7".parse().unwrap(),
+        prefix_length: 24,
+        peer: None,
+        broadcast: None,
+        label: None,
+        scope: "global",
+        flags: flags.to_vec(),
+        valid_seconds: None,
+        preferred_seconds: None,
+    }
+}
+
+fn listener() -> Socket {
+    Socket {
+        protocol: Protocol::Tcp,
+        family: "inet6",
+        state: "listen",
+        address: "::".parse().unwrap(),
+        port: 80,
+        peer_address: None,
+        peer_port: None,
+        interface: None,
+        receive_queue: 128,
+        send_queue: 128,
+        dropped: None,
+        uid: 0,
+        inode: None,
+        owners: Vec::new(),
+    }
+}
+
+fn healthy() -> Network {
+    let eth0 = Interface {
+        index: 2,
+        name: "eth0".into(),
+        kind: "veth".into(),
+        up: true,
+        flags: vec!["broadcast", "up", "lower_up"],
+        addresses: vec![address(&["dynamic"])],
+        counters: Some(Counters {
+            received_packets: 100_000,
+            received_dropped: 9,
+            ..Counters::default()
+        }),
+        ..Interface::default()
+    };
+    let gateway = "198.51.100.1".parse().unwrap();
+    let default = Route { kind: "unicast", gateway: Some(gateway), table: 254, ..Route::default() };
+    let neighbour = Neighbour {
+        address: gateway,
+        interface_index: 2,
+        interface: None,
+        mac: None,
+        state: "stale",
+        flags: Vec::new(),
+    };
+    let file = |state| File { state, lines: Vec::new() };
+    Network {
+        interfaces: vec![eth0],
+        routes: vec![default],
+        neighbours: vec![neighbour],
+        sockets: Some(Sockets {
+            listening: vec![listener()],
+            ephemeral_ports: Some(Ports { first: 32768, last: 60999, used: 100, busiest: None }),
+            tcp_counters: Some(TcpCounters {
+                segments_sent: Some(100_000),
+                segments_retransmitted: Some(100),
+                listen_overflows: Some(0),
+                listen_drops: Some(0),
+            }),
+            ..Sockets::default()
+        }),
+        conntrack: Some(Conntrack { entries: 79, limit: Some(100) }),
+        resolver: Some(Resolver {
+            resolv_conf: file(FileState::Read),
+            nameservers: vec!["198.51.100.53".into()],
+            ..Resolver::default()
+        }),
+        ..Network::default()
+    }
+}
+
+fn found(change: impl FnOnce(&mut Network)) -> Vec<(Level, String)> {
+    let mut network = healthy();
+    change(&mut network);
+    of_network(&network).into_iter().map(|finding| (finding.level, finding.text)).collect()
+}
+
+fn one(level: Level, text: &str) -> Vec<(Level, String)> {
+    vec![(level, text.to_owned())]
+}
+
+fn sockets(network: &mut Network) -> &mut Sockets {
+    network.sockets.as_mut().unwrap()
+}
+
+#[test]
+fn a_healthy_network_has_none() {
+    assert_eq!(found(|_| ()), []);
+    assert_eq!(of_network(&Network::default()), []);
+}
+
+#[test]
+fn addresses() {
+    let warned = found(|network| {
+        network.interfaces[0].addresses = vec![address(&["dadfailed", "tentative"])];
+    });
+    assert_eq!(warned, one(Level::Warning, "198.51.100.7 of eth0 is in use by another host too"));
+    let noticed = found(|network| network.interfaces[0].addresses = vec![address(&["tentative"])]);
+    assert_eq!(noticed, one(Level::Notice, "198.51.100.7 of eth0 is not usable yet"));
+}
+
+#[test]
+fn interfaces() {
+    let counted = found(|network| {
+        let counters = network.interfaces[0].counters.as_mut().unwrap();
+        counters.sent_errors = 3;
+        counters.received_dropped = 200;
+    });
+    assert_eq!(
+        counted,
+        [
+            (Level::Warning, "eth0 had 3 errors".to_owned()),
+            (Level::Notice, "eth0 dropped 200 of 100200 packets received".to_owned()),
+        ]
+    );
+    let silent = found(|network| network.interfaces[0].flags = vec!["no_carrier", "up"]);
+    assert_eq!(silent, one(Level::Notice, "eth0 is up and has no carrier"));
+    let bridge = found(|network| {
+        network.interfaces[0].kind = "bridge".into();
+        network.interfaces[0].flags = vec!["no_carrier", "up"];
+    });
+    assert_eq!(bridge, []);
+    let port = found(|network| network.interfaces[0].bridge_port = Some("blocking"));
+    assert_eq!(port, one(Level::Notice, "eth0 is blocking as a port of its bridge"));
+}
+
+#[test]
+fn routes() {
+    let without = found(|network| network.routes.clear());
+    assert_eq!(without, one(Level::Notice, "no default route"));
+    let unreachable = found(|network| network.routes[0].kind = "unreachable");
+    assert_eq!(unreachable, one(Level::Notice, "no default route"));
+    let gone = found(|network| network.neighbours[0].state = "failed");
+    assert_eq!(gone, one(Level::Warning, "the gateway 198.51.100.1 does not answer"));
+    let alone = found(|network| {
+        network.routes.clear();
+        network.interfaces[0].flags = vec!["loopback", "up"];
+    });
+    assert_eq!(alone, [], "nobody expects a way out of the loopback");
+}
+
+#[test]
+fn queues() {
+    let full = found(|network| sockets(network).listening[0].receive_queue = 129);
+    let text = "the accept queue of [::]:80 is full: 129 wait, the backlog is 128";
+    assert_eq!(full, one(Level::Warning, text));
+    let overflowed = found(|network| {
+        sockets(network).tcp_counters.as_mut().unwrap().listen_overflows = Some(7);
+    });
+    assert_eq!(overflowed, one(Level::Warning, "accept queues overflowed 7 times"));
+    let again = found(|network| {
+        sockets(network).tcp_counters.as_mut().unwrap().segments_retransmitted = Some(5000);
+    });
+    assert_eq!(again, one(Level::Notice, "5 % of TCP segments were sent again"));
+    let dropped = found(|network| {
+        let listener = &mut sockets(network).listening[0];
+        (listener.state, listener.dropped) = ("unconnected", Some(4));
+    });
+    assert_eq!(dropped, one(Level::Notice, "udp [::]:80 dropped 4 datagrams"));
+}
+
+#[test]
+fn what_runs_out() {
+    let ports = found(|network| {
+        let ports = sockets(network).ephemeral_ports.as_mut().unwrap();
+        let address = "203.0.113.5".parse().unwrap();
+        ports.busiest = Some(Destination { address, port: 443, connections: 25_000 });
+        ports.used = 25_000;
+    });
+    let text = "88 % of the ephemeral ports are used for 203.0.113.5:443";
+    assert_eq!(ports, one(Level::Warning, text));
+    let many = found(|network| sockets(network).ephemeral_ports.as_mut().unwrap().used = 25_000);
+    assert_eq!(many, one(Level::Notice, "88 % of the ephemeral ports are used"));
+    let tracked = found(|network| network.conntrack.as_mut().unwrap().entries = 80);
+    assert_eq!(tracked, one(Level::Warning, "connection tracking is 80 % full: 80 of 100"));
+}
+
+#[test]
+fn resolvers() {
+    let none = found(|network| network.resolver.as_mut().unwrap().nameservers.clear());
+    assert_eq!(none, one(Level::Notice, "no name server in /etc/resolv.conf inside"));
+    let fifo = found(|network| {
+        network.resolver.as_mut().unwrap().hosts.state = FileState::NotRegular;
+    });
+    assert_eq!(fifo, one(Level::Warning, "/etc/hosts inside is no regular file"));
+}

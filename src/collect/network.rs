@@ -1,0 +1,98 @@
+//! One network namespace: what is read before the visit to it, and what is looked up after.
+
+mod owners;
+mod peers;
+mod resolver;
+
+use super::target::PinnedProcess;
+use crate::model::gap::Gap;
+use crate::model::network::{Network, Resolver, TcpCounters};
+use crate::model::process::Pid;
+use crate::sys::netlink::nsid::NsIds;
+use crate::sys::netlink::{Ask, Asked};
+use crate::sys::proc::net;
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, pidfd::ProcessHandle};
+use std::os::fd::AsFd;
+
+/// What needs no visit.
+#[derive(Debug)]
+pub(super) struct Outside {
+    resolver: Option<Resolver>,
+    counters: Option<TcpCounters>,
+    asked: Asked,
+}
+
+/// The caller has one thread.
+pub(super) fn from_outside(target: &PinnedProcess, gaps: &mut Vec<Gap>) -> Outside {
+    let (resolver, gap) = resolver::read(&target.handle);
+    gaps.extend(gap);
+    Outside { resolver, counters: counters(&target.handle), asked: asked(&target.handle) }
+}
+
+impl Outside {
+    /// What the visit shall read.
+    pub(super) fn ask(&self, root: &SysRoot) -> Ask {
+        Ask { proc: root.proc().try_clone_to_owned().ok(), sockets: Some(self.asked) }
+    }
+
+    /// Puts everything together. `pids` are those whose sockets are looked for.
+    pub(super) fn complete(
+        self,
+        root: &SysRoot,
+        network: &mut Network,
+        ids: Option<&NsIds>,
+        pids: &[Pid],
+    ) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        network.resolver = self.resolver;
+        peers::add(root, &mut network.interfaces, ids);
+        match &mut network.sockets {
+            Some(sockets) => {
+                sockets.tcp_counters = self.counters;
+                gaps.extend(owners::add(root, sockets, pids));
+            }
+            None => gaps.push(Gap {
+                object: "this kernel".into(),
+                what: "sockets",
+                reason: crate::model::gap::Reason::Unsupported,
+            }),
+        }
+        gaps
+    }
+}
+
+/// Below `/proc/PID/net`, which shows the namespace of that process.
+fn file(process: &ProcessHandle, name: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bounded::read_into(process.dir().as_fd(), name, bounded::SMALL, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// A table is left out only where it is known to be empty.
+fn asked(process: &ProcessHandle) -> Asked {
+    let (v4, v6) = (file(process, "net/sockstat"), file(process, "net/sockstat6"));
+    let some = |bytes: &Option<Vec<u8>>, protocol: &[u8]| {
+        let in_use = bytes.as_ref().and_then(|bytes| net::sockets_in_use(bytes, protocol));
+        in_use != Some(0)
+    };
+    Asked {
+        tcp: some(&v4, b"TCP") || some(&v6, b"TCP6"),
+        udp_v4: some(&v4, b"UDP"),
+        udp_v6: some(&v6, b"UDP6"),
+    }
+}
+
+fn counters(process: &ProcessHandle) -> Option<TcpCounters> {
+    let (snmp, netstat) = (file(process, "net/snmp"), file(process, "net/netstat"));
+    let of = |bytes: &Option<Vec<u8>>, group: &[u8], name: &[u8]| {
+        bytes.as_ref().and_then(|bytes| net::counter(bytes, group, name))
+    };
+    let counters = TcpCounters {
+        listen_overflows: of(&netstat, b"TcpExt", b"ListenOverflows"),
+        listen_drops: of(&netstat, b"TcpExt", b"ListenDrops"),
+        segments_sent: of(&snmp, b"Tcp", b"OutSegs"),
+        segments_retransmitted: of(&snmp, b"Tcp", b"RetransSegs"),
+    };
+    (counters != TcpCounters::default()).then_some(counters)
+}

@@ -1,0 +1,138 @@
+//! Which process holds which socket, by the links of its descriptors.
+
+use crate::model::gap::{Gap, Reason};
+use crate::model::network::{Owner, Socket, Sockets};
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::sys::root::{self, SysRoot};
+use crate::sys::{bounded, error::SysError};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+
+/// Processes whose descriptors are looked at, and descriptors of all of them together.
+const MOST_PROCESSES: usize = 512;
+const MOST_DESCRIPTORS: usize = 50_000;
+/// Holders that are told of one socket.
+const MOST_OWNERS: usize = 8;
+/// Longer links are paths.
+const LINK: usize = 64;
+
+/// Adds the holders of every socket that is listed; a gap where not all could be asked.
+pub(super) fn add(root: &SysRoot, sockets: &mut Sockets, pids: &[Pid]) -> Option<Gap> {
+    let all = sockets.listening.iter_mut().chain(&mut sockets.connected);
+    // Sockets of one inode are one: the kernel may tell it twice while it changes.
+    let mut wanted: HashMap<u32, Vec<&mut Socket>> = HashMap::new();
+    for socket in all {
+        if let Some(inode) = socket.inode {
+            wanted.entry(inode).or_default().push(socket);
+        }
+    }
+    if wanted.is_empty() {
+        sockets.owners_complete = true;
+        return None;
+    }
+    let mut left = MOST_DESCRIPTORS;
+    let mut gap = None;
+    let mut miss = |pid: Pid, reason| {
+        let object = || format!("pid {pid}").into();
+        gap.get_or_insert_with(|| Gap { object: object(), what: "owners of sockets", reason });
+    };
+    for (nth, pid) in pids.iter().enumerate() {
+        if nth >= MOST_PROCESSES || left == 0 {
+            miss(*pid, Reason::Truncated);
+            break;
+        }
+        match look(root, *pid, &mut left, &mut wanted) {
+            Ok(()) => {}
+            // One that has ended holds nothing.
+            Err(error) if error.reason() == Reason::Gone => {}
+            Err(error) => miss(*pid, error.reason()),
+        }
+    }
+    sockets.owners_complete = gap.is_none();
+    gap
+}
+
+fn look(
+    root: &SysRoot,
+    pid: Pid,
+    left: &mut usize,
+    wanted: &mut HashMap<u32, Vec<&mut Socket>>,
+) -> Result<(), SysError> {
+    let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
+    let mut comm = None;
+    for name in root::list(dir.as_fd())? {
+        let Some(rest) = left.checked_sub(1) else { break };
+        *left = rest;
+        let Ok(name) = std::str::from_utf8(name.as_bytes()) else { continue };
+        let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
+        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name, &mut buffer) else { continue };
+        let Some(found) = parse(text).and_then(|inode| wanted.get_mut(&inode)) else { continue };
+        let comm = comm.get_or_insert_with(|| comm_of(root, pid));
+        let Ok(descriptor) = name.parse() else { continue };
+        for socket in found.iter_mut().filter(|socket| socket.owners.len() < MOST_OWNERS) {
+            socket.owners.push(Owner { pid, comm: comm.clone(), descriptor });
+        }
+    }
+    Ok(())
+}
+
+fn comm_of(root: &SysRoot, pid: Pid) -> Option<Text> {
+    let mut bytes = Vec::new();
+    let name = format!("{pid}/comm");
+    bounded::read_record(root.proc(), &name, bounded::SMALL, &mut bytes).ok()?;
+    Some(Text::new(bytes.strip_suffix(b"\n").unwrap_or(&bytes)))
+}
+
+/// `socket:[12345]`
+fn parse(link: &[u8]) -> Option<u32> {
+    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_of_a_socket_has_its_inode() {
+        assert_eq!(parse(b"socket:[12345]"), Some(12345));
+        for other in [&b"pipe:[1]"[..], b"/socket:[1]", b"socket:[]", b"socket:[1] (deleted)"] {
+            assert_eq!(parse(other), None);
+        }
+    }
+
+    #[test]
+    fn our_own_socket_is_ours() {
+        use std::os::fd::AsRawFd;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = u32::try_from(rustix::fs::fstat(&listener).unwrap().st_ino).unwrap();
+        let mut sockets = Sockets { listening: vec![listening(inode)], ..Sockets::default() };
+        let root = SysRoot::real().unwrap();
+        let own = Pid::new(std::process::id()).unwrap();
+        assert_eq!(add(&root, &mut sockets, &[own]), None);
+        let owner = &sockets.listening[0].owners[0];
+        let descriptor = u32::try_from(listener.as_raw_fd()).unwrap();
+        assert_eq!((owner.pid, owner.descriptor), (own, descriptor));
+        assert!(sockets.owners_complete && owner.comm.is_some());
+    }
+
+    fn listening(inode: u32) -> Socket {
+        Socket {
+            protocol: crate::model::network::Protocol::Tcp,
+            family: "inet",
+            state: "listen",
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            port: 1,
+            peer_address: None,
+            peer_port: None,
+            interface: None,
+            receive_queue: 0,
+            send_queue: 0,
+            dropped: None,
+            uid: 0,
+            inode: Some(inode),
+            owners: Vec::new(),
+        }
+    }
+}

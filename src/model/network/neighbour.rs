@@ -1,0 +1,19 @@
+//! Neighbours: which link address an address has. See ip-neighbour(8).
+
+use crate::model::text::Text;
+use std::net::IpAddr;
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Neighbour {
+    pub address: IpAddr,
+    pub interface_index: u32,
+    /// Absent where the interface came after the list of them.
+    pub interface: Option<Text>,
+    /// Absent where it is not known (yet).
+    pub mac: Option<String>,
+    /// `reachable`, `stale`, `delay`, `probe`, `incomplete`, `failed`, `permanent`, `none`.
+    pub state: &'static str,
+    /// `router`, `proxy`, `extern_learn`, …
+    pub flags: Vec<&'static str>,
+}

@@ -1,0 +1,45 @@
+//! The files that a resolver inside reads.
+
+use crate::model::text::Text;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Resolver {
+    /// /etc/resolv.conf
+    pub resolv_conf: File,
+    /// Addresses of its `nameserver` lines.
+    pub nameservers: Vec<Text>,
+    pub search: Vec<Text>,
+    pub options: Vec<Text>,
+    /// /etc/hosts
+    pub hosts: File,
+    /// /etc/nsswitch.conf
+    pub nsswitch: File,
+    /// The words of its `hosts:` line.
+    pub hosts_sources: Vec<Text>,
+}
+
+/// A file of the target, as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct File {
+    pub state: FileState,
+    /// Its lines without comments and blank ones; cut where it is long.
+    pub lines: Vec<Text>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    Read,
+    /// The first part was.
+    Cut,
+    #[default]
+    Missing,
+    /// A FIFO, a device, a directory: not opened.
+    NotRegular,
+    Denied,
+    /// Its file system did not answer.
+    NoAnswer,
+}

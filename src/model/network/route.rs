@@ -1,0 +1,62 @@
+//! Routes. See ip-route(8).
+
+use crate::model::text::Text;
+use std::net::IpAddr;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Route {
+    /// `inet` or `inet6`; two default routes may differ in nothing else.
+    pub family: &'static str,
+    pub table: u32,
+    /// `main`, `default`, `local`; other tables have numbers only.
+    pub table_name: Option<&'static str>,
+    /// Absent: the default route.
+    pub destination: Option<IpAddr>,
+    pub prefix_length: u8,
+    /// Absent too where there are several next hops.
+    pub gateway: Option<IpAddr>,
+    /// Name of the interface it leaves by.
+    pub interface: Option<Text>,
+    pub metric: Option<u32>,
+    /// `unicast`, `blackhole`, `unreachable`, …
+    pub kind: &'static str,
+    /// Who made it: `kernel`, `boot`, `static`, `ra`, `dhcp`, …, or a number.
+    pub protocol: Text,
+    /// `global`, `link`, `host`; for IPv6 always `global`.
+    pub scope: &'static str,
+    /// The source address that it suggests.
+    pub preferred_source: Option<IpAddr>,
+    /// `onlink`, `dead`, `linkdown`, `pervasive`, …
+    pub flags: Vec<&'static str>,
+    /// Where it has one of its own.
+    pub mtu_bytes: Option<u32>,
+    pub expires_seconds: Option<u32>,
+    /// Of a multipath route; empty where there is but one next hop.
+    pub next_hops: Vec<NextHop>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NextHop {
+    pub gateway: Option<IpAddr>,
+    pub interface: Option<Text>,
+    pub weight: u32,
+    pub flags: Vec<&'static str>,
+}
+
+impl Route {
+    /// Of the table that is looked at without any rule.
+    pub fn is_main(&self) -> bool {
+        self.table_name == Some("main")
+    }
+
+    pub fn is_local(&self) -> bool {
+        self.table_name == Some("local")
+    }
+
+    /// Where packets go that no other route of its table takes.
+    pub fn is_default(&self) -> bool {
+        self.destination.is_none()
+    }
+}

@@ -1,0 +1,53 @@
+//! Rules: which packets ask which table. See ip-rule(8).
+
+use crate::model::text::Text;
+use std::net::IpAddr;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Rule {
+    pub family: &'static str,
+    pub priority: u32,
+    /// It holds for what does not match.
+    pub not: bool,
+    /// Absent: from all.
+    pub from: Option<Prefix>,
+    /// Absent: to all.
+    pub to: Option<Prefix>,
+    pub input_interface: Option<Text>,
+    pub output_interface: Option<Text>,
+    pub mark: Option<u32>,
+    pub mark_mask: Option<u32>,
+    pub type_of_service: Option<u8>,
+    /// Of IP: 6 is TCP, 17 UDP.
+    pub protocol: Option<u8>,
+    pub source_ports: Option<Span>,
+    pub destination_ports: Option<Span>,
+    pub uids: Option<Span>,
+    /// For interfaces of virtual routers.
+    pub l3mdev: bool,
+    /// `lookup`, `goto`, `nop`, `blackhole`, `unreachable`, `prohibit`.
+    pub action: &'static str,
+    /// What `lookup` asks.
+    pub table: Option<u32>,
+    pub table_name: Option<&'static str>,
+    /// The priority that `goto` leads to.
+    pub goto: Option<u32>,
+    /// Answers with a prefix as short as this do not count.
+    pub suppress_prefix_length: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Prefix {
+    pub address: IpAddr,
+    pub length: u8,
+}
+
+/// Both ends are in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Span {
+    pub first: u32,
+    pub last: u32,
+}

@@ -1,0 +1,149 @@
+//! Sockets of TCP and UDP. See sock_diag(7), tcp(7).
+
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use std::net::IpAddr;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Sockets {
+    /// TCP that listens and UDP without a peer, by protocol, port and address.
+    pub listening: Vec<Socket>,
+    /// Those with a peer, and those of TCP that are closing.
+    pub connected: Vec<Socket>,
+    /// Sockets beyond the bound of either list: counted, not listed.
+    pub unlisted: u64,
+    /// All TCP sockets.
+    pub tcp: TcpStates,
+    pub udp: u64,
+    /// Absent where the range cannot be read.
+    pub ephemeral_ports: Option<Ports>,
+    /// Absent where it cannot be read.
+    pub tcp_counters: Option<TcpCounters>,
+    /// Every process of the container was asked for the sockets it holds.
+    pub owners_complete: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
+
+impl Protocol {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Socket {
+    pub protocol: Protocol,
+    /// `inet` or `inet6`; an IPv6 socket may take IPv4 too.
+    pub family: &'static str,
+    /// `listen`, `established`, `time_wait`, …; of UDP `unconnected` or `established`.
+    pub state: &'static str,
+    pub address: IpAddr,
+    pub port: u16,
+    pub peer_address: Option<IpAddr>,
+    pub peer_port: Option<u16>,
+    /// The one it is bound to.
+    pub interface: Option<Text>,
+    /// A listener's connections that wait to be accepted; else bytes to be read.
+    pub receive_queue: u32,
+    /// A listener's backlog; else bytes that were not acknowledged.
+    pub send_queue: u32,
+    /// Datagrams that were thrown away.
+    pub dropped: Option<u32>,
+    pub uid: u32,
+    /// Absent where no process has it open any more.
+    pub inode: Option<u32>,
+    /// The container's processes that hold it: the first few.
+    pub owners: Vec<Owner>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Owner {
+    pub pid: Pid,
+    pub comm: Option<Text>,
+    pub descriptor: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TcpStates {
+    pub established: u64,
+    pub syn_sent: u64,
+    pub syn_recv: u64,
+    pub fin_wait1: u64,
+    pub fin_wait2: u64,
+    pub time_wait: u64,
+    pub close: u64,
+    pub close_wait: u64,
+    pub last_ack: u64,
+    pub listen: u64,
+    pub closing: u64,
+}
+
+impl TcpStates {
+    /// Each but `listen`, in the words of the fields.
+    pub fn connected(&self) -> [(&'static str, u64); 10] {
+        [
+            ("established", self.established),
+            ("time_wait", self.time_wait),
+            ("close_wait", self.close_wait),
+            ("syn_sent", self.syn_sent),
+            ("syn_recv", self.syn_recv),
+            ("fin_wait1", self.fin_wait1),
+            ("fin_wait2", self.fin_wait2),
+            ("last_ack", self.last_ack),
+            ("closing", self.closing),
+            ("close", self.close),
+        ]
+    }
+}
+
+/// Use of the ports that the kernel gives to connections.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Ports {
+    pub first: u16,
+    pub last: u16,
+    /// Different ones that TCP connections hold.
+    pub used: u32,
+    /// Where most of them lead. A port can serve one connection to each destination.
+    pub busiest: Option<Destination>,
+}
+
+impl Ports {
+    pub fn available(&self) -> u32 {
+        u32::from(self.last.saturating_sub(self.first)) + 1
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Destination {
+    pub address: IpAddr,
+    pub port: u16,
+    pub connections: u32,
+}
+
+/// Since the namespace was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TcpCounters {
+    /// Connections that found the accept queue full.
+    pub listen_overflows: Option<u64>,
+    /// Connections that a listener dropped, for that or another reason.
+    pub listen_drops: Option<u64>,
+    pub segments_sent: Option<u64>,
+    pub segments_retransmitted: Option<u64>,
+}

@@ -1,0 +1,178 @@
+//! RTM_GETRULE and RTM_NEWRULE: which packets ask which table. Pure. See linux/fib_rules.h.
+
+use super::attribute::{address, after, text, u8_at, u16_at, u32_at};
+use super::tables::{family_word, table_name};
+use crate::model::network::{Prefix, Rule, Span};
+
+/// `struct fib_rule_hdr`
+const HEADER: usize = 12;
+const FRA_DST: u16 = 1;
+const FRA_SRC: u16 = 2;
+const FRA_IIFNAME: u16 = 3;
+const FRA_GOTO: u16 = 4;
+const FRA_PRIORITY: u16 = 6;
+const FRA_FWMARK: u16 = 10;
+const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
+const FRA_TABLE: u16 = 15;
+const FRA_FWMASK: u16 = 16;
+const FRA_OIFNAME: u16 = 17;
+const FRA_L3MDEV: u16 = 19;
+const FRA_UID_RANGE: u16 = 20;
+const FRA_IP_PROTO: u16 = 22;
+const FRA_SPORT_RANGE: u16 = 23;
+const FRA_DPORT_RANGE: u16 = 24;
+const FIB_RULE_INVERT: u32 = 2;
+const FR_ACT_TO_TBL: u8 = 1;
+const FR_ACT_GOTO: u8 = 2;
+
+/// The body of a request for the rules of every family.
+pub(super) fn request() -> Vec<u8> {
+    vec![0; HEADER]
+}
+
+/// One rule; without one where it is of another family (of multicast routing).
+pub fn parse(message: &[u8]) -> Option<Option<Rule>> {
+    let family = family_word(u8_at(message, 0)?);
+    let (to_length, from_length) = (u8_at(message, 1)?, u8_at(message, 2)?);
+    let type_of_service = u8_at(message, 3).filter(|bits| *bits != 0);
+    let mut table = u32::from(u8_at(message, 4)?);
+    let action = u8_at(message, 7)?;
+    let mut rule = Rule {
+        family: family.unwrap_or_default(),
+        not: u32_at(message, 8)? & FIB_RULE_INVERT != 0,
+        type_of_service,
+        action: action_word(action),
+        ..Rule::default()
+    };
+    for (kind, value) in after(message, HEADER)? {
+        let prefix = |length| Some(Prefix { address: address(value)?, length });
+        match kind {
+            FRA_DST => rule.to = prefix(to_length),
+            FRA_SRC => rule.from = prefix(from_length),
+            FRA_IIFNAME => rule.input_interface = Some(text(value)),
+            FRA_OIFNAME => rule.output_interface = Some(text(value)),
+            FRA_PRIORITY => rule.priority = u32_at(value, 0)?,
+            FRA_FWMARK => rule.mark = u32_at(value, 0),
+            FRA_FWMASK => rule.mark_mask = u32_at(value, 0),
+            FRA_TABLE => table = u32_at(value, 0)?,
+            FRA_GOTO => rule.goto = u32_at(value, 0).filter(|_| action == FR_ACT_GOTO),
+            FRA_L3MDEV => rule.l3mdev = u8_at(value, 0) == Some(1),
+            FRA_IP_PROTO => rule.protocol = u8_at(value, 0),
+            FRA_UID_RANGE => {
+                rule.uids = u32_at(value, 0)
+                    .zip(u32_at(value, 4))
+                    .map(|(first, last)| Span { first, last });
+            }
+            FRA_SPORT_RANGE => rule.source_ports = ports(value),
+            FRA_DPORT_RANGE => rule.destination_ports = ports(value),
+            // All bits: none is suppressed.
+            FRA_SUPPRESS_PREFIXLEN => {
+                rule.suppress_prefix_length = u32_at(value, 0).filter(|length| *length != u32::MAX);
+            }
+            _ => {}
+        }
+    }
+    if family.is_none() {
+        return Some(None);
+    }
+    if rule.mark.is_none_or(|mark| mark == 0) && rule.mark_mask.is_none_or(|mask| mask == 0) {
+        (rule.mark, rule.mark_mask) = (None, None);
+    }
+    // A rule for virtual routers asks the table of each.
+    if action == FR_ACT_TO_TBL && !rule.l3mdev {
+        (rule.table, rule.table_name) = (Some(table), table_name(table));
+    }
+    Some(Some(rule))
+}
+
+/// `struct fib_rule_port_range`
+fn ports(value: &[u8]) -> Option<Span> {
+    let (first, last) = (u16_at(value, 0)?, u16_at(value, 2)?);
+    Some(Span { first: first.into(), last: last.into() })
+}
+
+/// FR_ACT_*
+fn action_word(action: u8) -> &'static str {
+    match action {
+        FR_ACT_TO_TBL => "lookup",
+        FR_ACT_GOTO => "goto",
+        3 => "nop",
+        6 => "blackhole",
+        7 => "unreachable",
+        8 => "prohibit",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_endian = "little")]
+mod tests {
+    use super::super::attribute::tests::{encode, hex};
+    use super::*;
+
+    #[test]
+    fn the_three_rules_of_every_host() {
+        let local =
+            hex("02000000ff000001 00000000 08000f00ff000000 08000e00ffffffff 0500150002000000");
+        let rule = parse(&local).unwrap().unwrap();
+        let expected = Rule {
+            family: "inet",
+            action: "lookup",
+            table: Some(255),
+            table_name: Some("local"),
+            ..Rule::default()
+        };
+        assert_eq!(rule, expected);
+    }
+
+    #[test]
+    fn selectors_are_read() {
+        let mut bytes = vec![2, 24, 16, 8, 0, 0, 0, 1];
+        bytes.extend(FIB_RULE_INVERT.to_ne_bytes());
+        let attributes: [(u16, &[u8]); 12] = [
+            (FRA_DST, &[203, 0, 113, 0]),
+            (FRA_SRC, &[198, 51, 0, 0]),
+            (FRA_IIFNAME, b"\xff0\0"),
+            (FRA_OIFNAME, b"eth1\0"),
+            (FRA_PRIORITY, &[100, 0, 0, 0]),
+            (FRA_FWMARK, &[5, 0, 0, 0]),
+            (FRA_FWMASK, &[255, 0, 0, 0]),
+            (FRA_TABLE, &[232, 3, 0, 0]),
+            (FRA_IP_PROTO, &[6]),
+            (FRA_UID_RANGE, &[1, 0, 0, 0, 9, 0, 0, 0]),
+            (FRA_DPORT_RANGE, &[80, 0, 90, 0]),
+            (FRA_SUPPRESS_PREFIXLEN, &[0, 0, 0, 0]),
+        ];
+        for (kind, value) in attributes {
+            bytes.extend(encode(kind, value));
+        }
+        let rule = parse(&bytes).unwrap().unwrap();
+        let prefix = |text: &str, length| Some(Prefix { address: text.parse().unwrap(), length });
+        assert_eq!((rule.to, rule.from), (prefix("203.0.113.0", 24), prefix("198.51.0.0", 16)));
+        assert_eq!(rule.input_interface, Some(b"\xff0".into()));
+        assert_eq!((rule.priority, rule.mark, rule.mark_mask), (100, Some(5), Some(255)));
+        assert_eq!((rule.table, rule.table_name, rule.protocol), (Some(1000), None, Some(6)));
+        assert_eq!(rule.uids, Some(Span { first: 1, last: 9 }));
+        assert_eq!(rule.destination_ports, Some(Span { first: 80, last: 90 }));
+        assert_eq!((rule.suppress_prefix_length, rule.not), (Some(0), true));
+        assert_eq!(rule.type_of_service, Some(8));
+    }
+
+    #[test]
+    fn goto_leads_to_a_rule_and_asks_no_table() {
+        let mut bytes = vec![10, 0, 0, 0, 0, 0, 0, FR_ACT_GOTO, 0, 0, 0, 0];
+        bytes.extend(encode(FRA_GOTO, &[200, 0, 0, 0]));
+        let rule = parse(&bytes).unwrap().unwrap();
+        assert_eq!((rule.family, rule.action), ("inet6", "goto"));
+        assert_eq!((rule.goto, rule.table), (Some(200), None));
+        bytes[0] = 128; // RTNL_FAMILY_IPMR
+        assert_eq!(parse(&bytes), Some(None));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}

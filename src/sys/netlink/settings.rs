@@ -1,0 +1,66 @@
+//! The switches and limits of a network namespace, from /proc/sys/net, which shows those of the
+//! thread that opens it. See ip(7), tcp(7).
+
+use crate::model::network::{Conntrack, Settings};
+use crate::sys::bounded;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Of the calling thread's network namespace. `proc` is the host's /proc.
+pub(super) fn read(proc: BorrowedFd<'_>) -> (Settings, Option<Conntrack>) {
+    let Ok(net) = bounded::open_link(proc, "sys/net") else {
+        return (Settings::default(), None);
+    };
+    let mut buffer = Vec::new();
+    let mut numbers = |name: &str| {
+        let cut = bounded::read_record(net.as_fd(), name, bounded::SMALL, &mut buffer);
+        cut.ok().map(|_| parse(&buffer)).unwrap_or_default()
+    };
+    let mut number = |name: &str| numbers(name).first().copied();
+    let is_on = |value: Option<u32>| value.map(|value| value != 0);
+    let mut settings = Settings {
+        ipv4_forwarding: is_on(number("ipv4/ip_forward")),
+        ipv6_forwarding: is_on(number("ipv6/conf/all/forwarding")),
+        ipv6_disabled: is_on(number("ipv6/conf/all/disable_ipv6")),
+        reverse_path_filter: number("ipv4/conf/all/rp_filter"),
+        first_unprivileged_port: number("ipv4/ip_unprivileged_port_start"),
+        accept_queue_limit: number("core/somaxconn"),
+        syn_backlog: number("ipv4/tcp_max_syn_backlog"),
+        syn_cookies: number("ipv4/tcp_syncookies"),
+        time_wait_reuse: number("ipv4/tcp_tw_reuse"),
+        ..Settings::default()
+    };
+    let conntrack = number("netfilter/nf_conntrack_count")
+        .map(|entries| Conntrack { entries, limit: number("netfilter/nf_conntrack_max") });
+    if let [first, last] = *numbers("ipv4/ip_local_port_range") {
+        settings.first_ephemeral_port = u16::try_from(first).ok();
+        settings.last_ephemeral_port = u16::try_from(last).ok();
+    }
+    (settings, conntrack)
+}
+
+/// Numbers between blanks; none where one is not.
+fn parse(bytes: &[u8]) -> Vec<u32> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    text.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_between_blanks() {
+        assert_eq!(parse(b"32768\t60999\n"), [32768, 60999]);
+        assert_eq!(parse(b"1\n"), [1]);
+        assert!(parse(b"-1\n").is_empty());
+        assert!(parse(b"").is_empty());
+    }
+
+    #[test]
+    fn our_own_range_of_ports_is_one() {
+        let proc = std::fs::File::open("/proc").unwrap();
+        let (settings, _) = read(proc.as_fd());
+        assert!(settings.first_ephemeral_port.unwrap() < settings.last_ephemeral_port.unwrap());
+        assert!(settings.ipv4_forwarding.is_some());
+    }
+}

@@ -1,0 +1,219 @@
+//! The sockets of a namespace as they come: all counted, the first ones kept.
+
+use super::channel::Channel;
+use super::socket::{
+    SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, listens, parse, request_tcp, request_udp,
+};
+use crate::model::network::{Destination, Ports, Protocol, Settings, Socket, Sockets, TcpStates};
+use crate::sys::error::Result;
+use nix::errno::Errno;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+/// Of each list; a busy server has a hundred thousand.
+const MOST: usize = 4096;
+/// Different ones that connections are counted by.
+const MOST_DESTINATIONS: usize = 1 << 16;
+
+/// Which tables may have something in them. The kernel walks one table of the whole host for each
+/// question, so that an empty one is not asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub tcp: bool,
+    pub udp_v4: bool,
+    pub udp_v6: bool,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { tcp: true, udp_v4: true, udp_v6: true }
+    }
+}
+
+/// Sockets, and the indices of the interfaces that those of both lists are bound to.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub sockets: Sockets,
+    pub listening_on: Vec<Option<u32>>,
+    pub connected_on: Vec<Option<u32>>,
+    pub incomplete: bool,
+}
+
+/// `None` where the kernel has no such answers.
+pub(super) async fn read(
+    channel: &mut Channel,
+    asked: Asked,
+    settings: &Settings,
+) -> Result<Option<Found>> {
+    let mut tally = Tally::new(settings);
+    let tcp = (asked.tcp, Protocol::Tcp, (TCPDIAG_GETSOCK, TCPDIAG_GETSOCK), request_tcp());
+    let by_family = (SOCK_DIAG_BY_FAMILY, SOCK_DIAG_BY_FAMILY);
+    let udp_v4 = (asked.udp_v4, Protocol::Udp, by_family, request_udp(2));
+    let udp_v6 = (asked.udp_v6, Protocol::Udp, by_family, request_udp(10));
+    for (wanted, protocol, kinds, body) in [tcp, udp_v4, udp_v6] {
+        if !wanted {
+            continue;
+        }
+        let mut take = |message: &[u8]| tally.take(protocol, message);
+        match channel.dump("sockets", kinds, &body, &mut take).await {
+            Ok(interrupted) => tally.found.incomplete |= interrupted,
+            Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(None),
+            // What came before it is kept.
+            Err(_) => tally.found.incomplete = true,
+        }
+    }
+    Ok(Some(tally.finish()))
+}
+
+/// Of a namespace that has none.
+pub(super) fn none(settings: &Settings) -> Sockets {
+    Tally::new(settings).finish().sockets
+}
+
+struct Tally {
+    found: Found,
+    range: Option<(u16, u16)>,
+    ports: HashSet<u16>,
+    destinations: HashMap<(IpAddr, u16), u32>,
+}
+
+impl Tally {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            found: Found::default(),
+            range: settings.first_ephemeral_port.zip(settings.last_ephemeral_port),
+            ports: HashSet::new(),
+            destinations: HashMap::new(),
+        }
+    }
+
+    fn take(&mut self, protocol: Protocol, message: &[u8]) {
+        let Some((socket, interface)) = parse(protocol, message) else {
+            self.found.incomplete = true;
+            return;
+        };
+        match protocol {
+            Protocol::Tcp => {
+                count(&mut self.found.sockets.tcp, socket.state);
+                if !listens(message) {
+                    self.count_port(&socket);
+                }
+            }
+            Protocol::Udp => self.found.sockets.udp += 1,
+        }
+        let waits = listens(message) || socket.state == "unconnected";
+        let (list, interfaces) = if waits {
+            (&mut self.found.sockets.listening, &mut self.found.listening_on)
+        } else {
+            (&mut self.found.sockets.connected, &mut self.found.connected_on)
+        };
+        if list.len() < MOST {
+            list.push(socket);
+            interfaces.push(interface);
+        } else {
+            self.found.sockets.unlisted += 1;
+        }
+    }
+
+    fn count_port(&mut self, socket: &Socket) {
+        if self.range.is_none_or(|(first, last)| !(first..=last).contains(&socket.port)) {
+            return;
+        }
+        self.ports.insert(socket.port);
+        let Some(destination) = socket.peer_address.zip(socket.peer_port) else { return };
+        if let Some(connections) = self.destinations.get_mut(&destination) {
+            *connections += 1;
+        } else if self.destinations.len() < MOST_DESTINATIONS {
+            self.destinations.insert(destination, 1);
+        }
+    }
+
+    fn finish(mut self) -> Found {
+        let most = self.destinations.into_iter();
+        // The address decides between equals, so that the answer does not depend on chance.
+        let busiest = most.max_by_key(|(destination, connections)| (*connections, *destination));
+        self.found.sockets.ephemeral_ports = self.range.map(|(first, last)| Ports {
+            first,
+            last,
+            used: u32::try_from(self.ports.len()).unwrap_or(u32::MAX),
+            busiest: busiest.map(|((address, port), connections)| Destination {
+                address,
+                port,
+                connections,
+            }),
+        });
+        self.found
+    }
+}
+
+fn count(states: &mut TcpStates, state: &str) {
+    let counter = match state {
+        "established" => &mut states.established,
+        "syn_sent" => &mut states.syn_sent,
+        "syn_recv" => &mut states.syn_recv,
+        "fin_wait1" => &mut states.fin_wait1,
+        "fin_wait2" => &mut states.fin_wait2,
+        "time_wait" => &mut states.time_wait,
+        "close_wait" => &mut states.close_wait,
+        "last_ack" => &mut states.last_ack,
+        "listen" => &mut states.listen,
+        "closing" => &mut states.closing,
+        _ => &mut states.close,
+    };
+    *counter += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `struct inet_diag_msg` has it.
+    fn message(state: u8, port: u16, peer: Option<(u8, u16)>) -> Vec<u8> {
+        let mut bytes = vec![0; 72];
+        bytes[..2].copy_from_slice(&[2, state]);
+        bytes[4..6].copy_from_slice(&port.to_be_bytes());
+        if let Some((last, port)) = peer {
+            bytes[6..8].copy_from_slice(&port.to_be_bytes());
+            bytes[24..28].copy_from_slice(&[198, 51, 100, last]);
+        }
+        bytes
+    }
+
+    fn tally() -> Tally {
+        Tally::new(&Settings {
+            first_ephemeral_port: Some(32768),
+            last_ephemeral_port: Some(60999),
+            ..Settings::default()
+        })
+    }
+
+    #[test]
+    fn ports_are_counted_once_and_the_busiest_destination_is_told() {
+        let mut tally = tally();
+        tally.take(Protocol::Tcp, &message(10, 40000, None));
+        tally.take(Protocol::Tcp, &message(1, 80, Some((9, 50000))));
+        for (port, last) in [(32768, 1), (32769, 1), (32769, 2), (60999, 1)] {
+            tally.take(Protocol::Tcp, &message(6, port, Some((last, 443))));
+        }
+        tally.take(Protocol::Udp, &message(7, 53, None));
+        let sockets = tally.finish().sockets;
+        assert_eq!((sockets.tcp.listen, sockets.tcp.established, sockets.tcp.time_wait), (1, 1, 4));
+        assert_eq!((sockets.listening.len(), sockets.connected.len(), sockets.udp), (2, 5, 1));
+        let ports = sockets.ephemeral_ports.unwrap();
+        assert_eq!((ports.used, ports.available()), (3, 28232));
+        let busiest = ports.busiest.unwrap();
+        assert_eq!((busiest.address.to_string(), busiest.connections), ("198.51.100.1".into(), 3));
+    }
+
+    #[test]
+    fn beyond_the_bound_sockets_are_counted_only() {
+        let mut tally = tally();
+        for _ in 0..MOST + 3 {
+            tally.take(Protocol::Tcp, &message(1, 80, Some((9, 50000))));
+        }
+        let found = tally.finish();
+        assert_eq!(found.sockets.connected.len(), MOST);
+        assert_eq!((found.sockets.unlisted, found.sockets.tcp.established), (3, 4099));
+        assert!(!found.incomplete);
+    }
+}
