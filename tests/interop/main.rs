@@ -17,12 +17,14 @@ mod docker;
 mod lab;
 mod lsns;
 mod machine;
+mod network;
 mod runc;
 mod runtimes;
 mod scene;
 
 fn main() {
     let mut tests = compare::tests();
+    tests.extend(network::tests());
     tests.extend(census::tests());
     tests.extend(lsns::tests());
     tests.extend(scene::tests());
