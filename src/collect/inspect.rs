@@ -17,9 +17,11 @@ use crate::model::mount::Mount;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
-use crate::sys::error::Result;
+use crate::sys::error::{Result, SysError};
+use crate::sys::netlink::Visiting;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, netlink, proc};
+use nix::errno::Errno;
 
 /// Enough for 20,000 mounts with long names. Each byte may be shown as five.
 const MOUNTS: usize = 8 << 20;
@@ -64,6 +66,20 @@ pub fn inspect(
             gaps.push(gap);
         }
     }
+    // Before any thread exists: the worker behind it is a fork.
+    if wanted(Section::Processes) {
+        let alone = [process.pid];
+        let pids = report.container.as_ref().map_or(&alone[..], |found| &found.processes);
+        let (members, more) = collect_processes(root, pids);
+        report.processes = Some(members);
+        gaps.extend(more);
+    }
+    let outside =
+        (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target, &mut gaps));
+    let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
+    let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
+    // On its way while the rest is read: from here on there is no fork.
+    let visits = Visits::start(root, target, live.collect(), outside);
     if wanted(Section::Mounts) {
         report.mounts = mounts(target, &mut gaps);
     }
@@ -78,19 +94,7 @@ pub fn inspect(
             Err(error) => gaps.push(error.gap("cgroup")),
         }
     }
-    // Before any thread exists: the worker behind it is a fork.
-    if wanted(Section::Processes) {
-        let alone = [process.pid];
-        let pids = report.container.as_ref().map_or(&alone[..], |found| &found.processes);
-        let (members, more) = collect_processes(root, pids);
-        report.processes = Some(members);
-        gaps.extend(more);
-    }
-    let outside =
-        (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target, &mut gaps));
-    let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
-    let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
-    visit(root, target, live.collect(), outside, &mut report, &mut gaps);
+    visits.finish(root, target, &mut report, &mut gaps);
     report.findings.extend(report.network.iter().flat_map(findings::net::of_network));
     target.handle.check_alive()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
@@ -157,50 +161,73 @@ fn object(target: &PinnedProcess) -> Text {
 
 /// Network and UTS facts, by a thread that joins those namespaces and ends. What is ours already
 /// is read without joining, which needs no permission.
-fn visit(
-    root: &SysRoot,
-    target: &PinnedProcess,
-    wanted: Kinds,
-    mut outside: Option<Outside>,
-    report: &mut Inspection,
-    gaps: &mut Vec<Gap>,
-) {
-    let ours = super::credentials::own_namespaces(root).unwrap_or_default();
-    let differing = ours.differing(&target.process.namespaces);
-    let unknown = target.process.namespaces.unknown();
-    let elsewhere: Kinds =
-        wanted.iter().filter(|kind| differing.has(*kind) || unknown.has(*kind)).collect();
-    let here: Kinds = wanted.iter().filter(|kind| !elsewhere.has(*kind)).collect();
-    if !root.is_real() {
-        // A fixture has no live namespaces to visit.
-        gaps.extend(missing(target, wanted, Reason::Unsupported));
-        return;
-    }
-    for (kinds, joined) in [(elsewhere, true), (here, false)] {
-        if kinds.is_empty() {
-            continue;
+struct Visits {
+    started: Vec<(Kinds, Result<Visiting>)>,
+    outside: Option<Outside>,
+}
+
+impl Visits {
+    fn start(
+        root: &SysRoot,
+        target: &PinnedProcess,
+        wanted: Kinds,
+        outside: Option<Outside>,
+    ) -> Self {
+        let mut visits = Self { started: Vec::new(), outside };
+        if !root.is_real() {
+            // A fixture has no live namespaces to visit.
+            let error = SysError::new("visit", "a fixture", Errno::EOPNOTSUPP);
+            visits.started.push((wanted, Err(error)));
+            return visits;
         }
-        let pidfd = if joined { target.handle.pidfd().map(Some) } else { Ok(None) };
-        let ask = outside.as_ref().map(|outside| outside.ask(root)).unwrap_or_default();
-        match pidfd.and_then(|pidfd| netlink::visit(pidfd, kinds, ask)) {
-            Ok(visit) => {
-                report.uts = visit.uts.or(report.uts.take());
-                match visit.network {
-                    Some(Ok(mut network)) => {
-                        let alone = [target.process.pid];
-                        let container = report.container.as_ref();
-                        let pids = container.map_or(&alone[..], |found| &found.processes);
-                        if let Some(outside) = outside.take() {
-                            let ids = visit.ids.as_ref();
-                            gaps.extend(outside.complete(root, &mut network, ids, pids));
-                        }
-                        report.network = Some(network);
-                    }
-                    Some(Err(error)) => gaps.push(error.gap("network")),
-                    None => {}
-                }
+        let ours = super::credentials::own_namespaces(root).unwrap_or_default();
+        let differing = ours.differing(&target.process.namespaces);
+        let unknown = target.process.namespaces.unknown();
+        let elsewhere: Kinds =
+            wanted.iter().filter(|kind| differing.has(*kind) || unknown.has(*kind)).collect();
+        let here: Kinds = wanted.iter().filter(|kind| !elsewhere.has(*kind)).collect();
+        for (kinds, joined) in [(elsewhere, true), (here, false)] {
+            if kinds.is_empty() {
+                continue;
             }
-            Err(error) => gaps.extend(missing(target, kinds, error.reason())),
+            let pidfd = if joined { target.handle.pidfd().map(Some) } else { Ok(None) };
+            let ask = visits.outside.as_ref().map(|outside| outside.ask(root)).unwrap_or_default();
+            let started = pidfd.and_then(|pidfd| netlink::start(pidfd, kinds, ask));
+            visits.started.push((kinds, started));
+        }
+        visits
+    }
+
+    fn finish(
+        mut self,
+        root: &SysRoot,
+        target: &PinnedProcess,
+        report: &mut Inspection,
+        gaps: &mut Vec<Gap>,
+    ) {
+        for (kinds, started) in self.started {
+            let visit = match started.and_then(Visiting::finish) {
+                Ok(visit) => visit,
+                Err(error) => {
+                    gaps.extend(missing(target, kinds, error.reason()));
+                    continue;
+                }
+            };
+            report.uts = visit.uts.or(report.uts.take());
+            match visit.network {
+                Some(Ok(mut network)) => {
+                    let alone = [target.process.pid];
+                    let container = report.container.as_ref();
+                    let pids = container.map_or(&alone[..], |found| &found.processes);
+                    if let Some(outside) = self.outside.take() {
+                        let ids = visit.ids.as_ref();
+                        gaps.extend(outside.complete(root, &mut network, ids, pids));
+                    }
+                    report.network = Some(network);
+                }
+                Some(Err(error)) => gaps.push(error.gap("network")),
+                None => {}
+            }
         }
     }
 }

@@ -69,17 +69,17 @@ fn file(process: &ProcessHandle, name: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A table is left out only where it is known to be empty.
 fn asked(process: &ProcessHandle) -> Asked {
     let (v4, v6) = (file(process, "net/sockstat"), file(process, "net/sockstat6"));
-    let some = |bytes: &Option<Vec<u8>>, protocol: &[u8]| {
-        let in_use = bytes.as_ref().and_then(|bytes| net::sockets_in_use(bytes, protocol));
-        in_use != Some(0)
+    let count = |bytes: &Option<Vec<u8>>, protocol: &[u8]| {
+        bytes.as_ref().and_then(|bytes| net::sockets_in_use(bytes, protocol))
     };
+    // A kernel without IPv6 has no such file.
+    let tcp_v6 = if v6.is_some() { count(&v6, b"TCP6") } else { v4.is_some().then_some(0) };
     Asked {
-        tcp: some(&v4, b"TCP") || some(&v6, b"TCP6"),
-        udp_v4: some(&v4, b"UDP"),
-        udp_v6: some(&v6, b"UDP6"),
+        tcp: count(&v4, b"TCP").zip(tcp_v6).map(|(v4, v6)| v4 + v6),
+        udp_v4: count(&v4, b"UDP"),
+        udp_v6: count(&v6, b"UDP6"),
     }
 }
 

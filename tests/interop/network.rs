@@ -288,9 +288,9 @@ done | ip -batch - -force >/dev/null 2>&1";
 
 fn churn() {
     let (_held, pid) = isolated(&["--newnet"]);
-    let stable: String =
-        (0..40).map(|n| format!("ip link add s{n} type veth peer name t{n}\n")).collect();
-    scene(pid, &stable);
+    let pair = |n| format!("ip link add s{n} type veth peer name t{n}");
+    let stable: Vec<String> = (0..40).map(pair).collect();
+    scene(pid, &stable.join("\n"));
     let mut command = inside(pid, &["setpriv", "--pdeathsig", "KILL", "sh", "-c", CHURN]);
     let churner = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let _churner = Held(churner.expect("it starts"));
@@ -319,8 +319,8 @@ fn churn() {
 
 fn many() {
     let (_held, pid) = isolated(&["--newnet"]);
-    let batch: String =
-        (0..1500).map(|n| format!("link add a{n} type veth peer name b{n}\n")).collect();
+    let pair = |n| format!("link add a{n} type veth peer name b{n}\n");
+    let batch = (0..1500).map(pair).collect::<Vec<_>>().concat();
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     std::io::Write::write_all(&mut file, batch.as_bytes()).expect("it is written");
     succeeds(&mut inside(pid, &["ip", "-batch", file.path().to_str().expect("ASCII")]));

@@ -81,7 +81,8 @@ pub struct Owner {
 pub struct TcpStates {
     pub established: u64,
     pub syn_sent: u64,
-    pub syn_recv: u64,
+    /// Absent where there are no other connections: it was not looked for.
+    pub syn_recv: Option<u64>,
     pub fin_wait1: u64,
     pub fin_wait2: u64,
     pub time_wait: u64,
@@ -100,7 +101,7 @@ impl TcpStates {
             ("time_wait", self.time_wait),
             ("close_wait", self.close_wait),
             ("syn_sent", self.syn_sent),
-            ("syn_recv", self.syn_recv),
+            ("syn_recv", self.syn_recv.unwrap_or(0)),
             ("fin_wait1", self.fin_wait1),
             ("fin_wait2", self.fin_wait2),
             ("last_ack", self.last_ack),

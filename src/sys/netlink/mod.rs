@@ -36,8 +36,8 @@ use crate::model::text::Text;
 use crate::model::uts::Uts;
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
 
 /// For every answer of the kernel together.
 const DEADLINE: Duration = Duration::from_millis(1200);
@@ -56,16 +56,28 @@ pub struct Visit {
 
 const READABLE: Kinds = Kinds::NONE.with(Kind::Net).with(Kind::Uts);
 
+/// A visit on its way.
+#[derive(Debug)]
+pub struct Visiting {
+    kinds: Kinds,
+    thread: std::thread::JoinHandle<()>,
+    answers: Receiver<Result<Visit>>,
+    end: Instant,
+}
+
 /// Reads the namespaces `kinds`, any of `net` and `uts`, of the process behind `pidfd`, after
 /// joining them in one step (Linux 5.8).
 ///
 /// Without a pidfd nothing is joined and they are the caller's own; no kinds at all means both of
 /// the caller's own. EPERM: the caller lacks CAP_SYS_ADMIN over a namespace; ESRCH: the process
 /// has ended; EINVAL: another kind.
-///
-/// The thread may still be ending in the kernel when this returns: who must have one thread, for
-/// setns(2) to a mnt or user namespace, does not visit before it.
 pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Visit> {
+    start(pidfd, kinds, ask)?.finish()
+}
+
+/// The same in two steps. In between the caller may do what needs no other thread to be away: no
+/// fork, no setns(2) to a mnt or user namespace.
+pub fn start(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Visiting> {
     if kinds.iter().any(|kind| !READABLE.has(kind)) {
         return Err(SysError::new("join", namespaces(kinds), Errno::EINVAL));
     }
@@ -84,22 +96,31 @@ pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Vi
             let _ = answer.send(read(target, kinds, &ask));
         })
         .context("start", "a thread")?;
-    let visit = match answers.recv_timeout(PATIENCE) {
-        Ok(visit) => visit,
-        Err(timeout) => {
-            return Err(SysError {
-                doing: "read",
-                object: namespaces(kinds),
-                problem: match timeout {
-                    RecvTimeoutError::Timeout => Problem::TimedOut,
-                    RecvTimeoutError::Disconnected => Problem::Errno(Errno::EIO),
-                },
-            });
-        }
-    };
-    // It has sent its last word and is about to end.
-    let _ = thread.join();
-    visit
+    Ok(Visiting { kinds, thread, answers, end: Instant::now() + PATIENCE })
+}
+
+impl Visiting {
+    /// The thread may still be ending in the kernel when this returns: who must have one thread does
+    /// not visit before it.
+    pub fn finish(self) -> Result<Visit> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        let visit = match self.answers.recv_timeout(left) {
+            Ok(visit) => visit,
+            Err(timeout) => {
+                return Err(SysError {
+                    doing: "read",
+                    object: namespaces(self.kinds),
+                    problem: match timeout {
+                        RecvTimeoutError::Timeout => Problem::TimedOut,
+                        RecvTimeoutError::Disconnected => Problem::Errno(Errno::EIO),
+                    },
+                });
+            }
+        };
+        // It has sent its last word and is about to end.
+        let _ = self.thread.join();
+        visit
+    }
 }
 
 /// The thread's whole life.

@@ -187,11 +187,6 @@ fn means_none(errno: Errno) -> bool {
 }
 
 async fn add_sockets(network: &mut Network, asked: Asked, end: Instant) {
-    if asked == (Asked { tcp: false, udp_v4: false, udp_v6: false }) {
-        let none = socket_tables::none(&network.settings);
-        network.sockets = Some(none);
-        return;
-    }
     let Ok(mut channel) = Channel::open(NETLINK_SOCK_DIAG, end) else { return };
     let Ok(Some(mut found)) = socket_tables::read(&mut channel, asked, &network.settings).await
     else {

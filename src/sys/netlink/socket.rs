@@ -18,12 +18,16 @@ const INET_DIAG_SKMEMINFO: u16 = 7;
 const DROPS: usize = 8 * 4;
 const TCP_LISTEN: u8 = 10;
 
-/// The body of a request for every TCP socket; with [`TCPDIAG_GETSOCK`].
-pub(super) fn request_tcp() -> Vec<u8> {
+/// The state of a listener, and all others, as bits of a request.
+pub(super) const LISTENING: u32 = 1 << TCP_LISTEN;
+pub(super) const CONNECTED: u32 = !LISTENING;
+
+/// The body of a request for TCP sockets in `states`; with [`TCPDIAG_GETSOCK`].
+pub(super) fn request_tcp(states: u32) -> Vec<u8> {
     let mut body = vec![0; OLD_REQUEST];
-    // All states, behind three bytes, one of extensions, and the id.
-    if let Some(states) = body.get_mut(52..56) {
-        states.copy_from_slice(&u32::MAX.to_ne_bytes());
+    // Behind three bytes, one of extensions, and the id.
+    if let Some(field) = body.get_mut(52..56) {
+        field.copy_from_slice(&states.to_ne_bytes());
     }
     body
 }

@@ -2,7 +2,8 @@
 
 use super::channel::Channel;
 use super::socket::{
-    SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, listens, parse, request_tcp, request_udp,
+    CONNECTED, LISTENING, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, listens, parse, request_tcp,
+    request_udp,
 };
 use crate::model::network::{Destination, Ports, Protocol, Settings, Socket, Sockets, TcpStates};
 use crate::sys::error::Result;
@@ -15,19 +16,15 @@ const MOST: usize = 4096;
 /// Different ones that connections are counted by.
 const MOST_DESTINATIONS: usize = 1 << 16;
 
-/// Which tables may have something in them. The kernel walks one table of the whole host for each
-/// question, so that an empty one is not asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many sockets a namespace has; absent where that is not known. The kernel walks a table of
+/// the whole host for each question (half a million places for connections, which takes milliseconds),
+/// so that what is not there is not asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    pub tcp: bool,
-    pub udp_v4: bool,
-    pub udp_v6: bool,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self { tcp: true, udp_v4: true, udp_v6: true }
-    }
+    /// Those that wait for a late segment too.
+    pub tcp: Option<u64>,
+    pub udp_v4: Option<u64>,
+    pub udp_v6: Option<u64>,
 }
 
 /// Sockets, and the indices of the interfaces that those of both lists are bound to.
@@ -46,13 +43,23 @@ pub(super) async fn read(
     settings: &Settings,
 ) -> Result<Option<Found>> {
     let mut tally = Tally::new(settings);
-    let tcp = (asked.tcp, Protocol::Tcp, (TCPDIAG_GETSOCK, TCPDIAG_GETSOCK), request_tcp());
+    let of_tcp = (TCPDIAG_GETSOCK, TCPDIAG_GETSOCK);
     let by_family = (SOCK_DIAG_BY_FAMILY, SOCK_DIAG_BY_FAMILY);
-    let udp_v4 = (asked.udp_v4, Protocol::Udp, by_family, request_udp(2));
-    let udp_v6 = (asked.udp_v6, Protocol::Udp, by_family, request_udp(10));
-    for (wanted, protocol, kinds, body) in [tcp, udp_v4, udp_v6] {
-        if !wanted {
+    let questions = [
+        (asked.tcp, Protocol::Tcp, of_tcp, request_tcp(LISTENING)),
+        (asked.tcp, Protocol::Tcp, of_tcp, request_tcp(CONNECTED)),
+        (asked.udp_v4, Protocol::Udp, by_family, request_udp(2)),
+        (asked.udp_v6, Protocol::Udp, by_family, request_udp(10)),
+    ];
+    for (nth, (there_are, protocol, kinds, body)) in questions.into_iter().enumerate() {
+        let for_connections = nth == 1;
+        let known = if for_connections { tally.found.sockets.tcp.listen } else { 0 };
+        if there_are.is_some_and(|there_are| there_are <= known) {
             continue;
+        }
+        if for_connections {
+            // What has not become a connection yet is counted nowhere else.
+            tally.found.sockets.tcp.syn_recv = Some(0);
         }
         let mut take = |message: &[u8]| tally.take(protocol, message);
         match channel.dump("sockets", kinds, &body, &mut take).await {
@@ -63,11 +70,6 @@ pub(super) async fn read(
         }
     }
     Ok(Some(tally.finish()))
-}
-
-/// Of a namespace that has none.
-pub(super) fn none(settings: &Settings) -> Sockets {
-    Tally::new(settings).finish().sockets
 }
 
 struct Tally {
@@ -150,7 +152,7 @@ fn count(states: &mut TcpStates, state: &str) {
     let counter = match state {
         "established" => &mut states.established,
         "syn_sent" => &mut states.syn_sent,
-        "syn_recv" => &mut states.syn_recv,
+        "syn_recv" => states.syn_recv.get_or_insert(0),
         "fin_wait1" => &mut states.fin_wait1,
         "fin_wait2" => &mut states.fin_wait2,
         "time_wait" => &mut states.time_wait,
