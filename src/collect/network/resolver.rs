@@ -25,7 +25,8 @@ pub(super) fn read(process: &ProcessHandle) -> (Option<Resolver>, Option<Gap>) {
     let failed = |error: &SysError| matches!(error.reason(), Reason::Denied | Reason::Timeout);
     let gap = answers.iter().find_map(|answer| {
         let error = answer.as_ref().err().filter(|error| failed(error))?;
-        Some(error.gap("resolver"))
+        let object = format!("pid {}", process.pid()).into();
+        Some(Gap { object, what: "resolver files", reason: error.reason() })
     });
     let denied = |answer: &Result<Bytes, SysError>| {
         answer.as_ref().is_err_and(|error| error.reason() == Reason::Denied)
