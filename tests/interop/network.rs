@@ -281,17 +281,19 @@ fn resolver() {
 }
 
 const CHURN: &str = "
-while :; do
+for round in $(seq 2000); do
     for n in 1 2 3 4 5 6 7 8 9 10; do echo link add c$n type veth peer name d$n; done
     for n in 1 2 3 4 5 6 7 8 9 10; do echo link del c$n; done
 done | ip -batch - -force >/dev/null 2>&1";
 
 fn churn() {
-    let (_held, pid) = isolated(&["--newnet"]);
+    // All of the churn ends with the first process of its pid namespace.
+    let (_held, pid) = isolated(&["--newnet", "--newpid"]);
     let pair = |n| format!("ip link add s{n} type veth peer name t{n}");
     let stable: Vec<String> = (0..40).map(pair).collect();
     scene(pid, &stable.join("\n"));
-    let mut command = inside(pid, &["setpriv", "--pdeathsig", "KILL", "sh", "-c", CHURN]);
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &pid.to_string(), "--net", "--pid", "--", "sh", "-c", CHURN]);
     let churner = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let _churner = Held(churner.expect("it starts"));
     support::until("interfaces come", || {
