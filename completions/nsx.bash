@@ -88,7 +88,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__inspect)
-            opts="-o -q -h -V --only --skip --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            opts="-o -q -h -V --only --skip --interval --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -102,6 +102,13 @@ _nsx_options() {
                     return 0
                     ;;
                 --skip)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --interval)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -389,7 +396,7 @@ _nsx() {
     case "$command" in
         ps) long=" --interval --filter --output --columns --color " short="Qo" positional=target ;;
         ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
-        inspect) long=" --only --skip --output --columns --color " short="o" positional=target ;;
+        inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --wd " short="tw" positional=program ;;
         spawn) long=" --hostname --memory " short="" positional=program ;;
     esac

@@ -3,17 +3,25 @@
 //! Each controller is read at the process's own group in whichever hierarchy has it. What the
 //! kernel does not tell is `None`; what should be there and cannot be read is a gap.
 
-use crate::model::cgroup::{Cgroup, Cpu, Memory, Pids, Version};
+use crate::model::cgroup::{
+    Cgroup, Cpu, CpuInFull, GroupPath, HugePages, Io, IoLimit, Memory, MemoryInFull, PidsInFull,
+    Version,
+};
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::State;
 use crate::model::text::Text;
+use crate::model::usage::Usage;
 use crate::sys::cgroupfs::group::{Group, read_one};
 use crate::sys::cgroupfs::hierarchy::{Hierarchies, Place};
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::cgroupfs::{v1, v2};
+use crate::sys::proc::cgroup;
 use crate::sys::root::SysRoot;
 use std::path::PathBuf;
 use std::rc::Rc;
+
+mod devices;
+pub mod sample;
 
 /// What the groups named by the lines of one `/proc/PID/cgroup` use and may use.
 pub fn collect_cgroup(
@@ -21,23 +29,56 @@ pub fn collect_cgroup(
     hierarchies: &Hierarchies,
     cgroup_lines: &[u8],
 ) -> (Cgroup, Vec<Gap>) {
-    let mut survey = Survey {
-        root,
-        hierarchies,
-        paths: CgroupPaths::parse(cgroup_lines),
-        opened: Vec::new(),
-        gaps: Vec::new(),
-    };
+    let mut survey = Survey::new(root, hierarchies, cgroup_lines);
     let cgroup = Cgroup {
         version: hierarchies.version(),
         path: Text::new(survey.paths.best()),
-        memory: survey.memory(),
-        cpu: survey.cpu(),
-        pids: survey.pids(),
+        paths: paths(cgroup_lines),
+        memory: survey.memory_in_full(),
+        cpu: survey.cpu_in_full(),
+        pids: survey.pids_in_full(),
+        io: survey.io(),
+        huge_pages: survey.huge_pages(),
         pressure: survey.unified().and_then(|group| v2::pressures(&group, &mut survey.gaps)),
         frozen: survey.frozen(),
     };
     (cgroup, survey.gaps)
+}
+
+/// The same as a list needs it: fewer files.
+pub fn collect_usage(
+    root: &SysRoot,
+    hierarchies: &Hierarchies,
+    cgroup_lines: &[u8],
+) -> (Usage, Vec<Gap>) {
+    let mut survey = Survey::new(root, hierarchies, cgroup_lines);
+    let pids = survey.controller("pids");
+    let usage = Usage {
+        memory: survey.memory(),
+        cpu: survey.cpu(),
+        pids: pids.and_then(|group| v2::pids(&group, &mut survey.gaps)),
+        ..Usage::default()
+    };
+    (usage, survey.gaps)
+}
+
+/// The rules of the v1 devices controller; `None` where the group has no file of them.
+pub fn device_rules(
+    root: &SysRoot,
+    hierarchies: &Hierarchies,
+    cgroup_lines: &[u8],
+) -> Option<Vec<u8>> {
+    let paths = CgroupPaths::parse(cgroup_lines);
+    let place = hierarchies.locate(&paths, b"devices").filter(|place| !place.is_v2)?;
+    read_one(root, &place, "devices.list").ok()
+}
+
+fn paths(lines: &[u8]) -> Vec<GroupPath> {
+    let own = |line: cgroup::Line<'_>| GroupPath {
+        controllers: Text::new(line.controllers),
+        path: Text::new(line.path),
+    };
+    cgroup::parse(lines).map(own).collect()
 }
 
 /// Whether a process in that state is frozen: one file, or two where v1 has the freezer and may
@@ -80,6 +121,9 @@ pub fn cpu_usage_usec(
     v2::usage_usec_of(&read_one(root, &place, "cpu.stat").ok()?)
 }
 
+/// That of cpu, and on v1 that of cpuacct.
+type CpuGroups = (Option<Rc<Group>>, Option<Rc<Group>>);
+
 /// One pass over the groups of one process. A directory is opened once, whatever is read there.
 struct Survey<'a> {
     root: &'a SysRoot,
@@ -89,26 +133,28 @@ struct Survey<'a> {
     gaps: Vec<Gap>,
 }
 
-impl Survey<'_> {
-    fn memory(&mut self) -> Option<Memory> {
-        let group = self.controller("memory")?;
-        if group.is_v2() {
-            v2::memory(&group, &mut self.gaps)
-        } else {
-            v1::memory(&group, &mut self.gaps)
-        }
+impl<'a> Survey<'a> {
+    fn new(root: &'a SysRoot, hierarchies: &'a Hierarchies, lines: &'a [u8]) -> Self {
+        let paths = CgroupPaths::parse(lines);
+        Self { root, hierarchies, paths, opened: Vec::new(), gaps: Vec::new() }
     }
 
-    /// v1 has the usage in one controller and the limit in another.
+    fn memory(&mut self) -> Option<Memory> {
+        let group = self.controller("memory")?;
+        let read = if group.is_v2() { v2::memory } else { v1::memory };
+        read(&group, &mut self.gaps)
+    }
+
+    fn memory_in_full(&mut self) -> Option<MemoryInFull> {
+        let group = self.controller("memory")?;
+        let read = if group.is_v2() { v2::memory_in_full } else { v1::memory_in_full };
+        read(&group, &mut self.gaps)
+    }
+
     fn cpu(&mut self) -> Option<Cpu> {
-        let group = self.controller("cpu");
+        let (group, accounting) = self.cpu_groups()?;
         if let Some(unified) = group.as_ref().filter(|group| group.is_v2()) {
             return v2::cpu(unified, &mut self.gaps);
-        }
-        let accounting = self.controller("cpuacct");
-        let accounting = accounting.filter(|group| !group.is_v2());
-        if group.is_none() && accounting.is_none() {
-            return None;
         }
         let limited = group.map(|group| v1::cpu(&group, &mut self.gaps));
         Some(Cpu {
@@ -117,9 +163,68 @@ impl Survey<'_> {
         })
     }
 
-    fn pids(&mut self) -> Option<Pids> {
+    fn cpu_in_full(&mut self) -> Option<CpuInFull> {
+        let (group, accounting) = self.cpu_groups()?;
+        if let Some(unified) = group.as_ref().filter(|group| group.is_v2()) {
+            return v2::cpu_in_full(unified, &mut self.gaps);
+        }
+        let mut cpu =
+            group.map(|group| v1::cpu_in_full(&group, &mut self.gaps)).unwrap_or_default();
+        if let Some(group) = accounting {
+            cpu.basic.usage_usec = v1::cpu_usage_usec(&group, &mut self.gaps);
+            (cpu.user_usec, cpu.system_usec) = v1::user_and_system_usec(&group, &mut self.gaps);
+        }
+        if let Some(group) = self.controller("cpuset").filter(|group| !group.is_v2()) {
+            (cpu.cpus, cpu.mems) = v1::cpuset(&group, &mut self.gaps);
+        }
+        Some(cpu)
+    }
+
+    /// v1 has the limit in one controller and the usage in another.
+    fn cpu_groups(&mut self) -> Option<CpuGroups> {
+        let group = self.controller("cpu");
+        if group.as_ref().is_some_and(|group| group.is_v2()) {
+            return Some((group, None));
+        }
+        let accounting = self.controller("cpuacct").filter(|group| !group.is_v2());
+        (group.is_some() || accounting.is_some()).then_some((group, accounting))
+    }
+
+    fn pids_in_full(&mut self) -> Option<PidsInFull> {
         let group = self.controller("pids")?;
-        v2::pids(&group, &mut self.gaps)
+        v2::pids_in_full(&group, &mut self.gaps)
+    }
+
+    fn io(&mut self) -> Option<Io> {
+        // One controller with two names.
+        let v1_group = self.controller("blkio").filter(|group| !group.is_v2());
+        let (mut devices, stated) = match v1_group {
+            Some(group) => v1::io(&group, &mut self.gaps)?,
+            None => v2::io(&*self.controller("io")?, &mut self.gaps)?,
+        };
+        let mut names = devices::Names::of(self.root);
+        for one in &mut devices {
+            one.name = names.of_device(&one.device);
+        }
+        let limits = stated.into_iter().map(|(device, kind, per_second, set_by)| IoLimit {
+            name: names.of_device(&device),
+            device,
+            kind,
+            per_second,
+            set_by,
+            binds: false,
+        });
+        let mut io = Io { limits: limits.collect(), devices };
+        io.mark_binding();
+        Some(io)
+    }
+
+    fn huge_pages(&mut self) -> Vec<HugePages> {
+        let Some(group) = self.controller("hugetlb") else {
+            return Vec::new();
+        };
+        let sizes = devices::huge_page_sizes(self.root);
+        sizes.iter().map_while(|size| v2::huge_pages(&group, size, &mut self.gaps)).collect()
     }
 
     /// A group beside v1 may be frozen through either hierarchy.

@@ -1,6 +1,5 @@
 //! One target, section by section. A section that cannot be read is a gap, never a failure.
 
-use super::cgroups;
 use super::clock::Clock;
 use super::containers::collect_containers;
 use super::details::add_details;
@@ -12,11 +11,10 @@ use super::target::PinnedProcess;
 use crate::model::container::Container;
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::{Gap, Reason};
-use crate::model::inspection::{Inspection, Namespace, Section};
+use crate::model::inspection::{Inspection, Namespace, Section, Wish};
 use crate::model::mount::Mount;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::text::Text;
-use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::error::{Result, SysError};
 use crate::sys::netlink::Visiting;
 use crate::sys::root::SysRoot;
@@ -26,11 +24,13 @@ use nix::errno::Errno;
 /// Enough for 20,000 mounts with long names. Each byte may be shown as five.
 const MOUNTS: usize = 8 << 20;
 
+mod held;
+
 /// The report, and what it lacks.
 pub fn inspect(
     root: &SysRoot,
     target: &PinnedProcess,
-    sections: &[Section],
+    wish: &Wish,
 ) -> Result<(Inspection, Vec<Gap>)> {
     let mut gaps = Vec::new();
     let process = &target.process;
@@ -42,6 +42,7 @@ pub fn inspect(
         add_details(root, std::slice::from_mut(container));
     }
     let clock = Clock::read(root);
+    let host = scan::host_namespaces(root);
     let mut report = Inspection {
         pid: process.pid,
         pid_inode: target.handle.inode().ok().flatten(),
@@ -49,19 +50,22 @@ pub fn inspect(
         comm: process.comm.clone(),
         started_unix_seconds: clock.started_unix_seconds(process.start_ticks),
         age_seconds: clock.age_seconds(process.start_ticks),
-        of_the_host: of_the_host(&scan::host_namespaces(root), &process.namespaces),
+        of_the_host: of_the_host(&host, &process.namespaces),
         container,
         namespaces: None,
         uts: None,
         network: None,
         mounts: None,
         cgroup: None,
+        formulas: None,
+        security: None,
+        limits: None,
         processes: None,
         findings: Vec::new(),
     };
-    let wanted = |section| sections.contains(&section);
+    let wanted = |section| wish.sections.contains(&section);
     if wanted(Section::Namespaces) {
-        report.namespaces = Some(namespaces(&scan::host_namespaces(root), &process.namespaces));
+        report.namespaces = Some(namespaces(&host, &process.namespaces));
         if let Some(gap) = hidden_namespaces(target) {
             gaps.push(gap);
         }
@@ -83,21 +87,12 @@ pub fn inspect(
     if wanted(Section::Mounts) {
         report.mounts = mounts(target, &mut gaps);
     }
-    if wanted(Section::Cgroup) {
-        match Hierarchies::read(root) {
-            Ok(hierarchies) => {
-                let lines = process.cgroup.as_bytes();
-                let (cgroup, more) = cgroups::collect_cgroup(root, &hierarchies, lines);
-                report.cgroup = Some(cgroup);
-                gaps.extend(more);
-            }
-            Err(error) => gaps.push(error.gap("cgroup")),
-        }
-    }
+    let around = held::surroundings(&host, &process.namespaces);
+    held::add(root, target, &around, wish, &mut report, &mut gaps);
     visits.finish(root, target, &mut report, &mut gaps);
-    report.findings.extend(report.network.iter().flat_map(findings::net::of_network));
     target.handle.check_alive()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
+    findings::add(&mut report, &around);
     Ok((report, gaps))
 }
 

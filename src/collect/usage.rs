@@ -1,11 +1,10 @@
 //! Memory, CPU and processes of each container, from the group that is the container's own.
 
-use super::cgroups::{collect_cgroup, cpu_usage_usec};
+use super::cgroups::{collect_usage, cpu_usage_usec};
 use super::runtime::recognise;
 use crate::model::container::Container;
 use crate::model::gap::Gap;
 use crate::model::process::Pid;
-use crate::model::usage::Usage;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::proc::cgroup;
@@ -29,14 +28,9 @@ pub fn add_usage(root: &SysRoot, containers: &mut [Container], interval: Duratio
         if lines.is_empty() {
             continue;
         }
-        let (cgroup, more) = collect_cgroup(root, &hierarchies, &lines);
+        let (usage, more) = collect_usage(root, &hierarchies, &lines);
         gaps.extend(more);
-        container.usage = Some(Usage {
-            memory: cgroup.memory,
-            cpu: cgroup.cpu,
-            pids: cgroup.pids,
-            ..Usage::default()
-        });
+        container.usage = Some(usage);
         if let Some(used) = cpu_usage_usec(root, &hierarchies, &lines) {
             first.push((place, lines, used, Instant::now()));
         }
@@ -59,23 +53,40 @@ pub fn add_usage(root: &SysRoot, containers: &mut [Container], interval: Duratio
 
 /// The lines of its first process, each cut to the container's own group: the process may be in
 /// one below it (crun's, a manager's), whose numbers are less than all. Controllers may have
-/// different paths. A group that it shares with others tells nothing of it: that line is left out.
-fn own_lines(root: &SysRoot, hierarchies: &Hierarchies, container: &Container) -> Vec<u8> {
-    let group = container.cgroup.as_bytes();
-    let id = container.id.as_ref().or(container.name.as_ref());
+/// different paths. A group that it shares with others stays as it is.
+pub fn group_lines(container: &Container) -> Vec<u8> {
     let mut lines = Vec::new();
     for line in cgroup::parse(container.cgroup_lines.as_bytes()) {
-        let found = recognise::path(line.path).into_iter().find(|found| {
-            !found.is_host_service()
-                && (found.group == group || id.is_some_and(|id| id.as_bytes() == found.id))
-        });
-        let path = found.as_ref().map_or(line.path, |found| &found.group);
+        let found = own_group(container, line.path);
+        let path = found.as_deref().unwrap_or(line.path);
+        lines.extend_from_slice(&[b"0:", line.controllers, b":", path, b"\n"].concat());
+    }
+    lines
+}
+
+/// The same without what it shares, which tells nothing of it.
+fn own_lines(root: &SysRoot, hierarchies: &Hierarchies, container: &Container) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for line in cgroup::parse(container.cgroup_lines.as_bytes()) {
+        let found = own_group(container, line.path);
+        let path = found.as_deref().unwrap_or(line.path);
         let own = [b"0:", line.controllers, b":", path, b"\n"].concat();
         if found.is_some() || is_alone(root, hierarchies, &own, path, container) {
             lines.extend_from_slice(&own);
         }
     }
     lines
+}
+
+/// The beginning of a path that is the container's group.
+fn own_group(container: &Container, path: &[u8]) -> Option<Vec<u8>> {
+    let group = container.cgroup.as_bytes();
+    let id = container.id.as_ref().or(container.name.as_ref());
+    let found = recognise::path(path).into_iter().find(|found| {
+        !found.is_host_service()
+            && (found.group == group || id.is_some_and(|id| id.as_bytes() == found.id))
+    });
+    found.map(|found| found.group)
 }
 
 fn is_alone(
@@ -126,5 +137,7 @@ mod tests {
         };
         let expected = format!("0:memory:/alone\n0::{scope}\n");
         assert_eq!(own_lines(&root, &hierarchies, &container), expected.into_bytes());
+        let expected = format!("0:memory:/alone\n0:pids:/shared\n0::{scope}\n");
+        assert_eq!(group_lines(&container), expected.into_bytes());
     }
 }

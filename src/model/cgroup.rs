@@ -6,6 +6,52 @@
 use super::text::Text;
 
 mod flat;
+mod full;
+mod io;
+
+pub use full::{
+    CpuInFull, CpuLevel, CpuRate, MemoryEvents, MemoryInFull, MemoryLevel, PidsInFull, PidsLevel,
+};
+pub use io::{HugePages, Io, IoDevice, IoKind, IoLimit};
+
+/// A limit as one file states it. In JSON a number, or the kernel's word `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    Unlimited,
+    At(u64),
+}
+
+impl Bound {
+    pub const fn value(self) -> Option<u64> {
+        match self {
+            Self::Unlimited => None,
+            Self::At(value) => Some(value),
+        }
+    }
+}
+
+impl serde::Serialize for Bound {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unlimited => serializer.serialize_str("max"),
+            Self::At(value) => serializer.serialize_u64(*value),
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Bound {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Bound".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A limit as its file states it; \"max\" is none.",
+            "oneOf": [{ "type": "integer", "minimum": 0 }, { "const": "max" }]
+        })
+    }
+}
 
 /// A limit: none, or a value and the group that sets it. Serialized flat in what it limits:
 /// `limit_bytes`, `limit_unlimited`, `limit_set_by`.
@@ -78,12 +124,27 @@ pub struct Cgroup {
     /// The path that names it best: v2's, else the memory controller's, else any; a root only
     /// where all are.
     pub path: Text,
-    pub memory: Option<Memory>,
-    pub cpu: Option<Cpu>,
-    pub pids: Option<Pids>,
+    /// Its group in each hierarchy.
+    pub paths: Vec<GroupPath>,
+    pub memory: Option<MemoryInFull>,
+    pub cpu: Option<CpuInFull>,
+    pub pids: Option<PidsInFull>,
+    pub io: Option<Io>,
+    /// One for each size of huge pages that the machine has.
+    pub huge_pages: Vec<HugePages>,
     pub pressure: Option<PressureSet>,
     /// `Some(true)`: frozen by the freezer (docker pause).
     pub frozen: Option<bool>,
+}
+
+/// The group of a process in one hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct GroupPath {
+    /// `cpu,cpuacct`, `name=systemd`; empty for v2.
+    pub controllers: Text,
+    /// As /proc/PID/cgroup shows it.
+    pub path: Text,
 }
 
 /// Memory, bytes. `None`: this kernel does not say.
@@ -129,13 +190,18 @@ pub struct Pids {
     pub limit: Limit,
 }
 
-/// Pressure stall information of one resource: per cent of the last ten seconds.
+/// Pressure stall information of one resource: per cent of the last 10, 60 and 300 seconds in which
+/// some, or all, that could run waited for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pressure {
     pub some_avg10_percent: f64,
+    pub some_avg60_percent: f64,
+    pub some_avg300_percent: f64,
     pub some_total_usec: u64,
     pub full_avg10_percent: Option<f64>,
+    pub full_avg60_percent: Option<f64>,
+    pub full_avg300_percent: Option<f64>,
     pub full_total_usec: Option<u64>,
 }
 

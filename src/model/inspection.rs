@@ -3,12 +3,16 @@
 use super::cgroup::Cgroup;
 use super::container::Container;
 use super::finding::Finding;
+use super::formulas::Formulas;
+use super::limits::Limits;
 use super::mount::Mount;
 use super::namespace::Kind;
 use super::network::Network;
 use super::process::{Pid, State};
+use super::security::Security;
 use super::text::Text;
 use super::uts::Uts;
+use std::time::Duration;
 
 /// A section of the report, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -20,12 +24,22 @@ pub enum Section {
     Net,
     Mounts,
     Cgroup,
+    Security,
+    Limits,
     Processes,
 }
 
 impl Section {
-    pub const ALL: [Self; 6] =
-        [Self::Namespaces, Self::Uts, Self::Net, Self::Mounts, Self::Cgroup, Self::Processes];
+    pub const ALL: [Self; 8] = [
+        Self::Namespaces,
+        Self::Uts,
+        Self::Net,
+        Self::Mounts,
+        Self::Cgroup,
+        Self::Security,
+        Self::Limits,
+        Self::Processes,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,6 +48,8 @@ impl Section {
             Self::Net => "net",
             Self::Mounts => "mounts",
             Self::Cgroup => "cgroup",
+            Self::Security => "security",
+            Self::Limits => "limits",
             Self::Processes => "processes",
         }
     }
@@ -60,9 +76,23 @@ pub struct Inspection {
     pub network: Option<Network>,
     pub mounts: Option<Vec<Mount>>,
     pub cgroup: Option<Cgroup>,
+    /// Only where it was asked for.
+    pub formulas: Option<Formulas>,
+    pub security: Option<Security>,
+    pub limits: Option<Limits>,
     pub processes: Option<Vec<Member>>,
-    /// What is unusual in the sections that were read.
+    /// What is unusual, the worst first.
     pub findings: Vec<Finding>,
+}
+
+/// What is asked about a target.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub sections: Vec<Section>,
+    /// How long the CPU is watched; not at all unless asked for.
+    pub interval: Option<Duration>,
+    /// What other tools would print, too.
+    pub formulas: bool,
 }
 
 /// One namespace of the target.

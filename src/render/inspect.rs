@@ -9,9 +9,11 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 
 mod cgroup;
+mod limits;
 mod mounts;
 mod network;
 mod processes;
+mod security;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +55,15 @@ pub fn screen(report: &Inspection, detail: Detail) -> String {
         sections.push(("mounts", mounts::lines(mounts, detail.everything)));
     }
     if let Some(cgroup) = &report.cgroup {
-        sections.push(("cgroup", cgroup::lines(cgroup)));
+        let formulas = report.formulas.as_ref();
+        sections.push(("cgroup", cgroup::lines(cgroup, formulas, detail.everything)));
+    }
+    if let Some(security) = &report.security {
+        let of_the_host = report.of_the_host == Some(true) && report.container.is_none();
+        sections.push(("security", security::lines(security, of_the_host, detail.everything)));
+    }
+    if let Some(limits) = &report.limits {
+        sections.push(("limits", limits::lines(limits, detail.everything)));
     }
     if let Some(processes) = &report.processes {
         sections.push(("processes", processes::lines(processes, detail.everything)));

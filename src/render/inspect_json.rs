@@ -1,12 +1,15 @@
 //! One target in JSON.
 
+use super::formulas::JsonFormulas;
 use super::ps::JsonRow;
 use crate::model::cgroup::Cgroup;
 use crate::model::finding::Finding;
 use crate::model::inspection::{Inspection, Member, Namespace};
+use crate::model::limits::Limits;
 use crate::model::mount::Mount;
 use crate::model::network::Network;
 use crate::model::process::Pid;
+use crate::model::security::Security;
 use crate::model::text::Text;
 use crate::model::uts::Uts;
 
@@ -31,8 +34,12 @@ pub struct JsonInspection<'a> {
     pub net: Option<&'a Network>,
     pub mounts: Option<&'a [Mount]>,
     pub cgroup: Option<&'a Cgroup>,
+    /// What other tools would print for the same numbers; only with `--columns +formulas`.
+    pub formulas: Option<JsonFormulas>,
+    pub security: Option<&'a Security>,
+    pub limits: Option<&'a Limits>,
     pub processes: Option<Vec<JsonMember<'a>>>,
-    /// What is unusual in the sections that were read.
+    /// What is unusual, the worst first.
     pub findings: &'a [Finding],
 }
 
@@ -64,6 +71,9 @@ impl<'a> From<&'a Inspection> for JsonInspection<'a> {
             net: report.network.as_ref(),
             mounts: report.mounts.as_deref(),
             cgroup: report.cgroup.as_ref(),
+            formulas: report.formulas.as_ref().map(JsonFormulas::from),
+            security: report.security.as_ref(),
+            limits: report.limits.as_ref(),
             processes: report
                 .processes
                 .as_ref()

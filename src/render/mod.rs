@@ -7,6 +7,7 @@ pub mod branches;
 pub mod column;
 pub mod emphasis;
 pub mod filter;
+pub mod formulas;
 pub mod human;
 pub mod inspect;
 pub mod inspect_json;

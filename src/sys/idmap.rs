@@ -1,12 +1,6 @@
 //! `/proc/PID/uid_map` and `gid_map`: user_namespaces(7).
 
-/// One range: `count` ids from `inside` on are the ids from `outside` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Range {
-    pub inside: u32,
-    pub outside: u32,
-    pub count: u32,
-}
+pub use crate::model::security::IdRange as Range;
 
 /// Lines of three numbers; at most 340 (the kernel's limit).
 pub fn parse(bytes: &[u8]) -> Option<Vec<Range>> {

@@ -1,7 +1,6 @@
 //! The kernel: system calls and pseudo-files as facts. No policy, no printing.
 
 pub mod bounded;
-pub mod caps;
 pub mod cgroupfs;
 pub mod crew;
 pub mod error;

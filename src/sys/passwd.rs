@@ -41,6 +41,11 @@ impl Users {
     }
 }
 
+/// The names of groups, from /etc/group: its lines begin as those of /etc/passwd do. See group(5).
+pub fn read_groups(root: &SysRoot) -> Result<Users> {
+    Ok(parse(&root.read(Path::new("/etc/group"), CAP)?))
+}
+
 /// `name:password:uid:gid:comment:home:shell`; of two lines of one uid the first counts, others are
 /// no users.
 pub fn parse(bytes: &[u8]) -> Users {
@@ -77,6 +82,12 @@ mod tests {
         assert_eq!(users.name(65534), Some(&"last".into()));
         assert_eq!((users.home(7), users.home(65534)), (None, None));
         assert_eq!(users.uids(), [0, 7, 65534]);
+    }
+
+    #[test]
+    fn groups_have_names_too() {
+        let groups = parse(b"root:x:0:\ndisk:x:6:a,b\n");
+        assert_eq!((groups.name(6), groups.home(6)), (Some(&"disk".into()), None));
     }
 
     proptest::proptest! {

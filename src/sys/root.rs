@@ -81,6 +81,13 @@ impl SysRoot {
         opened.map_err(|error| SysError { object: path_text(path), ..error })
     }
 
+    /// Where a link of the host leads, by its own absolute path.
+    pub fn read_link(&self, path: &Path) -> Result<Text> {
+        let target = rustix::fs::readlink(self.path(path), Vec::new());
+        let target = target.with_context("read", || path_text(path))?;
+        Ok(Text::new(target.to_bytes()))
+    }
+
     /// A small file of the host, by its absolute path.
     pub fn read(&self, path: &Path, cap: usize) -> Result<Vec<u8>> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))

@@ -112,6 +112,9 @@ fn ns_by_a_filter() {
 #[test]
 fn inspect_on_a_screen() {
     assert_snapshot!("inspect-screen", seen(&on("docker-v2", &["inspect", "web"])));
+    let only = "cgroup,security,limits";
+    let arguments = ["inspect", "web", "--only", only, "--columns", "+formulas"];
+    assert_snapshot!("inspect-held", seen(&on("docker-v2", &arguments)));
     assert_snapshot!(
         "inspect-mounts",
         seen(&on("docker-v2", &["inspect", "web", "--only", "mounts"]))

@@ -14,6 +14,7 @@ mod census;
 mod checks;
 mod compare;
 mod docker;
+mod held;
 mod lab;
 mod lsns;
 mod machine;
@@ -26,6 +27,7 @@ fn main() {
     let mut tests = compare::tests();
     tests.extend(network::tests());
     tests.extend(census::tests());
+    tests.extend(held::tests());
     tests.extend(lsns::tests());
     tests.extend(scene::tests());
     tests.extend(runtimes::tests());

@@ -53,6 +53,8 @@ const OTHERS: &[Check] = &[
     ("containers that share namespaces show whose network they are in", shared_namespaces),
     ("a container is found by its new name and pid", renamed_and_restarted),
     ("a paused container is shown as paused and can be entered", paused),
+    ("memory is what docker stats prints", stats),
+    ("limits and privileges are those that docker was told", told_limits),
 ];
 
 pub fn tests() -> Vec<Trial> {
@@ -176,6 +178,103 @@ fn ambiguous_name(docker: &Docker, truth: &Truth) {
         let report = support::json(&mut docker.machine.nsx(&["inspect", "--json", &spelled]));
         assert_eq!(report["data"]["pid"], pid, "{spelled}");
     }
+}
+
+/// One section of one container.
+fn section(docker: &Docker, name: &str, section: &str) -> Value {
+    let arguments = ["inspect", "--json", name, "--only", section, "--columns", "+formulas"];
+    support::json(&mut docker.machine.nsx(&arguments))["data"].clone()
+}
+
+fn stats(docker: &Docker, _: &Truth) {
+    let format = "{{.MemUsage}} {{.MemPerc}} {{.PIDs}}";
+    let ask = || docker.docker(&["stats", "--no-stream", "--format", format, WEB]);
+    let tell = || {
+        let report = section(docker, WEB, "cgroup");
+        let docker = &report["formulas"]["docker"];
+        let word = |value: &Value| value.as_str().expect("text").to_owned();
+        let pids = &report["cgroup"]["pids"]["current"];
+        format!("{} {} {pids}", word(&docker["memory"]), word(&docker["memory_percent"]))
+    };
+    // On a host without some v1 hierarchy (hugetlb) containerd counts nothing, and docker prints that.
+    if ask().starts_with("0B / 0B") {
+        assert!(!tell().starts_with("0B"), "nsx counts all the same");
+        return;
+    }
+    // What is used may change between two looks.
+    let same = crate::machine::eventually(|| {
+        let before = tell();
+        ask() == before && tell() == before
+    });
+    assert!(same, "docker says {}, nsx {}", ask(), tell());
+}
+
+fn told_limits(docker: &Docker, _: &Truth) {
+    let limits = ["--cpus", "0.5", "--pids-limit", "77", "--memory", "48m", "--cpuset-cpus", "0"];
+    let more = ["--cap-add", "NET_ADMIN", "--cap-drop", "MKNOD", "--ulimit", "nofile=500:600"];
+    let _limited = docker.run_beside("limited", &[&limits[..], &more].concat());
+    let ask = |format: &str| docker.inspect("limited", format).parse::<u64>().expect("a number");
+    let cgroup = &section(docker, "limited", "cgroup")["cgroup"];
+    assert_eq!(cgroup["memory"]["limit_bytes"], ask("{{.HostConfig.Memory}}"));
+    assert_eq!(cgroup["memory"]["swap_limit_bytes"], ask("{{.HostConfig.MemorySwap}}"));
+    assert_eq!(cgroup["pids"]["limit"], ask("{{.HostConfig.PidsLimit}}"));
+    assert_eq!(cgroup["cpu"]["limit_millicores"], ask("{{.HostConfig.NanoCpus}}") / 1_000_000);
+    assert_eq!(cgroup["cpu"]["cpus"], docker.inspect("limited", "{{.HostConfig.CpusetCpus}}"));
+    for subject in ["memory", "cpu", "pids"] {
+        let id = docker.inspect("limited", "{{.Id}}");
+        let own = cgroup[subject]["limit_set_by"].as_str().expect("a group");
+        assert!(own.ends_with(&id), "{subject}: {own}");
+    }
+    let security = &section(docker, "limited", "security")["security"];
+    let sets = &security["capabilities"];
+    assert_eq!(sets["beyond_usual"], json!(["CAP_NET_ADMIN"]));
+    assert_eq!(sets["lacking_from_usual"], json!(["CAP_MKNOD"]));
+    assert_eq!(security["verdict"]["privileged"], false);
+    let paths = |format: &str| -> Vec<String> {
+        serde_json::from_str(&docker.inspect("limited", format)).expect("a list")
+    };
+    let found = |field: &str| -> Vec<String> {
+        serde_json::from_value(security[field].clone()).expect("a list")
+    };
+    // What the kernel does not have cannot be masked.
+    let there = |path: &String| docker.machine.path(path).exists();
+    let mut masked: Vec<_> =
+        paths("{{json .HostConfig.MaskedPaths}}").into_iter().filter(there).collect();
+    let mut told = found("masked_paths");
+    masked.sort();
+    told.sort();
+    assert_eq!(told, masked);
+    let read_only = found("read_only_paths");
+    for path in paths("{{json .HostConfig.ReadonlyPaths}}").iter().filter(|path| there(path)) {
+        assert!(read_only.contains(path), "{path} is not in {read_only:?}");
+    }
+    let limits = &section(docker, "limited", "limits")["limits"];
+    let rlimits = limits["rlimits"].as_array().expect("a list");
+    let open = rlimits.iter().find(|limit| limit["resource"] == "open_files").expect("it is there");
+    assert_eq!((&open["soft"], &open["hard"]), (&json!(500), &json!(600)));
+
+    // As --privileged does, but for the capability that this machine may lack itself.
+    let every = ["--cap-add", "ALL", "--device-cgroup-rule", "a *:* rwm", "--pid", "host"];
+    let open = ["--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"];
+    let lacking: &[&str] =
+        if machine_lacks_resource() { &["--cap-drop", "SYS_RESOURCE"] } else { &[] };
+    let _privileged = docker.run_beside("privileged", &[&every[..], &open, lacking].concat());
+    let report = section(docker, "privileged", "security");
+    assert_eq!(report["security"]["verdict"]["privileged"], true, "{}", report["security"]);
+    let said = report["findings"].to_string();
+    assert!(said.contains("privileged: its root is root on the host"), "{said}");
+    assert!(said.contains("in the host's namespaces: pid"), "{said}");
+    let page = stdout(&support::output(&mut docker.machine.nsx(&["inspect", "privileged"])));
+    assert!(page.contains("  every device allowed\n"), "{page}");
+    let web = section(docker, WEB, "security");
+    assert_eq!(web["security"]["verdict"]["privileged"], false);
+    assert_eq!(web["security"]["capabilities"]["beyond_usual"], json!([]));
+}
+
+/// Bit 24 of the bounding set.
+fn machine_lacks_resource() -> bool {
+    let set = support::status(std::process::id(), "CapBnd").expect("our own");
+    u64::from_str_radix(&set, 16).expect("hexadecimal") >> 24 & 1 == 0
 }
 
 /// The row of one container.

@@ -8,12 +8,13 @@ use crate::cli::output;
 use crate::collect::host::collect_host;
 use crate::collect::inspect::inspect;
 use crate::collect::target;
-use crate::model::inspection::Section;
+use crate::model::inspection::{Section, Wish};
 use crate::render::inspect::{Detail, screen};
 use crate::render::inspect_json::JsonInspection;
 use crate::render::{json, sandboxed};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 pub const COMMAND: Command = Command { name: "inspect", run };
 
@@ -24,12 +25,16 @@ struct Args {
     /// A PID, a container's name, an id prefix, RUNTIME:NAME; more under TARGETS in nsx(7).
     #[arg(value_name = "TARGET")]
     target: OsString,
-    /// Only these sections, in full: namespaces, uts, net, mounts, cgroup, processes.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = section)]
+    /// Only these sections, in full: namespaces, uts, net, mounts, cgroup,
+    /// security, limits, processes
+    #[arg(long, verbatim_doc_comment, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = section)]
     only: Vec<Section>,
     /// All sections but these.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = section)]
     skip: Vec<Section>,
+    /// Watch the CPU for this long: 2s, 500ms.
+    #[arg(long, value_name = "TIME", value_parser = args::duration)]
+    interval: Option<Duration>,
     #[command(flatten)]
     output: Output,
 }
@@ -61,9 +66,15 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         .filter(|section| args.only.is_empty() || args.only.contains(section))
         .filter(|section| !args.skip.contains(section))
         .collect();
+    let formulas = match args.output.columns.as_deref() {
+        None => false,
+        Some("formulas" | "+formulas") => true,
+        Some(_) => return Err(Failure::usage("inspect has no columns but +formulas")),
+    };
+    let wish = Wish { sections, interval: args.interval, formulas };
     let root = args.output.root()?;
     let target = target::resolve_process(&root, args.target.as_bytes())?;
-    let (report, gaps) = inspect(&root, &target, &sections)?;
+    let (report, gaps) = inspect(&root, &target, &wish)?;
     let note = sandboxed::of_one(&target.label(), report.container.as_ref());
     output::note(&context.program, note);
     let text = match args.output.format() {

@@ -1,7 +1,7 @@
 //! Fixture hosts of every shape, with values as running systems show them.
 
 use super::*;
-use crate::model::cgroup::{Limit, Version};
+use crate::model::cgroup::{Bound, IoKind, Limit, Version};
 use crate::model::gap::Reason;
 use std::path::Path;
 
@@ -104,19 +104,19 @@ fn pure_v2() {
     let cgroup = host.cgroup(lines);
     assert_eq!(cgroup.version, Version::V2);
     assert_eq!(cgroup.path, "/system.slice/docker-49b.scope");
-    let memory = cgroup.memory.unwrap();
+    let memory = cgroup.memory.unwrap().basic;
     assert_eq!(memory.usage_bytes, 4_771_840);
     assert_eq!(memory.working_set_bytes, Some(4_771_840 - 954_368));
     assert_eq!(memory.kernel_bytes, Some(1_740_800));
     assert_eq!((memory.peak_bytes, memory.swap_bytes), (Some(6_017_024), Some(4096)));
     assert_eq!(memory.oom_kills, Some(1));
     assert_eq!(memory.limit, at(67_108_864, "/system.slice/docker-49b.scope"));
-    let cpu = cgroup.cpu.unwrap();
+    let cpu = cgroup.cpu.unwrap().basic;
     assert_eq!(cpu.usage_usec, Some(469_163));
     assert_eq!((cpu.periods, cpu.throttled_periods), (Some(113), Some(104)));
     assert_eq!(cpu.throttled_usec, Some(5_200_000));
     assert_eq!(cpu.limit_millicores.value(), Some(500));
-    let pids = cgroup.pids.unwrap();
+    let pids = cgroup.pids.unwrap().basic;
     assert_eq!((pids.current, pids.limit), (3, at(4700, "/system.slice")));
     let pressure = cgroup.pressure.unwrap();
     assert_eq!(pressure.cpu.unwrap().some_total_usec, 26_419_187);
@@ -135,10 +135,10 @@ fn the_tightest_ancestor_binds_and_crun_puts_a_group_inside_the_scope() {
     );
     let cgroup = host.cgroup("0::/system.slice/docker-49b.scope/container\n");
     let scope = "/system.slice/docker-49b.scope";
-    assert_eq!(cgroup.memory.unwrap().limit, at(33_554_432, scope));
-    assert_eq!(cgroup.pids.unwrap().limit, at(2048, scope));
+    assert_eq!(cgroup.memory.unwrap().basic.limit, at(33_554_432, scope));
+    assert_eq!(cgroup.pids.unwrap().basic.limit, at(2048, scope));
     let inner = format!("{scope}/container");
-    assert_eq!(cgroup.cpu.unwrap().limit_millicores, at(500, &inner));
+    assert_eq!(cgroup.cpu.unwrap().basic.limit_millicores, at(500, &inner));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn the_root_of_v2_has_no_memory_and_cannot_freeze() {
     host.put("/sys/fs/cgroup", &[("cpu.stat", "usage_usec 5\n"), ("memory.stat", "anon 1\n")]);
     let cgroup = host.cgroup("0::/\n");
     assert_eq!(cgroup.memory, None);
-    assert_eq!(cgroup.cpu.unwrap().usage_usec, Some(5));
+    assert_eq!(cgroup.cpu.unwrap().basic.usage_usec, Some(5));
     assert_eq!((cgroup.pids, cgroup.pressure, cgroup.frozen), (None, None, None));
 }
 
@@ -156,7 +156,7 @@ fn an_older_kernel_leaves_nulls_and_no_gaps() {
     let host = Host::new(PURE);
     let stat = "anon 1\nfile 2\nkernel_stack 10\nslab 20\npagetables 30\ninactive_file 9\n";
     host.put("/sys/fs/cgroup/a", &[("memory.current", "5\n"), ("memory.stat", stat)]);
-    let memory = host.cgroup("0::/a\n").memory.unwrap();
+    let memory = host.cgroup("0::/a\n").memory.unwrap().basic;
     assert_eq!(memory.working_set_bytes, Some(0), "never below zero");
     assert_eq!(memory.kernel_bytes, Some(60));
     assert_eq!((memory.peak_bytes, memory.oom_kills), (None, None));
@@ -207,17 +207,17 @@ fn hybrid_reads_each_controller_in_its_own_tree() {
     let lines = "9:name=systemd:/docker/49b\n8:pids:/docker/49b\n6:freezer:/docker/49b\n4:memory:/docker/49b\n2:cpuacct:/docker/49b\n1:cpu:/docker/49b\n0::/docker/49b\n";
     let cgroup = host.cgroup(lines);
     assert_eq!(cgroup.version, Version::Hybrid);
-    let memory = cgroup.memory.unwrap();
+    let memory = cgroup.memory.unwrap().basic;
     assert_eq!(memory.limit, at(67_108_864, "/docker"));
     assert_eq!(memory.working_set_bytes, Some(4_771_840 - 954_368));
     assert_eq!((memory.anon_bytes, memory.file_bytes), (Some(1_744_896), Some(1_318_912)));
     assert_eq!(memory.kernel_bytes, Some(1_740_800));
     assert_eq!((memory.swap_bytes, memory.oom_kills), (Some(0), Some(2)));
-    let cpu = cgroup.cpu.unwrap();
+    let cpu = cgroup.cpu.unwrap().basic;
     assert_eq!(cpu.usage_usec, Some(474_299_936));
     assert_eq!(cpu.throttled_usec, Some(7000));
     assert_eq!(cpu.limit_millicores, at(1500, "/docker"));
-    assert_eq!(cgroup.pids.unwrap().limit, Limit::Unlimited);
+    assert_eq!(cgroup.pids.unwrap().basic.limit, Limit::Unlimited);
     assert_eq!(cgroup.pressure.unwrap().memory.unwrap().full_total_usec, Some(5));
     assert_eq!(cgroup.frozen, Some(true));
     assert_eq!(host.is_frozen(lines), Some(true));
@@ -240,7 +240,7 @@ fn the_machines_numbers_are_not_given_as_the_groups() {
     host.put("/sys/fs/cgroup/unified", &[("memory.pressure", PRESSURE)]);
     let cgroup = host.cgroup("8:pids:/\n6:freezer:/\n4:memory:/m\n2:cpuacct:/\n1:cpu:/\n0::/\n");
     assert_eq!(cgroup.path, "/m");
-    assert_eq!(cgroup.memory.unwrap().limit, Limit::Unlimited);
+    assert_eq!(cgroup.memory.unwrap().basic.limit, Limit::Unlimited);
     assert_eq!((cgroup.cpu, cgroup.pressure), (None, None));
 }
 
@@ -259,7 +259,7 @@ fn joint_v1_without_v2() {
     );
     let cgroup = host.cgroup("3:cpu,cpuacct:/a\n0::/a\n");
     assert_eq!(cgroup.version, Version::V1);
-    let cpu = cgroup.cpu.unwrap();
+    let cpu = cgroup.cpu.unwrap().basic;
     assert_eq!((cpu.usage_usec, cpu.periods), (Some(5), None));
     assert_eq!(cpu.limit_millicores, at(2000, "/a"));
     assert_eq!((cgroup.memory, cgroup.pressure), (None, None));
@@ -272,8 +272,8 @@ fn paths_seen_from_a_cgroup_namespace() {
     host.put("/sys/fs/cgroup/x", &[("pids.max", "7\n")]);
     host.put("/sys/fs/cgroup", &[("memory.max", "1000\n")]);
     let cgroup = host.cgroup("0::/../x/y\n");
-    assert_eq!(cgroup.pids.unwrap().limit, at(7, "/../x"));
-    assert_eq!(cgroup.memory.unwrap().limit, at(1000, "/.."));
+    assert_eq!(cgroup.pids.unwrap().basic.limit, at(7, "/../x"));
+    assert_eq!(cgroup.memory.unwrap().basic.limit, at(1000, "/.."));
     // Beside what is mounted.
     let (cgroup, gaps) = host.collect("0::/../../z\n");
     assert_eq!((cgroup.memory, cgroup.frozen), (None, None));
@@ -319,7 +319,7 @@ fn a_file_of_another_form_is_one_gap_for_its_subject() {
     );
     let (cgroup, gaps) = host.collect("0::/a\n");
     assert_eq!(cgroup.memory, None);
-    assert_eq!(cgroup.cpu.unwrap().limit_millicores, Limit::Unlimited);
+    assert_eq!(cgroup.cpu.unwrap().basic.limit_millicores, Limit::Unlimited);
     let seen: Vec<_> = gaps.iter().map(|gap| (gap.what, gap.reason)).collect();
     let malformed = Reason::Malformed;
     assert_eq!(seen, [("memory", malformed), ("cpu", malformed), ("pids", malformed)]);
@@ -342,7 +342,181 @@ fn nesting_without_end_is_cut_and_said_so() {
     let deep = "/d".repeat(1500);
     host.put(format!("/sys/fs/cgroup{deep}"), &V2_FILES);
     let (cgroup, gaps) = host.collect(format!("0::{deep}\n"));
-    assert_eq!(cgroup.memory.unwrap().limit.value(), Some(67_108_864));
+    assert_eq!(cgroup.memory.unwrap().basic.limit.value(), Some(67_108_864));
     assert!(gaps.iter().all(|gap| gap.reason == Reason::Truncated));
     assert_eq!(gaps.len(), 3);
+}
+
+const NESTED: &str = "/sys/fs/cgroup/kubepods.slice/pod.slice/c.scope";
+
+#[test]
+fn every_group_that_sets_a_limit_is_told_of_with_what_it_counts() {
+    let host = Host::new(PURE);
+    host.put(NESTED, &V2_FILES);
+    host.put(
+        NESTED,
+        &[
+            ("memory.high", "max\n"),
+            ("memory.low", "4096\n"),
+            ("memory.min", "max\n"),
+            ("memory.swap.max", "0\n"),
+            ("cpu.max.burst", "1000\n"),
+            ("cpu.weight", "79\n"),
+            ("cpuset.cpus.effective", "0-3,8\n"),
+            ("cpuset.mems.effective", "0\n"),
+            ("pids.peak", "9\n"),
+            ("pids.events", "max 5\n"),
+            ("io.stat", "254:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n"),
+            ("io.max", "254:0 rbps=max wbps=1000 riops=max wiops=max\n"),
+            ("hugetlb.2MB.current", "2097152\n"),
+            ("hugetlb.2MB.max", "max\n"),
+        ],
+    );
+    host.put(
+        "/sys/fs/cgroup/kubepods.slice/pod.slice",
+        &[
+            ("memory.max", "1000\n"),
+            ("memory.high", "900\n"),
+            ("memory.current", "950\n"),
+            ("memory.stat", "inactive_file 50\n"),
+            ("memory.swap.max", "max\n"),
+            ("cpu.max", "20000 100000\n"),
+            ("cpu.stat", "usage_usec 7\nnr_periods 100\nnr_throttled 37\nthrottled_usec 5\n"),
+            ("pids.max", "2\n"),
+            ("pids.current", "1\n"),
+            ("io.max", "254:0 rbps=max wbps=500 riops=max wiops=max\n"),
+            ("hugetlb.2MB.max", "4194304\n"),
+        ],
+    );
+    host.put("/sys/fs/cgroup/kubepods.slice", &[("memory.max", "max\n"), ("pids.max", "max\n")]);
+    host.put("/sys/kernel/mm/hugepages/hugepages-2048kB", &[]);
+    let cgroup = host.cgroup("0::/kubepods.slice/pod.slice/c.scope\n");
+    let (own, pod) = ("/kubepods.slice/pod.slice/c.scope", "/kubepods.slice/pod.slice");
+    let memory = cgroup.memory.unwrap();
+    assert_eq!(
+        (memory.low_bytes, memory.min_bytes),
+        (Some(Bound::At(4096)), Some(Bound::Unlimited))
+    );
+    assert_eq!((&memory.basic.limit, &memory.high), (&at(1000, pod), &at(900, pod)));
+    assert_eq!(memory.swap_limit, at(0, own));
+    assert_eq!((memory.events.max, memory.events.oom), (Some(7), Some(2)));
+    let paths: Vec<_> = memory.levels.iter().map(|level| level.path.to_string()).collect();
+    assert_eq!(paths, [own, pod]);
+    assert_eq!(memory.levels[0].max_bytes, Some(Bound::At(67_108_864)));
+    assert_eq!(memory.levels[0].usage_bytes, Some(4_771_840));
+    assert_eq!(memory.levels[1].working_set_bytes, Some(900));
+    let cpu = cgroup.cpu.unwrap();
+    assert_eq!((cpu.user_usec, cpu.system_usec), (Some(4), Some(5)));
+    assert_eq!((cpu.burst_usec, cpu.weight, cpu.shares), (Some(1000), Some(79), None));
+    assert_eq!((cpu.cpus, cpu.mems), (Some("0-3,8".into()), Some("0".into())));
+    assert_eq!(cpu.basic.limit_millicores, at(200, pod));
+    assert_eq!(cpu.levels[1].throttled_percent(), Some(37));
+    assert_eq!(cpu.levels[0].limit_millicores, Some(Bound::At(500)));
+    let pids = cgroup.pids.unwrap();
+    assert_eq!((pids.peak, pids.limit_hits, &pids.basic.limit), (Some(9), Some(5), &at(2, pod)));
+    assert_eq!(pids.levels.len(), 2);
+    assert_eq!((pids.levels[1].max, pids.levels[1].current), (Some(Bound::At(2)), Some(1)));
+    let io = cgroup.io.unwrap();
+    assert_eq!((io.devices[0].written_bytes, io.devices[0].reads), (2, 3));
+    let limits: Vec<_> =
+        io.limits.iter().map(|limit| (limit.kind, limit.per_second, limit.binds)).collect();
+    assert_eq!(limits, [(IoKind::WrittenBytes, 1000, false), (IoKind::WrittenBytes, 500, true)]);
+    assert_eq!(cgroup.huge_pages[0].usage_bytes, 2_097_152);
+    assert_eq!(cgroup.huge_pages[0].limit, at(4_194_304, pod));
+}
+
+const V1_MORE: &str = "\
+31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+34 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset
+35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+36 31 0:33 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio
+38 31 0:35 / /sys/fs/cgroup/hugetlb rw - cgroup cgroup rw,hugetlb
+39 31 0:36 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+";
+
+#[test]
+fn v1_in_full() {
+    let host = Host::new(V1_MORE);
+    let below = |tree: &str| format!("/sys/fs/cgroup/{tree}/docker/49b");
+    put_v1_memory(&host, &below("memory"));
+    host.put(
+        below("memory"),
+        &[
+            ("memory.failcnt", "12\n"),
+            ("memory.memsw.limit_in_bytes", "134217728\n"),
+            ("memory.kmem.tcp.usage_in_bytes", "4096\n"),
+        ],
+    );
+    host.put(
+        below("cpu,cpuacct"),
+        &[
+            ("cpu.stat", "nr_periods 10\nnr_throttled 4\nthrottled_time 7000999\n"),
+            ("cpu.cfs_quota_us", "50000\n"),
+            ("cpu.cfs_period_us", "100000\n"),
+            ("cpu.cfs_burst_us", "0\n"),
+            ("cpu.shares", "512\n"),
+            ("cpuacct.usage", "1000000000\n"),
+            ("cpuacct.stat", "user 70\nsystem 30\n"),
+        ],
+    );
+    host.put(
+        below("cpuset"),
+        &[("cpuset.effective_cpus", "0-1\n"), ("cpuset.effective_mems", "0\n")],
+    );
+    host.put(
+        below("blkio"),
+        &[
+            ("blkio.throttle.io_service_bytes_recursive", "8:0 Read 5\n8:0 Total 5\nTotal 5\n"),
+            ("blkio.throttle.io_serviced_recursive", "8:0 Read 1\n8:0 Total 1\nTotal 1\n"),
+            ("blkio.throttle.read_bps_device", "8:0 1048576\n"),
+            ("blkio.throttle.write_iops_device", ""),
+        ],
+    );
+    host.put(
+        below("hugetlb"),
+        &[
+            ("hugetlb.2MB.usage_in_bytes", "0\n"),
+            ("hugetlb.2MB.limit_in_bytes", "9223372036854771712\n"),
+        ],
+    );
+    host.put("/proc", &[("partitions", "   8        0  1 sda\n")]);
+    host.put("/sys/kernel/mm/hugepages/hugepages-2048kB", &[]);
+    let lines = ["memory", "cpu,cpuacct", "cpuset", "blkio", "hugetlb"]
+        .map(|controllers| format!("1:{controllers}:/docker/49b\n"))
+        .concat();
+    let cgroup = host.cgroup(&lines);
+    assert_eq!(cgroup.paths.len(), 5);
+    assert_eq!(cgroup.paths[1].controllers, "cpu,cpuacct");
+    let memory = cgroup.memory.unwrap();
+    assert_eq!((memory.events.max, memory.events.oom_kill), (Some(12), Some(2)));
+    assert_eq!((memory.swap_limit.value(), memory.sock_bytes), (Some(134_217_728), Some(4096)));
+    let cpu = cgroup.cpu.unwrap();
+    let hz = rustix::param::clock_ticks_per_second();
+    assert_eq!(cpu.user_usec, Some(70 * 1_000_000 / hz));
+    assert_eq!((cpu.shares, cpu.burst_usec, cpu.weight), (Some(512), Some(0), None));
+    assert_eq!(cpu.cpus, Some("0-1".into()));
+    assert_eq!(cpu.levels[0].throttled_usec, Some(7000));
+    let io = cgroup.io.unwrap();
+    assert_eq!((io.devices[0].read_bytes, io.devices[0].reads), (5, 1));
+    assert_eq!(io.devices[0].name, Some("sda".into()));
+    assert_eq!((io.limits.len(), io.limits[0].per_second), (1, 1_048_576));
+    assert_eq!(cgroup.huge_pages[0].limit, Limit::Unlimited);
+}
+
+#[test]
+fn v1_tells_of_a_limit_that_no_mount_shows() {
+    let host = Host::new("35 31 0:32 /.. /cg rw - cgroup cgroup rw,memory\n");
+    put_v1_memory(&host, "/cg/x");
+    let stat = |limit: u64| format!("hierarchical_memory_limit {limit}\ntotal_inactive_file 1\n");
+    host.put("/cg/x", &[("memory.stat", &stat(5000))]);
+    host.put("/cg", &[("memory.limit_in_bytes", "6000\n"), ("memory.usage_in_bytes", "1\n")]);
+    let lines = "4:memory:/../x\n";
+    let memory = host.cgroup(lines).memory.unwrap();
+    assert_eq!(memory.basic.limit, at(5000, "/../.."));
+    assert_eq!(memory.levels.len(), 2);
+    // Where it says that there is none, nobody above is asked.
+    host.put("/cg/x", &[("memory.stat", &stat(9_223_372_036_854_771_712))]);
+    let memory = host.cgroup(lines).memory.unwrap();
+    assert_eq!((memory.basic.limit, memory.levels.len()), (Limit::Unlimited, 1));
 }

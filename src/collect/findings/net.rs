@@ -13,7 +13,7 @@ const ENOUGH: u64 = 1000;
 const NEARLY: u64 = 80;
 
 /// Those of Section::Net, the worst first.
-pub fn of_network(network: &Network) -> Vec<Finding> {
+pub(super) fn of_network(network: &Network) -> Vec<Finding> {
     let mut findings = Findings::default();
     for interface in &network.interfaces {
         of_interface(interface, &mut findings);

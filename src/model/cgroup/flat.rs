@@ -7,16 +7,17 @@ use serde::{Serialize, Serializer};
 
 /// The struct that spells a limit, and the function that serializes one as it.
 macro_rules! spelled {
-    ($view:ident, $serialize:ident, $value:ident) => {
+    ($view:ident, $serialize:ident, $value:ident, $unlimited:ident, $set_by:ident) => {
         #[derive(Serialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[allow(clippy::struct_field_names, reason = "they stand among others in JSON")]
         pub(super) struct $view {
             /// The tightest limit of the group and those above it; null where there is none.
             $value: Option<u64>,
             /// No limit is set, here or above.
-            limit_unlimited: bool,
+            $unlimited: bool,
             /// The group, itself or one above, whose limit binds.
-            limit_set_by: Option<Text>,
+            $set_by: Option<Text>,
         }
 
         pub(super) fn $serialize<S: Serializer>(
@@ -27,16 +28,17 @@ macro_rules! spelled {
                 Limit::Unlimited => (None, None),
                 Limit::Value { value, set_by } => (Some(*value), Some(set_by.clone())),
             };
-            let view =
-                $view { $value: value, limit_unlimited: value.is_none(), limit_set_by: set_by };
+            let view = $view { $value: value, $unlimited: value.is_none(), $set_by: set_by };
             view.serialize(serializer)
         }
     };
 }
 
-spelled!(MemoryLimit, bytes, limit_bytes);
-spelled!(CpuLimit, millicores, limit_millicores);
-spelled!(PidsLimit, count, limit);
+spelled!(MemoryLimit, bytes, limit_bytes, limit_unlimited, limit_set_by);
+spelled!(CpuLimit, millicores, limit_millicores, limit_unlimited, limit_set_by);
+spelled!(PidsLimit, count, limit, limit_unlimited, limit_set_by);
+spelled!(HighLimit, high_bytes, high_bytes, high_unlimited, high_set_by);
+spelled!(SwapLimit, swap_bytes, swap_limit_bytes, swap_limit_unlimited, swap_limit_set_by);
 
 #[cfg(test)]
 mod tests {

@@ -92,16 +92,26 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// The group itself (0) and those above it that can be reached.
+    pub fn levels(&mut self) -> impl Iterator<Item = usize> + use<> {
+        let ancestors = self.group.place.ancestors;
+        if ancestors > MAX_ANCESTORS {
+            self.note("", Problem::Truncated);
+        }
+        0..=ancestors.min(MAX_ANCESTORS)
+    }
+
+    /// What the group `levels` above is called.
+    pub fn path_above(&self, levels: usize) -> Text {
+        Text::from(ancestor(self.group.place.path.as_bytes(), levels))
+    }
+
     /// The tightest of what `bound` finds at each level, from the group itself (0) upwards.
     pub fn tightest(&mut self, mut bound: impl FnMut(&mut Self, usize) -> Option<Bound>) -> Limit {
         let mut tightest = Limit::Unlimited;
-        for levels in 0..=self.group.place.ancestors {
-            if levels > MAX_ANCESTORS {
-                self.note("", Problem::Truncated);
-                break;
-            }
+        for levels in self.levels() {
             if let Some(Bound::At(value)) = bound(self, levels) {
-                let set_by = Text::from(ancestor(self.group.place.path.as_bytes(), levels));
+                let set_by = self.path_above(levels);
                 tightest = tightest.tighter(Limit::Value { value, set_by });
             }
         }

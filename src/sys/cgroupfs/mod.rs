@@ -5,6 +5,9 @@
 
 pub mod group;
 pub mod hierarchy;
+pub mod io;
+pub mod levels;
+pub mod memory_stat;
 pub mod paths;
 pub mod v1;
 pub mod v2;

@@ -1,76 +1,145 @@
 //! The files of cgroup v1's controllers: admin-guide/cgroup-v1. pids is the same as on v2.
 
 use super::group::{Group, Reader};
-use super::values::{Bound, keyed, keyed_value, millicores, number, v1_bytes, v1_quota};
-use crate::model::cgroup::{Cpu, Memory};
+use super::levels::{self, CpuFiles, MemoryFiles};
+use super::memory_stat::{self, MemoryStat};
+use super::values::{Bound, keyed_value, millicores, number, text, v1_bytes, v1_quota};
+use super::{io, v2};
+use crate::model::cgroup::{
+    Cpu, CpuInFull, CpuLevel, IoDevice, IoKind, Limit, Memory, MemoryEvents, MemoryInFull,
+    MemoryLevel,
+};
 use crate::model::gap::Gap;
+use crate::model::text::Text;
 
 const NSEC_PER_USEC: u64 = 1000;
 
-/// The memory controller. Its file cache and working set count the groups below, as usage does.
+const MEMORY: MemoryFiles = MemoryFiles {
+    usage: "memory.usage_in_bytes",
+    max: "memory.limit_in_bytes",
+    high: None,
+    bound: v1_bytes,
+    stat: memory_stat::parse_v1,
+};
+const CPU: CpuFiles = CpuFiles { quota, stat: throttling };
+
+/// The memory controller, for a list. Its file cache and working set count the groups below, as
+/// usage does.
 pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
     let mut files = Reader::new(group, "memory", gaps);
-    let usage_bytes = files.value("memory.usage_in_bytes", number)?;
-    let stat = files.value("memory.stat", |bytes| Some(Stat::parse(bytes)));
+    let (mut memory, _) = basic_memory(&mut files)?;
+    memory.limit = files.tightest(|files, levels| files.value_above(levels, MEMORY.max, v1_bytes));
+    Some(memory)
+}
+
+pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull> {
+    let mut files = Reader::new(group, "memory", gaps);
+    let (mut basic, stat) = basic_memory(&mut files)?;
+    // The kernel knows the tightest; whose it is must be looked for, unless there is none.
+    let told = stat.hierarchical_limit.map(|limit| v1_bytes(limit.to_string().as_bytes()));
+    let told = told.flatten();
+    let own = MemoryLevel {
+        usage_bytes: Some(basic.usage_bytes),
+        working_set_bytes: basic.working_set_bytes,
+        ..MemoryLevel::default()
+    };
+    let levels = levels::memory(&mut files, MEMORY, &own, told != Some(Bound::Unlimited));
+    basic.limit = levels::tightest(levels.iter().map(|level| (level.max_bytes, &level.path)));
+    if let Some(Bound::At(value)) = told
+        && basic.limit.value().is_none_or(|found| value < found)
+    {
+        let set_by = above(levels.last().map_or(b"/", |top| top.path.as_bytes()));
+        basic.limit = Limit::Value { value, set_by };
+    }
+    let memsw = files.value("memory.memsw.limit_in_bytes", v1_bytes);
+    let events = MemoryEvents {
+        max: files.value("memory.failcnt", number),
+        oom_kill: basic.oom_kills,
+        ..MemoryEvents::default()
+    };
+    Some(MemoryInFull {
+        swap_limit: levels::tightest([(memsw, &files.path_above(0))].into_iter()),
+        sock_bytes: files.value("memory.kmem.tcp.usage_in_bytes", number),
+        events,
+        levels,
+        basic,
+        ..in_full(&stat)
+    })
+}
+
+/// The kernel's way of naming what lies above the topmost group that can be seen.
+fn above(path: &[u8]) -> Text {
+    let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    let up = names.filter(|name| *name == b"..").count() + 1;
+    "/..".repeat(up).into()
+}
+
+/// What both versions take from memory.stat.
+pub(super) fn in_full(stat: &MemoryStat) -> MemoryInFull {
+    MemoryInFull {
+        active_file_bytes: stat.active_file,
+        inactive_file_bytes: stat.inactive_file,
+        shmem_bytes: stat.shmem,
+        file_mapped_bytes: stat.file_mapped,
+        file_dirty_bytes: stat.file_dirty,
+        slab_bytes: stat.slab,
+        kernel_stack_bytes: stat.kernel_stack,
+        page_tables_bytes: stat.page_tables,
+        sock_bytes: stat.sock,
+        ..MemoryInFull::default()
+    }
+}
+
+/// All but the limit.
+fn basic_memory(files: &mut Reader<'_>) -> Option<(Memory, MemoryStat)> {
+    let usage_bytes = files.value(MEMORY.usage, number)?;
+    let stat = files.value("memory.stat", |bytes| Some(memory_stat::parse_v1(bytes)));
     let stat = stat.unwrap_or_default();
     let oom_kills = files.value("memory.oom_control", |bytes| {
         // Since 4.13. It counts at the group of the victim, not at the one whose limit was met.
         Some(keyed_value(bytes, b"oom_kill"))
     });
-    Some(Memory {
+    let memory = Memory {
         usage_bytes,
         working_set_bytes: stat.inactive_file.map(|inactive| usage_bytes.saturating_sub(inactive)),
-        anon_bytes: stat.rss,
-        file_bytes: stat.cache,
+        anon_bytes: stat.anon,
+        file_bytes: stat.file,
         kernel_bytes: files.value("memory.kmem.usage_in_bytes", number),
         peak_bytes: files.value("memory.max_usage_in_bytes", number),
         swap_bytes: stat.swap,
-        limit: files
-            .tightest(|files, levels| files.value_above(levels, "memory.limit_in_bytes", v1_bytes)),
+        limit: Limit::Unlimited,
         oom_kills: oom_kills.flatten(),
-    })
-}
-
-/// What is used of memory.stat.
-#[derive(Debug, Default)]
-struct Stat {
-    rss: Option<u64>,
-    cache: Option<u64>,
-    inactive_file: Option<u64>,
-    /// There exactly where memory.memsw.* are. memsw less usage is the same number, but taken from
-    /// two moments, and so shows swap on a machine that has none.
-    swap: Option<u64>,
-}
-
-impl Stat {
-    fn parse(bytes: &[u8]) -> Self {
-        let mut stat = Self::default();
-        for (key, value) in keyed(bytes) {
-            match key {
-                b"total_rss" => stat.rss = Some(value),
-                b"total_cache" => stat.cache = Some(value),
-                b"total_inactive_file" => stat.inactive_file = Some(value),
-                b"total_swap" => stat.swap = Some(value),
-                _ => {}
-            }
-        }
-        stat
-    }
+    };
+    Some((memory, stat))
 }
 
 /// The cpu controller: throttling and the limit. The usage is cpuacct's.
 pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Cpu {
     let mut files = Reader::new(group, "cpu", gaps);
-    let throttling = files.value("cpu.stat", |bytes| {
-        let throttled_nsec = keyed_value(bytes, b"throttled_time");
-        Some(Cpu {
-            periods: keyed_value(bytes, b"nr_periods"),
-            throttled_periods: keyed_value(bytes, b"nr_throttled"),
-            throttled_usec: throttled_nsec.map(|nsec| nsec / NSEC_PER_USEC),
-            ..Cpu::default()
-        })
-    });
-    Cpu { limit_millicores: files.tightest(quota), ..throttling.unwrap_or_default() }
+    let own = files.value("cpu.stat", |bytes| Some(throttling(bytes))).unwrap_or_default();
+    Cpu { limit_millicores: files.tightest(quota), ..v2::throttled(&own) }
+}
+
+pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> CpuInFull {
+    let mut files = Reader::new(group, "cpu", gaps);
+    let own = files.value("cpu.stat", |bytes| Some(throttling(bytes))).unwrap_or_default();
+    let basic = v2::throttled(&own);
+    let levels = levels::cpu(&mut files, CPU, own);
+    let limit_millicores =
+        levels::tightest(levels.iter().map(|level| (level.limit_millicores, &level.path)));
+    let is_set =
+        levels.first().is_some_and(|own| matches!(own.limit_millicores, Some(Bound::At(_))));
+    CpuInFull {
+        basic: Cpu { limit_millicores, ..basic },
+        burst_usec: is_set.then(|| files.value("cpu.cfs_burst_us", number)).flatten(),
+        shares: files.value("cpu.shares", number),
+        levels,
+        ..CpuInFull::default()
+    }
+}
+
+fn throttling(bytes: &[u8]) -> CpuLevel {
+    levels::throttling(bytes, b"throttled_time", NSEC_PER_USEC)
 }
 
 fn quota(files: &mut Reader<'_>, levels: usize) -> Option<Bound> {
@@ -88,9 +157,51 @@ pub fn cpu_usage_usec(group: &Group, gaps: &mut Vec<Gap>) -> Option<u64> {
     files.value("cpuacct.usage", usage_usec_of)
 }
 
+/// Of the usage, that of programs and that of the kernel for them: in clock ticks, so that the last
+/// ones may be missing.
+pub fn user_and_system_usec(group: &Group, gaps: &mut Vec<Gap>) -> (Option<u64>, Option<u64>) {
+    let mut files = Reader::new(group, "cpu", gaps);
+    let usec = |ticks: u64| {
+        ticks.saturating_mul(1_000_000).checked_div(rustix::param::clock_ticks_per_second())
+    };
+    let both = files.value("cpuacct.stat", |bytes| {
+        let field = |key| keyed_value(bytes, key).and_then(usec);
+        Some((field(b"user"), field(b"system")))
+    });
+    both.unwrap_or_default()
+}
+
 /// What cpuacct.usage says.
 pub fn usage_usec_of(bytes: &[u8]) -> Option<u64> {
     Some(number(bytes)? / NSEC_PER_USEC)
+}
+
+/// The CPUs and memory nodes of the cpuset controller.
+pub fn cpuset(group: &Group, gaps: &mut Vec<Gap>) -> (Option<Text>, Option<Text>) {
+    let mut files = Reader::new(group, "cpuset", gaps);
+    (files.value("cpuset.effective_cpus", text), files.value("cpuset.effective_mems", text))
+}
+
+/// The blkio controller: what was moved, and the limits, which on v1 are not those of groups above.
+pub fn io(group: &Group, gaps: &mut Vec<Gap>) -> Option<(Vec<IoDevice>, v2::StatedIo)> {
+    const LIMITS: [(&str, IoKind); 4] = [
+        ("blkio.throttle.read_bps_device", IoKind::ReadBytes),
+        ("blkio.throttle.write_bps_device", IoKind::WrittenBytes),
+        ("blkio.throttle.read_iops_device", IoKind::Reads),
+        ("blkio.throttle.write_iops_device", IoKind::Writes),
+    ];
+    let mut files = Reader::new(group, "io", gaps);
+    let whole = |bytes: &[u8]| Some(bytes.to_vec());
+    let moved = files.value("blkio.throttle.io_service_bytes_recursive", whole)?;
+    let operations = files.value("blkio.throttle.io_serviced_recursive", whole);
+    let path = files.path_above(0);
+    let mut limits = Vec::new();
+    for (file, kind) in LIMITS {
+        let stated = files.value(file, |bytes| Some(io::v1_max(bytes))).unwrap_or_default();
+        let with_path = |(device, value)| (device, kind, value, path.clone());
+        limits.extend(stated.into_iter().map(with_path));
+    }
+    Some((io::v1_stat(&moved, &operations.unwrap_or_default()), limits))
 }
 
 /// The freezer; `None` in the root group, which cannot be frozen.
@@ -102,4 +213,15 @@ pub fn frozen(group: &Group, gaps: &mut Vec<Gap>) -> Option<bool> {
 /// What freezer.state says: `THAWED`, `FREEZING` or `FROZEN`.
 pub fn frozen_of(bytes: &[u8]) -> bool {
     bytes.trim_ascii() == b"FROZEN"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_above_is_named_as_the_kernel_would() {
+        assert_eq!(above(b"/docker/a"), "/..");
+        assert_eq!(above(b"/../x"), "/../..");
+    }
 }

@@ -1,80 +1,147 @@
 //! The files of cgroup v2, and of the v2 tree beside v1: admin-guide/cgroup-v2.
 
 use super::group::{Group, Reader};
-use super::values::{cpu_max, keyed, keyed_value, number, number_or_max, pressure};
-use crate::model::cgroup::{Cpu, Memory, Pids, PressureSet};
+use super::io;
+use super::levels::{self, CpuFiles, MemoryFiles};
+use super::memory_stat::{self, MemoryStat};
+use super::v1::in_full;
+use super::values::{Bound, cpu_max, keyed_value, number, number_or_max, pressure, text, v1_bytes};
+use crate::model::cgroup::{
+    Cpu, CpuInFull, CpuLevel, HugePages, IoDevice, IoKind, Limit, Memory, MemoryEvents,
+    MemoryInFull, MemoryLevel, Pids, PidsInFull, PressureSet,
+};
 use crate::model::gap::Gap;
+use crate::model::text::Text;
 
-/// `None` in the root group, which has no memory.current, and where the controller is off.
+const MEMORY: MemoryFiles = MemoryFiles {
+    usage: "memory.current",
+    max: "memory.max",
+    high: Some("memory.high"),
+    bound: number_or_max,
+    stat: memory_stat::parse_v2,
+};
+const CPU: CpuFiles = CpuFiles { quota, stat: throttling };
+
+/// Device, what is limited, how much a second, and by which group.
+pub type StatedIo = Vec<(Text, IoKind, u64, Text)>;
+
+/// For a list. `None` in the root group, which has no memory.current, and where the controller is
+/// off.
 pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
     let mut files = Reader::new(group, "memory", gaps);
-    let usage_bytes = files.value("memory.current", number)?;
-    let stat = files.value("memory.stat", |bytes| Some(Stat::parse(bytes)));
+    let (mut memory, _) = basic_memory(&mut files)?;
+    memory.limit =
+        files.tightest(|files, levels| files.value_above(levels, MEMORY.max, number_or_max));
+    // Counts the groups below as well, unless mounted with memory_localevents.
+    memory.oom_kills =
+        files.value("memory.events", |bytes| Some(keyed_value(bytes, b"oom_kill"))).flatten();
+    Some(memory)
+}
+
+pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull> {
+    let mut files = Reader::new(group, "memory", gaps);
+    let (mut basic, stat) = basic_memory(&mut files)?;
+    let own = MemoryLevel {
+        usage_bytes: Some(basic.usage_bytes),
+        working_set_bytes: basic.working_set_bytes,
+        ..MemoryLevel::default()
+    };
+    let levels = levels::memory(&mut files, MEMORY, &own, true);
+    basic.limit = levels::tightest(levels.iter().map(|level| (level.max_bytes, &level.path)));
+    let events = files.value("memory.events", |bytes| Some(events(bytes))).unwrap_or_default();
+    basic.oom_kills = events.oom_kill;
+    Some(MemoryInFull {
+        basic,
+        high: levels::tightest(levels.iter().map(|level| (level.high_bytes, &level.path))),
+        low_bytes: files.value("memory.low", number_or_max),
+        min_bytes: files.value("memory.min", number_or_max),
+        swap_limit: files
+            .tightest(|files, levels| files.value_above(levels, "memory.swap.max", number_or_max)),
+        events,
+        levels,
+        ..in_full(&stat)
+    })
+}
+
+fn events(bytes: &[u8]) -> MemoryEvents {
+    let field = |key| keyed_value(bytes, key);
+    MemoryEvents {
+        low: field(b"low"),
+        high: field(b"high"),
+        max: field(b"max"),
+        oom: field(b"oom"),
+        oom_kill: field(b"oom_kill"),
+        oom_group_kill: field(b"oom_group_kill"),
+    }
+}
+
+/// All but the limit and the kills.
+fn basic_memory(files: &mut Reader<'_>) -> Option<(Memory, MemoryStat)> {
+    let usage_bytes = files.value(MEMORY.usage, number)?;
+    let stat = files.value("memory.stat", |bytes| Some(memory_stat::parse_v2(bytes)));
     let stat = stat.unwrap_or_default();
-    Some(Memory {
+    let memory = Memory {
         usage_bytes,
         working_set_bytes: stat.inactive_file.map(|inactive| usage_bytes.saturating_sub(inactive)),
         anon_bytes: stat.anon,
         file_bytes: stat.file,
-        kernel_bytes: stat.kernel.or(stat.kernel_parts),
+        kernel_bytes: stat.kernel,
         peak_bytes: files.value("memory.peak", number),
         swap_bytes: files.value("memory.swap.current", number),
-        limit: files
-            .tightest(|files, levels| files.value_above(levels, "memory.max", number_or_max)),
-        // Counts the groups below as well, unless mounted with memory_localevents.
-        oom_kills: files
-            .value("memory.events", |bytes| Some(keyed_value(bytes, b"oom_kill")))
-            .flatten(),
-    })
-}
-
-/// What is used of memory.stat.
-#[derive(Debug, Default)]
-struct Stat {
-    anon: Option<u64>,
-    file: Option<u64>,
-    inactive_file: Option<u64>,
-    /// Since 5.18.
-    kernel: Option<u64>,
-    /// What `kernel` sums up, where it is told in parts.
-    kernel_parts: Option<u64>,
-}
-
-impl Stat {
-    fn parse(bytes: &[u8]) -> Self {
-        let mut stat = Self::default();
-        for (key, value) in keyed(bytes) {
-            match key {
-                b"anon" => stat.anon = Some(value),
-                b"file" => stat.file = Some(value),
-                b"inactive_file" => stat.inactive_file = Some(value),
-                b"kernel" => stat.kernel = Some(value),
-                b"kernel_stack" | b"pagetables" | b"percpu" | b"vmalloc" | b"slab" => {
-                    let sum = stat.kernel_parts.unwrap_or_default();
-                    stat.kernel_parts = Some(sum.saturating_add(value));
-                }
-                _ => {}
-            }
-        }
-        stat
-    }
+        limit: Limit::Unlimited,
+        oom_kills: None,
+    };
+    Some((memory, stat))
 }
 
 /// cpu.stat tells the usage even where the controller is off; then it has no periods.
 pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Option<Cpu> {
     let mut files = Reader::new(group, "cpu", gaps);
     let mut cpu = files.value("cpu.stat", |bytes| {
-        Some(Cpu {
-            usage_usec: usage_usec_of(bytes),
-            periods: keyed_value(bytes, b"nr_periods"),
-            throttled_periods: keyed_value(bytes, b"nr_throttled"),
-            throttled_usec: keyed_value(bytes, b"throttled_usec"),
-            ..Cpu::default()
-        })
+        Some(Cpu { usage_usec: usage_usec_of(bytes), ..throttled(&throttling(bytes)) })
     })?;
-    cpu.limit_millicores =
-        files.tightest(|files, levels| files.value_above(levels, "cpu.max", cpu_max));
+    cpu.limit_millicores = files.tightest(quota);
     Some(cpu)
+}
+
+pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<CpuInFull> {
+    let mut files = Reader::new(group, "cpu", gaps);
+    let (mut cpu, own) = files.value("cpu.stat", |bytes| {
+        let own = throttling(bytes);
+        let basic = Cpu { usage_usec: usage_usec_of(bytes), ..throttled(&own) };
+        let user_usec = keyed_value(bytes, b"user_usec");
+        let system_usec = keyed_value(bytes, b"system_usec");
+        Some((CpuInFull { basic, user_usec, system_usec, ..CpuInFull::default() }, own))
+    })?;
+    cpu.levels = levels::cpu(&mut files, CPU, own);
+    let stated = cpu.levels.iter().map(|level| (level.limit_millicores, &level.path));
+    cpu.basic.limit_millicores = levels::tightest(stated);
+    let own = cpu.levels.first().and_then(|own| own.limit_millicores);
+    if let Some(Bound::At(_)) = own {
+        cpu.burst_usec = files.value("cpu.max.burst", number);
+    }
+    cpu.weight = files.value("cpu.weight", number);
+    cpu.cpus = files.value("cpuset.cpus.effective", text);
+    cpu.mems = files.value("cpuset.mems.effective", text);
+    Some(cpu)
+}
+
+fn quota(files: &mut Reader<'_>, levels: usize) -> Option<Bound> {
+    files.value_above(levels, "cpu.max", cpu_max)
+}
+
+fn throttling(bytes: &[u8]) -> CpuLevel {
+    levels::throttling(bytes, b"throttled_usec", 1)
+}
+
+/// The counters of a group as those of a list.
+pub(super) fn throttled(own: &CpuLevel) -> Cpu {
+    Cpu {
+        periods: own.periods,
+        throttled_periods: own.throttled_periods,
+        throttled_usec: own.throttled_usec,
+        ..Cpu::default()
+    }
 }
 
 /// What cpu.stat says.
@@ -88,6 +155,49 @@ pub fn pids(group: &Group, gaps: &mut Vec<Gap>) -> Option<Pids> {
     Some(Pids {
         current: files.value("pids.current", number)?,
         limit: files.tightest(|files, levels| files.value_above(levels, "pids.max", number_or_max)),
+    })
+}
+
+pub fn pids_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<PidsInFull> {
+    let mut files = Reader::new(group, "pids", gaps);
+    let current = files.value("pids.current", number)?;
+    let levels = levels::pids(&mut files, current);
+    let limit = levels::tightest(levels.iter().map(|level| (level.max, &level.path)));
+    let hits = files.value("pids.events", |bytes| Some(keyed_value(bytes, b"max")));
+    Some(PidsInFull {
+        basic: Pids { current, limit },
+        peak: files.value("pids.peak", number),
+        limit_hits: hits.flatten(),
+        levels,
+    })
+}
+
+/// `None` where the controller is off.
+pub fn io(group: &Group, gaps: &mut Vec<Gap>) -> Option<(Vec<IoDevice>, StatedIo)> {
+    let mut files = Reader::new(group, "io", gaps);
+    let devices = files.value("io.stat", |bytes| Some(io::stat(bytes)))?;
+    let mut limits = Vec::new();
+    for levels in files.levels() {
+        let stated = files.value_above(levels, "io.max", |bytes| Some(io::max(bytes)));
+        let path = files.path_above(levels);
+        let with_path = |(device, kind, value)| (device, kind, value, path.clone());
+        limits.extend(stated.unwrap_or_default().into_iter().map(with_path));
+    }
+    Some((devices, limits))
+}
+
+/// Pages of one size (`2MB`); `None` where the controller is off. v1 has other names for the files.
+pub fn huge_pages(group: &Group, size: &Text, gaps: &mut Vec<Gap>) -> Option<HugePages> {
+    let (usage, limit) = if group.is_v2() {
+        (format!("hugetlb.{size}.current"), format!("hugetlb.{size}.max"))
+    } else {
+        (format!("hugetlb.{size}.usage_in_bytes"), format!("hugetlb.{size}.limit_in_bytes"))
+    };
+    let mut files = Reader::new(group, "hugetlb", gaps);
+    Some(HugePages {
+        size: size.clone(),
+        usage_bytes: files.value(&usage, number)?,
+        limit: files.tightest(|files, levels| files.value_above(levels, &limit, v1_bytes)),
     })
 }
 

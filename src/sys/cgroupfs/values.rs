@@ -2,16 +2,18 @@
 //! form.
 
 use crate::model::cgroup::Pressure;
+use crate::model::text::Text;
+
+pub use crate::model::cgroup::Bound;
 
 /// v1 writes "no limit" as the largest number of whole pages in an i64: 9223372036854771712 where
 /// a page has 4 KiB, less where it has more. No machine has this much memory.
 const V1_UNLIMITED_BYTES: u64 = i64::MAX.cast_unsigned() - (1 << 20);
 
-/// A limit as one file states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    Unlimited,
-    At(u64),
+/// A line as it is: a list of CPUs.
+pub fn text(bytes: &[u8]) -> Option<Text> {
+    let line = bytes.trim_ascii_end();
+    (!line.contains(&b'\n')).then(|| Text::new(line))
 }
 
 /// One decimal number.
@@ -88,16 +90,24 @@ pub fn pressure(bytes: &[u8]) -> Option<Pressure> {
             let mut fields = fields.split(' ');
             fields.find_map(|field| field.strip_prefix(key))
         };
-        let average: f64 = field("avg10=")?.parse().ok()?;
-        let total: u64 = field("total=")?.parse().ok()?;
-        average.is_finite().then_some((average, total))
+        let average = |key| {
+            let average: f64 = field(key)?.parse().ok()?;
+            average.is_finite().then_some(average)
+        };
+        let averages = (average("avg10=")?, average("avg60=")?, average("avg300=")?);
+        Some((averages, field("total=")?.parse::<u64>().ok()?))
     };
-    let (some_avg10_percent, some_total_usec) = of(b"some ")?;
+    let (some, some_total_usec) = of(b"some ")?;
     let full = of(b"full ");
+    let averages = full.map(|(averages, _)| averages);
     Some(Pressure {
-        some_avg10_percent,
+        some_avg10_percent: some.0,
+        some_avg60_percent: some.1,
+        some_avg300_percent: some.2,
         some_total_usec,
-        full_avg10_percent: full.map(|(average, _)| average),
+        full_avg10_percent: averages.map(|averages| averages.0),
+        full_avg60_percent: averages.map(|averages| averages.1),
+        full_avg300_percent: averages.map(|averages| averages.2),
         full_total_usec: full.map(|(_, total)| total),
     })
 }
@@ -151,7 +161,8 @@ mod tests {
         let both = pressure(bytes).unwrap();
         assert!((both.some_avg10_percent - 0.09).abs() < 1e-9);
         assert_eq!(both.some_total_usec, 26_419_187);
-        assert_eq!(both.full_avg10_percent, Some(23.8));
+        assert!((both.some_avg300_percent - 1.13).abs() < 1e-9);
+        assert_eq!((both.full_avg10_percent, both.full_avg60_percent), (Some(23.8), Some(0.0)));
         assert_eq!(both.full_total_usec, Some(7));
         let some = pressure(b"some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n").unwrap();
         assert_eq!(some.full_total_usec, None);

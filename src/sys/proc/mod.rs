@@ -1,7 +1,10 @@
 //! One file per pseudo-file: `parse` is pure over bytes, `read` is thin.
 
 pub mod cgroup;
+pub mod claims;
+pub mod fd;
 pub mod fib;
+pub mod limits;
 pub mod mountinfo;
 pub mod net;
 pub mod stat;

@@ -1,6 +1,6 @@
 //! `/proc/PID/status`: proc_pid_status(5). Only the fields that nsx uses.
 
-use super::super::caps::CapSet;
+use crate::model::capability::CapSet;
 use crate::model::process::Pid;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,11 +17,17 @@ pub struct Status {
     /// Bit N−1 for signal N: ignored, and handled by the process.
     pub signals_ignored: u64,
     pub signals_caught: u64,
+    pub cap_inheritable: CapSet,
+    pub cap_permitted: CapSet,
     pub cap_effective: CapSet,
     pub cap_bounding: CapSet,
+    /// Since Linux 4.3.
+    pub cap_ambient: CapSet,
     pub no_new_privs: bool,
     /// 0 off, 1 strict, 2 filter.
     pub seccomp: u8,
+    /// Since Linux 5.9.
+    pub seccomp_filters: Option<u64>,
 }
 
 impl Status {
@@ -66,10 +72,14 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
             b"Threads" => status.threads = value.parse().ok()?,
             b"SigIgn" => status.signals_ignored = u64::from_str_radix(value, 16).ok()?,
             b"SigCgt" => status.signals_caught = u64::from_str_radix(value, 16).ok()?,
+            b"CapInh" => status.cap_inheritable = CapSet::parse(value)?,
+            b"CapPrm" => status.cap_permitted = CapSet::parse(value)?,
+            b"CapAmb" => status.cap_ambient = CapSet::parse(value)?,
             b"CapEff" => status.cap_effective = CapSet::parse(value)?,
             b"CapBnd" => status.cap_bounding = CapSet::parse(value)?,
             b"NoNewPrivs" => status.no_new_privs = value == "1",
             b"Seccomp" => status.seccomp = value.parse().ok()?,
+            b"Seccomp_filters" => status.seccomp_filters = value.parse().ok(),
             _ => {}
         }
     }
@@ -107,7 +117,8 @@ mod tests {
         assert!(
             status.leaves_default(1) && status.leaves_default(64) && !status.leaves_default(65)
         );
-        assert_eq!(status.seccomp, 2);
+        assert_eq!((status.seccomp, status.seccomp_filters), (2, Some(1)));
+        assert!(status.cap_ambient.is_empty() && status.cap_permitted.is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One operation a block; each says which contract of the kernel or the C library makes it sound.
 #![allow(unsafe_code)]
 
+pub mod bpf;
 pub mod fds;
 pub mod fork;
 pub mod netdev;

@@ -1,3 +1,0 @@
-//! What is unusual in what was collected: pure, one file a section.
-
-pub mod net;

@@ -1,0 +1,177 @@
+//! What a process may use of the kernel's tables, beside what it uses.
+
+use crate::model::gap::{Gap, Reason};
+use crate::model::limits::{Inotify, Limits, Resource, Rlimit, Scheduler};
+use crate::model::namespace::Kind;
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::sys::pidfd::ProcessHandle;
+use crate::sys::proc::claims::{self, Claims, Schedule};
+use crate::sys::proc::status;
+use crate::sys::root::{self, SysRoot};
+use crate::sys::{bounded, ns, proc};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Among more descriptors inotify objects are not looked for: each is a system call.
+const MOST_DESCRIPTORS: u64 = 512;
+/// Of more processes those of one user are not counted.
+const MOST_PROCESSES: usize = 20_000;
+
+/// `status` is what that file says; `members` are the processes of the container.
+pub fn collect_limits(
+    root: &SysRoot,
+    target: &ProcessHandle,
+    status: &[u8],
+    members: &[Pid],
+    gaps: &mut Vec<Gap>,
+) -> Option<Limits> {
+    let dir = target.dir();
+    let file = match bounded::read(dir, "limits", bounded::SMALL) {
+        Ok(file) => file,
+        Err(error) => {
+            let object = Text::from(format!("pid {}", target.pid()));
+            gaps.push(Gap { object, what: "limits", reason: error.reason() });
+            return None;
+        }
+    };
+    let stat = bounded::read(dir, "stat", bounded::SMALL).unwrap_or_default();
+    let schedule = claims::parse_stat(&stat);
+    let claims = claims::parse_status(status);
+    let mut rlimits = proc::limits::parse(&file);
+    if rlimits.is_empty() {
+        let object = Text::from(format!("pid {}", target.pid()));
+        gaps.push(Gap { object, what: "limits", reason: Reason::Malformed });
+    }
+    for limit in &mut rlimits {
+        limit.used = used(limit.resource, &claims, schedule);
+        match limit.resource {
+            Resource::OpenFiles => limit.used = proc::fd::count(dir),
+            Resource::Processes => limit.used = tasks(root, dir, status, limit),
+            _ => {}
+        }
+    }
+    Some(Limits {
+        rlimits,
+        oom_score: number(dir, "oom_score"),
+        oom_score_adj: number(dir, "oom_score_adj"),
+        nice: schedule.map(|schedule| schedule.nice),
+        scheduler: schedule.map(|schedule| Scheduler::of(schedule.policy)),
+        realtime_priority: schedule.map(|schedule| schedule.realtime_priority),
+        cpus_allowed: claims.cpus_allowed,
+        mems_allowed: claims.mems_allowed,
+        inotify: inotify(root, dir, members),
+    })
+}
+
+/// What stat and status tell of it.
+fn used(resource: Resource, claims: &Claims, schedule: Option<Schedule>) -> Option<u64> {
+    let hz = rustix::param::clock_ticks_per_second();
+    match resource {
+        Resource::CpuSeconds => schedule?.ticks.checked_div(hz),
+        Resource::DataBytes => claims.data_bytes,
+        Resource::StackBytes => claims.stack_bytes,
+        Resource::ResidentBytes => claims.resident_bytes,
+        Resource::LockedBytes => claims.locked_bytes,
+        Resource::AddressSpaceBytes => claims.address_space_bytes,
+        Resource::PendingSignals => claims.pending_signals,
+        Resource::RealtimePriority => Some(u64::from(schedule?.realtime_priority)),
+        _ => None,
+    }
+}
+
+fn number<T: std::str::FromStr>(dir: BorrowedFd<'_>, file: &str) -> Option<T> {
+    let bytes = bounded::read(dir, file, bounded::SMALL).ok()?;
+    std::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
+}
+
+/// The threads of its user in its user namespace, which is what the limit is about. Root of the host
+/// is free of it, and needs no count.
+fn tasks(root: &SysRoot, target: BorrowedFd<'_>, own_status: &[u8], limit: &Rlimit) -> Option<u64> {
+    limit.soft.value()?;
+    let [uid, ..] = status::parse(own_status)?.uids;
+    if uid == 0 {
+        return None;
+    }
+    let users = ns::identity(target, Kind::User).ok()?;
+    let names = root::list(root.proc()).ok()?;
+    let pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
+    if pids.len() > MOST_PROCESSES {
+        return None;
+    }
+    let mut buffer = Vec::new();
+    let mut count = 0_u64;
+    for pid in pids {
+        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
+        if bounded::read_record(dir.as_fd(), "status", bounded::LARGE, &mut buffer).is_err() {
+            continue;
+        }
+        let Some(found) = status::parse(&buffer) else { continue };
+        let [other, ..] = found.uids;
+        if other == uid && ns::identity(dir.as_fd(), Kind::User) == Ok(users) {
+            count += u64::from(found.threads);
+        }
+    }
+    Some(count)
+}
+
+/// Those of all members together.
+fn inotify(root: &SysRoot, target: BorrowedFd<'_>, members: &[Pid]) -> Inotify {
+    let host = |file: &str| number(root.proc(), &format!("sys/fs/inotify/{file}"));
+    let limits = Inotify {
+        max_user_instances: host("max_user_instances"),
+        max_user_watches: host("max_user_watches"),
+        ..Inotify::default()
+    };
+    let held = || {
+        let mut descriptors = 0_u64;
+        let mut held = proc::fd::Inotify::default();
+        let mut add = |dir: BorrowedFd<'_>| {
+            descriptors += proc::fd::count(dir)?;
+            let found = (descriptors <= MOST_DESCRIPTORS).then(|| proc::fd::inotify(dir))??;
+            held.instances += found.instances;
+            held.watches += found.watches;
+            Some(())
+        };
+        if members.is_empty() {
+            add(target)?;
+        }
+        for pid in members {
+            // One that has ended holds nothing.
+            let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
+            add(dir.as_fd())?;
+        }
+        Some(held)
+    };
+    match held() {
+        Some(held) => {
+            Inotify { instances: Some(held.instances), watches: Some(held.watches), ..limits }
+        }
+        None => limits,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_limits_beside_what_we_use() {
+        let root = SysRoot::real().unwrap();
+        let pid = Pid::new(std::process::id()).unwrap();
+        let target = ProcessHandle::open(&root, pid).unwrap();
+        let status = bounded::read(target.dir(), "status", bounded::LARGE).unwrap();
+        let mut gaps = Vec::new();
+        let limits = collect_limits(&root, &target, &status, &[pid], &mut gaps).unwrap();
+        assert_eq!(gaps, []);
+        assert_eq!(limits.rlimits.len(), Resource::ALL.len());
+        let of = |resource| limits.rlimits.iter().find(|limit| limit.resource == resource).unwrap();
+        assert!(of(Resource::OpenFiles).used.unwrap() > 2);
+        assert!(of(Resource::AddressSpaceBytes).used.unwrap() > 1 << 20);
+        let (soft, hard) =
+            nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
+        let open = of(Resource::OpenFiles);
+        assert_eq!((open.soft.value(), open.hard.value()), (Some(soft), Some(hard)));
+        assert_eq!(limits.scheduler, Some(Scheduler::Other));
+        assert!(limits.inotify.max_user_instances.is_some());
+    }
+}

@@ -1,0 +1,258 @@
+//! What a process may do to the rest of the machine.
+
+use super::cgroups::device_rules;
+use super::verdict::verdict;
+use crate::model::capability::CapSet;
+use crate::model::gap::{Gap, Reason};
+use crate::model::mount::Mount;
+use crate::model::process::Pid;
+use crate::model::security::{
+    Capabilities, Devices, Id, IdRange, Ids, Seccomp, Security, Surroundings,
+};
+use crate::model::text::Text;
+use crate::sys::cgroupfs::hierarchy::Hierarchies;
+use crate::sys::cgroupfs::paths::CgroupPaths;
+use crate::sys::passwd::{self, Users};
+use crate::sys::pidfd::ProcessHandle;
+use crate::sys::proc::status::{self, Status};
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, idmap, proc, raw};
+use std::cell::LazyCell;
+use std::os::fd::AsFd;
+
+/// Sockets that make whoever writes to them root on the host.
+const CONTROL_SOCKETS: [&[u8]; 6] = [
+    b"docker.sock",
+    b"containerd.sock",
+    b"crio.sock",
+    b"podman.sock",
+    b"cri-dockerd.sock",
+    b"buildkitd.sock",
+];
+
+/// What is read elsewhere already.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// `/proc/PID/status`
+    pub status: &'a [u8],
+    /// Those of the target; read here where they are not known.
+    pub mounts: Option<&'a [Mount]>,
+    pub hierarchies: Option<&'a Hierarchies>,
+    pub cgroup_lines: &'a [u8],
+}
+
+pub fn collect_security(
+    root: &SysRoot,
+    target: &ProcessHandle,
+    known: Known<'_>,
+    mut around: Surroundings,
+    gaps: &mut Vec<Gap>,
+) -> Option<Security> {
+    let object = || Text::from(format!("pid {}", target.pid()));
+    let Some(status) = status::parse(known.status) else {
+        gaps.push(Gap { object: object(), what: "security", reason: Reason::Malformed });
+        return None;
+    };
+    let read;
+    let mounts = match known.mounts {
+        Some(mounts) => mounts,
+        None => {
+            let file = bounded::read_capped(target.dir(), "mountinfo", bounded::LARGE);
+            read = proc::mountinfo::parse(&file.unwrap_or_default().bytes).0;
+            &read
+        }
+    };
+    let map = |name| {
+        let file = bounded::read(target.dir(), name, bounded::SMALL).ok()?;
+        idmap::parse(&file)
+    };
+    let uid_map: Option<Vec<IdRange>> = map("uid_map");
+    // The files of a fixture are owned by whoever copied them.
+    let dumpable =
+        if root.is_real() { dumpable(target, &status, uid_map.as_deref()) } else { None };
+    let mut security = Security {
+        uid: ids(status.uids),
+        gid: ids(status.gids),
+        groups: status.groups.iter().map(|id| Id { id: *id, name: None }).collect(),
+        capabilities: capabilities(&status),
+        no_new_privs: status.no_new_privs,
+        seccomp: match status.seccomp {
+            0 => Seccomp::Off,
+            1 => Seccomp::Strict,
+            2 => Seccomp::Filter,
+            _ => Seccomp::Unknown,
+        },
+        seccomp_filters: status.seccomp_filters,
+        label: label(target),
+        gid_map: map("gid_map"),
+        uid_map,
+        setgroups: line(target, "setgroups"),
+        dumpable,
+        devices: devices(root, known),
+        ..Security::default()
+    };
+    cover(&mut security, mounts);
+    if around.hosts_users == Some(true) {
+        name(root, &mut security);
+    }
+    if security.capabilities.bounding.contains_all(CapSet::SYS_ADMIN) {
+        around.hosts_capabilities = hosts_capabilities(root);
+    }
+    security.verdict = verdict(&security, &around);
+    Some(security)
+}
+
+fn ids([real, effective, saved, fs]: [u32; 4]) -> Ids {
+    Ids { real, effective, saved, fs, name: None }
+}
+
+fn capabilities(status: &Status) -> Capabilities {
+    let bounding = status.cap_bounding;
+    Capabilities {
+        effective: status.cap_effective,
+        permitted: status.cap_permitted,
+        inheritable: status.cap_inheritable,
+        bounding,
+        ambient: status.cap_ambient,
+        beyond_usual: bounding.without(CapSet::USUAL),
+        lacking_from_usual: CapSet::USUAL.without(bounding),
+    }
+}
+
+/// What the first process of the host is bounded by: a machine may give less than all there are.
+fn hosts_capabilities(root: &SysRoot) -> Option<CapSet> {
+    let first = Pid::new(1)?;
+    let bytes = bounded::read(root.proc(), &format!("{first}/status"), bounded::LARGE).ok()?;
+    Some(status::parse(&bytes)?.cap_bounding)
+}
+
+fn line(target: &ProcessHandle, file: &str) -> Option<Text> {
+    let bytes = bounded::read(target.dir(), file, bounded::SMALL).ok()?;
+    Some(Text::new(bytes.trim_ascii()))
+}
+
+/// EINVAL without a security module that labels processes.
+fn label(target: &ProcessHandle) -> Option<Text> {
+    let bytes = bounded::read(target.dir(), "attr/current", bounded::SMALL).ok()?;
+    let label = bytes.strip_suffix(b"\0").unwrap_or(&bytes).trim_ascii();
+    (!label.is_empty()).then(|| Text::new(label))
+}
+
+/// The files of a process that is not belong to the root of its user namespace, or to the host's.
+fn dumpable(target: &ProcessHandle, status: &Status, map: Option<&[IdRange]>) -> Option<bool> {
+    let owner = rustix::fs::fstat(target.dir()).ok()?.st_uid;
+    let [_, effective, _, _] = status.uids;
+    if owner != effective {
+        return Some(false);
+    }
+    // As its own root it owns them either way.
+    let root = |range: &IdRange| (range.inside == 0).then_some(range.outside);
+    let inner_root = map?.iter().find_map(root);
+    (effective != 0 && inner_root != Some(effective)).then_some(true)
+}
+
+fn devices(root: &SysRoot, known: Known<'_>) -> Devices {
+    let Some(hierarchies) = known.hierarchies else { return Devices::Unknown };
+    if let Some(list) = device_rules(root, hierarchies, known.cgroup_lines) {
+        return device_list(&list);
+    }
+    if hierarchies.v1(b"devices").next().is_some() || !root.is_real() {
+        return Devices::Unknown;
+    }
+    let place = hierarchies.locate_unified(&CgroupPaths::parse(known.cgroup_lines));
+    let group = place.and_then(|place| root.open_dir(&place.directory).ok());
+    match group.map(|group| raw::bpf::device_programs(group.as_fd())) {
+        Some(Ok(programs)) if programs.is_empty() => Devices::All,
+        Some(Ok(programs)) => Devices::Programs(programs),
+        Some(Err(_)) | None => Devices::Unknown,
+    }
+}
+
+/// `a *:* rwm` alone means all.
+fn device_list(list: &[u8]) -> Devices {
+    let rules = list.split(|byte| *byte == b'\n').filter(|rule| !rule.is_empty());
+    let rules: Vec<Text> = rules.map(Text::new).collect();
+    if rules.iter().any(|rule| *rule == "a *:* rwm") {
+        Devices::All
+    } else {
+        Devices::Listed(rules)
+    }
+}
+
+/// What of /proc and /sys is hidden or read-only, and which sockets of engines are there.
+fn cover(security: &mut Security, mounts: &[Mount]) {
+    for mount in mounts {
+        let target = mount.target.as_bytes();
+        let last = |path: &Text| {
+            let name = path.as_bytes().rsplit(|byte| *byte == b'/').next();
+            name.is_some_and(|name| CONTROL_SOCKETS.contains(&name))
+        };
+        if last(&mount.root) || last(&mount.target) {
+            security.control_sockets.push(mount.target.clone());
+        }
+        let in_kernels_trees = target.starts_with(b"/proc/") || target.starts_with(b"/sys/");
+        let groups = target.starts_with(b"/sys/fs/cgroup");
+        match mount.fs_type.as_bytes() {
+            b"tmpfs" | b"devtmpfs" if in_kernels_trees && !groups => {
+                security.masked_paths.push(mount.target.clone());
+            }
+            b"proc" | b"sysfs" if mount.read_only() && (in_kernels_trees || target == b"/sys") => {
+                security.read_only_paths.push(mount.target.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn name(root: &SysRoot, security: &mut Security) {
+    let users = LazyCell::new(|| Users::read(root).ok());
+    let groups = LazyCell::new(|| passwd::read_groups(root).ok());
+    // Root needs no look.
+    let of = |id: u32, file: &dyn Fn(u32) -> Option<Text>| {
+        if id == 0 { Some("root".into()) } else { file(id) }
+    };
+    let user = |id| users.as_ref()?.name(id).cloned();
+    let group = |id| groups.as_ref()?.name(id).cloned();
+    security.uid.name = of(security.uid.effective, &user);
+    security.gid.name = of(security.gid.effective, &group);
+    for one in &mut security.groups {
+        one.name = of(one.id, &group);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_rule_means_every_device() {
+        assert_eq!(device_list(b"a *:* rwm\n"), Devices::All);
+        let listed = device_list(b"c *:* m\nb *:* m\nc 1:3 rwm\n");
+        let Devices::Listed(rules) = listed else { panic!("{listed:?}") };
+        assert_eq!((rules.len(), &rules[2]), (3, &"c 1:3 rwm".into()));
+        assert_eq!(device_list(b""), Devices::Listed(Vec::new()));
+    }
+
+    #[test]
+    fn masked_and_read_only_paths_of_a_docker_container() {
+        // From `docker run` on Linux 6.18 with v1 groups, cut.
+        let mounts = b"\
+592 501 0:60 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw
+594 501 0:64 / /sys ro,nosuid,nodev,noexec,relatime - sysfs sysfs ro
+595 594 0:65 / /sys/fs/cgroup rw,nosuid - tmpfs tmpfs rw,mode=755
+610 592 0:60 /bus /proc/bus ro,nosuid - proc proc rw
+611 592 0:60 /sys /proc/sys ro,nosuid - proc proc rw
+612 592 0:67 / /proc/acpi ro,relatime - tmpfs tmpfs ro
+613 592 0:61 /null /proc/kcore rw,nosuid - tmpfs tmpfs rw,size=65536k
+614 594 0:68 / /sys/firmware ro,relatime - tmpfs tmpfs ro
+615 501 0:24 /docker.sock /var/run/engine rw - tmpfs tmpfs rw
+";
+        let mut security = Security::default();
+        cover(&mut security, &proc::mountinfo::parse(mounts).0);
+        let masked: Vec<_> = security.masked_paths.iter().map(Text::to_string).collect();
+        assert_eq!(masked, ["/proc/acpi", "/proc/kcore", "/sys/firmware"]);
+        let read_only: Vec<_> = security.read_only_paths.iter().map(Text::to_string).collect();
+        assert_eq!(read_only, ["/sys", "/proc/bus", "/proc/sys"]);
+        assert_eq!(security.control_sockets, ["/var/run/engine"]);
+    }
+}

@@ -1,0 +1,155 @@
+//! Capability sets and their names: capabilities(7).
+
+/// By number, as linux/capability.h has them (Linux 6.18).
+const NAMES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
+
+/// A set of capabilities, bit N for capability number N. In JSON a list of names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapSet(u64);
+
+impl CapSet {
+    pub const NET_ADMIN: Self = Self(1 << 12);
+    pub const SYS_ADMIN: Self = Self(1 << 21);
+
+    /// PERFMON, BPF and CHECKPOINT_RESTORE: parts of `SYS_ADMIN`, which still holds them all. Older
+    /// engines know none of them.
+    pub const PARTS_OF_SYS_ADMIN: Self = Self(0b111 << 38);
+
+    /// What docker, containerd, CRI-O before 1.18 and most others give unless told otherwise: CHOWN,
+    /// `DAC_OVERRIDE`, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, `NET_BIND_SERVICE`, `NET_RAW`,
+    /// `SYS_CHROOT`, MKNOD, `AUDIT_WRITE`, SETFCAP.
+    pub const USUAL: Self = Self(0xa804_25fb);
+
+    /// The sixteen hexadecimal digits of `/proc/PID/status`.
+    pub fn parse(hex: &str) -> Option<Self> {
+        u64::from_str_radix(hex, 16).ok().map(Self)
+    }
+
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether everything in `other` is here too.
+    pub const fn contains_all(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// What is here and not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The named ones that are not here.
+    #[must_use]
+    pub const fn missing(self) -> Self {
+        Self(((1 << NAMES.len()) - 1) & !self.0)
+    }
+
+    /// `CAP_SYS_ADMIN`, by number; one that has no name yet is `CAP_63`.
+    pub fn names(self) -> Vec<String> {
+        let is_here = |number: &usize| self.0 >> number & 1 == 1;
+        let name = |number: usize| match NAMES.get(number) {
+            Some(name) => format!("CAP_{name}"),
+            None => format!("CAP_{number}"),
+        };
+        (0..64).filter(is_here).map(name).collect()
+    }
+
+    /// The same as people say them: without the prefix.
+    pub fn short_names(self) -> Vec<String> {
+        self.names().into_iter().map(|name| name.trim_start_matches("CAP_").to_owned()).collect()
+    }
+}
+
+impl serde::Serialize for CapSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names())
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for CapSet {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CapSet".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Capabilities, by number: CAP_CHOWN, …; CAP_63 for one without a name.",
+            "type": "array",
+            "items": { "type": "string" }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_headers() {
+        assert_eq!(CapSet::SYS_ADMIN.names(), ["CAP_SYS_ADMIN"]);
+        assert_eq!(CapSet::NET_ADMIN.names(), ["CAP_NET_ADMIN"]);
+        assert_eq!(CapSet(1 << 40 | 1 << 63).names(), ["CAP_CHECKPOINT_RESTORE", "CAP_63"]);
+        assert_eq!(CapSet(1).short_names(), ["CHOWN"]);
+        let parts = CapSet::PARTS_OF_SYS_ADMIN.short_names();
+        assert_eq!(parts, ["PERFMON", "BPF", "CHECKPOINT_RESTORE"]);
+    }
+
+    #[test]
+    fn what_is_usual_has_fourteen() {
+        assert_eq!(CapSet::USUAL.len(), 14);
+        let more = CapSet(0xa804_25fb | 1 << 21);
+        assert_eq!(more.without(CapSet::USUAL), CapSet::SYS_ADMIN);
+        assert!(CapSet::USUAL.without(more).is_empty());
+        assert_eq!(CapSet(0x1ff_feff_ffff).missing().short_names(), ["SYS_RESOURCE"]);
+        assert!(CapSet(0x1ff_ffff_ffff).missing().is_empty());
+    }
+}

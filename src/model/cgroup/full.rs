@@ -1,0 +1,177 @@
+//! What a report on one target tells of memory, CPU and processes beyond what a list does: the parts,
+//! the counters of limits met, and each limit as the groups from itself upwards state it.
+
+use super::{Bound, Cpu, Limit, Memory, Pids, flat};
+use crate::model::text::Text;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemoryInFull {
+    #[serde(flatten)]
+    pub basic: Memory,
+    pub active_file_bytes: Option<u64>,
+    pub inactive_file_bytes: Option<u64>,
+    /// Part of the file cache that no disk stands behind.
+    pub shmem_bytes: Option<u64>,
+    pub file_mapped_bytes: Option<u64>,
+    pub file_dirty_bytes: Option<u64>,
+    pub slab_bytes: Option<u64>,
+    pub kernel_stack_bytes: Option<u64>,
+    pub page_tables_bytes: Option<u64>,
+    pub sock_bytes: Option<u64>,
+    /// Above this it is slowed down and reclaimed from; v2 only.
+    #[serde(flatten, serialize_with = "flat::high_bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "flat::HighLimit"))]
+    pub high: Limit,
+    /// Protected as far as possible (memory.low) and in any case (memory.min); v2 only.
+    pub low_bytes: Option<Bound>,
+    pub min_bytes: Option<Bound>,
+    /// v2: of swap alone. v1: of memory and swap together (memsw).
+    #[serde(flatten, serialize_with = "flat::swap_bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "flat::SwapLimit"))]
+    pub swap_limit: Limit,
+    pub events: MemoryEvents,
+    /// The group itself, then those above it that set a limit.
+    pub levels: Vec<MemoryLevel>,
+}
+
+/// How often limits were met. v2 counts the groups below too. v1 has no more than `max` (failcnt) and
+/// `oom_kill`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemoryEvents {
+    pub low: Option<u64>,
+    pub high: Option<u64>,
+    pub max: Option<u64>,
+    pub oom: Option<u64>,
+    pub oom_kill: Option<u64>,
+    pub oom_group_kill: Option<u64>,
+}
+
+/// What one group states of memory, and what is used in it where it states a limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemoryLevel {
+    pub path: Text,
+    pub max_bytes: Option<Bound>,
+    pub high_bytes: Option<Bound>,
+    pub usage_bytes: Option<u64>,
+    /// Read where the usage is near the limit.
+    pub working_set_bytes: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CpuInFull {
+    #[serde(flatten)]
+    pub basic: Cpu,
+    pub user_usec: Option<u64>,
+    pub system_usec: Option<u64>,
+    /// What may be saved up of the quota.
+    pub burst_usec: Option<u64>,
+    /// v2 cpu.weight: 1 to 10000, 100 unless set.
+    pub weight: Option<u64>,
+    /// v1 cpu.shares: 2 to 262144, 1024 unless set. How one becomes the other differs by runtime.
+    pub shares: Option<u64>,
+    /// The CPUs and memory nodes that it may use in the end, as lists: `0-3,8`.
+    pub cpus: Option<Text>,
+    pub mems: Option<Text>,
+    /// Only where an interval was asked for.
+    pub rate: Option<CpuRate>,
+    /// The group itself, then those above it that set a quota.
+    pub levels: Vec<CpuLevel>,
+}
+
+/// What was used between two looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CpuRate {
+    pub interval_usec: u64,
+    pub used_millicores: u64,
+    /// Of its own quota.
+    pub periods: Option<u64>,
+    pub throttled_periods: Option<u64>,
+    /// What the CPUs of the machine counted meanwhile, idle or not.
+    pub host_usec: Option<u64>,
+    /// How many these are.
+    pub host_cpus: Option<u64>,
+}
+
+/// What one group states of CPU, and how often its quota was used up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CpuLevel {
+    pub path: Text,
+    pub limit_millicores: Option<Bound>,
+    pub periods: Option<u64>,
+    pub throttled_periods: Option<u64>,
+    pub throttled_usec: Option<u64>,
+}
+
+impl CpuLevel {
+    /// In how many of a hundred periods it was throttled; `None` where there was none.
+    pub fn throttled_percent(&self) -> Option<u64> {
+        percent(self.throttled_periods?, self.periods?)
+    }
+}
+
+impl CpuRate {
+    pub fn throttled_percent(&self) -> Option<u64> {
+        percent(self.throttled_periods?, self.periods?)
+    }
+}
+
+/// Rounded down; `None` of nothing.
+pub(super) fn percent(part: u64, whole: u64) -> Option<u64> {
+    part.saturating_mul(100).checked_div(whole)
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PidsInFull {
+    #[serde(flatten)]
+    pub basic: Pids,
+    pub peak: Option<u64>,
+    /// How often a process or thread could not be made because a limit was met.
+    pub limit_hits: Option<u64>,
+    /// The group itself, then those above it that set a limit.
+    pub levels: Vec<PidsLevel>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PidsLevel {
+    pub path: Text,
+    pub max: Option<Bound>,
+    /// Read where there is a limit.
+    pub current: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_of_nothing_is_none() {
+        assert_eq!(percent(37, 100), Some(37));
+        assert_eq!(percent(0, 0), None);
+        assert_eq!(CpuLevel { periods: Some(5), ..CpuLevel::default() }.throttled_percent(), None);
+    }
+
+    #[test]
+    fn what_is_flat_stands_beside_the_rest() {
+        let memory = MemoryInFull {
+            basic: Memory { usage_bytes: 5, ..Memory::default() },
+            min_bytes: Some(Bound::Unlimited),
+            low_bytes: Some(Bound::At(3)),
+            high: Limit::Value { value: 9, set_by: "/a".into() },
+            ..MemoryInFull::default()
+        };
+        let json = serde_json::to_value(&memory).unwrap();
+        assert_eq!(json["usage_bytes"], 5);
+        assert_eq!((&json["min_bytes"], &json["low_bytes"]), (&"max".into(), &3.into()));
+        assert_eq!((&json["high_bytes"], &json["high_set_by"]), (&9.into(), &"/a".into()));
+        assert_eq!(json["swap_limit_unlimited"], true);
+        assert_eq!(json["limit_unlimited"], true);
+    }
+}

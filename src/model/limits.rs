@@ -1,0 +1,177 @@
+//! What a process may use of the kernel's tables, and uses.
+
+use super::cgroup::Bound;
+use super::text::Text;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Limits {
+    pub rlimits: Vec<Rlimit>,
+    /// 0 to 2000: the highest is killed first when the host has no memory.
+    pub oom_score: Option<u32>,
+    /// −1000 (never) to 1000.
+    pub oom_score_adj: Option<i32>,
+    pub nice: Option<i32>,
+    pub scheduler: Option<Scheduler>,
+    pub realtime_priority: Option<u32>,
+    /// CPUs and memory nodes, as lists: `0-3,8`.
+    pub cpus_allowed: Option<Text>,
+    pub mems_allowed: Option<Text>,
+    pub inotify: Inotify,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Rlimit {
+    pub resource: Resource,
+    pub soft: Bound,
+    pub hard: Bound,
+    /// In the unit of the limit; null where the kernel does not tell, and for processes where the
+    /// limit does not hold (root of the host) or there is none.
+    pub used: Option<u64>,
+}
+
+impl Rlimit {
+    /// In per cent of the soft limit.
+    pub fn used_percent(&self) -> Option<u64> {
+        self.used?.saturating_mul(100).checked_div(self.soft.value()?)
+    }
+}
+
+/// setrlimit(2); the unit is in the name, or a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    CpuSeconds,
+    FileBytes,
+    DataBytes,
+    StackBytes,
+    CoreBytes,
+    /// Without effect since Linux 2.4.30.
+    ResidentBytes,
+    /// Of its user, in its user namespace.
+    Processes,
+    OpenFiles,
+    LockedBytes,
+    AddressSpaceBytes,
+    FileLocks,
+    PendingSignals,
+    MessageQueueBytes,
+    /// 20 less the nice value that it may take.
+    Nice,
+    RealtimePriority,
+    RealtimeUsec,
+}
+
+impl Resource {
+    pub const ALL: [Self; 16] = [
+        Self::CpuSeconds,
+        Self::FileBytes,
+        Self::DataBytes,
+        Self::StackBytes,
+        Self::CoreBytes,
+        Self::ResidentBytes,
+        Self::Processes,
+        Self::OpenFiles,
+        Self::LockedBytes,
+        Self::AddressSpaceBytes,
+        Self::FileLocks,
+        Self::PendingSignals,
+        Self::MessageQueueBytes,
+        Self::Nice,
+        Self::RealtimePriority,
+        Self::RealtimeUsec,
+    ];
+
+    /// As `/proc/PID/limits` names it, after `Max `.
+    pub const fn kernels_name(self) -> &'static str {
+        match self {
+            Self::CpuSeconds => "cpu time",
+            Self::FileBytes => "file size",
+            Self::DataBytes => "data size",
+            Self::StackBytes => "stack size",
+            Self::CoreBytes => "core file size",
+            Self::ResidentBytes => "resident set",
+            Self::Processes => "processes",
+            Self::OpenFiles => "open files",
+            Self::LockedBytes => "locked memory",
+            Self::AddressSpaceBytes => "address space",
+            Self::FileLocks => "file locks",
+            Self::PendingSignals => "pending signals",
+            Self::MessageQueueBytes => "msgqueue size",
+            Self::Nice => "nice priority",
+            Self::RealtimePriority => "realtime priority",
+            Self::RealtimeUsec => "realtime timeout",
+        }
+    }
+
+    pub const fn is_bytes(self) -> bool {
+        matches!(
+            self,
+            Self::FileBytes
+                | Self::DataBytes
+                | Self::StackBytes
+                | Self::CoreBytes
+                | Self::ResidentBytes
+                | Self::LockedBytes
+                | Self::AddressSpaceBytes
+                | Self::MessageQueueBytes
+        )
+    }
+}
+
+/// sched(7)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Scheduler {
+    Other,
+    Fifo,
+    Rr,
+    Batch,
+    Idle,
+    Deadline,
+    Ext,
+    Unknown,
+}
+
+impl Scheduler {
+    /// By its number in linux/sched.h.
+    pub const fn of(policy: u32) -> Self {
+        match policy {
+            0 => Self::Other,
+            1 => Self::Fifo,
+            2 => Self::Rr,
+            3 => Self::Batch,
+            5 => Self::Idle,
+            6 => Self::Deadline,
+            7 => Self::Ext,
+            _ => Self::Unknown,
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Fifo => "fifo",
+            Self::Rr => "rr",
+            Self::Batch => "batch",
+            Self::Idle => "idle",
+            Self::Deadline => "deadline",
+            Self::Ext => "ext",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Limits for all processes of a user together (inotify(7)), and what those of the target hold: null
+/// where they have too many descriptors to look through, or where these cannot be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Inotify {
+    pub instances: Option<u64>,
+    pub watches: Option<u64>,
+    pub max_user_instances: Option<u64>,
+    pub max_user_watches: Option<u64>,
+}

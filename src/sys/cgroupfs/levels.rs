@@ -1,0 +1,119 @@
+//! A limit as the groups from one upwards state it, and how near each of them is to it.
+
+use super::group::Reader;
+use super::memory_stat::MemoryStat;
+use super::values::{Bound, keyed_value, number, number_or_max};
+use crate::model::cgroup::{CpuLevel, Limit, MemoryLevel, PidsLevel};
+use crate::model::text::Text;
+
+/// What the files of a version are called.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryFiles {
+    pub usage: &'static str,
+    pub max: &'static str,
+    pub high: Option<&'static str>,
+    pub bound: fn(&[u8]) -> Option<Bound>,
+    pub stat: fn(&[u8]) -> MemoryStat,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct CpuFiles {
+    pub quota: fn(&mut Reader<'_>, usize) -> Option<Bound>,
+    pub stat: fn(&[u8]) -> CpuLevel,
+}
+
+/// From so many per cent of a limit on it is worth a look what of the usage is file cache.
+const NEAR_PERCENT: u64 = 80;
+
+/// `own_usage` is known already. A group above without a limit is left out.
+pub fn memory(
+    files: &mut Reader<'_>,
+    names: MemoryFiles,
+    own: &MemoryLevel,
+    upwards: bool,
+) -> Vec<MemoryLevel> {
+    let mut found = Vec::new();
+    for levels in files.levels() {
+        let max_bytes = files.value_above(levels, names.max, names.bound);
+        let high_bytes = names.high.and_then(|high| files.value_above(levels, high, number_or_max));
+        let limits = [max_bytes, high_bytes].into_iter().flatten().filter_map(Bound::value);
+        let limit = limits.min();
+        if levels == 0 {
+            let path = files.path_above(0);
+            found.push(MemoryLevel { path, max_bytes, high_bytes, ..own.clone() });
+        } else if let Some(limit) = limit {
+            let usage_bytes = files.value_above(levels, names.usage, number);
+            let is_near = usage_bytes.is_some_and(|usage| near(usage, limit));
+            let stat = is_near.then(|| {
+                files.value_above(levels, "memory.stat", |bytes| Some((names.stat)(bytes)))
+            });
+            let inactive = stat.flatten().and_then(|stat| stat.inactive_file);
+            found.push(MemoryLevel {
+                path: files.path_above(levels),
+                max_bytes,
+                high_bytes,
+                usage_bytes,
+                working_set_bytes: inactive
+                    .and_then(|inactive| Some(usage_bytes?.saturating_sub(inactive))),
+            });
+        }
+        if !upwards {
+            break;
+        }
+    }
+    found
+}
+
+fn near(usage: u64, limit: u64) -> bool {
+    usage.saturating_mul(100) >= limit.saturating_mul(NEAR_PERCENT)
+}
+
+pub fn cpu(files: &mut Reader<'_>, names: CpuFiles, own: CpuLevel) -> Vec<CpuLevel> {
+    let mut own = Some(own);
+    let mut found = Vec::new();
+    for levels in files.levels() {
+        let limit_millicores = (names.quota)(files, levels);
+        let path = files.path_above(levels);
+        if let Some(own) = own.take() {
+            found.push(CpuLevel { path, limit_millicores, ..own });
+        } else if let Some(Bound::At(_)) = limit_millicores {
+            let stat = files.value_above(levels, "cpu.stat", |bytes| Some((names.stat)(bytes)));
+            found.push(CpuLevel { path, limit_millicores, ..stat.unwrap_or_default() });
+        }
+    }
+    found
+}
+
+/// The same files on v1 and v2.
+pub fn pids(files: &mut Reader<'_>, own: u64) -> Vec<PidsLevel> {
+    let mut found = Vec::new();
+    for levels in files.levels() {
+        let max = files.value_above(levels, "pids.max", number_or_max);
+        let path = files.path_above(levels);
+        if levels == 0 {
+            found.push(PidsLevel { path, max, current: Some(own) });
+        } else if let Some(Bound::At(_)) = max {
+            let current = files.value_above(levels, "pids.current", number);
+            found.push(PidsLevel { path, max, current });
+        }
+    }
+    found
+}
+
+/// The tightest of what some groups state, the nearest first.
+pub fn tightest<'a>(stated: impl Iterator<Item = (Option<Bound>, &'a Text)>) -> Limit {
+    stated.fold(Limit::Unlimited, |tightest, (bound, path)| match bound {
+        Some(Bound::At(value)) => tightest.tighter(Limit::Value { value, set_by: path.clone() }),
+        _ => tightest,
+    })
+}
+
+/// What cpu.stat says of throttling; `unit` is what one step of `throttled` is in nanoseconds.
+pub fn throttling(bytes: &[u8], throttled: &[u8], per_usec: u64) -> CpuLevel {
+    CpuLevel {
+        periods: keyed_value(bytes, b"nr_periods"),
+        throttled_periods: keyed_value(bytes, b"nr_throttled"),
+        throttled_usec: keyed_value(bytes, throttled).and_then(|time| time.checked_div(per_usec)),
+        ..CpuLevel::default()
+    }
+}

@@ -1,0 +1,86 @@
+//! `/proc/PID/fd` and `fdinfo`: proc_pid_fd(5), proc_pid_fdinfo(5).
+
+use crate::sys::bounded;
+use crate::sys::root;
+use rustix::fs::AtFlags;
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+/// A watch is a line of about a hundred bytes.
+const WATCHES_CAP: usize = 1 << 20;
+
+/// What inotify(7) objects a process holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inotify {
+    pub instances: u64,
+    pub watches: u64,
+}
+
+/// How many descriptors it has. Since Linux 6.2 the kernel says so where it would else have to be
+/// asked for each name.
+pub fn count(process: BorrowedFd<'_>) -> Option<u64> {
+    let stat = rustix::fs::statat(process, "fd", AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    match u64::try_from(stat.st_size) {
+        Ok(size) if size > 0 => Some(size),
+        _ => {
+            let dir = bounded::open_dir(process, "fd").ok()?;
+            u64::try_from(root::list(dir.as_fd()).ok()?.len()).ok()
+        }
+    }
+}
+
+/// `None` where its descriptors cannot be seen.
+pub fn inotify(process: BorrowedFd<'_>) -> Option<Inotify> {
+    let dir = bounded::open_dir(process, "fd").ok()?;
+    let mut found = Inotify::default();
+    let mut buffer = [0_u8; 64];
+    let mut info = Vec::new();
+    for name in root::list(dir.as_fd()).ok()? {
+        let Ok(length) = rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer[..]) else {
+            continue;
+        };
+        // Both spellings are in use.
+        let link = buffer.get(..length).unwrap_or_default();
+        if link != b"anon_inode:inotify" && link != b"anon_inode:[inotify]" {
+            continue;
+        }
+        found.instances += 1;
+        let path = format!("fdinfo/{name}");
+        let cut = bounded::read_into(process, &path, WATCHES_CAP, &mut info).ok()?;
+        if cut {
+            return None;
+        }
+        found.watches += watches(&info);
+    }
+    Some(found)
+}
+
+/// `inotify wd:1 ino:2 sdev:3 mask:4 …` for each.
+fn watches(info: &[u8]) -> u64 {
+    let lines = info.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"inotify wd:"));
+    u64::try_from(lines.count()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::inotify::{self as kernel, CreateFlags, WatchFlags};
+
+    #[test]
+    fn lines_of_watches() {
+        let info = b"pos:\t0\nflags:\t00\nmnt_id:\t15\nino:\t1\ninotify wd:2 ino:5 sdev:19 mask:fce ignored_mask:0 fhandle-bytes:8\ninotify wd:1 ino:4\n";
+        assert_eq!(watches(info), 2);
+    }
+
+    #[test]
+    fn our_own() {
+        let own =
+            rustix::fs::open("/proc/self", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
+                .unwrap();
+        let before = inotify(own.as_fd()).unwrap();
+        let instance = kernel::init(CreateFlags::CLOEXEC).unwrap();
+        kernel::add_watch(&instance, "/", WatchFlags::CREATE).unwrap();
+        let after = inotify(own.as_fd()).unwrap();
+        assert!(after.instances > before.instances && after.watches > before.watches);
+        assert!(count(own.as_fd()).unwrap() > 3);
+    }
+}
