@@ -77,7 +77,8 @@ pub fn read_fd_into(
     read_rest_into(file, cap, buffer)
 }
 
-fn read_rest_into(
+/// Reads on.
+pub(super) fn read_rest_into(
     file: BorrowedFd<'_>,
     cap: usize,
     buffer: &mut Vec<u8>,

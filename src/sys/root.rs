@@ -114,8 +114,12 @@ pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(SysError::malformed("read", path, "file: it is not a regular one"));
     }
-    let mut bytes = Vec::new();
-    let cut = bounded::read_fd_into(file.as_fd(), cap, &mut bytes).context("read", path)?;
+    let size = usize::try_from(stat.st_size).unwrap_or_default().min(cap);
+    let mut bytes = Vec::with_capacity(size + 1);
+    let mut cut = bounded::read_open_record(file.as_fd(), cap, &mut bytes).context("read", path)?;
+    if bytes.len() < size {
+        cut = bounded::read_rest_into(file.as_fd(), cap, &mut bytes).context("read", path)?;
+    }
     if cut {
         return Err(SysError {
             doing: "read",

@@ -69,7 +69,7 @@ fn measure(command: &Command) -> Cost {
     let peak = String::from_utf8(read(&note)).unwrap();
     let peak_kib =
         peak.parse().unwrap_or_else(|_| panic!("{command:?}: {}", super::stderr(&output)));
-    Cost { status, output, time, peak_kib }
+    Cost { output, status, time, peak_kib }
 }
 
 /// In the program that was started anew: never returns then.

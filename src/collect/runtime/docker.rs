@@ -24,13 +24,14 @@ use crate::sys::owned::Place;
 use crate::sys::root::{self, SysRoot};
 use nix::errno::Errno;
 use roots::Users;
-use std::os::fd::AsFd;
+use std::cell::OnceCell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Finds records; remembers the data roots that it came across.
 #[derive(Debug)]
 pub struct Docker {
-    data_roots: Vec<PathBuf>,
+    data_roots: Vec<DataRoot>,
     owners: Owners,
     /// Those of users.
     users: Users,
@@ -42,7 +43,7 @@ pub struct Docker {
 impl Default for Docker {
     fn default() -> Self {
         Self {
-            data_roots: vec![PathBuf::from("/var/lib/docker")],
+            data_roots: vec![DataRoot::new(Path::new("/var/lib/docker"))],
             owners: Owners::default(),
             users: Users::default(),
             engines: roots::Engines::default(),
@@ -69,12 +70,10 @@ impl Source for Docker {
             return Ok(Some(record));
         }
         if let Some(data_root) = data_root_of(case.root, &bundle)
-            && !self.data_roots.contains(&data_root)
+            && self.add(&data_root)
+            && let Some(record) = self.known(case.root, &bundle.id)?
         {
-            self.data_roots.push(data_root);
-            if let Some(record) = self.known(case.root, &bundle.id)? {
-                return Ok(Some(record));
-            }
+            return Ok(Some(record));
         }
         Ok(Some(Record {
             runtime: Runtime::Docker,
@@ -89,11 +88,9 @@ impl Source for Docker {
         let mut records = Vec::new();
         self.learn(root);
         for data_root in &self.data_roots {
-            let ids = root
-                .open_data(&data_root.join("containers"))
-                .and_then(|dir| root::list(dir.as_fd()));
+            let ids = data_root.open(root).and_then(root::list);
             let ids = self.gaps.note(ids).unwrap_or_default();
-            let known = |id: &Text| self.gaps.note(read(root, data_root, id.as_bytes())).flatten();
+            let known = |id: &Text| self.gaps.note(data_root.read(root, id.as_bytes())).flatten();
             records.extend(ids.iter().filter_map(known));
         }
         for uid in self.owners.all(root).into_iter().filter(|uid| *uid != 0) {
@@ -113,13 +110,22 @@ impl Source for Docker {
 }
 
 impl Docker {
+    /// False where it is known already.
+    fn add(&mut self, data_root: &Path) -> bool {
+        let is_new = !self.data_roots.iter().any(|known| known.path == data_root);
+        if is_new {
+            self.data_roots.push(DataRoot::new(data_root));
+        }
+        is_new
+    }
+
     /// Where engines were told to keep their records.
     fn learn(&mut self, root: &SysRoot) {
         for (uid, data_root) in self.engines.told(root) {
             if uid != 0 {
                 self.users.add(root, &self.owners, uid, &data_root);
-            } else if !self.data_roots.contains(&data_root) {
-                self.data_roots.push(data_root);
+            } else {
+                self.add(&data_root);
             }
         }
     }
@@ -155,7 +161,7 @@ impl Docker {
 
     fn known(&self, root: &SysRoot, id: &[u8]) -> Result<Option<Record>> {
         for data_root in &self.data_roots {
-            if let Some(record) = read(root, data_root, id)? {
+            if let Some(record) = data_root.read(root, id)? {
                 return Ok(Some(record));
             }
         }
@@ -163,24 +169,42 @@ impl Docker {
     }
 }
 
-fn read(root: &SysRoot, data_root: &Path, id: &[u8]) -> Result<Option<Record>> {
-    let Ok(id) = std::str::from_utf8(id) else {
-        return Ok(None);
-    };
-    let path = format!("{id}/config.v2.json");
-    let containers = data_root.join("containers");
-    let file = || root::path_text(&containers.join(&path));
-    let read = root
-        .open_data(&containers)
-        .and_then(|dir| record::read(dir.as_fd(), &containers, &path, CAP));
-    match read {
-        Ok(bytes) => {
-            let record = parse(&bytes, id);
-            let record = record.ok_or_else(|| SysError::malformed("read", file(), "JSON"))?;
-            Ok(Some(Record { file: file(), ..record }))
+/// One of root's. Its directory of containers is opened once, for all of them.
+#[derive(Debug)]
+struct DataRoot {
+    path: PathBuf,
+    containers: OnceCell<OwnedFd>,
+}
+
+impl DataRoot {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), containers: OnceCell::new() }
+    }
+
+    fn open(&self, root: &SysRoot) -> Result<BorrowedFd<'_>> {
+        if let Some(open) = self.containers.get() {
+            return Ok(open.as_fd());
         }
-        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
-        Err(error) => Err(error),
+        let open = root.open_data(&self.path.join("containers"))?;
+        Ok(self.containers.get_or_init(|| open).as_fd())
+    }
+
+    fn read(&self, root: &SysRoot, id: &[u8]) -> Result<Option<Record>> {
+        let Ok(id) = std::str::from_utf8(id) else {
+            return Ok(None);
+        };
+        let path = format!("{id}/config.v2.json");
+        let containers = self.path.join("containers");
+        let file = || root::path_text(&containers.join(&path));
+        match self.open(root).and_then(|dir| record::read(dir, &containers, &path, CAP)) {
+            Ok(bytes) => {
+                let record = parse(&bytes, id);
+                let record = record.ok_or_else(|| SysError::malformed("read", file(), "JSON"))?;
+                Ok(Some(Record { file: file(), ..record }))
+            }
+            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
