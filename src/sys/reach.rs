@@ -21,10 +21,36 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// For one question.
-const EACH: Duration = Duration::from_millis(250);
-/// For all that are not answered. Afterwards only what is in memory is looked at.
-const ALL: Duration = Duration::from_millis(750);
+/// For one question to a server or a program, or to a process.
+const QUESTION: Duration = Duration::from_millis(200);
+/// For a path that no such thing is seen on: a disk may be slow, and a link may lead anywhere.
+const WALK: Duration = Duration::from_millis(600);
+
+/// How long all that does not answer is waited for. Afterwards only what is in memory is looked at.
+#[derive(Debug)]
+struct Patience(Cell<Duration>);
+
+impl Patience {
+    const fn new(all: Duration) -> Self {
+        Self(Cell::new(all))
+    }
+
+    /// None: there is no patience left.
+    fn wait<T>(
+        &self,
+        each: Duration,
+        ask: impl FnOnce(Duration) -> Result<T>,
+    ) -> Option<Result<T>> {
+        let left = Some(self.0.get()).filter(|left| !left.is_zero())?;
+        let start = Instant::now();
+        let answer = ask(each.min(left));
+        if answer.as_ref().is_err_and(|error| error.problem == Problem::TimedOut) {
+            self.0.set(left.saturating_sub(start.elapsed()));
+        }
+        Some(answer)
+    }
+}
+
 /// More than this nobody reads.
 const MOST_GAPS: usize = 64;
 
@@ -40,7 +66,8 @@ pub struct Reach {
     silent: RefCell<Vec<PathBuf>>,
     /// Users, and processes of root's, with a command line that did not come.
     mute: RefCell<Vec<(u32, Option<Pid>)>>,
-    lost: Cell<Duration>,
+    places: Patience,
+    commands: Patience,
     gaps: RefCell<Vec<Gap>>,
 }
 
@@ -53,7 +80,8 @@ impl Reach {
             answers: RefCell::default(),
             silent: RefCell::default(),
             mute: RefCell::default(),
-            lost: Cell::default(),
+            places: Patience::new(WALK),
+            commands: Patience::new(QUESTION.saturating_mul(2)),
             gaps: RefCell::default(),
         }
     }
@@ -98,8 +126,10 @@ impl Reach {
         if self.silent.borrow().iter().any(|silent| path.starts_with(silent)) {
             return Err(self.no_answer(path));
         }
-        let opened =
-            self.patiently(|patience| worker::open_place(path, DIRECTORY, resolve, patience));
+        let is_foreign = self.with_mounts(|mounts| mounts.are_foreign(path));
+        let each = if is_foreign { QUESTION } else { WALK };
+        let open = |patience| worker::open_place(path, DIRECTORY, resolve, patience);
+        let opened = self.places.wait(each, open);
         match opened {
             Some(Err(error)) if error.problem == Problem::TimedOut => {
                 self.silent.borrow_mut().push(path.to_owned());
@@ -118,7 +148,7 @@ impl Reach {
         let Some(mount) = mount_of(directory) else { return Ok(()) };
         let known = self.answers.borrow().get(&mount).copied();
         let answers = known.unwrap_or_else(|| {
-            let asked = || self.patiently(|patience| worker::ask(directory, patience));
+            let asked = || self.places.wait(QUESTION, |patience| worker::ask(directory, patience));
             let answers = !self.is_foreign(mount) || asked().is_some_and(|it| it.is_ok());
             self.answers.borrow_mut().insert(mount, answers);
             answers
@@ -177,7 +207,7 @@ impl Reach {
         if self.mute.borrow().contains(&whose) {
             return Err(timed_out());
         }
-        let read = self.patiently(|patience| {
+        let read = self.commands.wait(QUESTION, |patience| {
             worker::read_each(&[(dir, c"cmdline")], cap, patience)
                 .pop()
                 .unwrap_or_else(|| Ok(Bytes::default()))
@@ -190,17 +220,6 @@ impl Reach {
             Some(read) => read,
             None => Err(timed_out()),
         }
-    }
-
-    /// None: there is no patience left.
-    fn patiently<T>(&self, ask: impl FnOnce(Duration) -> Result<T>) -> Option<Result<T>> {
-        let left = ALL.checked_sub(self.lost.get()).filter(|left| !left.is_zero())?;
-        let start = Instant::now();
-        let answer = ask(EACH.min(left));
-        if answer.as_ref().is_err_and(|error| error.problem == Problem::TimedOut) {
-            self.lost.set(self.lost.get() + start.elapsed());
-        }
-        Some(answer)
     }
 
     fn no_answer(&self, path: &Path) -> SysError {
