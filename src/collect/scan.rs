@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 mod travel;
 
 /// Below this many processes a second one costs more than it saves.
-const MANY: usize = 200;
+const MANY: usize = 100;
 
 #[derive(Debug)]
 pub struct Scan {

@@ -149,7 +149,10 @@ impl Reach {
         let known = self.answers.borrow().get(&mount).copied();
         let answers = known.unwrap_or_else(|| {
             let asked = || self.places.wait(QUESTION, |patience| worker::ask(directory, patience));
-            let answers = !self.is_foreign(mount) || asked().is_some_and(|it| it.is_ok());
+            // What the host's root is on holds this program too.
+            let is_root = || mount_of_root() == Some(mount);
+            let answers =
+                is_root() || !self.is_foreign(mount) || asked().is_some_and(|it| it.is_ok());
             self.answers.borrow_mut().insert(mount, answers);
             answers
         });
@@ -237,6 +240,11 @@ fn mount_of(file: BorrowedFd<'_>) -> Option<u64> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let stat = statx(file, "", flags, StatxFlags::MNT_ID).ok()?;
     (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+}
+
+fn mount_of_root() -> Option<u64> {
+    let root = rustix::fs::openat(rustix::fs::CWD, "/", DIRECTORY, Mode::empty());
+    root.ok().and_then(|root| mount_of(root.as_fd()))
 }
 
 /// Where file systems are mounted that a server or a program answers for.

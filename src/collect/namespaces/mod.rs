@@ -69,7 +69,7 @@ impl Wants {
 }
 
 /// Below this a second process costs more than it saves.
-const FEW: usize = 200;
+const FEW: usize = 100;
 
 /// The caller has one thread.
 pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {

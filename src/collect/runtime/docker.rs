@@ -173,7 +173,8 @@ impl Docker {
 #[derive(Debug)]
 struct DataRoot {
     path: PathBuf,
-    containers: OnceCell<OwnedFd>,
+    /// None where there is none.
+    containers: OnceCell<Option<OwnedFd>>,
 }
 
 impl DataRoot {
@@ -182,11 +183,16 @@ impl DataRoot {
     }
 
     fn open(&self, root: &SysRoot) -> Result<BorrowedFd<'_>> {
-        if let Some(open) = self.containers.get() {
-            return Ok(open.as_fd());
+        if self.containers.get().is_none() {
+            let opened = root.open_data(&self.path.join("containers"));
+            let missing = |error: &SysError| error.errno() == Some(Errno::ENOENT);
+            let opened = opened
+                .map(Some)
+                .or_else(|error| if missing(&error) { Ok(None) } else { Err(error) })?;
+            let _ = self.containers.set(opened);
         }
-        let open = root.open_data(&self.path.join("containers"))?;
-        Ok(self.containers.get_or_init(|| open).as_fd())
+        let open = self.containers.get().and_then(Option::as_ref).map(AsFd::as_fd);
+        open.ok_or_else(|| SysError::new("open", root::path_text(&self.path), Errno::ENOENT))
     }
 
     fn read(&self, root: &SysRoot, id: &[u8]) -> Result<Option<Record>> {
