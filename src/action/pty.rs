@@ -134,10 +134,16 @@ impl Terminal {
         }
     }
 
-    /// Moves what can be moved without waiting.
-    pub fn relay(&mut self) {
+    /// Shows what the program wrote and takes what was typed, without waiting. Whether there are
+    /// keys for the program.
+    pub fn read(&mut self) -> bool {
         self.open = self.open && copy_out(self.master.as_fd());
         self.read_keys();
+        !self.to_program.is_empty()
+    }
+
+    /// As many keys as the program's side takes without waiting.
+    pub fn hand_keys_over(&mut self) {
         if !self.to_program.is_empty()
             && let Ok(count) = rustix::io::write(&self.master, &self.to_program)
         {

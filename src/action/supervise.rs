@@ -101,13 +101,15 @@ pub fn supervise(
         {
             status = None;
         }
-        if let Some(terminal) = &mut terminal {
-            terminal.relay();
-        }
-        if ready.signal
+        // A change of size reaches the program before the keys that were typed after it.
+        let keys = terminal.as_mut().is_some_and(Terminal::read);
+        if (ready.signal || keys)
             && let Some(ending) = take_signals(&mut program, signals, terminal.as_mut())?
         {
             break ending;
+        }
+        if let Some(terminal) = &mut terminal {
+            terminal.hand_keys_over();
         }
     };
     if let Some(terminal) = terminal {
