@@ -35,9 +35,15 @@ pub struct Containers {
 impl Containers {
     /// The innermost one.
     pub fn owner_of(&self, pid: Pid) -> Option<&Container> {
+        self.list.get(self.place_of_owner(pid)?)
+    }
+
+    /// Where that stands in the list.
+    pub fn place_of_owner(&self, pid: Pid) -> Option<usize> {
+        let owners = self.list.iter().enumerate();
         let owners =
-            self.list.iter().filter(|container| container.processes.binary_search(&pid).is_ok());
-        owners.max_by_key(|container| container.depth)
+            owners.filter(|(_, container)| container.processes.binary_search(&pid).is_ok());
+        owners.max_by_key(|(_, container)| container.depth).map(|(place, _)| place)
     }
 }
 

@@ -5,26 +5,33 @@ use super::containers::collect_containers;
 use super::details::add_details;
 use super::findings;
 use super::network::{self, Outside};
-use super::processes::{self, collect_processes};
+use super::processes::collect_processes;
 use super::scan;
 use super::target::PinnedProcess;
 use crate::model::container::Container;
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::{Gap, Reason};
-use crate::model::inspection::{Inspection, Namespace, Section, Wish};
+use crate::model::identity::Identity;
+use crate::model::inspection::{Inspection, Member, Section, Wish};
 use crate::model::mount::Mount;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::text::Text;
+use crate::model::uts::ClockOffsets;
 use crate::sys::error::{Result, SysError};
 use crate::sys::netlink::Visiting;
+use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, netlink, proc};
+use crate::sys::{bounded, netlink, ns, proc};
 use nix::errno::Errno;
+use std::borrow::Cow;
+use std::os::fd::AsFd;
 
 /// Enough for 20,000 mounts with long names. Each byte may be shown as five.
 const MOUNTS: usize = 8 << 20;
 
 mod held;
+mod identity;
+mod namespaces;
 
 /// The report, and what it lacks.
 pub fn inspect(
@@ -34,26 +41,27 @@ pub fn inspect(
 ) -> Result<(Inspection, Vec<Gap>)> {
     let mut gaps = Vec::new();
     let process = &target.process;
-    let mut container = match &target.container {
-        Some(container) => Some(container.clone()),
-        None => collect_containers(root)?.owner_of(process.pid).cloned(),
-    };
+    let (mut container, others) = whose(root, target)?;
     if let Some(container) = &mut container {
         add_details(root, std::slice::from_mut(container));
     }
+    let status_file = bounded::read(target.handle.dir(), "status", bounded::LARGE);
+    let status = status_file.as_ref().ok().and_then(|bytes| status::parse(bytes));
     let clock = Clock::read(root);
     let host = scan::host_namespaces(root);
     let mut report = Inspection {
         pid: process.pid,
         pid_inode: target.handle.inode().ok().flatten(),
-        pid_inside: processes::pid_inside(target.handle.dir(), &mut Vec::new()),
+        pid_inside: status.as_ref().and_then(|status| status.pids_by_level.last().copied()),
         comm: process.comm.clone(),
         started_unix_seconds: clock.started_unix_seconds(process.start_ticks),
         age_seconds: clock.age_seconds(process.start_ticks),
         of_the_host: of_the_host(&host, &process.namespaces),
         container,
+        identity: None,
         namespaces: None,
         uts: None,
+        clock_offsets: None,
         network: None,
         mounts: None,
         cgroup: None,
@@ -65,18 +73,27 @@ pub fn inspect(
     };
     let wanted = |section| wish.sections.contains(&section);
     if wanted(Section::Namespaces) {
-        report.namespaces = Some(namespaces(&host, &process.namespaces));
+        let own = &process.namespaces;
+        report.namespaces = Some(namespaces::collect(root, &target.handle, &host, own, &others));
         if let Some(gap) = hidden_namespaces(target) {
             gaps.push(gap);
         }
     }
-    // Before any thread exists: the worker behind it is a fork.
-    if wanted(Section::Processes) {
+    // Before any thread exists: the worker behind these is a fork.
+    if wanted(Section::Processes) || wanted(Section::Identity) {
         let alone = [process.pid];
         let pids = report.container.as_ref().map_or(&alone[..], |found| &found.processes);
-        let (members, more) = collect_processes(root, pids);
-        report.processes = Some(members);
+        let pids = if wanted(Section::Processes) { pids } else { &alone[..] };
+        let (members, more) = collect_processes(root, pids, &clock);
         gaps.extend(more);
+        if wanted(Section::Identity) {
+            report.identity =
+                status.as_ref().map(|status| whom(root, target, &host, status, &members));
+        }
+        report.processes = wanted(Section::Processes).then_some(members);
+    }
+    if wanted(Section::Uts) {
+        report.clock_offsets = clock_offsets(target, &host);
     }
     let outside =
         (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target, &mut gaps));
@@ -88,7 +105,8 @@ pub fn inspect(
         report.mounts = mounts(target, &mut gaps);
     }
     let around = held::surroundings(&host, &process.namespaces);
-    held::add(root, target, &around, wish, &mut report, &mut gaps);
+    let known = held::Read { status: &status_file, around: &around };
+    held::add(root, target, &known, wish, &mut report, &mut gaps);
     visits.finish(root, target, &mut report, &mut gaps);
     target.handle.check_alive()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
@@ -107,11 +125,45 @@ fn about_identity(root: &SysRoot, container: Option<&Container>) -> Vec<Gap> {
     gaps
 }
 
-fn namespaces(host: &NsSet, theirs: &NsSet) -> Vec<Namespace> {
-    let own = host.differing(theirs);
-    let known =
-        |kind| theirs.inode(kind).map(|inode| Namespace { kind, inode, own: own.has(kind) });
-    Kind::ALL.into_iter().filter_map(known).collect()
+/// The container that the target is or belongs to, and all others.
+fn whose<'a>(
+    root: &SysRoot,
+    target: &'a PinnedProcess,
+) -> Result<(Option<Container>, Cow<'a, [Container]>)> {
+    if let Some(container) = &target.container {
+        return Ok((Some(container.clone()), Cow::Borrowed(&target.others)));
+    }
+    let mut all = collect_containers(root)?;
+    let place = all.place_of_owner(target.process.pid);
+    Ok((place.map(|place| all.list.remove(place)), Cow::Owned(all.list)))
+}
+
+fn whom(
+    root: &SysRoot,
+    target: &PinnedProcess,
+    host: &NsSet,
+    status: &Status,
+    members: &[Member],
+) -> Identity {
+    let pid = target.process.pid;
+    let command = members.iter().find(|member| member.pid == pid);
+    let command = command.and_then(|member| member.command.clone());
+    let hosts_users = !host.differing(&target.process.namespaces).has(Kind::User);
+    identity::collect(root, &target.handle, status, command, hosts_users)
+}
+
+/// None in the host's time namespace. The file tells of the namespace that children will be in.
+fn clock_offsets(target: &PinnedProcess, host: &NsSet) -> Option<ClockOffsets> {
+    if !host.differing(&target.process.namespaces).has(Kind::Time) {
+        return None;
+    }
+    let links = ns::open_links_below(target.handle.dir()).ok()?;
+    let children = ns::identity_for_children(links.as_fd(), Kind::Time).ok();
+    if children != target.process.namespaces.inode(Kind::Time) {
+        return None;
+    }
+    let file = bounded::read(target.handle.dir(), "timens_offsets", bounded::SMALL).ok()?;
+    proc::timens::parse(&file)
 }
 
 /// By the three kinds that isolate; unknown if one of them is hidden.

@@ -1,11 +1,12 @@
 //! The processes of one container, with their names inside and their command lines.
 
+use super::clock::Clock;
 use super::scan;
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::Member;
 use crate::model::process::Pid;
 use crate::model::text::Text;
-use crate::sys::proc::status;
+use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, worker};
 use std::ffi::CStr;
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const MOST: usize = 512;
 
 /// The first [`MOST`] of `pids` in full, one gap for the rest. The caller has one thread.
-pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>) {
+pub fn collect_processes(root: &SysRoot, pids: &[Pid], clock: &Clock) -> (Vec<Member>, Vec<Gap>) {
     let mut members = Vec::new();
     let mut directories: Vec<OwnedFd> = Vec::new();
     let (mut buffer, mut reader) = (Vec::new(), scan::Reader::default());
@@ -32,11 +33,18 @@ pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>
         let Some(process) = scan::read_process_at(dir.as_fd(), &mut reader) else {
             continue;
         };
+        let status = read_status(dir.as_fd(), &mut buffer);
+        let status = status.as_ref();
         members.push(Member {
             pid: process.pid,
             parent: process.parent,
-            pid_inside: pid_inside(dir.as_fd(), &mut buffer),
+            pid_inside: status.and_then(|status| status.pids_by_level.last().copied()),
+            uid: status.map(|status| status.uids[1]),
             state: process.state,
+            threads: status.map(|status| status.threads),
+            rss_bytes: status.and_then(|status| status.rss_bytes),
+            started_unix_seconds: clock.started_unix_seconds(process.start_ticks),
+            age_seconds: clock.age_seconds(process.start_ticks),
             comm: process.comm,
             command: None,
         });
@@ -72,10 +80,9 @@ pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>
     (members, gaps)
 }
 
-/// What a process is called in its own pid namespace.
-pub fn pid_inside(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Pid> {
+fn read_status(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Status> {
     bounded::read_record(process, "status", bounded::LARGE, buffer).ok()?;
-    status::parse(buffer)?.pids_by_level.last().copied()
+    status::parse(buffer)
 }
 
 /// Arguments are ended by NUL; a kernel thread or zombie has none.

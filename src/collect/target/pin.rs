@@ -21,6 +21,8 @@ pub struct PinnedProcess {
     pub process: Process,
     /// Set where the target was named by its container.
     pub container: Option<Container>,
+    /// Then the other containers of the host.
+    pub others: Vec<Container>,
 }
 
 impl PinnedProcess {
@@ -56,7 +58,7 @@ fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
         return Err(TargetError::Zombie(pid));
     }
     handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
-    Ok(PinnedProcess { handle, process, container: None })
+    Ok(PinnedProcess { handle, process, container: None, others: Vec::new() })
 }
 
 /// The process of that number, if its pidfd has that inode.
