@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod limits;
 pub mod memory_site;
 pub mod namespaces;
+mod nearby;
 pub mod network;
 pub mod order;
 pub mod orphans;

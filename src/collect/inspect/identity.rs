@@ -4,32 +4,19 @@ use crate::model::identity::Identity;
 use crate::model::text::Text;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::proc::status::Status;
-use crate::sys::root::SysRoot;
-use crate::sys::{bounded, idmap, passwd, worker};
-use std::time::Duration;
+use crate::sys::{bounded, idmap, passwd};
 
-/// Longer lists of users are cut.
-const PASSWD: usize = 64 << 10;
-const PATIENCE: Duration = Duration::from_millis(300);
-
-/// `command` was read already. The caller has one thread.
-pub(super) fn collect(
-    root: &SysRoot,
-    target: &ProcessHandle,
-    status: &Status,
-    command: Option<Text>,
-    hosts_users: bool,
-) -> Identity {
+/// Without its command line and the name of its user.
+pub(super) fn collect(target: &ProcessHandle, status: &Status, hosts_users: bool) -> Identity {
     let [_, uid, _, _] = status.uids;
-    let uid_inside = if hosts_users { Some(uid) } else { inside(target, uid) };
-    let user_inside = match uid_inside {
-        Some(0) => Some("root".into()),
-        Some(inside) if root.is_real() => user_inside(target, inside),
-        _ => None,
-    };
     let executable = rustix::fs::readlinkat(target.dir(), "exe", Vec::new()).ok();
-    let executable = executable.map(|path| Text::new(path.as_bytes()));
-    Identity { command, executable, uid, uid_inside, user_inside }
+    Identity {
+        command: None,
+        executable: executable.map(|path| Text::new(path.as_bytes())),
+        uid,
+        uid_inside: if hosts_users { Some(uid) } else { inside(target, uid) },
+        user_inside: None,
+    }
 }
 
 fn inside(target: &ProcessHandle, uid: u32) -> Option<u32> {
@@ -37,9 +24,15 @@ fn inside(target: &ProcessHandle, uid: u32) -> Option<u32> {
     idmap::to_inside(&idmap::parse(&map)?, uid)
 }
 
-/// By the file that the target itself would look into.
-fn user_inside(target: &ProcessHandle, uid: u32) -> Option<Text> {
-    let answers = worker::read_inside(&[(target.dir(), c"/etc/passwd")], PASSWD, PATIENCE);
-    let file = answers.into_iter().next()?.ok()?;
-    passwd::parse(&file.bytes).name(uid).cloned()
+/// Root is called that everywhere; others only by the file that the target would look into.
+pub(super) fn needs_passwd(identity: &Identity) -> bool {
+    identity.uid_inside.is_some_and(|uid| uid != 0)
+}
+
+pub(super) fn name_user(identity: &mut Identity, passwd: Option<&[u8]>) {
+    identity.user_inside = match identity.uid_inside {
+        Some(0) => Some("root".into()),
+        Some(uid) => passwd.and_then(|file| passwd::parse(file).name(uid).cloned()),
+        None => None,
+    };
 }
