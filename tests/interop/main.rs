@@ -22,6 +22,7 @@ mod network;
 mod runc;
 mod runtimes;
 mod scene;
+mod sections;
 
 fn main() {
     let mut tests = compare::tests();

@@ -4,6 +4,7 @@
 
 use crate::answers::{self, Difference, NOBODY, QUESTIONS};
 use crate::lab::Lab;
+use crate::sections;
 use crate::support::{self, Need};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ const NEEDS: &[Need] = &[
     Need::Program("unshare"),
     Need::Program("nsenter"),
     Need::Program("findmnt"),
+    Need::Program("capsh"),
+    Need::Program("ss"),
+    Need::Program("ps"),
     Need::Program("ip"),
     Need::Program("busybox"),
     Need::Program("tar"),
@@ -40,6 +44,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("ps without --all lists those that have a process", with_process),
     ("ps lists the same, byte for byte, while the engines hang", hanging),
     ("each is inspected by runtime and name, also while the engines hang", inspected),
+    ("every section of inspect is what the kernel's own files and tools say", sectioned),
     ("each is entered by runtime and name, also while the engines hang", entered),
 ];
 
@@ -244,6 +249,19 @@ fn inspected(seen: &Seen) {
     assert_eq!(wrong(), Vec::<String>::new());
     let _stopped = seen.lab.stopped();
     assert_eq!(wrong(), Vec::<String>::new(), "while the engines hang");
+}
+
+fn sectioned(seen: &Seen) {
+    // Of what runs on another kernel nothing but the host's side can be asked.
+    let is_visible = |row: &&Value| {
+        let listed = seen.rows.iter().find(|listed| listed["pid"] == row["pid"]);
+        listed.is_some_and(|listed| listed["opaque"] == false)
+    };
+    let rows: Vec<&Value> = seen.running().filter(is_visible).collect();
+    assert!(rows.len() >= 12, "the lab has more: {}", rows.len());
+    let found: Vec<String> =
+        rows.iter().flat_map(|row| sections::differences(&seen.lab, row)).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
 fn entered(seen: &Seen) {
