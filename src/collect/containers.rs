@@ -79,6 +79,7 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let groups = groups::group(&scan, &sandboxes);
     let mut namer = Namer::new(root, &scan, sources);
     let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
+    add_zombies(&scan, &mut list);
     let mut within: Vec<Option<usize>> = groups
         .iter()
         .zip(&list)
@@ -100,6 +101,23 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let gaps = namer.gaps();
     let list = super::order::order(list, &within);
     Ok(Containers { list, gaps, host: scan.host })
+}
+
+/// To the innermost container whose pid namespace they were in.
+fn add_zombies(scan: &Scan, list: &mut [Container]) {
+    for zombie in scan.isolated.iter().filter(|process| process.state.ended()) {
+        let pids = zombie.namespaces.inode(Kind::Pid);
+        let is_in = |one: &&mut Container| {
+            one.own.has(Kind::Pid) && one.namespaces.inode(Kind::Pid) == pids
+        };
+        let of_parent = |one: &&mut Container| {
+            let has = |parent| one.processes.binary_search(&parent).is_ok();
+            (!zombie.parent.is_some_and(has), one.processes.len())
+        };
+        if let Some(container) = list.iter_mut().filter(is_in).min_by_key(of_parent) {
+            container.zombies.push(zombie.pid);
+        }
+    }
 }
 
 /// Turns groups into containers with the help of what engines left on disk.

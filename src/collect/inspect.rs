@@ -123,19 +123,21 @@ fn slow<'a>(
     clock: &Clock,
 ) -> Slow<'a> {
     let wanted = |section| wish.sections.contains(&section);
-    let alone = [target.process.pid];
-    let pids = match &report.container {
-        Some(container) if wanted(Section::Processes) => &container.processes[..],
-        None if wanted(Section::Processes) => &alone[..],
-        _ if wanted(Section::Identity) => &alone[..],
-        _ => &[],
+    let mut pids = match &report.container {
+        Some(container) if wanted(Section::Processes) => {
+            [&container.processes[..], &container.zombies].concat()
+        }
+        None if wanted(Section::Processes) => vec![target.process.pid],
+        _ if wanted(Section::Identity) => vec![target.process.pid],
+        _ => Vec::new(),
     };
+    pids.sort_unstable();
     // A fixture's links lead nowhere.
     let inside = Inside {
         resolver: root.is_real() && wanted(Section::Net),
         passwd: root.is_real() && report.identity.as_ref().is_some_and(identity::needs_passwd),
     };
-    Slow::start(&target.handle, inside, collect_processes(root, pids, clock))
+    Slow::start(&target.handle, inside, collect_processes(root, &pids, clock))
 }
 
 fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mut Vec<Gap>) {

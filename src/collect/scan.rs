@@ -24,7 +24,7 @@ const MANY: usize = 100;
 pub struct Scan {
     /// The namespaces everything else is compared with.
     pub host: NsSet,
-    /// By pid.
+    /// By pid; with those that have ended and were not reaped.
     pub isolated: Vec<Process>,
     pub gaps: Vec<Gap>,
 }
@@ -150,8 +150,19 @@ fn visit(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
         },
         // hidepid=1 says EPERM, an ordinary /proc EACCES.
         Err(Errno::EACCES | Errno::EPERM) => visit_hidden(root, pid, reader),
+        Err(Errno::ENOENT) => visit_ended(root, pid, host, reader),
         Err(_) => Visit::Gone,
     }
+}
+
+/// Of a process that has ended and was not reaped the pid namespace is left, and tells whose it was.
+fn visit_ended(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
+    let is_own = |inode| Some(inode) != host.inode(Kind::Pid);
+    if !ns::identity_of(root.proc(), pid, Kind::Pid).is_ok_and(is_own) {
+        return Visit::Gone;
+    }
+    let process = read_process(root, pid, reader).filter(|process| process.state.ended());
+    process.map_or(Visit::Gone, |process| Visit::Isolated(Box::new(process)))
 }
 
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.

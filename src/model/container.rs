@@ -91,6 +91,8 @@ pub struct Container {
     pub guest_of: Option<Runtime>,
     /// Every process, ascending; those of containers within it too.
     pub processes: Vec<Pid>,
+    /// Those that have ended and were not reaped, where it has a pid namespace of its own.
+    pub zombies: Vec<Pid>,
     pub namespaces: NsSet,
     /// The namespaces it does not share with the host.
     pub own: Kinds,

@@ -211,6 +211,8 @@ pub struct JsonRow<'a> {
     /// Command name of the first process.
     pub comm: Option<&'a Text>,
     pub processes: &'a [Pid],
+    /// Those that have ended and were not reaped, where it has a pid namespace of its own.
+    pub zombies: &'a [Pid],
     pub addresses: &'a [IpAddr],
     /// The namespaces it does not share with the host.
     pub namespaces_own: Vec<Kind>,
@@ -254,6 +256,7 @@ impl<'a> From<&'a Container> for JsonRow<'a> {
             start_ticks: container.init.as_ref().map(|init| init.start_ticks),
             comm: container.init.as_ref().map(|init| &init.comm),
             processes: &container.processes,
+            zombies: &container.zombies,
             addresses: &container.addresses,
             namespaces_own: container.own.iter().collect(),
             cgroup: &container.cgroup,

@@ -260,7 +260,7 @@ fn sectioned(seen: &Seen) {
     let rows: Vec<&Value> = seen.running().filter(is_visible).collect();
     assert!(rows.len() >= 12, "the lab has more: {}", rows.len());
     let found: Vec<String> =
-        rows.iter().flat_map(|row| sections::differences(&seen.lab, row)).collect();
+        rows.iter().flat_map(|row| sections::differences(&seen.lab, row, &rows)).collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 

@@ -7,20 +7,26 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// What does not agree, a line each.
-pub fn differences(lab: &Lab, row: &Value) -> Vec<String> {
+pub fn differences(lab: &Lab, row: &Value, rows: &[&Value]) -> Vec<String> {
     let pid = row["pid"].as_u64().expect("it runs");
     let mut seen = Seen { lab, pid, before: Moving::read(lab, pid), found: Vec::new() };
-    let report = lab.data(&["inspect", "--json", &pid.to_string()]);
+    let report = lab.nsx(&["inspect", "--json", &pid.to_string()]);
+    let report: Value = serde_json::from_str(&report).expect("JSON");
     let after = Moving::read(lab, pid);
+    let gaps = report["gaps"].as_array().expect("a list").iter();
+    // A hierarchy of the container's that nobody has mounted cannot be looked into.
+    let others = gaps.filter(|gap| gap["reason"] != "unsupported" || gap["what"] != "hugetlb");
+    seen.is("what is missing", &others.cloned().collect(), &json!([]));
+    let report = &report["data"];
     seen.is("pid", &report["pid"], &json!(pid));
-    seen.identity(&report);
-    seen.namespaces(&report);
-    seen.uts(&report);
-    seen.net(&report);
-    seen.cgroup(&report, &after);
-    seen.security(&report);
-    seen.limits(&report);
-    seen.processes(&report);
+    seen.identity(report);
+    seen.namespaces(report, rows);
+    seen.uts(report);
+    seen.net(report);
+    seen.cgroup(report, &after);
+    seen.security(report);
+    seen.limits(report);
+    seen.processes(report);
     let name = row["name"].as_str().or(row["id"].as_str()).unwrap_or("?");
     let whose = format!("{} {name} ({pid})", row["runtime"]);
     seen.found.into_iter().map(|what| format!("{whose}: {what}")).collect()
@@ -65,7 +71,9 @@ fn group(lab: &Lab, pid: u64, controller: &str) -> Option<String> {
         let controllers = fields.nth(1)?;
         controllers.split(',').any(|name| name == controller).then(|| fields.next())?
     })?;
-    let directory = format!("/sys/fs/cgroup/{controller}{path}");
+    // What the root of a hierarchy counts is the machine's.
+    let directory = Some(path).filter(|path| *path != "/")?;
+    let directory = format!("/sys/fs/cgroup/{controller}{directory}");
     std::path::Path::new(&directory).is_dir().then_some(directory)
 }
 
@@ -131,15 +139,24 @@ impl Seen<'_> {
         self.is("the program", &told["executable"], &json!(self.link("exe")));
         let euid = self.lab.asks(&["ps", "-o", "euid=", "-p", &self.pid.to_string()]);
         self.is("the user", &told["uid"], &json!(euid.trim().parse::<u64>().ok()));
-        // As the kernel translates it for somebody inside.
-        let user = self.inside("--user", &["stat", "-c", "%u", &format!("/proc/{}", self.pid)]);
-        let dumpable = report["security"]["dumpable"] == true;
-        if dumpable {
-            self.is("the user inside", &told["uid_inside"], &json!(user.parse::<u64>().ok()));
+        // As the kernel translates it for somebody inside; nobody may join a user namespace twice.
+        let is_own = self.link("ns/user") != self.lab.asks(&["readlink", "/proc/1/ns/user"]);
+        let inside = if is_own {
+            self.inside("--user", &["stat", "-c", "%u", &format!("/proc/{}", self.pid)])
+        } else {
+            euid
+        };
+        // The files of a program that may not be looked into are root's.
+        if report["security"]["dumpable"] == true {
+            self.is(
+                "the user inside",
+                &told["uid_inside"],
+                &json!(inside.trim().parse::<u64>().ok()),
+            );
         }
     }
 
-    fn namespaces(&mut self, report: &Value) {
+    fn namespaces(&mut self, report: &Value, rows: &[&Value]) {
         let told = report["namespaces"].as_array().cloned().unwrap_or_default();
         if told.len() != 8 {
             self.found.push(format!("there are 8 namespaces, not {}", told.len()));
@@ -150,6 +167,12 @@ impl Seen<'_> {
             self.is("a namespace", &json!(format!("{kind}:[{}]", one["inode"])), &json!(link));
             let hosts = self.lab.asks(&["readlink", &format!("/proc/1/ns/{kind}")]);
             self.is(&format!("own {kind}"), &one["own"], &json!(link != hosts));
+            let of = |pid: u64| self.lab.asks(&["readlink", &format!("/proc/{pid}/ns/{kind}")]);
+            let pids = rows.iter().filter_map(|row| row["pid"].as_u64());
+            let others = pids.filter(|pid| link != hosts && *pid != self.pid && of(*pid) == link);
+            let others = others.count();
+            let told = one["shared_with"].as_array().map(Vec::len);
+            self.is(&format!("who shares {kind}"), &json!(told), &json!(others));
         }
     }
 
@@ -296,7 +319,10 @@ impl Seen<'_> {
             let line = self.lab.asks(&["ps", "-o", fields, "-p", &pid]);
             let words: Vec<&str> = line.split_whitespace().collect();
             theirs.push(json!(words));
+            // An engine allocates and frees meanwhile.
             let kib = member["rss_bytes"].as_u64().unwrap_or_default() / 1024;
+            let theirs_kib: u64 = words.get(4).and_then(|kib| kib.parse().ok()).unwrap_or_default();
+            let kib = if kib.abs_diff(theirs_kib) <= kib / 16 { theirs_kib } else { kib };
             let word = |value: &Value| match value {
                 Value::String(text) => text.clone(),
                 // A parent outside the reader's pid namespace is 0 to ps.

@@ -346,6 +346,7 @@ fn of_inode() {
     let mut spawn = nsx(["spawn", "-n", "sh", "-c", script]);
     let (held_by, _) = Held::ready(&mut spawn);
     let first = crate::support::child_of(held_by.pid()).unwrap();
+    let _below = crate::support::Below(first);
     let inode = inode_of(&namespace(first, "net"));
     until("the innermost sleeps", || {
         let of = |pid| crate::support::child_of(pid);

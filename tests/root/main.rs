@@ -18,6 +18,7 @@ mod census;
 mod descriptors;
 mod enter;
 mod environment;
+mod inspection;
 mod jobs;
 mod listings;
 mod memory;
@@ -54,6 +55,7 @@ fn main() {
         jobs::tests(),
         listings::tests(),
         output::tests(),
+        inspection::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

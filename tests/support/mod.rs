@@ -253,6 +253,26 @@ pub fn child_of(pid: u32) -> Option<u32> {
     children.split_whitespace().next()?.parse().ok()
 }
 
+/// Ends what a process has started, and what that has, when the test is over; the process itself is
+/// held elsewhere.
+#[derive(Debug)]
+pub struct Below(pub u32);
+
+impl Drop for Below {
+    fn drop(&mut self) {
+        let mut above = vec![self.0];
+        while let Some(pid) = above.pop() {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+            let children = children.unwrap_or_default();
+            above.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            if let Some(pidfd) = pidfd(pid).filter(|_| pid != self.0) {
+                let signal = rustix::process::Signal::KILL;
+                let _ = rustix::process::pidfd_send_signal(&pidfd, signal);
+            }
+        }
+    }
+}
+
 /// The eight kinds of namespaces as `/proc/PID/ns` spells them.
 pub const KINDS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "cgroup", "user", "time"];
 

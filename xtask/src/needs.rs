@@ -12,7 +12,7 @@ const fn need(program: &'static str, package: &'static str, why: &'static str) -
     Need { program, package, why }
 }
 
-pub(crate) const NEEDS: [Need; 24] = [
+pub(crate) const NEEDS: [Need; 25] = [
     need("dockerd", "docker.io", "containers of the tests and the lab"),
     need("containerd", "containerd", "the engine below docker"),
     need("runc", "runc", "containers without an engine"),
@@ -30,6 +30,7 @@ pub(crate) const NEEDS: [Need; 24] = [
     need("nsenter", "util-linux", "to compare with, like unshare, lsns and findmnt"),
     need("script", "bsdutils", "a terminal for tests of terminals"),
     need("ps", "procps", "processes to compare with"),
+    need("capsh", "libcap2-bin", "capabilities to compare with"),
     need("newuidmap", "uidmap", "user namespaces with a range of ids"),
     need("strace", "strace", "counts of system calls"),
     need("tmux", "tmux", "tests of what a terminal shows"),

@@ -47,7 +47,8 @@ pub fn link_of_ip(link: &Value) -> Value {
         "alias": link["ifalias"], "kind": kind, "flags": words(&link["flags"]),
         "state": link["operstate"].as_str().map(str::to_lowercase),
         "mtu": link["mtu"], "mac": link["address"], "qdisc": link["qdisc"],
-        "queue": link["txqlen"], "master": link["master"], "port": port, "details": details,
+        // ip has no word for a queue of none.
+        "queue": link["txqlen"].as_u64().unwrap_or_default(), "master": link["master"], "port": port, "details": details,
         "parent": link["link"], "nsid": link["link_netnsid"],
     })
 }

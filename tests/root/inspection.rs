@@ -1,0 +1,175 @@
+//! What `inspect` tells of who a process is, whose its namespaces are, and how its processes are:
+//! against links, the kernel's own answers and what was set up.
+
+use crate::support::{
+    Held, Need, as_nobody, child_of, find, isolated, json, namespace, nsx, status, succeeds, test,
+    until,
+};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use std::process::Command;
+
+const ROOT: &[Need] = &[Need::Root, Need::Program("unshare")];
+const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];
+const USERS: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("setpriv")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("a namespace's owner and number are the kernel's", PERL, owned),
+        test("how far the clocks of a time namespace are off is told", ROOT, clocks),
+        test("the namespace of a next child is told where it differs", USERS, for_children),
+        test("zombies that nobody reaps are told", ROOT, zombies),
+        test("the user is told as the host and as the inside know him", USERS, user),
+        test("what was asked for is read and nothing else", ROOT, sections),
+    ]
+}
+
+fn inspect(pid: u32, more: &[&str]) -> Value {
+    let pid = pid.to_string();
+    json(&mut nsx([&["inspect", "--json", &pid], more].concat()))["data"].clone()
+}
+
+fn of_kind<'a>(report: &'a Value, kind: &str) -> &'a Value {
+    let mut list = report["namespaces"].as_array().expect("a list").iter();
+    list.find(|one| one["kind"] == kind).expect("it is there")
+}
+
+/// A process of `unshare OPTIONS`, asleep.
+fn unshared(options: &[&str]) -> Held {
+    let mut command = Command::new("unshare");
+    command.args(options).args(["sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    held
+}
+
+fn owned() {
+    let held = unshared(&["--user", "--map-root-user", "--net"]);
+    let report = inspect(held.pid(), &["--only", "namespaces"]);
+    let user = namespace(held.pid(), "user");
+    let owner = |kind: &str| format!("user:[{}]", of_kind(&report, kind)["owner_inode"]);
+    assert_eq!(owner("net"), user, "its own");
+    assert_eq!(owner("user"), namespace("self", "user"), "ours, in which it was made");
+    // NS_GET_ID.
+    let ask = "open(my $f, '<', $ARGV[0]) or die; my $id = pack('Q', 0); \
+               ioctl($f, 0x8008b70d, $id) and print unpack('Q', $id);";
+    let link = format!("/proc/{}/ns/net", held.pid());
+    let id = succeeds(Command::new("perl").args(["-e", ask, &link]));
+    // Before Linux 6.18 neither side knows one.
+    let id = Some(id).filter(|id| !id.is_empty());
+    assert_eq!(of_kind(&report, "net")["nsid"], json!(id));
+    assert_eq!(of_kind(&report, "mnt")["nsid"], Value::Null, "one of the host's");
+}
+
+fn clocks() {
+    let options =
+        ["--time", "--fork", "--kill-child", "--boottime", "172800", "--monotonic", "-3600"];
+    let held = unshared(&options);
+    let child = child_of(held.pid()).expect("it has forked");
+    let report = inspect(child, &["--only", "uts"]);
+    let (hours, days) = (-3_600_000_000_000_i64, 172_800_000_000_000_i64);
+    assert_eq!(report["clock_offsets"], json!({ "monotonic_nsec": hours, "boottime_nsec": days }));
+    let text = succeeds(&mut nsx(["inspect", "--only", "uts", &child.to_string()]));
+    assert!(text.contains("clocks off by -3600 s (monotonic), 172800 s (since boot)"), "{text}");
+    assert_eq!(inspect(std::process::id(), &["--only", "uts"])["clock_offsets"], Value::Null);
+}
+
+fn for_children() {
+    let mut command = Command::new("unshare");
+    // Its child, which is the first in its namespace, would outlive it.
+    let script = "setpriv --pdeathsig KILL sleep 1000 & echo ready; wait";
+    command.args(["--pid", "sh", "-c", script]);
+    let (held, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    let report = inspect(held.pid(), &["--only", "namespaces"]);
+    let link = namespace(held.pid(), "pid_for_children");
+    let told = &of_kind(&report, "pid")["for_children_inode"];
+    assert_eq!(format!("pid:[{told}]"), link);
+    assert_ne!(link, namespace(held.pid(), "pid"), "the reference");
+    assert_eq!(of_kind(&report, "time")["for_children_inode"], Value::Null);
+}
+
+fn zombies() {
+    let mut command = Command::new("unshare");
+    // None of them ends before the shell, which would reap it, has become something that does not.
+    let wait = "until grep -q '^Name:.sleep$' /proc/1/status; do :; done";
+    let script =
+        format!("for i in 1 2 3 4; do sh -c \"{wait}\" & done; echo ready; exec sleep 1000");
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &script]);
+    let (held, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    let init = child_of(held.pid()).expect("it has forked");
+    let children = || {
+        let path = format!("/proc/{init}/task/{init}/children");
+        std::fs::read_to_string(path).expect("it lives")
+    };
+    let is_zombie = |pid: &str| {
+        let state = status(pid.parse().expect("a pid"), "State");
+        state.is_some_and(|state| state.starts_with('Z'))
+    };
+    until("all have ended", || {
+        let list = children();
+        list.split_whitespace().count() == 4 && list.split_whitespace().all(is_zombie)
+    });
+    let report = inspect(init, &[]);
+    let members = report["processes"].as_array().expect("a list");
+    let ended: Vec<&Value> = members.iter().filter(|one| one["state"] == "Z").collect();
+    assert_eq!(ended.len(), 4, "{members:#?}");
+    assert!(ended.iter().all(|one| one["rss_bytes"].is_null() && one["command"].is_null()));
+    let text = succeeds(&mut nsx(["inspect", &init.to_string()]));
+    let told = format!("no process reaps zombies: 4 under pid {init} (sleep)");
+    assert!(text.contains(&told), "{text}");
+    assert!(text.contains("(zombie)  ×4"), "{text}");
+}
+
+fn user() {
+    // The kernel gives the namespace's files to whoever made it.
+    let unshare = find("unshare").expect("needed");
+    let mut command = as_nobody(&unshare);
+    command.args(["--user", "--map-root-user", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    let told = inspect(held.pid(), &["--only", "identity"])["identity"].clone();
+    assert_eq!(
+        (&told["uid"], &told["uid_inside"], &told["user_inside"]),
+        (&json!(65534), &json!(0), &json!("root"))
+    );
+    let command = told["command"].as_str().expect("a command");
+    assert!(command.ends_with("sleep 1000"), "{command}");
+    let sleep = std::fs::canonicalize(find("sleep").expect("needed")).unwrap();
+    let mut plain = as_nobody(&find("sh").expect("there is a shell"));
+    let (held, line) = Held::ready(plain.args(["-c", "echo ready; exec sleep 1000"]));
+    assert_eq!(line, "ready");
+    until("it has become sleep", || status(held.pid(), "Name").as_deref() == Some("sleep"));
+    let told = inspect(held.pid(), &["--only", "identity"])["identity"].clone();
+    let named = succeeds(Command::new("getent").args(["passwd", "65534"]));
+    let named = named.split(':').next().expect("a name");
+    assert_eq!(
+        (&told["uid"], &told["uid_inside"], &told["user_inside"]),
+        (&json!(65534), &json!(65534), &json!(named))
+    );
+    assert_eq!(told["executable"], json!(sleep.to_str().expect("a path")));
+}
+
+fn sections() {
+    let (_held, pid) = isolated(&["--newnet", "--newuts"]);
+    let keys = [
+        ("identity", "identity"),
+        ("namespaces", "namespaces"),
+        ("uts", "uts"),
+        ("net", "net"),
+        ("mounts", "mounts"),
+        ("cgroup", "cgroup"),
+        ("security", "security"),
+        ("limits", "limits"),
+        ("processes", "processes"),
+    ];
+    for (section, key) in keys {
+        let only = inspect(pid, &["--only", section]);
+        let skipped = inspect(pid, &["--skip", section]);
+        for (_, other) in keys {
+            assert_eq!(only[other].is_null(), other != key, "--only {section}: {other}");
+            assert_eq!(skipped[other].is_null(), other == key, "--skip {section}: {other}");
+        }
+    }
+}
