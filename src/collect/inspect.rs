@@ -4,25 +4,23 @@ use super::clock::Clock;
 use super::containers::collect_containers;
 use super::details::add_details;
 use super::findings;
+use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
 use super::network::{self, Outside};
 use super::processes::{self, collect_processes};
 use super::scan;
-use super::target::PinnedProcess;
+use super::target::{HeldNamespace, PinnedProcess};
 use crate::model::container::Container;
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::{Gap, Reason};
-use crate::model::inspection::{Inspection, Namespace, Section, Wish};
-use crate::model::mount::Mount;
+use crate::model::inspection::{Inspection, Namespace, Section, Vacant, Wish};
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::text::Text;
 use crate::sys::error::{Result, SysError};
+use crate::sys::netlink;
 use crate::sys::netlink::Visiting;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, netlink, proc};
 use nix::errno::Errno;
-
-/// Enough for 20,000 mounts with long names. Each byte may be shown as five.
-const MOUNTS: usize = 8 << 20;
+use std::os::fd::AsFd;
 
 mod held;
 
@@ -78,14 +76,19 @@ pub fn inspect(
         report.processes = Some(members);
         gaps.extend(more);
     }
+    // The same holds for this.
+    if wanted(Section::Mounts) && wish.usage {
+        add_mounts(root, target, &mut report, &mut gaps);
+        add_fullness(root, target, &mut report, &mut gaps);
+    }
     let outside =
         (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target, &mut gaps));
     let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
     let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
     // On its way while the rest is read: from here on there is no fork.
     let visits = Visits::start(root, target, live.collect(), outside);
-    if wanted(Section::Mounts) {
-        report.mounts = mounts(target, &mut gaps);
+    if wanted(Section::Mounts) && !wish.usage {
+        add_mounts(root, target, &mut report, &mut gaps);
     }
     let around = held::surroundings(&host, &process.namespaces);
     held::add(root, target, &around, wish, &mut report, &mut gaps);
@@ -132,22 +135,50 @@ fn hidden_namespaces(target: &PinnedProcess) -> Option<Gap> {
     })
 }
 
-fn mounts(target: &PinnedProcess, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
-    let gap = |reason| Gap { object: object(target), what: "mounts", reason };
-    let read = match bounded::read_capped(target.handle.dir(), "mountinfo", MOUNTS) {
-        Ok(read) => read,
-        Err(error) => {
-            gaps.push(gap(error.reason()));
-            return None;
+/// A mount namespace that nobody lives in. All that it has is mounts, which nothing can reach: how full
+/// they are is not known.
+pub fn inspect_vacant(
+    root: &SysRoot,
+    held: HeldNamespace,
+    wish: &Wish,
+) -> Result<(Vacant, Vec<Gap>)> {
+    let (key, label) = (held.key, held.label.clone());
+    let file = held.into_file()?;
+    let mut gaps = Vec::new();
+    let mounts = if wish.sections.contains(&Section::Mounts) {
+        if wish.usage {
+            let object = label.clone();
+            gaps.push(Gap { object, what: "usage", reason: Reason::Unsupported });
         }
+        Some(collect_mounts_of_namespace(root, file.as_fd(), &label, &mut gaps)?)
+    } else {
+        None
     };
-    let (mounts, malformed) = proc::mountinfo::parse(&read.bytes);
-    if read.truncated {
-        gaps.push(gap(Reason::Truncated));
-    } else if malformed > 0 {
-        gaps.push(gap(Reason::Malformed));
+    let namespace = Namespace { kind: key.kind, inode: key.inode, own: true };
+    Ok((Vacant { namespace, mounts }, gaps))
+}
+
+fn add_mounts(
+    root: &SysRoot,
+    target: &PinnedProcess,
+    report: &mut Inspection,
+    gaps: &mut Vec<Gap>,
+) {
+    report.mounts = collect_mounts(root, target, report.container.as_ref(), gaps);
+}
+
+fn add_fullness(
+    root: &SysRoot,
+    target: &PinnedProcess,
+    report: &mut Inspection,
+    gaps: &mut Vec<Gap>,
+) {
+    let Some(mounts) = &mut report.mounts else { return };
+    if root.is_real() {
+        add_usage(target.handle.dir(), mounts, gaps);
+    } else {
+        gaps.push(Gap { object: object(target), what: "usage", reason: Reason::Unsupported });
     }
-    Some(mounts)
 }
 
 fn object(target: &PinnedProcess) -> Text {

@@ -56,19 +56,26 @@ const CUT: i32 = -1;
 ///
 /// The caller has one thread.
 pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
-    read_all(bounded::read_into, requests, cap, deadline)
+    let read: Read = |dir, name, cap, buffer| bounded::read_into(dir, text(name)?, cap, buffer);
+    read_all(read, requests, cap, deadline)
 }
 
 /// The same of files as a process sees them, by its `/proc/PID` and an absolute path; ENXIO where
 /// that is no regular file.
 pub fn read_inside(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
-    read_all(root::read_inside, requests, cap, deadline)
+    let read: Read = |dir, name, cap, buffer| root::read_inside(dir, text(name)?, cap, buffer);
+    read_all(read, requests, cap, deadline)
 }
 
 /// How one file is read; true where the cap cut it.
-type Read = fn(BorrowedFd<'_>, &str, usize, &mut Vec<u8>) -> rustix::io::Result<bool>;
+pub(super) type Read = fn(BorrowedFd<'_>, &CStr, usize, &mut Vec<u8>) -> rustix::io::Result<bool>;
 
-fn read_all(
+fn text(name: &CStr) -> rustix::io::Result<&str> {
+    name.to_str().map_err(|_| rustix::io::Errno::INVAL)
+}
+
+/// The same with whatever may not answer.
+pub(super) fn read_all(
     read: Read,
     requests: &[Request<'_>],
     cap: usize,
@@ -250,7 +257,6 @@ fn answer(
     sink: &OwnedFd,
 ) -> rustix::io::Result<()> {
     let mut bytes = Vec::new();
-    let name = name.to_str().map_err(|_| rustix::io::Errno::INVAL)?;
     let errno = match read(dir, name, cap, &mut bytes) {
         Ok(false) => 0,
         Ok(true) => CUT,
