@@ -1,7 +1,9 @@
 //! Mounts of every kind: nsx against findmnt, df and the host's own view, and a mount namespace with
 //! a process in it against the same one without.
 
+use crate::checks::Truth;
 use crate::compare::{assert_mounts, findmnt};
+use crate::docker::Docker;
 use crate::support::{self, Held, Need, json, nsx, stdout, succeeds, test};
 use libtest_mimic::Trial;
 use nsx::model::text::unescape;
@@ -274,4 +276,51 @@ fn unasked() {
     assert_eq!(look(&[]).0, 0);
     let (below, asked) = look(&["--usage"]);
     assert!(below > 0 && asked > 0, "{below} {asked}");
+}
+
+/// Layers, binds and masks of a container, as the engine itself tells of them.
+pub fn origins(docker: &Docker, truth: &Truth) {
+    let line = ["inspect", "--json", "--only", "mounts", &truth.name];
+    let report = &json(&mut docker.machine.nsx(&line))["data"];
+    let at = |target: &str| {
+        let mounts = report["mounts"].as_array().expect("mounts").iter();
+        mounts.clone().find(|mount| mount["target"] == target).expect(target)
+    };
+    let asked = |format| docker.inspect(&truth.name, format);
+    let (root, overlay) = (at("/"), &at("/")["overlay"]);
+    assert_eq!(overlay["upper"], asked("{{.GraphDriver.Data.UpperDir}}"));
+    assert_eq!(overlay["work"], asked("{{.GraphDriver.Data.WorkDir}}"));
+    let lower = asked("{{.GraphDriver.Data.LowerDir}}");
+    assert_eq!(overlay["lower"].as_array().map(Vec::len), Some(lower.split(':').count()));
+    let of = &overlay["layer_of"];
+    assert_eq!(
+        (&of["engine"], &of["own_upper"]),
+        (&serde_json::json!("docker"), &serde_json::json!(true))
+    );
+    assert_eq!(of["container"], truth.short_id());
+    assert_eq!(root["host_source"], asked("{{.GraphDriver.Data.MergedDir}}"));
+    for (target, format) in [
+        ("/etc/hosts", "{{.HostsPath}}"),
+        ("/etc/hostname", "{{.HostnamePath}}"),
+        ("/etc/resolv.conf", "{{.ResolvConfPath}}"),
+    ] {
+        let mount = at(target);
+        assert_eq!(
+            (&mount["bind"], &mount["host_source"]),
+            (&serde_json::json!(true), &serde_json::json!(asked(format)))
+        );
+    }
+    // Those of the engine's list that this kernel has at all.
+    let masked = asked("{{range .HostConfig.MaskedPaths}}{{.}} {{end}}");
+    let mounts = report["mounts"].as_array().expect("mounts").iter();
+    let told = mounts.filter(|mount| mount["masked"] == true);
+    let told: Vec<&str> = told.filter_map(|mount| mount["target"].as_str()).collect();
+    assert!(!told.is_empty() && told.iter().all(|one| masked.split(' ').any(|path| path == *one)));
+    let unmasked = masked.split_whitespace().filter(|path| !told.contains(path));
+    for path in unmasked {
+        let inside = format!("/proc/{}/root{path}", truth.pid);
+        assert!(!docker.machine.path(&inside).exists(), "{path} is not told");
+    }
+    let screen = succeeds(&mut docker.machine.nsx(&["inspect", &truth.name]));
+    assert!(screen.contains("its own upper (docker)") && screen.contains("<- "), "{screen}");
 }
