@@ -21,6 +21,7 @@ const NEEDS: &[Need] = &[
     Need::Program("findmnt"),
     Need::Program("stat"),
 ];
+const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];
 const STRACE: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("strace")];
 
 pub fn tests() -> Vec<Trial> {
@@ -28,6 +29,7 @@ pub fn tests() -> Vec<Trial> {
         test("findmnt: mounts of every kind, field by field", NEEDS, same_as_findmnt),
         test("mounts: what another one hides cannot be reached", NEEDS, hidden),
         test("mounts: a namespace without a process has the same", NEEDS, vacant),
+        test("mounts: one that maps ids says so, with a process or without", PERL, idmapped),
         test("mounts: the layers of an overlay by their names", NEEDS, layers),
         test("mounts: a bind leads to the path on the host", NEEDS, host_paths),
         test("stat: how full file systems are", NEEDS, usage),
@@ -73,6 +75,27 @@ dd if=/dev/zero of='sp ace/../filled' bs=4096 count=16 2>/dev/null
 /// Names that JSON of findmnt cannot have.
 const NOT_TEXT: &str = r#"
 raw="$(printf '/mnt/raw\377\033[1m')"; mkdir "$raw"; mount --bind "$raw" "$raw"
+"#;
+
+/// open_tree(2), mount_setattr(2) and move_mount(2), which have the same numbers everywhere.
+const IDMAPPED: &str = r#"
+mount -t tmpfs nsx-mapped /mnt; mkdir /mnt/place
+perl -e '
+    my $pid = fork // die; exec "unshare", "-U", "--map-root-user", "sleep", "1000" if !$pid;
+    my ($ours, $theirs, $map) = (readlink("/proc/self/ns/user"), ("") x 2);
+    while ($theirs eq "" || $theirs eq $ours || $map !~ /0/) {
+        $theirs = readlink "/proc/$pid/ns/user";
+        open my $file, "<", "/proc/$pid/uid_map" or die;
+        $map = <$file> // "";
+    }
+    open my $users, "<", "/proc/$pid/ns/user" or die;
+    kill "KILL", $pid; waitpid $pid, 0;
+    my ($place, $empty, $attributes) = ("/mnt/place", "", pack "Q4", 0x100000, 0, 0, fileno $users);
+    my $tree = syscall 428, -100, $place, 0x80001;
+    $tree >= 0 or die "open_tree: $!";
+    syscall(442, $tree, $empty, 0x1000, $attributes, 32) == 0 or die "mount_setattr: $!";
+    syscall(429, $tree, $empty, -100, $place, 4) == 0 or die "move_mount: $!";
+'
 "#;
 
 /// A process in a mount namespace of its own, after a script.
@@ -179,6 +202,18 @@ fn vacant() {
         "{screen}"
     );
     assert_eq!(succeeds(&mut nsx(["inspect", "-q", &targets[0]])), format!("ns:{inode}\n"));
+}
+
+fn idmapped() {
+    let (held, pid) = scene(IDMAPPED);
+    let namespace = File::open(format!("/proc/{pid}/ns/mnt")).unwrap();
+    let with_process = mounts(&[&pid.to_string()]);
+    assert_eq!(at(&with_process, "/mnt/place")["idmapped"], true);
+    assert_eq!(at(&with_process, "/mnt")["idmapped"], false);
+    let screen = succeeds(&mut nsx(["inspect", "--only", "mounts", &pid.to_string()]));
+    assert_eq!(screen.matches("idmapped").count(), 1, "{screen}");
+    drop(held);
+    assert_eq!(mounts(&[&format!("ns:{}", namespace.metadata().unwrap().ino())]), with_process);
 }
 
 fn layers() {
