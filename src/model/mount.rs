@@ -101,12 +101,16 @@ impl Mount {
     /// The root of a control group file system depends on the namespace it was mounted in, and what
     /// a subvolume is called stands in the options of its file system.
     fn is_a_part(&self) -> bool {
-        let whole = self.root == "/" || self.fs_type == "cgroup" || self.fs_type == "cgroup2";
         let root = self.root.as_bytes();
         let is_subvolume = || {
             options(&self.fs_options).any(|option| option.strip_prefix(b"subvol=") == Some(root))
         };
-        !whole && !is_subvolume()
+        match self.fs_type.as_bytes() {
+            _ if root == b"/" => false,
+            b"cgroup" | b"cgroup2" => false,
+            b"btrfs" => !is_subvolume(),
+            _ => true,
+        }
     }
 
     /// As runtimes make them: an empty directory, or `/dev/null`.

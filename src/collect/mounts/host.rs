@@ -5,6 +5,7 @@ use super::tree::Tree;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Of several places the one that shows the least around it; more are no honest ones.
 const TRIES: usize = 16;
@@ -16,23 +17,28 @@ pub struct Host {
     tree: Tree,
     /// Roots by device, without what nobody can reach.
     roots: Paths,
+    devices: HashSet<String>,
 }
 
 impl Host {
     pub fn new(mounts: Vec<Mount>) -> Self {
         let tree = Tree::of(&mounts);
-        let mut roots = Paths::default();
+        let mut roots = Paths::of(mounts.len());
         let hidden = tree.hidden(&mounts);
         for (at, (mount, _)) in mounts.iter().zip(hidden).enumerate().filter(|(_, one)| !one.1) {
             let (within, root) = place_of(mount);
             roots.add(&within, root, at);
         }
-        Self { mounts, tree, roots }
+        let devices = mounts.iter().map(|mount| mount.device.clone()).collect();
+        Self { mounts, tree, roots, devices }
     }
 
     /// The host's path to what a mount shows; `None` where the host has it nowhere, or by this very
     /// mount alone.
     pub fn source_of(&self, mount: &Mount) -> Option<Text> {
+        if !self.devices.contains(mount.device.as_str()) {
+            return None;
+        }
         let (within, root) = place_of(mount);
         // Removed, or above what the reader's cgroup namespace begins with.
         if root.ends_with(b"//deleted")

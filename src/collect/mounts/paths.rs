@@ -5,20 +5,21 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// Paths, each within something (a mount, a device), and what stands for it. Whoever chooses the
 /// names does not know the key of the hash, and so cannot make two of them the same.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Paths {
     state: RandomState,
     places: HashMap<u64, usize>,
 }
 
 impl Paths {
+    /// With room for that many.
+    pub(super) fn of(count: usize) -> Self {
+        Self { state: RandomState::new(), places: HashMap::with_capacity(count) }
+    }
+
     /// The first at a place stays.
     pub(super) fn add(&mut self, within: &[u8], path: &[u8], what: usize) {
-        let mut hash = 0;
-        self.walk(within, path, |_, here| {
-            hash = here;
-            None::<()>
-        });
+        let hash = self.begin(within, trimmed(path)).finish();
         self.places.entry(hash).or_insert(what);
     }
 
@@ -30,7 +31,11 @@ impl Paths {
         path: &[u8],
         mut found: impl FnMut(usize, usize),
     ) {
-        self.walk(within, path, |length, hash| {
+        let at_root = self.begin(within, b"").finish();
+        if let Some(what) = self.places.get(&at_root) {
+            found(0, *what);
+        }
+        self.walk(within, 0, path, |length, hash| {
             if let Some(what) = self.places.get(&hash) {
                 found(length, *what);
             }
@@ -40,33 +45,42 @@ impl Paths {
 
     /// The first one below `from` on the way to a path and at it.
     pub(super) fn first_below(&self, within: &[u8], from: &[u8], path: &[u8]) -> Option<usize> {
-        let above = trimmed(from).len();
-        self.walk(within, path, |length, hash| {
-            self.places.get(&hash).copied().filter(|_| length > above)
-        })
+        let from = trimmed(from);
+        let above = if path.starts_with(from) { from.len() } else { 0 };
+        self.walk(within, above, path, |_, hash| self.places.get(&hash).copied())
     }
 
-    /// The hash of each path on the way: the root has length 0.
-    fn walk<T>(
-        &self,
-        within: &[u8],
-        path: &[u8],
-        mut at: impl FnMut(usize, u64) -> Option<T>,
-    ) -> Option<T> {
+    fn begin(&self, within: &[u8], path: &[u8]) -> impl Hasher {
         let mut hasher = self.state.build_hasher();
         hasher.write_usize(within.len());
         hasher.write(within);
-        if let Some(found) = at(0, hasher.finish()) {
-            return Some(found);
-        }
-        let mut length = 0;
-        for part in trimmed(path).split(|byte| *byte == b'/').skip(1) {
-            hasher.write(b"/");
+        // However it is cut into pieces, the same bytes have the same hash.
+        hasher.write(path);
+        hasher
+    }
+
+    /// The length and the hash of each path on the way that is longer than the first `above` bytes of
+    /// it, which end with a part.
+    fn walk<T>(
+        &self,
+        within: &[u8],
+        above: usize,
+        path: &[u8],
+        mut at: impl FnMut(usize, u64) -> Option<T>,
+    ) -> Option<T> {
+        let path = trimmed(path);
+        let (begun, mut rest) = path.split_at_checked(above)?;
+        let mut hasher = self.begin(within, begun);
+        let mut length = begun.len();
+        while !rest.is_empty() {
+            let slash = rest.iter().skip(1).position(|byte| *byte == b'/');
+            let (part, after) = rest.split_at_checked(slash.map_or(rest.len(), |at| at + 1))?;
             hasher.write(part);
-            length += 1 + part.len();
+            length += part.len();
             if let Some(found) = at(length, hasher.finish()) {
                 return Some(found);
             }
+            rest = after;
         }
         None
     }
@@ -83,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_path_lies_on_the_way_by_whole_parts() {
-        let mut paths = Paths::default();
+        let mut paths = Paths::of(0);
         for (at, path) in ["/", "/a", "/a/bc", "/a/bc/d", "/x"].into_iter().enumerate() {
             paths.add(b"8:1", path.as_bytes(), at);
         }
@@ -101,5 +115,6 @@ mod tests {
         assert_eq!(paths.first_below(b"8:1", b"/", b"/a/bc"), Some(1));
         assert_eq!(paths.first_below(b"8:1", b"/a", b"/a/bc"), Some(2));
         assert_eq!(paths.first_below(b"8:1", b"/a/bc", b"/a/bc"), None);
+        assert_eq!(paths.first_below(b"8:1", b"/y", b"/a/bc"), Some(1));
     }
 }

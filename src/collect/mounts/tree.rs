@@ -24,7 +24,8 @@ enum Way {
 
 impl Tree {
     pub fn of(mounts: &[Mount]) -> Self {
-        let mut tree = Self { by_id: HashMap::new(), children: Paths::default() };
+        let by_id = HashMap::with_capacity(mounts.len());
+        let mut tree = Self { by_id, children: Paths::of(mounts.len()) };
         for (at, mount) in mounts.iter().enumerate() {
             tree.by_id.insert(mount.id, at);
             tree.children.add(&mount.parent_id.to_ne_bytes(), mount.target.as_bytes(), at);
@@ -97,7 +98,13 @@ impl Tree {
             return false;
         }
         // Nothing is seen of what the topmost is mounted on, which may be on a path of its own.
-        let from = from.map_or(&b""[..], |parent| parent.target.as_bytes());
+        let from = from.map_or(&b""[..], |parent| trimmed(parent.target.as_bytes()));
+        // There is no way to what lies directly in its parent that something could lie on.
+        let below =
+            mount.target.as_bytes().strip_prefix(from).and_then(|rest| rest.strip_prefix(b"/"));
+        if below.is_some_and(|below| !below.contains(&b'/')) {
+            return true;
+        }
         let within = mount.parent_id.to_ne_bytes();
         let first = self.children.first_below(&within, from, mount.target.as_bytes());
         first.is_none_or(|first| first == at)

@@ -23,15 +23,13 @@ pub fn parse_in_full(bytes: &[u8]) -> (Vec<Mount>, usize) {
 
 fn each(bytes: &[u8], parse: impl Fn(&[u8]) -> Option<Mount>) -> (Vec<Mount>, usize) {
     let mut malformed = 0;
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let mounts = lines
-        .filter_map(|line| {
-            parse(line).or_else(|| {
-                malformed += 1;
-                None
-            })
-        })
-        .collect();
+    let mut mounts = Vec::with_capacity(bytes.split(|byte| *byte == b'\n').count());
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match parse(line) {
+            Some(mount) => mounts.push(mount),
+            None => malformed += 1,
+        }
+    }
     (mounts, malformed)
 }
 
