@@ -119,7 +119,7 @@ fn on_host() {
     let mut command = there(&[]);
     command.arg(nsx.get_program()).args(nsx.get_args());
     let output = cost::bounded(&command).output;
-    let report: Value = serde_json::from_str(&stdout(&output)).expect(&stderr(&output));
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
     let mounts = report["data"]["mounts"].as_array().unwrap().iter();
     let mounts = mounts.filter(|mount| mount["target"].as_str().unwrap().starts_with("/mnt/dir"));
     let found: Vec<_> = mounts.map(|mount| mount["host_source"] == mount["target"]).collect();

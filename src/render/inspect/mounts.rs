@@ -9,7 +9,7 @@ use crate::render::table::align;
 /// A path may have thousands of columns, most of them escapes; whole ones are in JSON.
 const LONGEST: usize = 512;
 /// Of a path on the short screen.
-const BRIEF: usize = 44;
+const BRIEF: usize = 48;
 
 pub(super) fn lines(mounts: &[Mount], everything: bool) -> Vec<String> {
     let is_shared = shares(mounts.iter().find(|mount| mount.target == "/"));
@@ -81,7 +81,7 @@ fn is_usual(mount: &Mount) -> bool {
     // LXC puts files of its own over those that tell of the machine.
     let is_made =
         is_any_of(&["tmpfs", "hugetlbfs", "fuse.lxcfs", "debugfs", "tracefs", "bpf", "pstore"]);
-    let is_kernels = mount.is_in_kernels_trees() || is_devices;
+    let is_kernels = mount.is_in_kernels_trees() || is_devices || target == b"/sys";
     is_kernels
         && (is_made || is_any_of(&["configfs", "fusectl", "binfmt_misc", "efivarfs", "autofs"]))
 }
@@ -191,8 +191,12 @@ mod tests {
         assert_eq!(path("/srv/data".into()), "/srv/data");
         assert_eq!(path(format!("/d/{id}/x")), "/d/abababababab/x");
         assert_eq!(
-            path(format!("/var/lib/docker/containers/{id}/hosts")),
-            "…/lib/docker/containers/abababababab/hosts"
+            path(format!("/var/lib/docker/containers/{id}/hostname")),
+            "/var/lib/docker/containers/abababababab/hostname"
+        );
+        assert_eq!(
+            path(format!("/var/lib/docker/containers/{id}/resolv.conf")),
+            "…/lib/docker/containers/abababababab/resolv.conf"
         );
         let long = path(format!("/a/{}", "x".repeat(100)));
         assert_eq!((long.chars().count(), long.starts_with("…/xxx")), (BRIEF, true));
