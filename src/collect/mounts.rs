@@ -19,8 +19,8 @@ mod paths;
 mod tree;
 mod usage;
 
-pub use host::Host;
-pub use tree::Tree;
+use host::Host;
+use tree::Tree;
 pub use usage::add_usage;
 
 /// Enough for 20,000 mounts with long names. Each byte may be shown as five.

@@ -12,7 +12,7 @@ const TRIES: usize = 16;
 
 /// The host's own mounts, to look others up in.
 #[derive(Debug)]
-pub struct Host {
+pub(super) struct Host {
     mounts: Vec<Mount>,
     tree: Tree,
     /// Roots by device, without what nobody can reach.
@@ -21,7 +21,7 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(mounts: Vec<Mount>) -> Self {
+    pub(super) fn new(mounts: Vec<Mount>) -> Self {
         let tree = Tree::of(&mounts);
         let mut roots = Paths::of(mounts.len());
         let hidden = tree.hidden(&mounts);
@@ -35,7 +35,7 @@ impl Host {
 
     /// The host's path to what a mount shows; `None` where the host has it nowhere, or by this very
     /// mount alone.
-    pub fn source_of(&self, mount: &Mount) -> Option<Text> {
+    pub(super) fn source_of(&self, mount: &Mount) -> Option<Text> {
         if !self.devices.contains(mount.device.as_str()) {
             return None;
         }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 /// The mounts of one namespace by their ids.
 #[derive(Debug)]
-pub struct Tree {
+pub(super) struct Tree {
     by_id: HashMap<u32, usize>,
     /// By the id of what they are mounted on.
     children: Paths,
@@ -23,7 +23,7 @@ enum Way {
 }
 
 impl Tree {
-    pub fn of(mounts: &[Mount]) -> Self {
+    pub(super) fn of(mounts: &[Mount]) -> Self {
         let by_id = HashMap::with_capacity(mounts.len());
         let mut tree = Self { by_id, children: Paths::of(mounts.len()) };
         for (at, mount) in mounts.iter().enumerate() {
@@ -34,7 +34,7 @@ impl Tree {
     }
 
     /// Whether something is mounted on a path within a mount, or on the way to it from there.
-    pub fn crosses(&self, mount: &Mount, path: &[u8]) -> bool {
+    pub(super) fn crosses(&self, mount: &Mount, path: &[u8]) -> bool {
         let from = mount.target.as_bytes();
         self.children.first_below(&mount.id.to_ne_bytes(), from, path).is_some()
     }
@@ -44,7 +44,7 @@ impl Tree {
     }
 
     /// For each mount whether it is hidden: by one on its root, or by one on the way to it.
-    pub fn hidden(&self, mounts: &[Mount]) -> Vec<bool> {
+    pub(super) fn hidden(&self, mounts: &[Mount]) -> Vec<bool> {
         let mut covered = vec![false; mounts.len()];
         for mount in mounts {
             if let Some(parent) = self.parent(mount)
