@@ -79,7 +79,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand ns" -l bytes -d 'Plain numbers: 
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l strict -d 'Exit with 6 if anything could not be seen'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l only -d 'Only these sections, in full: namespaces, uts, net, mounts, cgroup, security, limits, processes' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l only -d 'Only these sections, in full: identity, namespaces, uts, net, mounts, cgroup, security, limits, processes' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l skip -d 'All sections but these' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l interval -d 'Watch the CPU for this long: 2s, 500ms' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::error::{Failure, Kind};
 use crate::action::launch::DEFAULT_PATH;
 use crate::sys::pidfd::ProcessHandle;
-use crate::sys::worker;
+use crate::sys::worker::files;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
@@ -37,21 +37,11 @@ pub fn for_program(context: &Context, foreign: bool) -> Environment {
 /// read is given up after a second.
 pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {
     let deadline = Duration::from_secs(1);
-    let mut read = worker::read_each(&[(target.dir().as_fd(), c"environ")], CAP, deadline);
-    let block = match read.pop() {
-        Some(Ok(read)) if read.truncated => {
-            return Err(Failure::new(
-                Kind::Failed,
-                "the target's environment is longer than 8 MiB",
-            ));
-        }
-        Some(Ok(read)) => read.bytes,
-        Some(Err(error)) => return Err(error.into()),
-        None => {
-            return Err(Failure::new(Kind::Failed, "cannot read the target's environment"));
-        }
-    };
-    Ok(parse(&block))
+    let read = files::read(target.dir().as_fd(), c"environ", CAP, deadline)?;
+    if read.truncated {
+        return Err(Failure::new(Kind::Failed, "the target's environment is longer than 8 MiB"));
+    }
+    Ok(parse(&read.bytes))
 }
 
 /// `KEY=VALUE` ended by NUL; anything else is left out, and of a repeated key the last stays.

@@ -14,7 +14,7 @@ pub struct Clock {
 
 impl Clock {
     pub fn read(root: &SysRoot) -> Self {
-        let file = |name| bounded::read(root.proc().as_fd(), name, bounded::LARGE).ok();
+        let file = |name| bounded::read_single(root.proc().as_fd(), name).ok();
         let boot = file("stat").and_then(|bytes| boot_time(&bytes));
         let uptime = file("uptime").and_then(|bytes| procfs::Uptime::from_read(&*bytes).ok());
         Self { boot_unix_seconds: boot, uptime_seconds: uptime.map(|uptime| uptime.uptime) }

@@ -12,7 +12,7 @@ use super::scan::{self, Scan};
 use crate::model::container::{Container, Init, State};
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::Gap;
-use crate::model::namespace::Kind;
+use crate::model::namespace::{Kind, NsSet};
 use crate::model::pod::Pod;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
@@ -30,14 +30,27 @@ pub struct Containers {
     /// runs within a container after it.
     pub list: Vec<Container>,
     pub gaps: Vec<Gap>,
+    /// The namespaces that they were told from.
+    pub host: NsSet,
 }
 
 impl Containers {
     /// The innermost one.
     pub fn owner_of(&self, pid: Pid) -> Option<&Container> {
+        self.list.get(self.place_of_owner(pid)?)
+    }
+
+    /// The same, taken out.
+    pub fn take_owner_of(&mut self, pid: Pid) -> Option<Container> {
+        let place = self.place_of_owner(pid)?;
+        Some(self.list.remove(place))
+    }
+
+    fn place_of_owner(&self, pid: Pid) -> Option<usize> {
+        let owners = self.list.iter().enumerate();
         let owners =
-            self.list.iter().filter(|container| container.processes.binary_search(&pid).is_ok());
-        owners.max_by_key(|container| container.depth)
+            owners.filter(|(_, container)| container.processes.binary_search(&pid).is_ok());
+        owners.max_by_key(|(_, container)| container.depth).map(|(place, _)| place)
     }
 }
 
@@ -85,7 +98,8 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
         list.extend(more);
     }
     let gaps = namer.gaps();
-    Ok(Containers { list: super::order::order(list, &within), gaps })
+    let list = super::order::order(list, &within);
+    Ok(Containers { list, gaps, host: scan.host })
 }
 
 /// Turns groups into containers with the help of what engines left on disk.

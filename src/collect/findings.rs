@@ -8,6 +8,7 @@ mod cgroup;
 mod limits;
 mod mounts;
 mod net;
+mod processes;
 mod security;
 
 /// Puts into the report what its sections give, the worst first.
@@ -16,6 +17,7 @@ pub fn add(report: &mut Inspection, around: &Surroundings) {
     findings.extend(report.network.iter().flat_map(net::of_network));
     findings.extend(report.cgroup.iter().flat_map(cgroup::findings));
     findings.extend(report.limits.iter().flat_map(limits::findings));
+    findings.extend(processes::findings(report));
     if let (Some(container), Some(security)) = (&report.container, &report.security) {
         let is_of_pod = container.pod.is_some();
         findings.extend(security::findings(security, around, container.runtime, is_of_pod));

@@ -7,7 +7,7 @@ use crate::sys::root::SysRoot;
 
 pub fn collect_host(root: &SysRoot) -> Host {
     let line = |name| {
-        let bytes = bounded::read(root.proc(), name, bounded::SMALL).unwrap_or_default();
+        let bytes = bounded::read_single(root.proc(), name).unwrap_or_default();
         Text::new(bytes.trim_ascii_end())
     };
     Host { hostname: line("sys/kernel/hostname"), kernel: line("sys/kernel/osrelease") }

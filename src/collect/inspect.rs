@@ -5,24 +5,29 @@ use super::containers::collect_containers;
 use super::details::add_details;
 use super::findings;
 use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
-use super::network::{self, Outside};
-use super::processes::{self, collect_processes};
-use super::scan;
+use super::network;
+use super::processes::collect_processes;
 use super::target::{HeldNamespace, PinnedProcess};
 use crate::model::container::Container;
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::{Gap, Reason};
-use crate::model::inspection::{Inspection, Namespace, Section, Vacant, Wish};
-use crate::model::namespace::{Kind, Kinds, NsSet};
+use crate::model::inspection::{Inspection, Section, Vacant, Wish};
+use crate::model::namespace::{Kind, NsSet};
 use crate::model::text::Text;
-use crate::sys::error::{Result, SysError};
-use crate::sys::netlink;
-use crate::sys::netlink::Visiting;
+use crate::model::uts::ClockOffsets;
+use crate::sys::error::Result;
+use crate::sys::proc::status;
 use crate::sys::root::SysRoot;
-use nix::errno::Errno;
+use crate::sys::{bounded, ns, proc};
+use slow::{Answered, Inside, Slow};
 use std::os::fd::AsFd;
+use visits::Visits;
 
 mod held;
+mod identity;
+mod namespaces;
+mod slow;
+mod visits;
 
 /// The report, and what it lacks.
 pub fn inspect(
@@ -32,26 +37,36 @@ pub fn inspect(
 ) -> Result<(Inspection, Vec<Gap>)> {
     let mut gaps = Vec::new();
     let process = &target.process;
-    let mut container = match &target.container {
-        Some(container) => Some(container.clone()),
-        None => collect_containers(root)?.owner_of(process.pid).cloned(),
+    let found;
+    let (mut container, others) = match (&target.container, &target.others) {
+        (Some(container), Some(others)) => (Some(container.clone()), others),
+        _ => {
+            let mut containers = collect_containers(root)?;
+            let container = containers.take_owner_of(process.pid);
+            found = containers;
+            (container, &found)
+        }
     };
     if let Some(container) = &mut container {
         add_details(root, std::slice::from_mut(container));
     }
+    let host = &others.host;
+    let status_file = bounded::read_single(target.handle.dir(), "status");
+    let status = status_file.as_ref().ok().and_then(|bytes| status::parse(bytes));
     let clock = Clock::read(root);
-    let host = scan::host_namespaces(root);
     let mut report = Inspection {
         pid: process.pid,
         pid_inode: target.handle.inode().ok().flatten(),
-        pid_inside: processes::pid_inside(target.handle.dir(), &mut Vec::new()),
+        pid_inside: status.as_ref().and_then(|status| status.pids_by_level.last().copied()),
         comm: process.comm.clone(),
         started_unix_seconds: clock.started_unix_seconds(process.start_ticks),
         age_seconds: clock.age_seconds(process.start_ticks),
-        of_the_host: of_the_host(&host, &process.namespaces),
+        of_the_host: of_the_host(host, &process.namespaces),
         container,
+        identity: None,
         namespaces: None,
         uts: None,
+        clock_offsets: None,
         network: None,
         mounts: None,
         cgroup: None,
@@ -62,41 +77,81 @@ pub fn inspect(
         findings: Vec::new(),
     };
     let wanted = |section| wish.sections.contains(&section);
-    if wanted(Section::Namespaces) {
-        report.namespaces = Some(namespaces(&host, &process.namespaces));
-        if let Some(gap) = hidden_namespaces(target) {
-            gaps.push(gap);
-        }
+    if wanted(Section::Identity) {
+        let hosts_users = !host.differing(&process.namespaces).has(Kind::User);
+        report.identity =
+            status.map(|status| identity::collect(&target.handle, &status, hosts_users));
     }
-    // Before any thread exists: the worker behind it is a fork.
-    if wanted(Section::Processes) {
-        let alone = [process.pid];
-        let pids = report.container.as_ref().map_or(&alone[..], |found| &found.processes);
-        let (members, more) = collect_processes(root, pids);
-        report.processes = Some(members);
-        gaps.extend(more);
-    }
-    // The same holds for this.
+    // Before any thread exists: who asks them is a fork.
     if wanted(Section::Mounts) && wish.usage {
         add_mounts(root, target, &mut report, &mut gaps);
         add_fullness(root, target, &mut report, &mut gaps);
     }
-    let outside =
-        (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target, &mut gaps));
+    // Before any thread exists: what reads it is a fork. It is on its way while the rest is read.
+    let slow = slow(root, target, wish, &report, &clock);
+    let outside = (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target));
     let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
     let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
-    // On its way while the rest is read: from here on there is no fork.
+    // So is this: from here on there is no fork.
     let visits = Visits::start(root, target, live.collect(), outside);
+    if wanted(Section::Namespaces) {
+        let own = &process.namespaces;
+        report.namespaces =
+            Some(namespaces::collect(root, &target.handle, host, own, &others.list));
+        gaps.extend(hidden_namespaces(target));
+    }
+    if wanted(Section::Uts) {
+        report.clock_offsets = clock_offsets(target, host);
+    }
     if wanted(Section::Mounts) && !wish.usage {
         add_mounts(root, target, &mut report, &mut gaps);
     }
-    let around = held::surroundings(&host, &process.namespaces);
-    held::add(root, target, &around, wish, &mut report, &mut gaps);
-    visits.finish(root, target, &mut report, &mut gaps);
+    let around = held::surroundings(host, &process.namespaces);
+    let known = held::Read { status: &status_file, around: &around };
+    held::add(root, target, &known, wish, &mut report, &mut gaps);
+    visits.finish(root, target, others, &mut report, &mut gaps);
+    take_slow(slow.finish(), wish, &mut report, &mut gaps);
     target.handle.check_alive()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
     findings::add(&mut report, &around);
     Ok((report, gaps))
+}
+
+fn slow<'a>(
+    root: &SysRoot,
+    target: &'a PinnedProcess,
+    wish: &Wish,
+    report: &Inspection,
+    clock: &Clock,
+) -> Slow<'a> {
+    let wanted = |section| wish.sections.contains(&section);
+    let alone = [target.process.pid];
+    let pids = match &report.container {
+        Some(container) if wanted(Section::Processes) => &container.processes[..],
+        None if wanted(Section::Processes) => &alone[..],
+        _ if wanted(Section::Identity) => &alone[..],
+        _ => &[],
+    };
+    // A fixture's links lead nowhere.
+    let inside = Inside {
+        resolver: root.is_real() && wanted(Section::Net),
+        passwd: root.is_real() && report.identity.as_ref().is_some_and(identity::needs_passwd),
+    };
+    Slow::start(&target.handle, inside, collect_processes(root, pids, clock))
+}
+
+fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mut Vec<Gap>) {
+    gaps.extend(answered.gaps);
+    let members = answered.members.list;
+    if let Some(identity) = &mut report.identity {
+        let own = members.iter().find(|member| member.pid == report.pid);
+        identity.command = own.and_then(|member| member.command.clone());
+        identity::name_user(identity, answered.passwd.as_deref());
+    }
+    if let Some(network) = &mut report.network {
+        network.resolver = answered.resolver;
+    }
+    report.processes = wish.sections.contains(&Section::Processes).then_some(members);
 }
 
 /// What did not answer when it was looked up whose container this is, if it may have told: all of
@@ -110,11 +165,18 @@ fn about_identity(root: &SysRoot, container: Option<&Container>) -> Vec<Gap> {
     gaps
 }
 
-fn namespaces(host: &NsSet, theirs: &NsSet) -> Vec<Namespace> {
-    let own = host.differing(theirs);
-    let known =
-        |kind| theirs.inode(kind).map(|inode| Namespace { kind, inode, own: own.has(kind) });
-    Kind::ALL.into_iter().filter_map(known).collect()
+/// None in the host's time namespace. The file tells of the namespace that children will be in.
+fn clock_offsets(target: &PinnedProcess, host: &NsSet) -> Option<ClockOffsets> {
+    if !host.differing(&target.process.namespaces).has(Kind::Time) {
+        return None;
+    }
+    let links = ns::open_links_below(target.handle.dir()).ok()?;
+    let children = ns::identity_for_children(links.as_fd(), Kind::Time).ok();
+    if children != target.process.namespaces.inode(Kind::Time) {
+        return None;
+    }
+    let file = bounded::read(target.handle.dir(), "timens_offsets", bounded::SMALL).ok()?;
+    proc::timens::parse(&file)
 }
 
 /// By the three kinds that isolate; unknown if one of them is hidden.
@@ -154,7 +216,7 @@ pub fn inspect_vacant(
     } else {
         None
     };
-    let namespace = Namespace { kind: key.kind, inode: key.inode, own: true };
+    let namespace = namespaces::of_file(file.as_fd(), key);
     Ok((Vacant { namespace, mounts }, gaps))
 }
 
@@ -183,82 +245,4 @@ fn add_fullness(
 
 fn object(target: &PinnedProcess) -> Text {
     format!("pid {}", target.process.pid).into()
-}
-
-/// Network and UTS facts, by a thread that joins those namespaces and ends. What is ours already
-/// is read without joining, which needs no permission.
-struct Visits {
-    started: Vec<(Kinds, Result<Visiting>)>,
-    outside: Option<Outside>,
-}
-
-impl Visits {
-    fn start(
-        root: &SysRoot,
-        target: &PinnedProcess,
-        wanted: Kinds,
-        outside: Option<Outside>,
-    ) -> Self {
-        let mut visits = Self { started: Vec::new(), outside };
-        if !root.is_real() {
-            // A fixture has no live namespaces to visit.
-            let error = SysError::new("visit", "a fixture", Errno::EOPNOTSUPP);
-            visits.started.push((wanted, Err(error)));
-            return visits;
-        }
-        let ours = super::credentials::own_namespaces(root).unwrap_or_default();
-        let differing = ours.differing(&target.process.namespaces);
-        let unknown = target.process.namespaces.unknown();
-        let elsewhere: Kinds =
-            wanted.iter().filter(|kind| differing.has(*kind) || unknown.has(*kind)).collect();
-        let here: Kinds = wanted.iter().filter(|kind| !elsewhere.has(*kind)).collect();
-        for (kinds, joined) in [(elsewhere, true), (here, false)] {
-            if kinds.is_empty() {
-                continue;
-            }
-            let pidfd = if joined { target.handle.pidfd().map(Some) } else { Ok(None) };
-            let ask = visits.outside.as_ref().map(|outside| outside.ask(root)).unwrap_or_default();
-            let started = pidfd.and_then(|pidfd| netlink::start(pidfd, kinds, ask));
-            visits.started.push((kinds, started));
-        }
-        visits
-    }
-
-    fn finish(
-        mut self,
-        root: &SysRoot,
-        target: &PinnedProcess,
-        report: &mut Inspection,
-        gaps: &mut Vec<Gap>,
-    ) {
-        for (kinds, started) in self.started {
-            let visit = match started.and_then(Visiting::finish) {
-                Ok(visit) => visit,
-                Err(error) => {
-                    gaps.extend(missing(target, kinds, error.reason()));
-                    continue;
-                }
-            };
-            report.uts = visit.uts.or(report.uts.take());
-            match visit.network {
-                Some(Ok(mut network)) => {
-                    let alone = [target.process.pid];
-                    let container = report.container.as_ref();
-                    let pids = container.map_or(&alone[..], |found| &found.processes);
-                    if let Some(outside) = self.outside.take() {
-                        let ids = visit.ids.as_ref();
-                        gaps.extend(outside.complete(root, &mut network, ids, pids));
-                    }
-                    report.network = Some(network);
-                }
-                Some(Err(error)) => gaps.push(error.gap("network")),
-                None => {}
-            }
-        }
-    }
-}
-
-fn missing(target: &PinnedProcess, kinds: Kinds, reason: Reason) -> impl Iterator<Item = Gap> {
-    let what = |kind| if kind == Kind::Uts { "hostname" } else { "network" };
-    kinds.iter().map(move |kind| Gap { object: object(target), what: what(kind), reason })
 }

@@ -26,7 +26,7 @@ pub fn collect_limits(
     gaps: &mut Vec<Gap>,
 ) -> Option<Limits> {
     let dir = target.dir();
-    let file = match bounded::read(dir, "limits", bounded::SMALL) {
+    let file = match bounded::read_single(dir, "limits") {
         Ok(file) => file,
         Err(error) => {
             let object = Text::from(format!("pid {}", target.pid()));
@@ -34,7 +34,7 @@ pub fn collect_limits(
             return None;
         }
     };
-    let stat = bounded::read(dir, "stat", bounded::SMALL).unwrap_or_default();
+    let stat = bounded::read_single(dir, "stat").unwrap_or_default();
     let schedule = claims::parse_stat(&stat);
     let claims = claims::parse_status(status);
     let mut rlimits = proc::limits::parse(&file);
@@ -80,7 +80,7 @@ fn used(resource: Resource, claims: &Claims, schedule: Option<Schedule>) -> Opti
 }
 
 fn number<T: std::str::FromStr>(dir: BorrowedFd<'_>, file: &str) -> Option<T> {
-    let bytes = bounded::read(dir, file, bounded::SMALL).ok()?;
+    let bytes = bounded::read_single(dir, file).ok()?;
     std::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
 }
 

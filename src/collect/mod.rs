@@ -14,6 +14,7 @@ pub mod limits;
 pub mod memory_site;
 pub mod mounts;
 pub mod namespaces;
+mod nearby;
 pub mod network;
 pub mod order;
 pub mod orphans;

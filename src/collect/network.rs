@@ -2,11 +2,12 @@
 
 mod owners;
 mod peers;
-mod resolver;
+pub mod resolver;
 
+use super::nearby::Nearby;
 use super::target::PinnedProcess;
 use crate::model::gap::Gap;
-use crate::model::network::{Network, Resolver, TcpCounters};
+use crate::model::network::{Network, TcpCounters};
 use crate::model::process::Pid;
 use crate::sys::netlink::nsid::NsIds;
 use crate::sys::netlink::{Ask, Asked};
@@ -18,16 +19,12 @@ use std::os::fd::AsFd;
 /// What needs no visit.
 #[derive(Debug)]
 pub(super) struct Outside {
-    resolver: Option<Resolver>,
     counters: Option<TcpCounters>,
     asked: Asked,
 }
 
-/// The caller has one thread.
-pub(super) fn from_outside(target: &PinnedProcess, gaps: &mut Vec<Gap>) -> Outside {
-    let (resolver, gap) = resolver::read(&target.handle);
-    gaps.extend(gap);
-    Outside { resolver, counters: counters(&target.handle), asked: asked(&target.handle) }
+pub(super) fn from_outside(target: &PinnedProcess) -> Outside {
+    Outside { counters: counters(&target.handle), asked: asked(&target.handle) }
 }
 
 impl Outside {
@@ -43,10 +40,10 @@ impl Outside {
         network: &mut Network,
         ids: Option<&NsIds>,
         pids: &[Pid],
+        nearby: &Nearby<'_>,
     ) -> Vec<Gap> {
         let mut gaps = Vec::new();
-        network.resolver = self.resolver;
-        peers::add(root, &mut network.interfaces, ids);
+        peers::add(root, &mut network.interfaces, ids, nearby);
         match &mut network.sockets {
             Some(sockets) => {
                 sockets.tcp_counters = self.counters;
@@ -64,9 +61,7 @@ impl Outside {
 
 /// Below `/proc/PID/net`, which shows the namespace of that process.
 fn file(process: &ProcessHandle, name: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bounded::read_into(process.dir().as_fd(), name, bounded::SMALL, &mut bytes).ok()?;
-    Some(bytes)
+    bounded::read_single(process.dir().as_fd(), name).ok()
 }
 
 fn asked(process: &ProcessHandle) -> Asked {

@@ -1,28 +1,37 @@
 //! The processes of one container, with their names inside and their command lines.
 
+use super::clock::Clock;
 use super::scan;
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::Member;
 use crate::model::process::Pid;
 use crate::model::text::Text;
-use crate::sys::proc::status;
+use crate::sys::bounded::{self, Bytes};
+use crate::sys::error::Result;
+use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, worker};
-use std::ffi::CStr;
+use crate::sys::worker::files::{Request, Way};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Longer command lines are cut; one may be 2 MB.
 const COMMAND_CAP: usize = 4096;
-/// For all command lines together: what hangs must not make the report hang.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// For one of them: what hangs must not make the report hang.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Each costs an open directory.
 const MOST: usize = 512;
 
-/// The first [`MOST`] of `pids` in full, one gap for the rest. The caller has one thread.
-pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>) {
-    let mut members = Vec::new();
-    let mut directories: Vec<OwnedFd> = Vec::new();
+/// Processes, and the directory of each, through which the rest of it is read.
+#[derive(Debug, Default)]
+pub struct Members {
+    pub list: Vec<Member>,
+    pub directories: Vec<OwnedFd>,
+    pub gaps: Vec<Gap>,
+}
+
+/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines.
+pub fn collect_processes(root: &SysRoot, pids: &[Pid], clock: &Clock) -> Members {
+    let mut members = Members::default();
     let (mut buffer, mut reader) = (Vec::new(), scan::Reader::default());
     for pid in pids.iter().take(MOST) {
         // One that ended meanwhile is no member any more.
@@ -32,50 +41,69 @@ pub fn collect_processes(root: &SysRoot, pids: &[Pid]) -> (Vec<Member>, Vec<Gap>
         let Some(process) = scan::read_process_at(dir.as_fd(), &mut reader) else {
             continue;
         };
-        members.push(Member {
+        let status = read_status(dir.as_fd(), &mut buffer);
+        let status = status.as_ref();
+        members.list.push(Member {
             pid: process.pid,
             parent: process.parent,
-            pid_inside: pid_inside(dir.as_fd(), &mut buffer),
+            pid_inside: status.and_then(|status| status.pids_by_level.last().copied()),
+            uid: status.map(|status| status.uids[1]),
             state: process.state,
+            threads: status.map(|status| status.threads),
+            rss_bytes: status.and_then(|status| status.rss_bytes),
+            started_unix_seconds: clock.started_unix_seconds(process.start_ticks),
+            age_seconds: clock.age_seconds(process.start_ticks),
             comm: process.comm,
             command: None,
         });
-        directories.push(dir);
+        members.directories.push(dir);
     }
-    let mut gaps = Vec::new();
     if let Some(more) = pids.len().checked_sub(MOST).filter(|more| *more > 0) {
-        gaps.push(Gap {
+        members.gaps.push(Gap {
             object: format!("{more} more processes").into(),
             what: "command lines",
             reason: Reason::Truncated,
         });
     }
-    let requests: Vec<(BorrowedFd<'_>, &CStr)> =
-        directories.iter().map(|dir| (dir.as_fd(), c"cmdline")).collect();
-    let answers = worker::read_each(&requests, COMMAND_CAP, PATIENCE);
-    let gap = |pid: Pid, reason| Gap {
-        object: format!("pid {pid}").into(),
-        what: "command line",
-        reason,
-    };
-    for (member, answer) in members.iter_mut().zip(answers) {
-        match answer {
-            Ok(read) => {
-                member.command = command(&read.bytes);
-                if read.truncated {
-                    gaps.push(gap(member.pid, Reason::Truncated));
-                }
-            }
-            Err(error) => gaps.push(gap(member.pid, error.reason())),
-        }
-    }
-    (members, gaps)
+    members
 }
 
-/// What a process is called in its own pid namespace.
-pub fn pid_inside(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Pid> {
+impl Members {
+    /// What is to be read of their memory.
+    pub fn requests(&self) -> impl Iterator<Item = Request<'_>> {
+        self.directories.iter().map(|dir| Request {
+            dir: dir.as_fd(),
+            name: c"cmdline",
+            way: Way::Below,
+            cap: COMMAND_CAP,
+            patience: PATIENCE,
+        })
+    }
+
+    /// Takes the answers to that.
+    pub fn add_commands(&mut self, answers: impl Iterator<Item = Result<Bytes>>) {
+        let gap = |pid: Pid, reason| Gap {
+            object: format!("pid {pid}").into(),
+            what: "command line",
+            reason,
+        };
+        for (member, answer) in self.list.iter_mut().zip(answers) {
+            match answer {
+                Ok(read) => {
+                    member.command = command(&read.bytes);
+                    if read.truncated {
+                        self.gaps.push(gap(member.pid, Reason::Truncated));
+                    }
+                }
+                Err(error) => self.gaps.push(gap(member.pid, error.reason())),
+            }
+        }
+    }
+}
+
+fn read_status(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Status> {
     bounded::read_record(process, "status", bounded::LARGE, buffer).ok()?;
-    status::parse(buffer)?.pids_by_level.last().copied()
+    status::parse(buffer)
 }
 
 /// Arguments are ended by NUL; a kernel thread or zombie has none.

@@ -94,7 +94,7 @@ impl KernelThreads {
 
     fn below(root: &SysRoot, kthreadd: Pid) -> Option<Self> {
         let dir = bounded::open_dir(root.proc(), &kthreadd.to_string()).ok()?;
-        let stat = bounded::read(dir.as_fd(), "stat", bounded::SMALL).ok()?;
+        let stat = bounded::read_single(dir.as_fd(), "stat").ok()?;
         if !proc::stat::parse(&stat)?.is_kernel_thread() {
             return None;
         }

@@ -127,13 +127,13 @@ fn hosts_capabilities(root: &SysRoot) -> Option<CapSet> {
 }
 
 fn line(target: &ProcessHandle, file: &str) -> Option<Text> {
-    let bytes = bounded::read(target.dir(), file, bounded::SMALL).ok()?;
+    let bytes = bounded::read_single(target.dir(), file).ok()?;
     Some(Text::new(bytes.trim_ascii()))
 }
 
 /// EINVAL without a security module that labels processes.
 fn label(target: &ProcessHandle) -> Option<Text> {
-    let bytes = bounded::read(target.dir(), "attr/current", bounded::SMALL).ok()?;
+    let bytes = bounded::read_single(target.dir(), "attr/current").ok()?;
     let label = bytes.strip_suffix(b"\0").unwrap_or(&bytes).trim_ascii();
     (!label.is_empty()).then(|| Text::new(label))
 }

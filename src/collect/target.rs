@@ -90,21 +90,27 @@ pub fn resolve_occupied(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
 }
 
 fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<PinnedProcess> {
-    let choose = |list: &[Container]| choose::container(list, spelled, meaning).cloned();
-    let found = match choose(&collect_containers(root)?.list) {
+    let place = |list: &[Container]| {
+        let chosen = choose::container(list, spelled, meaning)?;
+        Ok(list.iter().position(|one| std::ptr::eq(one, chosen)).unwrap_or_default())
+    };
+    let mut others = collect_containers(root)?;
+    let place = match place(&others.list) {
         // One that does not run, or that shares the host's namespaces, has a record all the same.
         Err(TargetError::NoContainer(_) | TargetError::NotAPid(_) | TargetError::NoPod(_)) => {
-            choose(&collect_recorded_containers(root)?.list)?
+            others = collect_recorded_containers(root)?;
+            place(&others.list)?
         }
         found => found?,
     };
+    let found = others.list.remove(place);
     let label = found.label();
     let init = found.init.as_ref().ok_or_else(|| TargetError::NotRunning {
         label: label.clone(),
         state: found.state.name(),
     })?;
     let pinned = pin::pin_known(root, init.pid, init.start_ticks, &label)?;
-    Ok(PinnedProcess { container: Some(found), ..pinned })
+    Ok(PinnedProcess { container: Some(found), others: Some(others), ..pinned })
 }
 
 fn members(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<Vec<Process>> {

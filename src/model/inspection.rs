@@ -4,6 +4,7 @@ use super::cgroup::Cgroup;
 use super::container::Container;
 use super::finding::Finding;
 use super::formulas::Formulas;
+use super::identity::Identity;
 use super::limits::Limits;
 use super::mount::Mount;
 use super::namespace::Kind;
@@ -11,7 +12,7 @@ use super::network::Network;
 use super::process::{Pid, State};
 use super::security::Security;
 use super::text::Text;
-use super::uts::Uts;
+use super::uts::{ClockOffsets, Uts};
 use std::time::Duration;
 
 /// A section of the report, in order.
@@ -19,6 +20,7 @@ use std::time::Duration;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
+    Identity,
     Namespaces,
     Uts,
     Net,
@@ -30,7 +32,8 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::Identity,
         Self::Namespaces,
         Self::Uts,
         Self::Net,
@@ -43,6 +46,7 @@ impl Section {
 
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Identity => "identity",
             Self::Namespaces => "namespaces",
             Self::Uts => "uts",
             Self::Net => "net",
@@ -71,8 +75,11 @@ pub struct Inspection {
     pub of_the_host: Option<bool>,
     /// The container that the process belongs to.
     pub container: Option<Container>,
+    pub identity: Option<Identity>,
     pub namespaces: Option<Vec<Namespace>>,
     pub uts: Option<Uts>,
+    /// Absent in the host's time namespace.
+    pub clock_offsets: Option<ClockOffsets>,
     pub network: Option<Network>,
     pub mounts: Option<Vec<Mount>>,
     pub cgroup: Option<Cgroup>,
@@ -106,13 +113,29 @@ pub struct Wish {
 }
 
 /// One namespace of the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Namespace {
     pub kind: Kind,
     pub inode: u64,
     /// It is not the host's.
     pub own: bool,
+    /// The other containers in it, as targets; empty where it is the host's.
+    pub shared_with: Vec<Text>,
+    /// The user namespace that owns it; null for one of the host's, and where that is above ours.
+    pub owner_inode: Option<u64>,
+    /// A number of the kernel's that is never given twice (Linux 6.18); null for one of the host's.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    #[serde(serialize_with = "as_text")]
+    pub nsid: Option<u64>,
+    /// The namespace that the next child will be in, where that is another one.
+    pub for_children_inode: Option<u64>,
+}
+
+/// It may pass 2^53.
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn as_text<S: serde::Serializer>(id: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&id.map(|id| id.to_string()), serializer)
 }
 
 /// One process of the container.
@@ -122,7 +145,14 @@ pub struct Member {
     pub parent: Option<Pid>,
     /// Its pid in its own namespace.
     pub pid_inside: Option<Pid>,
+    /// The effective user, as the host numbers it.
+    pub uid: Option<u32>,
     pub state: State,
+    pub threads: Option<u32>,
+    /// Resident memory; absent where it has none, as a zombie.
+    pub rss_bytes: Option<u64>,
+    pub started_unix_seconds: Option<u64>,
+    pub age_seconds: Option<u64>,
     pub comm: Text,
     /// Arguments joined by blanks; absent where its memory did not answer or it has none.
     pub command: Option<Text>,

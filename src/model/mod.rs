@@ -10,6 +10,7 @@ pub mod finding;
 pub mod formulas;
 pub mod gap;
 pub mod host;
+pub mod identity;
 pub mod inspection;
 pub mod limits;
 pub mod mount;

@@ -2,6 +2,14 @@
 
 use super::text::Text;
 
+/// How far the clocks of a time namespace are from the host's. See time_namespaces(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ClockOffsets {
+    pub monotonic_nsec: i64,
+    pub boottime_nsec: i64,
+}
+
 /// The two names, as uname(2) gives them; the kernel says `(none)` where one was never set.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -9,11 +9,14 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 
 mod cgroup;
+mod identity;
 mod limits;
 mod mounts;
+mod namespaces;
 mod network;
 mod processes;
 mod security;
+mod uts;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,15 +41,15 @@ pub fn screen(report: &Inspection, detail: Detail) -> String {
     if !report.findings.is_empty() {
         sections.push(("unusual", findings(&report.findings)));
     }
-    if let Some(namespaces) = &report.namespaces {
-        sections.push(("namespaces", namespace_lines(namespaces)));
+    if let Some(identity) = &report.identity {
+        sections.push(("identity", identity::lines(identity, report, detail.everything)));
     }
-    if let Some(uts) = &report.uts {
-        let domain = match uts.domainname.as_bytes() {
-            b"" | b"(none)" => String::new(),
-            _ => format!("   domain {}", uts.domainname),
-        };
-        sections.push(("uts", vec![format!("hostname {}{domain}", uts.hostname)]));
+    if let Some(namespaces) = &report.namespaces {
+        sections.push(("namespaces", namespaces::lines(namespaces, detail.everything)));
+    }
+    let uts = uts::lines(report.uts.as_ref(), report.clock_offsets.as_ref());
+    if !uts.is_empty() {
+        sections.push(("uts", uts));
     }
     if let Some(network) = &report.network {
         sections.push(("net", network::lines(network, detail)));
@@ -73,7 +76,7 @@ pub fn screen(report: &Inspection, detail: Detail) -> String {
 
 /// A mount namespace that nobody lives in.
 pub fn screen_of_vacant(vacant: &Vacant, detail: Detail) -> String {
-    let Namespace { kind, inode, .. } = vacant.namespace;
+    let Namespace { kind, inode, .. } = &vacant.namespace;
     let title = format!("{kind}:[{inode}]   a namespace that no process lives in");
     let mounts =
         vacant.mounts.as_ref().map(|all| ("mounts", mounts::lines(all, detail.everything)));
@@ -140,18 +143,4 @@ fn findings(findings: &[Finding]) -> Vec<String> {
     let mark = |level| if level == Level::Warning { '!' } else { '·' };
     let line = |finding: &&Finding| format!("{} {}", mark(finding.level), finding.text);
     sorted.iter().map(line).collect()
-}
-
-fn namespace_lines(namespaces: &[Namespace]) -> Vec<String> {
-    let list = |own| {
-        let kinds = namespaces.iter().filter(|namespace| namespace.own == own);
-        kinds.map(|namespace| namespace.kind.name()).collect::<Vec<_>>().join(" ")
-    };
-    let (own, shared) = (list(true), list(false));
-    vec![match (own.is_empty(), shared.is_empty()) {
-        (true, true) => "-".to_owned(),
-        (true, false) => format!("all shared with the host: {shared}"),
-        (false, true) => format!("own {own}"),
-        (false, false) => format!("own {own} · shared with the host {shared}"),
-    }]
 }

@@ -4,6 +4,7 @@ use super::formulas::JsonFormulas;
 use super::ps::JsonRow;
 use crate::model::cgroup::Cgroup;
 use crate::model::finding::Finding;
+use crate::model::identity::Identity;
 use crate::model::inspection::{Inspection, Member, Namespace, Vacant};
 use crate::model::limits::Limits;
 use crate::model::mount::Mount;
@@ -11,7 +12,7 @@ use crate::model::network::Network;
 use crate::model::process::Pid;
 use crate::model::security::Security;
 use crate::model::text::Text;
-use crate::model::uts::Uts;
+use crate::model::uts::{ClockOffsets, Uts};
 
 /// A section that was not asked for or could not be read is null.
 #[derive(Debug, Default, serde::Serialize)]
@@ -30,8 +31,11 @@ pub struct JsonInspection<'a> {
     pub age_seconds: Option<u64>,
     /// The container that the process belongs to; null for a process of the host.
     pub container: Option<JsonRow<'a>>,
+    pub identity: Option<&'a Identity>,
     pub namespaces: Option<&'a [Namespace]>,
     pub uts: Option<&'a Uts>,
+    /// Of its time namespace; null in the host's.
+    pub clock_offsets: Option<&'a ClockOffsets>,
     pub net: Option<&'a Network>,
     pub mounts: Option<&'a [Mount]>,
     pub cgroup: Option<&'a Cgroup>,
@@ -50,8 +54,15 @@ pub struct JsonMember<'a> {
     pub pid: Pid,
     pub parent_pid: Option<Pid>,
     pub pid_inside: Option<Pid>,
+    /// The effective user, as the host numbers it.
+    pub uid: Option<u32>,
     /// The kernel's letter: R, S, D, Z, T, …
     pub state: char,
+    pub threads: Option<u32>,
+    /// Resident memory; null where it has none, as a zombie.
+    pub rss_bytes: Option<u64>,
+    pub started_unix_seconds: Option<u64>,
+    pub age_seconds: Option<u64>,
     pub comm: &'a Text,
     /// Arguments joined by blanks.
     pub command: Option<&'a Text>,
@@ -67,8 +78,10 @@ impl<'a> From<&'a Inspection> for JsonInspection<'a> {
             started_unix_seconds: report.started_unix_seconds,
             age_seconds: report.age_seconds,
             container: report.container.as_ref().map(JsonRow::from),
+            identity: report.identity.as_ref(),
             namespaces: report.namespaces.as_deref(),
             uts: report.uts.as_ref(),
+            clock_offsets: report.clock_offsets.as_ref(),
             net: report.network.as_ref(),
             mounts: report.mounts.as_deref(),
             cgroup: report.cgroup.as_ref(),
@@ -100,7 +113,12 @@ impl<'a> From<&'a Member> for JsonMember<'a> {
             pid: member.pid,
             parent_pid: member.parent,
             pid_inside: member.pid_inside,
+            uid: member.uid,
             state: char::from(member.state.0),
+            threads: member.threads,
+            rss_bytes: member.rss_bytes,
+            started_unix_seconds: member.started_unix_seconds,
+            age_seconds: member.age_seconds,
             comm: &member.comm,
             command: member.command.as_ref(),
         }

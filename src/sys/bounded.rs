@@ -110,6 +110,13 @@ pub fn read(dir: BorrowedFd<'_>, name: &str, cap: usize) -> Result<Vec<u8>> {
     Ok(read.bytes)
 }
 
+/// The same of what the kernel writes as one record: a call less.
+pub fn read_single(dir: BorrowedFd<'_>, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_record(dir, name, LARGE, &mut bytes).context("read", name)?;
+    Ok(bytes)
+}
+
 /// Reads `name` below `dir` up to `cap` bytes.
 pub fn read_capped(dir: BorrowedFd<'_>, name: &str, cap: usize) -> Result<Bytes> {
     let mut bytes = Vec::new();

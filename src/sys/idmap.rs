@@ -23,6 +23,14 @@ pub fn maps(map: &[Range], inside: u32) -> bool {
     map.iter().any(|range| inside.checked_sub(range.inside).is_some_and(|at| at < range.count))
 }
 
+/// What a user of the reader's is called in this map.
+pub fn to_inside(map: &[Range], outside: u32) -> Option<u32> {
+    map.iter().find_map(|range| {
+        let at = outside.checked_sub(range.outside).filter(|at| *at < range.count)?;
+        range.inside.checked_add(at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +43,9 @@ mod tests {
             parse(b"         0       1001          1\n         1     100000      65536\n").unwrap();
         assert_eq!(rootless[1], Range { inside: 1, outside: 100_000, count: 65536 });
         assert!(maps(&rootless, 65536) && !maps(&rootless, 65537));
+        let inside = [1001, 100_000, 165_535, 165_536, 0].map(|uid| to_inside(&rootless, uid));
+        assert_eq!(inside, [Some(0), Some(1), Some(65536), None, None]);
+        assert_eq!(to_inside(&host, 33), Some(33));
         assert!(!maps(&parse(b"").unwrap(), 0));
         assert_eq!(parse(b"0 0\n"), None);
     }

@@ -210,11 +210,9 @@ impl Reach {
         if self.mute.borrow().contains(&whose) {
             return Err(timed_out());
         }
-        let read = self.commands.wait(QUESTION, |patience| {
-            worker::read_each(&[(dir, c"cmdline")], cap, patience)
-                .pop()
-                .unwrap_or_else(|| Ok(Bytes::default()))
-        });
+        let read = self
+            .commands
+            .wait(QUESTION, |patience| worker::files::read(dir, c"cmdline", cap, patience));
         match read {
             Some(Err(error)) if error.problem == Problem::TimedOut => {
                 self.mute.borrow_mut().push(whose);

@@ -1,16 +1,13 @@
 //! How full file systems are: statfs(2), by a process that can be abandoned.
 
 use super::error::{Problem, Result, SysError};
-use super::worker;
+use super::worker::files::{Reading, Request, Way};
 use crate::model::mount::{Mount, Usage};
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
-
-/// The number of the mount, and what [`Usage`] is counted from.
-const NUMBERS: usize = 7;
 
 /// Asks each mount at its path as a process sees it whose `/proc/PID` this is. ESTALE: something else
 /// is there. The caller has one thread.
@@ -22,9 +19,11 @@ pub fn measure(
     // The kernel writes no NUL in a path.
     let path = |mount: &&Mount| CString::new(mount.target.as_bytes()).unwrap_or_default();
     let paths: Vec<CString> = mounts.iter().map(path).collect();
-    let requests: Vec<worker::Request<'_>> =
-        paths.iter().map(|path| (process, path.as_c_str())).collect();
-    let answers = worker::read_all(examine, &requests, NUMBERS * 8, deadline).into_iter();
+    // One that does not answer leaves time for others.
+    let patience = if paths.len() == 1 { deadline } else { deadline / 4 };
+    let request = |path| Request { dir: process, name: path, way: Way::Fullness, cap: 0, patience };
+    let requests: Vec<Request<'_>> = paths.iter().map(|path| request(path.as_c_str())).collect();
+    let answers = Reading::start(&requests).finish(&requests, deadline).into_iter();
     let usage = |(answer, mount): (Result<_>, &&Mount)| usage_of(answer, mount);
     answers.zip(mounts).map(usage).collect()
 }
@@ -49,13 +48,12 @@ fn usage_of(answer: Result<super::bounded::Bytes>, mount: &Mount) -> Result<Usag
     })
 }
 
-/// In the child. A path opened as a place asks nobody at its end, not even for an automatic mount.
-fn examine(
+/// In the child: the number of the mount, and what [`Usage`] is counted from. A path opened as a place asks nobody at its end, not even for an automatic mount.
+pub(super) fn examine(
     process: BorrowedFd<'_>,
     path: &CStr,
-    _: usize,
     numbers: &mut Vec<u8>,
-) -> rustix::io::Result<bool> {
+) -> rustix::io::Result<()> {
     let place = OFlags::PATH | OFlags::CLOEXEC;
     let root = rustix::fs::openat(process, "root", place | OFlags::DIRECTORY, Mode::empty())?;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -73,7 +71,7 @@ fn examine(
     {
         numbers.extend(number.to_ne_bytes());
     }
-    Ok(false)
+    Ok(())
 }
 
 #[cfg(test)]

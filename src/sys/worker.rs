@@ -5,13 +5,12 @@
 //! behind, and what it was waiting for is reported as timed out. A path may lead through a file
 //! system whose daemon never answers: such a walk is done the same way.
 
-use super::bounded::{self, Bytes};
+use super::bounded;
 use super::error::{Problem, Result, SysError};
 use super::proc::stat;
 use super::raw::fork::{self, Side};
 use super::root;
 use crate::model::process::Pid;
-use crate::model::text::Text;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -21,15 +20,13 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use std::cell::Cell;
-use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// One file to read: a directory and a name below it.
-pub type Request<'a> = (BorrowedFd<'a>, &'a CStr);
+pub mod files;
 
 /// On a machine so busy that this many waits pass, nothing can be told any more.
 pub(super) const EXCUSES: usize = 40;
@@ -48,66 +45,8 @@ pub(super) fn is_running(child: &fork::Child) -> bool {
     matches!(state(), Some(b'R' | b'T' | b't'))
 }
 
-/// In place of an errno: the cap cut what was read.
-const CUT: i32 = -1;
-
-/// Reads each file up to `cap` bytes. All of them together take at most `deadline`; a single one
-/// of several that does not answer is given up after a quarter of it, and the rest are still read.
-///
-/// The caller has one thread.
-pub fn read_each(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
-    let read: Read = |dir, name, cap, buffer| bounded::read_into(dir, text(name)?, cap, buffer);
-    read_all(read, requests, cap, deadline)
-}
-
-/// The same of files as a process sees them, by its `/proc/PID` and an absolute path; ENXIO where
-/// that is no regular file.
-pub fn read_inside(requests: &[Request<'_>], cap: usize, deadline: Duration) -> Vec<Result<Bytes>> {
-    let read: Read = |dir, name, cap, buffer| root::read_inside(dir, text(name)?, cap, buffer);
-    read_all(read, requests, cap, deadline)
-}
-
-/// How one file is read; true where the cap cut it.
-pub(super) type Read = fn(BorrowedFd<'_>, &CStr, usize, &mut Vec<u8>) -> rustix::io::Result<bool>;
-
-fn text(name: &CStr) -> rustix::io::Result<&str> {
-    name.to_str().map_err(|_| rustix::io::Errno::INVAL)
-}
-
-/// The same with whatever may not answer.
-pub(super) fn read_all(
-    read: Read,
-    requests: &[Request<'_>],
-    cap: usize,
-    deadline: Duration,
-) -> Vec<Result<Bytes>> {
-    let end = Instant::now() + deadline;
-    let patience = if requests.len() == 1 { deadline } else { deadline / 4 };
-    let mut answers = Vec::with_capacity(requests.len());
-    while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
-        if Instant::now() >= end {
-            answers.extend(rest.iter().map(|request| Err(failed(*request, Problem::TimedOut))));
-            break;
-        }
-        match start(read, rest, cap) {
-            Ok(worker) => {
-                collect(&worker, rest, patience, end, &mut answers);
-                worker.abandon();
-            }
-            Err(errno) => {
-                answers.extend(
-                    rest.iter().map(|request| Err(failed(*request, Problem::Errno(errno)))),
-                );
-            }
-        }
-    }
-    answers
-}
-
-fn failed((_, name): Request<'_>, problem: Problem) -> SysError {
-    SysError { doing: "read", object: Text::new(name.to_bytes()), problem }
-}
-
+/// A process at work; it ends, or is left behind, when this is dropped.
+#[derive(Debug)]
 struct Worker {
     child: fork::Child,
     answers: OwnedFd,
@@ -124,34 +63,18 @@ impl Worker {
         self.excuses.set(self.excuses.get() + 1);
         self.excuses.get() <= EXCUSES && is_running(&self.child)
     }
+}
 
+impl Drop for Worker {
     /// Killed, and reaped only if that takes no waiting: a process stuck in the kernel is left to
     /// whoever inherits it.
-    fn abandon(self) {
+    fn drop(&mut self) {
         let _ = super::raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGKILL as i32);
         let mut ended = [PollFd::new(&self.child.pidfd, PollFlags::IN)];
         let moment = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
         let _ = rustix::event::poll(&mut ended, Some(&moment));
         let flags = nix::sys::wait::WaitPidFlag::WNOHANG | nix::sys::wait::WaitPidFlag::WEXITED;
         let _ = nix::sys::wait::waitid(nix::sys::wait::Id::PIDFd(self.child.pidfd.as_fd()), flags);
-    }
-}
-
-fn start(read: Read, requests: &[Request<'_>], cap: usize) -> std::result::Result<Worker, Errno> {
-    let (answers, sink) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
-    match fork::fork(0)? {
-        Side::Child => {
-            drop(answers);
-            let_go_of_standard();
-            for request in requests {
-                if answer(read, *request, cap, &sink).is_err() {
-                    break;
-                }
-            }
-            fork::exit_now(0)
-        }
-        Side::Parent(child) => Ok(Worker::new(child, answers)),
     }
 }
 
@@ -201,9 +124,7 @@ fn in_a_child(
     };
     drop(theirs);
     let worker = Worker::new(child, ours);
-    let place = receive_place(&worker, Instant::now() + deadline);
-    worker.abandon();
-    place
+    receive_place(&worker, Instant::now() + deadline)
 }
 
 /// One that cannot be killed must not keep anybody waiting for the end of our output.
@@ -247,87 +168,6 @@ fn receive_place(worker: &Worker, until: Instant) -> std::result::Result<Option<
         (4, errno, _) if errno > 0 => Err(Problem::Errno(Errno::from_raw(errno))),
         _ => Err(Problem::Errno(Errno::EPIPE)),
     }
-}
-
-/// In the child: an errno (0 for none), a length, the bytes.
-fn answer(
-    read: Read,
-    (dir, name): Request<'_>,
-    cap: usize,
-    sink: &OwnedFd,
-) -> rustix::io::Result<()> {
-    let mut bytes = Vec::new();
-    let errno = match read(dir, name, cap, &mut bytes) {
-        Ok(false) => 0,
-        Ok(true) => CUT,
-        Err(errno) => {
-            bytes.clear();
-            errno.raw_os_error()
-        }
-    };
-    let length = u32::try_from(bytes.len()).map_err(|_| rustix::io::Errno::FBIG)?;
-    write_all(sink, &[errno.to_ne_bytes(), length.to_ne_bytes()].concat())?;
-    write_all(sink, &bytes)
-}
-
-fn write_all(sink: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(sink, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
-/// Takes answers until all are there or one does not come.
-fn collect(
-    worker: &Worker,
-    requests: &[Request<'_>],
-    patience: Duration,
-    end: Instant,
-    answers: &mut Vec<Result<Bytes>>,
-) {
-    for request in requests {
-        let until = (Instant::now() + patience).min(end);
-        let answer = match take(worker, until) {
-            Ok((0, bytes)) => Ok(Bytes { bytes, truncated: false }),
-            Ok((CUT, bytes)) => Ok(Bytes { bytes, truncated: true }),
-            Ok((errno, _)) => Err(failed(*request, Problem::Errno(Errno::from_raw(errno)))),
-            Err(problem) => {
-                answers.push(Err(failed(*request, problem)));
-                return;
-            }
-        };
-        answers.push(answer);
-    }
-}
-
-fn take(worker: &Worker, until: Instant) -> std::result::Result<(i32, Vec<u8>), Problem> {
-    let (mut errno, mut length) = ([0; 4], [0; 4]);
-    fill(worker, &mut errno, until)?;
-    fill(worker, &mut length, until)?;
-    let mut bytes = vec![0; u32::from_ne_bytes(length) as usize];
-    fill(worker, &mut bytes, until)?;
-    Ok((i32::from_ne_bytes(errno), bytes))
-}
-
-fn fill(
-    worker: &Worker,
-    mut buffer: &mut [u8],
-    until: Instant,
-) -> std::result::Result<(), Problem> {
-    while !buffer.is_empty() {
-        wait(worker, until)?;
-        match rustix::io::read(&worker.answers, &mut *buffer) {
-            Ok(0) => return Err(Problem::Errno(Errno::EPIPE)),
-            Ok(count) => buffer = buffer.get_mut(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(Problem::Errno(Errno::from_raw(errno.raw_os_error()))),
-        }
-    }
-    Ok(())
 }
 
 /// Until there is something to read, be it the end.

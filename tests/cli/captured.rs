@@ -22,7 +22,7 @@ const ALICE: u32 = 1000;
 /// The mounts of every container, as a screen tells them.
 #[test]
 fn mounts() {
-    const REST: &str = "namespaces,uts,net,cgroup,security,limits,processes";
+    const REST: &str = "identity,namespaces,uts,net,cgroup,security,limits,processes";
     for host in
         ["docker-systemd", "podman", "kubernetes-containerd", "composed-crio", "nspawn", "lxd"]
     {

@@ -287,6 +287,8 @@ fn ranked() {
     assert_eq!(stdout(&entered).trim(), support::namespace(victim, "net"));
     // Alone they are found, and told apart: the test can fail.
     drop(victim_held);
+    // It dies with its parent, which does not wait for that.
+    until("it is gone", || status(victim, "State").is_none());
     let ambiguous = found(name);
     let said = stderr(&ambiguous);
     assert_eq!(ambiguous.status.code(), Some(2), "{said}");

@@ -127,15 +127,15 @@ fn lxc() {
 }
 
 fn nspawn() {
-    let title = "systemd-nspawn | -M | nsx-test-web";
+    let title = "systemd-nspawn | -M | nsx-test-machine";
     let pretender = Pretender::start(false, "systemd-nspawn", title);
     is_nobodys(&row(pretender.child), "unknown");
-    let entered = output(&mut nsx(["enter", "-t", "nsx-test-web", "-n", "echo", "RAN"]));
+    let entered = output(&mut nsx(["enter", "-t", "nsx-test-machine", "-n", "echo", "RAN"]));
     assert_eq!((entered.status.code(), stdout(&entered).as_str()), (Some(125), ""));
 }
 
 fn gvisor() {
-    let title = "runsc-sandbox | --root=/tmp | boot | nsx-test-web";
+    let title = "runsc-sandbox | --root=/tmp | boot | nsx-test-sandbox";
     let pretender = Pretender::start(false, "exe", title);
     is_nobodys(&row(pretender.child), "unknown");
 }

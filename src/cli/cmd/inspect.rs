@@ -29,8 +29,8 @@ struct Args {
     /// A PID, a container's name, an id prefix, RUNTIME:NAME; more under TARGETS in nsx(7).
     #[arg(value_name = "TARGET")]
     target: OsString,
-    /// Only these sections, in full: namespaces, uts, net, mounts, cgroup,
-    /// security, limits, processes
+    /// Only these sections, in full: identity, namespaces, uts, net, mounts,
+    /// cgroup, security, limits, processes
     #[arg(long, verbatim_doc_comment, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = section)]
     only: Vec<Section>,
     /// All sections but these.

@@ -10,16 +10,23 @@ use crate::model::gap::Gap;
 use crate::model::inspection::{Inspection, Section, Wish};
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::security::Surroundings;
-use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
+use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use std::borrow::Cow;
+
+/// What is read already.
+pub(super) struct Read<'a> {
+    /// `/proc/PID/status`
+    pub status: &'a Result<Vec<u8>>,
+    pub around: &'a Surroundings,
+}
 
 /// The three sections; those of the mounts, if wanted, are in the report already.
 pub(super) fn add(
     root: &SysRoot,
     target: &PinnedProcess,
-    around: &Surroundings,
+    read: &Read<'_>,
     wish: &Wish,
     report: &mut Inspection,
     gaps: &mut Vec<Gap>,
@@ -49,7 +56,7 @@ pub(super) fn add(
     if !wanted(Section::Security) && !wanted(Section::Limits) {
         return;
     }
-    let status = match bounded::read(target.handle.dir(), "status", bounded::LARGE) {
+    let status = match read.status {
         Ok(status) => status,
         Err(error) => {
             gaps.push(Gap { object: super::object(target), ..error.gap("status") });
@@ -58,17 +65,17 @@ pub(super) fn add(
     };
     if wanted(Section::Security) {
         let known = Known {
-            status: &status,
+            status,
             mounts: report.mounts.as_deref(),
             hierarchies: hierarchies.as_ref(),
             cgroup_lines: &lines,
         };
-        report.security = collect_security(root, &target.handle, known, around.clone(), gaps);
+        report.security = collect_security(root, &target.handle, known, read.around.clone(), gaps);
     }
     if wanted(Section::Limits) {
         let members = report.container.as_ref().map(|container| container.processes.as_slice());
         let members = members.unwrap_or_default();
-        report.limits = collect_limits(root, &target.handle, &status, members, gaps);
+        report.limits = collect_limits(root, &target.handle, status, members, gaps);
     }
 }
 

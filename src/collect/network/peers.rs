@@ -1,7 +1,7 @@
 //! Where the other ends of interfaces are. The kernel tells a number that only the namespace it was
 //! asked in understands; the namespaces that can be seen are asked for theirs, the nearest first.
 
-use crate::collect::containers::collect_containers;
+use crate::collect::nearby::Nearby;
 use crate::collect::scan;
 use crate::model::namespace::Kind;
 use crate::model::network::{Interface, Peer, Place};
@@ -18,7 +18,12 @@ use std::path::Path;
 /// Where iproute2, and CNI with it, gives names to network namespaces.
 const NAMED: &str = "/run/netns";
 
-pub(super) fn add(root: &SysRoot, interfaces: &mut [Interface], ids: Option<&NsIds>) {
+pub(super) fn add(
+    root: &SysRoot,
+    interfaces: &mut [Interface],
+    ids: Option<&NsIds>,
+    nearby: &Nearby<'_>,
+) {
     let here: BTreeMap<u32, (Text, Option<Text>)> = interfaces
         .iter()
         .map(|one| (one.index, (one.name.clone(), one.master_name.clone())))
@@ -46,7 +51,7 @@ pub(super) fn add(root: &SysRoot, interfaces: &mut [Interface], ids: Option<&NsI
         places.insert(own, Place::Host);
     }
     if !numbers.is_empty() {
-        look_around(root, ids, numbers, &mut places);
+        look_around(root, ids, numbers, nearby, &mut places);
     }
     let links = Links::open().ok();
     for interface in interfaces {
@@ -69,41 +74,36 @@ fn own_number(root: &SysRoot, ids: &NsIds) -> Option<u32> {
     ids.of(ns::open(own.as_fd(), Kind::Net).ok()?.as_fd()).ok()?
 }
 
-/// Asks every other namespace that has a process or a name.
+/// Asks every other namespace that a container, another process or a name leads to.
 fn look_around(
     root: &SysRoot,
     ids: &NsIds,
     mut numbers: HashSet<u32>,
+    nearby: &Nearby<'_>,
     places: &mut BTreeMap<u32, Place>,
 ) {
     let mut seen = HashSet::new();
-    let mut of_processes: Vec<(u32, Pid)> = Vec::new();
-    for pid in scan::list_pids(root).unwrap_or_default() {
-        if numbers.is_empty() {
-            break;
-        }
-        let Ok(inode) = ns::identity_of(root.proc(), pid, Kind::Net) else { continue };
+    let mut ask = |pid: Pid, numbers: &mut HashSet<u32>| {
+        let inode = ns::identity_of(root.proc(), pid, Kind::Net).ok()?;
         if !seen.insert(inode) {
-            continue;
+            return None;
         }
-        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
+        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
         let number = ns::open(dir.as_fd(), Kind::Net).and_then(|file| ids.of(file.as_fd()));
-        if let Ok(Some(number)) = number
-            && numbers.remove(&number)
-        {
-            of_processes.push((number, pid));
+        number.ok()?.filter(|number| numbers.remove(number))
+    };
+    let inits = nearby.containers().filter_map(|one| one.init.as_ref()).map(|init| init.pid);
+    let others = std::iter::once_with(|| scan::list_pids(root).unwrap_or_default()).flatten();
+    for pid in inits.chain(others) {
+        if numbers.is_empty() {
+            return;
         }
-    }
-    if !of_processes.is_empty() {
-        let containers = collect_containers(root).ok();
-        for (number, pid) in of_processes {
-            let owner = containers.as_ref().and_then(|containers| containers.owner_of(pid));
-            let place = match owner {
-                Some(owner) => Place::Container { name: owner.label(), pid },
-                None => Place::Process { pid },
-            };
-            places.insert(number, place);
-        }
+        let Some(number) = ask(pid, &mut numbers) else { continue };
+        let place = match nearby.owner_of(pid) {
+            Some(owner) => Place::Container { name: owner.label(), pid },
+            None => Place::Process { pid },
+        };
+        places.insert(number, place);
     }
     if numbers.is_empty() {
         return;

@@ -2,30 +2,24 @@
 
 use crate::model::gap::{Gap, Reason};
 use crate::model::network::{File, FileState, Resolver};
+use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::bounded::Bytes;
 use crate::sys::error::SysError;
-use crate::sys::pidfd::ProcessHandle;
-use crate::sys::worker;
 use nix::errno::Errno;
 use std::ffi::CStr;
-use std::time::Duration;
 
-const FILES: [&CStr; 3] = [c"/etc/resolv.conf", c"/etc/hosts", c"/etc/nsswitch.conf"];
+pub const FILES: [&CStr; 3] = [c"/etc/resolv.conf", c"/etc/hosts", c"/etc/nsswitch.conf"];
 /// A list of a hundred hosts is shorter.
-const CAP: usize = 64 << 10;
+pub const CAP: usize = 64 << 10;
 const MOST_LINES: usize = 200;
-/// For all of them: a file system inside may not answer.
-const PATIENCE: Duration = Duration::from_millis(600);
 
-/// `None` where the target's root may not be looked into. The caller has one thread.
-pub(super) fn read(process: &ProcessHandle) -> (Option<Resolver>, Option<Gap>) {
-    let requests = FILES.map(|path| (process.dir(), path));
-    let answers = worker::read_inside(&requests, CAP, PATIENCE);
+/// From what the target has in [`FILES`]; `None` where its root may not be looked into.
+pub fn of_files(pid: Pid, answers: &[Result<Bytes, SysError>]) -> (Option<Resolver>, Option<Gap>) {
     let failed = |error: &SysError| matches!(error.reason(), Reason::Denied | Reason::Timeout);
     let gap = answers.iter().find_map(|answer| {
         let error = answer.as_ref().err().filter(|error| failed(error))?;
-        let object = format!("pid {}", process.pid()).into();
+        let object = format!("pid {pid}").into();
         Some(Gap { object, what: "resolver files", reason: error.reason() })
     });
     let denied = |answer: &Result<Bytes, SysError>| {

@@ -1,6 +1,7 @@
 //! A process, held: pidfd first, then its directory, then everything else.
 
 use super::error::TargetError;
+use crate::collect::containers::Containers;
 use crate::collect::scan;
 use crate::model::container::Container;
 use crate::model::process::{Pid, Process};
@@ -21,6 +22,8 @@ pub struct PinnedProcess {
     pub process: Process,
     /// Set where the target was named by its container.
     pub container: Option<Container>,
+    /// Then all others of the host, too.
+    pub others: Option<Containers>,
 }
 
 impl PinnedProcess {
@@ -56,7 +59,7 @@ fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
         return Err(TargetError::Zombie(pid));
     }
     handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
-    Ok(PinnedProcess { handle, process, container: None })
+    Ok(PinnedProcess { handle, process, container: None, others: None })
 }
 
 /// The process of that number, if its pidfd has that inode.

@@ -1,38 +1,162 @@
-//! The processes section: host pid, pid inside, command, as a tree.
+//! The processes section: host pid, pid inside, memory and command, as a tree.
 
 use super::FEW;
 use crate::model::inspection::Member;
+use crate::render::branches::{self, Twig};
+use crate::render::human;
 use crate::render::table::align;
 use std::collections::HashMap;
 
+/// Longer commands are cut.
+const LONGEST: usize = 120;
+
 pub(super) fn lines(processes: &[Member], everything: bool) -> Vec<String> {
-    let mut depths: HashMap<_, usize> = HashMap::new();
-    let mut rows = Vec::new();
-    for member in processes {
-        let depth =
-            member.parent.and_then(|parent| depths.get(&parent)).map_or(0, |depth| depth + 1);
-        depths.insert(member.pid, depth);
-        let name = member.command.as_ref().unwrap_or(&member.comm);
-        let branch = if depth > 0 {
-            format!("{}└ ", "  ".repeat(depth.min(16) - 1))
-        } else {
-            String::new()
-        };
-        let ended = if member.state.ended() { " (zombie)" } else { "" };
-        let inside = member.pid_inside.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        rows.push(vec![
-            member.pid.to_string(),
-            inside,
-            format!("{branch}{}{ended}", name.shortened(120)),
-        ]);
+    let places: HashMap<_, _> =
+        processes.iter().enumerate().map(|(at, member)| (member.pid, at)).collect();
+    let parent = |at: usize| processes.get(at)?.parent;
+    let twigs = branches::grow(processes.len(), |at| places.get(&parent(at)?).copied());
+    if everything {
+        return table(processes, &twigs);
     }
-    let count = rows.len();
-    let shown = if everything { count } else { count.min(FEW) };
-    rows.truncate(shown);
+    let folded = fold(processes, &twigs);
+    let hidden: usize = folded.iter().skip(FEW).map(|(_, count)| count).sum();
+    let rows = folded.iter().take(FEW).filter_map(|(twig, count)| {
+        let member = processes.get(twig.at)?;
+        let times = if *count > 1 { format!("  ×{count}") } else { String::new() };
+        Some(vec![
+            member.pid.to_string(),
+            or_dash(member.pid_inside),
+            memory(member),
+            format!("{}{}{times}", branch(twig), named(member)),
+        ])
+    });
     let mut lines: Vec<String> =
-        align(rows, &[true, true, false]).lines().map(str::to_owned).collect();
-    if count > shown {
-        lines.push(format!("{} more: --only processes", count - shown));
+        align(rows.collect(), &[true, true, true, false]).lines().map(str::to_owned).collect();
+    if hidden > 0 {
+        lines.push(format!("{hidden} more: --only processes"));
     }
     lines
+}
+
+fn table(processes: &[Member], twigs: &[Twig]) -> Vec<String> {
+    let heading = ["PID", "INSIDE", "UID", "S", "THREADS", "RSS", "AGE", "COMMAND"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for twig in twigs {
+        let Some(member) = processes.get(twig.at) else { continue };
+        rows.push(vec![
+            member.pid.to_string(),
+            or_dash(member.pid_inside),
+            or_dash(member.uid),
+            char::from(member.state.0).to_string(),
+            or_dash(member.threads),
+            memory(member),
+            or_dash(member.age_seconds.map(human::age)),
+            format!("{}{}", branch(twig), named(member)),
+        ]);
+    }
+    let right = [true, true, true, false, true, true, true, false];
+    align(rows, &right).lines().map(str::to_owned).collect()
+}
+
+/// Siblings that follow each other, have no children and look alike are one line: workers.
+fn fold<'a>(processes: &[Member], twigs: &'a [Twig]) -> Vec<(&'a Twig, usize)> {
+    let key = |twig: &Twig| {
+        let member = processes.get(twig.at)?;
+        let is_leaf = !processes.iter().any(|other| other.parent == Some(member.pid));
+        is_leaf.then(|| (member.parent, named(member), member.threads))
+    };
+    let mut folded: Vec<(&Twig, usize)> = Vec::new();
+    let mut last = None;
+    for twig in twigs {
+        let this = key(twig);
+        match folded.last_mut() {
+            // The last of them ends the branch.
+            Some(group) if this.is_some() && this == last => *group = (twig, group.1 + 1),
+            _ => folded.push((twig, 1)),
+        }
+        last = this;
+    }
+    folded
+}
+
+fn branch(twig: &Twig) -> String {
+    if twig.branch.is_empty() { String::new() } else { format!("{} ", twig.branch) }
+}
+
+fn named(member: &Member) -> String {
+    let name = member.command.as_ref().unwrap_or(&member.comm).shortened(LONGEST);
+    let remark = match member.state.0 {
+        b'Z' | b'X' | b'x' => " (zombie)",
+        b'D' => " (uninterruptible)",
+        b'T' => " (stopped)",
+        b't' => " (traced)",
+        _ => "",
+    };
+    format!("{name}{remark}")
+}
+
+fn memory(member: &Member) -> String {
+    or_dash(member.rss_bytes.map(human::bytes))
+}
+
+fn or_dash<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::process::{Pid, State};
+
+    fn member(pid: u32, parent: u32, comm: &str, state: u8) -> Member {
+        Member {
+            pid: Pid::new(pid).unwrap(),
+            parent: Pid::new(parent),
+            pid_inside: Pid::new(pid - 100),
+            uid: Some(0),
+            state: State(state),
+            threads: Some(1),
+            rss_bytes: (state != b'Z').then_some(2 << 20),
+            started_unix_seconds: Some(1),
+            age_seconds: Some(7200),
+            comm: comm.into(),
+            command: None,
+        }
+    }
+
+    #[test]
+    fn a_tree_in_which_workers_are_one_line() {
+        let processes = [
+            member(101, 50, "nginx", b'S'),
+            member(102, 101, "worker", b'S'),
+            member(103, 101, "worker", b'S'),
+            member(104, 101, "worker", b'D'),
+            // A number that came round again.
+            member(105, 110, "sh", b'Z'),
+            member(110, 101, "cron", b'S'),
+        ];
+        let shown = lines(&processes, false);
+        assert_eq!(
+            shown,
+            [
+                "101   1  2M  nginx",
+                "103   3  2M  ├─ worker  ×2",
+                "104   4  2M  ├─ worker (uninterruptible)",
+                "110  10  2M  └─ cron",
+                "105   5   -    └─ sh (zombie)",
+            ]
+        );
+        let all = lines(&processes, true);
+        assert_eq!(all.len(), 7);
+        assert_eq!(all[0], "PID  INSIDE  UID  S  THREADS  RSS  AGE  COMMAND");
+        assert_eq!(all[1], "101       1    0  S        1   2M   2h  nginx");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let mut processes = vec![member(101, 50, "a", b'S')];
+        processes.extend((0..20).map(|at| member(200 + at, 101, &format!("w{at}"), b'S')));
+        let shown = lines(&processes, false);
+        assert_eq!((shown.len(), shown[FEW].as_str()), (FEW + 1, "13 more: --only processes"));
+    }
 }

@@ -9,3 +9,4 @@ pub mod mountinfo;
 pub mod net;
 pub mod stat;
 pub mod status;
+pub mod timens;

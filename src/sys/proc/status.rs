@@ -14,6 +14,8 @@ pub struct Status {
     /// The pid at each level, from the reader's pid namespace down to its own.
     pub pids_by_level: Vec<Pid>,
     pub threads: u32,
+    /// Resident memory; a kernel thread and a zombie have none.
+    pub rss_bytes: Option<u64>,
     /// Bit N−1 for signal N: ignored, and handled by the process.
     pub signals_ignored: u64,
     pub signals_caught: u64,
@@ -70,6 +72,7 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
                     .collect();
             }
             b"Threads" => status.threads = value.parse().ok()?,
+            b"VmRSS" => status.rss_bytes = kibibytes(value),
             b"SigIgn" => status.signals_ignored = u64::from_str_radix(value, 16).ok()?,
             b"SigCgt" => status.signals_caught = u64::from_str_radix(value, 16).ok()?,
             b"CapInh" => status.cap_inheritable = CapSet::parse(value)?,
@@ -86,6 +89,11 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
     seen_uid.then_some(status)
 }
 
+/// `1234 kB`, which means KiB.
+fn kibibytes(value: &str) -> Option<u64> {
+    value.strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
 fn four(value: &str) -> Option<[u32; 4]> {
     let mut numbers = value.split_ascii_whitespace().map(|number| number.parse().ok());
     Some([numbers.next()??, numbers.next()??, numbers.next()??, numbers.next()??])
@@ -97,7 +105,7 @@ mod tests {
 
     const FILE: &[u8] = b"Name:\tsl\\nUid:\t9 9 9 9\\neep\xff\nUmask:\t0022\nState:\tS (sleeping)\n\
         Tgid:\t30221\nPid:\t30221\nPPid:\t30176\nUid:\t0\t101\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t1 27 \n\
-        NStgid:\t30221\t29\nNSpid:\t30221\t29\nThreads:\t1\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\nCapEff:\t00000000a80425fb\n\
+        NStgid:\t30221\t29\nVmRSS:\t    4720 kB\nNSpid:\t30221\t29\nThreads:\t1\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000004002\nCapEff:\t00000000a80425fb\n\
         CapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 
     #[test]
@@ -109,6 +117,7 @@ mod tests {
             status.pids_by_level.iter().map(|p| p.number()).collect::<Vec<_>>(),
             [30221, 29]
         );
+        assert_eq!((status.threads, status.rss_bytes), (1, Some(4720 * 1024)));
         assert_eq!(status.cap_bounding.len(), 14);
         assert!(status.no_new_privs);
         assert!(

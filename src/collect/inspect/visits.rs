@@ -1,0 +1,94 @@
+//! What only a thread in the target's network and UTS namespaces can read.
+
+use super::super::containers::Containers;
+use super::super::credentials;
+use super::super::nearby::Nearby;
+use super::super::network::Outside;
+use super::super::target::PinnedProcess;
+use crate::model::gap::{Gap, Reason};
+use crate::model::inspection::Inspection;
+use crate::model::namespace::{Kind, Kinds};
+use crate::sys::error::{Result, SysError};
+use crate::sys::netlink::{self, Visiting};
+use crate::sys::root::SysRoot;
+use nix::errno::Errno;
+
+/// Network and UTS facts, by a thread that joins those namespaces and ends. What is ours already
+/// is read without joining, which needs no permission.
+pub(super) struct Visits {
+    started: Vec<(Kinds, Result<Visiting>)>,
+    outside: Option<Outside>,
+}
+
+impl Visits {
+    pub(super) fn start(
+        root: &SysRoot,
+        target: &PinnedProcess,
+        wanted: Kinds,
+        outside: Option<Outside>,
+    ) -> Self {
+        let mut visits = Self { started: Vec::new(), outside };
+        if !root.is_real() {
+            // A fixture has no live namespaces to visit.
+            let error = SysError::new("visit", "a fixture", Errno::EOPNOTSUPP);
+            visits.started.push((wanted, Err(error)));
+            return visits;
+        }
+        let ours = credentials::own_namespaces(root).unwrap_or_default();
+        let differing = ours.differing(&target.process.namespaces);
+        let unknown = target.process.namespaces.unknown();
+        let elsewhere: Kinds =
+            wanted.iter().filter(|kind| differing.has(*kind) || unknown.has(*kind)).collect();
+        let here: Kinds = wanted.iter().filter(|kind| !elsewhere.has(*kind)).collect();
+        for (kinds, joined) in [(elsewhere, true), (here, false)] {
+            if kinds.is_empty() {
+                continue;
+            }
+            let pidfd = if joined { target.handle.pidfd().map(Some) } else { Ok(None) };
+            let ask = visits.outside.as_ref().map(|outside| outside.ask(root)).unwrap_or_default();
+            let started = pidfd.and_then(|pidfd| netlink::start(pidfd, kinds, ask));
+            visits.started.push((kinds, started));
+        }
+        visits
+    }
+
+    pub(super) fn finish(
+        mut self,
+        root: &SysRoot,
+        target: &PinnedProcess,
+        others: &Containers,
+        report: &mut Inspection,
+        gaps: &mut Vec<Gap>,
+    ) {
+        for (kinds, started) in self.started {
+            let visit = match started.and_then(Visiting::finish) {
+                Ok(visit) => visit,
+                Err(error) => {
+                    gaps.extend(missing(target, kinds, error.reason()));
+                    continue;
+                }
+            };
+            report.uts = visit.uts.or(report.uts.take());
+            match visit.network {
+                Some(Ok(mut network)) => {
+                    let alone = [target.process.pid];
+                    let container = report.container.as_ref();
+                    let pids = container.map_or(&alone[..], |found| &found.processes);
+                    if let Some(outside) = self.outside.take() {
+                        let ids = visit.ids.as_ref();
+                        let nearby = Nearby { own: container, others };
+                        gaps.extend(outside.complete(root, &mut network, ids, pids, &nearby));
+                    }
+                    report.network = Some(network);
+                }
+                Some(Err(error)) => gaps.push(error.gap("network")),
+                None => {}
+            }
+        }
+    }
+}
+
+fn missing(target: &PinnedProcess, kinds: Kinds, reason: Reason) -> impl Iterator<Item = Gap> {
+    let what = |kind| if kind == Kind::Uts { "hostname" } else { "network" };
+    kinds.iter().map(move |kind| Gap { object: super::object(target), what: what(kind), reason })
+}
