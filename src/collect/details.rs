@@ -136,7 +136,7 @@ fn read_addresses(
         table.clear();
         if let Ok(file) = bounded::open_file(links.as_fd(), name) {
             // What was read before an error counts.
-            let _ = bounded::read_fd_into(file.as_fd(), TABLE, &mut table);
+            let _ = bounded::read_table(file.as_fd(), TABLE, &mut table);
             spent.close(file);
         }
         std::mem::take(&mut table)

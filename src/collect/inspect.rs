@@ -109,8 +109,8 @@ pub fn inspect(
     let around = held::surroundings(host, &process.namespaces);
     let known = held::Read { status: &status_file, around: &around };
     held::add(root, target, &known, wish, &mut report, &mut gaps);
-    visits.finish(root, target, others, &mut report, &mut gaps);
-    take_slow(slow.finish(), wish, &mut report, &mut gaps);
+    let alone = visits.finish(root, target, others, &mut report, &mut gaps);
+    take_slow(slow.finish(alone), wish, &mut report, &mut gaps);
     target.handle.check_alive()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
     findings::add(&mut report, &around);

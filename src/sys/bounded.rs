@@ -77,6 +77,27 @@ pub fn read_fd_into(
     read_rest_into(file, cap, buffer)
 }
 
+/// Reads a table of many short lines: as far as the kernel fills its page is not the end; less is,
+/// and saves a call.
+pub fn read_table(
+    file: BorrowedFd<'_>,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
+    buffer.clear();
+    buffer.reserve(PAGE);
+    match rustix::io::read(file, rustix::buffer::spare_capacity(buffer)) {
+        Ok(count) if count < PAGE - LINE => Ok(false),
+        Ok(_) | Err(rustix::io::Errno::INTR) => read_rest_into(file, cap, buffer),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The smallest there is; what the kernel fills before it answers.
+const PAGE: usize = 4096;
+/// Longer than any line of a table of addresses.
+const LINE: usize = 1024;
+
 /// Reads on.
 pub(super) fn read_rest_into(
     file: BorrowedFd<'_>,

@@ -15,7 +15,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -59,6 +59,8 @@ pub struct Reach {
     proc: OwnedFd,
     /// A fixture is a directory of whoever keeps it.
     is_real: bool,
+    /// `/proc/self/mountinfo`, once it was needed.
+    mountinfo: OnceCell<Vec<u8>>,
     mounts: RefCell<Option<Mounts>>,
     /// Whether the file system of a mount, by its number, answers.
     answers: RefCell<HashMap<u64, bool>>,
@@ -76,6 +78,7 @@ impl Reach {
         Self {
             proc,
             is_real,
+            mountinfo: OnceCell::new(),
             mounts: RefCell::default(),
             answers: RefCell::default(),
             silent: RefCell::default(),
@@ -88,6 +91,15 @@ impl Reach {
 
     pub(super) fn proc(&self) -> BorrowedFd<'_> {
         self.proc.as_fd()
+    }
+
+    /// The mounts that this process sees, in the kernel's words; read once.
+    pub(super) fn mountinfo(&self) -> Result<&[u8]> {
+        if let Some(mountinfo) = self.mountinfo.get() {
+            return Ok(mountinfo);
+        }
+        let read = bounded::read(self.proc(), "self/mountinfo", bounded::LARGE)?;
+        Ok(self.mountinfo.get_or_init(|| read))
     }
 
     /// What did not answer so far, and what was noted.
@@ -180,14 +192,20 @@ impl Reach {
         let look = || self.with_mounts(|mounts| mounts.by_number.get(&mount).copied());
         look()
             .or_else(|| {
-                *self.mounts.borrow_mut() = None;
+                // Mounted since.
+                let now = bounded::read(self.proc(), "self/mountinfo", bounded::LARGE);
+                *self.mounts.borrow_mut() = Some(Mounts::parse(&now.unwrap_or_default()));
                 look()
             })
             .unwrap_or(true)
     }
 
     fn with_mounts<T>(&self, look: impl Fn(&Mounts) -> T) -> T {
-        look(self.mounts.borrow_mut().get_or_insert_with(|| Mounts::read(self.proc())))
+        look(
+            self.mounts
+                .borrow_mut()
+                .get_or_insert_with(|| Mounts::parse(self.mountinfo().unwrap_or_default())),
+        )
     }
 
     /// The command line of a process, up to `cap` bytes. Its user can keep whoever asks waiting: then
@@ -253,13 +271,6 @@ struct Mounts {
 }
 
 impl Mounts {
-    /// Those that this process sees; none where they cannot be read.
-    fn read(proc: BorrowedFd<'_>) -> Self {
-        let mountinfo = bounded::open_link(proc, "self")
-            .and_then(|dir| bounded::read_capped(dir.as_fd(), "mountinfo", bounded::LARGE / 2));
-        Self::parse(&mountinfo.unwrap_or_default().bytes)
-    }
-
     fn parse(mountinfo: &[u8]) -> Self {
         let mut mounts = Self::default();
         for mount in mountinfo::parse(mountinfo).0 {

@@ -51,6 +51,11 @@ impl SysRoot {
         self.reach.proc()
     }
 
+    /// The mounts that this process sees, in the kernel's words; read once.
+    pub fn mountinfo(&self) -> Result<&[u8]> {
+        self.reach.mountinfo()
+    }
+
     /// What is asked of it is shared: what has not answered once is not asked again.
     pub fn reach(&self) -> &Rc<Reach> {
         &self.reach

@@ -23,6 +23,7 @@ mod network;
 mod runc;
 mod runtimes;
 mod scene;
+mod sections;
 
 fn main() {
     let mut tests = compare::tests();

@@ -1,6 +1,6 @@
 //! Section `net` against iproute2, field by field, in a namespace that has some of everything.
 
-mod sides;
+pub mod sides;
 mod sockets;
 
 use crate::support::{self, Held, Need, isolated, json, nsx, output, succeeds};

@@ -5,6 +5,7 @@
 use crate::answers::{self, Difference, NOBODY, QUESTIONS};
 use crate::compare::{assert_mounts, findmnt};
 use crate::lab::Lab;
+use crate::sections;
 use crate::support::{self, Need};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ const NEEDS: &[Need] = &[
     Need::Program("unshare"),
     Need::Program("nsenter"),
     Need::Program("findmnt"),
+    Need::Program("capsh"),
+    Need::Program("ss"),
+    Need::Program("ps"),
     Need::Program("ip"),
     Need::Program("busybox"),
     Need::Program("tar"),
@@ -42,6 +46,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("ps lists the same, byte for byte, while the engines hang", hanging),
     ("each is inspected by runtime and name, also while the engines hang", inspected),
     ("the mounts of each are those that findmnt lists", mounted),
+    ("every section of inspect is what the kernel's own files and tools say", sectioned),
     ("each is entered by runtime and name, also while the engines hang", entered),
 ];
 
@@ -268,6 +273,19 @@ fn mounted(seen: &Seen) {
             assert_eq!((&of["engine"], &of["own_upper"]), (&json!(engine), &json!(true)), "{root}");
         }
     }
+}
+
+fn sectioned(seen: &Seen) {
+    // Of what runs on another kernel nothing but the host's side can be asked.
+    let is_visible = |row: &&Value| {
+        let listed = seen.rows.iter().find(|listed| listed["pid"] == row["pid"]);
+        listed.is_some_and(|listed| listed["opaque"] == false)
+    };
+    let rows: Vec<&Value> = seen.running().filter(is_visible).collect();
+    assert!(rows.len() >= 12, "the lab has more: {}", rows.len());
+    let found: Vec<String> =
+        rows.iter().flat_map(|row| sections::differences(&seen.lab, row)).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 
 fn entered(seen: &Seen) {

@@ -47,10 +47,11 @@ impl<'a> Slow<'a> {
         slow
     }
 
-    /// The caller has one thread again.
-    pub(super) fn finish(self) -> Answered {
+    /// `alone`: the caller has one thread again. If not, only what is there already is taken.
+    pub(super) fn finish(self, alone: bool) -> Answered {
         let Self { target, inside, mut members, reading } = self;
-        let answers = reading.finish(&requests(target, inside, &members), WHOLE_PATIENCE);
+        let patience = if alone { WHOLE_PATIENCE } else { Duration::ZERO };
+        let answers = reading.finish(&requests(target, inside, &members), patience);
         let mut answers = answers.into_iter();
         let mut answered = Answered::default();
         if inside.resolver {
@@ -82,7 +83,9 @@ fn requests<'a>(
         requests.push(Request { dir: target.dir(), name, way, cap, patience: PATIENCE });
     };
     if inside.resolver {
-        resolver::FILES.into_iter().for_each(|name| ask(name, resolver::CAP));
+        for name in resolver::FILES {
+            ask(name, resolver::CAP);
+        }
     }
     if inside.passwd {
         ask(c"/etc/passwd", PASSWD);

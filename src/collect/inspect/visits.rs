@@ -52,6 +52,7 @@ impl Visits {
         visits
     }
 
+    /// False where a thread did not come back.
     pub(super) fn finish(
         mut self,
         root: &SysRoot,
@@ -59,11 +60,13 @@ impl Visits {
         others: &Containers,
         report: &mut Inspection,
         gaps: &mut Vec<Gap>,
-    ) {
+    ) -> bool {
+        let mut all_ended = true;
         for (kinds, started) in self.started {
             let visit = match started.and_then(Visiting::finish) {
                 Ok(visit) => visit,
                 Err(error) => {
+                    all_ended &= error.reason() != Reason::Timeout;
                     gaps.extend(missing(target, kinds, error.reason()));
                     continue;
                 }
@@ -85,6 +88,7 @@ impl Visits {
                 None => {}
             }
         }
+        all_ended
     }
 }
 

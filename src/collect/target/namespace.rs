@@ -125,8 +125,7 @@ pub(super) fn by_inode(
 
 /// A bind mount in our own mount namespace.
 fn mounted(root: &SysRoot, inode: u64) -> Option<NsFile> {
-    let bytes = bounded::read(root.proc(), "self/mountinfo", bounded::LARGE).ok()?;
-    let (mounts, _) = mountinfo::parse(&bytes);
+    let (mounts, _) = mountinfo::parse(root.mountinfo().ok()?);
     let names = Kind::ALL.map(|kind| NsKey { inode, kind }.to_string());
     let of_it = mounts.iter().filter(|mount| {
         mount.fs_type == "nsfs" && names.iter().any(|name| mount.root == name.as_str())

@@ -6,7 +6,6 @@ use super::paths::{CgroupPaths, relative};
 use crate::model::cgroup::Version;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
-use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::cgroup::{self, Line};
 use crate::sys::proc::mountinfo;
@@ -70,8 +69,7 @@ pub struct Hierarchies {
 impl Hierarchies {
     /// Those that we see.
     pub fn read(root: &SysRoot) -> Result<Self> {
-        let bytes = bounded::read(root.proc(), "self/mountinfo", bounded::LARGE)?;
-        Ok(Self::of(&mountinfo::parse(&bytes).0))
+        Ok(Self::of(&mountinfo::parse(root.mountinfo()?).0))
     }
 
     pub fn of(mounts: &[Mount]) -> Self {

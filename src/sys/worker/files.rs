@@ -57,8 +57,9 @@ impl Reading {
         Self(if requests.is_empty() { Ok(None) } else { start(requests).map(Some) })
     }
 
-    /// The answers to the same requests, within `deadline`. The caller has one thread again: for
-    /// what follows after one that did not answer there is another process.
+    /// The answers to the same requests, within `deadline`. For what follows after one that did not
+    /// answer there is another process, so that the caller has one thread again; with a deadline of
+    /// zero there is none.
     pub fn finish(self, requests: &[Request<'_>], deadline: Duration) -> Vec<Result<Bytes>> {
         let end = Instant::now() + deadline;
         let mut answers = Vec::with_capacity(requests.len());
