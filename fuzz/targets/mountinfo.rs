@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nsx::sys::proc::mountinfo::parse;
+use nsx::sys::proc::mountinfo::{parse, parse_in_full};
 
 /// As the kernel's mangle() writes a name.
 fn mangled(name: &[u8]) -> Vec<u8> {
@@ -18,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (mounts, malformed) = parse(bytes);
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     assert_eq!(mounts.len() + malformed, lines.count());
+    assert_eq!(parse_in_full(bytes).0.len(), mounts.len());
 
     // No name holds a NUL, so it can separate two of them.
     let mut names = bytes.splitn(2, |byte| *byte == 0);
@@ -30,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     let [mount] = mounts.as_slice() else { panic!("one line, {} mounts", mounts.len()) };
     assert_eq!(mount.target.as_bytes(), target);
     assert_eq!(mount.source.as_bytes(), source);
-    assert_eq!((mount.propagation, mount.read_only()), ("slave", true));
+    assert_eq!((mount.propagation, mount.read_only), ("slave", true));
     assert_eq!(
         (mount.fs_type.as_bytes(), mount.fs_options.as_bytes()),
         (&b"tmpfs"[..], &b"rw"[..])

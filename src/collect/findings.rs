@@ -6,6 +6,7 @@ use crate::model::security::Surroundings;
 
 mod cgroup;
 mod limits;
+mod mounts;
 mod net;
 mod processes;
 mod security;
@@ -20,6 +21,9 @@ pub fn add(report: &mut Inspection, around: &Surroundings) {
     if let (Some(container), Some(security)) = (&report.container, &report.security) {
         let is_of_pod = container.pod.is_some();
         findings.extend(security::findings(security, around, container.runtime, is_of_pod));
+    }
+    if let (Some(container), Some(found)) = (&report.container, &report.mounts) {
+        findings.extend(mounts::findings(found, around, container.runtime));
     }
     findings.sort_by_key(|finding| finding.level != Level::Warning);
     report.findings = findings;

@@ -4,14 +4,14 @@ use super::clock::Clock;
 use super::containers::collect_containers;
 use super::details::add_details;
 use super::findings;
+use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
 use super::network;
 use super::processes::collect_processes;
-use super::target::PinnedProcess;
+use super::target::{HeldNamespace, PinnedProcess};
 use crate::model::container::Container;
 use crate::model::evidence::{Evidence, Source};
 use crate::model::gap::{Gap, Reason};
-use crate::model::inspection::{Inspection, Section, Wish};
-use crate::model::mount::Mount;
+use crate::model::inspection::{Inspection, Section, Vacant, Wish};
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::text::Text;
 use crate::model::uts::ClockOffsets;
@@ -22,9 +22,6 @@ use crate::sys::{bounded, ns, proc};
 use slow::{Answered, Inside, Slow};
 use std::os::fd::AsFd;
 use visits::Visits;
-
-/// Enough for 20,000 mounts with long names. Each byte may be shown as five.
-const MOUNTS: usize = 8 << 20;
 
 mod held;
 mod identity;
@@ -85,6 +82,11 @@ pub fn inspect(
         report.identity =
             status.map(|status| identity::collect(&target.handle, &status, hosts_users));
     }
+    // Before any thread exists: who asks them is a fork.
+    if wanted(Section::Mounts) && wish.usage {
+        add_mounts(root, target, &mut report, &mut gaps);
+        add_fullness(root, target, &mut report, &mut gaps);
+    }
     // Before any thread exists: what reads it is a fork. It is on its way while the rest is read.
     let slow = slow(root, target, wish, &report, &clock);
     let outside = (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target));
@@ -101,8 +103,8 @@ pub fn inspect(
     if wanted(Section::Uts) {
         report.clock_offsets = clock_offsets(target, host);
     }
-    if wanted(Section::Mounts) {
-        report.mounts = mounts(target, &mut gaps);
+    if wanted(Section::Mounts) && !wish.usage {
+        add_mounts(root, target, &mut report, &mut gaps);
     }
     let around = held::surroundings(host, &process.namespaces);
     let known = held::Read { status: &status_file, around: &around };
@@ -197,22 +199,50 @@ fn hidden_namespaces(target: &PinnedProcess) -> Option<Gap> {
     })
 }
 
-fn mounts(target: &PinnedProcess, gaps: &mut Vec<Gap>) -> Option<Vec<Mount>> {
-    let gap = |reason| Gap { object: object(target), what: "mounts", reason };
-    let read = match bounded::read_capped(target.handle.dir(), "mountinfo", MOUNTS) {
-        Ok(read) => read,
-        Err(error) => {
-            gaps.push(gap(error.reason()));
-            return None;
+/// A mount namespace that nobody lives in. All that it has is mounts, which nothing can reach: how full
+/// they are is not known.
+pub fn inspect_vacant(
+    root: &SysRoot,
+    held: HeldNamespace,
+    wish: &Wish,
+) -> Result<(Vacant, Vec<Gap>)> {
+    let (key, label) = (held.key, held.label.clone());
+    let file = held.into_file()?;
+    let mut gaps = Vec::new();
+    let mounts = if wish.sections.contains(&Section::Mounts) {
+        if wish.usage {
+            let object = label.clone();
+            gaps.push(Gap { object, what: "usage", reason: Reason::Unsupported });
         }
+        Some(collect_mounts_of_namespace(root, file.as_fd(), &label, &mut gaps)?)
+    } else {
+        None
     };
-    let (mounts, malformed) = proc::mountinfo::parse(&read.bytes);
-    if read.truncated {
-        gaps.push(gap(Reason::Truncated));
-    } else if malformed > 0 {
-        gaps.push(gap(Reason::Malformed));
+    let namespace = namespaces::of_file(file.as_fd(), key);
+    Ok((Vacant { namespace, mounts }, gaps))
+}
+
+fn add_mounts(
+    root: &SysRoot,
+    target: &PinnedProcess,
+    report: &mut Inspection,
+    gaps: &mut Vec<Gap>,
+) {
+    report.mounts = collect_mounts(root, target, report.container.as_ref(), gaps);
+}
+
+fn add_fullness(
+    root: &SysRoot,
+    target: &PinnedProcess,
+    report: &mut Inspection,
+    gaps: &mut Vec<Gap>,
+) {
+    let Some(mounts) = &mut report.mounts else { return };
+    if root.is_real() {
+        add_usage(target.handle.dir(), mounts, gaps);
+    } else {
+        gaps.push(Gap { object: object(target), what: "usage", reason: Reason::Unsupported });
     }
-    Some(mounts)
 }
 
 fn object(target: &PinnedProcess) -> Text {

@@ -12,6 +12,7 @@ pub mod host;
 pub mod inspect;
 pub mod limits;
 pub mod memory_site;
+pub mod mounts;
 pub mod namespaces;
 mod nearby;
 pub mod network;

@@ -190,16 +190,14 @@ fn cover(security: &mut Security, mounts: &[Mount]) {
         if last(&mount.root) || last(&mount.target) {
             security.control_sockets.push(mount.target.clone());
         }
-        let in_kernels_trees = target.starts_with(b"/proc/") || target.starts_with(b"/sys/");
-        let groups = target.starts_with(b"/sys/fs/cgroup");
-        match mount.fs_type.as_bytes() {
-            b"tmpfs" | b"devtmpfs" if in_kernels_trees && !groups => {
-                security.masked_paths.push(mount.target.clone());
-            }
-            b"proc" | b"sysfs" if mount.read_only() && (in_kernels_trees || target == b"/sys") => {
-                security.read_only_paths.push(mount.target.clone());
-            }
-            _ => {}
+        let is_kernels = mount.is_in_kernels_trees() || target == b"/sys";
+        if mount.masked {
+            security.masked_paths.push(mount.target.clone());
+        } else if matches!(mount.fs_type.as_bytes(), b"proc" | b"sysfs")
+            && mount.read_only
+            && is_kernels
+        {
+            security.read_only_paths.push(mount.target.clone());
         }
     }
 }

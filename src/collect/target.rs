@@ -66,18 +66,27 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
 
 /// The process that a target is or, of a namespace, the oldest that lives in it.
 pub fn resolve_process(root: &SysRoot, spelled: &[u8]) -> Result<PinnedProcess> {
+    match resolve_occupied(root, spelled)? {
+        Target::Process(process) => Ok(*process),
+        Target::Namespace(held) => Err(held.nobody()),
+    }
+}
+
+/// The same; a namespace that nobody lives in stays one.
+pub fn resolve_occupied(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
     let held = match resolve(root, spelled)? {
-        Target::Process(process) => return Ok(*process),
+        process @ Target::Process(_) => return Ok(process),
         Target::Namespace(held) => held,
     };
-    let occupant = namespace::occupant(root, held.key)?;
+    let Some(occupant) = namespace::occupant(root, held.key)? else {
+        return Ok(Target::Namespace(held));
+    };
     let (key, label) = (held.key, held.label);
-    let occupant = occupant.ok_or_else(|| TargetError::NobodyIn { label: label.clone(), key })?;
     let process = pin::pin_known(root, occupant.pid, occupant.start_ticks, &label)?;
     if process.process.namespaces.inode(key.kind) != Some(key.inode) {
         return Err(TargetError::Ended(label));
     }
-    Ok(process)
+    Ok(Target::Process(Box::new(process)))
 }
 
 fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<PinnedProcess> {

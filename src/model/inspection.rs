@@ -92,6 +92,14 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
 }
 
+/// A mount namespace that no process lives in: something else keeps it alive.
+#[derive(Clone, Debug)]
+pub struct Vacant {
+    pub namespace: Namespace,
+    /// Absent where it was not asked for.
+    pub mounts: Option<Vec<Mount>>,
+}
+
 /// What is asked about a target.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -100,6 +108,8 @@ pub struct Wish {
     pub interval: Option<Duration>,
     /// What other tools would print, too.
     pub formulas: bool,
+    /// How full the mounted file systems are, which each of them has to be asked.
+    pub usage: bool,
 }
 
 /// One namespace of the target.

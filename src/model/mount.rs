@@ -2,9 +2,11 @@
 
 use super::text::Text;
 
-/// One line of mountinfo. See proc_pid_mountinfo(5).
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+/// One line of mountinfo, and what can be told from it and its neighbours. See
+/// proc_pid_mountinfo(5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Mount {
     pub id: u32,
     pub parent_id: u32,
@@ -22,10 +24,114 @@ pub struct Mount {
     pub source: Text,
     /// Options of the file system.
     pub fs_options: Text,
+    /// By the options of the mount, or by those of the file system.
+    pub read_only: bool,
+    /// A part of a file system, not the whole of it.
+    pub bind: bool,
+    /// Ids of owners are mapped by the mount (Linux 5.12).
+    pub idmapped: bool,
+    /// Something else is mounted on it, or on the way to it: it cannot be reached by its path.
+    pub overmounted: bool,
+    /// It hides a part of /proc or /sys.
+    pub masked: bool,
+    /// Where the host has the same files, by their path there. Null where it has them nowhere.
+    pub host_source: Option<Text>,
+    /// Null where it is no overlay.
+    pub overlay: Option<Box<Overlay>>,
+    /// Only with `--usage`; null where the file system did not answer, too.
+    pub usage: Option<Usage>,
+}
+
+/// What an overlay file system is laid together from, by the paths that whoever mounted it gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Overlay {
+    /// The topmost first.
+    pub lower: Vec<Text>,
+    /// Layers below those, of which only the data of files is taken.
+    pub data_only: Vec<Text>,
+    /// Null: it cannot be written to.
+    pub upper: Option<Text>,
+    pub work: Option<Text>,
+    /// Whose layer the upper one is, or the topmost lower one where there is no upper; null where it
+    /// does not lie where an engine keeps layers.
+    pub layer_of: Option<LayerOf>,
+}
+
+/// Told by where it lies.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LayerOf {
+    /// `docker`, `containerd`, or `containers-storage`: podman, CRI-O and buildah share that.
+    pub engine: &'static str,
+    /// What the engine calls the layer, which is not what it calls the container.
+    pub layer: Text,
+    /// The short id of the container whose root this is. Null for a layer of another one.
+    pub container: Option<Text>,
+    /// It is what this container itself writes to.
+    pub own_upper: bool,
+}
+
+/// How full a file system is. See statvfs(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Usage {
+    pub size_bytes: u64,
+    pub used_bytes: u64,
+    /// What an ordinary user may still write: less than what is not used.
+    pub available_bytes: u64,
+    /// 0: they are not counted.
+    pub inodes: u64,
+    pub inodes_used: u64,
 }
 
 impl Mount {
-    pub fn read_only(&self) -> bool {
-        self.options.as_bytes().split(|b| *b == b',').any(|option| option == b"ro")
+    /// With what its own fields tell.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        // The kernel writes that of the file system first; what follows may hold any name.
+        let of_file_system = options(&self.fs_options).next() == Some(b"ro");
+        self.read_only = of_file_system || has(&self.options, b"ro");
+        self.idmapped = has(&self.options, b"idmapped");
+        self.bind = self.is_a_part();
+        self.masked = self.is_a_mask();
+        self
     }
+
+    /// The root of a control group file system depends on the namespace it was mounted in, and what
+    /// a subvolume is called stands in the options of its file system.
+    fn is_a_part(&self) -> bool {
+        let root = self.root.as_bytes();
+        let is_subvolume = || {
+            options(&self.fs_options).any(|option| option.strip_prefix(b"subvol=") == Some(root))
+        };
+        match self.fs_type.as_bytes() {
+            _ if root == b"/" => false,
+            b"cgroup" | b"cgroup2" => false,
+            b"btrfs" => !is_subvolume(),
+            _ => true,
+        }
+    }
+
+    /// As runtimes make them: an empty directory, or `/dev/null`.
+    fn is_a_mask(&self) -> bool {
+        let is_empty = self.fs_type == "tmpfs" || self.fs_type == "devtmpfs";
+        is_empty && self.is_in_kernels_trees() && !self.target.as_bytes().starts_with(GROUPS)
+    }
+
+    /// Below /proc or /sys.
+    pub fn is_in_kernels_trees(&self) -> bool {
+        let target = self.target.as_bytes();
+        target.starts_with(b"/proc/") || target.starts_with(b"/sys/")
+    }
+}
+
+const GROUPS: &[u8] = b"/sys/fs/cgroup";
+
+fn options(list: &Text) -> impl Iterator<Item = &[u8]> {
+    list.as_bytes().split(|byte| *byte == b',')
+}
+
+fn has(list: &Text, wanted: &[u8]) -> bool {
+    options(list).any(|option| option == wanted)
 }

@@ -23,6 +23,12 @@ impl Text {
         self.0.is_empty()
     }
 
+    /// What needs no escape, as nearly everything.
+    fn plain(&self) -> Option<&str> {
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+        std::str::from_utf8(&self.0).ok().filter(|_| self.0.iter().all(is_plain))
+    }
+
     /// The escaped text, at most `columns` characters, the cut marked by `…`.
     pub fn shortened(&self, columns: usize) -> String {
         let text = self.to_string();
@@ -70,8 +76,7 @@ impl fmt::Debug for Text {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
-        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
-        if let (true, Ok(plain)) = (self.0.iter().all(plain), std::str::from_utf8(&self.0)) {
+        if let Some(plain) = self.plain() {
             return f.pad(plain);
         }
         let mut escaped = String::with_capacity(self.0.len());
@@ -94,7 +99,10 @@ impl fmt::Display for Text {
 
 impl serde::Serialize for Text {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.plain() {
+            Some(plain) => serializer.serialize_str(plain),
+            None => serializer.collect_str(self),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::emphasis::heading;
 use super::human;
 use super::table::cut;
 use crate::model::finding::{Finding, Level};
-use crate::model::inspection::Inspection;
+use crate::model::inspection::{Inspection, Namespace, Vacant};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 
@@ -71,7 +71,20 @@ pub fn screen(report: &Inspection, detail: Detail) -> String {
     if let Some(processes) = &report.processes {
         sections.push(("processes", processes::lines(processes, detail.everything)));
     }
-    let mut lines = vec![(String::new(), title(report))];
+    laid_out(title(report), sections, detail)
+}
+
+/// A mount namespace that nobody lives in.
+pub fn screen_of_vacant(vacant: &Vacant, detail: Detail) -> String {
+    let Namespace { kind, inode, .. } = &vacant.namespace;
+    let title = format!("{kind}:[{inode}]   a namespace that no process lives in");
+    let mounts =
+        vacant.mounts.as_ref().map(|all| ("mounts", mounts::lines(all, detail.everything)));
+    laid_out(title, mounts.into_iter().collect(), detail)
+}
+
+fn laid_out(title: String, sections: Vec<Lines>, detail: Detail) -> String {
+    let mut lines = vec![(String::new(), title)];
     for (name, body) in sections {
         for (at, line) in body.into_iter().enumerate() {
             lines.push((format!("{:<13}", if at == 0 { name } else { "" }), line));

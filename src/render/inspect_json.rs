@@ -5,7 +5,7 @@ use super::ps::JsonRow;
 use crate::model::cgroup::Cgroup;
 use crate::model::finding::Finding;
 use crate::model::identity::Identity;
-use crate::model::inspection::{Inspection, Member, Namespace};
+use crate::model::inspection::{Inspection, Member, Namespace, Vacant};
 use crate::model::limits::Limits;
 use crate::model::mount::Mount;
 use crate::model::network::Network;
@@ -15,17 +15,18 @@ use crate::model::text::Text;
 use crate::model::uts::{ClockOffsets, Uts};
 
 /// A section that was not asked for or could not be read is null.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, Default, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonInspection<'a> {
-    /// The process that was named, or the first one of the container that was.
-    pub pid: Pid,
+    /// The process that was named, or the first one of the container that was. Null for a mount
+    /// namespace without a process, which has namespaces and mounts alone.
+    pub pid: Option<Pid>,
     /// The inode of its pidfd: PID:INODE is a target that means this very process until the next
     /// boot. Null on a kernel without pidfs.
     pub pid_inode: Option<u64>,
     /// What it is called inside its own pid namespace.
     pub pid_inside: Option<Pid>,
-    pub comm: &'a Text,
+    pub comm: Option<&'a Text>,
     pub started_unix_seconds: Option<u64>,
     pub age_seconds: Option<u64>,
     /// The container that the process belongs to; null for a process of the host.
@@ -70,10 +71,10 @@ pub struct JsonMember<'a> {
 impl<'a> From<&'a Inspection> for JsonInspection<'a> {
     fn from(report: &'a Inspection) -> Self {
         Self {
-            pid: report.pid,
+            pid: Some(report.pid),
             pid_inode: report.pid_inode,
             pid_inside: report.pid_inside,
-            comm: &report.comm,
+            comm: Some(&report.comm),
             started_unix_seconds: report.started_unix_seconds,
             age_seconds: report.age_seconds,
             container: report.container.as_ref().map(JsonRow::from),
@@ -92,6 +93,16 @@ impl<'a> From<&'a Inspection> for JsonInspection<'a> {
                 .as_ref()
                 .map(|members| members.iter().map(JsonMember::from).collect()),
             findings: &report.findings,
+        }
+    }
+}
+
+impl<'a> From<&'a Vacant> for JsonInspection<'a> {
+    fn from(vacant: &'a Vacant) -> Self {
+        Self {
+            namespaces: Some(std::slice::from_ref(&vacant.namespace)),
+            mounts: vacant.mounts.as_deref(),
+            ..Self::default()
         }
     }
 }

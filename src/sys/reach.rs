@@ -274,8 +274,7 @@ impl Mounts {
     fn parse(mountinfo: &[u8]) -> Self {
         let mut mounts = Self::default();
         for mount in mountinfo::parse(mountinfo).0 {
-            let kind = mount.fs_type.as_bytes();
-            let foreign = kind.starts_with(b"fuse") || FOREIGN.contains(&kind);
+            let foreign = is_foreign(mount.fs_type.as_bytes());
             mounts.by_number.insert(mount.id.into(), foreign);
             if let Ok(target) = std::str::from_utf8(mount.target.as_bytes()) {
                 mounts.by_path.push((PathBuf::from(target), foreign));
@@ -290,6 +289,11 @@ impl Mounts {
         let nearest = above.max_by_key(|(target, _)| target.as_os_str().len());
         nearest.is_some_and(|(_, foreign)| *foreign)
     }
+}
+
+/// Whether a server or a program answers for file systems of a type.
+pub fn is_foreign(fs_type: &[u8]) -> bool {
+    fs_type.starts_with(b"fuse") || FOREIGN.contains(&fs_type)
 }
 
 const FOREIGN: [&[u8]; 19] = [

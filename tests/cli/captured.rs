@@ -19,6 +19,24 @@ use std::fmt::Write as _;
 /// The user without rights on every captured host.
 const ALICE: u32 = 1000;
 
+/// The mounts of every container, as a screen tells them.
+#[test]
+fn mounts() {
+    const REST: &str = "identity,namespaces,uts,net,cgroup,security,limits,processes";
+    for host in
+        ["docker-systemd", "podman", "kubernetes-containerd", "composed-crio", "nspawn", "lxd"]
+    {
+        let listed = support::stdout(&on(host, &["ps", "-q"]));
+        let screens = listed.lines().map(|one| {
+            let screen = support::stdout(&on(host, &["inspect", one, "--skip", REST]));
+            // Some ages are told by the clock of this machine.
+            let (_, mounts) = screen.split_once('\n').unwrap();
+            format!("{one}\n{mounts}")
+        });
+        assert_snapshot!(format!("captured-{host}-mounts"), screens.collect::<String>());
+    }
+}
+
 #[test]
 fn docker() {
     compare("docker-systemd");

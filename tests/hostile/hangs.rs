@@ -104,6 +104,7 @@ fn looks(pid: u32) -> Vec<Vec<String>> {
     .chain([
         vec!["inspect".to_owned(), pid.to_string()],
         vec!["inspect".to_owned(), "--json".to_owned(), pid.to_string()],
+        vec!["inspect".to_owned(), "--usage".to_owned(), pid.to_string()],
         vec!["ns".to_owned(), "-p".to_owned(), pid.to_string()],
     ])
     .collect()
@@ -190,7 +191,27 @@ fn inside() {
     assert!(one["data"]["mounts"].to_string().contains(r#""fs_type":"fuse""#), "{one}");
     strict(silent.first, 0);
     strict(silent.named["inside"], 0);
+    fullness(silent.first);
     neighbour(healthy);
+}
+
+/// Each file system is asked how full it is, and the dead one costs its own cell.
+fn fullness(pid: u32) {
+    let text = pid.to_string();
+    let asked = ["inspect", "--usage", "--json", "--only", "mounts", &text];
+    let one = report(&asked);
+    assert_eq!(silent_ones(&one), BTreeSet::from(["/mnt".to_owned()]));
+    let mounts = one["data"]["mounts"].as_array().unwrap();
+    let is_told = |target: &str| {
+        let mut of_it = mounts.iter().filter(|one| one["target"] == target);
+        of_it.any(|mount| mount["usage"].is_object())
+    };
+    assert!(is_told("/") && is_told("/proc") && !is_told("/mnt"), "{one}");
+    let strict = cost::bounded(&nsx([&asked[..], &["--strict"]].concat()));
+    assert_eq!(strict.status.code(), Some(6));
+    let unasked = report(&["inspect", "--json", "--only", "mounts", &text]);
+    let mounts = unasked["data"]["mounts"].as_array().unwrap();
+    assert!(mounts.iter().all(|mount| mount["usage"].is_null()), "{unasked}");
 }
 
 fn beside() {

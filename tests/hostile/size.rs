@@ -2,12 +2,14 @@
 //! says what was cut.
 
 use crate::support::cost;
-use crate::support::{Held, Need, child_of, isolated, nsx, stderr, stdout, test};
+use crate::support::{Held, Need, child_of, isolated, nsx, status, stderr, stdout, test};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
 const PERL: &[Need] = &[Need::Root, Need::Program("perl"), Need::Program("prlimit")];
+const HOST: &[Need] =
+    &[Need::Root, Need::Program("perl"), Need::Program("nsenter"), Need::Program("unshare")];
 const PRLIMIT: &[Need] = &[Need::Root, Need::Program("prlimit")];
 /// Set in the environment of a container that runs this program to have many threads.
 pub const ROLE: &str = "NSX_TEST_MANY_THREADS";
@@ -19,6 +21,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("1.4 MB of arguments are cut, and the cut is marked", PERL, arguments),
         test("20,000 mounts are all there, and the screen shows few", PERL, mounts),
+        test("10,000 mounts that the host has too are told with their paths there", HOST, on_host),
         test("mounts with names of four kilobytes are cut, and the cut is marked", PERL, names),
         test("3,000 threads are one process", PRLIMIT, threads),
         test("600 processes are counted, the first in full", PERL, processes),
@@ -96,6 +99,31 @@ fn mounts() {
     assert!(screen.lines().count() < 100, "{} lines", screen.lines().count());
     let all = bounded(&["inspect", "--only", "mounts", &pid.to_string()]);
     assert!(all.lines().count() > 20_000);
+}
+
+/// A container on a machine whose first process sees as many mounts.
+fn on_host() {
+    let script = MOUNTS.replace("20000", "10000");
+    let (_held, first) = perl(&["-p", "-m", "-n"], &script, &[libc::SYS_mount.to_string()]);
+    let there = |line: &[&str]| {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &first.to_string(), "-p", "-m"]).args(line);
+        command
+    };
+    let container = ["unshare", "-m", "sh", "-c", "echo ready; exec sleep 1000"];
+    let (held, line) = Held::ready(there(&container).stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    let pid = child_of(held.pid()).expect("nsenter forks into a pid namespace");
+    let pid = status(pid, "NSpid").and_then(|all| all.split('\t').next_back().map(str::to_owned));
+    let nsx = nsx(["inspect", "--json", &pid.expect("it runs")]);
+    let mut command = there(&[]);
+    command.arg(nsx.get_program()).args(nsx.get_args());
+    let output = cost::bounded(&command).output;
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let mounts = report["data"]["mounts"].as_array().unwrap().iter();
+    let mounts = mounts.filter(|mount| mount["target"].as_str().unwrap().starts_with("/mnt/dir"));
+    let found: Vec<_> = mounts.map(|mount| mount["host_source"] == mount["target"]).collect();
+    assert_eq!((found.len(), found.contains(&false)), (10_000, false));
 }
 
 /// Far more than is read of a list of mounts, and most of it shown as escapes.

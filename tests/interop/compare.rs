@@ -239,10 +239,12 @@ pub fn assert_mounts(mounts: &Value, listed: &[Value]) {
             mount["parent"],
             mount["target"],
             mount["fstype"],
-            mount["source"],
+            // Null where it is empty.
+            mount["source"].as_str().unwrap_or_default(),
             mount["fsroot"],
             mount["vfs-options"],
             mount["fs-options"],
+            is_read_only(&mount["vfs-options"]) || is_read_only(&mount["fs-options"]),
             propagation,
             mount["maj:min"],
         ])
@@ -257,11 +259,16 @@ pub fn assert_mounts(mounts: &Value, listed: &[Value]) {
             mount["root"],
             mount["options"],
             mount["fs_options"],
+            mount["read_only"],
             mount["propagation"],
             mount["device"],
         ])
     });
     assert_eq!(set(nsx), set(reference));
+}
+
+fn is_read_only(options: &Value) -> bool {
+    options.as_str().is_some_and(|options| options.split(',').next() == Some("ro"))
 }
 
 fn same_inodes() {

@@ -18,6 +18,7 @@ mod held;
 mod lab;
 mod lsns;
 mod machine;
+mod mounts;
 mod network;
 mod runc;
 mod runtimes;
@@ -28,6 +29,7 @@ fn main() {
     let mut tests = compare::tests();
     tests.extend(network::tests());
     tests.extend(census::tests());
+    tests.extend(mounts::tests());
     tests.extend(held::tests());
     tests.extend(lsns::tests());
     tests.extend(scene::tests());

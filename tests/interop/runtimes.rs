@@ -3,6 +3,7 @@
 //! One lab serves all of these tests. They take turns, and the last one takes it down.
 
 use crate::answers::{self, Difference, NOBODY, QUESTIONS};
+use crate::compare::{assert_mounts, findmnt};
 use crate::lab::Lab;
 use crate::sections;
 use crate::support::{self, Need};
@@ -44,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("ps without --all lists those that have a process", with_process),
     ("ps lists the same, byte for byte, while the engines hang", hanging),
     ("each is inspected by runtime and name, also while the engines hang", inspected),
+    ("the mounts of each are those that findmnt lists", mounted),
     ("every section of inspect is what the kernel's own files and tools say", sectioned),
     ("each is entered by runtime and name, also while the engines hang", entered),
 ];
@@ -249,6 +251,28 @@ fn inspected(seen: &Seen) {
     assert_eq!(wrong(), Vec::<String>::new());
     let _stopped = seen.lab.stopped();
     assert_eq!(wrong(), Vec::<String>::new(), "while the engines hang");
+}
+
+fn mounted(seen: &Seen) {
+    for row in seen.running() {
+        let pid = row["pid"].as_u64().and_then(|pid| pid.try_into().ok()).expect("a pid");
+        let listed = findmnt(seen.lab.machine.command("findmnt"), pid);
+        let line = ["inspect", "--json", "--only", "mounts", &target(row)];
+        let report: Value = serde_json::from_str(&seen.lab.nsx(&line)).expect("JSON");
+        let mounts = &report["data"]["mounts"];
+        assert_mounts(mounts, &listed);
+        let roots = mounts.as_array().expect("mounts").iter();
+        let root = roots.clone().find(|mount| mount["target"] == "/").expect("a root");
+        let engine = match row["runtime"].as_str() {
+            Some("docker") => "docker",
+            Some("podman") => "containers-storage",
+            _ => continue,
+        };
+        if root["fs_type"] == "overlay" {
+            let of = &root["overlay"]["layer_of"];
+            assert_eq!((&of["engine"], &of["own_upper"]), (&json!(engine), &json!(true)), "{root}");
+        }
+    }
 }
 
 fn sectioned(seen: &Seen) {

@@ -54,6 +54,7 @@ const OTHERS: &[Check] = &[
     ("a container is found by its new name and pid", renamed_and_restarted),
     ("a paused container is shown as paused and can be entered", paused),
     ("memory is what docker stats prints", stats),
+    ("where mounts come from is what docker tells", crate::mounts::origins),
     ("limits and privileges are those that docker was told", told_limits),
 ];
 

@@ -50,6 +50,8 @@ enum Task {
     #[command(hide = true)]
     BenchProcesses { count: usize },
     #[command(hide = true)]
+    BenchMounts { count: usize },
+    #[command(hide = true)]
     BenchPeak { command: Vec<String> },
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::BenchThreads { count } => bench::threads(count),
         Task::BenchProcesses { count } => bench::processes(count),
+        Task::BenchMounts { count } => bench::mount(count),
         Task::BenchPeak { command } => bench::peak(&command),
         Task::Capture(arguments) => capture::run(&arguments),
         Task::Dist => dist::run(),

@@ -7,14 +7,18 @@ use crate::cli::error::{Failure, Kind};
 use crate::cli::output;
 use crate::collect::host::collect_host;
 use crate::collect::inspect::inspect;
-use crate::collect::target;
+use crate::collect::target::{self, Target};
+use crate::model::gap::Gap;
 use crate::model::inspection::{Section, Wish};
 use crate::render::inspect::{Detail, screen};
 use crate::render::inspect_json::JsonInspection;
 use crate::render::{json, sandboxed};
+use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
+
+mod vacant;
 
 pub const COMMAND: Command = Command { name: "inspect", run };
 
@@ -35,6 +39,9 @@ struct Args {
     /// Watch the CPU for this long: 2s, 500ms.
     #[arg(long, value_name = "TIME", value_parser = args::duration)]
     interval: Option<Duration>,
+    /// Ask every mounted file system how full it is.
+    #[arg(long)]
+    usage: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -71,29 +78,36 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Some("formulas" | "+formulas") => true,
         Some(_) => return Err(Failure::usage("inspect has no columns but +formulas")),
     };
-    let wish = Wish { sections, interval: args.interval, formulas };
+    let wish = Wish { sections, interval: args.interval, formulas, usage: args.usage };
     let root = args.output.root()?;
-    let target = target::resolve_process(&root, args.target.as_bytes())?;
+    let target = match target::resolve_occupied(&root, args.target.as_bytes())? {
+        Target::Process(process) => *process,
+        Target::Namespace(held) => return vacant::run(context, &args, &root, held, &wish),
+    };
     let (report, gaps) = inspect(&root, &target, &wish)?;
     let note = sandboxed::of_one(&target.label(), report.container.as_ref());
     output::note(&context.program, note);
     let text = match args.output.format() {
-        Format::Json | Format::Jsonl => {
-            let host = &collect_host(&root);
-            let data = JsonInspection::from(&report);
-            json::line(&json::Envelope { schema: "nsx.inspect/1", host, data, gaps: &gaps })
-                .map_err(|error| {
-                    Failure::new(Kind::Internal, format!("cannot write JSON: {error}"))
-                })?
-        }
+        Format::Json | Format::Jsonl => in_json(&root, JsonInspection::from(&report), &gaps)?,
         Format::Name => format!("{}\n", report.pid),
-        Format::Tsv => return Err(Failure::usage("inspect has no columns: use -o json")),
-        format => {
-            let everything = format == Format::Wide || !args.only.is_empty();
-            let wide = format == Format::Wide;
-            let emphasis = args.output.colour(context);
-            screen(&report, Detail { everything, wide, width: context.width, emphasis })
-        }
+        Format::Tsv => return Err(no_columns()),
+        _ => screen(&report, detail(context, &args)),
     };
     args.output.finish(context, &text, &gaps)
+}
+
+fn in_json(root: &SysRoot, data: JsonInspection<'_>, gaps: &[Gap]) -> Result<String, Failure> {
+    let host = &collect_host(root);
+    json::line(&json::Envelope { schema: "nsx.inspect/1", host, data, gaps })
+        .map_err(|error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}")))
+}
+
+fn no_columns() -> Failure {
+    Failure::usage("inspect has no columns: use -o json")
+}
+
+fn detail(context: &Context, args: &Args) -> Detail {
+    let wide = args.output.format() == Format::Wide;
+    let everything = wide || !args.only.is_empty();
+    Detail { everything, wide, width: context.width, emphasis: args.output.colour(context) }
 }

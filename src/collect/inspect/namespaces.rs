@@ -48,6 +48,19 @@ pub(super) fn collect(
     namespaces
 }
 
+/// One that no process is in, by an open file of it.
+pub(super) fn of_file(file: BorrowedFd<'_>, key: NsKey) -> Namespace {
+    Namespace {
+        kind: key.kind,
+        inode: key.inode,
+        own: true,
+        shared_with: Vec::new(),
+        owner_inode: ns::owner_inode(file).ok().flatten(),
+        nsid: nsfs::id(file).ok(),
+        for_children_inode: None,
+    }
+}
+
 fn for_children(links: BorrowedFd<'_>, key: NsKey) -> Option<u64> {
     if !matches!(key.kind, Kind::Pid | Kind::Time) {
         return None;

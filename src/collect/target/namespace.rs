@@ -35,6 +35,11 @@ impl HeldNamespace {
         Self { key: file.key, label: Text::new(label), file: Some(file.fd) }
     }
 
+    /// Why it cannot stand for a process.
+    pub fn nobody(self) -> TargetError {
+        TargetError::NobodyIn { label: self.label, key: self.key }
+    }
+
     /// The descriptor that setns(2) takes.
     pub fn into_file(self) -> Result<OwnedFd> {
         self.file.ok_or_else(|| SysError::new("open", self.label, Errno::ENXIO))

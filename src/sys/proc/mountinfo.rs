@@ -2,19 +2,34 @@
 
 use crate::model::mount::Mount;
 use crate::model::text::Text;
+use crate::sys::overlay;
 
 /// Every line that has the documented form, and how many had not.
 pub fn parse(bytes: &[u8]) -> (Vec<Mount>, usize) {
+    each(bytes, line_of)
+}
+
+/// The same with the layers of overlays.
+pub fn parse_in_full(bytes: &[u8]) -> (Vec<Mount>, usize) {
+    each(bytes, |line| {
+        let mut mount = line_of(line)?;
+        if mount.fs_type == "overlay" {
+            let options = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+            mount.overlay = Some(Box::new(overlay::parse(options)));
+        }
+        Some(mount)
+    })
+}
+
+fn each(bytes: &[u8], parse: impl Fn(&[u8]) -> Option<Mount>) -> (Vec<Mount>, usize) {
     let mut malformed = 0;
-    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let mounts = lines
-        .filter_map(|line| {
-            line_of(line).or_else(|| {
-                malformed += 1;
-                None
-            })
-        })
-        .collect();
+    let mut mounts = Vec::with_capacity(bytes.split(|byte| *byte == b'\n').count());
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match parse(line) {
+            Some(mount) => mounts.push(mount),
+            None => malformed += 1,
+        }
+    }
     (mounts, malformed)
 }
 
@@ -52,14 +67,8 @@ fn line_of(line: &[u8]) -> Option<Mount> {
     let fs_type = unescape(fields.next()?);
     let source = unescape(fields.next()?);
     let fs_options = unescape(fields.next()?);
-    let propagation = match (shared, slave, unbindable) {
-        (true, true, _) => "shared slave",
-        (true, false, _) => "shared",
-        (false, true, _) => "slave",
-        (false, false, true) => "unbindable",
-        (false, false, false) => "private",
-    };
-    Some(Mount {
+    let propagation = propagation(shared, slave, unbindable);
+    let mount = Mount {
         id,
         parent_id,
         device,
@@ -70,7 +79,19 @@ fn line_of(line: &[u8]) -> Option<Mount> {
         fs_type,
         source,
         fs_options,
-    })
+        ..Mount::default()
+    };
+    Some(mount.told())
+}
+
+pub(crate) fn propagation(shared: bool, slave: bool, unbindable: bool) -> &'static str {
+    match (shared, slave, unbindable) {
+        (true, true, _) => "shared slave",
+        (true, false, _) => "shared",
+        (false, true, _) => "slave",
+        (false, false, true) => "unbindable",
+        (false, false, false) => "private",
+    }
 }
 
 fn number(field: &[u8]) -> Option<u32> {
@@ -78,7 +99,7 @@ fn number(field: &[u8]) -> Option<u32> {
 }
 
 /// Undoes `\040` and its like; anything else stays.
-fn unescape(field: &[u8]) -> Text {
+pub(crate) fn unescape(field: &[u8]) -> Text {
     if !field.contains(&b'\\') {
         return Text::new(field);
     }
@@ -114,15 +135,16 @@ mod tests {
     #[test]
     fn an_overlay_line() {
         let line = b"577 470 0:55 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/a:/b,upperdir=/u,workdir=/w\n";
-        let (mounts, malformed) = parse(line);
+        let (mounts, malformed) = parse_in_full(line);
         assert_eq!(malformed, 0);
         let mount = &mounts[0];
+        assert_eq!(mount.overlay.as_ref().unwrap().lower, ["/a", "/b"]);
         assert_eq!((mount.id, mount.parent_id), (577, 470));
         assert_eq!(mount.target, "/");
         assert_eq!(mount.fs_type, "overlay");
         assert_eq!(mount.propagation, "slave");
         assert_eq!(mount.fs_options, "rw,lowerdir=/a:/b,upperdir=/u,workdir=/w");
-        assert!(!mount.read_only());
+        assert!(!mount.read_only);
     }
 
     #[test]
@@ -131,7 +153,7 @@ mod tests {
         let (mounts, _) = parse(line);
         assert_eq!(mounts[0].target, "/a b\tc\nd\\040\\9");
         assert_eq!(mounts[0].source, "");
-        assert!(mounts[0].read_only());
+        assert!(mounts[0].read_only);
     }
 
     #[test]
@@ -141,6 +163,25 @@ mod tests {
         assert_eq!((mounts.len(), malformed), (2, 1));
         assert_eq!(mounts[0].target, "/x - proc");
         assert_eq!(mounts[0].propagation, "shared");
+    }
+
+    #[test]
+    fn what_a_line_tells_of_itself() {
+        let lines = b"\
+1 0 0:1 / / ro - overlay o rw\n\
+2 1 8:1 / /a rw,relatime,idmapped - ext4 /dev/sda1 ro,errors=ro\n\
+3 1 8:1 /etc/hosts /etc/hosts rw - ext4 /dev/sda1 rw,errors=remount-ro\n\
+4 1 0:9 /../.. /sys/fs/cgroup rw - cgroup2 c rw\n\
+5 1 0:8 /@home /home rw - btrfs /dev/sdb rw,subvolid=257,subvol=/@home\n\
+6 1 0:8 /@home/ann /ann rw - btrfs /dev/sdb rw,subvolid=257,subvol=/@home\n\
+7 1 0:4 net:[4026532280] /run/netns/a rw - nsfs nsfs rw\n";
+        let (mounts, _) = parse(lines);
+        let ids = |is: fn(&Mount) -> bool| -> Vec<u32> {
+            mounts.iter().filter(|mount| is(mount)).map(|mount| mount.id).collect()
+        };
+        assert_eq!(ids(|mount| mount.read_only), [1, 2]);
+        assert_eq!(ids(|mount| mount.idmapped), [2]);
+        assert_eq!(ids(|mount| mount.bind), [3, 6, 7]);
     }
 
     #[test]
@@ -159,7 +200,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
+            let _ = (parse(&bytes), parse_in_full(&bytes));
             let _ = parse_of_type(&bytes, "nsfs").count();
         }
 

@@ -6,6 +6,7 @@
 pub mod bpf;
 pub mod fds;
 pub mod fork;
+pub mod mounts;
 pub mod netdev;
 pub mod nsfs;
 pub mod signal;

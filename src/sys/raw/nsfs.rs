@@ -10,6 +10,8 @@ const NS_GET_PARENT: libc::Ioctl = 0xb702;
 const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 /// `_IO(0xb7, 4)`, Linux 4.11.
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
+/// Linux 6.11.
+const NS_GET_MNTNS_ID: libc::Ioctl = libc::_IOR::<u64>(0xb7, 5);
 /// Linux 6.12.
 const NS_MNT_GET_NEXT: libc::Ioctl = libc::_IOR::<MountNamespaceInfo>(0xb7, 11);
 /// Linux 6.12.
@@ -58,6 +60,15 @@ pub fn id(namespace: BorrowedFd<'_>) -> nix::Result<u64> {
     let mut id: u64 = 0;
     // SAFETY: the request writes one u64 to the address, which is valid for it.
     let done = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_ID, &raw mut id) };
+    nix::errno::Errno::result(done)?;
+    Ok(id)
+}
+
+/// The number of a mount namespace that listmount(2) takes; EINVAL on other kinds.
+pub fn mount_namespace_id(namespace: BorrowedFd<'_>) -> nix::Result<u64> {
+    let mut id: u64 = 0;
+    // SAFETY: the request writes one u64 to the address, which is valid for it.
+    let done = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut id) };
     nix::errno::Errno::result(done)?;
     Ok(id)
 }
@@ -112,6 +123,7 @@ mod tests {
     fn the_structures_and_numbers_are_the_kernels() {
         assert_eq!(size_of::<MountNamespaceInfo>(), 16); // MNT_NS_INFO_SIZE_VER0
         assert_eq!(format!("{NS_GET_ID:x}"), "8008b70d");
+        assert_eq!(format!("{NS_GET_MNTNS_ID:x}"), "8008b705");
         assert_eq!(format!("{NS_MNT_GET_NEXT:x}"), "8010b70b");
     }
 

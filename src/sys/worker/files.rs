@@ -6,6 +6,7 @@ use crate::sys::bounded::{self, Bytes};
 use crate::sys::error::{Problem, Result, SysError};
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::root;
+use crate::sys::statfs;
 use nix::errno::Errno;
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -30,6 +31,8 @@ pub enum Way {
     /// By an absolute path, as the process sees it whose `/proc/PID` the directory is; ENXIO where
     /// that is no regular file.
     Inside,
+    /// By such a path too: not what is in it, but how full its file system is.
+    Fullness,
 }
 
 /// In place of an errno: the cap cut what was read.
@@ -110,10 +113,11 @@ fn start(requests: &[Request<'_>]) -> std::result::Result<Worker, Errno> {
 /// In the child: an errno (0 for none), a length, the bytes.
 fn answer(request: &Request<'_>, sink: &OwnedFd) -> rustix::io::Result<()> {
     let mut bytes = Vec::new();
-    let name = request.name.to_str().map_err(|_| rustix::io::Errno::INVAL)?;
+    let name = || request.name.to_str().map_err(|_| rustix::io::Errno::INVAL);
     let read = match request.way {
-        Way::Below => bounded::read_into(request.dir, name, request.cap, &mut bytes),
-        Way::Inside => root::read_inside(request.dir, name, request.cap, &mut bytes),
+        Way::Below => bounded::read_into(request.dir, name()?, request.cap, &mut bytes),
+        Way::Inside => root::read_inside(request.dir, name()?, request.cap, &mut bytes),
+        Way::Fullness => statfs::examine(request.dir, request.name, &mut bytes).map(|()| false),
     };
     let errno = match read {
         Ok(false) => 0,

@@ -70,7 +70,7 @@ pub(crate) fn processes(count: usize) -> Result<()> {
     Ok(nix::sys::signal::killpg(nix::unistd::getpgrp(), nix::sys::signal::Signal::SIGKILL)?)
 }
 
-fn told_until_the_end(started: usize) -> Result<()> {
+pub(super) fn told_until_the_end(started: usize) -> Result<()> {
     say::line(format_args!("{started}"));
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())

@@ -4,9 +4,11 @@
 mod crowd;
 mod idle;
 mod measure;
+mod mounts;
 mod scale;
 
 pub(crate) use idle::{processes, threads};
+pub(crate) use mounts::mount;
 pub(crate) use scale::peak;
 
 use crate::lab::{Lab, Runtime, docker};
@@ -35,6 +37,9 @@ pub(crate) struct Arguments {
     /// minutes)
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "50")]
     containers: Vec<usize>,
+    /// Only how mounts are told
+    #[arg(long)]
+    mounts: bool,
     /// Only the listings of docker containers
     #[arg(long)]
     only_containers: bool,
@@ -58,8 +63,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         print(&bench.rows, &bench.notes);
         return done;
     }
+    if arguments.mounts {
+        let done = bench.mounts();
+        print(&bench.rows, &bench.notes);
+        return done;
+    }
     if !arguments.only_containers {
         bench.launchers()?;
+        bench.mounts()?;
     }
     let done = if run::is_program(Path::new("/usr/bin/docker")) {
         bench

@@ -128,7 +128,7 @@ pub(crate) fn peak(command: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn peak_kib(command: &mut Command) -> Result<u64> {
+pub(super) fn peak_kib(command: &mut Command) -> Result<u64> {
     let mut measure = Command::new(std::env::current_exe()?);
     measure.arg("bench-peak").arg("--").arg(command.get_program()).args(command.get_args());
     Ok(run::output(&mut measure)?.trim().parse()?)

@@ -1,0 +1,114 @@
+//! Parts of the host that a container can write to.
+
+use crate::model::finding::Finding;
+use crate::model::inspection::Section;
+use crate::model::mount::Mount;
+use crate::model::runtime::Runtime;
+use crate::model::security::Surroundings;
+
+/// Who writes there changes what the host runs.
+const SENSITIVE: [&str; 20] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/etc/kubernetes",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+    "/var",
+    "/var/lib",
+];
+
+/// Where engines and the kubelet keep what they run.
+const ENGINES: [&str; 5] = [
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/etc/cni",
+];
+
+/// Of a container. One that has the host's root as its own is not kept from it by mounts, and what
+/// merely packs a program is meant to see the host's files.
+pub(super) fn findings(mounts: &[Mount], around: &Surroundings, runtime: Runtime) -> Vec<Finding> {
+    if matches!(runtime, Runtime::Flatpak | Runtime::Snap | Runtime::Bubblewrap | Runtime::Unknown)
+    {
+        return Vec::new();
+    }
+    let at = |target: &str, mount: &&Mount| mount.target == target && !mount.overmounted;
+    let root = mounts.iter().find(|mount| at("/", mount));
+    if root.is_none_or(|root| root.host_source.as_ref().is_some_and(|path| *path == "/")) {
+        return Vec::new();
+    }
+    let is_sensitive = |path: &str| SENSITIVE.contains(&path) || ENGINES.contains(&path);
+    let open = mounts.iter().filter(|mount| !mount.read_only && !mount.overmounted);
+    let told = open.filter_map(|mount| {
+        let path = mount.host_source.as_ref()?;
+        std::str::from_utf8(path.as_bytes()).ok().filter(|path| is_sensitive(path))?;
+        let text = format!("the host's {path} is mounted writable at {}", mount.target);
+        // Root in a user namespace of its own is nobody to the host's files.
+        Some(match around.hosts_users {
+            Some(false) => Finding::notice(Section::Mounts, text),
+            _ => Finding::warning(Section::Mounts, text),
+        })
+    });
+    told.take(MOST).collect()
+}
+
+/// More than this nobody reads.
+const MOST: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::Level;
+    use crate::model::text::Text;
+
+    fn mount(target: &str, host_source: Option<&str>) -> Mount {
+        Mount {
+            target: target.into(),
+            host_source: host_source.map(Text::from),
+            ..Mount::default()
+        }
+    }
+
+    fn texts(mounts: &[Mount]) -> Vec<String> {
+        let found = findings(mounts, &Surroundings::default(), Runtime::Docker);
+        found.into_iter().map(|finding| finding.text).collect()
+    }
+
+    #[test]
+    fn what_can_be_written_to_is_told() {
+        let root = mount("/", Some("/var/lib/docker/overlay2/x/merged"));
+        let mounts = [
+            root,
+            mount("/host", Some("/")),
+            mount("/data", Some("/srv/data")),
+            mount("/etc/hosts", Some("/var/lib/docker/containers/1/hosts")),
+            Mount { read_only: true, ..mount("/e", Some("/etc")) },
+            Mount { overmounted: true, ..mount("/u", Some("/usr")) },
+            mount("/own", None),
+        ];
+        assert_eq!(texts(&mounts), ["the host's / is mounted writable at /host"]);
+        let others = Surroundings { hosts_users: Some(false), ..Surroundings::default() };
+        assert_eq!(findings(&mounts, &others, Runtime::Docker)[0].level, Level::Notice);
+        assert_eq!(findings(&mounts, &others, Runtime::Flatpak), []);
+    }
+
+    #[test]
+    fn one_on_the_hosts_root_is_not_spoken_of() {
+        assert_eq!(texts(&[mount("/", Some("/")), mount("/etc", Some("/etc"))]), [""; 0]);
+        assert_eq!(texts(&[mount("/etc", Some("/etc"))]), [""; 0]);
+    }
+}

@@ -1,0 +1,122 @@
+//! The mounts of one mount namespace, and what their neighbours and the host's mounts tell of them.
+//!
+//! Nothing below a mount is looked at, unless its usage is asked for.
+
+use super::target::PinnedProcess;
+use crate::model::container::Container;
+use crate::model::gap::{Gap, Reason};
+use crate::model::mount::Mount;
+use crate::model::text::Text;
+use crate::sys::error::Result;
+use crate::sys::proc::mountinfo;
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, mounts};
+use std::os::fd::BorrowedFd;
+
+mod host;
+mod layers;
+mod paths;
+mod tree;
+mod usage;
+
+use host::Host;
+use tree::Tree;
+pub use usage::add_usage;
+
+/// Enough for 20,000 mounts with long names. Each byte may be shown as five.
+const LONGEST: usize = 8 << 20;
+
+/// Those that a process sees.
+pub fn collect_mounts(
+    root: &SysRoot,
+    target: &PinnedProcess,
+    container: Option<&Container>,
+    gaps: &mut Vec<Gap>,
+) -> Option<Vec<Mount>> {
+    let object = || Text::from(format!("pid {}", target.process.pid));
+    let gap = |reason| Gap { object: object(), what: "mounts", reason };
+    let read = match bounded::read_capped(target.handle.dir(), "mountinfo", LONGEST) {
+        Ok(read) => read,
+        Err(error) => {
+            gaps.push(gap(error.reason()));
+            return None;
+        }
+    };
+    let (mut mounts, malformed) = mountinfo::parse_in_full(&read.bytes);
+    if read.truncated {
+        gaps.push(gap(Reason::Truncated));
+    } else if malformed > 0 {
+        gaps.push(gap(Reason::Malformed));
+    }
+    let room = LONGEST.saturating_sub(read.bytes.len());
+    drop(read);
+    layers::add_layers(&mut mounts, container);
+    complete(root, &mut mounts, room, &object(), gaps);
+    Some(mounts)
+}
+
+/// Those of a mount namespace that no process is in, by an open file of it.
+pub fn collect_mounts_of_namespace(
+    root: &SysRoot,
+    namespace: BorrowedFd<'_>,
+    label: &Text,
+    gaps: &mut Vec<Gap>,
+) -> Result<Vec<Mount>> {
+    let (mut mounts, truncated) = mounts::of_namespace(namespace, LONGEST / 2)?;
+    if truncated {
+        gaps.push(Gap { object: label.clone(), what: "mounts", reason: Reason::Truncated });
+    }
+    layers::add_layers(&mut mounts, None);
+    complete(root, &mut mounts, LONGEST / 2, label, gaps);
+    Ok(mounts)
+}
+
+/// What is told beside the lines themselves has only so much room.
+fn complete(
+    root: &SysRoot,
+    mounts: &mut [Mount],
+    mut room: usize,
+    object: &Text,
+    gaps: &mut Vec<Gap>,
+) {
+    let hidden = Tree::of(mounts).hidden(mounts);
+    let host = match read_host(root) {
+        Ok(host) => Some(Host::new(host)),
+        Err(error) => {
+            gaps.push(Gap { object: "the host".into(), ..error.gap("mounts") });
+            None
+        }
+    };
+    let mut is_cut = false;
+    let mut fits = |bytes: usize| {
+        let left = room.checked_sub(bytes);
+        room = left.unwrap_or_default();
+        is_cut |= left.is_none();
+        left.is_some()
+    };
+    for (mount, hidden) in mounts.iter_mut().zip(hidden) {
+        mount.overmounted = hidden;
+        if mount.overlay.as_ref().is_some_and(|overlay| !fits(length(overlay))) {
+            mount.overlay = None;
+        }
+        let source = host.as_ref().and_then(|host| host.source_of(mount));
+        mount.host_source = source.filter(|path| fits(path.as_bytes().len()));
+    }
+    if is_cut {
+        let what = "layers and host paths of mounts";
+        gaps.push(Gap { object: object.clone(), what, reason: Reason::Truncated });
+    }
+}
+
+fn length(overlay: &crate::model::mount::Overlay) -> usize {
+    let lists = overlay.lower.iter().chain(&overlay.data_only);
+    let paths = lists.chain(&overlay.upper).chain(&overlay.work);
+    paths.map(|path| path.as_bytes().len()).sum()
+}
+
+/// What the first process sees, or, where that is not shown, what this one does.
+fn read_host(root: &SysRoot) -> Result<Vec<Mount>> {
+    let read = |name| bounded::read_capped(root.proc(), name, LONGEST);
+    let bytes = read("1/mountinfo").or_else(|_| read("self/mountinfo"))?.bytes;
+    Ok(mountinfo::parse(&bytes).0)
+}

@@ -1,0 +1,202 @@
+//! The mounts of a mount namespace that no process is in, as [`super::proc::mountinfo`] gives those of
+//! a process: listmount(2) and statmount(2).
+//!
+//! What statmount does not tell: whether a file system has no source at all or an empty one.
+
+use super::error::{Context, Result};
+use super::overlay;
+use super::proc::mountinfo::{propagation, unescape};
+use super::raw::mounts::{self, Statmount};
+use super::raw::nsfs;
+use crate::model::mount::Mount;
+use crate::model::text::Text;
+use nix::errno::Errno;
+use std::fmt::Write as _;
+use std::os::fd::BorrowedFd;
+
+const WANTED: u64 = mounts::SB_BASIC
+    | mounts::MNT_BASIC
+    | mounts::MNT_ROOT
+    | mounts::MNT_POINT
+    | mounts::FS_TYPE
+    | mounts::MNT_OPTS
+    | mounts::FS_SUBTYPE
+    | mounts::SB_SOURCE;
+
+/// Ids to ask for at once.
+const MANY: usize = 1024;
+/// No mount has longer strings: a path has a page, and options have several at most.
+const LARGEST: usize = 1 << 20;
+
+/// Every mount in the order of mountinfo, and whether the cap, in bytes of strings, cut the list.
+/// The namespace is an open file of nsfs; Linux 6.11.
+pub fn of_namespace(namespace: BorrowedFd<'_>, cap: usize) -> Result<(Vec<Mount>, bool)> {
+    let id = nsfs::mount_namespace_id(namespace).context("ask the id of", "a mount namespace")?;
+    let mut found = Vec::new();
+    let mut buffer = vec![0; 8 << 10];
+    let mut ids = [0; MANY];
+    let mut last = 0;
+    let mut length = 0;
+    loop {
+        let count = mounts::list(id, last, &mut ids).context("list", "a mount namespace")?;
+        for mount in ids.iter().take(count) {
+            if let Some(stat) = stat(id, *mount, &mut buffer)? {
+                length += usize::try_from(stat.size).unwrap_or_default();
+                if length > cap {
+                    return Ok((found, true));
+                }
+                found.extend(mount_of(&stat, &buffer));
+            }
+            last = *mount;
+        }
+        if count < MANY {
+            return Ok((found, false));
+        }
+    }
+}
+
+/// `None`: it was unmounted meanwhile.
+fn stat(namespace: u64, mount: u64, buffer: &mut Vec<u8>) -> Result<Option<Statmount>> {
+    loop {
+        match mounts::stat(namespace, mount, WANTED, buffer) {
+            Ok(stat) => return Ok(Some(stat)),
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::EOVERFLOW) if buffer.len() < LARGEST => buffer.resize(buffer.len() * 2, 0),
+            Err(errno) => return Err(errno).context("examine", "a mount"),
+        }
+    }
+}
+
+/// `None`: it cannot be reached from the root of the namespace, and stands in no mountinfo either.
+fn mount_of(stat: &Statmount, buffer: &[u8]) -> Option<Mount> {
+    let text = |field: u64, offset: u32| {
+        let strings = buffer.get(size_of::<Statmount>()..).unwrap_or_default();
+        let rest = strings.get(usize::try_from(offset).ok()?..)?;
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        rest.get(..end).filter(|_| stat.mask & field != 0)
+    };
+    let fs_type = text(mounts::FS_TYPE, stat.fs_type).unwrap_or_default();
+    let fs_type = match text(mounts::FS_SUBTYPE, stat.fs_subtype) {
+        Some(subtype) => [fs_type, b".", subtype].concat().into(),
+        None => Text::new(fs_type),
+    };
+    let given = text(mounts::MNT_OPTS, stat.mnt_opts).unwrap_or_default();
+    let mut fs_options = flags_of_file_system(stat.sb_flags).into_bytes();
+    if !given.is_empty() {
+        fs_options.push(b',');
+        fs_options.extend_from_slice(given);
+    }
+    let has = |flag: u64| stat.mnt_propagation & flag != 0;
+    let overlay = (fs_type == "overlay").then(|| Box::new(overlay::parse(&fs_options)));
+    let mount = Mount {
+        id: stat.mnt_id_old,
+        parent_id: stat.mnt_parent_id_old,
+        device: format!("{}:{}", stat.sb_dev_major, stat.sb_dev_minor),
+        root: Text::new(text(mounts::MNT_ROOT, stat.mnt_root)?),
+        target: Text::new(text(mounts::MNT_POINT, stat.mnt_point)?),
+        options: options_of_mount(stat.mnt_attr).into(),
+        propagation: propagation(
+            has(libc::MS_SHARED),
+            has(libc::MS_SLAVE),
+            has(libc::MS_UNBINDABLE),
+        ),
+        fs_type,
+        source: Text::new(text(mounts::SB_SOURCE, stat.sb_source).unwrap_or(b"none")),
+        fs_options: unescape(&fs_options),
+        overlay,
+        ..Mount::default()
+    };
+    Some(mount.told())
+}
+
+/// `MOUNT_ATTR_*` of linux/mount.h as mountinfo spells them, in its order.
+fn options_of_mount(attributes: u64) -> String {
+    const ATIME: u64 = 0x70;
+    const NOATIME: u64 = 0x10;
+    const RELATIME: u64 = 0;
+    let has = |flag: u64| attributes & flag != 0;
+    let atime = attributes & ATIME;
+    let mut text = if has(0x1) { "ro" } else { "rw" }.to_owned();
+    for (is_set, name) in [
+        (has(0x2), "nosuid"),
+        (has(0x4), "nodev"),
+        (has(0x8), "noexec"),
+        (atime == NOATIME, "noatime"),
+        (has(0x80), "nodiratime"),
+        (atime == RELATIME, "relatime"),
+        (has(0x20_0000), "nosymfollow"),
+        (has(0x10_0000), "idmapped"),
+    ] {
+        if is_set {
+            let _ = write!(text, ",{name}");
+        }
+    }
+    text
+}
+
+/// `SB_*` of linux/fs.h.
+fn flags_of_file_system(flags: u32) -> String {
+    let mut text = if flags & 0x1 != 0 { "ro" } else { "rw" }.to_owned();
+    for (flag, name) in [(0x10, "sync"), (0x80, "dirsync"), (1 << 25, "lazytime")] {
+        if flags & flag != 0 {
+            let _ = write!(text, ",{name}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_spelled_as_mountinfo_spells_them() {
+        assert_eq!(options_of_mount(0), "rw,relatime");
+        assert_eq!(options_of_mount(0x1f), "ro,nosuid,nodev,noexec,noatime");
+        assert_eq!(options_of_mount(0x20 | 0x80), "rw,nodiratime");
+        assert_eq!(options_of_mount(0x30_0000), "rw,relatime,nosymfollow,idmapped");
+        assert_eq!(flags_of_file_system(0x1 | 0x10), "ro,sync");
+        assert_eq!(flags_of_file_system(1 << 25), "rw,lazytime");
+    }
+
+    #[test]
+    fn offsets_beyond_the_buffer_are_no_strings() {
+        let mut buffer = vec![0; size_of::<Statmount>()];
+        buffer.extend(b"/\0/a\0tmpfs");
+        let with = |mnt_point: u32, fs_type: u32| {
+            let stat = Statmount { fs_type, mnt_point, ..zeroed() };
+            mount_of(&stat, &buffer).map(|mount| (mount.target, mount.fs_type))
+        };
+        assert_eq!(with(2, 0), Some(("/a".into(), "/".into())));
+        assert_eq!(with(5, 0), None);
+        assert_eq!(with(u32::MAX, 0), None);
+    }
+
+    fn zeroed() -> Statmount {
+        Statmount {
+            size: 0,
+            mnt_opts: u32::MAX,
+            mask: WANTED,
+            sb_dev_major: 0,
+            sb_dev_minor: 0,
+            sb_magic: 0,
+            sb_flags: 0,
+            fs_type: 0,
+            mnt_id: 0,
+            mnt_parent_id: 0,
+            mnt_id_old: 0,
+            mnt_parent_id_old: 0,
+            mnt_attr: 0,
+            mnt_propagation: 0,
+            mnt_peer_group: 0,
+            mnt_master: 0,
+            propagate_from: 0,
+            mnt_root: 0,
+            mnt_point: 0,
+            mnt_ns_id: 0,
+            fs_subtype: u32::MAX,
+            sb_source: u32::MAX,
+            rest: [0; 48],
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! listmount(2) and statmount(2), Linux 6.8: the mounts of a namespace, without a process in it.
+//! linux/mount.h.
+
+use std::mem::size_of;
+
+/// The same numbers on every machine that has calls of this age, but for alpha.
+const SYS_STATMOUNT: libc::c_long = 457;
+const SYS_LISTMOUNT: libc::c_long = 458;
+/// All that is below the root of the namespace.
+const LSMT_ROOT: u64 = u64::MAX;
+
+pub const SB_BASIC: u64 = 0x1;
+pub const MNT_BASIC: u64 = 0x2;
+pub const MNT_ROOT: u64 = 0x8;
+pub const MNT_POINT: u64 = 0x10;
+pub const FS_TYPE: u64 = 0x20;
+/// Linux 6.11.
+pub const MNT_OPTS: u64 = 0x80;
+/// Linux 6.13.
+pub const FS_SUBTYPE: u64 = 0x100;
+/// Linux 6.13.
+pub const SB_SOURCE: u64 = 0x200;
+
+/// `struct mnt_id_req`
+#[repr(C)]
+struct Request {
+    size: u32,
+    spare: u32,
+    mount: u64,
+    param: u64,
+    namespace: u64,
+}
+
+impl Request {
+    fn new(namespace: u64, mount: u64, param: u64) -> Self {
+        // 32 bytes: `MNT_ID_REQ_SIZE_VER1`, Linux 6.11.
+        Self { size: 32, spare: 0, mount, param, namespace }
+    }
+}
+
+/// `struct statmount`. A string is an offset into what follows it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Statmount {
+    pub size: u32,
+    pub mnt_opts: u32,
+    /// What of all this was written.
+    pub mask: u64,
+    pub sb_dev_major: u32,
+    pub sb_dev_minor: u32,
+    pub sb_magic: u64,
+    pub sb_flags: u32,
+    pub fs_type: u32,
+    pub mnt_id: u64,
+    pub mnt_parent_id: u64,
+    pub mnt_id_old: u32,
+    pub mnt_parent_id_old: u32,
+    pub mnt_attr: u64,
+    pub mnt_propagation: u64,
+    pub mnt_peer_group: u64,
+    pub mnt_master: u64,
+    pub propagate_from: u64,
+    pub mnt_root: u32,
+    pub mnt_point: u32,
+    pub mnt_ns_id: u64,
+    pub fs_subtype: u32,
+    pub sb_source: u32,
+    /// Fields of later kernels.
+    pub rest: [u64; 48],
+}
+
+/// The ids of the next mounts of a namespace after one, ascending; how many there were. EPERM: not for
+/// this caller; ENOENT: the namespace has no root, or has gone.
+pub fn list(namespace: u64, after: u64, ids: &mut [u64]) -> nix::Result<usize> {
+    let request = Request::new(namespace, LSMT_ROOT, after);
+    // SAFETY: the kernel reads a request of the size that it tells, and writes no more than the
+    // given count of numbers to the slice.
+    let count =
+        unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, ids.as_mut_ptr(), ids.len(), 0) };
+    let count = nix::errno::Errno::result(count)?;
+    Ok(usize::try_from(count).unwrap_or_default().min(ids.len()))
+}
+
+/// What `mask` asks of one mount; its strings are in the buffer behind the structure. EOVERFLOW: the
+/// buffer is too small; ENOENT: it was unmounted.
+pub fn stat(namespace: u64, mount: u64, mask: u64, buffer: &mut [u8]) -> nix::Result<Statmount> {
+    if buffer.len() < size_of::<Statmount>() {
+        return Err(nix::errno::Errno::EOVERFLOW);
+    }
+    let request = Request::new(namespace, mount, mask);
+    // SAFETY: the kernel reads a request of the size that it tells, and writes no more than the
+    // given length to the buffer.
+    let done = unsafe {
+        libc::syscall(SYS_STATMOUNT, &raw const request, buffer.as_mut_ptr(), buffer.len(), 0)
+    };
+    nix::errno::Errno::result(done)?;
+    // SAFETY: the buffer is as long as the structure at least, which has numbers alone: any bytes
+    // are one.
+    Ok(unsafe { buffer.as_ptr().cast::<Statmount>().read_unaligned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
+
+    #[test]
+    fn the_structures_are_the_kernels() {
+        assert_eq!(size_of::<Request>(), 32);
+        assert_eq!(offset_of!(Request, namespace), 24);
+        assert_eq!(size_of::<Statmount>(), 512);
+        assert_eq!(offset_of!(Statmount, mnt_id), 40);
+        assert_eq!(offset_of!(Statmount, mnt_root), 104);
+        assert_eq!(offset_of!(Statmount, sb_source), 124);
+    }
+
+    #[test]
+    fn a_namespace_that_is_none_has_no_mounts() {
+        assert!(list(1, 0, &mut [0; 4]).is_err());
+        assert!(stat(1, 1, MNT_BASIC, &mut [0; 512]).is_err());
+        assert!(stat(1, 1, MNT_BASIC, &mut []).is_err());
+    }
+}
