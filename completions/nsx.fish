@@ -92,6 +92,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l columns -d 'Columns 
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l seccomp -d 'What its seccomp filters do; as root. The target is stopped for a moment'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l no-headings -d 'No line of headings'

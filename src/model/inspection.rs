@@ -100,6 +100,8 @@ pub struct Wish {
     pub interval: Option<Duration>,
     /// What other tools would print, too.
     pub formulas: bool,
+    /// Its seccomp filters, for which it is stopped for a moment.
+    pub seccomp: bool,
 }
 
 /// One namespace of the target.

@@ -35,6 +35,9 @@ struct Args {
     /// Watch the CPU for this long: 2s, 500ms.
     #[arg(long, value_name = "TIME", value_parser = args::duration)]
     interval: Option<Duration>,
+    /// What its seccomp filters do; as root. The target is stopped for a moment.
+    #[arg(long)]
+    seccomp: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -66,12 +69,15 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         .filter(|section| args.only.is_empty() || args.only.contains(section))
         .filter(|section| !args.skip.contains(section))
         .collect();
+    if args.seccomp && !sections.contains(&Section::Security) {
+        return Err(Failure::usage("--seccomp belongs to the section security"));
+    }
     let formulas = match args.output.columns.as_deref() {
         None => false,
         Some("formulas" | "+formulas") => true,
         Some(_) => return Err(Failure::usage("inspect has no columns but +formulas")),
     };
-    let wish = Wish { sections, interval: args.interval, formulas };
+    let wish = Wish { sections, interval: args.interval, formulas, seccomp: args.seccomp };
     let root = args.output.root()?;
     let target = target::resolve_process(&root, args.target.as_bytes())?;
     let (report, gaps) = inspect(&root, &target, &wish)?;

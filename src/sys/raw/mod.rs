@@ -8,5 +8,6 @@ pub mod fds;
 pub mod fork;
 pub mod netdev;
 pub mod nsfs;
+pub mod ptrace;
 pub mod signal;
 pub mod start;
