@@ -6,6 +6,7 @@ use crate::model::seccomp::{Architecture, Call, Filter, SeccompDump};
 use crate::model::text::Text;
 use crate::sys::calls::Abi;
 use crate::sys::pidfd::ProcessHandle;
+use crate::sys::proc::stat;
 use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::seccomp::RawFilter;
@@ -66,6 +67,10 @@ pub fn collect_seccomp(
                 (Some(Errno::EPERM), Some(tracer)) => {
                     lacks(format!(", which pid {tracer} traces,"), Reason::Denied);
                 }
+                // Its other threads live on, with filters of their own.
+                (Some(Errno::EPERM), None) if has_ended(target) => {
+                    lacks(", whose first thread has ended,".to_owned(), Reason::Gone);
+                }
                 _ => lacks(String::new(), error.reason()),
             }
             return None;
@@ -80,6 +85,12 @@ pub fn collect_seccomp(
 
 fn status_of(process: BorrowedFd<'_>) -> Option<Status> {
     status::parse(&bounded::read(process, "status", bounded::LARGE).ok()?)
+}
+
+fn has_ended(target: &ProcessHandle) -> bool {
+    let stat = bounded::read(target.dir(), "stat", bounded::SMALL).ok();
+    let stat = stat.as_deref().and_then(stat::parse);
+    stat.is_some_and(|stat| matches!(stat.state.0, b'Z' | b'X'))
 }
 
 /// What filters come to, for the given ways to call the kernel; and whether all of it could be told.

@@ -13,6 +13,8 @@ const DATA_BYTES: u32 = 64;
 const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCH: u32 = 4;
 
+/// What it takes to begin, in instructions: there may be thousands of filters of one instruction.
+const START: u32 = 16;
 /// States kept apart at one instruction.
 const APART: usize = 4;
 const MEMORY: usize = 16;
@@ -36,14 +38,10 @@ impl Default for Budget {
 }
 
 impl Budget {
-    const fn spend(&mut self) -> bool {
-        match self.0.checked_sub(1) {
-            Some(left) => {
-                self.0 = left;
-                true
-            }
-            None => false,
-        }
+    const fn spend(&mut self, instructions: u32) -> bool {
+        let is_enough = self.0 >= instructions;
+        self.0 = self.0.saturating_sub(instructions);
+        is_enough
     }
 
     pub const fn is_exhausted(self) -> bool {
@@ -75,6 +73,10 @@ enum Next {
 /// Every answer that some arguments lead to.
 pub fn outcomes(program: &[Instruction], call: Call, budget: &mut Budget) -> Outcomes {
     let mut found = Outcomes::default();
+    if !budget.spend(START) {
+        found.add_any();
+        return found;
+    }
     let mut waiting: BTreeMap<usize, Vec<State>> = BTreeMap::new();
     let mut next = Some((0, State { a: Some(0), x: Some(0), memory: [Some(0); MEMORY] }));
     loop {
@@ -92,7 +94,7 @@ pub fn outcomes(program: &[Instruction], call: Call, budget: &mut Budget) -> Out
                 None => return found,
             },
         };
-        if !budget.spend() || found.is_any() {
+        if !budget.spend(1) || found.is_any() {
             found.add_any();
             return found;
         }

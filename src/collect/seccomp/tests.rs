@@ -195,6 +195,8 @@ fn a_program_of_branches_alone_is_gone_through() {
 fn what_takes_too_long_is_said() {
     let filters = vec![raw(&[vec![ld(ARGUMENT); 60], vec![ret(ALLOW)]].concat()); 60];
     let (dump, is_whole) = explain_within(&filters, &Abi::ALL, Budget(100_000));
+    let many = vec![raw(&[ret(ALLOW)]); 600];
+    assert!(!explain_within(&many, &[Abi::X86_64], Budget(1_000_000)).1);
     assert!(!is_whole && explain(&filters, &Abi::ALL).1);
     assert!(call(&dump.architectures[0], "_sysctl").is_none(), "it began well");
     let last = dump.architectures.last().unwrap();
