@@ -67,9 +67,8 @@ pub fn collect_seccomp(
                 (Some(Errno::EPERM), Some(tracer)) => {
                     lacks(format!(", which pid {tracer} traces,"), Reason::Denied);
                 }
-                // Its other threads live on, with filters of their own.
                 (Some(Errno::EPERM), None) if has_ended(target) => {
-                    lacks(", whose first thread has ended,".to_owned(), Reason::Gone);
+                    lacks(String::new(), Reason::Gone);
                 }
                 _ => lacks(String::new(), error.reason()),
             }
@@ -87,6 +86,7 @@ fn status_of(process: BorrowedFd<'_>) -> Option<Status> {
     status::parse(&bounded::read(process, "status", bounded::LARGE).ok()?)
 }
 
+/// Not yet collected by its parent, it can still be found but not traced.
 fn has_ended(target: &ProcessHandle) -> bool {
     let stat = bounded::read(target.dir(), "stat", bounded::SMALL).ok();
     let stat = stat.as_deref().and_then(stat::parse);

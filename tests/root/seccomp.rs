@@ -26,6 +26,7 @@ const INTERRUPTED: &str = "ptrace:delay_exit=2000000:when=2";
 
 pub fn tests() -> Vec<Trial> {
     vec![
+        test("seccomp: a process that ends before the look is said to have ended", STRACE, zombie),
         test("seccomp: the calls that a filter denies are those that are told", PERL, known),
         test(
             "seccomp: the newest of several filters is the last, and its error counts",
@@ -251,6 +252,21 @@ fn traced() {
     assert_eq!(gap(&report), (object.as_str(), "denied"));
     assert_eq!(tracer(target.pid()), strace.pid().to_string(), "it still is");
     assert_eq!(target.call(libc::SYS_bpf), libc::EDOM);
+}
+
+/// It has ended and its parent, the test, has not collected it.
+fn zombie() {
+    let target = Filtered::start(&[deny(&[libc::SYS_bpf], libc::EDOM)]);
+    let looking = look(target.pid(), "ptrace:delay_enter=2000000:when=1");
+    until("nsx is about to trace it", || {
+        let worker = child_of(looking.id()).and_then(child_of);
+        let call = worker.map(|pid| std::fs::read_to_string(format!("/proc/{pid}/syscall")));
+        matches!(call, Some(Ok(call)) if call.starts_with(&format!("{} ", libc::SYS_ptrace)))
+    });
+    target.signal(libc::SIGKILL);
+    until("it has ended", || state(target.pid()) == 'Z');
+    let report: Value = serde_json::from_str(&stdout(&finish(looking))).unwrap();
+    assert_eq!(gap(&report), (format!("pid {}", target.pid()).as_str(), "gone"));
 }
 
 fn own_filter() {
