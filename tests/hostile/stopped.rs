@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("a stopped container is shown and entered", ROOT, stopped),
         test("a frozen container is shown, as paused, and entered", FREEZER, frozen),
         test("the filter of a frozen process is given up, and it thaws as it was", FILTER, filter),
+        test("nsx killed while it waits for a frozen process lets it go", FILTER, killed),
     ]
 }
 
@@ -121,4 +122,20 @@ fn filter() {
     drop(group);
     assert_eq!(target.call(libc::SYS_bpf), libc::EDOM);
     assert_eq!(inspect()["gaps"].as_array().unwrap().len(), 0);
+}
+
+/// The tracer, which would wait for as long as the process is frozen, ends with nsx.
+fn killed() {
+    let mut target = Filtered::start(&[deny(&[libc::SYS_bpf], libc::EDOM)]);
+    let pid = target.pid();
+    let tracer = || status(pid, "TracerPid").unwrap_or_default();
+    let group = Frozen::group(pid);
+    let mut inspect = nsx(["inspect", &pid.to_string(), "--only", "security", "--seccomp"]);
+    let mut inspect = Held(inspect.stdout(std::process::Stdio::null()).spawn().unwrap());
+    until("it is traced", || tracer() != "0");
+    inspect.0.kill().unwrap();
+    inspect.0.wait().unwrap();
+    until("it is let go", || tracer() == "0");
+    drop(group);
+    assert_eq!(target.call(libc::SYS_bpf), libc::EDOM);
 }
