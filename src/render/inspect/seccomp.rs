@@ -3,7 +3,7 @@
 
 use super::super::human;
 use super::Detail;
-use crate::model::seccomp::{Action, Architecture, Filter, Outcome, SeccompDump};
+use crate::model::seccomp::{Action, Architecture, Call, Filter, Outcome, SeccompDump};
 use std::collections::BTreeMap;
 
 /// Of a line, where no terminal says how wide it is, and at least.
@@ -44,6 +44,11 @@ fn summary(architecture: &Architecture) -> String {
         parts.push(format!("beyond the known calls {}", word(&architecture.beyond.outcome)));
     }
     parts.push(format!("{} of {} allowed", architecture.allowed, human::count(all, "call")));
+    let is_open = |call: &&Call| call.verdict.outcome.action == Action::Undetermined;
+    let open = architecture.calls.iter().filter(is_open).count();
+    if open > 0 {
+        parts.push(format!("{open} not determined"));
+    }
     parts.join(" · ")
 }
 
@@ -118,7 +123,7 @@ fn program((at, filter): (usize, &Filter)) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::seccomp::{Call, Verdict};
+    use crate::model::seccomp::Verdict;
 
     fn verdict(action: Action, errno: Option<&str>, conditional: bool) -> Verdict {
         let outcome = Outcome { action, errno: errno.map(str::to_owned), data: 0 };
@@ -160,6 +165,15 @@ mod tests {
                 &format!("i386 {summary}"),
             ]
         );
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_counted() {
+        let mut dump = dump();
+        dump.architectures[1].calls[0].verdict = verdict(Action::Undetermined, None, true);
+        let told = lines(&dump, Detail { width: Some(200), ..Detail::default() });
+        assert!(told.last().unwrap().ends_with(" · 300 of 304 calls allowed · 1 not determined"));
+        assert!(!told[0].contains("not determined"));
     }
 
     #[test]
