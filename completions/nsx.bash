@@ -88,7 +88,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__inspect)
-            opts="-o -q -h -V --only --skip --interval --usage --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            opts="-o -q -h -V --only --skip --interval --usage --seccomp --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -93,6 +93,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour: au
 always\t''
 never\t''"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l usage -d 'Ask every mounted file system how full it is'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l seccomp -d 'What its seccomp filters do; as root. The target is stopped for a moment'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l no-headings -d 'No line of headings'

@@ -7,6 +7,7 @@ use super::findings;
 use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
 use super::network;
 use super::processes::collect_processes;
+use super::seccomp::collect_seccomp;
 use super::target::{HeldNamespace, PinnedProcess};
 use crate::model::container::Container;
 use crate::model::evidence::{Evidence, Source};
@@ -90,6 +91,7 @@ pub fn inspect(
     // Before any thread exists: what reads it is a fork. It is on its way while the rest is read.
     let slow = slow(root, target, wish, &report, &clock);
     let outside = (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target));
+    let filters = wish.seccomp.then(|| collect_seccomp(root, &target.handle, &mut gaps)).flatten();
     let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
     let live = live.into_iter().filter(|(section, _)| wanted(*section)).map(|(_, kind)| kind);
     // So is this: from here on there is no fork.
@@ -109,6 +111,9 @@ pub fn inspect(
     let around = held::surroundings(host, &process.namespaces);
     let known = held::Read { status: &status_file, around: &around };
     held::add(root, target, &known, wish, &mut report, &mut gaps);
+    if let Some(security) = &mut report.security {
+        security.seccomp_dump = filters;
+    }
     let alone = visits.finish(root, target, others, &mut report, &mut gaps);
     take_slow(slow.finish(alone), wish, &mut report, &mut gaps);
     target.handle.check_alive()?;

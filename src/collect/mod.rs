@@ -22,6 +22,7 @@ pub mod processes;
 pub mod records;
 pub mod runtime;
 pub mod scan;
+pub mod seccomp;
 pub mod security;
 pub mod target;
 pub mod usage;

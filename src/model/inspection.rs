@@ -110,6 +110,8 @@ pub struct Wish {
     pub formulas: bool,
     /// How full the mounted file systems are, which each of them has to be asked.
     pub usage: bool,
+    /// Its seccomp filters, for which it is stopped for a moment.
+    pub seccomp: bool,
 }
 
 /// One namespace of the target.

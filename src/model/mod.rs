@@ -21,6 +21,7 @@ pub mod plan;
 pub mod pod;
 pub mod process;
 pub mod runtime;
+pub mod seccomp;
 pub mod security;
 pub mod text;
 pub mod usage;

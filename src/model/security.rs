@@ -2,6 +2,7 @@
 
 use super::capability::CapSet;
 use super::namespace::Kind;
+use super::seccomp::SeccompDump;
 use super::text::Text;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -17,6 +18,8 @@ pub struct Security {
     pub seccomp: Seccomp,
     /// Since Linux 5.9.
     pub seccomp_filters: Option<u64>,
+    /// What its filters do; only with `--seccomp`, as root.
+    pub seccomp_dump: Option<SeccompDump>,
     /// AppArmor's profile or SELinux's context: /proc/PID/attr/current.
     pub label: Option<Text>,
     /// Absent where it cannot be read.

@@ -15,6 +15,7 @@ mod mounts;
 mod namespaces;
 mod network;
 mod processes;
+mod seccomp;
 mod security;
 mod uts;
 
@@ -63,7 +64,9 @@ pub fn screen(report: &Inspection, detail: Detail) -> String {
     }
     if let Some(security) = &report.security {
         let of_the_host = report.of_the_host == Some(true) && report.container.is_none();
-        sections.push(("security", security::lines(security, of_the_host, detail.everything)));
+        let mut lines = security::lines(security, of_the_host, detail.everything);
+        lines.extend(security.seccomp_dump.iter().flat_map(|dump| seccomp::lines(dump, detail)));
+        sections.push(("security", lines));
     }
     if let Some(limits) = &report.limits {
         sections.push(("limits", limits::lines(limits, detail.everything)));

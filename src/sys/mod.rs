@@ -1,6 +1,7 @@
 //! The kernel: system calls and pseudo-files as facts. No policy, no printing.
 
 pub mod bounded;
+pub mod calls;
 pub mod cgroupfs;
 pub mod crew;
 pub mod error;
@@ -18,5 +19,6 @@ pub mod proc;
 pub mod raw;
 pub mod reach;
 pub mod root;
+pub mod seccomp;
 pub mod statfs;
 pub mod worker;

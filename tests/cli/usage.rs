@@ -26,6 +26,7 @@ fn options_that_are_none() {
         &["ns", "--tree", "4026531840"],
         &["ns", "4026531840", "-p", "1"],
         &["ns", "-Q", "nprocs >"],
+        &["inspect", "1", "--seccomp", "--skip", "security"],
     ]
     .iter()
     .enumerate()

@@ -216,3 +216,32 @@ impl Usage {
         }
     }
 }
+
+/// What docker's documentation of its default profile says of well-known calls.
+pub fn filter(docker: &Docker, truth: &Truth) {
+    let ask = ["inspect", &truth.name, "--only=security", "--seccomp", "--json"];
+    let report = json(&mut docker.machine.nsx(&ask));
+    assert_eq!(report["gaps"], json!([]));
+    let dump = &report["data"]["security"]["seccomp_dump"];
+    let native = &dump["architectures"][0];
+    let calls = native["calls"].as_array().expect("calls");
+    let told = |name: &str| {
+        let call = calls.iter().find(|call| call["name"] == name);
+        call.map(|call| (call["errno"].as_str().expect("an error"), call["conditional"] == true))
+    };
+    for name in ["keyctl", "bpf", "mount", "unshare", "setns", "reboot", "init_module"] {
+        assert_eq!(told(name), Some(("EPERM", false)), "{name}");
+    }
+    assert_eq!(told("clone3"), Some(("ENOSYS", false)));
+    for name in ["clone", "personality"] {
+        assert_eq!(told(name), Some(("EPERM", true)), "{name}");
+    }
+    for name in ["read", "execve", "openat", "socket", "ptrace"] {
+        assert_eq!(told(name), None, "{name}");
+    }
+    assert_eq!(
+        (&native["default"]["errno"], &native["beyond"]["errno"]),
+        (&json!("EPERM"), &json!("ENOSYS"))
+    );
+    answers(docker, truth);
+}

@@ -41,6 +41,7 @@ const SIGHTS: &[Check] = &[
     ("inspect shows on one screen what docker knows", checks::screen),
     ("the mounts of a container are those that findmnt lists", checks::mounts),
     ("usage and limits are those of the control groups", checks::usage),
+    ("the filter of a container is docker's, and leaves it running", checks::filter),
 ];
 
 const OTHERS: &[Check] = &[
@@ -56,6 +57,7 @@ const OTHERS: &[Check] = &[
     ("memory is what docker stats prints", stats),
     ("where mounts come from is what docker tells", crate::mounts::origins),
     ("limits and privileges are those that docker was told", told_limits),
+    ("a container that docker gives no filter has none", unfiltered),
 ];
 
 pub fn tests() -> Vec<Trial> {
@@ -339,4 +341,14 @@ fn at_the_usual_places() {
     // Never continued: what ends with the machine ends whatever state it is in.
     std::mem::forget(docker.stopped());
     assert_eq!(docker.machine.end(), Vec::<String>::new());
+}
+
+fn unfiltered(docker: &Docker, _: &Truth) {
+    let options = ["--security-opt", "seccomp=unconfined", "--network", "none"];
+    let _unfiltered = docker.run_beside("unfiltered", &options);
+    let ask = ["inspect", "unfiltered", "--only=security", "--seccomp", "--json"];
+    let report = support::json(&mut docker.machine.nsx(&ask));
+    let security = &report["data"]["security"];
+    assert_eq!((&security["seccomp"], &security["seccomp_dump"]), (&json!("off"), &Value::Null));
+    assert_eq!(report["gaps"], json!([]));
 }

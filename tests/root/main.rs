@@ -27,6 +27,7 @@ mod output;
 mod privileges;
 mod protection;
 mod races;
+mod seccomp;
 mod signals;
 mod spawn;
 mod targets;
@@ -47,6 +48,7 @@ fn main() {
         environment::tests(),
         users::tests(),
         protection::tests(),
+        seccomp::tests(),
         signals::tests(),
         spawn::tests(),
         memory::tests(),

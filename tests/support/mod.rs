@@ -20,6 +20,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 pub mod cost;
+pub mod filtered;
 pub mod pty;
 
 /// What a test cannot do without.

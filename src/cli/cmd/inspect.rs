@@ -42,6 +42,9 @@ struct Args {
     /// Ask every mounted file system how full it is.
     #[arg(long)]
     usage: bool,
+    /// What its seccomp filters do; as root. The target is stopped for a moment.
+    #[arg(long)]
+    seccomp: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -73,12 +76,21 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         .filter(|section| args.only.is_empty() || args.only.contains(section))
         .filter(|section| !args.skip.contains(section))
         .collect();
+    if args.seccomp && !sections.contains(&Section::Security) {
+        return Err(Failure::usage("--seccomp belongs to the section security"));
+    }
     let formulas = match args.output.columns.as_deref() {
         None => false,
         Some("formulas" | "+formulas") => true,
         Some(_) => return Err(Failure::usage("inspect has no columns but +formulas")),
     };
-    let wish = Wish { sections, interval: args.interval, formulas, usage: args.usage };
+    let wish = Wish {
+        sections,
+        interval: args.interval,
+        formulas,
+        usage: args.usage,
+        seccomp: args.seccomp,
+    };
     let root = args.output.root()?;
     let target = match target::resolve_occupied(&root, args.target.as_bytes())? {
         Target::Process(process) => *process,

@@ -13,6 +13,8 @@ pub struct Status {
     pub process: Option<Pid>,
     /// The pid at each level, from the reader's pid namespace down to its own.
     pub pids_by_level: Vec<Pid>,
+    /// The process that traces it, where there is one.
+    pub tracer: Option<Pid>,
     pub threads: u32,
     /// Resident memory; a kernel thread and a zombie have none.
     pub rss_bytes: Option<u64>,
@@ -61,6 +63,7 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
                 seen_uid = true;
             }
             b"Tgid" => status.process = Pid::parse(value.as_bytes()),
+            b"TracerPid" => status.tracer = Pid::parse(value.as_bytes()),
             b"Gid" => status.gids = four(value)?,
             b"Groups" => {
                 status.groups = value.split_ascii_whitespace().flat_map(str::parse).collect();

@@ -9,5 +9,6 @@ pub mod fork;
 pub mod mounts;
 pub mod netdev;
 pub mod nsfs;
+pub mod ptrace;
 pub mod signal;
 pub mod start;

@@ -92,18 +92,43 @@ fn failed(request: &Request<'_>, problem: Problem) -> SysError {
     SysError { doing: "read", object: Text::new(request.name.to_bytes()), problem }
 }
 
+/// What `work` writes, done in a child; [`Problem::TimedOut`] where it does not come back.
+///
+/// The caller has one thread.
+pub(in crate::sys) fn work(
+    work: impl FnOnce(&mut Vec<u8>) -> rustix::io::Result<()>,
+    deadline: Duration,
+) -> std::result::Result<Vec<u8>, Problem> {
+    let worker = begin(|sink| {
+        let mut bytes = Vec::new();
+        let done = work(&mut bytes).map(|()| false);
+        let _ = tell(done, bytes, sink);
+    })
+    .map_err(Problem::Errno)?;
+    match Answers::of(&worker).take(Instant::now() + deadline)? {
+        (0, bytes) => Ok(bytes),
+        (errno, _) => Err(Problem::Errno(Errno::from_raw(errno))),
+    }
+}
+
 fn start(requests: &[Request<'_>]) -> std::result::Result<Worker, Errno> {
+    begin(|sink| {
+        for request in requests {
+            if answer(request, sink).is_err() {
+                break;
+            }
+        }
+    })
+}
+
+fn begin(work: impl FnOnce(&OwnedFd)) -> std::result::Result<Worker, Errno> {
     let (answers, sink) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
         .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
     match fork::fork(0)? {
         Side::Child => {
             drop(answers);
             let_go_of_standard();
-            for request in requests {
-                if answer(request, &sink).is_err() {
-                    break;
-                }
-            }
+            work(&sink);
             fork::exit_now(0)
         }
         Side::Parent(child) => Ok(Worker::new(child, answers)),
@@ -119,7 +144,15 @@ fn answer(request: &Request<'_>, sink: &OwnedFd) -> rustix::io::Result<()> {
         Way::Inside => root::read_inside(request.dir, name()?, request.cap, &mut bytes),
         Way::Fullness => statfs::examine(request.dir, request.name, &mut bytes).map(|()| false),
     };
-    let errno = match read {
+    tell(read, bytes, sink)
+}
+
+fn tell(
+    done: rustix::io::Result<bool>,
+    mut bytes: Vec<u8>,
+    sink: &OwnedFd,
+) -> rustix::io::Result<()> {
+    let errno = match done {
         Ok(false) => 0,
         Ok(true) => CUT,
         Err(errno) => {
