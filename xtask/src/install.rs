@@ -13,14 +13,7 @@ use std::process::Command;
 /// Installs what is missing where that is possible; otherwise says what to type, and fails if
 /// `strict`.
 pub(crate) fn needs(strict: bool) -> Result<()> {
-    let missing = needs::missing();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    if run::is_root() && run::find("apt-get").is_some() && is_debian() {
-        install(&packages(&missing))?;
-    }
-    let missing = needs::missing();
+    let missing = try_all(needs::missing)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -35,6 +28,26 @@ pub(crate) fn needs(strict: bool) -> Result<()> {
     }
     say::note(format_args!("going on; what needs them is ignored"));
     Ok(())
+}
+
+/// Installs some programs, which the table has; an error if one of them is missing then.
+pub(crate) fn only(programs: &[&str]) -> Result<()> {
+    let missing = try_all(|| {
+        needs::missing().into_iter().filter(|need| programs.contains(&need.program)).collect()
+    })?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("as root: apt-get install --no-install-recommends {}", packages(&missing).join(" "))
+}
+
+/// Installs what `missing` tells, where that is possible; what it tells then.
+fn try_all(missing: impl Fn() -> Vec<&'static Need>) -> Result<Vec<&'static Need>> {
+    let before = missing();
+    if !before.is_empty() && run::is_root() && run::find("apt-get").is_some() && is_debian() {
+        install(&packages(&before))?;
+    }
+    Ok(missing())
 }
 
 fn packages(missing: &[&Need]) -> Vec<&'static str> {

@@ -5,7 +5,7 @@
 
 use crate::run::Phases;
 use crate::workspace::{Release, cargo};
-use crate::{check, install, run};
+use crate::{check, install, run, say, vm};
 use anyhow::Result;
 
 pub(crate) fn run() -> Result<()> {
@@ -25,6 +25,15 @@ pub(crate) fn run() -> Result<()> {
         }
         run::visibly(&mut tests)
     });
+    let missing = vm::missing();
+    if missing.is_empty() {
+        let programs = release.as_ref().map(|release| release.programs.as_path());
+        phases.phase("virtual machine", || vm::suite(programs));
+    } else {
+        // Under strict it did not come here.
+        let missing = missing.join(", ");
+        say::note(format_args!("== virtual machine: skipped, because of what is missing: {missing}"));
+    }
     check::all(&mut phases, check::Extent::AfterTests);
     phases.finish("test")
 }

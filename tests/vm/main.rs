@@ -1,0 +1,18 @@
+//! What nsx says on a host with pure cgroup v2, systemd and real engines: in the project's virtual
+//! machine (`cargo xtask vm test`), nowhere else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a program of tests, in which all of it is test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+fn main() {
+    support::run(vec![]);
+}

@@ -1,0 +1,108 @@
+//! `xtask vm`: a machine that this one is not: pure cgroup v2 with every controller and pressure,
+//! systemd as PID 1, docker and podman as Debian ships them. QEMU emulates it, so no KVM is needed.
+//!
+//! `image.rs` makes the disk, `machine.rs` boots it, `guest/` is what runs inside.
+
+mod attended;
+mod image;
+mod machine;
+mod programs;
+
+use crate::{install, run};
+use anyhow::{Result, bail};
+use attended::Attention;
+pub(crate) use machine::FAILED;
+use machine::Job;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What cannot be done without.
+const NEEDED: [&str; 5] = ["qemu-system-x86_64", "mmdebstrap", "mke2fs", "depmod", "tar"];
+
+/// Far more than the suite takes on two busy cores.
+const SUITE_LIMIT: Duration = Duration::from_mins(15);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Make the image below target/vm, unless this one is there
+    Build,
+    /// Run a command in it as root; its exit code is ours (124: time limit, 125: the machine failed)
+    ///
+    /// The programs and, as nsx-test-NAME, the suites of this checkout are in its PATH. They are
+    /// what cargo builds for tests, or the programs in $NSX_TEST_BIN_DIR.
+    Run {
+        /// Seconds until it is switched off.
+        #[arg(long, default_value_t = 300)]
+        limit: u64,
+        /// Where files that the command leaves in $NSX_VM_RESULTS are put.
+        #[arg(long, value_name = "DIR")]
+        results: Option<PathBuf>,
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Run the suite tests/vm in it
+    Test {
+        /// Only the tests with one of these in their name.
+        filter: Vec<String>,
+    },
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
+    install::only(&NEEDED)?;
+    let given = std::env::var_os("NSX_TEST_BIN_DIR").map(PathBuf::from);
+    match &arguments.what {
+        What::Build => image::get(&Attention::hold()?).map(|_| 0),
+        What::Run { limit, results, command } => {
+            let programs = programs::all(given.as_deref(), &programs::SUITES)?;
+            let job = Job {
+                programs: &programs,
+                command,
+                environment: &[],
+                limit: Duration::from_secs(*limit),
+                results: results.as_deref(),
+            };
+            boot(&job)
+        }
+        What::Test { filter } => test(given.as_deref(), filter),
+    }
+}
+
+/// What of its needs is not installed.
+pub(crate) fn missing() -> Vec<&'static str> {
+    NEEDED.into_iter().filter(|program| run::find(program).is_none()).collect()
+}
+
+/// The whole suite, which must pass, with programs built before.
+pub(crate) fn suite(programs: Option<&Path>) -> Result<()> {
+    match test(programs, &[])? {
+        0 => Ok(()),
+        code => bail!("exit code {code}"),
+    }
+}
+
+fn test(given: Option<&Path>, filter: &[String]) -> Result<u8> {
+    let programs = programs::all(given, &["vm"])?;
+    // Nothing is ignored here.
+    let mut command = vec!["nsx-test-vm".to_owned(), "--include-ignored".to_owned()];
+    command.extend_from_slice(filter);
+    let job = Job {
+        programs: &programs,
+        command: &command,
+        environment: &[("NSX_TEST_STRICT", "1")],
+        limit: SUITE_LIMIT,
+        results: None,
+    };
+    boot(&job)
+}
+
+fn boot(job: &Job<'_>) -> Result<u8> {
+    let attention = Attention::hold()?;
+    let image = image::get(&attention)?;
+    machine::boot(&attention, &image, job)
+}
