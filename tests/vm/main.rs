@@ -13,6 +13,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cgroups;
+mod compare;
+mod containers;
+mod host;
+mod truth;
+
 fn main() {
-    support::run(vec![]);
+    let mut tests = host::tests();
+    tests.extend(cgroups::tests());
+    support::run(tests);
 }

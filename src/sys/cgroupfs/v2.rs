@@ -121,9 +121,14 @@ pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<CpuInFull> {
         cpu.burst_usec = files.value("cpu.max.burst", number);
     }
     cpu.weight = files.value("cpu.weight", number);
-    cpu.cpus = files.value("cpuset.cpus.effective", text);
-    cpu.mems = files.value("cpuset.mems.effective", text);
+    cpu.cpus = nearest(&mut files, "cpuset.cpus.effective");
+    cpu.mems = nearest(&mut files, "cpuset.mems.effective");
     Some(cpu)
+}
+
+/// Where the cpuset controller is off, the nearest group above that has it decides.
+fn nearest(files: &mut Reader<'_>, file: &str) -> Option<Text> {
+    files.levels().find_map(|levels| files.value_above(levels, file, text))
 }
 
 fn quota(files: &mut Reader<'_>, levels: usize) -> Option<Bound> {

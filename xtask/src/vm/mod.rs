@@ -40,6 +40,9 @@ enum What {
         /// Seconds until it is switched off.
         #[arg(long, default_value_t = 300)]
         limit: u64,
+        /// The suites to take along; by default all that run there.
+        #[arg(long, value_name = "LIST", value_delimiter = ',', default_values = programs::SUITES)]
+        suites: Vec<String>,
         /// Where files that the command leaves in $NSX_VM_RESULTS are put.
         #[arg(long, value_name = "DIR")]
         results: Option<PathBuf>,
@@ -58,8 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
     let given = std::env::var_os("NSX_TEST_BIN_DIR").map(PathBuf::from);
     match &arguments.what {
         What::Build => image::get(&Attention::hold()?).map(|_| 0),
-        What::Run { limit, results, command } => {
-            let programs = programs::all(given.as_deref(), &programs::SUITES)?;
+        What::Run { limit, suites, results, command } => {
+            let programs = programs::all(given.as_deref(), suites)?;
             let job = Job {
                 programs: &programs,
                 command,
@@ -87,7 +90,7 @@ pub(crate) fn suite(programs: Option<&Path>) -> Result<()> {
 }
 
 fn test(given: Option<&Path>, filter: &[String]) -> Result<u8> {
-    let programs = programs::all(given, &["vm"])?;
+    let programs = programs::all(given, &["vm".to_owned()])?;
     // Nothing is ignored here.
     let mut command = vec!["nsx-test-vm".to_owned(), "--include-ignored".to_owned()];
     command.extend_from_slice(filter);

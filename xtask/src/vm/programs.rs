@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub(super) const SUITES: [&str; 4] = ["root", "hostile", "interop", "vm"];
 
 /// Each file with its name in the machine. Programs from `given`, or as cargo builds them.
-pub(super) fn all(given: Option<&Path>, suites: &[&str]) -> Result<Vec<(PathBuf, String)>> {
+pub(super) fn all(given: Option<&Path>, suites: &[String]) -> Result<Vec<(PathBuf, String)>> {
     let mut cargo = workspace::cargo();
     cargo.args(["test", "--quiet", "--package=nsx", "--no-run", "--message-format=json"]);
     cargo.args(suites.iter().map(|suite| format!("--test={suite}")));

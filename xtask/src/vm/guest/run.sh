@@ -19,9 +19,12 @@ export HOME=/root PATH=/run/nsx:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 export NSX_VM=1 NSX_TEST_BIN_DIR=/run/nsx NSX_VM_RESULTS=/run/results
 cd /run/nsx || exit
 # Through a pipe: what it prints is not for a terminal. Something may hold the pipe for longer.
-bash /run/nsx/script > >(exec cat) 2>&1
+exec 3> >(exec cat)
+printer=$!
+bash /run/nsx/script >&3 2>&1
 echo $? >/run/results/rc
-timeout 3 tail --pid=$! -f /dev/null
+exec 3>&-
+timeout 3 tail --pid="$printer" -f /dev/null
 tar -C /run/results -cf "$(namespace 3)" .
 sync
-systemctl poweroff --force --force >/dev/null
+systemctl poweroff --force --force >/dev/null 2>&1
