@@ -212,6 +212,7 @@ fn pids(groups: &[String]) -> Value {
             "path": group,
             "max": bound(group, "pids.max"),
             "current": number(group, "pids.current"),
+            "limit_hits": keyed(group, "pids.events").get("max"),
         })
     };
     json!({

@@ -104,14 +104,25 @@ fn of_cpu(cpu: &CpuInFull) -> Option<Finding> {
     }
 }
 
+fn times(number: u64) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
 fn of_pids(pids: &PidsInFull) -> Vec<Finding> {
     let mut found = Vec::new();
-    let refused = pids.limit_hits.unwrap_or_default();
-    if refused > 0 {
-        let times = if refused == 1 { "once".to_owned() } else { format!("{refused} times") };
-        found.push(warning(format!("a new process or thread was refused {times} (pids limit)")));
-    }
     let own = pids.levels.first().map(|level| &level.path);
+    let refused = pids.limit_hits.unwrap_or_default();
+    let above = pids.levels.iter().skip(1);
+    let above = above.filter_map(|level| Some((level.limit_hits.filter(|hits| *hits > 0)?, level)));
+    if refused > 0 {
+        let times = times(refused);
+        found.push(warning(format!("a new process or thread was refused {times} (pids limit)")));
+    } else if let Some((hits, level)) = { above }.next() {
+        // It may have been another's.
+        let (times, whose) = (times(hits), of_above(own, &level.path));
+        let text = format!("a new process or thread was refused {times} by the pids limit{whose}");
+        found.push(notice(text));
+    }
     let used = pids.levels.iter().find_map(|level| {
         let Some(Bound::At(limit)) = level.max else { return None };
         let used = percent(level.current?, limit)?;
@@ -252,6 +263,7 @@ mod tests {
             path: "/a".into(),
             current: Some(current),
             max: Some(Bound::At(max)),
+            limit_hits: None,
         };
         let pids = |current, hits| Cgroup {
             pids: Some(PidsInFull {
@@ -266,6 +278,28 @@ mod tests {
         assert_eq!(texts(&pids(90, 0)), one(Level::Warning, "pids at 90 % of the limit of 100"));
         let refused = "a new process or thread was refused once (pids limit)";
         assert_eq!(texts(&pids(5, 1)), one(Level::Warning, refused));
+    }
+
+    #[test]
+    fn a_refusal_that_is_counted_above() {
+        let level = |path: &str, limit_hits| PidsLevel {
+            path: path.into(),
+            limit_hits,
+            ..PidsLevel::default()
+        };
+        let pids = |own| Cgroup {
+            pids: Some(PidsInFull {
+                limit_hits: Some(own),
+                levels: vec![level("/a/b", Some(own)), level("/a", Some(3))],
+                ..PidsInFull::default()
+            }),
+            ..Cgroup::default()
+        };
+        let text = "a new process or thread was refused 3 times by the pids limit of /a, a group \
+                    above it";
+        assert_eq!(texts(&pids(0)), one(Level::Notice, text));
+        let text = "a new process or thread was refused 2 times (pids limit)";
+        assert_eq!(texts(&pids(2)), one(Level::Warning, text));
     }
 
     #[test]

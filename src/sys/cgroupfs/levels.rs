@@ -85,19 +85,25 @@ pub fn cpu(files: &mut Reader<'_>, names: CpuFiles, own: CpuLevel) -> Vec<CpuLev
 }
 
 /// The same files on v1 and v2.
-pub fn pids(files: &mut Reader<'_>, own: u64) -> Vec<PidsLevel> {
+pub fn pids(files: &mut Reader<'_>, own: u64, own_hits: Option<u64>) -> Vec<PidsLevel> {
     let mut found = Vec::new();
     for levels in files.levels() {
         let max = files.value_above(levels, "pids.max", number_or_max);
         let path = files.path_above(levels);
         if levels == 0 {
-            found.push(PidsLevel { path, max, current: Some(own) });
+            found.push(PidsLevel { path, max, current: Some(own), limit_hits: own_hits });
         } else if let Some(Bound::At(_)) = max {
             let current = files.value_above(levels, "pids.current", number);
-            found.push(PidsLevel { path, max, current });
+            let limit_hits = files.value_above(levels, "pids.events", limit_hits).flatten();
+            found.push(PidsLevel { path, max, current, limit_hits });
         }
     }
     found
+}
+
+/// What pids.events says; the outer `Some` since it is never malformed.
+pub fn limit_hits(bytes: &[u8]) -> Option<Option<u64>> {
+    Some(keyed_value(bytes, b"max"))
 }
 
 /// The tightest of what some groups state, the nearest first.

@@ -166,13 +166,13 @@ pub fn pids(group: &Group, gaps: &mut Vec<Gap>) -> Option<Pids> {
 pub fn pids_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<PidsInFull> {
     let mut files = Reader::new(group, "pids", gaps);
     let current = files.value("pids.current", number)?;
-    let levels = levels::pids(&mut files, current);
+    let limit_hits = files.value("pids.events", levels::limit_hits).flatten();
+    let levels = levels::pids(&mut files, current, limit_hits);
     let limit = levels::tightest(levels.iter().map(|level| (level.max, &level.path)));
-    let hits = files.value("pids.events", |bytes| Some(keyed_value(bytes, b"max")));
     Some(PidsInFull {
         basic: Pids { current, limit },
         peak: files.value("pids.peak", number),
-        limit_hits: hits.flatten(),
+        limit_hits,
         levels,
     })
 }
