@@ -207,7 +207,10 @@ fn rootless() {
         assert_eq!(section["pids"]["limit_set_by"], group);
         // Its own, those of the scope, and those of all that alice runs.
         let levels = section["pids"]["levels"].as_array().expect("levels");
-        assert_eq!(levels.last().map(|level| &level["path"]), Some(&"/user.slice/user-1000.slice".into()));
+        assert_eq!(
+            levels.last().map(|level| &level["path"]),
+            Some(&"/user.slice/user-1000.slice".into())
+        );
         assert_eq!(section["io"], Value::Null, "not delegated");
         assert_eq!(findings(&report), [""; 0]);
     }

@@ -68,9 +68,8 @@ fn tightest(groups: &[String], of: impl Fn(&str) -> Value) -> (Value, Value) {
 /// `group` and, of those above, what passes.
 fn levels(groups: &[String], level: impl Fn(&str) -> Value, limits: &[&str]) -> Vec<Value> {
     let all = groups.iter().map(|group| level(group)).enumerate();
-    let counts = |(at, level): &(usize, Value)| {
-        *at == 0 || limits.iter().any(|limit| level[limit].is_u64())
-    };
+    let counts =
+        |(at, level): &(usize, Value)| *at == 0 || limits.iter().any(|limit| level[limit].is_u64());
     all.filter(counts).map(|(_, level)| level).collect()
 }
 

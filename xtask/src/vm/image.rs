@@ -150,8 +150,7 @@ fn make(attention: &Attention, place: &Path) -> Result<PathBuf> {
     let dir = place.join("half");
     let (guest, tree) = (dir.join("guest"), dir.join("tree"));
     std::fs::create_dir_all(&guest)?;
-    for (name, text) in
-        [("customise.sh", CUSTOMISE), ("run.sh", RUN), ("nsx-vm.service", SERVICE)]
+    for (name, text) in [("customise.sh", CUSTOMISE), ("run.sh", RUN), ("nsx-vm.service", SERVICE)]
     {
         std::fs::write(guest.join(name), text)?;
     }

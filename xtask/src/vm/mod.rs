@@ -76,9 +76,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
     }
 }
 
-/// What of its needs is not installed.
-pub(crate) fn missing() -> Vec<&'static str> {
-    NEEDED.into_iter().filter(|program| run::find(program).is_none()).collect()
+/// Why it cannot be had here.
+pub(crate) fn obstacle() -> Option<String> {
+    let missing: Vec<_> =
+        NEEDED.into_iter().filter(|program| run::find(program).is_none()).collect();
+    if !missing.is_empty() {
+        return Some(format!("missing: {}", missing.join(", ")));
+    }
+    if !cfg!(target_arch = "x86_64") {
+        return Some("the programs are not those of an x86-64 machine".to_owned());
+    }
+    (!run::is_root()).then(|| "its image is made as root".to_owned())
 }
 
 /// The whole suite, which must pass, with programs built before.
