@@ -76,6 +76,9 @@ const SIZE_MIB: u32 = 2048;
 /// Enough for a slow mirror.
 const LIMIT: Duration = Duration::from_mins(15);
 
+/// Time for mmdebstrap to unmount what it mounted.
+const GRACE: Duration = Duration::from_mins(1);
+
 /// What boots.
 #[derive(Debug)]
 pub(super) struct Image {
@@ -186,7 +189,7 @@ fn make(attention: &Attention, place: &Path) -> Result<PathBuf> {
 }
 
 fn succeed(attention: &Attention, command: &mut Command) -> Result<()> {
-    match attention.wait(command, LIMIT)? {
+    match attention.wait(command, LIMIT, GRACE)? {
         End::Of(status) if status.success() => Ok(()),
         End::Of(status) => bail!("{} ended with {status}", run::shown(command)),
         End::TimeLimit => bail!("{} took too long", run::shown(command)),
