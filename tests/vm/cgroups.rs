@@ -22,6 +22,7 @@ pub fn tests() -> Vec<Trial> {
         test("podman: memory.high, and pressure on memory", INSIDE, podman_high),
         test("podman without root: limits, seen by root and by its user", INSIDE, rootless),
         test("a service: the limits of its slice bind", INSIDE, slice),
+        test("a service: its slice is above memory.high", INSIDE, slowed_slice),
     ]
 }
 
@@ -47,6 +48,18 @@ fn as_told(container: &Container, report: &Value) {
 fn has(report: &Value, text: &str) {
     let found = findings(report);
     assert!(found.iter().any(|one| one == text), "{text:?} is not in {found:?}");
+}
+
+/// The line of docker's own figures, against docker; what moves is asked again.
+fn as_docker_prints(name: &str) {
+    let stats = ["stats", "--no-stream", "--format", "{{.MemUsage}} ({{.MemPerc}})", name];
+    let options = ["inspect", name, "--only=cgroup", "--columns=+formulas"];
+    until("nsx prints what docker prints", || {
+        let docker = succeeds(Command::new("docker").args(stats));
+        let screen = succeeds(&mut nsx(options));
+        let line = screen.lines().find_map(|line| line.trim().strip_prefix("as docker"));
+        line.expect("a line").trim() == docker.trim()
+    });
 }
 
 fn is_frozen(group: &str) -> bool {
@@ -98,6 +111,8 @@ fn docker_limits() {
     let times = if hits == 1 { "once".to_owned() } else { format!("{hits} times") };
     has(&report, &format!("a new process or thread was refused {times} (pids limit)"));
     has(&report, "pids at 95 % of the limit of 20");
+
+    as_docker_prints("limited");
 
     succeeds(Command::new("docker").args(["pause", "limited"]));
     until("it is frozen", || is_frozen(&group));
@@ -244,4 +259,28 @@ fn slice() {
     let percent = of("throttled_periods") * 100 / of("periods");
     let whose = "the limit of /nsxtest.slice, a group above it";
     has(&report, &format!("throttled in {percent} % of CPU periods by {whose}"));
+    // Its own quota, which is what is watched, is far away.
+    let target = format!("unit:{}", service.unit);
+    let watched = json(&mut nsx(["inspect", "--json", "--interval=500ms", &target]));
+    assert_eq!(watched["data"]["cgroup"]["cpu"]["rate"]["throttled_periods"], 0);
+    assert!(findings(&watched).iter().any(|text| text.ends_with(whose)), "{watched}");
+}
+
+fn slowed_slice() {
+    let mut set = Command::new("systemctl");
+    set.args(["set-property", "--runtime", "nsxslow.slice", "MemoryHigh=16M"]);
+    succeeds(&mut set);
+    let script = "while :; do /usr/bin/busybox dd if=/dev/zero of=/dev/null bs=32M count=1; done";
+    let service = Service::run("nsxslow-loop", &["--slice=nsxslow.slice"], script);
+    until("it was slowed down", || keyed("/nsxslow.slice", "memory.events")["high"] > 0);
+
+    let report = agrees(&format!("unit:{}", service.unit), service.pid);
+    let memory = &report["data"]["cgroup"]["memory"];
+    assert_eq!(memory["high_set_by"], "/nsxslow.slice");
+    assert_eq!(memory["events"]["high"], 0, "it is counted where the limit is");
+    let times = memory["levels"][1]["high_hits"].as_u64().expect("a number");
+    has(
+        &report,
+        &format!("slowed down {times} times at memory.high of /nsxslow.slice, a group above it"),
+    );
 }

@@ -119,6 +119,8 @@ fn memory(groups: &[String]) -> Value {
             "high_bytes": limits[1],
             "usage_bytes": usage,
             "working_set_bytes": (group == own || is_near).then(|| working_set(group)).flatten(),
+            "max_hits": keyed(group, "memory.events").get("max"),
+            "high_hits": keyed(group, "memory.events").get("high"),
         })
     };
     json!({

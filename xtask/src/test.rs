@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
             phases.phase("virtual machine", || vm::suite(programs));
         }
         Some(obstacle) if strict => {
-            phases.phase("virtual machine", || bail!("{obstacle}, and NSX_TEST_STRICT=1"))
+            phases.phase("virtual machine", || bail!("{obstacle}, and NSX_TEST_STRICT=1"));
         }
         Some(obstacle) => say::note(format_args!("== virtual machine: skipped: {obstacle}")),
     }

@@ -388,6 +388,7 @@ fn every_group_that_sets_a_limit_is_told_of_with_what_it_counts() {
             ("memory.max", "1000\n"),
             ("memory.high", "900\n"),
             ("memory.current", "950\n"),
+            ("memory.events", "low 0\nhigh 6\nmax 8\noom 0\noom_kill 0\n"),
             ("memory.stat", "inactive_file 50\n"),
             ("memory.swap.max", "max\n"),
             ("cpu.max", "20000 100000\n"),
@@ -416,6 +417,8 @@ fn every_group_that_sets_a_limit_is_told_of_with_what_it_counts() {
     assert_eq!(memory.levels[0].max_bytes, Some(Bound::At(67_108_864)));
     assert_eq!(memory.levels[0].usage_bytes, Some(4_771_840));
     assert_eq!(memory.levels[1].working_set_bytes, Some(900));
+    let hits = |at: usize| (memory.levels[at].max_hits, memory.levels[at].high_hits);
+    assert_eq!((hits(0), hits(1)), ((Some(7), memory.events.high), (Some(8), Some(6))));
     let cpu = cgroup.cpu.unwrap();
     assert_eq!((cpu.user_usec, cpu.system_usec), (Some(4), Some(5)));
     assert_eq!((cpu.burst_usec, cpu.weight, cpu.shares), (Some(1000), Some(79), None));

@@ -58,6 +58,10 @@ pub struct MemoryLevel {
     pub usage_bytes: Option<u64>,
     /// Read where the usage is near the limit.
     pub working_set_bytes: Option<u64>,
+    /// How often this group was at max_bytes, or above high_bytes; read where there is a limit, v2
+    /// only. It was not counted below, and others in the group may have been the ones held up.
+    pub max_hits: Option<u64>,
+    pub high_hits: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
