@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Trial> {
         test("podman without root: limits, seen by root and by its user", INSIDE, rootless),
         test("a service: the limits of its slice bind", INSIDE, slice),
         test("a service: its slice is above memory.high", INSIDE, slowed_slice),
+        test("a service: its slice may have no more pids", INSIDE, full_slice),
     ]
 }
 
@@ -283,4 +284,28 @@ fn slowed_slice() {
         &report,
         &format!("slowed down {times} times at memory.high of /nsxslow.slice, a group above it"),
     );
+}
+
+fn full_slice() {
+    let mut set = Command::new("systemctl");
+    succeeds(set.args(["set-property", "--runtime", "nsxfull.slice", "TasksMax=8"]));
+    let script = "(i=0; while [ $i -lt 12 ]; do sleep 1000 & i=$((i + 1)); done); exec sleep 1000";
+    let service = Service::run("nsxfull-forks", &["--slice=nsxfull.slice"], script);
+    let (slice, group) = ("/nsxfull.slice", "/nsxfull.slice/nsxfull-forks.service");
+    let hits = |group: &str| keyed(group, "pids.events")["max"];
+    until("a fork has failed", || hits(slice) + hits(group) > 0);
+    asleep(service.pid);
+
+    let report = agrees(&format!("unit:{}", service.unit), service.pid);
+    let pids = &report["data"]["cgroup"]["pids"];
+    assert_eq!((&pids["limit"], &pids["limit_set_by"]), (&json!(8), &json!(slice)));
+    let (felt, met) = (hits(group), hits(slice));
+    let times = |hits| if hits == 1 { "once".to_owned() } else { format!("{hits} times") };
+    // Up to 6.11 it is counted where it is felt, since then where the limit is.
+    if felt > 0 {
+        has(&report, &format!("a new process or thread was refused {} (pids limit)", times(felt)));
+    } else {
+        let whose = "by the pids limit of /nsxfull.slice, a group above it";
+        has(&report, &format!("a new process or thread was refused {} {whose}", times(met)));
+    }
 }

@@ -1,6 +1,6 @@
 //! The VM's disk and kernel: made of Debian's packages, kept for as long as the recipe is the same.
 //!
-//! Below `target/vm`: a directory named by the recipe's hash, with `vmlinuz` and `root.img`. Half of
+//! Below `target/vm`: a directory named by the recipe's hash, with `root.img` and the kernels. Half of
 //! one is never kept.
 
 use super::attended::{Attention, End};
@@ -8,14 +8,19 @@ use crate::{run, say, workspace};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Debian 12: Linux 6.1, systemd 252, docker 20.10, podman 4.3.
+/// Debian 12: systemd 252, docker 20.10, podman 4.3.
 const SUITE: &str = "bookworm";
+
+/// The kernels that it boots, and the suites that have them.
+const KERNELS: [(&str, &str); 2] = [("6.1", SUITE), ("6.12", "bookworm-backports")];
+
+/// Their names, the usual one first.
+pub(super) const KERNEL_NAMES: [&str; 2] = [KERNELS[0].0, KERNELS[1].0];
 
 /// What is installed, without what is only recommended.
 const PACKAGES: [&str; 35] = [
@@ -56,6 +61,9 @@ const PACKAGES: [&str; 35] = [
     "util-linux-extra",
 ];
 
+/// Where there is nothing better.
+const MIRROR: &str = "http://deb.debian.org/debian";
+
 /// Nobody reads there.
 const LEFT_OUT: [&str; 4] =
     ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*"];
@@ -82,13 +90,17 @@ const GRACE: Duration = Duration::from_mins(1);
 /// What boots.
 #[derive(Debug)]
 pub(super) struct Image {
-    pub(super) kernel: PathBuf,
-    pub(super) disk: PathBuf,
+    dir: PathBuf,
 }
 
 impl Image {
-    fn below(dir: &Path) -> Self {
-        Self { kernel: dir.join("vmlinuz"), disk: dir.join("root.img") }
+    pub(super) fn disk(&self) -> PathBuf {
+        self.dir.join("root.img")
+    }
+
+    /// One of [`KERNEL_NAMES`].
+    pub(super) fn kernel(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("vmlinuz-{name}"))
     }
 
     /// The argument of the kernel that names the disk's first partition.
@@ -126,12 +138,12 @@ pub(super) fn get(attention: &Attention) -> Result<Image> {
         let seconds = start.elapsed().as_secs();
         say::note(format_args!("vm: image made in {seconds} s: {}", dir.display()));
     }
-    Ok(Image::below(&dir))
+    Ok(Image { dir })
 }
 
 fn recipe() -> String {
     let mut hash = DefaultHasher::new();
-    (SUITE, PACKAGES, LEFT_OUT, SIGNATURE, FIRST_SECTOR, SECTORS).hash(&mut hash);
+    (SUITE, KERNELS, PACKAGES, LEFT_OUT, SIGNATURE, FIRST_SECTOR, SECTORS).hash(&mut hash);
     (CUSTOMISE, RUN, SERVICE).hash(&mut hash);
     format!("{:016x}", hash.finish())
 }
@@ -164,13 +176,14 @@ fn make(attention: &Attention, place: &Path) -> Result<PathBuf> {
         .arg(format!("--include={}", PACKAGES.join(",")))
         .args(LEFT_OUT.map(|glob| format!("--dpkgopt=path-exclude={glob}")))
         .arg(r#"--customize-hook=sh "$VM_GUEST/customise.sh" "$1""#)
+        .env("VM_KERNELS", KERNELS.map(|(name, suite)| format!("{name}={suite}")).join(" "))
         .env("VM_OUT", &dir)
         .env("VM_GUEST", &guest)
         .env("TMPDIR", &dir)
         .args([SUITE.as_ref(), tree.as_os_str()])
         .args(sources());
     succeed(attention, &mut mmdebstrap)?;
-    let image = Image::below(&dir);
+    let image = Image { dir };
     let mut mke2fs = run::plain("mke2fs");
     let offset = u64::from(FIRST_SECTOR) * SECTOR;
     mke2fs
@@ -178,14 +191,13 @@ fn make(attention: &Attention, place: &Path) -> Result<PathBuf> {
         .arg("-E")
         .arg(format!("offset={offset},lazy_itable_init=1"))
         .arg("-d")
-        .args([&tree, &image.disk])
+        .args([&tree, &image.disk()])
         .arg(format!("{SIZE_MIB}M"));
     succeed(attention, &mut mke2fs)?;
-    File::options().write(true).open(&image.disk)?.write_all_at(&partition_table(), 0)?;
+    File::options().write(true).open(image.disk())?.write_all_at(&partition_table(), 0)?;
     std::fs::remove_dir_all(&tree)?;
     std::fs::remove_dir_all(&guest)?;
-    std::io::stderr().flush()?;
-    Ok(dir)
+    Ok(image.dir)
 }
 
 fn succeed(attention: &Attention, command: &mut Command) -> Result<()> {
@@ -196,13 +208,33 @@ fn succeed(attention: &Attention, command: &mut Command) -> Result<()> {
     }
 }
 
-/// Where the machine itself gets this release from; without that, Debian's own servers.
-fn sources() -> Option<PathBuf> {
-    let places = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
-    let has = |path: &PathBuf| {
-        std::fs::read_to_string(path).is_ok_and(|text| text.split_whitespace().any(|w| w == SUITE))
-    };
-    places.map(PathBuf::from).into_iter().find(has)
+/// Where the machine itself gets this release from, or else Debian's own servers; and the other
+/// suites of the kernels from the same place.
+fn sources() -> Vec<String> {
+    let machines = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
+    let read = |path: &str| Some((path.to_owned(), std::fs::read_to_string(path).ok()?));
+    let has = |(_, text): &(String, String)| text.split_whitespace().any(|word| word == SUITE);
+    let found = machines.into_iter().filter_map(read).find(has);
+    let mirror = found.as_ref().and_then(|(_, text)| mirror(text)).unwrap_or(MIRROR);
+    let line = |suite: &str| format!("deb {mirror} {suite} main");
+    let mut sources: Vec<String> = KERNELS
+        .into_iter()
+        .map(|(_, suite)| suite)
+        .filter(|suite| *suite != SUITE)
+        .map(line)
+        .collect();
+    match found {
+        Some((path, _)) => sources.insert(0, path),
+        None => sources.insert(0, line(SUITE)),
+    }
+    sources
+}
+
+/// The first address in one of apt's files of either form.
+fn mirror(text: &str) -> Option<&str> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let is_address = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
+    lines.flat_map(str::split_whitespace).find(is_address)
 }
 
 /// One partition, of Linux, over the whole disk.
@@ -232,6 +264,14 @@ mod tests {
         assert_eq!(&table[440..444], b"vxsn");
         assert_eq!(&table[454..458], [0, 8, 0, 0]);
         assert_eq!(Image::root(), "root=PARTUUID=6e737876-01");
+    }
+
+    #[test]
+    fn the_mirror_is_the_machines() {
+        let new = "Types: deb\n# http://snapshot\nURIs: http://mirror/debian\nSuites: bookworm\n";
+        assert_eq!(mirror(new), Some("http://mirror/debian"));
+        assert_eq!(mirror("deb [signed-by=/k] https://m/d bookworm main\n"), Some("https://m/d"));
+        assert_eq!(mirror("Types: deb\n"), None);
     }
 
     #[test]

@@ -25,6 +25,8 @@ const CONSOLE_LINES: usize = 20;
 /// What is done in one boot.
 #[derive(Debug)]
 pub(super) struct Job<'a> {
+    /// One of [`image::KERNEL_NAMES`].
+    pub(super) kernel: &'a str,
     /// Put into a directory of the guest that is in its PATH: the file, and its name there.
     pub(super) programs: &'a [(PathBuf, String)],
     /// With arguments; run as root.
@@ -46,7 +48,7 @@ pub(super) fn boot(attention: &Attention, image: &Image, job: &Job<'_>) -> Resul
     let results = nameless(&place)?;
     results.set_len(MOST_RESULTS)?;
     let console = nameless(&place)?;
-    let mut qemu = qemu(image, [&programs, &results, &script], &console);
+    let mut qemu = qemu(image, job.kernel, [&programs, &results, &script], &console);
     // Nothing of it is kept.
     let end = attention.wait(&mut qemu, job.limit, Duration::ZERO)?;
     if let Some(to) = job.results {
@@ -72,14 +74,14 @@ pub(super) fn boot(attention: &Attention, image: &Image, job: &Job<'_>) -> Resul
     Ok(code)
 }
 
-fn qemu(image: &Image, disks: [&File; 3], console: &File) -> Command {
+fn qemu(image: &Image, kernel: &str, disks: [&File; 3], console: &File) -> Command {
     // Its death is ours, even by SIGKILL.
     let mut qemu = run::plain("setpriv");
     qemu.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
     qemu.args(["-M", "q35", "-accel", "tcg,thread=multi,tb-size=256"]);
     // Without cmpxchg16b: QEMU 7.2's emulation of it crashes newer kernels.
     qemu.args(["-cpu", "max,-cx16", "-smp", "2", "-m", "3072"]);
-    qemu.arg("-kernel").arg(&image.kernel);
+    qemu.arg("-kernel").arg(image.kernel(kernel));
     let line = format!(
         "console=ttyS0 {} rootfstype=ext4 rootwait rw quiet panic=-1 psi=1 mitigations=off \
          systemd.show_status=0",
@@ -91,7 +93,7 @@ fn qemu(image: &Image, disks: [&File; 3], console: &File) -> Command {
     qemu.args(["-serial", "stdio", "-device", "nvme,id=n0,serial=nsx"]);
     let disks = disks.map(path);
     let access = ["snapshot=on", "readonly=on", "cache=unsafe", "readonly=on"];
-    let files = std::iter::once(&image.disk).chain(&disks);
+    let files = std::iter::once(image.disk()).chain(disks);
     for (number, (file, access)) in (1..).zip(files.zip(access)) {
         let file = file.display();
         qemu.arg("-drive").arg(format!("if=none,id=d{number},format=raw,{access},file={file}"));
@@ -164,6 +166,7 @@ mod tests {
     fn a_script_keeps_every_word() {
         let command = ["printf".to_owned(), "it's %s\n".to_owned(), "$HOME".to_owned()];
         let job = Job {
+            kernel: "",
             programs: &[],
             command: &command,
             environment: &[("A", "x y")],

@@ -37,6 +37,8 @@ enum What {
     /// The programs and, as nsx-test-NAME, the suites of this checkout are in its PATH. They are
     /// what cargo builds for tests, or the programs in $NSX_TEST_BIN_DIR.
     Run {
+        #[command(flatten)]
+        kernel: Kernel,
         /// Seconds until it is switched off.
         #[arg(long, default_value_t = 300)]
         limit: u64,
@@ -51,9 +53,18 @@ enum What {
     },
     /// Run the suite tests/vm in it
     Test {
-        /// Only the tests with one of these in their name.
-        filter: Vec<String>,
+        #[command(flatten)]
+        kernel: Kernel,
+        /// Only the tests with this in their name.
+        filter: Option<String>,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct Kernel {
+    /// The version that it boots.
+    #[arg(long, default_value = image::KERNEL_NAMES[0], value_parser = image::KERNEL_NAMES)]
+    kernel: String,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
@@ -61,9 +72,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
     let given = std::env::var_os("NSX_TEST_BIN_DIR").map(PathBuf::from);
     match &arguments.what {
         What::Build => image::get(&Attention::hold()?).map(|_| 0),
-        What::Run { limit, suites, results, command } => {
+        What::Run { kernel, limit, suites, results, command } => {
             let programs = programs::all(given.as_deref(), suites)?;
             let job = Job {
+                kernel: &kernel.kernel,
                 programs: &programs,
                 command,
                 environment: &[],
@@ -72,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
             };
             boot(&job)
         }
-        What::Test { filter } => test(given.as_deref(), filter),
+        What::Test { kernel, filter } => test(given.as_deref(), &kernel.kernel, filter.as_deref()),
     }
 }
 
@@ -89,20 +101,27 @@ pub(crate) fn obstacle() -> Option<String> {
     (!run::is_root()).then(|| "its image is made as root".to_owned())
 }
 
-/// The whole suite, which must pass, with programs built before.
+/// The whole suite, which must pass, with programs built before; and on newer kernels what needs no
+/// engine.
 pub(crate) fn suite(programs: Option<&Path>) -> Result<()> {
-    match test(programs, &[])? {
-        0 => Ok(()),
-        code => bail!("exit code {code}"),
+    let [usual, newer @ ..] = image::KERNEL_NAMES;
+    let newer = newer.map(|kernel| (kernel, Some("service")));
+    for (kernel, filter) in std::iter::once((usual, None)).chain(newer) {
+        let code = test(programs, kernel, filter)?;
+        if code != 0 {
+            bail!("Linux {kernel}: exit code {code}");
+        }
     }
+    Ok(())
 }
 
-fn test(given: Option<&Path>, filter: &[String]) -> Result<u8> {
+fn test(given: Option<&Path>, kernel: &str, filter: Option<&str>) -> Result<u8> {
     let programs = programs::all(given, &["vm".to_owned()])?;
     // Nothing is ignored here.
     let mut command = vec!["nsx-test-vm".to_owned(), "--include-ignored".to_owned()];
-    command.extend_from_slice(filter);
+    command.extend(filter.map(str::to_owned));
     let job = Job {
+        kernel,
         programs: &programs,
         command: &command,
         environment: &[("NSX_TEST_STRICT", "1")],

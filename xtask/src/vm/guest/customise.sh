@@ -3,23 +3,36 @@
 # that builds (a customize-hook), and gives it the tree; nothing outside of that and $VM_OUT is
 # written to.
 #
-# Needs: VM_OUT (where the kernel goes), VM_GUEST (the directory of this script), and mmdebstrap's
-#   apt configuration, so that the kernel comes from where the packages came from.
+# Needs: VM_OUT (where the kernels go), VM_KERNELS (VERSION=SUITE each), VM_GUEST (the directory of
+#   this script), and mmdebstrap's apt configuration, so that kernels come from where the packages do.
 set -eu
 root=$1
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 
-# The kernel's package itself is not installed: an initramfs, which it asks for, is not needed with
-# NVMe and ext4 built in.
-image=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/ { print $2; exit }')
-mkdir "$VM_OUT/kernel"
-(cd "$VM_OUT/kernel" && apt-get -q -o APT::Sandbox::User=root download "$image" && dpkg-deb -x ./*.deb .)
-version=$(ls "$VM_OUT/kernel/lib/modules")
-mv "$VM_OUT"/kernel/boot/vmlinuz-* "$VM_OUT/vmlinuz"
+# The kernels' packages themselves are not installed: an initramfs, which they ask for, is not needed
+# with NVMe and ext4 built in.
 mkdir -p "$root/usr/lib/modules"
-mv "$VM_OUT/kernel/lib/modules/$version" "$root/usr/lib/modules/"
-chroot "$root" depmod "$version"
-rm -rf "$VM_OUT/kernel"
+for kernel in $VM_KERNELS; do
+    suite=${kernel#*=} unpacked=$VM_OUT/kernel
+    apt="-o APT::Sandbox::User=root"
+    # Without this it is the newest of the release, its security updates among them.
+    case $suite in *-*) apt="$apt -o APT::Default-Release=$suite" ;; esac
+    image=$(apt-cache $apt depends linux-image-cloud-amd64 |
+        awk '/Depends: linux-image/ { print $2; exit }')
+    case $image in
+    linux-image-"${kernel%=*}".*) ;;
+    *) echo "customise.sh: $suite has $image, not ${kernel%=*}" >&2 && exit 1 ;;
+    esac
+    mkdir "$unpacked"
+    (cd "$unpacked" && apt-get -q $apt download "$image" && dpkg-deb -x ./*.deb .)
+    # Merged or not, as the suite has it.
+    [ -d "$unpacked/lib/modules" ] || ln -s usr/lib "$unpacked/lib"
+    version=$(ls "$unpacked/lib/modules")
+    mv "$unpacked"/boot/vmlinuz-* "$VM_OUT/vmlinuz-${kernel%=*}"
+    mv "$unpacked/lib/modules/$version" "$root/usr/lib/modules/"
+    chroot "$root" depmod "$version"
+    rm -rf "$unpacked"
+done
 
 # What would only cost time, or start containers of its own.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
