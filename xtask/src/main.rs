@@ -5,6 +5,7 @@
               works on the repository and on what it started itself"
 )]
 
+mod attended;
 mod bench;
 mod capture;
 mod check;

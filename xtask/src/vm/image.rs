@@ -3,14 +3,13 @@
 //! Below `target/vm`: a directory named by the recipe's hash, with `root.img` and the kernels. Half of
 //! one is never kept.
 
-use super::attended::{Attention, End};
+use crate::attended::Attention;
 use crate::{run, say, workspace};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 /// Debian 12: systemd 252, docker 20.10, podman 4.3.
@@ -83,9 +82,6 @@ const SIZE_MIB: u32 = 2048;
 
 /// Enough for a slow mirror.
 const LIMIT: Duration = Duration::from_mins(15);
-
-/// Time for mmdebstrap to unmount what it mounted.
-const GRACE: Duration = Duration::from_mins(1);
 
 /// What boots.
 #[derive(Debug)]
@@ -182,7 +178,7 @@ fn make(attention: &Attention, place: &Path) -> Result<PathBuf> {
         .env("TMPDIR", &dir)
         .args([SUITE.as_ref(), tree.as_os_str()])
         .args(sources());
-    succeed(attention, &mut mmdebstrap)?;
+    attention.succeed(&mut mmdebstrap, LIMIT)?;
     let image = Image { dir };
     let mut mke2fs = run::plain("mke2fs");
     let offset = u64::from(FIRST_SECTOR) * SECTOR;
@@ -193,19 +189,11 @@ fn make(attention: &Attention, place: &Path) -> Result<PathBuf> {
         .arg("-d")
         .args([&tree, &image.disk()])
         .arg(format!("{SIZE_MIB}M"));
-    succeed(attention, &mut mke2fs)?;
+    attention.succeed(&mut mke2fs, LIMIT)?;
     File::options().write(true).open(image.disk())?.write_all_at(&partition_table(), 0)?;
     std::fs::remove_dir_all(&tree)?;
     std::fs::remove_dir_all(&guest)?;
     Ok(image.dir)
-}
-
-fn succeed(attention: &Attention, command: &mut Command) -> Result<()> {
-    match attention.wait(command, LIMIT, GRACE)? {
-        End::Of(status) if status.success() => Ok(()),
-        End::Of(status) => bail!("{} ended with {status}", run::shown(command)),
-        End::TimeLimit => bail!("{} took too long", run::shown(command)),
-    }
 }
 
 /// Where the machine itself gets this release from, or else Debian's own servers; and the other

@@ -1,8 +1,8 @@
 //! One boot of the VM: QEMU in software emulation, nothing to write to but memory and files without
 //! a name, no network device. It ends with us, whatever ends us.
 
-use super::attended::{Attention, End};
 use super::image::{self, Image};
+use crate::attended::{Attention, End};
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
 use rustix::fs::{Mode, OFlags};

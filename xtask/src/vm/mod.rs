@@ -3,14 +3,13 @@
 //!
 //! `image.rs` makes the disk, `machine.rs` boots it, `guest/` is what runs inside.
 
-mod attended;
 mod image;
 mod machine;
 mod programs;
 
+use crate::attended::Attention;
 use crate::{install, run};
 use anyhow::{Result, bail};
-use attended::Attention;
 pub(crate) use machine::FAILED;
 use machine::Job;
 use std::path::{Path, PathBuf};

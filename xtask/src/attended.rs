@@ -9,23 +9,26 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+/// For a child to put things in order after SIGTERM, as packages' tools do.
+const GRACE: Duration = Duration::from_mins(1);
+
 /// While it is held, SIGINT, SIGTERM and SIGHUP do not end us, only the child that is waited for;
 /// they end us when it is dropped. So all that was made meanwhile is taken away first.
 #[derive(Debug)]
-pub(super) struct Attention {
+pub(crate) struct Attention {
     before: SigSet,
     arrivals: SignalFd,
 }
 
 /// How it went with a child.
 #[derive(Debug)]
-pub(super) enum End {
+pub(crate) enum End {
     Of(ExitStatus),
     TimeLimit,
 }
 
 impl Attention {
-    pub(super) fn hold() -> Result<Self> {
+    pub(crate) fn hold() -> Result<Self> {
         let mut late = SigSet::empty();
         late.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
         let before = late.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
@@ -33,9 +36,20 @@ impl Attention {
         Ok(Self { before, arrivals })
     }
 
+    /// The same for a child that must succeed; its command is shown.
+    pub(crate) fn succeed(&self, command: &mut Command, limit: Duration) -> Result<()> {
+        let name = crate::run::shown(command);
+        crate::say::note(format_args!("+ {name}"));
+        match self.wait(command, limit, GRACE)? {
+            End::Of(status) if status.success() => Ok(()),
+            End::Of(status) => bail!("{name} ended with {status}"),
+            End::TimeLimit => bail!("{name} took too long"),
+        }
+    }
+
     /// Runs a child to its end; an error if we are to end ourselves. A child that must end before
     /// its time has `grace` for it, after SIGTERM.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         command: &mut Command,
         limit: Duration,
