@@ -51,8 +51,12 @@ pub fn add_usage(root: &SysRoot, containers: &mut [Container], interval: Duratio
     gaps
 }
 
+/// crun makes a group of this name in the scope that systemd made, puts all processes there, and
+/// states the limits there: the scope has only what systemd sets by default.
+const OF_CRUN: &[u8] = b"/container";
+
 /// The lines of its first process, each cut to the container's own group: the process may be in
-/// one below it (crun's, a manager's), whose numbers are less than all. Controllers may have
+/// one below it (that of a manager inside), whose numbers are less than all. Controllers may have
 /// different paths. A group that it shares with others stays as it is.
 pub fn group_lines(container: &Container) -> Vec<u8> {
     let mut lines = Vec::new();
@@ -86,7 +90,13 @@ fn own_group(container: &Container, path: &[u8]) -> Option<Vec<u8>> {
         !found.is_host_service()
             && (found.group == group || id.is_some_and(|id| id.as_bytes() == found.id))
     });
-    found.map(|found| found.group)
+    let mut own = found?.group;
+    let below = path.strip_prefix(own.as_slice()).and_then(|rest| rest.strip_prefix(OF_CRUN));
+    let is_crun = below.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"));
+    if is_crun && own.ends_with(b".scope") {
+        own.extend_from_slice(OF_CRUN);
+    }
+    Some(own)
 }
 
 fn is_alone(
@@ -135,9 +145,31 @@ mod tests {
             cgroup_lines: format!("4:memory:/alone\n5:pids:/shared\n0::{scope}/container\n").into(),
             ..Container::default()
         };
-        let expected = format!("0:memory:/alone\n0::{scope}\n");
+        let expected = format!("0:memory:/alone\n0::{scope}/container\n");
         assert_eq!(own_lines(&root, &hierarchies, &container), expected.into_bytes());
-        let expected = format!("0:memory:/alone\n0:pids:/shared\n0::{scope}\n");
+        let expected = format!("0:memory:/alone\n0:pids:/shared\n0::{scope}/container\n");
         assert_eq!(group_lines(&container), expected.into_bytes());
+    }
+
+    #[test]
+    fn below_its_group_only_what_crun_makes_is_its_own() {
+        let id = "3c".repeat(32);
+        let scope = format!("/machine.slice/libpod-{id}.scope");
+        let container = Container {
+            id: Some(id.as_str().into()),
+            cgroup: scope.as_str().into(),
+            ..Container::default()
+        };
+        for (below, own) in [
+            ("", ""),
+            ("/container", "/container"),
+            ("/container/init.scope", "/container"),
+            ("/containers", ""),
+            ("/init.scope", ""),
+        ] {
+            let path = format!("{scope}{below}");
+            let found = own_group(&container, path.as_bytes());
+            assert_eq!(found, Some(format!("{scope}{own}").into_bytes()), "{below}");
+        }
     }
 }

@@ -1,26 +1,23 @@
 //! Installs what the tests need. No service is started by it: a policy that forbids that is put in
 //! place for the time of the installation (see invoke-rc.d(8)) and taken away again.
 
+use crate::attended::Attention;
 use crate::needs::{self, Need};
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+/// Enough for a slow mirror.
+const LIMIT: Duration = Duration::from_mins(30);
 
 /// Installs what is missing where that is possible; otherwise says what to type, and fails if
 /// `strict`.
 pub(crate) fn needs(strict: bool) -> Result<()> {
-    let missing = needs::missing();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    if run::is_root() && run::find("apt-get").is_some() && is_debian() {
-        install(&packages(&missing))?;
-    }
-    let missing = needs::missing();
+    let missing = try_all(needs::missing)?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -35,6 +32,26 @@ pub(crate) fn needs(strict: bool) -> Result<()> {
     }
     say::note(format_args!("going on; what needs them is ignored"));
     Ok(())
+}
+
+/// Installs some programs, which the table has; an error if one of them is missing then.
+pub(crate) fn only(programs: &[&str]) -> Result<()> {
+    let missing = try_all(|| {
+        needs::missing().into_iter().filter(|need| programs.contains(&need.program)).collect()
+    })?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("as root: apt-get install --no-install-recommends {}", packages(&missing).join(" "))
+}
+
+/// Installs what `missing` tells, where that is possible; what it tells then.
+fn try_all(missing: impl Fn() -> Vec<&'static Need>) -> Result<Vec<&'static Need>> {
+    let before = missing();
+    if !before.is_empty() && run::is_root() && run::find("apt-get").is_some() && is_debian() {
+        install(&packages(&before))?;
+    }
+    Ok(missing())
 }
 
 fn packages(missing: &[&Need]) -> Vec<&'static str> {
@@ -54,17 +71,17 @@ fn is_debian() -> bool {
 }
 
 fn install(packages: &[&str]) -> Result<()> {
-    let _policy = NoServices::put()?;
+    let policy = NoServices::put()?;
     let apt = || {
         let mut apt = Command::new("apt-get");
         apt.env("DEBIAN_FRONTEND", "noninteractive");
         apt
     };
-    run::visibly(apt().args(["-q", "update"]))?;
+    policy.attention.succeed(apt().args(["-q", "update"]), LIMIT)?;
     // One that a release has not got must not keep the others out.
     let known = packages.iter().filter(|package| is_known(package));
     let options = ["-q", "-y", "install", "--no-install-recommends"];
-    run::visibly(apt().args(options).args(known))
+    policy.attention.succeed(apt().args(options).args(known), LIMIT)
 }
 
 fn is_known(package: &str) -> bool {
@@ -78,7 +95,7 @@ struct NoServices {
     policy: PathBuf,
     /// Where the machine's own policy waits, if it has one.
     aside: Option<PathBuf>,
-    signals: SigSet,
+    attention: Attention,
 }
 
 impl NoServices {
@@ -87,10 +104,7 @@ impl NoServices {
     }
 
     fn put_at(policy: &Path) -> Result<Self> {
-        // Children get an empty mask from the standard library.
-        let mut late = SigSet::empty();
-        late.extend([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-        let signals = late.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let attention = Attention::hold()?;
         let aside = policy.with_extension("d.nsx-aside");
         // A run that was killed left ours in place.
         if aside.symlink_metadata().is_ok() {
@@ -105,7 +119,7 @@ impl NoServices {
                 Some(aside)
             }
         };
-        let guard = Self { policy: policy.to_owned(), aside, signals };
+        let guard = Self { policy: policy.to_owned(), aside, attention };
         let script = format!("#!/bin/sh\n# {MARK}\nexit 101\n");
         std::fs::write(policy, script).context("cannot write policy-rc.d")?;
         std::fs::set_permissions(policy, Permissions::from_mode(0o755))?;
@@ -121,7 +135,6 @@ impl Drop for NoServices {
             Some(aside) => std::fs::rename(aside, &self.policy),
             None => std::fs::remove_file(&self.policy),
         };
-        let _ = self.signals.thread_set_mask();
     }
 }
 

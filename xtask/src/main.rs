@@ -5,6 +5,7 @@
               works on the repository and on what it started itself"
 )]
 
+mod attended;
 mod bench;
 mod capture;
 mod check;
@@ -18,6 +19,7 @@ mod process;
 mod run;
 mod say;
 mod test;
+mod vm;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -55,6 +57,8 @@ enum Task {
     BenchPeak { command: Vec<String> },
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
+    /// A virtual machine with pure cgroup v2, systemd, docker and podman; no KVM needed
+    Vm(vm::Arguments),
     /// Pack programs, manual pages and completions into dist/nsx-VERSION-TRIPLE.tar.gz
     Dist,
 }
@@ -72,6 +76,14 @@ fn main() -> ExitCode {
         Task::BenchMounts { count } => bench::mount(count),
         Task::BenchPeak { command } => bench::peak(&command),
         Task::Capture(arguments) => capture::run(&arguments),
+        Task::Vm(arguments) => match vm::run(&arguments) {
+            Ok(0) => Ok(()),
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => {
+                say::note(format_args!("xtask: {error:#}"));
+                return ExitCode::from(vm::FAILED);
+            }
+        },
         Task::Dist => dist::run(),
     };
     match done {

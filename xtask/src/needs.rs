@@ -12,7 +12,7 @@ const fn need(program: &'static str, package: &'static str, why: &'static str) -
     Need { program, package, why }
 }
 
-pub(crate) const NEEDS: [Need; 25] = [
+pub(crate) const NEEDS: [Need; 29] = [
     need("dockerd", "docker.io", "containers of the tests and the lab"),
     need("containerd", "containerd", "the engine below docker"),
     need("runc", "runc", "containers without an engine"),
@@ -38,6 +38,10 @@ pub(crate) const NEEDS: [Need; 25] = [
     need("zsh", "zsh", "the test of its completions"),
     need("fish", "fish", "the test of its completions"),
     need("tar", "tar", "images and archives"),
+    need("qemu-system-x86_64", "qemu-system-x86", "the virtual machine"),
+    need("mmdebstrap", "mmdebstrap", "its image"),
+    need("mke2fs", "e2fsprogs", "its disk"),
+    need("depmod", "kmod", "its kernel's modules"),
 ];
 
 /// What is not installed.

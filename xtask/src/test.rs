@@ -5,8 +5,8 @@
 
 use crate::run::Phases;
 use crate::workspace::{Release, cargo};
-use crate::{check, install, run};
-use anyhow::Result;
+use crate::{check, install, run, say, vm};
+use anyhow::{Result, bail};
 
 pub(crate) fn run() -> Result<()> {
     let strict = std::env::var_os("NSX_TEST_STRICT").is_some_and(|value| value == "1");
@@ -25,6 +25,16 @@ pub(crate) fn run() -> Result<()> {
         }
         run::visibly(&mut tests)
     });
+    match vm::obstacle() {
+        None => {
+            let programs = release.as_ref().map(|release| release.programs.as_path());
+            phases.phase("virtual machine", || vm::suite(programs));
+        }
+        Some(obstacle) if strict => {
+            phases.phase("virtual machine", || bail!("{obstacle}, and NSX_TEST_STRICT=1"));
+        }
+        Some(obstacle) => say::note(format_args!("== virtual machine: skipped: {obstacle}")),
+    }
     check::all(&mut phases, check::Extent::AfterTests);
     phases.finish("test")
 }

@@ -31,6 +31,18 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> Result<PathBuf> {
+    let mut metadata = cargo();
+    metadata.args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
+    let metadata: serde_json::Value = serde_json::from_str(&crate::run::output(&mut metadata)?)
+        .context("cargo metadata printed no JSON")?;
+    let Some(target) = metadata.get("target_directory").and_then(|dir| dir.as_str()) else {
+        bail!("cargo metadata names no target directory");
+    };
+    Ok(PathBuf::from(target))
+}
+
 /// Where `cargo build --release` puts programs, and for which target.
 #[derive(Debug)]
 pub(crate) struct Release {
@@ -47,14 +59,7 @@ impl Release {
             .find_map(|line| line.strip_prefix("host: "))
             .context("rustc -vV names no host")?
             .to_owned();
-        let mut metadata = cargo();
-        metadata.args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
-        let metadata: serde_json::Value = serde_json::from_str(&crate::run::output(&mut metadata)?)
-            .context("cargo metadata printed no JSON")?;
-        let Some(target) = metadata.get("target_directory").and_then(|dir| dir.as_str()) else {
-            bail!("cargo metadata names no target directory");
-        };
-        let programs = Path::new(target).join(&triple).join("release");
+        let programs = target()?.join(&triple).join("release");
         Ok(Self { triple, programs })
     }
 

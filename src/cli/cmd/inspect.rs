@@ -9,7 +9,7 @@ use crate::collect::host::collect_host;
 use crate::collect::inspect::inspect;
 use crate::collect::target::{self, Target};
 use crate::model::gap::Gap;
-use crate::model::inspection::{Section, Wish};
+use crate::model::inspection::Section;
 use crate::render::inspect::{Detail, screen};
 use crate::render::inspect_json::JsonInspection;
 use crate::render::{json, sandboxed};
@@ -19,6 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 mod vacant;
+mod wish;
 
 pub const COMMAND: Command = Command { name: "inspect", run };
 
@@ -31,10 +32,10 @@ struct Args {
     target: OsString,
     /// Only these sections, in full: identity, namespaces, uts, net, mounts,
     /// cgroup, security, limits, processes
-    #[arg(long, verbatim_doc_comment, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = section)]
+    #[arg(long, verbatim_doc_comment, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = wish::section)]
     only: Vec<Section>,
     /// All sections but these.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = section)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = wish::section)]
     skip: Vec<Section>,
     /// Watch the CPU for this long: 2s, 500ms.
     #[arg(long, value_name = "TIME", value_parser = args::duration)]
@@ -58,39 +59,12 @@ pub fn schema() -> schemars::Schema {
     schemars::schema_for!(json::Envelope<'_, JsonInspection<'_>>)
 }
 
-fn section(name: &str) -> Result<Section, String> {
-    let known = Section::ALL.into_iter().find(|section| section.name() == name);
-    known.ok_or_else(|| {
-        let names: Vec<_> = Section::ALL.iter().map(|section| section.name()).collect();
-        format!("there are {}", names.join(", "))
-    })
-}
-
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let args: Args = match args::parse(context, arguments)? {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    let sections: Vec<Section> = Section::ALL
-        .into_iter()
-        .filter(|section| args.only.is_empty() || args.only.contains(section))
-        .filter(|section| !args.skip.contains(section))
-        .collect();
-    if args.seccomp && !sections.contains(&Section::Security) {
-        return Err(Failure::usage("--seccomp belongs to the section security"));
-    }
-    let formulas = match args.output.columns.as_deref() {
-        None => false,
-        Some("formulas" | "+formulas") => true,
-        Some(_) => return Err(Failure::usage("inspect has no columns but +formulas")),
-    };
-    let wish = Wish {
-        sections,
-        interval: args.interval,
-        formulas,
-        usage: args.usage,
-        seccomp: args.seccomp,
-    };
+    let wish = wish::of(&args)?;
     let root = args.output.root()?;
     let target = match target::resolve_occupied(&root, args.target.as_bytes())? {
         Target::Process(process) => *process,

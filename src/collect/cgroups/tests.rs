@@ -347,6 +347,16 @@ fn nesting_without_end_is_cut_and_said_so() {
     assert_eq!(gaps.len(), 3);
 }
 
+#[test]
+fn where_a_controller_is_off_the_nearest_group_above_decides_on_cpus() {
+    let host = Host::new(PURE);
+    host.put("/sys/fs/cgroup", &[("cpuset.cpus.effective", "0-7\n")]);
+    host.put("/sys/fs/cgroup/a", &[("cpuset.cpus.effective", "2-3\n")]);
+    host.put("/sys/fs/cgroup/a/b", &V2_FILES);
+    let cpu = host.cgroup("0::/a/b\n").cpu.unwrap();
+    assert_eq!((cpu.cpus, cpu.mems), (Some("2-3".into()), None));
+}
+
 const NESTED: &str = "/sys/fs/cgroup/kubepods.slice/pod.slice/c.scope";
 
 #[test]
@@ -378,12 +388,14 @@ fn every_group_that_sets_a_limit_is_told_of_with_what_it_counts() {
             ("memory.max", "1000\n"),
             ("memory.high", "900\n"),
             ("memory.current", "950\n"),
+            ("memory.events", "low 0\nhigh 6\nmax 8\noom 0\noom_kill 0\n"),
             ("memory.stat", "inactive_file 50\n"),
             ("memory.swap.max", "max\n"),
             ("cpu.max", "20000 100000\n"),
             ("cpu.stat", "usage_usec 7\nnr_periods 100\nnr_throttled 37\nthrottled_usec 5\n"),
             ("pids.max", "2\n"),
             ("pids.current", "1\n"),
+            ("pids.events", "max 4\n"),
             ("io.max", "254:0 rbps=max wbps=500 riops=max wiops=max\n"),
             ("hugetlb.2MB.max", "4194304\n"),
         ],
@@ -405,6 +417,8 @@ fn every_group_that_sets_a_limit_is_told_of_with_what_it_counts() {
     assert_eq!(memory.levels[0].max_bytes, Some(Bound::At(67_108_864)));
     assert_eq!(memory.levels[0].usage_bytes, Some(4_771_840));
     assert_eq!(memory.levels[1].working_set_bytes, Some(900));
+    let hits = |at: usize| (memory.levels[at].max_hits, memory.levels[at].high_hits);
+    assert_eq!((hits(0), hits(1)), ((Some(7), memory.events.high), (Some(8), Some(6))));
     let cpu = cgroup.cpu.unwrap();
     assert_eq!((cpu.user_usec, cpu.system_usec), (Some(4), Some(5)));
     assert_eq!((cpu.burst_usec, cpu.weight, cpu.shares), (Some(1000), Some(79), None));
@@ -416,6 +430,7 @@ fn every_group_that_sets_a_limit_is_told_of_with_what_it_counts() {
     assert_eq!((pids.peak, pids.limit_hits, &pids.basic.limit), (Some(9), Some(5), &at(2, pod)));
     assert_eq!(pids.levels.len(), 2);
     assert_eq!((pids.levels[1].max, pids.levels[1].current), (Some(Bound::At(2)), Some(1)));
+    assert_eq!((pids.levels[0].limit_hits, pids.levels[1].limit_hits), (Some(5), Some(4)));
     let io = cgroup.io.unwrap();
     assert_eq!((io.devices[0].written_bytes, io.devices[0].reads), (2, 3));
     let limits: Vec<_> =

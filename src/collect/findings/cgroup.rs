@@ -1,7 +1,8 @@
 //! Limits that are met or nearly so, and waiting for what there is too little of.
 
 use crate::model::cgroup::{
-    Bound, Cgroup, CpuInFull, CpuLevel, MemoryInFull, PidsInFull, Pressure, PressureSet,
+    Bound, Cgroup, CpuInFull, CpuLevel, CpuRate, MemoryInFull, MemoryLevel, PidsInFull, Pressure,
+    PressureSet,
 };
 use crate::model::finding::Finding;
 use crate::model::inspection::Section;
@@ -66,7 +67,7 @@ fn of_memory(memory: &MemoryInFull) -> Vec<Finding> {
     let own = memory.levels.first().map(|level| &level.path);
     // Cache that can be dropped at once is no reason to worry; where it was not looked at, the
     // usage is far from the limit.
-    let used = |level: &crate::model::cgroup::MemoryLevel| {
+    let used = |level: &MemoryLevel| {
         let Some(Bound::At(limit)) = level.max_bytes else { return None };
         let used = percent(level.working_set_bytes?, limit)?;
         (used >= NEARLY_FULL_PERCENT).then(|| {
@@ -74,28 +75,29 @@ fn of_memory(memory: &MemoryInFull) -> Vec<Finding> {
         })
     };
     found.extend(memory.levels.iter().find_map(used));
-    let slowed = memory.events.high.unwrap_or_default();
-    if slowed > 0 {
-        found.push(notice(format!("slowed down {slowed} times at memory.high")));
-    }
+    let slowed = |level: &MemoryLevel| {
+        let hits = level.high_hits.filter(|hits| *hits > 0)?;
+        let whose = of_above(own, &level.path);
+        Some(notice(format!("slowed down {hits} times at memory.high{whose}")))
+    };
+    found.extend(memory.levels.iter().find_map(slowed));
     found
 }
 
 fn of_cpu(cpu: &CpuInFull) -> Option<Finding> {
-    // What happens now counts more than what ever happened.
-    let now = cpu.rate.as_ref().and_then(|rate| Some((rate.throttled_percent()?, "")));
     let own = cpu.levels.first().map(|level| &level.path);
+    // What happens now counts more than what ever happened; it is known of its own quota alone.
+    let now = cpu.rate.as_ref().and_then(CpuRate::throttled_percent);
+    let now = now.map(|throttled| (throttled, String::new()));
     let of_level = |level: &CpuLevel| {
         level.periods.filter(|periods| *periods >= FEW_PERIODS)?;
         Some((level.throttled_percent()?, of_above(own, &level.path)))
     };
-    let ever = cpu.levels.iter().filter_map(of_level).max_by_key(|(percent, _)| *percent);
-    let (throttled, whose) = match (now, ever) {
-        (Some((throttled, _)), ever) => {
-            (throttled, ever.map(|(_, whose)| whose).unwrap_or_default())
-        }
-        (None, ever) => ever?,
-    };
+    let known = usize::from(now.is_some());
+    let ever = cpu.levels.iter().skip(known).filter_map(of_level);
+    // Of equals the nearest.
+    let all = now.into_iter().chain(ever);
+    let (throttled, whose) = all.reduce(|one, next| if next.0 > one.0 { next } else { one })?;
     let text = format!("throttled in {throttled} % of CPU periods by the limit{whose}");
     match throttled {
         MUCH_THROTTLED_PERCENT.. => Some(warning(text)),
@@ -104,14 +106,25 @@ fn of_cpu(cpu: &CpuInFull) -> Option<Finding> {
     }
 }
 
+fn times(number: u64) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
 fn of_pids(pids: &PidsInFull) -> Vec<Finding> {
     let mut found = Vec::new();
-    let refused = pids.limit_hits.unwrap_or_default();
-    if refused > 0 {
-        let times = if refused == 1 { "once".to_owned() } else { format!("{refused} times") };
-        found.push(warning(format!("a new process or thread was refused {times} (pids limit)")));
-    }
     let own = pids.levels.first().map(|level| &level.path);
+    let refused = pids.limit_hits.unwrap_or_default();
+    let above = pids.levels.iter().skip(1);
+    let above = above.filter_map(|level| Some((level.limit_hits.filter(|hits| *hits > 0)?, level)));
+    if refused > 0 {
+        let times = times(refused);
+        found.push(warning(format!("a new process or thread was refused {times} (pids limit)")));
+    } else if let Some((hits, level)) = { above }.next() {
+        // It may have been another's.
+        let (times, whose) = (times(hits), of_above(own, &level.path));
+        let text = format!("a new process or thread was refused {times} by the pids limit{whose}");
+        found.push(notice(text));
+    }
     let used = pids.levels.iter().find_map(|level| {
         let Some(Bound::At(limit)) = level.max else { return None };
         let used = percent(level.current?, limit)?;
@@ -143,7 +156,7 @@ fn of_pressure(pressure: &PressureSet) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::cgroup::{CpuRate, Memory, MemoryEvents, MemoryLevel, PidsLevel};
+    use crate::model::cgroup::{Memory, PidsLevel};
     use crate::model::finding::Level;
 
     fn texts(cgroup: &Cgroup) -> Vec<(Level, String)> {
@@ -198,12 +211,16 @@ mod tests {
     fn kills_and_slowing_down() {
         let memory = MemoryInFull {
             basic: Memory { oom_kills: Some(1), ..Memory::default() },
-            events: MemoryEvents { high: Some(3), ..MemoryEvents::default() },
+            levels: vec![
+                MemoryLevel { path: "/a/b".into(), high_hits: Some(0), ..MemoryLevel::default() },
+                MemoryLevel { path: "/a".into(), high_hits: Some(3), ..MemoryLevel::default() },
+            ],
             ..MemoryInFull::default()
         };
         let found = texts(&Cgroup { memory: Some(memory), ..Cgroup::default() });
         assert_eq!(found[0].1, "1 process killed for want of memory (OOM)");
-        assert_eq!(found[1], (Level::Notice, "slowed down 3 times at memory.high".to_owned()));
+        let text = "slowed down 3 times at memory.high of /a, a group above it";
+        assert_eq!(found[1], (Level::Notice, text.to_owned()));
     }
 
     fn cpu(levels: &[(&str, u64, u64)], rate: Option<CpuRate>) -> Cgroup {
@@ -244,6 +261,10 @@ mod tests {
         };
         assert_eq!(texts(&cpu(&[("/a", 100, 90)], rate(0))), []);
         assert_eq!(texts(&cpu(&[("/a", 100, 0)], rate(20)))[0].0, Level::Warning);
+        // Of a group above no more is known than what ever happened.
+        let text = "throttled in 90 % of CPU periods by the limit of /a, a group above it";
+        let found = texts(&cpu(&[("/a/b", 100, 90), ("/a", 100, 90)], rate(0)));
+        assert_eq!(found, one(Level::Warning, text));
     }
 
     #[test]
@@ -252,6 +273,7 @@ mod tests {
             path: "/a".into(),
             current: Some(current),
             max: Some(Bound::At(max)),
+            limit_hits: None,
         };
         let pids = |current, hits| Cgroup {
             pids: Some(PidsInFull {
@@ -266,6 +288,28 @@ mod tests {
         assert_eq!(texts(&pids(90, 0)), one(Level::Warning, "pids at 90 % of the limit of 100"));
         let refused = "a new process or thread was refused once (pids limit)";
         assert_eq!(texts(&pids(5, 1)), one(Level::Warning, refused));
+    }
+
+    #[test]
+    fn a_refusal_that_is_counted_above() {
+        let level = |path: &str, limit_hits| PidsLevel {
+            path: path.into(),
+            limit_hits,
+            ..PidsLevel::default()
+        };
+        let pids = |own| Cgroup {
+            pids: Some(PidsInFull {
+                limit_hits: Some(own),
+                levels: vec![level("/a/b", Some(own)), level("/a", Some(3))],
+                ..PidsInFull::default()
+            }),
+            ..Cgroup::default()
+        };
+        let text = "a new process or thread was refused 3 times by the pids limit of /a, a group \
+                    above it";
+        assert_eq!(texts(&pids(0)), one(Level::Notice, text));
+        let text = "a new process or thread was refused 2 times (pids limit)";
+        assert_eq!(texts(&pids(2)), one(Level::Warning, text));
     }
 
     #[test]

@@ -58,6 +58,10 @@ pub struct MemoryLevel {
     pub usage_bytes: Option<u64>,
     /// Read where the usage is near the limit.
     pub working_set_bytes: Option<u64>,
+    /// How often this group was at max_bytes, or above high_bytes; read where there is a limit, v2
+    /// only. It was not counted below, and others in the group may have been the ones held up.
+    pub max_hits: Option<u64>,
+    pub high_hits: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -132,7 +136,8 @@ pub struct PidsInFull {
     #[serde(flatten)]
     pub basic: Pids,
     pub peak: Option<u64>,
-    /// How often a process or thread could not be made because a limit was met.
+    /// How often a process or thread could not be made because a limit was met: in this group, by
+    /// whichever limit (v1, and v2 before 6.12), or by its own limit (since).
     pub limit_hits: Option<u64>,
     /// The group itself, then those above it that set a limit.
     pub levels: Vec<PidsLevel>,
@@ -145,6 +150,9 @@ pub struct PidsLevel {
     pub max: Option<Bound>,
     /// Read where there is a limit.
     pub current: Option<u64>,
+    /// As for the whole, read where there is a limit: since 6.12 a refusal is counted where the
+    /// limit is, not where it was felt. Others in the group may have been the ones refused.
+    pub limit_hits: Option<u64>,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub struct MemoryFiles {
     pub high: Option<&'static str>,
     pub bound: fn(&[u8]) -> Option<Bound>,
     pub stat: fn(&[u8]) -> MemoryStat,
+    pub events: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,10 @@ pub fn memory(
                 files.value_above(levels, "memory.stat", |bytes| Some((names.stat)(bytes)))
             });
             let inactive = stat.flatten().and_then(|stat| stat.inactive_file);
+            let hits = names
+                .events
+                .and_then(|events| files.value_above(levels, events, |bytes| Some(hits(bytes))));
+            let (max_hits, high_hits) = hits.unwrap_or_default();
             found.push(MemoryLevel {
                 path: files.path_above(levels),
                 max_bytes,
@@ -55,6 +60,8 @@ pub fn memory(
                 usage_bytes,
                 working_set_bytes: inactive
                     .and_then(|inactive| Some(usage_bytes?.saturating_sub(inactive))),
+                max_hits,
+                high_hits,
             });
         }
         if !upwards {
@@ -62,6 +69,11 @@ pub fn memory(
         }
     }
     found
+}
+
+/// memory.events: how often usage was at memory.max, and above memory.high.
+fn hits(bytes: &[u8]) -> (Option<u64>, Option<u64>) {
+    (keyed_value(bytes, b"max"), keyed_value(bytes, b"high"))
 }
 
 fn near(usage: u64, limit: u64) -> bool {
@@ -85,19 +97,26 @@ pub fn cpu(files: &mut Reader<'_>, names: CpuFiles, own: CpuLevel) -> Vec<CpuLev
 }
 
 /// The same files on v1 and v2.
-pub fn pids(files: &mut Reader<'_>, own: u64) -> Vec<PidsLevel> {
+pub fn pids(files: &mut Reader<'_>, own: u64, own_hits: Option<u64>) -> Vec<PidsLevel> {
     let mut found = Vec::new();
     for levels in files.levels() {
         let max = files.value_above(levels, "pids.max", number_or_max);
         let path = files.path_above(levels);
         if levels == 0 {
-            found.push(PidsLevel { path, max, current: Some(own) });
+            found.push(PidsLevel { path, max, current: Some(own), limit_hits: own_hits });
         } else if let Some(Bound::At(_)) = max {
             let current = files.value_above(levels, "pids.current", number);
-            found.push(PidsLevel { path, max, current });
+            let limit_hits =
+                files.value_above(levels, "pids.events", |bytes| Some(limit_hits(bytes)));
+            found.push(PidsLevel { path, max, current, limit_hits: limit_hits.flatten() });
         }
     }
     found
+}
+
+/// What pids.events says.
+pub fn limit_hits(bytes: &[u8]) -> Option<u64> {
+    keyed_value(bytes, b"max")
 }
 
 /// The tightest of what some groups state, the nearest first.

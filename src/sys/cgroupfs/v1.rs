@@ -20,6 +20,7 @@ const MEMORY: MemoryFiles = MemoryFiles {
     high: None,
     bound: v1_bytes,
     stat: memory_stat::parse_v1,
+    events: None,
 };
 const CPU: CpuFiles = CpuFiles { quota, stat: throttling };
 

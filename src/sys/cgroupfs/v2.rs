@@ -19,6 +19,7 @@ const MEMORY: MemoryFiles = MemoryFiles {
     high: Some("memory.high"),
     bound: number_or_max,
     stat: memory_stat::parse_v2,
+    events: Some("memory.events"),
 };
 const CPU: CpuFiles = CpuFiles { quota, stat: throttling };
 
@@ -41,14 +42,16 @@ pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
 pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull> {
     let mut files = Reader::new(group, "memory", gaps);
     let (mut basic, stat) = basic_memory(&mut files)?;
+    let events = files.value("memory.events", |bytes| Some(events(bytes))).unwrap_or_default();
     let own = MemoryLevel {
         usage_bytes: Some(basic.usage_bytes),
         working_set_bytes: basic.working_set_bytes,
+        max_hits: events.max,
+        high_hits: events.high,
         ..MemoryLevel::default()
     };
     let levels = levels::memory(&mut files, MEMORY, &own, true);
     basic.limit = levels::tightest(levels.iter().map(|level| (level.max_bytes, &level.path)));
-    let events = files.value("memory.events", |bytes| Some(events(bytes))).unwrap_or_default();
     basic.oom_kills = events.oom_kill;
     Some(MemoryInFull {
         basic,
@@ -121,9 +124,14 @@ pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<CpuInFull> {
         cpu.burst_usec = files.value("cpu.max.burst", number);
     }
     cpu.weight = files.value("cpu.weight", number);
-    cpu.cpus = files.value("cpuset.cpus.effective", text);
-    cpu.mems = files.value("cpuset.mems.effective", text);
+    cpu.cpus = nearest(&mut files, "cpuset.cpus.effective");
+    cpu.mems = nearest(&mut files, "cpuset.mems.effective");
     Some(cpu)
+}
+
+/// Where the cpuset controller is off, the nearest group above that has it decides.
+fn nearest(files: &mut Reader<'_>, file: &str) -> Option<Text> {
+    files.levels().find_map(|levels| files.value_above(levels, file, text))
 }
 
 fn quota(files: &mut Reader<'_>, levels: usize) -> Option<Bound> {
@@ -161,13 +169,13 @@ pub fn pids(group: &Group, gaps: &mut Vec<Gap>) -> Option<Pids> {
 pub fn pids_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<PidsInFull> {
     let mut files = Reader::new(group, "pids", gaps);
     let current = files.value("pids.current", number)?;
-    let levels = levels::pids(&mut files, current);
+    let limit_hits = files.value("pids.events", |bytes| Some(levels::limit_hits(bytes))).flatten();
+    let levels = levels::pids(&mut files, current, limit_hits);
     let limit = levels::tightest(levels.iter().map(|level| (level.max, &level.path)));
-    let hits = files.value("pids.events", |bytes| Some(keyed_value(bytes, b"max")));
     Some(PidsInFull {
         basic: Pids { current, limit },
         peak: files.value("pids.peak", number),
-        limit_hits: hits.flatten(),
+        limit_hits,
         levels,
     })
 }
