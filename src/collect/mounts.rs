@@ -6,12 +6,13 @@ use super::target::PinnedProcess;
 use crate::model::container::Container;
 use crate::model::gap::{Gap, Reason};
 use crate::model::mount::Mount;
+use crate::model::namespace::Kind;
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::proc::mountinfo;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, mounts};
-use std::os::fd::BorrowedFd;
+use crate::sys::{bounded, mounts, ns};
+use std::os::fd::{AsFd, BorrowedFd};
 
 mod host;
 mod layers;
@@ -114,9 +115,18 @@ fn length(overlay: &crate::model::mount::Overlay) -> usize {
     paths.map(|path| path.as_bytes().len()).sum()
 }
 
-/// What the first process sees, or, where that is not shown, what this one does.
+/// What the first process sees, or, where that is not shown, what this one does: mostly the same,
+/// and read already.
 fn read_host(root: &SysRoot) -> Result<Vec<Mount>> {
-    let read = |name| bounded::read_capped(root.proc(), name, LONGEST);
-    let bytes = read("1/mountinfo").or_else(|_| read("self/mountinfo"))?.bytes;
-    Ok(mountinfo::parse(&bytes).0)
+    let identity = |whose: &str| {
+        let process = bounded::open_link(root.proc(), whose).ok()?;
+        ns::identity(process.as_fd(), Kind::Mnt).ok()
+    };
+    let first = identity("1");
+    if (first.is_none() || first != identity("self"))
+        && let Ok(read) = bounded::read_capped(root.proc(), "1/mountinfo", LONGEST)
+    {
+        return Ok(mountinfo::parse(&read.bytes).0);
+    }
+    Ok(mountinfo::parse(root.mountinfo()?).0)
 }

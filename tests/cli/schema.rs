@@ -16,24 +16,39 @@ fn assert_valid(schema: &jsonschema::Validator, text: &[u8], what: &str) {
     assert!(errors.is_empty(), "{what}: {errors:#?}");
 }
 
+/// Every host of the fixtures, every container of it, and every section of that alone.
 #[test]
 fn every_fixture_prints_what_the_schema_says() {
     let [ps, ns, inspect] = ["nsx.ps.1", "nsx.ns.1", "nsx.inspect.1"].map(schema);
-    for fixture in ["docker-v2", "mixed", "hostile"] {
-        let output = on(fixture, &["ps", "--json", "--units"]);
-        assert_valid(&ps, &output.stdout, fixture);
+    let roots = std::fs::read_dir(super::fixture("")).unwrap();
+    let mut inspected = 0;
+    for root in roots {
+        let fixture = root.unwrap().file_name().into_string().unwrap();
+        let output = on(&fixture, &["ps", "--all", "--json", "--units"]);
+        assert_valid(&ps, &output.stdout, &fixture);
+        let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         for form in [&[][..], &["--all"], &["4026531839"], &["-T", "owner", "--columns", "+nsid"]] {
-            let output = on(fixture, &[&["ns", "--json"], form].concat());
+            let output = on(&fixture, &[&["ns", "--json"], form].concat());
             assert_valid(&ns, &output.stdout, &format!("{fixture} {form:?}"));
         }
-        let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        for row in listed["data"].as_array().unwrap() {
-            let pid = row["pid"].to_string();
-            let output = on(fixture, &["inspect", &pid, "--json"]);
+        let pids = listed["data"].as_array().unwrap().iter().filter_map(|row| row["pid"].as_u64());
+        for pid in pids {
+            let pid = pid.to_string();
+            let whole = ["inspect", &pid, "--json", "--columns", "+formulas"];
+            let output = on(&fixture, &whole);
             assert_valid(&inspect, &output.stdout, &format!("{fixture} {pid}"));
+            for section in SECTIONS {
+                let output = on(&fixture, &[&whole[..], &["--only", section]].concat());
+                assert_valid(&inspect, &output.stdout, &format!("{fixture} {pid} {section}"));
+            }
+            inspected += 1;
         }
     }
+    assert!(inspected > 30, "there are more containers than {inspected}");
 }
+
+const SECTIONS: [&str; 9] =
+    ["identity", "namespaces", "uts", "net", "mounts", "cgroup", "security", "limits", "processes"];
 
 #[test]
 fn this_very_process_prints_what_the_schema_says() {

@@ -18,6 +18,14 @@ const FUSE: &[Need] = &[
     Need::Program("nsenter"),
     Need::Machine("/dev/fuse", || std::path::Path::new("/dev/fuse").exists()),
 ];
+const BUSYBOX: &[Need] = &[
+    Need::Root,
+    Need::Program("perl"),
+    Need::Program("nsenter"),
+    Need::Program("ip"),
+    Need::Program("busybox"),
+    Need::Machine("/dev/fuse", || std::path::Path::new("/dev/fuse").exists()),
+];
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/scripts/silent.pl");
 
 pub fn tests() -> Vec<Trial> {
@@ -28,6 +36,7 @@ pub fn tests() -> Vec<Trial> {
         test("monitors whose memory is locked are waited for once", FUSE, monitors),
         test("the records on a dead file system are lost, and nothing else", FUSE, records),
         test("a frozen container costs nothing", FREEZER, frozen),
+        test("everything that is silent, at once, costs its own cells", BUSYBOX, at_once),
     ]
 }
 
@@ -320,4 +329,35 @@ fn frozen() {
     let one = report(&["inspect", "--json", &pid.to_string()]);
     assert_eq!((&one["gaps"], &one["data"]["container"]["state"]), (&json!([]), &json!("paused")));
     strict(pid, 0);
+}
+
+/// Its own files do not answer, nor does a process of it; it has many interfaces and mounts.
+fn at_once() {
+    let (_held, healthy) = isolated(&["-p", "-n"]);
+    let silent = Silent::start(&["-p", "-n"], &["beside", "inside", "titled", "at=/etc"]);
+    let enter = |kind: &str, program: &[&str], script: &str| {
+        let mut inside = Command::new("nsenter");
+        inside.args(["-t", &silent.first.to_string(), kind]).args(program);
+        crate::support::succeeds(inside.args(["-ec", script]));
+    };
+    let links = "for i in $(seq 50); do ip link add a$i type veth peer name b$i; done";
+    enter("-n", &["sh"], links);
+    // A program that the loader starts would read /etc.
+    let mounts = "busybox mkdir /run/many; for i in $(busybox seq 500); do
+        busybox mkdir /run/many/$i; busybox mount -t tmpfs -o size=4k many /run/many/$i; done";
+    enter("-m", &["busybox", "sh"], mounts);
+    everything(silent.first, |words| nsx(words));
+    let one = report(&["inspect", "--json", "--usage", &silent.first.to_string()]);
+    let stuck = silent.named["beside"];
+    let mut lost = pids(&[stuck, silent.first]);
+    lost.extend(["/mnt", "/etc"].map(str::to_owned));
+    assert_eq!(silent_ones(&one), lost, "{}", one["gaps"]);
+    assert_eq!(one["data"]["net"]["interfaces"].as_array().unwrap().len(), 101);
+    assert_eq!(one["data"]["net"]["resolver"]["hosts"]["state"], "no_answer", "{one}");
+    for (pid, command) in commands(&one) {
+        let is_read = pid != u64::from(stuck) && pid != u64::from(silent.named["titled"]);
+        assert_eq!(command.is_some(), is_read, "{pid}: {command:?}");
+    }
+    strict(silent.first, 6);
+    neighbour(healthy);
 }

@@ -2,15 +2,18 @@
 //! against links, the kernel's own answers and what was set up.
 
 use crate::support::{
-    Held, Need, as_nobody, child_of, find, isolated, json, namespace, nsx, status, succeeds, test,
-    until,
+    Held, Need, as_nobody, child_of, find, finish, isolated, json, namespace, nsx, output,
+    public_nsx, status, stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const ROOT: &[Need] = &[Need::Root, Need::Program("unshare")];
 const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];
+const NSENTER: &[Need] = &[Need::Root, Need::Program("nsenter")];
+const STRACE: &[Need] = &[Need::Root, Need::Program("strace")];
 const USERS: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("setpriv")];
 
 pub fn tests() -> Vec<Trial> {
@@ -21,6 +24,14 @@ pub fn tests() -> Vec<Trial> {
         test("zombies that nobody reaps are told", ROOT, zombies),
         test("the user is told as the host and as the inside know him", USERS, user),
         test("what was asked for is read and nothing else", ROOT, sections),
+        test(
+            "nothing is written, and what is inside is opened as a place first",
+            STRACE,
+            only_read,
+        ),
+        test("a false /proc inside changes nothing", NSENTER, false_proc),
+        test("a target that ends at any moment is told whole or not at all", ROOT, ends),
+        test("a user sees what is his, and of others what /proc shows", USERS, unprivileged),
     ]
 }
 
@@ -172,4 +183,155 @@ fn sections() {
             assert_eq!(skipped[other].is_null(), other == key, "--skip {section}: {other}");
         }
     }
+}
+
+fn only_read() {
+    let (_held, pid) = isolated(&["--newnet", "--newpid", "--newns"]);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o"]).arg(log.path());
+    strace.args(["-e", "trace=open,openat,openat2,creat,file,setns,ptrace"]);
+    let plain = nsx(["inspect", "--json", &pid.to_string()]);
+    strace.arg(plain.get_program()).args(plain.get_args());
+    assert!(output(&mut strace).status.success());
+    let calls = std::fs::read_to_string(log.path()).unwrap();
+    let mut inside = 0;
+    for call in calls.lines() {
+        let call = call.split_once(' ').map_or(call, |(_, call)| call.trim_start());
+        let name = call.split('(').next().unwrap_or_default();
+        let reads = [
+            "open",
+            "openat",
+            "openat2",
+            "readlink",
+            "readlinkat",
+            "statx",
+            "newfstatat",
+            "stat",
+            "lstat",
+            "access",
+            "execve",
+            "statfs",
+            "getcwd",
+            "setns",
+            "faccessat2",
+        ];
+        // What another thread or the end of a process says in between.
+        if call.starts_with(['<', '+', '-']) {
+            continue;
+        }
+        assert!(reads.contains(&name), "{call}");
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"];
+        let is_standard = call.contains("\"/dev/null\"");
+        assert!(is_standard || !writes.iter().any(|flag| call.contains(flag)), "{call}");
+        assert!(!call.contains("/root/"), "{call}");
+        if name == "openat2" && call.contains("\"/etc/") {
+            assert!(call.contains("RESOLVE_IN_ROOT") && call.contains("O_PATH"), "{call}");
+            inside += 1;
+        }
+        if name == "setns" {
+            assert!(call.contains("CLONE_NEWNET") && !call.contains("CLONE_NEWNS"), "{call}");
+        }
+    }
+    assert_eq!(inside, 3, "the resolver's files: {calls}");
+}
+
+fn false_proc() {
+    let (_held, pid) = isolated(&["--newpid", "--newns", "--newnet"]);
+    let look = || {
+        let mut report = inspect(pid, &["--skip", "mounts,cgroup,limits"]);
+        // That something is mounted over its /proc is a fact about it.
+        for key in ["findings", "age_seconds", "security"] {
+            report[key].take();
+        }
+        for member in report["processes"].as_array_mut().expect("a list") {
+            member["age_seconds"].take();
+        }
+        report["container"]["age_seconds"].take();
+        report["net"]["interfaces"].take();
+        report
+    };
+    let before = look();
+    let script = format!(
+        "mount -t tmpfs false /proc
+        mkdir -p /proc/1/ns /proc/self /proc/{pid}/ns
+        for one in 1 {pid}; do
+            printf 'Name:\\tliar\\nUid:\\t7\\t7\\t7\\t7\\nNSpid:\\t{pid}\\t9\\n' >/proc/$one/status
+            echo '1 (liar) S 0 0 0' >/proc/$one/stat
+            ln -s 'net:[1]' /proc/$one/ns/net
+            mkfifo /proc/$one/cmdline /proc/$one/mountinfo /proc/$one/uid_map
+        done"
+    );
+    let mut inside = Command::new("nsenter");
+    succeeds(inside.args(["-t", &pid.to_string(), "-m", "sh", "-ec", &script]));
+    assert_eq!(look(), before);
+}
+
+fn ends() {
+    let mut codes = std::collections::BTreeMap::new();
+    for step in 0..60_u32 {
+        let (held, pid) = isolated(&["--newnet", "--newpid", "--newns"]);
+        let target = crate::support::pidfd(pid).unwrap();
+        let mut command = nsx(["inspect", "--json", &pid.to_string()]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let until = Instant::now() + Duration::from_micros(u64::from(step) * 300);
+        while Instant::now() < until {}
+        let signal = rustix::process::Signal::KILL;
+        rustix::process::pidfd_send_signal(&target, signal).unwrap();
+        drop(held);
+        let done = finish(child);
+        let code = done.status.code();
+        let said = stderr(&done);
+        *codes.entry(code).or_insert(0) += 1;
+        match code {
+            Some(0) => {
+                let report: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+                assert_eq!(report["data"]["pid"], pid, "step {step}");
+            }
+            Some(3) => {
+                let names_it = said.contains(&pid.to_string());
+                assert!(stdout(&done).is_empty() && names_it, "step {step}: {said}");
+            }
+            other => panic!("step {step}: {other:?}: {said}"),
+        }
+    }
+    // Some were caught before they ended and some were not: the moments lie on both sides.
+    assert!(codes.len() == 2, "{codes:?}");
+}
+
+fn unprivileged() {
+    let (_directory, copy) = public_nsx();
+    let look = |pid: u32, more: &[&str]| {
+        let mut command = as_nobody(&copy);
+        output(command.args(["inspect", "--json", &pid.to_string()]).args(more))
+    };
+    let unshare = find("unshare").expect("needed");
+    let mut command = as_nobody(&unshare);
+    command.args(["--user", "--map-root-user", "--net", "--uts", "sh", "-c"]);
+    let (own, _) = Held::ready(command.arg("echo ready; exec sleep 1000"));
+    let (_held, roots) = isolated(&["--newnet", "--newuts"]);
+    let report = |done: &std::process::Output| -> Value {
+        assert_eq!(done.status.code(), Some(0), "{}", stderr(done));
+        serde_json::from_slice(&done.stdout).expect("JSON")
+    };
+    let mine = report(&look(own.pid(), &[]));
+    let namespaces = mine["data"]["namespaces"].as_array().expect("a list");
+    assert_eq!(namespaces.len(), 8);
+    let of = |kind: &str| format!("{kind}:[{}]", of_kind(&mine["data"], kind)["inode"]);
+    assert_eq!(of("net"), namespace(own.pid(), "net"));
+    assert!(mine["data"]["mounts"].is_array() && mine["data"]["security"].is_object());
+    let his = report(&look(roots, &[]));
+    assert_eq!(his["data"]["namespaces"], json!([]), "root's links are not a user's to read");
+    assert_eq!(his["data"]["processes"][0]["command"], "sleep 1000");
+    assert!(his["data"]["mounts"].is_array(), "everybody may read them");
+    assert_eq!((&his["data"]["uts"], &his["data"]["net"]), (&Value::Null, &Value::Null));
+    let gaps = his["gaps"].as_array().expect("a list");
+    for what in ["namespaces", "network", "hostname"] {
+        let is_told = |gap: &Value| gap["what"] == what && gap["reason"] == "denied";
+        assert!(gaps.iter().any(is_told), "{what}: {gaps:?}");
+    }
+    assert_eq!(look(roots, &["--strict"]).status.code(), Some(6));
+    let screen = output(as_nobody(&copy).args(["inspect", &roots.to_string()]));
+    assert_eq!(screen.status.code(), Some(0));
+    assert!(stderr(&screen).lines().count() == 1, "one line: {}", stderr(&screen));
 }
