@@ -146,6 +146,10 @@ impl Bench {
         docker::run_container(lab, "nsx-lab-docker-2")?;
         let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
         self.compare("inspect a container", ours, client(lab, &["inspect", "nsx-lab-docker"]));
+        let pid =
+            run::output(&mut client(lab, &["inspect", "-f", "{{.State.Pid}}", "nsx-lab-docker"]))?;
+        let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
+        self.compare("inspect a container", ours, shell_line(pid.trim()));
         let what = "list, 2 containers";
         self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
         self.compare(what, self.nsx("nsx-ps", &[]), client(lab, &["ps"]));
@@ -183,6 +187,15 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+/// What one types today for a part of what inspect tells.
+fn shell_line(pid: &str) -> Command {
+    let mut line = Command::new("sh");
+    line.arg("-c").arg(format!(
+        "nsenter -t {pid} -n ip -j addr; findmnt -N {pid} -J; nsenter -t {pid} -u hostname"
+    ));
+    line
 }
 
 fn client(lab: &Lab, arguments: &[&str]) -> Command {
