@@ -22,8 +22,7 @@ const TABLE: usize = 1 << 20;
 const MANY: usize = 50;
 
 /// The caller has one thread.
-pub fn add_details(root: &SysRoot, containers: &mut [Container]) {
-    let clock = Clock::read(root);
+pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) {
     let hierarchies = Hierarchies::read(root).ok();
     name_owners(root, containers);
     for container in containers.iter_mut() {

@@ -48,13 +48,13 @@ pub fn inspect(
             (container, &found)
         }
     };
+    let clock = Clock::read(root);
     if let Some(container) = &mut container {
-        add_details(root, std::slice::from_mut(container));
+        add_details(root, &clock, std::slice::from_mut(container));
     }
     let host = &others.host;
     let status_file = bounded::read_single(target.handle.dir(), "status");
     let status = status_file.as_ref().ok().and_then(|bytes| status::parse(bytes));
-    let clock = Clock::read(root);
     let mut report = Inspection {
         pid: process.pid,
         pid_inode: target.handle.inode().ok().flatten(),

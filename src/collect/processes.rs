@@ -1,13 +1,13 @@
 //! The processes of one container, with their names inside and their command lines.
 
 use super::clock::Clock;
-use super::scan;
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::Member;
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::bounded::{self, Bytes};
 use crate::sys::error::Result;
+use crate::sys::proc::stat::{self, Stat};
 use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::worker::files::{Request, Way};
@@ -32,13 +32,13 @@ pub struct Members {
 /// The first [`MOST`] of `pids`, one gap for the rest; without their command lines.
 pub fn collect_processes(root: &SysRoot, pids: &[Pid], clock: &Clock) -> Members {
     let mut members = Members::default();
-    let (mut buffer, mut reader) = (Vec::new(), scan::Reader::default());
+    let mut buffer = Vec::new();
     for pid in pids.iter().take(MOST) {
         // One that ended meanwhile is no member any more.
         let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
             continue;
         };
-        let Some(process) = scan::read_process_at(dir.as_fd(), &mut reader) else {
+        let Some(process) = read_stat(dir.as_fd(), &mut buffer) else {
             continue;
         };
         let status = read_status(dir.as_fd(), &mut buffer);
@@ -99,6 +99,11 @@ impl Members {
             }
         }
     }
+}
+
+fn read_stat(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Stat> {
+    bounded::read_record(process, "stat", bounded::SMALL, buffer).ok()?;
+    stat::parse(buffer)
 }
 
 fn read_status(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Status> {

@@ -41,7 +41,7 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
     let mut pids = list_pids(root)?;
     let kernel = KernelThreads::list(root);
-    pids.retain(|pid| !kernel.shares_all(root, *pid));
+    pids.retain(|pid| !kernel.has(*pid));
     let mut isolated = Vec::new();
     let mut hidden = 0_u32;
     let mut take = |visit| match visit {
@@ -109,10 +109,15 @@ impl KernelThreads {
         Some(Self { pids, mnt })
     }
 
+    /// Whether it is one of them, without a call. No container has any.
+    fn has(&self, pid: Pid) -> bool {
+        self.pids.binary_search(&pid).is_ok()
+    }
+
     /// Whether it is one of them, in the namespaces of kthreadd: one call, and none for any other
     /// process.
     pub fn shares_all(&self, root: &SysRoot, pid: Pid) -> bool {
-        if self.pids.binary_search(&pid).is_err() {
+        if !self.has(pid) {
             return false;
         }
         match ns::identity_of(root.proc(), pid, Kind::Mnt) {

@@ -129,6 +129,8 @@ fn each(identity: impl Fn(Kind) -> nix::Result<u64>) -> (NsSet, Option<Errno>) {
             Ok(inode) => set.set(kind, inode),
             // A kernel without this kind of namespace has no such link.
             Err(Errno::ENOENT) if matches!(kind, Kind::Time | Kind::Cgroup | Kind::User) => {}
+            // Who may read one may read all.
+            Err(errno @ (Errno::EACCES | Errno::EPERM)) => return (set, Some(errno)),
             Err(errno) => problem = problem.or(Some(errno)),
         }
     }

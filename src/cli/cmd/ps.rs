@@ -7,7 +7,7 @@ use crate::cli::error::Failure;
 use crate::cli::list::List;
 use crate::cli::output;
 use crate::collect::containers::{collect_containers, collect_recorded_containers};
-use crate::collect::{details::add_details, target, usage::add_usage};
+use crate::collect::{clock::Clock, details::add_details, target, usage::add_usage};
 use crate::model::container::Container;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
@@ -97,7 +97,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         }
         containers.list.retain(|container| wanted.contains(&identity(container)));
     }
-    add_details(&root, &mut containers.list);
+    add_details(&root, &Clock::read(&root), &mut containers.list);
     if args.usage {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));
