@@ -50,7 +50,7 @@ pub type Take<'a> = dyn FnMut(usize, Result<&[u8], Problem>) + 'a;
 
 /// How long the end of a member is waited for that has answered everything.
 const FAREWELL: Duration = Duration::from_millis(500);
-/// Neighbours in the list go to the same member.
+/// Neighbours in the list go to the same member, no more than these at a time.
 const BLOCK: usize = 32;
 
 /// Does the pieces 0 to `pieces` in `members` processes. `job` runs in them and appends its answer
@@ -68,8 +68,11 @@ pub fn work(
     let members = members.clamp(1, pieces.div_ceil(BLOCK).max(1));
     let mut crew =
         Crew { patience, lost: Duration::ZERO, members: Vec::new(), leaving: Vec::new() };
+    // Every member gets as much as every other.
+    let rounds = pieces.div_ceil(members * BLOCK).max(1);
+    let block = pieces.div_ceil(members * rounds).max(1);
     for number in 0..members {
-        let share = (0..pieces).filter(|piece| piece / BLOCK % members == number).collect();
+        let share = (0..pieces).filter(|piece| piece / block % members == number).collect();
         crew.start(Member::new(share), job, take);
     }
     while !crew.members.is_empty() {
