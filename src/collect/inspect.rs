@@ -130,13 +130,14 @@ fn slow<'a>(
     clock: &Clock,
 ) -> Slow<'a> {
     let wanted = |section| wish.sections.contains(&section);
-    let mut pids = match &report.container {
-        Some(container) if wanted(Section::Processes) => {
-            [&container.processes[..], &container.zombies].concat()
-        }
-        None if wanted(Section::Processes) => vec![target.process.pid],
-        _ if wanted(Section::Identity) => vec![target.process.pid],
-        _ => Vec::new(),
+    let mut pids = if wanted(Section::Processes) {
+        let container = report.container.as_ref();
+        let zombies = container.filter(|_| target.group.is_none()).map(|one| &one.zombies[..]);
+        [target.processes(container), zombies.unwrap_or_default()].concat()
+    } else if wanted(Section::Identity) {
+        vec![target.process.pid]
+    } else {
+        Vec::new()
     };
     pids.sort_unstable();
     // A fixture's links lead nowhere.

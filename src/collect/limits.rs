@@ -59,7 +59,7 @@ pub fn collect_limits(
         realtime_priority: schedule.map(|schedule| schedule.realtime_priority),
         cpus_allowed: claims.cpus_allowed,
         mems_allowed: claims.mems_allowed,
-        inotify: inotify(root, dir, members),
+        inotify: inotify(root, members),
     })
 }
 
@@ -115,7 +115,7 @@ fn tasks(root: &SysRoot, target: BorrowedFd<'_>, own_status: &[u8], limit: &Rlim
 }
 
 /// Those of all members together.
-fn inotify(root: &SysRoot, target: BorrowedFd<'_>, members: &[Pid]) -> Inotify {
+fn inotify(root: &SysRoot, members: &[Pid]) -> Inotify {
     let host = |file: &str| number(root.proc(), &format!("sys/fs/inotify/{file}"));
     let limits = Inotify {
         max_user_instances: host("max_user_instances"),
@@ -132,9 +132,6 @@ fn inotify(root: &SysRoot, target: BorrowedFd<'_>, members: &[Pid]) -> Inotify {
             held.watches += found.watches;
             Some(())
         };
-        if members.is_empty() {
-            add(target)?;
-        }
         for pid in members {
             // One that has ended holds nothing.
             let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };

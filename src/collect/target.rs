@@ -46,15 +46,18 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
         Spelled::ProcessWithInode { pid, inode } => pin::pin_with_inode(root, pid, inode),
         Spelled::Unit(_) | Spelled::Cgroup(_) => {
             let label = Text::new(spelled);
-            let first = members::oldest(members(root, spelled, &meaning)?);
+            let members = members(root, spelled, &meaning)?;
+            let mut processes: Vec<Pid> = members.iter().map(|process| process.pid).collect();
+            processes.sort_unstable();
+            let first = members::oldest(members);
             let first = first.ok_or_else(|| TargetError::NoMember(label.clone()))?;
             let pinned = pin::pin_known(root, first.pid, first.start_ticks, &label)?;
             // It may have been moved elsewhere meanwhile.
-            if pinned.process.cgroup == first.cgroup {
-                Ok(pinned)
-            } else {
-                Err(TargetError::Ended(label))
+            if pinned.process.cgroup != first.cgroup {
+                return Err(TargetError::Ended(label));
             }
+            let lines = members::lines_of(&meaning, first.cgroup.as_bytes());
+            Ok(PinnedProcess { group: Some(pin::Named { lines, processes }), ..pinned })
         }
         Spelled::Container { .. }
         | Spelled::Containerd { .. }

@@ -174,6 +174,16 @@ fn control_group() {
         let ran = output(&mut nsx(["enter", "-t", &target, "readlink", "/proc/self/ns/net"]));
         assert_eq!(support::stdout(&ran).trim(), support::namespace(elder, "net"));
     }
+    // What was named is the group, not the one that its oldest process is in.
+    for target in [format!("cgroup:{outer}"), "unit:nsx-test-target.slice".to_owned()] {
+        let report = support::json(&mut nsx(["inspect", "--json", &target]));
+        assert_eq!(report["data"]["cgroup"]["path"], outer, "{target}");
+        let members = report["data"]["processes"].as_array().unwrap().iter();
+        let members: Vec<u64> = members.map(|one| one["pid"].as_u64().unwrap()).collect();
+        let mut expected = [u64::from(elder), u64::from(younger)];
+        expected.sort_unstable();
+        assert_eq!(members, expected, "{target}");
+    }
     let unit = support::succeeds(&mut nsx(["inspect", "-q", "unit:nsx-test-target.slice"]));
     assert_eq!(unit, format!("{elder}\n"));
     drop((first, second));

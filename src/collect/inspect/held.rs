@@ -37,10 +37,11 @@ pub(super) fn add(
     } else {
         None
     };
-    // A container that was named is told of by its own group, a process by the one that it is in.
-    let lines = match &target.container {
-        Some(container) => Cow::Owned(usage::group_lines(container)),
-        None => Cow::Borrowed(target.process.cgroup.as_bytes()),
+    // A container or group that was named is told of by that, a process by the one that it is in.
+    let lines = match (&target.container, &target.group) {
+        (Some(container), _) => Cow::Owned(usage::group_lines(container)),
+        (None, Some(group)) => Cow::Borrowed(group.lines.as_bytes()),
+        (None, None) => Cow::Borrowed(target.process.cgroup.as_bytes()),
     };
     if let Some(hierarchies) = hierarchies.as_ref().filter(|_| wanted(Section::Cgroup)) {
         let (mut cgroup, more) = cgroups::collect_cgroup(root, hierarchies, &lines);
@@ -73,8 +74,7 @@ pub(super) fn add(
         report.security = collect_security(root, &target.handle, known, read.around.clone(), gaps);
     }
     if wanted(Section::Limits) {
-        let members = report.container.as_ref().map(|container| container.processes.as_slice());
-        let members = members.unwrap_or_default();
+        let members = target.processes(report.container.as_ref());
         report.limits = collect_limits(root, &target.handle, status, members, gaps);
     }
 }

@@ -74,9 +74,8 @@ impl Visits {
             report.uts = visit.uts.or(report.uts.take());
             match visit.network {
                 Some(Ok(mut network)) => {
-                    let alone = [target.process.pid];
                     let container = report.container.as_ref();
-                    let pids = container.map_or(&alone[..], |found| &found.processes);
+                    let pids = target.processes(container);
                     if let Some(outside) = self.outside.take() {
                         let ids = visit.ids.as_ref();
                         let nearby = Nearby { own: container, others };

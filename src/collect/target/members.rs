@@ -4,6 +4,7 @@
 //! and in no container; those of users and of containers are considered only where there is none.
 
 use super::error::TargetError;
+use super::grammar::{Spelled, unit_name};
 use crate::collect::runtime::recognise;
 use crate::collect::scan;
 use crate::model::process::{Pid, Process};
@@ -60,6 +61,21 @@ pub(super) fn of_unit(
     }
     let one = best.pop().map(|(_, members)| members);
     one.ok_or_else(|| TargetError::NoMember(Text::new(spelled)))
+}
+
+/// The lines of a member, each cut to the group that was named.
+pub(super) fn lines_of(meaning: &Spelled<'_>, lines: &[u8]) -> Text {
+    let mut cut = Vec::new();
+    for line in cgroup::parse(lines) {
+        let path = match meaning {
+            Spelled::Unit(name) => group_of_unit(line.path, &unit_name(name)),
+            Spelled::Cgroup(path) => Some(*path).filter(|path| is_below(line.path, path)),
+            _ => None,
+        };
+        let path = path.unwrap_or(line.path);
+        cut.extend_from_slice(&[b"0:", line.controllers, b":", path, b"\n"].concat());
+    }
+    cut.into()
 }
 
 /// The oldest; of two that started in the same tick the lower number.
@@ -159,6 +175,18 @@ mod tests {
         );
         assert_eq!(found("/system.slice/xa.service", "a.service"), None);
         assert_eq!(found("/", "a.service"), None);
+    }
+
+    #[test]
+    fn lines_are_cut_to_the_group_that_was_named() {
+        let lines = b"3:cpu:/other\n2:memory:/system.slice/a.service/inner\n0::/system.slice/a.service/x/y\n";
+        let cut = lines_of(&Spelled::Unit(b"a"), lines);
+        assert_eq!(
+            cut,
+            "0:cpu:/other\n0:memory:/system.slice/a.service\n0::/system.slice/a.service\n"
+        );
+        let cut = lines_of(&Spelled::Cgroup(b"/system.slice"), lines);
+        assert_eq!(cut, "0:cpu:/other\n0:memory:/system.slice\n0::/system.slice\n");
     }
 
     proptest::proptest! {

@@ -24,9 +24,30 @@ pub struct PinnedProcess {
     pub container: Option<Container>,
     /// Then all others of the host, too.
     pub others: Option<Containers>,
+    /// Set where it stands for a group of the kernel's: of a unit, or by its path.
+    pub group: Option<Named>,
+}
+
+/// A control group that was named.
+#[derive(Debug)]
+pub struct Named {
+    /// The lines of `/proc/PID/cgroup`, each cut to that group, which the process may be below.
+    pub lines: Text,
+    /// All that were in it or below it, ascending.
+    pub processes: Vec<Pid>,
 }
 
 impl PinnedProcess {
+    /// The processes that it stands for: of the group that was named, of the container that it is or
+    /// belongs to, or itself.
+    pub fn processes<'a>(&'a self, container: Option<&'a Container>) -> &'a [Pid] {
+        match (&self.group, container) {
+            (Some(group), _) => &group.processes,
+            (None, Some(container)) => &container.processes,
+            (None, None) => std::slice::from_ref(&self.process.pid),
+        }
+    }
+
     /// What a person calls it.
     pub fn label(&self) -> Text {
         match &self.container {
@@ -59,7 +80,7 @@ fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
         return Err(TargetError::Zombie(pid));
     }
     handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
-    Ok(PinnedProcess { handle, process, container: None, others: None })
+    Ok(PinnedProcess { handle, process, container: None, others: None, group: None })
 }
 
 /// The process of that number, if its pidfd has that inode.
