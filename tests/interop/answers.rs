@@ -1,7 +1,9 @@
 //! What each runtime of the lab says of its own containers, in the words of a row of `nsx ps`.
 
 use crate::lab::{DIR, Lab};
+use crate::support;
 use serde_json::{Value, json};
+use std::process::Command;
 
 /// A runtime of the lab as nsx spells it, and how it is asked.
 pub type Question = (&'static str, fn(&Lab) -> Vec<Value>);
@@ -41,6 +43,10 @@ fn row(runtime: &str, state: &str, pid: &Value, fields: Value) -> Value {
     Value::Object(row)
 }
 
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
@@ -50,12 +56,24 @@ fn labels(value: &Value) -> Value {
     if value.is_null() { json!({}) } else { value.clone() }
 }
 
-fn docker(lab: &Lab) -> Vec<Value> {
+/// The client, talking to the lab's engine.
+pub fn docker_command(lab: &Lab, line: &[&str]) -> Command {
     let socket = format!("unix://{DIR}/docker/sock");
-    let client = ["/usr/bin/docker", "--host", &socket];
-    let ids = lab.asks(&[&client[..], &["ps", "--all", "--quiet"]].concat());
-    let ids: Vec<&str> = ids.lines().collect();
-    let told = lab.asks_json(&[&client[..], &["inspect"], &ids[..]].concat());
+    lab.command(&[&["/usr/bin/docker", "--host", &socket], line].concat())
+}
+
+fn ask_docker(lab: &Lab, line: &[&str]) -> String {
+    support::succeeds(&mut docker_command(lab, line)).trim().to_owned()
+}
+
+/// Everything that docker tells of these.
+pub fn docker_inspect(lab: &Lab, ids: &[&str]) -> Value {
+    parsed(&ask_docker(lab, &[&["inspect"], ids].concat()))
+}
+
+fn docker(lab: &Lab) -> Vec<Value> {
+    let ids = ask_docker(lab, &["ps", "--all", "--quiet"]);
+    let told = docker_inspect(lab, &ids.lines().collect::<Vec<_>>());
     let of = |one: &Value| {
         let state = one["State"]["Status"].as_str().expect("a state");
         let fields = json!({
@@ -72,15 +90,30 @@ fn docker(lab: &Lab) -> Vec<Value> {
     list(&told).map(of).chain([engine]).collect()
 }
 
+fn ask_containerd(lab: &Lab, line: &[&str]) -> String {
+    lab.asks(&[&["ctr", "--address", &format!("{DIR}/containerd/sock")], line].concat())
+}
+
+/// Everything that containerd tells of one, in whichever namespace of its own it is.
+pub fn containerd_info(lab: &Lab, id: &str) -> Value {
+    let namespaces = ask_containerd(lab, &["namespaces", "ls", "-q"]);
+    let has = |namespace: &&str| {
+        let ids = ask_containerd(lab, &["--namespace", namespace, "containers", "ls", "-q"]);
+        ids.lines().any(|one| one == id)
+    };
+    let namespace = namespaces.lines().find(has).expect("it is in one");
+    parsed(&ask_containerd(lab, &["--namespace", namespace, "containers", "info", id]))
+}
+
 /// Of every namespace of containerd's, and of pods what the kubelet would have had noted.
 fn containerd(lab: &Lab) -> Vec<Value> {
-    let socket = format!("{DIR}/containerd/sock");
     let mut rows = Vec::new();
-    for namespace in lab.asks(&["ctr", "--address", &socket, "namespaces", "ls", "-q"]).lines() {
-        let client = ["ctr", "--address", &socket, "--namespace", namespace];
-        let tasks = lab.asks(&[&client[..], &["tasks", "ls"]].concat());
-        for id in lab.asks(&[&client[..], &["containers", "ls", "-q"]].concat()).lines() {
-            let told = lab.asks_json(&[&client[..], &["containers", "info", id]].concat());
+    for namespace in ask_containerd(lab, &["namespaces", "ls", "-q"]).lines() {
+        let ask =
+            |line: &[&str]| ask_containerd(lab, &[&["--namespace", namespace], line].concat());
+        let tasks = ask(&["tasks", "ls"]);
+        for id in ask(&["containers", "ls", "-q"]).lines() {
+            let told = parsed(&ask(&["containers", "info", id]));
             let mut tasks = tasks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
             let (pid, state) = match tasks.find(|task| task[0] == id).as_deref() {
                 Some([_, pid, state]) => (pid.parse().expect("a pid"), *state),
@@ -128,13 +161,22 @@ fn pod_of(told: &Value) -> Value {
     })
 }
 
-fn podman(lab: &Lab) -> Vec<Value> {
+/// With the lab's data and state.
+fn ask_podman(lab: &Lab, line: &[&str]) -> String {
     let place = |below: &str| format!("{DIR}/podman/{below}");
     let (root, run, tmp) = (place("data"), place("run"), place("tmp"));
     let client = ["podman", "--root", &root, "--runroot", &run, "--tmpdir", &tmp];
-    let ids = lab.asks(&[&client[..], &["ps", "--all", "--quiet", "--no-trunc"]].concat());
-    let ids: Vec<&str> = ids.lines().collect();
-    let told = lab.asks_json(&[&client[..], &["container", "inspect"], &ids[..]].concat());
+    lab.asks(&[&client[..], line].concat())
+}
+
+/// Everything that podman tells of these.
+pub fn podman_inspect(lab: &Lab, ids: &[&str]) -> Value {
+    parsed(&ask_podman(lab, &[&["container", "inspect"], ids].concat()))
+}
+
+fn podman(lab: &Lab) -> Vec<Value> {
+    let ids = ask_podman(lab, &["ps", "--all", "--quiet", "--no-trunc"]);
+    let told = podman_inspect(lab, &ids.lines().collect::<Vec<_>>());
     let of = |one: &Value| {
         let state = one["State"]["Status"].as_str().expect("a state");
         let pod = match one["Pod"].as_str() {
@@ -142,7 +184,7 @@ fn podman(lab: &Lab) -> Vec<Value> {
             Some(uid) => {
                 let name = ["pod", "inspect", "--format", "{{.Name}}", uid];
                 json!({
-                    "namespace": null, "name": lab.asks(&[&client[..], &name].concat()),
+                    "namespace": null, "name": ask_podman(lab, &name),
                     "uid": uid, "container": one["Name"], "sandbox": false, "qos": null,
                     "driver_mismatch": false,
                 })
@@ -191,10 +233,16 @@ fn oci(lab: &Lab, runtime: &str, line: &[&str]) -> Vec<Value> {
     list(&lab.asks_json(line)).map(of).collect()
 }
 
+/// One thing that LXC tells of one of its own, without a heading.
+pub fn lxc_info(lab: &Lab, name: &str, what: &[&str]) -> String {
+    let path = format!("{DIR}/lxc");
+    lab.asks(&[&["lxc-info", "-P", &path, "-n", name, "-H"], what].concat())
+}
+
 fn lxc(lab: &Lab) -> Vec<Value> {
     let path = format!("{DIR}/lxc");
     let of = |name: &str| {
-        let info = |what| lab.asks(&["lxc-info", "-P", &path, "-n", name, "-H", what]);
+        let info = |what| lxc_info(lab, name, &[what]);
         let pid = info("-p").parse::<u64>().ok();
         row("lxc", &info("-s"), &json!(pid), json!({ "name": name }))
     };

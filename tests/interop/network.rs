@@ -1,7 +1,7 @@
 //! Section `net` against iproute2, field by field, in a namespace that has some of everything.
 
 pub mod sides;
-mod sockets;
+pub mod sockets;
 
 use crate::support::{self, Held, Need, isolated, json, nsx, output, succeeds};
 use libtest_mimic::Trial;

@@ -1,8 +1,11 @@
 //! Every section of `inspect`, of every container of the lab, against what the kernel's own files and
-//! tools say of it at that moment.
+//! tools say of it at that moment, and its engine and runtime.
+
+mod engine;
+pub mod net;
+mod spec;
 
 use crate::lab::Lab;
-use crate::network::sides;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -10,9 +13,10 @@ use std::collections::BTreeSet;
 pub fn differences(lab: &Lab, row: &Value, rows: &[&Value]) -> Vec<String> {
     let pid = row["pid"].as_u64().expect("it runs");
     let mut seen = Seen { lab, pid, before: Moving::read(lab, pid), found: Vec::new() };
+    let network = net::Look::at(lab, pid);
     let report = lab.nsx(&["inspect", "--json", &pid.to_string()]);
     let report: Value = serde_json::from_str(&report).expect("JSON");
-    let after = Moving::read(lab, pid);
+    let (after, network) = (Moving::read(lab, pid), [network, net::Look::at(lab, pid)]);
     let gaps = report["gaps"].as_array().expect("a list").iter();
     // A hierarchy of the container's that nobody has mounted cannot be looked into.
     let others = gaps.filter(|gap| gap["reason"] != "unsupported" || gap["what"] != "hugetlb");
@@ -22,11 +26,13 @@ pub fn differences(lab: &Lab, row: &Value, rows: &[&Value]) -> Vec<String> {
     seen.identity(report);
     seen.namespaces(report, rows);
     seen.uts(report);
-    seen.net(report);
+    seen.net(report, &network);
     seen.cgroup(report, &after);
     seen.security(report);
     seen.limits(report);
     seen.processes(report);
+    seen.engine(row, report);
+    seen.spec(row, report);
     let name = row["name"].as_str().or(row["id"].as_str()).unwrap_or("?");
     let whose = format!("{} {name} ({pid})", row["runtime"]);
     seen.found.into_iter().map(|what| format!("{whose}: {what}")).collect()
@@ -77,6 +83,12 @@ fn group(lab: &Lab, pid: u64, controller: &str) -> Option<String> {
     std::path::Path::new(&directory).is_dir().then_some(directory)
 }
 
+/// In one of its namespaces.
+fn inside(lab: &Lab, pid: u64, kind: &str, line: &[&str]) -> String {
+    let target = pid.to_string();
+    lab.asks(&[&["nsenter", "--target", &target, kind, "--"], line].concat())
+}
+
 impl Seen<'_> {
     fn is(&mut self, what: &str, ours: &Value, theirs: &Value) {
         if ours != theirs {
@@ -116,17 +128,8 @@ impl Seen<'_> {
         self.lab.asks(&["readlink", &format!("/proc/{}/{name}", self.pid)])
     }
 
-    /// In one of its namespaces.
     fn inside(&self, kind: &str, line: &[&str]) -> String {
-        let target = self.pid.to_string();
-        self.lab.asks(&[&["nsenter", "--target", &target, kind, "--"], line].concat())
-    }
-
-    fn ip(&self, line: &[&str]) -> Vec<Value> {
-        let text = self.inside("--net", &[&["ip", "-d", "-j"], line].concat());
-        let told: Value = serde_json::from_str(&text).unwrap_or_else(|_| json!([]));
-        let rows = told.as_array().expect("a list").iter();
-        rows.filter(|row| row.as_object().is_some_and(|row| !row.is_empty())).cloned().collect()
+        inside(self.lab, self.pid, kind, line)
     }
 
     fn identity(&mut self, report: &Value) {
@@ -179,41 +182,6 @@ impl Seen<'_> {
     fn uts(&mut self, report: &Value) {
         let name = self.inside("--uts", &["uname", "-n"]);
         self.is("the hostname", &report["uts"]["hostname"], &json!(name));
-    }
-
-    fn net(&mut self, report: &Value) {
-        let net = &report["net"];
-        let list = |name: &str| net[name].as_array().cloned().unwrap_or_default();
-        let links = self.ip(&["-s", "addr"]);
-        let (ours, theirs) = (list("interfaces"), links.iter());
-        self.same(
-            "links",
-            ours.iter().map(sides::link_of_nsx).collect(),
-            theirs.clone().map(sides::link_of_ip).collect(),
-        );
-        self.same(
-            "addresses",
-            ours.iter().flat_map(sides::addresses_of_nsx).collect(),
-            theirs.flat_map(sides::addresses_of_ip).collect(),
-        );
-        let mut routes = self.ip(&["-4", "route", "show", "table", "all"]);
-        routes.extend(self.ip(&["-6", "route", "show", "table", "all"]));
-        self.same(
-            "routes",
-            list("routes").iter().map(|one| sides::route(sides::Side::Nsx, one)).collect(),
-            routes.iter().map(|one| sides::route(sides::Side::Ip, one)).collect(),
-        );
-        let mut rules = Vec::new();
-        for (option, family) in [("-4", "inet"), ("-6", "inet6")] {
-            rules.extend(
-                self.ip(&[option, "rule"]).iter().map(|one| sides::rule_of_ip(family, one)),
-            );
-        }
-        self.same("rules", list("rules").iter().map(sides::rule_of_nsx).collect(), rules);
-        let listening = self.inside("--net", &["ss", "-H", "-lnt"]);
-        let sockets = net["sockets"]["listening"].as_array().cloned().unwrap_or_default();
-        let ours = sockets.iter().filter(|one| one["protocol"] == "tcp").count();
-        self.is("listening TCP sockets", &json!(ours), &json!(listening.lines().count()));
     }
 
     fn cgroup(&mut self, report: &Value, after: &Moving) {

@@ -36,11 +36,13 @@ fn program(queue: &str, more: &str) -> (Held, u32) {
 }
 
 /// `tcp LISTEN 0 7 127.0.0.1:8080 0.0.0.0:* users:(("perl",pid=1,fd=3))`
-fn line_of_ss(protocol: &str, line: &str) -> Value {
+pub fn line_of_ss(protocol: &str, line: &str) -> Value {
     let words: Vec<&str> = line.split_whitespace().collect();
     let end = |text: &str| {
         let (address, port) = text.rsplit_once(':').expect("a port");
         let address = address.trim_start_matches('[').trim_end_matches(']');
+        // So it writes any address of both families.
+        let address = if address == "*" { "::" } else { address };
         if port == "*" {
             Value::Null
         } else {
@@ -73,7 +75,7 @@ fn line_of_ss(protocol: &str, line: &str) -> Value {
     ])
 }
 
-fn line_of_nsx(socket: &Value) -> Value {
+pub fn line_of_nsx(socket: &Value) -> Value {
     let end = |address: &Value, port: &Value| match address {
         Value::Null => Value::Null,
         address => json!([address, port]),

@@ -107,10 +107,13 @@ fn start_engine(lab: &Lab, dir: &Path, net: Net) -> Result<()> {
     start::until(&daemon, &log, || run::output(client(lab).args(version)).ok()).map(drop)
 }
 
-/// Starts one more container.
+/// Starts one more container, with limits and a directory of the host's.
 pub(crate) fn run_container(lab: &mut Lab, name: &str) -> Result<()> {
-    let args = ["run", "-d", "--memory", "64m", "--name", name, IMAGE];
-    let id = run::output(client(lab).args(args).args(rootfs::SLEEP))?;
+    let shared = format!("{}:/shared:ro", lab.below(Runtime::Docker).join("rootfs").display());
+    let mut run = client(lab);
+    run.args(["run", "-d", "--memory", "64m", "--pids-limit", "99", "--cpus", "0.75"]);
+    run.args(["--volume", &shared, "--name", name, IMAGE]).args(rootfs::SLEEP);
+    let id = run::output(&mut run)?;
     let pid = run::output(client(lab).args(["inspect", "-f", "{{.State.Pid}}", name]))?;
     let init = Started::of(name, pid.parse()?)?;
     lab.remember(described(name, id, State::Running, Some(init)))

@@ -23,7 +23,9 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
     let image = rootfs::image(&dir)?;
     let _controllers = Controllers::lend()?;
     run::output(client(&dir).args(["load", "--quiet", "--input"]).arg(&image))?;
-    run_container(lab, NAME, &[], None)?;
+    let shared = format!("{}:/shared:ro", dir.join("rootfs").display());
+    let limits = ["--memory", "48m", "--pids-limit", "77", "--cpus", "0.5"];
+    run_container(lab, NAME, &[&limits[..], &["--volume", &shared]].concat(), None)?;
     run_container(lab, PAUSED, &[], None)?;
     run::output(client(&dir).args(["pause", PAUSED]))?;
     lab.became(PAUSED, State::Paused)?;
