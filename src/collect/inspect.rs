@@ -85,7 +85,7 @@ pub fn inspect(
     }
     // Before any thread exists: who asks them is a fork.
     if wanted(Section::Mounts) && wish.usage {
-        add_mounts(root, target, &mut report, &mut gaps);
+        report.mounts = collect_mounts(root, target, report.container.as_ref(), host, &mut gaps);
         add_fullness(root, target, &mut report, &mut gaps);
     }
     // Before any thread exists: what reads it is a fork. It is on its way while the rest is read.
@@ -106,7 +106,7 @@ pub fn inspect(
         report.clock_offsets = clock_offsets(target, host);
     }
     if wanted(Section::Mounts) && !wish.usage {
-        add_mounts(root, target, &mut report, &mut gaps);
+        report.mounts = collect_mounts(root, target, report.container.as_ref(), host, &mut gaps);
     }
     let around = held::surroundings(host, &process.namespaces);
     let known = held::Read { status: &status_file, around: &around };
@@ -226,15 +226,6 @@ pub fn inspect_vacant(
     };
     let namespace = namespaces::of_file(file.as_fd(), key);
     Ok((Vacant { namespace, mounts }, gaps))
-}
-
-fn add_mounts(
-    root: &SysRoot,
-    target: &PinnedProcess,
-    report: &mut Inspection,
-    gaps: &mut Vec<Gap>,
-) {
-    report.mounts = collect_mounts(root, target, report.container.as_ref(), gaps);
 }
 
 fn add_fullness(

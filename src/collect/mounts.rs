@@ -6,7 +6,7 @@ use super::target::PinnedProcess;
 use crate::model::container::Container;
 use crate::model::gap::{Gap, Reason};
 use crate::model::mount::Mount;
-use crate::model::namespace::Kind;
+use crate::model::namespace::{Kind, NsSet};
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::proc::mountinfo;
@@ -32,6 +32,7 @@ pub fn collect_mounts(
     root: &SysRoot,
     target: &PinnedProcess,
     container: Option<&Container>,
+    host: &NsSet,
     gaps: &mut Vec<Gap>,
 ) -> Option<Vec<Mount>> {
     let object = || Text::from(format!("pid {}", target.process.pid));
@@ -52,7 +53,8 @@ pub fn collect_mounts(
     let room = LONGEST.saturating_sub(read.bytes.len());
     drop(read);
     layers::add_layers(&mut mounts, container);
-    complete(root, &mut mounts, room, &object(), gaps);
+    let host = read_host(root, host.inode(Kind::Mnt));
+    complete(host, &mut mounts, room, &object(), gaps);
     Some(mounts)
 }
 
@@ -68,20 +70,20 @@ pub fn collect_mounts_of_namespace(
         gaps.push(Gap { object: label.clone(), what: "mounts", reason: Reason::Truncated });
     }
     layers::add_layers(&mut mounts, None);
-    complete(root, &mut mounts, LONGEST / 2, label, gaps);
+    complete(read_host(root, None), &mut mounts, LONGEST / 2, label, gaps);
     Ok(mounts)
 }
 
 /// What is told beside the lines themselves has only so much room.
 fn complete(
-    root: &SysRoot,
+    host: Result<Vec<Mount>>,
     mounts: &mut [Mount],
     mut room: usize,
     object: &Text,
     gaps: &mut Vec<Gap>,
 ) {
     let hidden = Tree::of(mounts).hidden(mounts);
-    let host = match read_host(root) {
+    let host = match host {
         Ok(host) => Some(Host::new(host)),
         Err(error) => {
             gaps.push(Gap { object: "the host".into(), ..error.gap("mounts") });
@@ -116,16 +118,12 @@ fn length(overlay: &crate::model::mount::Overlay) -> usize {
 }
 
 /// What the first process sees, or, where that is not shown, what this one does: mostly the same,
-/// and read already.
-fn read_host(root: &SysRoot) -> Result<Vec<Mount>> {
-    let identity = |whose: &str| {
-        let process = bounded::open_link(root.proc(), whose).ok()?;
-        ns::identity(process.as_fd(), Kind::Mnt).ok()
-    };
-    let first = identity("1");
-    if (first.is_none() || first != identity("self"))
-        && let Ok(read) = bounded::read_capped(root.proc(), "1/mountinfo", LONGEST)
-    {
+/// and read already. `mnt` is the host's mount namespace, where that is known.
+fn read_host(root: &SysRoot, mnt: Option<u64>) -> Result<Vec<Mount>> {
+    let own =
+        || ns::identity(bounded::open_link(root.proc(), "self").ok()?.as_fd(), Kind::Mnt).ok();
+    let is_ours = mnt.is_some_and(|mnt| own() == Some(mnt));
+    if !is_ours && let Ok(read) = bounded::read_capped(root.proc(), "1/mountinfo", LONGEST) {
         return Ok(mountinfo::parse(&read.bytes).0);
     }
     Ok(mountinfo::parse(root.mountinfo()?).0)
