@@ -15,6 +15,7 @@ mod support;
 
 mod cgroups;
 mod compare;
+mod confinement;
 mod containers;
 mod host;
 mod truth;
@@ -22,5 +23,6 @@ mod truth;
 fn main() {
     let mut tests = host::tests();
     tests.extend(cgroups::tests());
+    tests.extend(confinement::tests());
     support::run(tests);
 }
