@@ -10,6 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 const ROOT: &[Need] = &[Need::Root];
 const IP: &[Need] = &[Need::Root, Need::Program("ip")];
@@ -36,10 +37,24 @@ pub fn tests() -> Vec<Trial> {
 /// `ip netns add`, and its end.
 struct Netns(String);
 
+/// How many there are, and whether ip(8) had its directory before: it mounts that over itself, and
+/// leaves it so.
+static NAMED: Mutex<(usize, bool)> = Mutex::new((0, false));
+
+fn is_mounted() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    mounts.contains(" /run/netns ")
+}
+
 impl Netns {
     fn new(name: &str) -> Self {
         let name = format!("nsx-test-{name}-{}", std::process::id());
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.0 == 0 {
+            named.1 = is_mounted();
+        }
         succeeds(Command::new("ip").args(["netns", "add", &name]));
+        named.0 += 1;
         Self(name)
     }
 
@@ -58,7 +73,13 @@ impl Netns {
 
 impl Drop for Netns {
     fn drop(&mut self) {
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
+        named.0 -= 1;
+        if *named == (0, false) {
+            let _ = Command::new("umount").arg("/run/netns").status();
+            let _ = std::fs::remove_dir("/run/netns");
+        }
     }
 }
 
