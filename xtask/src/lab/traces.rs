@@ -95,15 +95,15 @@ pub(super) fn remove(paths: &[PathBuf]) {
     }
 }
 
-/// Removes a group and those below it, unless somebody is in one of them.
+/// Removes a group and those below it, unless somebody stays in one of them.
 pub(super) fn remove_group(group: &Path) {
     for below in directories_in(group) {
         remove_group(&below);
     }
-    // The last process may have ended without having left yet.
-    for _ in 0..50 {
+    // The last process may be ending, or have ended without having left yet.
+    for _ in 0..100 {
         let Err(error) = std::fs::remove_dir(group) else { return };
-        if !is_busy(&error) || !members(&[group.into()]).is_empty() {
+        if !is_busy(&error) {
             return;
         }
         std::thread::sleep(Duration::from_millis(20));
