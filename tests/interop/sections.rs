@@ -69,18 +69,25 @@ impl Moving {
     }
 }
 
-/// The directory of a process's group in a hierarchy of cgroup v1, which is mounted by its name.
+/// The directory of a process's group in a hierarchy of cgroup v1, which is mounted by its name. What
+/// the root of a hierarchy counts is the machine's, and our own group's is ours.
 fn group(lab: &Lab, pid: u64, controller: &str) -> Option<String> {
     let lines = std::fs::read_to_string(lab.machine.path(&format!("/proc/{pid}/cgroup"))).ok()?;
-    let path = lines.lines().find_map(|line| {
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = path_of(&lines, controller)?;
+    if path == "/" || path_of(&own, controller) == Some(path) {
+        return None;
+    }
+    let directory = format!("/sys/fs/cgroup/{controller}{path}");
+    std::path::Path::new(&directory).is_dir().then_some(directory)
+}
+
+fn path_of<'a>(lines: &'a str, controller: &str) -> Option<&'a str> {
+    lines.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':');
         let controllers = fields.nth(1)?;
         controllers.split(',').any(|name| name == controller).then(|| fields.next())?
-    })?;
-    // What the root of a hierarchy counts is the machine's.
-    let directory = Some(path).filter(|path| *path != "/")?;
-    let directory = format!("/sys/fs/cgroup/{controller}{directory}");
-    std::path::Path::new(&directory).is_dir().then_some(directory)
+    })
 }
 
 /// In one of its namespaces.
