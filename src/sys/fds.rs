@@ -18,6 +18,18 @@ pub fn fill_standard() -> Result<()> {
     }
 }
 
+/// All of it, however little the other end takes at a time.
+pub(super) fn write_all(sink: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(sink, bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
 /// Descriptors that are done with, closed many at a time: on a long walk a call less for each.
 #[derive(Debug, Default)]
 pub struct Spent {

@@ -1,6 +1,7 @@
 //! One process of a crew: its list, its pipe, and what became of it.
 
 use super::{Care, Job, Take, errno};
+use crate::sys::fds::write_all;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::worker::{self, EXCUSES};
 use nix::sys::signal::Signal;
@@ -205,15 +206,4 @@ fn detach() {
         let _ = rustix::stdio::dup2_stdin(&null);
         let _ = rustix::stdio::dup2_stdout(&null);
     }
-}
-
-fn write_all(sink: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(sink, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use super::{Worker, let_go_of_standard, wait};
 use crate::model::text::Text;
 use crate::sys::bounded::{self, Bytes};
 use crate::sys::error::{Problem, Result, SysError};
+use crate::sys::fds::write_all;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::root;
 use crate::sys::statfs;
@@ -162,17 +163,6 @@ fn tell(
     };
     let length = u32::try_from(bytes.len()).map_err(|_| rustix::io::Errno::FBIG)?;
     write_all(sink, &[&errno.to_ne_bytes()[..], &length.to_ne_bytes(), &bytes].concat())
-}
-
-fn write_all(sink: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(sink, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }
 
 /// In the parent: what comes through the pipe.
