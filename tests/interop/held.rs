@@ -253,6 +253,15 @@ fn sleeper(options: &[&str]) -> Held {
     held
 }
 
+/// The five sets, and their lines in `/proc/PID/status`.
+pub const CAPABILITIES: [(&str, &str); 5] = [
+    ("effective", "CapEff"),
+    ("permitted", "CapPrm"),
+    ("inheritable", "CapInh"),
+    ("bounding", "CapBnd"),
+    ("ambient", "CapAmb"),
+];
+
 fn capabilities() {
     for options in [
         &[][..],
@@ -263,13 +272,7 @@ fn capabilities() {
         let held = sleeper(options);
         let report = inspect(held.pid(), &["--only", "security"]);
         let told = &report["security"]["capabilities"];
-        for (set, line) in [
-            ("effective", "CapEff"),
-            ("permitted", "CapPrm"),
-            ("inheritable", "CapInh"),
-            ("bounding", "CapBnd"),
-            ("ambient", "CapAmb"),
-        ] {
+        for (set, line) in CAPABILITIES {
             let hex = support::status(held.pid(), line).expect("it lives");
             let decoded = succeeds(Command::new("capsh").arg(format!("--decode={hex}")));
             let names = decoded.trim().split_once('=').expect("HEX=NAMES").1.to_uppercase();

@@ -5,6 +5,7 @@ mod engine;
 pub mod net;
 mod spec;
 
+use crate::held::CAPABILITIES;
 use crate::lab::Lab;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -230,13 +231,7 @@ impl Seen<'_> {
 
     fn security(&mut self, report: &Value) {
         let told = &report["security"];
-        for (set, line) in [
-            ("effective", "CapEff"),
-            ("permitted", "CapPrm"),
-            ("inheritable", "CapInh"),
-            ("bounding", "CapBnd"),
-            ("ambient", "CapAmb"),
-        ] {
+        for (set, line) in CAPABILITIES {
             let decoded = self.lab.asks(&["capsh", &format!("--decode={}", self.status(line))]);
             let names = decoded.split_once('=').expect("HEX=NAMES").1.to_uppercase();
             let names: Vec<&str> = names.split(',').filter(|name| !name.is_empty()).collect();

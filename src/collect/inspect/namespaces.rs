@@ -3,13 +3,11 @@
 use crate::model::container::Container;
 use crate::model::inspection::Namespace;
 use crate::model::namespace::{Kind, NsKey, NsSet};
-use crate::sys::fds::Spent;
 use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::nsfs;
 use crate::sys::root::SysRoot;
-use nix::errno::Errno;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Those that can be seen, in report order. `others` are the containers beside the target's own.
 pub(super) fn collect(
@@ -21,7 +19,6 @@ pub(super) fn collect(
 ) -> Vec<Namespace> {
     let own = host.differing(theirs);
     let links = ns::open_links_below(handle.dir()).ok();
-    let mut spent = Spent::default();
     let mut namespaces = Vec::new();
     for kind in Kind::ALL {
         let Some(inode) = theirs.inode(kind) else { continue };
@@ -39,9 +36,10 @@ pub(super) fn collect(
             let shares = |other: &&Container| other.namespaces.inode(kind) == Some(inode);
             namespace.shared_with = others.iter().filter(shares).map(Container::spelling).collect();
             // A fixture's links lead nowhere.
-            if let Some(links) = links.as_ref().filter(|_| root.is_real()) {
-                ask(links.as_fd(), &mut namespace, &mut spent);
-            }
+            let links = links.as_ref().filter(|_| root.is_real());
+            let file = links.and_then(|links| ns::open_in(links.as_fd(), key).ok());
+            (namespace.owner_inode, namespace.nsid) =
+                file.map(|file| told(file.as_fd())).unwrap_or_default();
         }
         namespaces.push(namespace);
     }
@@ -50,15 +48,22 @@ pub(super) fn collect(
 
 /// One that no process is in, by an open file of it.
 pub(super) fn of_file(file: BorrowedFd<'_>, key: NsKey) -> Namespace {
+    let (owner_inode, nsid) = told(file);
     Namespace {
         kind: key.kind,
         inode: key.inode,
         own: true,
         shared_with: Vec::new(),
-        owner_inode: ns::owner_inode(file).ok().flatten(),
-        nsid: nsfs::id(file).ok(),
+        owner_inode,
+        nsid,
         for_children_inode: None,
     }
+}
+
+/// The inode of the user namespace that owns it, and the number of the kernel's; unknown where the
+/// kernel does not say.
+fn told(file: BorrowedFd<'_>) -> (Option<u64>, Option<u64>) {
+    (ns::owner_inode(file).ok().flatten(), nsfs::id(file).ok())
 }
 
 fn for_children(links: BorrowedFd<'_>, key: NsKey) -> Option<u64> {
@@ -66,19 +71,4 @@ fn for_children(links: BorrowedFd<'_>, key: NsKey) -> Option<u64> {
         return None;
     }
     ns::identity_for_children(links, key.kind).ok().filter(|inode| *inode != key.inode)
-}
-
-/// Both stay unknown where the kernel does not say.
-fn ask(links: BorrowedFd<'_>, namespace: &mut Namespace, spent: &mut Spent) {
-    let key = NsKey { inode: namespace.inode, kind: namespace.kind };
-    let Ok(file) = ns::open_in(links, key) else { return };
-    let inode = |owner: OwnedFd, spent: &mut Spent| {
-        let inode = ns::inode(owner.as_fd());
-        spent.close(owner);
-        inode
-    };
-    let owner: Result<u64, Errno> = nsfs::owner(file.as_fd()).and_then(|owner| inode(owner, spent));
-    namespace.owner_inode = owner.ok();
-    namespace.nsid = nsfs::id(file.as_fd()).ok();
-    spent.close(file);
 }
