@@ -79,7 +79,9 @@ pub fn inspect(
     };
     let wanted = |section| wish.sections.contains(&section);
     if wanted(Section::Identity) {
-        let hosts_users = !host.differing(&process.namespaces).has(Kind::User);
+        // One that cannot be seen may be another: then its map tells.
+        let users = process.namespaces.inode(Kind::User);
+        let hosts_users = users.is_some() && users == host.inode(Kind::User);
         report.identity =
             status.map(|status| identity::collect(&target.handle, &status, hosts_users));
     }

@@ -331,6 +331,13 @@ fn unprivileged() {
         let is_told = |gap: &Value| gap["what"] == what && gap["reason"] == "denied";
         assert!(gaps.iter().any(is_told), "{what}: {gaps:?}");
     }
+    // What is hidden is not taken for the host's: the map, which everybody may read, tells.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "1", "--regid", "1", "--clear-groups"]).arg(&unshare);
+    command.args(["--user", "--map-root-user", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let (other, _) = Held::ready(&mut command);
+    let identity = report(&look(other.pid(), &[]))["data"]["identity"].clone();
+    assert_eq!((&identity["uid"], &identity["uid_inside"]), (&json!(1), &json!(0)), "{identity}");
     assert_eq!(look(roots, &["--strict"]).status.code(), Some(6));
     let screen = output(as_nobody(&copy).args(["inspect", &roots.to_string()]));
     assert_eq!(screen.status.code(), Some(0));
