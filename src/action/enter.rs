@@ -218,8 +218,14 @@ fn settle(entry: &mut Entry) -> Result<(), ActionError> {
         Directory::Stay => {}
         Directory::Inside(path) => nix::unistd::chdir(path.as_c_str())
             .with_context("change to", || crate::model::text::Text::new(path.as_bytes()))?,
-        Directory::Held(directory) => rustix::process::fchdir(&directory)
-            .context("change to", "the target's working directory")?,
+        Directory::Held(directory) => {
+            rustix::process::fchdir(&directory)
+                .context("change to", "the target's working directory")?;
+            if !moved {
+                // A program of the host's in a directory of the target's, which our root lacks.
+                return Ok(());
+            }
+        }
         Directory::Ours(directory) => {
             rustix::process::fchdir(&directory).context("change to", "the working directory")?;
             return Ok(());

@@ -24,7 +24,6 @@ pub(super) struct Tried {
 const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "zsh", "fish"];
 
 pub(super) fn explain(error: ActionError, entry: &Entry, tried: &Tried) -> Failure {
-    let Tried { label, .. } = tried;
     match (error.exit(), &error) {
         (127, _) => missing(Failure::from(error), &entry.plan, tried),
         (_, ActionError::Join { errno: Errno::EPERM, .. }) => denied(error, entry),
@@ -32,7 +31,7 @@ pub(super) fn explain(error: ActionError, entry: &Entry, tried: &Tried) -> Failu
             Failure::from(error).hint("a directory to start in is attached to its option: --wd=DIR")
         }
         (_, ActionError::Join { errno: Errno::ESRCH, .. }) => {
-            Failure::from(error).hint(format!("{label} has ended"))
+            Failure::from(error).hint("the target has ended")
         }
         _ => error.into(),
     }
