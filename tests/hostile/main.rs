@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod boundaries;
 mod clean;
 mod cores;
 mod hangs;
@@ -32,12 +33,14 @@ fn main() {
     if std::env::var_os(size::ROLE).is_some() {
         size::many_threads();
     }
+    boundaries::act();
     support::cost::act();
     let suites = [
         names::tests(),
         messages::tests(),
         impersonation::tests(),
         pretenders::tests(),
+        boundaries::tests(),
         joiner::tests(),
         cores::tests(),
         terminal::tests(),
