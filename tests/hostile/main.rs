@@ -22,6 +22,7 @@ mod impersonation;
 mod joiner;
 mod messages;
 mod names;
+mod overwrite;
 mod pretenders;
 mod size;
 mod state_files;
@@ -42,6 +43,7 @@ fn main() {
         pretenders::tests(),
         boundaries::tests(),
         joiner::tests(),
+        overwrite::tests(),
         cores::tests(),
         terminal::tests(),
         stopped::tests(),
