@@ -10,6 +10,7 @@ use crate::action::supervise::{self, Ending};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
+use crate::collect::access::Asker;
 use crate::collect::target::grammar;
 use crate::model::namespace::Kind;
 use crate::model::plan::Plan;
@@ -19,6 +20,7 @@ use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::fds;
 use crate::sys::root::SysRoot;
 use crate::sys::seal;
+use failure::Tried;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
@@ -39,7 +41,9 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let program = program::choose(context, &request, &subject, &plan)?;
     if request.dry_run {
-        let outline = Outline { label: &subject.label, program: &program.name() };
+        let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
+        let (program, needs) = (program.name(), needs.unwrap_or_default());
+        let outline = Outline { label: &subject.label, program: &program, needs: &needs };
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
     }
@@ -47,12 +51,17 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if plan.foreign_program {
         output::note(&context.program, subject.more_privilege(&root));
     }
-    let (limit, label) = (request.limit, subject.label.clone());
-    let entry = entry(plan, subject, program, &mut request)?;
-    let joined = entry.plan.clone();
+    let limit = request.limit;
+    let tried = Tried {
+        label: subject.label.clone(),
+        program: program.name(),
+        bare_directory: matches!(request.directory, Some(Place::OfTarget)),
+    };
+    let mut entry = entry(plan, subject, program, &mut request)?;
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
-    let ending = enter::enter(entry).map_err(|error| failure::explain(error, &joined, &label))?;
+    let ending =
+        enter::enter(&mut entry).map_err(|error| failure::explain(error, &entry, &tried))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
