@@ -6,6 +6,7 @@
 pub mod bpf;
 pub mod fds;
 pub mod fork;
+pub mod mount_api;
 pub mod mounts;
 pub mod netdev;
 pub mod nsfs;
