@@ -6,7 +6,7 @@
 
 use super::error::{Context, Result, SysError};
 use super::fds::write_all;
-use super::raw::mount_api;
+use super::raw::mount_attributes as attributes;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -35,8 +35,8 @@ impl Guard {
     const fn flags(self) -> u64 {
         match self {
             Self::AsItIs => 0,
-            Self::ReadOnly => mount_api::RDONLY | mount_api::NOSUID | mount_api::NODEV,
-            Self::Device => mount_api::NOSUID | mount_api::NOEXEC,
+            Self::ReadOnly => attributes::RDONLY | attributes::NOSUID | attributes::NODEV,
+            Self::Device => attributes::NOSUID | attributes::NOEXEC,
         }
     }
 }
@@ -94,7 +94,7 @@ impl Tree {
 
     /// Keeps what is mounted here and elsewhere apart, and sets flags; of all that is below too.
     fn guard(&self, guard: Guard) -> Result<()> {
-        mount_api::set_and_make_private(self.as_fd(), guard.flags(), true)
+        attributes::set_and_part(self.as_fd(), guard.flags())
             .context("guard", "a tree")
     }
 

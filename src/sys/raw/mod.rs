@@ -6,10 +6,11 @@
 pub mod bpf;
 pub mod fds;
 pub mod fork;
-pub mod mount_api;
+pub mod mount_attributes;
 pub mod mounts;
 pub mod netdev;
 pub mod nsfs;
 pub mod ptrace;
 pub mod signal;
 pub mod start;
+pub mod wait;
