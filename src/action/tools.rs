@@ -6,20 +6,21 @@
 //! in a mount namespace of the program's own. Nothing is written into the target or seen by it, and
 //! nothing is left.
 
+mod base;
 mod host;
 mod kernel;
 mod start;
 
-use super::dns::names::{Names, read_files};
 use super::error::ActionError;
-use crate::sys::entries::{self, Entry, What};
+use crate::sys::entries::{self, Entry};
 use crate::sys::error::{Result, SysError};
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
 use crate::sys::tree::{self, Guard, Tree};
-use crate::sys::{bounded, idmap, worker};
-use host::{MOST, Source, place};
-use kernel::{DEVICES, Kernel, PATIENCE};
+use crate::sys::worker;
+use base::Files;
+use host::MOST;
+use kernel::{Kernel, PATIENCE};
 use rustix::fs::{OFlags, ResolveFlags};
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -81,12 +82,12 @@ impl Tools {
         command: Command,
     ) -> std::result::Result<Gathered, ActionError> {
         let mut notes = Vec::new();
-        let owner = owner(target);
+        let owner = base::owner(target);
         let kernel = Kernel::of(target);
         let (base, shape, command) = match choice {
             Choice::Beside(directory) => {
                 let files = Files::read(root, target, &mut notes).map_err(explained)?;
-                let make = || beside(directory.as_deref(), &files, owner);
+                let make = || base::beside(directory.as_deref(), &files, owner);
                 (worker::make("a root for the program", make, ENOUGH), Shape::Beside, command)
             }
             Choice::Inside => {
@@ -96,7 +97,7 @@ impl Tools {
                     notes.push(format!("only {MOST} entries of the target's root are shown"));
                 }
                 let start = start::plan(root, target, &entries, command, &mut notes)?;
-                let make = || inside(&entries, start.loader.as_ref());
+                let make = || base::inside(&entries, start.loader.as_ref());
                 let made = worker::make("a root for the program", make, ENOUGH);
                 (made, Shape::Inside(entries), start.command)
             }
@@ -132,7 +133,7 @@ impl Tools {
             Shape::Inside(entries) => {
                 kernel.attach(&base, joined_pid, c".nsx/target")?;
                 target.attach(base.as_fd(), c".nsx/target")?;
-                for entry in entries.iter().filter(|entry| is_copied(entry)) {
+                for entry in entries.iter().filter(|entry| base::is_copied(entry)) {
                     let copy = Tree::copy(target.as_fd(), &entry.name, Guard::AsItIs);
                     attach_if_there(copy, &base, &entry.name)?;
                 }
@@ -161,182 +162,4 @@ fn explained(error: SysError) -> ActionError {
         );
     }
     error.into()
-}
-
-/// What of the target's stands in files of ours.
-#[derive(Debug)]
-struct Files {
-    names: Names,
-    hostname: Option<Vec<u8>>,
-    passwd: Option<Vec<u8>>,
-    group: Option<Vec<u8>>,
-}
-
-impl Files {
-    fn read(root: &SysRoot, target: &ProcessHandle, notes: &mut Vec<String>) -> Result<Self> {
-        let names = Names::read(root, target.dir(), notes)?;
-        let paths = [c"/etc/hostname", c"/etc/passwd", c"/etc/group"];
-        let mut found = read_files(target.dir(), &paths, notes)?.into_iter();
-        let mut next = || found.next().flatten();
-        let (hostname, passwd, group) = (next(), next(), next());
-        Ok(Self { names, hostname, passwd, group })
-    }
-
-    fn write(&self, base: &Tree) -> Result<()> {
-        let or = |file: &Option<Vec<u8>>, default: &[u8]| file.clone().unwrap_or(default.to_vec());
-        base.file(c"etc/resolv.conf", &self.names.resolv_conf)?;
-        base.file(c"etc/hosts", &self.names.hosts)?;
-        base.file(c"etc/nsswitch.conf", &self.names.nsswitch)?;
-        base.file(c"etc/passwd", &or(&self.passwd, b"root:x:0:0:root:/root:/bin/sh\n"))?;
-        base.file(c"etc/group", &or(&self.group, b"root:x:0:\n"))?;
-        if let Some(hostname) = &self.hostname {
-            base.file(c"etc/hostname", hostname)?;
-        }
-        base.link(c"etc/mtab", c"/proc/self/mounts")
-    }
-}
-
-/// What of the root is ours, whatever a directory of the host has there.
-const OURS: [&CStr; 14] = [
-    c"dev",
-    c"etc/group",
-    c"etc/hostname",
-    c"etc/hosts",
-    c"etc/mtab",
-    c"etc/nsswitch.conf",
-    c"etc/passwd",
-    c"etc/resolv.conf",
-    c"proc",
-    c"root",
-    c"run",
-    c"sys",
-    c"target",
-    c"tmp",
-];
-
-/// In a process that ends: the root for programs of the host.
-fn beside(directory: Option<&CStr>, files: &Files, owner: Option<(u32, u32)>) -> Result<OwnedFd> {
-    tree::part_anyhow()?;
-    let base = Tree::memory("0755")?;
-    base.attach_at(c"/")?;
-    for (name, mode) in [
-        (c"etc", 0o755),
-        (c"proc", 0o755),
-        (c"sys", 0o755),
-        (c"target", 0o755),
-        (c"root", 0o700),
-        (c"run", 0o755),
-        (c"tmp", 0o1777),
-    ] {
-        base.directory(name, mode)?;
-    }
-    for name in [c"root", c"run"] {
-        give(&base, name, owner);
-    }
-    let host = Source::open(c"/")?;
-    lay_devices(&host, &base)?;
-    match directory {
-        Some(directory) => {
-            Source::open(directory)?.lay_everything(&base, &OURS)?;
-        }
-        None => {
-            host.lay_trees(&base, "")?;
-            host.lay_etc(&base)?;
-            base.directory(c"var", 0o755)?;
-            base.directory(c"var/tmp", 0o1777)?;
-            base.link(c"var/run", c"/run")?;
-        }
-    }
-    files.write(&base)?;
-    finished(base)
-}
-
-/// In a process that ends: the target's root, empty, with the host's programs at its side.
-fn inside(entries: &[Entry], loader: Option<&start::Loader>) -> Result<OwnedFd> {
-    tree::part_anyhow()?;
-    let base = Tree::memory("0755")?;
-    base.attach_at(c"/")?;
-    let host = Source::open(c"/")?;
-    base.directory(SIDE, 0o755)?;
-    base.directory(c".nsx/target", 0o755)?;
-    host.lay_trees(&base, ".nsx/")?;
-    for name in [c"proc", c"sys"] {
-        if is_ours(name, entries) {
-            base.directory(name, 0o755)?;
-        }
-    }
-    if is_ours(c"dev", entries) {
-        lay_devices(&host, &base)?;
-    }
-    for entry in entries.iter().filter(|entry| !is_ours(&entry.name, entries)) {
-        place(&base, entry, &entry.name)?;
-    }
-    if let Some(loader) = loader {
-        for directory in &loader.directories {
-            base.directory(directory, 0o755)?;
-        }
-        host.lay_file(&base, &loader.path, &loader.path, Guard::ReadOnly)?;
-    }
-    finished(base)
-}
-
-/// A directory of the kernel's that is made by us, since the target has it as one or has none.
-fn is_ours(name: &CStr, entries: &[Entry]) -> bool {
-    let is_kernels = [c"proc", c"sys", c"dev"].contains(&name);
-    let other = |entry: &Entry| entry.name.as_c_str() == name && entry.what != What::Directory;
-    name == SIDE || (is_kernels && !entries.iter().any(other))
-}
-
-fn is_copied(entry: &Entry) -> bool {
-    let is_kernels = [c"proc", c"sys", c"dev", SIDE].contains(&entry.name.as_c_str());
-    !is_kernels && !matches!(entry.what, What::Link(_))
-}
-
-/// A /dev of the host's devices that every program uses, for a target that has none.
-fn lay_devices(host: &Source, base: &Tree) -> Result<()> {
-    base.directory(c"dev", 0o755)?;
-    for device in DEVICES {
-        host.lay_file(base, device, device, Guard::Device)?;
-    }
-    for (name, target) in [
-        (c"dev/fd", c"/proc/self/fd"),
-        (c"dev/stdin", c"/proc/self/fd/0"),
-        (c"dev/stdout", c"/proc/self/fd/1"),
-        (c"dev/stderr", c"/proc/self/fd/2"),
-    ] {
-        base.link(name, target)?;
-    }
-    Ok(())
-}
-
-/// Who is root in the target's user namespace may write where root does.
-fn give(base: &Tree, name: &CStr, owner: Option<(u32, u32)>) {
-    if let Some((uid, gid)) = owner {
-        let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
-        // Who may not is that user already, or has no such namespace.
-        let _ = rustix::fs::chownat(
-            base.as_fd(),
-            name,
-            Some(uid),
-            Some(gid),
-            rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
-        );
-    }
-}
-
-/// What root in the target's user namespace is called here.
-fn owner(target: &ProcessHandle) -> Option<(u32, u32)> {
-    let outside = |name| {
-        let map = idmap::parse(&bounded::read(target.dir(), name, bounded::SMALL).ok()?)?;
-        map.iter().find(|range| range.inside == 0).map(|range| range.outside)
-    };
-    Some((outside("uid_map")?, outside("gid_map")?))
-}
-
-/// A copy that is attached nowhere, if it may be one that nobody can make writable.
-fn finished(base: Tree) -> Result<OwnedFd> {
-    // Whose root is below another mount may not have a user namespace.
-    tree::become_root(&base)?;
-    let copy = tree::locked_copy().or_else(|_| Tree::copy_of(base.as_fd(), Guard::AsItIs))?;
-    Ok(copy.into_fd())
 }

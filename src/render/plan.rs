@@ -10,6 +10,8 @@ use crate::model::text::Text;
 pub struct Outline<'a> {
     pub label: &'a Text,
     pub program: &'a Text,
+    /// What is mounted for the program alone.
+    pub brings: Option<&'a str>,
 }
 
 /// One line a step, in order.
@@ -38,6 +40,9 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
     }
     if plan.pty {
         steps.push(("pty", "a terminal of its own, relayed to ours".to_owned()));
+    }
+    if let Some(brings) = outline.brings {
+        steps.push(("mount", brings.to_owned()));
     }
     if let Some(ids) = ids(&plan.ids) {
         steps.push(("become", ids));
@@ -110,7 +115,8 @@ mod tests {
             ids: Ids { uid: Some(0), groups: Some(Vec::new()), ..Ids::default() },
             keep_capabilities: false,
         };
-        let outline = Outline { label: &Text::new(b"we\x1bb"), program: &"sh".into() };
+        let outline =
+            Outline { label: &Text::new(b"we\x1bb"), program: &"sh".into(), brings: None };
         let shown = dry_run(&plan, &outline);
         let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
         assert_eq!(steps, ["pin", "skip", "seal", "join", "pty", "become", "fork", "exec"]);

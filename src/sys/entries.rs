@@ -43,7 +43,9 @@ pub fn of_root(
             let root = rustix::fs::openat(process, "root", flags, Mode::empty())?;
             let (entries, more) = look(root.as_fd(), cap)?;
             bytes.push(u8::from(more));
-            entries.iter().for_each(|entry| write(entry, bytes));
+            for entry in &entries {
+                write(entry, bytes);
+            }
             Ok(())
         },
         deadline,
@@ -148,7 +150,9 @@ mod tests {
         assert_eq!((entries.as_slice(), more), (&expected[..], false));
         assert!(list(open.as_fd(), 2).unwrap().1);
         let mut bytes = Vec::new();
-        entries.iter().for_each(|entry| write(entry, &mut bytes));
+        for entry in &entries {
+            write(entry, &mut bytes);
+        }
         assert_eq!(read(&bytes).unwrap(), expected);
     }
 

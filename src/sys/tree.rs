@@ -94,8 +94,7 @@ impl Tree {
 
     /// Keeps what is mounted here and elsewhere apart, and sets flags; of all that is below too.
     fn guard(&self, guard: Guard) -> Result<()> {
-        attributes::set_and_part(self.as_fd(), guard.flags())
-            .context("guard", "a tree")
+        attributes::set_and_part(self.as_fd(), guard.flags()).context("guard", "a tree")
     }
 
     /// Attaches it over what stands at one name below a directory: a directory over a directory,

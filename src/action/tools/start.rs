@@ -256,7 +256,7 @@ fn configured(root: &SysRoot) -> Vec<OsString> {
     if let Ok(dir) = root.open_data(Path::new("/etc/ld.so.conf.d")) {
         let (entries, _) = entries::list(dir.as_fd(), super::MOST).unwrap_or_default();
         for name in entries.iter().filter_map(|entry| entry.name.to_str().ok()) {
-            if name.ends_with(".conf") {
+            if Path::new(name).extension() == Some(OsStr::new("conf")) {
                 texts.push(bounded::read(dir.as_fd(), name, CAP).unwrap_or_default());
             }
         }
@@ -277,6 +277,7 @@ fn directories(text: &[u8]) -> Vec<OsString> {
 mod tests {
     use super::*;
     use crate::sys::entries::What;
+    use std::ffi::CStr;
 
     fn entry(name: &CStr, what: What) -> Entry {
         Entry { name: name.to_owned(), what }

@@ -1,11 +1,13 @@
 //! `enter` behind its spellings: what was asked becomes a plan, and the plan is carried out.
 
+mod bring;
 mod failure;
 mod program;
 pub mod request;
 mod subject;
 
 use crate::action::enter::{self, Directory, Entry};
+use crate::action::launch::Program;
 use crate::action::supervise::{self, Ending};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
@@ -19,6 +21,7 @@ use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::fds;
 use crate::sys::root::SysRoot;
 use crate::sys::seal;
+use bring::Brought;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
@@ -37,9 +40,12 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if plan.seen && !sealed && !request.dry_run {
         seal(context, &root)?;
     }
-    let program = program::choose(context, &request, &subject, &plan)?;
+    bring::check(&request, &plan)?;
+    let mut command = program::choose(context, &request, &subject, &plan)?;
     if request.dry_run {
-        let outline = Outline { label: &subject.label, program: &program.name() };
+        let program = program::prepare(&request, &command)?.name();
+        let brings = bring::outline(&request);
+        let outline = Outline { label: &subject.label, program: &program, brings };
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
     }
@@ -47,8 +53,13 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if plan.foreign_program {
         output::note(&context.program, subject.more_privilege(&root));
     }
+    let brought = bring::gather(&root, &request, &subject, &mut command)?;
+    for note in &brought.notes {
+        output::note(&context.program, Some(format!("note: {note}")));
+    }
+    let program = program::prepare(&request, &command)?;
     let (limit, label) = (request.limit, subject.label.clone());
-    let entry = entry(plan, subject, program, &mut request)?;
+    let entry = entry(plan, subject, (program, brought), &mut request)?;
     let joined = entry.plan.clone();
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
@@ -84,7 +95,7 @@ fn will_be_seen(request: &Request) -> bool {
 fn entry(
     plan: Plan,
     subject: Subject,
-    program: crate::action::launch::Program,
+    (program, brought): (Program, Brought),
     request: &mut Request,
 ) -> Result<Entry, Failure> {
     let target = subject.process.map(|process| process.handle);
@@ -105,6 +116,8 @@ fn entry(
         target,
         namespaces: subject.namespaces,
         program,
+        tools: brought.tools,
+        dns: brought.dns,
         root,
         directory,
         descriptors: request.descriptors,
