@@ -18,9 +18,9 @@ use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
 use crate::sys::tree::{self, Guard, Tree};
 use crate::sys::worker;
-use base::Files;
+use base::{BESIDE, Files};
 use host::MOST;
-use kernel::{Kernel, PATIENCE};
+use kernel::{Fresh, Kernel, PATIENCE};
 use rustix::fs::{OFlags, ResolveFlags};
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -55,6 +55,8 @@ pub struct Tools {
     /// The target's root, open as a place.
     root: OwnedFd,
     kernel: Kernel,
+    /// Whether a fresh /proc and /sys are in the host's side already.
+    fresh: (bool, bool),
     shape: Shape,
 }
 
@@ -84,10 +86,11 @@ impl Tools {
         let mut notes = Vec::new();
         let owner = base::owner(target);
         let kernel = Kernel::of(target);
+        let fresh = Fresh::of(target);
         let (base, shape, command) = match choice {
             Choice::Beside(directory) => {
                 let files = Files::read(root, target, &mut notes).map_err(explained)?;
-                let make = || base::beside(directory.as_deref(), &files, owner);
+                let make = || base::beside(directory.as_deref(), &files, &fresh, owner);
                 (worker::make("a root for the program", make, ENOUGH), Shape::Beside, command)
             }
             Choice::Inside => {
@@ -97,7 +100,7 @@ impl Tools {
                     notes.push(format!("only {MOST} entries of the target's root are shown"));
                 }
                 let start = start::plan(root, target, &entries, command, &mut notes)?;
-                let make = || base::inside(&entries, start.loader.as_ref());
+                let make = || base::inside(&entries, &fresh, start.loader.as_ref());
                 let made = worker::make("a root for the program", make, ENOUGH);
                 (made, Shape::Inside(entries), start.command)
             }
@@ -107,7 +110,7 @@ impl Tools {
         let resolve = ResolveFlags::empty();
         let root = worker::open_inside(target.dir(), c"/", flags, resolve, PATIENCE)?;
         target.check_alive()?;
-        let tools = Self { base, root, kernel, shape };
+        let tools = Self { base, root, kernel, fresh: fresh.has(), shape };
         Ok(Gathered { tools, command, notes })
     }
 
@@ -127,13 +130,13 @@ impl Tools {
         base.attach_at(c"/")?;
         match &self.shape {
             Shape::Beside => {
-                kernel.attach(&base, joined_pid, c"target")?;
+                kernel.attach(&base, BESIDE, joined_pid, self.fresh)?;
                 target.attach(base.as_fd(), c"target")?;
             }
             Shape::Inside(entries) => {
-                kernel.attach(&base, joined_pid, c".nsx/target")?;
+                kernel.attach(&base, base::places(entries), joined_pid, self.fresh)?;
                 target.attach(base.as_fd(), c".nsx/target")?;
-                for entry in entries.iter().filter(|entry| base::is_copied(entry)) {
+                for entry in entries.iter().filter(|entry| base::is_copied(entry, entries)) {
                     let copy = Tree::copy(target.as_fd(), &entry.name, Guard::AsItIs);
                     attach_if_there(copy, &base, &entry.name)?;
                 }

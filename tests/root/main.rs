@@ -16,6 +16,7 @@ mod support;
 
 mod census;
 mod descriptors;
+mod dns;
 mod enter;
 mod environment;
 mod inspection;
@@ -32,6 +33,7 @@ mod signals;
 mod spawn;
 mod targets;
 mod terminal;
+mod tools;
 mod users;
 
 fn main() {
@@ -54,6 +56,8 @@ fn main() {
         memory::tests(),
         privileges::tests(),
         terminal::tests(),
+        tools::tests(),
+        dns::tests(),
         jobs::tests(),
         listings::tests(),
         output::tests(),

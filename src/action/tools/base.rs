@@ -2,7 +2,7 @@
 
 use super::SIDE;
 use super::host::{Source, place};
-use super::kernel::DEVICES;
+use super::kernel::{DEVICES, Fresh, Places};
 use super::start::Loader;
 use crate::action::dns::names::{Names, read_files};
 use crate::sys::entries::{Entry, What};
@@ -73,6 +73,7 @@ const OURS: [&CStr; 14] = [
 pub(super) fn beside(
     directory: Option<&CStr>,
     files: &Files,
+    fresh: &Fresh,
     owner: Option<(u32, u32)>,
 ) -> Result<OwnedFd> {
     tree::part_anyhow()?;
@@ -107,17 +108,19 @@ pub(super) fn beside(
         }
     }
     files.write(&base)?;
+    fresh.attach(&base, BESIDE)?;
     finished(&base)
 }
 
 /// In a process that ends: the target's root, empty, with the host's programs at its side.
-pub(super) fn inside(entries: &[Entry], loader: Option<&Loader>) -> Result<OwnedFd> {
+pub(super) fn inside(entries: &[Entry], fresh: &Fresh, loader: Option<&Loader>) -> Result<OwnedFd> {
     tree::part_anyhow()?;
     let base = Tree::memory("0755")?;
     base.attach_at(c"/")?;
     let host = Source::open(c"/")?;
     base.directory(SIDE, 0o755)?;
     base.directory(c".nsx/target", 0o755)?;
+    host.lay_file(&base, c"dev/null", c".nsx/null", Guard::Device)?;
     host.lay_trees(&base, ".nsx/")?;
     for name in [c"proc", c"sys"] {
         if is_ours(name, entries) {
@@ -130,6 +133,7 @@ pub(super) fn inside(entries: &[Entry], loader: Option<&Loader>) -> Result<Owned
     for entry in entries.iter().filter(|entry| !is_ours(&entry.name, entries)) {
         place(&base, entry, &entry.name)?;
     }
+    fresh.attach(&base, places(entries))?;
     if let Some(loader) = loader {
         for directory in &loader.directories {
             base.directory(directory, 0o755)?;
@@ -146,9 +150,23 @@ fn is_ours(name: &CStr, entries: &[Entry]) -> bool {
     name == SIDE || (is_kernels && !entries.iter().any(other))
 }
 
-pub(super) fn is_copied(entry: &Entry) -> bool {
-    let is_kernels = [c"proc", c"sys", c"dev", SIDE].contains(&entry.name.as_c_str());
-    !is_kernels && !matches!(entry.what, What::Link(_))
+pub(super) fn is_copied(entry: &Entry, entries: &[Entry]) -> bool {
+    !is_ours(&entry.name, entries) && !matches!(entry.what, What::Link(_))
+}
+
+/// In a root of the host's programs.
+pub(super) const BESIDE: Places =
+    Places { proc: true, sys: true, dev: true, no_file: c"dev/null", no_directory: c"target" };
+
+/// In the target's root.
+pub(super) fn places(entries: &[Entry]) -> Places {
+    Places {
+        proc: is_ours(c"proc", entries),
+        sys: is_ours(c"sys", entries),
+        dev: is_ours(c"dev", entries),
+        no_file: c".nsx/null",
+        no_directory: c".nsx/target",
+    }
 }
 
 /// A /dev of the host's devices that every program uses, for a target that has none.

@@ -3,8 +3,11 @@
 //! The target's processes may see them by `/proc/PROGRAM/root`: a fresh one must not give them
 //! more than a runtime does.
 
-use crate::sys::error::Result;
+use crate::model::namespace::{Kind, Kinds};
+use crate::sys::error::{Context, Result};
+use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
+use crate::sys::raw::fork::{self, Side};
 use crate::sys::tree::{Guard, Tree};
 use crate::sys::worker;
 use nix::errno::Errno;
@@ -32,6 +35,19 @@ const HIDDEN_DIRECTORIES: [&CStr; 3] = [c"proc/acpi", c"proc/asound", c"proc/scs
 /// Devices that no program does without.
 pub(super) const DEVICES: [&CStr; 6] =
     [c"dev/full", c"dev/null", c"dev/random", c"dev/tty", c"dev/urandom", c"dev/zero"];
+
+/// Which of the three are directories of our root, and what there covers what is withheld. Nothing
+/// of these names is a link of the target's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    pub proc: bool,
+    pub sys: bool,
+    pub dev: bool,
+    /// A device without content.
+    pub no_file: &'static CStr,
+    /// A directory without content.
+    pub no_directory: &'static CStr,
+}
 
 /// The target's own, where they can be what they should be.
 #[derive(Debug)]
@@ -77,6 +93,61 @@ pub(super) fn kind_of(file: &OwnedFd) -> Option<FileType> {
     Some(FileType::from_raw_mode(stat.stx_mode.into()))
 }
 
+/// Fresh ones, made by who may in the target's place what the target may not: its own root cannot
+/// mount a /proc where there is none yet. Attached nowhere.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    proc: Option<OwnedFd>,
+    sys: Option<OwnedFd>,
+}
+
+impl Fresh {
+    /// Before the join, by processes that end.
+    pub(super) fn of(target: &ProcessHandle) -> Self {
+        let join = |kind| {
+            let kinds = Kinds::NONE.with(kind);
+            ns::join(target.pidfd()?, kinds).context("join", "the target")
+        };
+        let proc = || {
+            join(Kind::Pid)?;
+            // Only a child is in the joined namespace: it goes on in this one's place.
+            match fork::fork(0).context("start", "a child")? {
+                Side::Child => Tree::proc().map(Tree::into_fd),
+                Side::Parent(child) => {
+                    let _ = nix::sys::wait::waitpid(child.pid, None);
+                    fork::exit_now(0)
+                }
+            }
+        };
+        let sys = || {
+            join(Kind::Net)?;
+            Tree::sys().map(Tree::into_fd)
+        };
+        Self {
+            proc: worker::make("a /proc", proc, PATIENCE).ok(),
+            sys: worker::make("a /sys", sys, PATIENCE).ok(),
+        }
+    }
+
+    /// Whether there is a /proc, and a /sys.
+    pub(super) const fn has(&self) -> (bool, bool) {
+        (self.proc.is_some(), self.sys.is_some())
+    }
+
+    /// Attaches what there is below the root that is being made.
+    pub(super) fn attach(&self, base: &Tree, places: Places) -> Result<()> {
+        let tree = |fd: &OwnedFd| fd.try_clone().map(Tree::from).context("copy", "a descriptor");
+        if let Some(proc) = self.proc.as_ref().filter(|_| places.proc) {
+            tree(proc)?.attach(base.as_fd(), c"proc")?;
+            withhold(base, places)?;
+        }
+        if let Some(sys) = self.sys.as_ref().filter(|_| places.sys) {
+            tree(sys)?.attach(base.as_fd(), c"sys")?;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Copies {
     proc: Option<Tree>,
@@ -85,23 +156,39 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Attaches what there is below our root, in our own mount namespace. `empty` is a directory of
-    /// that root that nothing is mounted on yet.
-    pub(super) fn attach(self, base: &Tree, joined_pid: bool, empty: &CStr) -> Result<()> {
-        // The target's own may be that of another pid namespace; one that shares ours has ours.
-        let fresh = if joined_pid || self.proc.is_none() { Tree::proc().ok() } else { None };
-        match (fresh, self.proc) {
-            (Some(fresh), _) => {
-                fresh.attach(base.as_fd(), c"proc")?;
-                withhold(base, empty)?;
+    /// Attaches what there is below our root, in our own mount namespace; `fresh` says whether a
+    /// /proc and a /sys are there.
+    pub(super) fn attach(
+        self,
+        base: &Tree,
+        places: Places,
+        joined_pid: bool,
+        fresh: (bool, bool),
+    ) -> Result<()> {
+        let (has_proc, has_sys) = fresh;
+        if places.proc {
+            // The target's own may be that of another pid namespace.
+            let own = self.proc.as_ref();
+            match (own.filter(|_| !joined_pid), has_proc) {
+                (Some(own), _) => own.attach(base.as_fd(), c"proc")?,
+                (None, true) => {}
+                (None, false) => match (Tree::proc(), own) {
+                    (Ok(fresh), _) => {
+                        fresh.attach(base.as_fd(), c"proc")?;
+                        withhold(base, places)?;
+                    }
+                    (Err(_), Some(own)) => own.attach(base.as_fd(), c"proc")?,
+                    (Err(_), None) => {}
+                },
             }
-            (None, Some(own)) => own.attach(base.as_fd(), c"proc")?,
-            (None, None) => {}
         }
-        if let Ok(sys) = self.sys.map_or_else(Tree::sys, Ok) {
-            sys.attach(base.as_fd(), c"sys")?;
+        if places.sys {
+            let fresh = || (!has_sys).then(|| Tree::sys().ok()).flatten();
+            if let Some(sys) = self.sys.or_else(fresh) {
+                sys.attach(base.as_fd(), c"sys")?;
+            }
         }
-        match self.dev {
+        match self.dev.filter(|_| places.dev) {
             Some(dev) => dev.attach(base.as_fd(), c"dev"),
             None => Ok(()),
         }
@@ -109,19 +196,16 @@ impl Copies {
 }
 
 /// Of a fresh /proc, what runtimes withhold from containers. Some of it not every kernel has.
-fn withhold(base: &Tree, empty: &CStr) -> Result<()> {
-    let over = |from: &CStr, to: &CStr, guard| match Tree::copy(base.as_fd(), from, guard)?
-        .attach(base.as_fd(), to)
-    {
-        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
-        done => done,
-    };
-    for name in READ_ONLY {
-        match over(name, name, Guard::ReadOnly) {
-            Err(error) if error.errno() == Some(Errno::ENOENT) => {}
-            done => done?,
+fn withhold(base: &Tree, places: Places) -> Result<()> {
+    let over = |from: &CStr, to: &CStr, guard| {
+        let covered =
+            Tree::copy(base.as_fd(), from, guard).and_then(|tree| tree.attach(base.as_fd(), to));
+        match covered {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
+            covered => covered,
         }
-    }
-    HIDDEN.iter().try_for_each(|name| over(c"dev/null", name, Guard::Device))?;
-    HIDDEN_DIRECTORIES.iter().try_for_each(|name| over(empty, name, Guard::ReadOnly))
+    };
+    READ_ONLY.iter().try_for_each(|name| over(name, name, Guard::ReadOnly))?;
+    HIDDEN.iter().try_for_each(|name| over(places.no_file, name, Guard::Device))?;
+    HIDDEN_DIRECTORIES.iter().try_for_each(|name| over(places.no_directory, name, Guard::ReadOnly))
 }

@@ -7,7 +7,8 @@ use crate::action::dns::Dns;
 use crate::action::tools::{Choice, Command, Tools};
 use crate::cli::error::Failure;
 use crate::model::namespace::Kind;
-use crate::model::plan::{Held, Plan};
+use crate::model::plan::{Held, Join, Plan};
+use crate::render::plan::Brings;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
 
@@ -21,9 +22,8 @@ pub(super) struct Brought {
 
 /// Whether the plan is one in which that can be had.
 pub(super) fn check(request: &Request, plan: &Plan) -> Result<(), Failure> {
-    let joins_mounts = |join: &crate::model::plan::Join| {
-        matches!(join.held, Held::Process(_)) && join.kinds.has(Kind::Mnt)
-    };
+    let joins_mounts =
+        |join: &Join| matches!(join.held, Held::Process(_)) && join.kinds.has(Kind::Mnt);
     if request.tools.is_some() {
         if !plan.joins.iter().any(joins_mounts) {
             return Err(Failure::usage("--tools: the mount namespace of a process is not joined")
@@ -53,18 +53,26 @@ pub(super) fn check(request: &Request, plan: &Plan) -> Result<(), Failure> {
 }
 
 /// What the dry run says of it.
-pub(super) fn outline(request: &Request) -> Option<&'static str> {
-    match (&request.tools, request.dns) {
-        (Some(Choice::Beside(None)), _) => {
-            Some("a root of the host's programs, read-only, and the target at /target")
+pub(super) fn outline(request: &Request) -> Option<Brings> {
+    let (what, place) = match (&request.tools, request.dns) {
+        (Some(Choice::Beside(None)), _) => (
+            "a root of the host's programs, read-only, and the target at /target",
+            Some("the host's programs"),
+        ),
+        (Some(Choice::Beside(Some(_))), _) => (
+            "a root of that directory, read-only, and the target at /target",
+            Some("that directory"),
+        ),
+        (Some(Choice::Inside), _) => (
+            "the host's programs at /.nsx, for the program alone",
+            Some("the target's file system, or else the host's"),
+        ),
+        (None, true) => {
+            ("the target's resolver files over the host's, for the program alone", None)
         }
-        (Some(Choice::Beside(Some(_))), _) => {
-            Some("a root of that directory, read-only, and the target at /target")
-        }
-        (Some(Choice::Inside), _) => Some("the host's programs at /.nsx, for the program alone"),
-        (None, true) => Some("the target's resolver files over the host's, for the program alone"),
-        (None, false) => None,
-    }
+        (None, false) => return None,
+    };
+    Some(Brings { what, place })
 }
 
 /// Reads and makes what is needed before the join; the command is changed to one that starts there.

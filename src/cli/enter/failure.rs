@@ -1,13 +1,19 @@
 //! What can be done about a program that could not be started.
 
 use crate::action::error::ActionError;
+use crate::action::tools::Choice;
 use crate::cli::error::Failure;
 use crate::model::namespace::Kind;
 use crate::model::plan::{Held, Plan};
 use crate::model::text::Text;
 use nix::errno::Errno;
 
-pub(super) fn explain(error: ActionError, plan: &Plan, label: &Text) -> Failure {
+pub(super) fn explain(
+    error: ActionError,
+    plan: &Plan,
+    tools: Option<&Choice>,
+    label: &Text,
+) -> Failure {
     let missing = error.exit() == 127;
     let hint = match error {
         ActionError::Join { errno: Errno::EPERM, held, .. }
@@ -19,9 +25,14 @@ pub(super) fn explain(error: ActionError, plan: &Plan, label: &Text) -> Failure 
             "run it as root, or add -U if the target has a user namespace of yours"
         }
         ActionError::Join { errno: Errno::ESRCH, .. } => "the target has ended",
-        _ if missing && plan.foreign_program => {
-            "it is looked for in the target; leave out -m to run the host's"
-        }
+        _ if missing && plan.foreign_program => match tools {
+            None => {
+                "it is looked for in the target; leave out -m to run the host's, or add --tools"
+            }
+            Some(Choice::Beside(None)) => "it is looked for among the host's programs",
+            Some(Choice::Beside(Some(_))) => "it is looked for in the directory of tools",
+            Some(Choice::Inside) => "it is looked for in the target and on the host",
+        },
         _ => return error.into(),
     };
     let mut failure = Failure::from(error).hint(hint);

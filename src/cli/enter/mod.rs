@@ -58,12 +58,14 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         output::note(&context.program, Some(format!("note: {note}")));
     }
     let program = program::prepare(&request, &command)?;
+    let tools = request.tools.take();
     let (limit, label) = (request.limit, subject.label.clone());
     let entry = entry(plan, subject, (program, brought), &mut request)?;
     let joined = entry.plan.clone();
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
-    let ending = enter::enter(entry).map_err(|error| failure::explain(error, &joined, &label))?;
+    let ending = enter::enter(entry)
+        .map_err(|error| failure::explain(error, &joined, tools.as_ref(), &label))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
