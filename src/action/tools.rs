@@ -45,6 +45,8 @@ pub enum Choice {
 pub struct Command {
     pub words: Vec<OsString>,
     pub environment: Vec<(OsString, OsString)>,
+    /// A shell that is told so by its name.
+    pub login: bool,
 }
 
 /// What is needed for the root, gathered before the join.

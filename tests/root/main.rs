@@ -21,15 +21,18 @@ mod enter;
 mod environment;
 mod inspection;
 mod jobs;
+mod life;
 mod listings;
 mod memory;
 mod namespaces;
 mod output;
+mod place;
 mod privileges;
 mod protection;
 mod races;
 mod seccomp;
 mod signals;
+mod sources;
 mod spawn;
 mod targets;
 mod terminal;
@@ -46,6 +49,9 @@ fn main() {
         census::tests(),
         races::tests(),
         enter::tests(),
+        sources::tests(),
+        place::tests(),
+        life::tests(),
         descriptors::tests(),
         environment::tests(),
         users::tests(),

@@ -47,7 +47,7 @@ pub(super) fn plan(
     command: Command,
     notes: &mut Vec<String>,
 ) -> Result<Start, ActionError> {
-    let Command { words, mut environment } = command;
+    let Command { words, mut environment, login } = command;
     if entries.iter().any(|entry| entry.name.as_c_str() == SIDE) {
         notes.push(format!("the target's own {SIDE_PATH} is hidden by the host's programs"));
     }
@@ -83,7 +83,7 @@ pub(super) fn plan(
         // Nothing of the target's own has a loader that would listen.
         environment.push(("LD_LIBRARY_PATH".into(), libraries(root)));
     }
-    Ok(Start { command: Command { words, environment }, loader: placed })
+    Ok(Start { command: Command { words, environment, login }, loader: placed })
 }
 
 const TERMINFO: &str =

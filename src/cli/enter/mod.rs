@@ -12,6 +12,7 @@ use crate::action::supervise::{self, Ending};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
+use crate::collect::access::Asker;
 use crate::collect::target::grammar;
 use crate::model::namespace::Kind;
 use crate::model::plan::Plan;
@@ -22,6 +23,7 @@ use crate::sys::raw::fds;
 use crate::sys::root::SysRoot;
 use crate::sys::seal;
 use bring::Brought;
+use failure::Tried;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
@@ -43,9 +45,10 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     bring::check(&request, &plan)?;
     let mut command = program::choose(context, &request, &subject, &plan)?;
     if request.dry_run {
-        let program = program::prepare(&request, &command)?.name();
+        let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
+        let (program, needs) = (program::prepare(&command)?.name(), needs.unwrap_or_default());
         let brings = bring::outline(&request);
-        let outline = Outline { label: &subject.label, program: &program, brings };
+        let outline = Outline { label: &subject.label, program: &program, needs: &needs, brings };
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
     }
@@ -53,19 +56,23 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if plan.foreign_program {
         output::note(&context.program, subject.more_privilege(&root));
     }
+    let tried = Tried {
+        label: subject.label.clone(),
+        program: program::prepare(&command)?.name(),
+        bare_directory: matches!(request.directory, Some(Place::OfTarget)),
+        tools: request.tools.clone(),
+    };
     let brought = bring::gather(&root, &request, &subject, &mut command)?;
     for note in &brought.notes {
         output::note(&context.program, Some(format!("note: {note}")));
     }
-    let program = program::prepare(&request, &command)?;
-    let tools = request.tools.take();
-    let (limit, label) = (request.limit, subject.label.clone());
-    let entry = entry(plan, subject, (program, brought), &mut request)?;
-    let joined = entry.plan.clone();
+    let program = program::prepare(&command)?;
+    let limit = request.limit;
+    let mut entry = entry(plan, subject, (program, brought), &mut request)?;
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
-    let ending = enter::enter(entry)
-        .map_err(|error| failure::explain(error, &joined, tools.as_ref(), &label))?;
+    let ending =
+        enter::enter(&mut entry).map_err(|error| failure::explain(error, &entry, &tried))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
