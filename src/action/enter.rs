@@ -1,10 +1,12 @@
 //! Joins namespaces, a process's or single ones, and becomes, or starts, a program there.
 
+use super::dns::Dns;
 use super::error::ActionError;
 use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
 use super::supervise::{self, Ending, Signals};
+use super::tools::Tools;
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::plan::{Held, Plan};
 use crate::sys::error::{Context, SysError};
@@ -27,6 +29,10 @@ pub struct Entry {
     /// Those that are joined by themselves.
     pub namespaces: Vec<NsFile>,
     pub program: Program,
+    /// A root that is made for the program.
+    pub tools: Option<Tools>,
+    /// The target's names for a program of the host.
+    pub dns: Option<Dns>,
     /// A directory that becomes the root.
     pub root: Option<OwnedFd>,
     pub directory: Directory,
@@ -208,6 +214,12 @@ fn become_whom(plan: &Plan) -> Result<(), ActionError> {
 /// the host is open but what was asked for.
 fn settle(entry: &mut Entry) -> Result<(), ActionError> {
     let moved = entry.plan.joined().has(Kind::Mnt) || entry.root.is_some();
+    if let Some(tools) = entry.tools.take() {
+        tools.assemble(entry.plan.fork && entry.plan.joined().has(Kind::Pid))?;
+    }
+    if let Some(dns) = entry.dns.take() {
+        dns.mount()?;
+    }
     if let Some(root) = entry.root.take() {
         rustix::process::fchdir(&root).context("change to", "the new root")?;
         rustix::process::chroot(".").context("change", "the root")?;

@@ -4,6 +4,7 @@
 //! nothing is parsed: what is needed has been read and checked before.
 
 pub mod cgroup;
+pub mod dns;
 pub mod enter;
 pub mod error;
 pub mod init;
@@ -13,3 +14,4 @@ pub mod plan;
 pub mod pty;
 pub mod spawn;
 pub mod supervise;
+pub mod tools;

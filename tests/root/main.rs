@@ -16,6 +16,7 @@ mod support;
 
 mod census;
 mod descriptors;
+mod dns;
 mod enter;
 mod environment;
 mod inspection;
@@ -35,6 +36,7 @@ mod sources;
 mod spawn;
 mod targets;
 mod terminal;
+mod tools;
 mod users;
 
 fn main() {
@@ -60,6 +62,8 @@ fn main() {
         memory::tests(),
         privileges::tests(),
         terminal::tests(),
+        tools::tests(),
+        dns::tests(),
         jobs::tests(),
         listings::tests(),
         output::tests(),
