@@ -4,11 +4,13 @@
 //! nothing is parsed: what is needed has been read and checked before.
 
 pub mod cgroup;
+pub mod confine;
 pub mod enter;
 pub mod error;
 pub mod launch;
 pub mod mounts;
 pub mod plan;
 pub mod pty;
+pub mod seat;
 pub mod spawn;
 pub mod supervise;

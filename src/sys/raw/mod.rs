@@ -10,5 +10,6 @@ pub mod mounts;
 pub mod netdev;
 pub mod nsfs;
 pub mod ptrace;
+pub mod seccomp;
 pub mod signal;
 pub mod start;
