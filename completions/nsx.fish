@@ -102,17 +102,32 @@ complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l strict -d 'Exit with
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s t -l target -d 'Whose namespaces: a PID, a container\'s name, an id prefix, RUNTIME:NAME, pod:N/POD, unit:NAME, cgroup:PATH; or one: netns:NAME, ns:INODE, a file (TARGETS in nsx(7))' -r -f -a "(__nsx_targets)"
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s w -l wd -d 'Working directory, seen from inside' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s m -l mount -d 'The mount namespace: the program is the target\'s' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s u -l uts -d 'The UTS namespace: hostname' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s i -l ipc -d 'The IPC namespace' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s n -l net -d 'The network namespace' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s p -l pid -d 'The pid namespace: the program is a child in it' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s C -l cgroup -d 'The cgroup namespace' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s U -l user -d 'The user namespace: root there, if it has one; --user=USER[:GROUP] is who to be instead, by the target\'s own passwd and group' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s T -l time -d 'The time namespace' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s N -l net-socket -d 'The network namespace of the socket that is the target\'s descriptor FD' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s S -l setuid -d 'Be this user inside; follow: the target\'s' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s G -l setgid -d 'Be of this group alone inside; follow: the target\'s' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s r -l root -d 'The target\'s root directory as root, or DIR as we see it' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s w -l wd -d 'Start in the target\'s working directory, or in DIR, seen from inside' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s W -l wdns -d 'Start in DIR, seen from inside' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l env-add -d 'Set a variable; may be repeated' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l timeout -d 'End the program after that long, such as 30s: SIGTERM, then SIGKILL; exit 124' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l preserve-fds -d 'Hand on N descriptors beside the standard ones: from 3 on' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s a -l all -d 'Every namespace that differs from ours (the default)'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s m -l mount -d 'The mount namespace: the program is the target\'s'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s u -l uts -d 'The UTS namespace: hostname'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s i -l ipc -d 'The IPC namespace'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s n -l net -d 'The network namespace'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s p -l pid -d 'The pid namespace: the program is a child in it'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s C -l cgroup -d 'The cgroup namespace'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s U -l user -d 'The user namespace: root there, if it has one'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s T -l time -d 'The time namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l user-parent -d 'The user namespace above the one that would be joined; again for the next above'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l preserve-credentials -d 'Stay who we are in a joined user namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l keep-caps -d 'Keep the capabilities of a joined user namespace as an ordinary user'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s e -l env -d 'The environment that the target was started with'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l clean-env -d 'Nothing of our environment but TERM'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s F -l no-fork -d 'Become the program: only its children are in the pid namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l init -d 'An init for the program: what it leaves behind is reaped, and ended with it'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l pty -d 'A terminal of its own for the program, whatever it is and has'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l no-pty -d 'Hand over our terminal instead of a new one (see PRIVILEGES)'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s h -l help -d 'Print help'
@@ -147,7 +162,7 @@ end
 
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -w --wd)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -m --mount -u --uts -i --ipc -n --net -p --pid -C --cgroup -U --user -T --time -N --net-socket -S --setuid -G --setgid -r --root -w --wd -W --wdns --env-add --timeout --preserve-fds)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --hostname --memory)"
 
 complete -c nsx-ps -w 'nsx ps'

@@ -1,44 +1,70 @@
-//! Joins namespaces, a process's or a single one, and becomes, or starts, a program there.
+//! Joins namespaces, a process's or single ones, and becomes, or starts, a program there.
 
 use super::error::ActionError;
+use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
 use super::supervise::{self, Ending, Signals};
-use crate::model::namespace::Kind;
-use crate::model::plan::{Aim, DropGroups, Plan};
-use crate::sys::error::Context;
+use crate::model::namespace::{Kind, Kinds};
+use crate::model::plan::{Held, Plan};
+use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
+use crate::sys::nsfs::NsFile;
+use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::fork::{self, Side};
 use nix::errno::Errno;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 /// Everything that the join needs, read and checked before it.
 #[derive(Debug)]
 pub struct Entry {
     pub plan: Plan,
-    /// The target, held since it was looked up: a pidfd, or one namespace.
-    pub target: OwnedFd,
+    /// The target, held since it was looked up.
+    pub target: Option<ProcessHandle>,
+    /// Those that are joined by themselves.
+    pub namespaces: Vec<NsFile>,
     pub program: Program,
-    /// Working directory, seen from inside.
-    pub directory: Option<CString>,
+    /// A directory that becomes the root.
+    pub root: Option<OwnedFd>,
+    pub directory: Directory,
+    /// How many of the caller's descriptors the program gets beside the standard ones.
+    pub descriptors: u32,
+    pub limit: Option<Duration>,
+    /// An init of its own stays beside the program.
+    pub init: bool,
+}
+
+/// Where the program starts.
+#[derive(Debug)]
+pub enum Directory {
+    /// Where we are; in a joined mount namespace or another root at its root.
+    Stay,
+    /// Looked up inside.
+    Inside(CString),
+    /// A directory of the target's.
+    Held(OwnedFd),
+    /// One of ours, asked for in so many words: from inside it may be nowhere.
+    Ours(OwnedFd),
 }
 
 /// Runs the entry. Where no child is needed this process becomes the program, and only a failure
 /// returns.
-pub fn enter(entry: &Entry) -> Result<Ending, ActionError> {
+pub fn enter(mut entry: Entry) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
+    let descriptors = entry.descriptors;
     if !entry.plan.fork {
-        join(entry)?;
-        let inherited = Inherited { core_limit, signals: None };
-        return match become_inside(entry, &inherited) {
+        join(&mut entry)?;
+        let inherited = Inherited { core_limit, signals: None, descriptors };
+        return match settle(&mut entry).and_then(|()| become_program(&entry, &inherited, None)) {
             Err(error) => Err(error),
             Ok(never) => match never {},
         };
     }
     let signals = Signals::catch()?;
-    let inherited = Inherited { core_limit, signals: Some(signals.before) };
+    let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors };
     if entry.plan.pty {
         pty::wait_for_foreground();
     }
@@ -46,17 +72,19 @@ pub fn enter(entry: &Entry) -> Result<Ending, ActionError> {
     let parent = launch::own_pidfd()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
-    join(entry)?;
+    join(&mut entry)?;
     let child = match fork_inside()? {
         Side::Child => {
-            let error = child(entry, &inherited, pair, &parent);
+            drop(status);
+            let error = child(&mut entry, &inherited, pair, parent, &signals);
             launch::report_and_exit(&report, &error)
         }
         Side::Parent(child) => child,
     };
     drop((report, parent));
     let terminal = pair.map(Pair::relay).transpose()?;
-    supervise::supervise(supervise::Program::new(child, false), &signals, status, terminal)
+    let program = supervise::Program::new(child, false).limited(entry.limit);
+    supervise::supervise(program, &signals, Some(status), terminal)
 }
 
 fn fork_inside() -> Result<Side, ActionError> {
@@ -65,41 +93,73 @@ fn fork_inside() -> Result<Side, ActionError> {
             "cannot start a process there: the first process of that pid namespace has ended"
                 .to_owned(),
         ),
-        errno => crate::sys::error::SysError::new("start", "a child", errno).into(),
+        errno => SysError::new("start", "a child", errno).into(),
     })
 }
 
-/// All namespaces at once: every one of the target's, or none.
-fn join(entry: &Entry) -> Result<(), ActionError> {
+/// Of one process all namespaces at once: every one, or none. What was held is let go of.
+fn join(entry: &mut Entry) -> Result<(), ActionError> {
     let plan = &entry.plan;
-    if plan.drop_groups == DropGroups::BeforeJoin {
+    if plan.ids.groups_before_join {
         match nix::unistd::setgroups(&[]) {
             // Without the right to it these are the caller's own groups, and stay.
             Ok(()) | Err(Errno::EPERM) => {}
             Err(errno) => Err(errno).context("drop", "supplementary groups")?,
         }
     }
-    ns::join(entry.target.as_fd(), plan.join).map_err(|errno| ActionError::Join {
-        kinds: plan.join.to_string(),
-        aim: plan.aim,
-        errno,
-    })
+    for join in &plan.joins {
+        let joined = match join.held {
+            Held::Process(_) => join_process(entry, join.kinds),
+            Held::Namespace(key) => entry
+                .namespaces
+                .iter()
+                .find(|file| file.key == key)
+                .ok_or(Errno::EBADF)
+                .and_then(|file| ns::join(file.fd.as_fd(), join.kinds)),
+        };
+        let (kinds, held) = (join.kinds, join.held);
+        joined.map_err(|errno| ActionError::Join { kinds, held, errno })?;
+    }
+    entry.target = None;
+    entry.namespaces.clear();
+    Ok(())
+}
+
+fn join_process(entry: &Entry, kinds: Kinds) -> nix::Result<()> {
+    let target = entry.target.as_ref().ok_or(Errno::ESRCH)?;
+    let errno = |error: SysError| error.errno().unwrap_or(Errno::EINVAL);
+    match ns::join(target.pidfd().map_err(errno)?, kinds) {
+        // Before Linux 5.8 a pidfd is no namespace file: nothing has been joined.
+        Err(Errno::EINVAL | Errno::EBADF) => {
+            let files = ns::open_each(target.dir(), kinds)?;
+            // What was opened was the target's if it is still there.
+            target.check_alive().map_err(errno)?;
+            ns::join_each(&files, entry.plan.user_first)
+        }
+        joined => joined,
+    }
 }
 
 fn child(
-    entry: &Entry,
+    entry: &mut Entry,
     inherited: &Inherited,
     pair: Option<Pair>,
-    parent: &OwnedFd,
+    parent: OwnedFd,
+    signals: &Signals,
 ) -> ActionError {
     let tied = || -> Result<Infallible, ActionError> {
+        settle(entry)?;
+        let (parent, pair) = if entry.init {
+            launch::die_with(&parent)?;
+            drop(parent);
+            init::split(signals, pair)?
+        } else {
+            (parent, pair)
+        };
         if let Some(pair) = pair {
             pair.adopt()?;
         }
-        become_root_if_planned(entry)?;
-        launch::die_with(parent)?;
-        change_directory(entry)?;
-        Err(launch::become_program(&entry.program, inherited))
+        become_program(entry, inherited, Some(parent))
     };
     match tied() {
         Err(error) => error,
@@ -107,45 +167,72 @@ fn child(
     }
 }
 
-fn become_inside(entry: &Entry, inherited: &Inherited) -> Result<Infallible, ActionError> {
-    become_root_if_planned(entry)?;
-    change_directory(entry)?;
+fn become_program(
+    entry: &Entry,
+    inherited: &Inherited,
+    parent: Option<OwnedFd>,
+) -> Result<Infallible, ActionError> {
+    become_whom(&entry.plan)?;
+    if let Some(parent) = parent {
+        // A change of ids unties it.
+        launch::die_with(&parent)?;
+    }
     Err(launch::become_program(&entry.program, inherited))
 }
 
-fn become_root_if_planned(entry: &Entry) -> Result<(), ActionError> {
-    let plan = &entry.plan;
-    if plan.drop_groups == DropGroups::AfterJoin {
-        nix::unistd::setgroups(&[]).context("drop", "supplementary groups")?;
+fn become_whom(plan: &Plan) -> Result<(), ActionError> {
+    let ids = &plan.ids;
+    if let Some(groups) = ids.groups.as_ref().filter(|_| !ids.groups_before_join) {
+        let groups: Vec<_> = groups.iter().map(|gid| nix::unistd::Gid::from_raw(*gid)).collect();
+        nix::unistd::setgroups(&groups).context("set", "supplementary groups")?;
     }
-    if plan.become_root {
-        let (user, group) = (nix::unistd::Uid::from_raw(0), nix::unistd::Gid::from_raw(0));
-        // EINVAL: the namespace has no such id, which a plan for it alone cannot know.
-        let if_there = |done| match done {
-            Err(Errno::EINVAL) if matches!(plan.aim, Aim::Namespace(_)) => Ok(()),
-            other => other,
-        };
-        if_there(nix::unistd::setresgid(group, group, group))
-            .context("become", "group 0 inside")?;
-        if_there(nix::unistd::setresuid(user, user, user)).context("become", "user 0 inside")?;
+    // EINVAL: the namespace has no such id, which a plan for it alone cannot know.
+    let if_there = |done| match done {
+        Err(Errno::EINVAL) if ids.if_there => Ok(()),
+        other => other,
+    };
+    if let Some(gid) = ids.gid {
+        let gid = nix::unistd::Gid::from_raw(gid);
+        if_there(nix::unistd::setresgid(gid, gid, gid))
+            .with_context("become", || format!("group {gid} inside"))?;
+    }
+    if let Some(uid) = ids.uid {
+        let uid = nix::unistd::Uid::from_raw(uid);
+        if_there(nix::unistd::setresuid(uid, uid, uid))
+            .with_context("become", || format!("user {uid} inside"))?;
     }
     Ok(())
 }
 
-/// The descriptors above 2 are still open but none is a directory of the host; the check is that
-/// the kernel can name where we are from the root we have.
-fn change_directory(entry: &Entry) -> Result<(), ActionError> {
-    if let Some(directory) = &entry.directory {
-        nix::unistd::chdir(directory.as_c_str())
-            .with_context("change to", || crate::model::text::Text::new(directory.as_bytes()))?;
+/// Root and working directory, with the rights that we came with. No descriptor of a directory of
+/// the host is open but what was asked for.
+fn settle(entry: &mut Entry) -> Result<(), ActionError> {
+    let moved = entry.plan.joined().has(Kind::Mnt) || entry.root.is_some();
+    if let Some(root) = entry.root.take() {
+        rustix::process::fchdir(&root).context("change to", "the new root")?;
+        rustix::process::chroot(".").context("change", "the root")?;
+        rustix::process::chdir("/").context("change to", "the new root")?;
     }
-    if entry.plan.join.has(Kind::Mnt) || entry.directory.is_some() {
-        let here = rustix::process::getcwd(Vec::new()).context("find", "the working directory")?;
-        if here.as_bytes().first() != Some(&b'/') {
-            return Err(ActionError::Refused(
-                "the working directory would be outside the target".to_owned(),
-            ));
+    match std::mem::replace(&mut entry.directory, Directory::Stay) {
+        Directory::Stay if !moved => return Ok(()),
+        Directory::Stay => {}
+        Directory::Inside(path) => nix::unistd::chdir(path.as_c_str())
+            .with_context("change to", || crate::model::text::Text::new(path.as_bytes()))?,
+        Directory::Held(directory) => rustix::process::fchdir(&directory)
+            .context("change to", "the target's working directory")?,
+        Directory::Ours(directory) => {
+            rustix::process::fchdir(&directory).context("change to", "the working directory")?;
+            return Ok(());
         }
     }
-    Ok(())
+    check_directory()
+}
+
+/// The kernel can name where we are from the root that we have.
+fn check_directory() -> Result<(), ActionError> {
+    let here = rustix::process::getcwd(Vec::new()).context("find", "the working directory")?;
+    if here.as_bytes().first() == Some(&b'/') {
+        return Ok(());
+    }
+    Err(ActionError::Refused("the working directory would be outside the target".to_owned()))
 }

@@ -1,6 +1,7 @@
 //! Why a program could not be started where it was wanted.
 
-use crate::model::plan::Aim;
+use crate::model::namespace::Kinds;
+use crate::model::plan::Held;
 use crate::model::text::Text;
 use crate::sys::error::SysError;
 use nix::errno::Errno;
@@ -13,8 +14,8 @@ pub enum ActionError {
     CommandNotFound(Text),
     #[error("cannot execute {0}: {why}", why = .1.desc())]
     NotExecutable(Text, Errno),
-    #[error("cannot join {what}: {why}", what = joined(kinds, *aim), why = errno.desc())]
-    Join { kinds: String, aim: Aim, errno: Errno },
+    #[error("cannot join {what}: {why}", what = joined(*kinds, *held), why = errno.desc())]
+    Join { kinds: Kinds, held: Held, errno: Errno },
     /// What the child reported before it could become the program.
     #[error("{message}")]
     InChild { exit: u8, message: String },
@@ -22,11 +23,11 @@ pub enum ActionError {
     Refused(String),
 }
 
-fn joined(kinds: &str, aim: Aim) -> String {
-    let plural = if kinds.contains(' ') { "s" } else { "" };
-    match aim {
-        Aim::Process(pid) => format!("the {kinds} namespace{plural} of pid {pid}"),
-        Aim::Namespace(key) => format!("the namespace {key}"),
+fn joined(kinds: Kinds, held: Held) -> String {
+    let plural = if kinds.iter().nth(1).is_some() { "s" } else { "" };
+    match held {
+        Held::Process(pid) => format!("the {kinds} namespace{plural} of pid {pid}"),
+        Held::Namespace(key) => format!("the namespace {key}"),
     }
 }
 

@@ -19,6 +19,7 @@ pub struct Program {
     environment: Vec<CString>,
     /// Where a bare name is searched, in order.
     path: Vec<CString>,
+    name: Vec<u8>,
 }
 
 impl Program {
@@ -37,16 +38,30 @@ impl Program {
             return Err(ActionError::Refused("the command is empty".to_owned()));
         };
         let path = candidates(name, environment).ok_or_else(nul)?;
+        let name = name.to_bytes().to_vec();
         let environment = environment
             .iter()
             .map(|(key, value)| CString::new([key.as_bytes(), value.as_bytes()].join(&b'=')))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| nul())?;
-        Ok(Self { arguments, environment, path })
+        Ok(Self { arguments, environment, path, name })
     }
 
+    /// A login shell: its own name begins with a dash.
+    #[must_use]
+    pub fn as_login_shell(mut self) -> Self {
+        if let Some(name) = self.arguments.first_mut() {
+            let base = name.to_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if let Ok(dashed) = CString::new([b"-", base].concat()) {
+                *name = dashed;
+            }
+        }
+        self
+    }
+
+    /// As it was asked for; of a login shell its path.
     pub fn name(&self) -> Text {
-        self.arguments.first().map(|name| Text::new(name.as_bytes())).unwrap_or_default()
+        Text::new(&self.name)
     }
 
     /// Becomes the program; returns only why it could not.
@@ -108,6 +123,9 @@ pub struct Inherited {
     pub core_limit: u64,
     /// Absent where signals were left alone.
     pub signals: Option<SignalState>,
+    /// How many of the caller's descriptors the program is to have beside the standard ones: those
+    /// from 3 on.
+    pub descriptors: u32,
 }
 
 /// Everything between the last change and exec, in the program's own process. Nothing is opened.
@@ -116,7 +134,7 @@ pub fn become_program(program: &Program, inherited: &Inherited) -> ActionError {
     if let Err(error) = set_protected(true) {
         return error;
     }
-    if let Err(errno) = raw::fds::close_above_standard_on_exec() {
+    if let Err(errno) = raw::fds::close_on_exec_from(inherited.descriptors.saturating_add(3)) {
         return SysError::new("close", "descriptors above 2", errno).into();
     }
     let restored = getrlimit(Resource::RLIMIT_CORE)

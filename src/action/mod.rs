@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod confine;
 pub mod enter;
 pub mod error;
+pub mod init;
 pub mod launch;
 pub mod mounts;
 pub mod plan;

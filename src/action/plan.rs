@@ -1,32 +1,71 @@
 //! What `enter` is going to do, decided before anything is done. Pure; `--dry-run` prints it.
 
+use crate::model::confinement::IdRules;
 use crate::model::namespace::{Kind, Kinds, NsKey, NsSet};
-use crate::model::plan::{Aim, DropGroups, Plan};
+use crate::model::plan::{Held, Ids, Join, Plan};
 use crate::model::process::Pid;
 
 /// What the user asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Wish {
-    /// Kinds named one by one.
+    /// Kinds of the target's, named one by one.
     pub named: Kinds,
-    /// All that differ; also where none was named.
+    /// All of the target's that differ from ours.
     pub all: bool,
-    /// No terminal of its own for the program.
-    pub no_pty: bool,
+    pub terminal: Terminal,
+    /// The program takes our place: only its children are in a joined pid namespace.
+    pub no_fork: bool,
+    /// Something else needs a process that stays: a time limit, an init, a group to remove.
+    pub stays: bool,
+    /// Ids stay as they are in a joined user namespace.
+    pub keep_credentials: bool,
+    pub keep_capabilities: bool,
+    pub uid: Option<Id>,
+    pub gid: Option<Id>,
+    pub groups: Option<Vec<u32>>,
+    /// That all that was named is ours already is no error.
+    pub may_join_nothing: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Id {
+    Number(u32),
+    /// The target's own, as it is called inside.
+    Follow,
+}
+
+/// Whether the program gets a terminal of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Terminal {
+    /// Where it is not the host's, and one of our standard descriptors is a terminal.
+    #[default]
+    Guarded,
+    Always,
+    Never,
 }
 
 /// What is known about both sides.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
-    pub target: Pid,
     pub ours: NsSet,
-    pub theirs: NsSet,
-    /// Uid and gid 0 exist in the target's user namespace.
-    pub root_is_mapped: bool,
-    /// The target's user namespace forbids setgroups(2).
-    pub setgroups_denied: bool,
+    pub target: Option<TargetFacts>,
+    /// Held by themselves; each overrides the target's of that kind.
+    pub namespaces: Vec<NsKey>,
     /// One of our standard descriptors is a terminal.
     pub on_a_terminal: bool,
+    /// We have `CAP_SYS_ADMIN` here, and would lose it in a user namespace below.
+    pub privileged: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct TargetFacts {
+    pub pid: Pid,
+    pub namespaces: NsSet,
+    /// Of its user namespace.
+    pub rules: IdRules,
+    /// Its own ids as they are called inside; `None` where they are called nothing.
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
 }
 
 /// Why there is nothing sensible to do.
@@ -38,165 +77,147 @@ pub enum PlanError {
     NothingToJoin(Pid),
     #[error("nothing to join: {0} is our own namespace")]
     OwnNamespace(NsKey),
-    #[error("a namespace is joined alone: options that name kinds are for processes")]
-    KindsOfNamespace,
+    #[error("there is no target to take the {0} namespace from")]
+    NoTarget(Kind),
+    #[error("the {0} of pid {1} has no number in its user namespace")]
+    Unmapped(&'static str, Pid),
+    #[error("a program that takes nsx's place cannot have {0}")]
+    NeedsFork(&'static str),
 }
 
-/// One namespace, held by descriptor. Whether it gives root is not known before it is joined.
-pub fn plan_namespace(
-    wish: Wish,
-    key: NsKey,
-    ours: &NsSet,
-    on_a_terminal: bool,
-) -> Result<Plan, PlanError> {
-    if wish.all || !wish.named.is_empty() {
-        return Err(PlanError::KindsOfNamespace);
+pub fn plan(wish: &Wish, facts: &Facts) -> Result<Plan, PlanError> {
+    let (target, equal) = of_target(wish, facts)?;
+    let ours = |key: &NsKey| facts.ours.inode(key.kind) == Some(key.inode);
+    let namespaces: Vec<NsKey> =
+        facts.namespaces.iter().copied().filter(|key| !ours(key)).collect();
+    let joins = in_order(facts, target, &namespaces);
+    let plan = Plan { joins, equal, ..as_whom(wish, facts, target, &namespaces)? };
+    if plan.joins.is_empty() && !wish.may_join_nothing {
+        return Err(match (facts.namespaces.first(), facts.target) {
+            (Some(key), _) => PlanError::OwnNamespace(*key),
+            (None, Some(target)) => PlanError::NothingToJoin(target.pid),
+            (None, None) => PlanError::NoTarget(Kind::Mnt),
+        });
     }
-    if ours.inode(key.kind) == Some(key.inode) {
-        return Err(PlanError::OwnNamespace(key));
-    }
-    let foreign_program = key.kind == Kind::Mnt;
-    let pty = foreign_program && on_a_terminal && !wish.no_pty;
-    let user = key.kind == Kind::User;
-    Ok(Plan {
-        aim: Aim::Namespace(key),
-        join: Kinds::NONE.with(key.kind),
-        equal: Kinds::NONE,
-        fork: key.kind == Kind::Pid || pty,
-        foreign_program,
-        pty,
-        become_root: user,
-        drop_groups: if user { DropGroups::BeforeJoin } else { DropGroups::Never },
-    })
+    with_process(plan, wish, facts)
 }
 
-pub fn plan(wish: Wish, facts: &Facts) -> Result<Plan, PlanError> {
-    let all = wish.all || wish.named.is_empty();
-    let wanted = if all { Kinds::EVERY } else { wish.named };
-    let differing = facts.ours.differing(&facts.theirs);
+/// The kinds that are joined by the target's pidfd, and those that are ours already.
+fn of_target(wish: &Wish, facts: &Facts) -> Result<(Kinds, Kinds), PlanError> {
+    let wanted = if wish.all { Kinds::EVERY } else { wish.named };
+    let overridden = |kind| facts.namespaces.iter().any(|key| key.kind == kind);
+    let wanted: Kinds = wanted.iter().filter(|kind| !overridden(*kind)).collect();
+    let Some(target) = facts.target else {
+        return match wanted.iter().next() {
+            Some(kind) => Err(PlanError::NoTarget(kind)),
+            None => Ok((Kinds::NONE, Kinds::NONE)),
+        };
+    };
     // A kind that this kernel lacks is unknown on both sides; one known on our side only was hidden.
-    let hidden = facts.theirs.unknown().iter().any(|kind| facts.ours.inode(kind).is_some());
-    if hidden {
-        return Err(PlanError::Unreadable(facts.target));
+    let known_here = |kind: Kind| facts.ours.inode(kind).is_some();
+    if target.namespaces.unknown().iter().any(known_here) {
+        return Err(PlanError::Unreadable(target.pid));
     }
-    let mut join = Kinds::NONE;
-    let mut equal = Kinds::NONE;
-    for kind in wanted.iter() {
-        if differing.has(kind) {
-            join = join.with(kind);
-        } else if facts.ours.inode(kind).is_some() {
-            equal = equal.with(kind);
-        }
+    let differing = facts.ours.differing(&target.namespaces);
+    let join: Kinds = wanted.iter().filter(|kind| differing.has(*kind)).collect();
+    let equal = wanted.iter().filter(|kind| !differing.has(*kind) && known_here(*kind)).collect();
+    Ok((join, equal))
+}
+
+/// A user namespace first where it gives the right to join the others, last where it takes it. The
+/// kernel judges all kinds of one call by the rights that were before it.
+fn in_order(facts: &Facts, target: Kinds, namespaces: &[NsKey]) -> Vec<Join> {
+    let single =
+        |key: &NsKey| Join { held: Held::Namespace(*key), kinds: Kinds::NONE.with(key.kind) };
+    let of_target = facts
+        .target
+        .filter(|_| !target.is_empty())
+        .map(|pinned| Join { held: Held::Process(pinned.pid), kinds: target });
+    let mut joins: Vec<Join> = of_target.into_iter().chain(namespaces.iter().map(single)).collect();
+    joins.sort_by_key(|join| join.kinds.has(Kind::User) == facts.privileged);
+    joins
+}
+
+/// Who the program is to be.
+fn as_whom(
+    wish: &Wish,
+    facts: &Facts,
+    target: Kinds,
+    namespaces: &[NsKey],
+) -> Result<Plan, PlanError> {
+    let held_user = namespaces.iter().any(|key| key.kind == Kind::User);
+    let user = held_user || target.has(Kind::User);
+    // Of a namespace held by itself nothing is known before it is joined.
+    let rules = facts.target.filter(|_| !held_user).map(|target| target.rules);
+    let becomes_root =
+        user && !wish.keep_credentials && rules.is_none_or(|rules| rules.root_is_mapped);
+    let root = becomes_root.then_some(0);
+    let number = |id: Option<Id>, what, of: fn(&TargetFacts) -> Option<u32>| match id {
+        None => Ok(None),
+        Some(Id::Number(number)) => Ok(Some(number)),
+        Some(Id::Follow) => match facts.target.as_ref() {
+            Some(target) => of(target).map(Some).ok_or(PlanError::Unmapped(what, target.pid)),
+            None => Err(PlanError::NoTarget(Kind::User)),
+        },
+    };
+    let uid = number(wish.uid, "user", |target| target.uid)?;
+    let gid = number(wish.gid, "group", |target| target.gid)?;
+    let denied = user && rules.is_none_or(|rules| rules.setgroups_denied);
+    let drops = gid.is_some() || (user && !wish.keep_credentials && (becomes_root || denied));
+    let groups = wish.groups.clone().or_else(|| drops.then(Vec::new));
+    let ids = Ids {
+        if_there: held_user && uid.is_none() && gid.is_none(),
+        uid: uid.or(root),
+        gid: gid.or(root),
+        groups_before_join: denied && groups.as_ref().is_some_and(Vec::is_empty),
+        groups,
+    };
+    let keep_capabilities = user && wish.keep_capabilities;
+    Ok(Plan { ids, keep_capabilities, user_first: !facts.privileged, ..NOTHING })
+}
+
+const NOTHING: Plan = Plan {
+    joins: Vec::new(),
+    user_first: false,
+    equal: Kinds::NONE,
+    fork: false,
+    foreign_program: false,
+    pty: false,
+    seen: false,
+    ids: Ids { uid: None, gid: None, groups: None, groups_before_join: false, if_there: false },
+    keep_capabilities: false,
+};
+
+/// Which process the program is, and who sees it.
+fn with_process(plan: Plan, wish: &Wish, facts: &Facts) -> Result<Plan, PlanError> {
+    let joined = plan.joined();
+    let foreign_program = joined.has(Kind::Mnt);
+    let pty = match wish.terminal {
+        Terminal::Guarded => foreign_program && facts.on_a_terminal,
+        Terminal::Always => true,
+        Terminal::Never => false,
+    };
+    if wish.no_fork && pty {
+        return Err(PlanError::NeedsFork("a terminal of its own"));
     }
-    if join.is_empty() {
-        return Err(PlanError::NothingToJoin(facts.target));
+    if wish.no_fork && wish.stays {
+        return Err(PlanError::NeedsFork("a time limit, an init or a group of its own"));
     }
-    let foreign_program = join.has(Kind::Mnt);
-    let pty = foreign_program && facts.on_a_terminal && !wish.no_pty;
-    let user = join.has(Kind::User);
+    // Who lives in our pid namespace and in another mount namespace sees us, and is not who may
+    // write our file anyway.
+    let others = |target: TargetFacts| {
+        let theirs = |kind| target.namespaces.inode(kind);
+        let shares = |kind| theirs(kind) == facts.ours.inode(kind);
+        shares(Kind::Pid) && !shares(Kind::Mnt)
+    };
     Ok(Plan {
-        aim: Aim::Process(facts.target),
-        join,
-        equal,
-        fork: join.has(Kind::Pid) || pty,
+        fork: !wish.no_fork && (joined.has(Kind::Pid) || pty || wish.stays),
         foreign_program,
         pty,
-        become_root: user && facts.root_is_mapped,
-        drop_groups: match (user, facts.setgroups_denied) {
-            (true, true) => DropGroups::BeforeJoin,
-            (true, false) if facts.root_is_mapped => DropGroups::AfterJoin,
-            _ => DropGroups::Never,
-        },
+        seen: joined.has(Kind::Pid) || facts.target.is_some_and(others),
+        ..plan
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(differing: &[Kind]) -> Facts {
-        let mut ours = NsSet::default();
-        let mut theirs = NsSet::default();
-        for kind in Kind::ALL {
-            ours.set(kind, 1);
-            theirs.set(kind, if differing.contains(&kind) { 2 } else { 1 });
-        }
-        Facts {
-            target: Pid::new(42).unwrap(),
-            ours,
-            theirs,
-            root_is_mapped: true,
-            setgroups_denied: false,
-            on_a_terminal: true,
-        }
-    }
-
-    fn wish(named: &[Kind]) -> Wish {
-        Wish { named: named.iter().copied().collect(), ..Wish::default() }
-    }
-
-    #[test]
-    fn no_option_means_everything_that_differs() {
-        let plan = plan(wish(&[]), &facts(&[Kind::Net, Kind::Pid])).unwrap();
-        assert_eq!(plan.join.to_string(), "net pid");
-        assert_eq!(plan.equal.to_string(), "mnt uts ipc cgroup user time");
-        assert!(plan.fork);
-        assert!(!plan.pty, "the program is the host's: it may have our terminal");
-    }
-
-    #[test]
-    fn the_network_alone_needs_no_child_and_no_terminal() {
-        let plan = plan(wish(&[Kind::Net]), &facts(&Kind::ALL)).unwrap();
-        assert_eq!(plan.join, Kinds::NONE.with(Kind::Net));
-        assert!(!plan.fork && !plan.pty && !plan.become_root);
-    }
-
-    #[test]
-    fn a_program_of_the_target_gets_a_terminal_of_its_own() {
-        let facts = facts(&[Kind::Mnt]);
-        assert!(plan(wish(&[Kind::Mnt]), &facts).unwrap().pty);
-        assert!(!plan(Wish { no_pty: true, ..wish(&[Kind::Mnt]) }, &facts).unwrap().pty);
-        let elsewhere = Facts { on_a_terminal: false, ..facts };
-        assert!(!plan(wish(&[Kind::Mnt]), &elsewhere).unwrap().fork);
-    }
-
-    #[test]
-    fn joining_what_is_ours_is_refused() {
-        let refused = plan(wish(&[Kind::Net]), &facts(&[Kind::Mnt])).unwrap_err();
-        assert_eq!(refused, PlanError::NothingToJoin(Pid::new(42).unwrap()));
-    }
-
-    #[test]
-    fn a_hidden_namespace_is_never_taken_for_an_equal_one() {
-        let mut hidden = facts(&[Kind::Net]);
-        hidden.theirs = NsSet::default();
-        assert_eq!(plan(wish(&[Kind::Net]), &hidden), Err(PlanError::Unreadable(hidden.target)));
-    }
-
-    #[test]
-    fn a_namespace_is_joined_alone() {
-        let key = |kind, inode| NsKey { inode, kind };
-        let ours = facts(&[]).ours;
-        let plan = |wish, key| plan_namespace(wish, key, &ours, true);
-        let net = plan(wish(&[]), key(Kind::Net, 2)).unwrap();
-        assert_eq!(net.join, Kinds::NONE.with(Kind::Net));
-        assert!(!net.fork && !net.pty && !net.become_root && !net.foreign_program);
-        assert!(plan(wish(&[]), key(Kind::Pid, 2)).unwrap().fork);
-        assert!(plan(wish(&[]), key(Kind::Mnt, 2)).unwrap().pty);
-        let user = plan(wish(&[]), key(Kind::User, 2)).unwrap();
-        assert!(user.become_root && user.drop_groups == DropGroups::BeforeJoin);
-        let own = key(Kind::Net, 1);
-        assert_eq!(plan(wish(&[]), own), Err(PlanError::OwnNamespace(own)));
-        for wish in [wish(&[Kind::Net]), Wish { all: true, ..Wish::default() }] {
-            assert_eq!(plan(wish, key(Kind::Net, 2)), Err(PlanError::KindsOfNamespace));
-        }
-    }
-
-    #[test]
-    fn credentials_follow_the_user_namespace() {
-        let facts = Facts { setgroups_denied: true, ..facts(&[Kind::User]) };
-        let plan = plan(wish(&[]), &facts).unwrap();
-        assert!(plan.become_root);
-        assert_eq!(plan.drop_groups, DropGroups::BeforeJoin);
-    }
-}
+mod tests;

@@ -14,6 +14,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Pair {
     master: OwnedFd,
     slave: OwnedFd,
+    /// None of ours is a terminal: the program has one all the same.
+    from_nothing: bool,
 }
 
 /// Whether any standard descriptor is a terminal: only then is there one to keep away.
@@ -60,7 +62,7 @@ pub fn open() -> Result<Pair, ActionError> {
         rustix::termios::tcsetattr(&pair.slave, OptionalActions::Now, &settings)
             .context("set up", "a pseudo-terminal")?;
     }
-    Ok(Pair { master: pair.master, slave: pair.slave })
+    Ok(Pair { master: pair.master, slave: pair.slave, from_nothing: !wanted() })
 }
 
 impl Pair {
@@ -70,13 +72,13 @@ impl Pair {
         rustix::process::setsid().context("start", "a session")?;
         rustix::process::ioctl_tiocsctty(&self.slave)
             .context("take over", "the pseudo-terminal")?;
-        if std::io::stdin().is_terminal() {
+        if self.from_nothing || std::io::stdin().is_terminal() {
             rustix::stdio::dup2_stdin(&self.slave).context("set", "standard input")?;
         }
-        if std::io::stdout().is_terminal() {
+        if self.from_nothing || std::io::stdout().is_terminal() {
             rustix::stdio::dup2_stdout(&self.slave).context("set", "standard output")?;
         }
-        if std::io::stderr().is_terminal() {
+        if self.from_nothing || std::io::stderr().is_terminal() {
             rustix::stdio::dup2_stderr(&self.slave).context("set", "standard error")?;
         }
         Ok(())
@@ -94,7 +96,8 @@ impl Pair {
         let mut terminal = Terminal {
             master: self.master,
             before,
-            reads: false,
+            from_nothing: self.from_nothing,
+            reads: self.from_nothing,
             to_program: Vec::new(),
             open: true,
         };
@@ -108,7 +111,8 @@ impl Pair {
 pub struct Terminal {
     master: OwnedFd,
     before: Option<Termios>,
-    /// Standard input is the operator's terminal and has not ended.
+    from_nothing: bool,
+    /// Standard input is the operator's terminal, or stands for one, and has not ended.
     reads: bool,
     /// Keys that the program has not taken yet.
     to_program: Vec<u8>,
@@ -118,6 +122,9 @@ pub struct Terminal {
 
 /// Reads of what a program left unread; each takes up to 4 KB, and the kernel keeps 64 KB.
 const DRAIN: usize = 64;
+
+/// ^D, by which a terminal says that there is no more.
+const END_OF_FILE: u8 = 4;
 
 /// Keys are not read ahead beyond this.
 const PENDING: usize = 4096;
@@ -163,7 +170,12 @@ impl Terminal {
         }
         let mut bytes = [0; 1024];
         match rustix::io::read(stdin, &mut bytes) {
-            Ok(0) | Err(rustix::io::Errno::IO) => self.reads = false,
+            Ok(0) | Err(rustix::io::Errno::IO) => {
+                self.reads = false;
+                if self.from_nothing {
+                    self.to_program.push(END_OF_FILE);
+                }
+            }
             Ok(count) => self.to_program.extend_from_slice(bytes.get(..count).unwrap_or_default()),
             Err(_) => {}
         }
@@ -192,6 +204,9 @@ impl Terminal {
 
     /// In the foreground, every key goes to the program as it is, ^C and ^Z too.
     pub fn make_raw(&mut self) {
+        if self.from_nothing {
+            return;
+        }
         self.reads = self.before.is_some() && in_foreground();
         if let Some(before) = self.before.as_ref().filter(|_| self.reads) {
             let mut raw = before.clone();
@@ -231,9 +246,9 @@ fn copy_out(master: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// To whichever of standard output and error is the terminal.
+/// To whichever of standard output and error is the terminal; to the first where none is.
 fn write_all(mut bytes: &[u8]) -> bool {
-    let out = if std::io::stdout().is_terminal() {
+    let out = if std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
         rustix::stdio::stdout()
     } else {
         rustix::stdio::stderr()

@@ -29,7 +29,7 @@ pub struct Isolation {
 pub fn spawn(wanted: &Isolation) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
     let signals = Signals::catch()?;
-    let inherited = Inherited { core_limit, signals: Some(signals.before) };
+    let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     let parent = launch::own_pidfd()?;
     let flags = rustix::pipe::PipeFlags::CLOEXEC;
     let (status, report) = rustix::pipe::pipe_with(flags).context("make", "a pipe")?;
@@ -67,7 +67,7 @@ pub fn spawn(wanted: &Isolation) -> Result<Ending, ActionError> {
     }
     drop(ready);
     let program = supervise::Program::new(child, wanted.new.has(Kind::Pid));
-    let ending = supervise::supervise(program, &signals, status, None);
+    let ending = supervise::supervise(program, &signals, Some(status), None);
     prepared.and(ending)
 }
 

@@ -6,12 +6,13 @@ use super::pty::Terminal;
 use crate::sys::bounded;
 use crate::sys::error::Context;
 use crate::sys::proc::status;
+use crate::sys::raw::wait::{self, Change};
 use crate::sys::raw::{self, fork::Child};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags};
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Ending {
     Exited(u8),
     /// By the signal of this number; real-time ones have no name.
     Killed(i32),
+    /// It was ended because its time was over.
+    TimedOut,
 }
 
 /// Every signal, caught by descriptor from before the fork, so that none is lost between.
@@ -70,11 +73,61 @@ pub struct Program {
     pub is_init: bool,
     /// The signal in whose name it was killed.
     killed_for: Option<i32>,
+    clock: Clock,
 }
+
+/// A time limit, if there is one: at its end SIGTERM, and SIGKILL a little later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    Unlimited,
+    Until(Instant),
+    /// Told to end; it is killed then.
+    Ending(Instant),
+    Killed,
+}
+
+/// Between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(5);
 
 impl Program {
     pub const fn new(child: Child, is_init: bool) -> Self {
-        Self { child, is_init, killed_for: None }
+        Self { child, is_init, killed_for: None, clock: Clock::Unlimited }
+    }
+
+    /// The same, for no longer than that from now.
+    #[must_use]
+    pub fn limited(self, limit: Option<Duration>) -> Self {
+        let clock = limit.map_or(Clock::Unlimited, |limit| Clock::Until(Instant::now() + limit));
+        Self { clock, ..self }
+    }
+
+    /// Does what the clock says; how long to wait at most for anything else.
+    fn mind_the_clock(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        match self.clock {
+            Clock::Unlimited | Clock::Killed => None,
+            Clock::Until(end) | Clock::Ending(end) if now < end => Some(end - now),
+            Clock::Until(_) => {
+                let signal = Signal::SIGTERM as i32;
+                forward(self, signal, 0, true);
+                // What stands still hears nothing.
+                let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGCONT as i32);
+                self.clock = Clock::Ending(now + GRACE);
+                Some(GRACE)
+            }
+            Clock::Ending(_) => {
+                let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGKILL as i32);
+                self.clock = Clock::Killed;
+                None
+            }
+        }
+    }
+
+    fn ended(&self, ending: Ending) -> Ending {
+        match self.clock {
+            Clock::Ending(_) | Clock::Killed => Ending::TimedOut,
+            _ => ending,
+        }
     }
 
     fn ending(&self, signal: i32) -> Ending {
@@ -88,13 +141,13 @@ impl Program {
 pub fn supervise(
     mut program: Program,
     signals: &Signals,
-    status: OwnedFd,
+    mut status: Option<OwnedFd>,
     mut terminal: Option<Terminal>,
 ) -> Result<Ending, ActionError> {
-    let mut status = Some(status);
     let mut report = Vec::new();
     let ending = loop {
-        let ready = wait_for_something(signals, status.as_ref(), terminal.as_ref())?;
+        let patience = program.mind_the_clock();
+        let ready = wait_for_something(signals, status.as_ref(), terminal.as_ref(), patience)?;
         if ready.status
             && let Some(pipe) = &status
             && !read_report(pipe, &mut report)
@@ -123,7 +176,7 @@ pub fn supervise(
             let message = String::from_utf8_lossy(message).into_owned();
             Err(ActionError::InChild { exit: *exit, message })
         }
-        None => Ok(ending),
+        None => Ok(program.ended(ending)),
     }
 }
 
@@ -137,6 +190,7 @@ fn wait_for_something(
     signals: &Signals,
     status: Option<&OwnedFd>,
     terminal: Option<&Terminal>,
+    patience: Option<Duration>,
 ) -> Result<Ready, ActionError> {
     let mut watched = vec![PollFd::new(&signals.descriptor, PollFlags::IN)];
     if let Some(status) = status {
@@ -145,7 +199,8 @@ fn wait_for_something(
     if let Some(terminal) = terminal {
         terminal.watch(&mut watched);
     }
-    match rustix::event::poll(&mut watched, None) {
+    let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+    match rustix::event::poll(&mut watched, patience.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(errno) => Err(errno).context("wait for", "the program")?,
     }
@@ -236,21 +291,20 @@ fn leaves_default(child: &Child, signal: i32) -> bool {
     read().is_some_and(|status| status.leaves_default(signal))
 }
 
-fn reap(program: &Program, terminal: Option<&mut Terminal>) -> Result<Option<Ending>, ActionError> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-    let status = match waitid(WaitId::PidFd(program.child.pidfd.as_fd()), options) {
-        Ok(Some(status)) => status,
-        Ok(None) | Err(rustix::io::Errno::INTR) => return Ok(None),
-        Err(errno) => return Ok(Err(errno).context("wait for", "the program")?),
-    };
-    if let Some(code) = status.exit_status() {
-        return Ok(Some(Ending::Exited(code.to_le_bytes()[0])));
-    }
-    if let Some(signal) = status.terminating_signal() {
-        return Ok(Some(program.ending(signal)));
-    }
-    if status.stopped() {
-        stop_too(&program.child, terminal);
+/// The program's end, if it has come. Only an init has children beside the program.
+fn reap(
+    program: &Program,
+    mut terminal: Option<&mut Terminal>,
+) -> Result<Option<Ending>, ActionError> {
+    while let Some((pid, change)) = wait::next().context("wait for", "the program")? {
+        if pid != program.child.pid.as_raw() {
+            continue;
+        }
+        match change {
+            Change::Exited(code) => return Ok(Some(Ending::Exited(code))),
+            Change::Killed(signal) => return Ok(Some(program.ending(signal))),
+            Change::Stopped => stop_too(&program.child, terminal.as_deref_mut()),
+        }
     }
     Ok(None)
 }
@@ -268,10 +322,14 @@ fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
     let _ = raw::signal::send(child.pidfd.as_fd(), Signal::SIGCONT as i32);
 }
 
+/// As timeout(1) has it.
+const TIMED_OUT: u8 = 124;
+
 /// Ends this process as the program ended: with its code, or of its signal.
 pub fn end_alike(ending: Ending) -> u8 {
     match ending {
         Ending::Exited(code) => code,
+        Ending::TimedOut => TIMED_OUT,
         Ending::Killed(signal) => {
             let _ = raw::signal::set_default(signal);
             raw::signal::raise_unblocked(signal);

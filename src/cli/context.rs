@@ -35,6 +35,11 @@ impl Context {
         }
     }
 
+    /// How this process was started, its own name first.
+    pub fn arguments(&self) -> Vec<OsString> {
+        std::env::args_os().collect()
+    }
+
     /// The caller's whole environment, in its order.
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         std::env::vars_os().collect()

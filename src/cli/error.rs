@@ -100,9 +100,14 @@ impl From<PlanError> for Failure {
                 Self::new(Kind::Failed, error)
                     .hint("to run the program where you are, run it without nsx")
             }
-            PlanError::KindsOfNamespace => {
-                Self::usage(error).hint("leave them out, or name a process or container with -t")
+            PlanError::NoTarget(_) => {
+                Self::usage(error).hint("name a process or container with -t, or a file: -n=FILE")
             }
+            PlanError::Unmapped(..) => {
+                Self::new(Kind::Failed, error).hint("give a number that its user namespace has")
+            }
+            PlanError::NeedsFork(_) => Self::usage(error)
+                .hint("leave out --no-fork, or hand over the terminal with --no-pty"),
         }
     }
 }
@@ -118,6 +123,9 @@ impl From<TargetError> for Failure {
                 Some("name one of them as it is listed, by its id, or by its pid".to_owned()),
             ),
             TargetError::NoInodes => (Kind::Unsupported, Some("name it by its pid".to_owned())),
+            TargetError::NoIds => {
+                (Kind::Unsupported, Some("name it by a file, or by a process in it".to_owned()))
+            }
             error => (Kind::NotFound, advice(&error)),
         };
         Self { kind, message, hint }

@@ -4,6 +4,7 @@ pub mod args;
 pub mod cmd;
 pub mod compat;
 pub mod context;
+pub mod enter;
 pub mod entry;
 pub mod environment;
 pub mod error;

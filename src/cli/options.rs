@@ -17,16 +17,24 @@ pub struct Opt<Id: 'static> {
     pub long: &'static str,
     /// Other long names, accepted and not advertised.
     pub aliases: &'static [&'static str],
-    /// Name of the value, for options that take one.
-    pub value: Option<&'static str>,
+    pub value: Value,
     pub help: &'static str,
+}
+
+/// Whether an option takes a value, and what that is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    None,
+    Required(&'static str),
+    /// Only where it is attached: `-n/run/netns/blue`, `-n=FILE`, `--net=FILE`.
+    Optional(&'static str),
 }
 
 /// A command line taken apart by a table.
 #[derive(Debug)]
 pub enum Parsed<Id> {
     Run {
-        options: Vec<(Id, OsString)>,
+        options: Vec<(Id, Option<OsString>)>,
         program: Vec<OsString>,
     },
     /// Help or version was asked for and printed.
@@ -47,7 +55,21 @@ pub fn parse<Id: Copy>(
     let mut options = Vec::new();
     let mut program = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
-    while let Some(argument) = parser.next().map_err(usage)? {
+    loop {
+        if let Some(bundle) = take_bundle(table, &mut parser) {
+            let (last, before) =
+                bundle.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
+            options.extend(before.iter().map(|option| (option.id, None)));
+            if let Some(last) = last {
+                let value = match last.value {
+                    Value::Required(_) => Some(parser.value().map_err(usage)?),
+                    _ => None,
+                };
+                options.push((last.id, value));
+            }
+            continue;
+        }
+        let Some(argument) = parser.next().map_err(usage)? else { break };
         let found = match &argument {
             lexopt::Arg::Short('h') | lexopt::Arg::Long("help") => {
                 output::write(help)?;
@@ -71,12 +93,33 @@ pub fn parse<Id: Copy>(
             return Err(usage(argument.unexpected()));
         };
         let value = match option.value {
-            Some(_) => parser.value().map_err(usage)?,
-            None => OsString::new(),
+            Value::Required(_) => Some(parser.value().map_err(usage)?),
+            Value::Optional(_) => parser.optional_value(),
+            Value::None => None,
         };
         options.push((option.id, value));
     }
     Ok(Parsed::Run { options, program })
+}
+
+/// `-mnu`: of letters that are all options it is several, where getopt(3) would see the file `nu`
+/// of the first. Only the last may need a value, which is the next word.
+fn take_bundle<'a, Id>(
+    table: &'a [Opt<Id>],
+    parser: &mut lexopt::Parser,
+) -> Option<Vec<&'a Opt<Id>>> {
+    let mut words = parser.try_raw_args()?;
+    let word = words.peek()?.to_str()?;
+    let letters = word.strip_prefix('-').filter(|letters| letters.len() > 1)?;
+    let of_letter = |letter| table.iter().find(|option| option.short == Some(letter));
+    let bundle: Vec<_> = letters.chars().map(of_letter).collect::<Option<_>>()?;
+    let (_, before) = bundle.split_last()?;
+    let needs = |option: &&Opt<Id>| matches!(option.value, Value::Required(_));
+    if before.iter().any(needs) {
+        return None;
+    }
+    words.next();
+    Some(bundle)
 }
 
 /// The table as clap knows it; for generated documents, never at run time.
@@ -92,8 +135,13 @@ pub fn definition_of<Id>(
             None => argument,
         };
         match option.value {
-            Some(value) => argument.value_name(value).action(clap::ArgAction::Append),
-            None => argument.action(clap::ArgAction::SetTrue),
+            Value::Required(value) => argument.value_name(value).action(clap::ArgAction::Append),
+            Value::Optional(value) => argument
+                .value_name(value)
+                .num_args(0..=1)
+                .require_equals(true)
+                .action(clap::ArgAction::Append),
+            Value::None => argument.action(clap::ArgAction::SetTrue),
         }
     });
     let program = clap::Arg::new("program")
@@ -113,48 +161,35 @@ pub fn definition_of<Id>(
 mod tests {
     use super::*;
 
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Id {
-        Target,
-        Net,
+    const fn opt(id: char, short: char, long: &'static str, value: Value) -> Opt<char> {
+        Opt { id, short: Some(short), long, aliases: &[], value, help: "" }
     }
 
-    const TABLE: &[Opt<Id>] = &[
-        Opt {
-            id: Id::Target,
-            short: Some('t'),
-            long: "target",
-            aliases: &[],
-            value: Some("T"),
-            help: "",
-        },
-        Opt {
-            id: Id::Net,
-            short: Some('n'),
-            long: "net",
-            aliases: &["network"],
-            value: None,
-            help: "",
-        },
+    const TABLE: &[Opt<char>] = &[
+        opt('t', 't', "target", Value::Required("T")),
+        Opt { aliases: &["network"], ..opt('n', 'n', "net", Value::Optional("FILE")) },
+        opt('m', 'm', "mount", Value::Optional("FILE")),
+        opt('e', 'e', "env", Value::None),
     ];
 
-    type Words = Vec<OsString>;
-
-    fn parsed(line: &str) -> Result<(Vec<(Id, OsString)>, Words), String> {
+    /// `t=web n <ip>`
+    fn parsed(line: &str) -> String {
         let words = line.split_whitespace().map(OsString::from).collect();
-        match parse(&Context::new("test"), TABLE, "", words) {
-            Ok(Parsed::Run { options, program }) => Ok((options, program)),
-            Ok(Parsed::Done(_)) => Err("done".into()),
-            Err(failure) => Err(failure.message),
-        }
+        let (options, program) = match parse(&Context::new("test"), TABLE, "", words) {
+            Ok(Parsed::Run { options, program }) => (options, program),
+            Ok(Parsed::Done(_)) => return "done".into(),
+            Err(failure) => return failure.message,
+        };
+        let options = options.into_iter().map(|(id, value)| match value {
+            Some(value) => format!("{id}={}", value.display()),
+            None => id.to_string(),
+        });
+        let program = program.iter().map(|word| format!("<{}>", word.display()));
+        options.chain(program).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn every_spelling_of_an_option_is_the_same() {
-        let expected = (
-            vec![(Id::Target, "web".into()), (Id::Net, OsString::new())],
-            vec!["ip".into(), "-t".into()],
-        );
         for line in [
             "-t web -n ip -t",
             "-tweb -n ip -t",
@@ -162,15 +197,49 @@ mod tests {
             "--target web --net ip -t",
             "--target=web --network -- ip -t",
         ] {
-            assert_eq!(parsed(line).unwrap(), expected, "{line}");
+            assert_eq!(parsed(line), "t=web n <ip> <-t>", "{line}");
         }
-        assert_eq!(parsed("-nt web ip -t").unwrap().0[1], (Id::Target, "web".into()));
+    }
+
+    #[test]
+    fn a_value_that_may_be_left_out_is_attached() {
+        for (line, expected) in [
+            ("-n=/f ip", "n=/f <ip>"),
+            ("-n/f ip", "n=/f <ip>"),
+            ("-n:7 ip", "n=:7 <ip>"),
+            ("--net=f ip", "n=f <ip>"),
+            ("--net f ip", "n <f> <ip>"),
+            ("-n=e", "n=e"),
+            ("-nfile", "n=file"),
+        ] {
+            assert_eq!(parsed(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn letters_that_are_all_options_are_several() {
+        for (line, expected) in [
+            ("-mne ip", "m n e <ip>"),
+            ("-mnt web ip", "m n t=web <ip>"),
+            ("-en=/f ip", "e n=/f <ip>"),
+            ("-t web -- -mn", "t=web <-mn>"),
+            ("ip -mn", "<ip> <-mn>"),
+            ("-t -mn", "t=-mn"),
+        ] {
+            assert_eq!(parsed(line), expected, "{line}");
+        }
     }
 
     #[test]
     fn what_the_table_does_not_have_is_refused() {
-        for line in ["-x", "--nett", "--net=1", "-t"] {
-            assert!(parsed(line).is_err(), "{line}");
+        for (line, why) in [
+            ("-x", "invalid option '-x'"),
+            ("--nett", "invalid option '--nett'"),
+            ("--env=1", "unexpected argument for option '--env': \"1\""),
+            ("-t", "missing argument for option '-t'"),
+            ("-mnt", "missing argument"),
+        ] {
+            assert_eq!(parsed(line), why, "{line}");
         }
     }
 }

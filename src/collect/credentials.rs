@@ -15,6 +15,28 @@ pub fn own_namespaces(root: &SysRoot) -> Result<NsSet> {
     Ok(ns::identities(own.as_fd()).0)
 }
 
+/// Whether we have `CAP_SYS_ADMIN` where we are.
+pub fn privileged() -> bool {
+    let effective = rustix::thread::capabilities(None).map(|sets| sets.effective);
+    effective.is_ok_and(|sets| sets.contains(rustix::thread::CapabilitySet::SYS_ADMIN))
+}
+
+/// The target's own user and group as they are called in its user namespace, or here; `None` for
+/// what is called nothing there.
+pub fn own_ids(target: &ProcessHandle, inside: bool) -> (Option<u32>, Option<u32>) {
+    let Some(status) = status(target.dir()) else { return (None, None) };
+    let called = |id, map| {
+        if !inside {
+            return Some(id);
+        }
+        let map = bounded::read(target.dir(), map, bounded::SMALL).ok()?;
+        idmap::to_inside(&idmap::parse(&map)?, id)
+    };
+    let [_, uid, ..] = status.uids;
+    let [_, gid, ..] = status.gids;
+    (called(uid, "uid_map"), called(gid, "gid_map"))
+}
+
 pub fn id_rules(target: &ProcessHandle) -> IdRules {
     let file = |name| bounded::read(target.dir(), name, bounded::SMALL).unwrap_or_default();
     let has_root = |name| idmap::parse(&file(name)).is_some_and(|map| idmap::maps(&map, 0));

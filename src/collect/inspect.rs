@@ -222,11 +222,11 @@ pub fn inspect_vacant(
             let object = label.clone();
             gaps.push(Gap { object, what: "usage", reason: Reason::Unsupported });
         }
-        Some(collect_mounts_of_namespace(root, file.as_fd(), &label, &mut gaps)?)
+        Some(collect_mounts_of_namespace(root, file.fd.as_fd(), &label, &mut gaps)?)
     } else {
         None
     };
-    let namespace = namespaces::of_file(file.as_fd(), key);
+    let namespace = namespaces::of_file(file.fd.as_fd(), key);
     Ok((Vacant { namespace, mounts }, gaps))
 }
 

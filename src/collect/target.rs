@@ -12,7 +12,7 @@ mod namespace;
 mod pin;
 
 pub use error::TargetError;
-pub use namespace::HeldNamespace;
+pub use namespace::{HeldNamespace, by_id};
 pub use pin::PinnedProcess;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};

@@ -4,17 +4,17 @@ use super::namespace::{Kinds, NsKey};
 use super::process::Pid;
 use std::fmt;
 
-/// What is held and joined.
+/// What a namespace is joined by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aim {
-    /// A process, whose namespaces are joined.
+pub enum Held {
+    /// A process, whose namespaces are joined together.
     Process(Pid),
     /// One namespace, whoever is in it.
     Namespace(NsKey),
 }
 
 /// `pid 42`, `net:[4026531840]`
-impl fmt::Display for Aim {
+impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Process(pid) => write!(f, "pid {pid}"),
@@ -23,11 +23,19 @@ impl fmt::Display for Aim {
     }
 }
 
+/// One call of setns(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Join {
+    pub held: Held,
+    pub kinds: Kinds,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    pub aim: Aim,
-    /// Joined in one step.
-    pub join: Kinds,
+    /// In this order.
+    pub joins: Vec<Join>,
+    /// Where the kinds of one process have to be joined one by one.
+    pub user_first: bool,
     /// Asked for and left alone, since they are ours already.
     pub equal: Kinds,
     /// The program is a child: only a child is in a joined pid namespace.
@@ -35,17 +43,29 @@ pub struct Plan {
     /// The program comes from the target's file system.
     pub foreign_program: bool,
     pub pty: bool,
-    /// Become uid and gid 0 of the joined user namespace, if it has them.
-    pub become_root: bool,
-    /// When to drop supplementary groups, which mean nothing in the joined user namespace.
-    pub drop_groups: DropGroups,
+    /// A process of the target can see this one, and its program file by it.
+    pub seen: bool,
+    pub ids: Ids,
+    /// The capabilities of a joined user namespace outlive a change to an ordinary user.
+    pub keep_capabilities: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropGroups {
-    Never,
-    /// Inside, by the right one has there.
-    AfterJoin,
-    /// Where the namespace forbids it inside, outside: by the right one has here, if one has it.
-    BeforeJoin,
+impl Plan {
+    pub fn joined(&self) -> Kinds {
+        self.joins.iter().flat_map(|join| join.kinds.iter()).collect()
+    }
+}
+
+/// Who the program is to be; `None` leaves what is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    /// Instead of the supplementary groups, which mean nothing in a joined user namespace.
+    pub groups: Option<Vec<u32>>,
+    /// Where setgroups(2) is forbidden inside, groups are dropped outside: by the right that one has
+    /// here, if one has it.
+    pub groups_before_join: bool,
+    /// The ids may not exist in the joined user namespace; then those there are stay.
+    pub if_there: bool,
 }

@@ -2,36 +2,71 @@
 
 use super::human;
 use crate::model::confinement::Confinement;
-use crate::model::plan::{Aim, Plan};
+use crate::model::plan::{Held, Ids, Plan};
 use crate::model::text::Text;
 
+/// What beside the plan is worth a line.
+#[derive(Debug)]
+pub struct Outline<'a> {
+    pub label: &'a Text,
+    pub program: &'a Text,
+}
+
 /// One line a step, in order.
-pub fn dry_run(plan: &Plan, label: &Text, program: &Text) -> String {
-    let aim = plan.aim;
-    let mut steps = vec![match aim {
-        Aim::Process(_) => ("pin", format!("{aim} by pidfd ({label})")),
-        Aim::Namespace(_) => ("open", format!("{aim} ({label})")),
-    }];
+pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
+    let mut steps = Vec::new();
+    for join in &plan.joins {
+        steps.push(match join.held {
+            Held::Process(pid) => ("pin", format!("pid {pid} by pidfd ({})", outline.label)),
+            Held::Namespace(key) => ("open", key.to_string()),
+        });
+    }
     if !plan.equal.is_empty() {
         steps.push(("skip", format!("{}: the same as ours", plan.equal)));
     }
-    steps.push(("join", format!("{} in one setns", plan.join)));
+    if plan.seen {
+        steps.push(("seal", "the program file of nsx: a process there can see it".to_owned()));
+    }
+    for join in &plan.joins {
+        steps.push((
+            "join",
+            match join.held {
+                Held::Process(_) => format!("{} in one setns", join.kinds),
+                Held::Namespace(key) => key.to_string(),
+            },
+        ));
+    }
     if plan.pty {
         steps.push(("pty", "a terminal of its own, relayed to ours".to_owned()));
     }
-    if plan.become_root {
-        let known = matches!(aim, Aim::Process(_));
-        let if_there = if known { "" } else { ", if it has them" };
-        steps.push(("become", format!("uid 0 and gid 0 of the joined user namespace{if_there}")));
+    if let Some(ids) = ids(&plan.ids) {
+        steps.push(("become", ids));
     }
     if plan.fork {
         steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
     }
     let place =
         if plan.foreign_program { "the target's file system" } else { "the host's file system" };
-    steps.push(("exec", format!("{program}, from {place}")));
+    steps.push(("exec", format!("{}, from {place}", outline.program)));
     let lines: Vec<_> = steps.iter().map(|(step, what)| format!("{step:<8} {what}")).collect();
     lines.join("\n") + "\n"
+}
+
+/// `uid 0, gid 0, no other group`
+fn ids(ids: &Ids) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend(ids.uid.map(|uid| format!("uid {uid}")));
+    parts.extend(ids.gid.map(|gid| format!("gid {gid}")));
+    match ids.groups.as_deref() {
+        None => {}
+        Some([]) => parts.push("no other group".to_owned()),
+        Some(groups) => {
+            let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
+            parts.push(format!("groups {}", groups.join(" ")));
+        }
+    }
+    let if_there = if ids.if_there { ", if the namespace has them" } else { "" };
+    (!parts.is_empty()).then(|| parts.join(", ") + if_there)
 }
 
 /// What a program of the target would have more than the target's own; `None` for nothing.
@@ -58,24 +93,28 @@ pub fn more_privilege(label: &Text, confinement: Confinement) -> Option<String> 
 mod tests {
     use super::*;
     use crate::model::namespace::{Kind, Kinds};
+    use crate::model::plan::Join;
     use crate::model::process::Pid;
 
     #[test]
     fn the_steps_are_in_order_and_the_label_is_escaped() {
+        let kinds = Kinds::NONE.with(Kind::Mnt).with(Kind::Pid);
         let plan = Plan {
-            aim: Aim::Process(Pid::new(42).unwrap()),
-            join: Kinds::NONE.with(Kind::Mnt).with(Kind::Pid),
+            joins: vec![Join { held: Held::Process(Pid::new(42).unwrap()), kinds }],
+            user_first: false,
             equal: Kinds::NONE.with(Kind::User),
             pty: true,
             fork: true,
             foreign_program: true,
-            become_root: false,
-            drop_groups: crate::model::plan::DropGroups::Never,
+            seen: true,
+            ids: Ids { uid: Some(0), groups: Some(Vec::new()), ..Ids::default() },
+            keep_capabilities: false,
         };
-        let shown = dry_run(&plan, &Text::new(b"we\x1bb"), &"sh".into());
+        let outline = Outline { label: &Text::new(b"we\x1bb"), program: &"sh".into() };
+        let shown = dry_run(&plan, &outline);
         let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
-        assert_eq!(steps, ["pin", "skip", "join", "pty", "fork", "exec"]);
-        assert!(shown.contains("we\\x1bb"));
+        assert_eq!(steps, ["pin", "skip", "seal", "join", "pty", "become", "fork", "exec"]);
+        assert!(shown.contains("we\\x1bb") && shown.contains("uid 0, no other group"));
     }
 
     #[test]

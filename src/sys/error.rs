@@ -93,6 +93,13 @@ impl IntoErrno for rustix::io::Errno {
     }
 }
 
+/// A string that would end early.
+impl IntoErrno for std::ffi::NulError {
+    fn into_errno(self) -> Errno {
+        Errno::EINVAL
+    }
+}
+
 impl IntoErrno for std::io::Error {
     fn into_errno(self) -> Errno {
         self.raw_os_error().map_or(Errno::EIO, Errno::from_raw)

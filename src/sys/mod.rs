@@ -20,6 +20,7 @@ pub mod proc;
 pub mod raw;
 pub mod reach;
 pub mod root;
+pub mod seal;
 pub mod seccomp;
 pub mod statfs;
 pub mod worker;

@@ -143,6 +143,23 @@ pub fn join(pidfd: BorrowedFd<'_>, kinds: Kinds) -> nix::Result<()> {
     nix::sched::setns(pidfd, clone_flags(kinds))
 }
 
+/// Opens those of a process one by one, for kernels whose setns(2) takes no pidfd.
+pub fn open_each(process: BorrowedFd<'_>, kinds: Kinds) -> nix::Result<Vec<(Kind, OwnedFd)>> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let open = |kind| {
+        let file = rustix::fs::openat(process, link(kind), flags, rustix::fs::Mode::empty());
+        file.map(|file| (kind, file)).map_err(errno)
+    };
+    kinds.iter().map(open).collect()
+}
+
+/// Joins them one by one; the mount namespace after those that may need no root of ours.
+pub fn join_each(files: &[(Kind, OwnedFd)], user_first: bool) -> nix::Result<()> {
+    let mut files: Vec<_> = files.iter().collect();
+    files.sort_by_key(|(kind, _)| (*kind == Kind::User) != user_first);
+    files.into_iter().try_for_each(|(kind, file)| nix::sched::setns(file, clone_flag(*kind)))
+}
+
 /// Opens one namespace of a process, to ask about it.
 pub fn open(process: BorrowedFd<'_>, kind: Kind) -> Result<OwnedFd> {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;

@@ -6,6 +6,7 @@
 
 use super::error::{Context, Result, SysError};
 use super::ns;
+use super::pidfd::ProcessHandle;
 use super::raw::nsfs as ioctl;
 use super::root::SysRoot;
 use super::worker;
@@ -95,6 +96,34 @@ pub fn from_place(root: &SysRoot, place: &OwnedFd) -> Result<Option<NsFile>> {
         .context("open", "a namespace")?;
     let kind = kind_of(fd.as_fd())?;
     Ok(Some(NsFile { key: NsKey { inode: stat.stx_ino, kind }, fd }))
+}
+
+/// A descriptor that is a namespace.
+pub fn from_fd(fd: OwnedFd) -> Result<NsFile> {
+    let kind = kind_of(fd.as_fd())?;
+    let inode = ns::inode(fd.as_fd()).context("examine", "a namespace")?;
+    Ok(NsFile { key: NsKey { inode, kind }, fd })
+}
+
+/// The network namespace of a socket that a process has open. pidfd_getfd(2), Linux 5.6.
+pub fn of_socket(process: &ProcessHandle, number: i32) -> Result<NsFile> {
+    let object = || format!("descriptor {number} of pid {}", process.pid());
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    let socket = rustix::process::pidfd_getfd(process.pidfd()?, number, flags)
+        .with_context("take", object)?;
+    let namespace = ioctl::of_socket(socket.as_fd());
+    from_fd(namespace.with_context("find the network namespace of", object)?)
+}
+
+/// The user namespace that owns a namespace; of a user namespace the one above it. EPERM: it is
+/// none of those that we may see.
+pub fn above(namespace: BorrowedFd<'_>) -> Result<NsFile> {
+    from_fd(ioctl::owner(namespace).context("find the owner of", "a namespace")?)
+}
+
+/// The number of a namespace; `None` before Linux 6.18.
+pub fn id_of(namespace: BorrowedFd<'_>) -> Option<u64> {
+    ioctl::id(namespace).ok()
 }
 
 fn kind_of(namespace: BorrowedFd<'_>) -> Result<Kind> {

@@ -33,7 +33,7 @@ fn messages() {
         &["enter", "--@", "true"],
         &["enter", "-t", &pid, "-n", "@"],
         &["enter", "-t", &pid, "-m", "/@/@"],
-        &["enter", "-t", &pid, "-n", "--wd", "@", "true"],
+        &["enter", "-t", &pid, "-n", "--wdns", "@", "true"],
         &["spawn", "-u", "@"],
         &["spawn", "-u", "--memory", "@", "true"],
     ];

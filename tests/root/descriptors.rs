@@ -35,7 +35,7 @@ fn ways(target: &str) -> Vec<Vec<&str>> {
         vec!["enter", "-t", target, "-n"],
         vec!["enter", "-t", target, "-m"],
         vec!["enter", "-t", target, "-p"],
-        vec!["enter", "-t", target, "-a", "--wd", "/usr"],
+        vec!["enter", "-t", target, "-a", "--wd=/usr"],
         vec!["enter", "-t", target, "-a", "-e"],
         vec!["spawn", "-u"],
         vec!["spawn", "--new-all"],

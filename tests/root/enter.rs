@@ -155,32 +155,41 @@ fn directories() {
     };
     assert_eq!(stdout(&in_directory(&["-n"])), "/usr/lib\n", "only the mounts move a directory");
     assert_eq!(stdout(&in_directory(&["-m"])), "/\n");
-    assert_eq!(stdout(&in_directory(&["-m", "--wd", "/usr/bin"])), "/usr/bin\n");
-    assert_eq!(stdout(&in_directory(&["-n", "-w", "/usr/bin"])), "/usr/bin\n");
+    assert_eq!(stdout(&in_directory(&["-m", "--wd=/usr/bin"])), "/usr/bin\n");
+    assert_eq!(stdout(&in_directory(&["-n", "-w/usr/bin"])), "/usr/bin\n");
     for wrong in ["/no/such/directory", "/etc/passwd"] {
-        let output = in_directory(&["-m", "--wd", wrong]);
+        let output = in_directory(&["-m", "-W", wrong]);
         assert_eq!(output.status.code(), Some(125));
         assert!(stderr(&output).contains(wrong), "{}", stderr(&output));
         assert_eq!(stdout(&output), "");
     }
 }
 
-/// A descriptor of the caller's that is a directory of the host, reached from inside by its number.
+/// A descriptor of the caller's that is a directory of the host, reached from inside by its number:
+/// closed, or, where it was handed on, refused.
 fn leaked_directory() {
     let (_held, target) = isolated(&["-m"]);
-    for directory in [
-        "/proc/self/fd/9",
-        "/proc/self/fd/9/..",
-        "/proc/self/cwd/../../proc/self/fd/9",
-        "/dev/fd/9",
-    ] {
-        let mut shell = Command::new("bash");
-        shell.args(["-c", r#"exec 9</tmp; exec "$@""#, "bash"]);
-        let nsx = nsx(["enter", "-t", &target.to_string(), "-m", "--wd", directory, "echo", "RAN"]);
-        let output = output(shell.arg(nsx.get_program()).args(nsx.get_args()));
-        assert!(!stderr(&output).contains("No such file"), "it was tried: {}", stderr(&output));
-        assert_eq!(output.status.code(), Some(125), "{directory}: {}", stdout(&output));
-        assert_eq!(stdout(&output), "", "{directory}");
+    for (descriptors, says) in
+        [("0", "No such file or directory"), ("1", "the working directory would be outside")]
+    {
+        for directory in [
+            "/proc/self/fd/3",
+            "/proc/self/fd/3/..",
+            "/proc/self/cwd/../../proc/self/fd/3",
+            "/dev/fd/3",
+        ] {
+            let mut shell = Command::new("bash");
+            shell.args(["-c", r#"exec 3</tmp; exec "$@""#, "bash"]);
+            let target = target.to_string();
+            let options = ["-m", "-W", directory, "--preserve-fds", descriptors];
+            let nsx = nsx(["enter", "-t", &target].into_iter().chain(options));
+            let mut entered = shell.arg(nsx.get_program());
+            entered = entered.args(nsx.get_args()).args(["echo", "RAN"]);
+            let output = output(entered);
+            assert!(stderr(&output).contains(says), "{directory}: {}", stderr(&output));
+            assert_eq!(output.status.code(), Some(125), "{directory}: {}", stdout(&output));
+            assert_eq!(stdout(&output), "", "{directory}");
+        }
     }
 }
 

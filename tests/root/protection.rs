@@ -27,7 +27,7 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-const WAYS: [&[&str]; 5] = [&["-n"], &["-p"], &["-m"], &["-a"], &["-a", "-e", "--wd", "/usr"]];
+const WAYS: [&[&str]; 5] = [&["-n"], &["-p"], &["-m"], &["-a"], &["-a", "-e", "--wd=/usr"]];
 
 /// The calls of every process of nsx, in order, up to the exec of the program.
 fn calls(arguments: &[&str]) -> Vec<String> {

@@ -18,6 +18,8 @@ pub enum TargetError {
     AnotherProcess { pid: Pid, inode: u64 },
     #[error("this kernel gives processes no inode, so that PID:INODE cannot be checked")]
     NoInodes,
+    #[error("this kernel gives namespaces no number (Linux 6.18)")]
+    NoIds,
     #[error("no container on this host has the name or id {0}")]
     NoContainer(Text),
     #[error("no container in {0} is known")]

@@ -34,6 +34,11 @@ pub enum Spelled<'a> {
     Cgroup(&'a [u8]),
 }
 
+/// Whether it means one namespace, and no process.
+pub fn names_namespace(spelled: &[u8]) -> bool {
+    matches!(parse(spelled), Ok(Spelled::Netns(_) | Spelled::Namespace(_) | Spelled::File(_)))
+}
+
 /// Why a text is no target at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misspelled {

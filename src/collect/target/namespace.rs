@@ -12,6 +12,7 @@ use crate::sys::root::{self, SysRoot};
 use crate::sys::{bounded, ns};
 use nix::errno::Errno;
 use rustix::fs::AtFlags;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -40,9 +41,10 @@ impl HeldNamespace {
         TargetError::NobodyIn { label: self.label, key: self.key }
     }
 
-    /// The descriptor that setns(2) takes.
-    pub fn into_file(self) -> Result<OwnedFd> {
-        self.file.ok_or_else(|| SysError::new("open", self.label, Errno::ENXIO))
+    /// With the descriptor that setns(2) takes.
+    pub fn into_file(self) -> Result<NsFile> {
+        let fd = self.file.ok_or_else(|| SysError::new("open", self.label, Errno::ENXIO))?;
+        Ok(NsFile { key: self.key, fd })
     }
 }
 
@@ -121,6 +123,25 @@ pub(super) fn by_inode(
     pinned
         .map(|file| HeldNamespace::new(label.as_bytes(), file))
         .ok_or(TargetError::NoNamespace(label.into()))
+}
+
+/// By the number that is never given twice (Linux 6.18): through a process in it.
+pub fn by_id(root: &SysRoot, kind: Kind, id: u64) -> std::result::Result<NsFile, TargetError> {
+    let mut asked = HashSet::new();
+    for pid in scan::list_pids(root)? {
+        let Ok(inode) = ns::identity_of(root.proc(), pid, kind) else { continue };
+        if !asked.insert(inode) {
+            continue;
+        }
+        if let Ok(Some(file)) = nsfs::open_at(root, root.proc(), &format!("{pid}/ns/{kind}")) {
+            match nsfs::id_of(file.fd.as_fd()) {
+                None => return Err(TargetError::NoIds),
+                Some(found) if found == id && file.key.kind == kind => return Ok(file),
+                Some(_) => {}
+            }
+        }
+    }
+    Err(TargetError::NoNamespace(format!("{kind} :{id}").into()))
 }
 
 /// A bind mount in our own mount namespace.

@@ -6,26 +6,49 @@ use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 /// `CLOSE_RANGE_CLOEXEC`, Linux 5.11.
 const CLOEXEC: u32 = 4;
 
-/// Every descriptor above 2 closes at the next exec; none is closed now.
-pub fn close_above_standard_on_exec() -> nix::Result<()> {
-    let (first, last) = (3_u32, u32::MAX);
+/// Every descriptor from `first` on closes at the next exec; none is closed now.
+pub fn close_on_exec_from(first: u32) -> nix::Result<()> {
     // SAFETY: with CLOEXEC the call only sets flags; no descriptor in use becomes invalid.
-    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOEXEC) };
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOEXEC) };
     match Errno::result(done) {
         Ok(_) => Ok(()),
-        Err(Errno::ENOSYS | Errno::EINVAL) => one_by_one(),
+        // For kernels without it.
+        Err(Errno::ENOSYS | Errno::EINVAL) => each_from(first, |fd| {
+            // SAFETY: F_SETFD only sets a flag; a number that is no descriptor gives EBADF.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }),
         Err(errno) => Err(errno),
     }
 }
 
-/// For kernels without it: up to the limit, since a table may be sparse.
-fn one_by_one() -> nix::Result<()> {
-    let (soft, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)?;
-    for fd in 3..i32::try_from(soft).unwrap_or(i32::MAX) {
-        // SAFETY: F_SETFD only sets a flag; a number that is no descriptor gives EBADF.
-        let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+/// Closes what the caller of this program left open, from `first` on. For the beginning, when no
+/// descriptor up there is ours.
+pub fn close_inherited_from(first: u32) -> nix::Result<()> {
+    // SAFETY: nothing of this process has been opened yet that is still in use.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    match Errno::result(done) {
+        Ok(_) => Ok(()),
+        Err(Errno::ENOSYS) => each_from(first, |fd| {
+            // SAFETY: as above; a number that is no descriptor gives EBADF.
+            unsafe { libc::close(fd) };
+        }),
+        Err(errno) => Err(errno),
     }
+}
+
+/// Up to the limit, since a table may be sparse.
+fn each_from(first: u32, act: impl Fn(i32)) -> nix::Result<()> {
+    let (soft, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)?;
+    let last = i32::try_from(soft).unwrap_or(i32::MAX);
+    (i32::try_from(first).unwrap_or(i32::MAX)..last).for_each(act);
     Ok(())
+}
+
+/// Whether a number is an open descriptor.
+pub fn is_open(fd: u32) -> bool {
+    let Ok(fd) = i32::try_from(fd) else { return false };
+    // SAFETY: F_GETFD only reads a flag; a number that is no descriptor gives EBADF.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
 }
 
 /// Closes all of these: neighbours in one call.

@@ -6,6 +6,7 @@
 pub mod bpf;
 pub mod fds;
 pub mod fork;
+pub mod mount_attributes;
 pub mod mounts;
 pub mod netdev;
 pub mod nsfs;
@@ -13,3 +14,4 @@ pub mod ptrace;
 pub mod seccomp;
 pub mod signal;
 pub mod start;
+pub mod wait;

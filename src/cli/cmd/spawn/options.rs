@@ -1,7 +1,7 @@
 //! The options of `nsx spawn`.
 
 use crate::cli::error::Failure;
-use crate::cli::options::Opt;
+use crate::cli::options::{Opt, Value};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::text::Text;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ pub(super) enum Id {
 }
 
 const fn new(kind: Kind, short: char, long: &'static str, help: &'static str) -> Opt<Id> {
-    Opt { id: Id::New(kind), short: Some(short), long, aliases: &[], value: None, help }
+    Opt { id: Id::New(kind), short: Some(short), long, aliases: &[], value: Value::None, help }
 }
 
 pub(super) const OPTIONS: &[Opt<Id>] = &[
@@ -29,19 +29,26 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         short: Some('m'),
         long: "newns",
         aliases: &["newmnt"],
-        value: None,
+        value: Value::None,
         help: "A mount namespace: mounts made inside stay inside",
     },
     new(Kind::User, 'U', "newuser", "A user namespace: you are root inside, and only there"),
     new(Kind::Cgroup, 'C', "newcgroup", "A cgroup namespace"),
     new(Kind::Time, 'T', "newtime", "A time namespace"),
-    Opt { id: Id::All, short: None, long: "new-all", aliases: &[], value: None, help: "All eight" },
+    Opt {
+        id: Id::All,
+        short: None,
+        long: "new-all",
+        aliases: &[],
+        value: Value::None,
+        help: "All eight",
+    },
     Opt {
         id: Id::Hostname,
         short: None,
         long: "hostname",
         aliases: &[],
-        value: Some("NAME"),
+        value: Value::Required("NAME"),
         help: "Hostname inside; implies --newuts",
     },
     Opt {
@@ -49,7 +56,7 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         short: None,
         long: "memory",
         aliases: &[],
-        value: Some("SIZE"),
+        value: Value::Required("SIZE"),
         help: "Memory limit: bytes, or with K, M, G (binary)",
     },
 ];
@@ -63,9 +70,13 @@ pub(super) struct Args {
     pub program: Vec<OsString>,
 }
 
-pub(super) fn read(options: Vec<(Id, OsString)>, program: Vec<OsString>) -> Result<Args, Failure> {
+pub(super) fn read(
+    options: Vec<(Id, Option<OsString>)>,
+    program: Vec<OsString>,
+) -> Result<Args, Failure> {
     let mut args = Args { program, ..Args::default() };
     for (id, value) in options {
+        let value = value.unwrap_or_default();
         match id {
             Id::New(kind) => args.new = args.new.with(kind),
             Id::All => args.new = Kinds::EVERY,

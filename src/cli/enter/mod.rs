@@ -1,0 +1,143 @@
+//! `enter` behind its spellings: what was asked becomes a plan, and the plan is carried out.
+
+mod failure;
+mod program;
+pub mod request;
+mod subject;
+
+use crate::action::enter::{self, Directory, Entry};
+use crate::action::supervise::{self, Ending};
+use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::output;
+use crate::collect::target::grammar;
+use crate::model::namespace::Kind;
+use crate::model::plan::Plan;
+use crate::render::plan::{Outline, dry_run};
+use crate::sys::error::Context as _;
+use crate::sys::pidfd::ProcessHandle;
+use crate::sys::raw::fds;
+use crate::sys::root::SysRoot;
+use crate::sys::seal;
+use request::{Place, Request};
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use subject::Subject;
+
+pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
+    keep_descriptors(request.descriptors)?;
+    let root = SysRoot::real()?;
+    let sealed = !request.dry_run && will_be_seen(&request);
+    if sealed {
+        seal(context, &root)?;
+    }
+    let subject = subject::hold(&root, &mut request)?;
+    let plan = subject.plan(&root, &request)?;
+    if plan.seen && !sealed && !request.dry_run {
+        seal(context, &root)?;
+    }
+    let program = program::choose(context, &request, &subject, &plan)?;
+    if request.dry_run {
+        let outline = Outline { label: &subject.label, program: &program.name() };
+        output::write(&dry_run(&plan, &outline))?;
+        return Ok(0);
+    }
+    output::note(&context.program, subject.sandboxed());
+    if plan.foreign_program {
+        output::note(&context.program, subject.more_privilege(&root));
+    }
+    let (limit, label) = (request.limit, subject.label.clone());
+    let entry = entry(plan, subject, program, &mut request)?;
+    let joined = entry.plan.clone();
+    // Nothing of ours is open from here on but what is joined, and what was asked for.
+    drop(root);
+    let ending = enter::enter(entry).map_err(|error| failure::explain(error, &joined, &label))?;
+    if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
+        output::say(&context.program, &format!("the program was ended after {limit:?}"));
+    }
+    Ok(supervise::end_alike(ending))
+}
+
+/// What the caller left open is closed, but what is to be handed on.
+fn keep_descriptors(count: u32) -> Result<(), Failure> {
+    let first = count.saturating_add(3);
+    if let Some(closed) = (3..first).find(|fd| !fds::is_open(*fd)) {
+        let wanted = format!("--preserve-fds {count}: descriptor {closed} is not open");
+        return Err(Failure::usage(wanted).hint("they are handed on from 3 on, without a hole"));
+    }
+    Ok(fds::close_inherited_from(first).context("close", "descriptors above 2")?)
+}
+
+fn seal(context: &Context, root: &SysRoot) -> Result<(), Failure> {
+    Ok(seal::ensure(root, &context.arguments(), &context.environment())?)
+}
+
+/// Whether the pid namespace is certainly joined, or shared: known before anything is looked up.
+fn will_be_seen(request: &Request) -> bool {
+    let Some(target) = &request.target else { return false };
+    let wish = &request.wish;
+    let all = wish.all || !request.names_namespaces();
+    (all || wish.named.has(Kind::Pid)) && !grammar::names_namespace(target.as_bytes())
+}
+
+fn entry(
+    plan: Plan,
+    subject: Subject,
+    program: crate::action::launch::Program,
+    request: &mut Request,
+) -> Result<Entry, Failure> {
+    let target = subject.process.map(|process| process.handle);
+    let root = request.root.take().map(|place| directory(place, target.as_ref(), c"root"));
+    let root = root.transpose()?.and_then(|directory| match directory {
+        Directory::Held(directory) | Directory::Ours(directory) => Some(directory),
+        Directory::Stay | Directory::Inside(_) => None,
+    });
+    let directory = match request.directory.take() {
+        None => Directory::Stay,
+        Some(place) => directory(place, target.as_ref(), c"cwd")?,
+    };
+    if let Some(target) = &target {
+        target.check_alive()?;
+    }
+    Ok(Entry {
+        plan,
+        target,
+        namespaces: subject.namespaces,
+        program,
+        root,
+        directory,
+        descriptors: request.descriptors,
+        limit: request.limit,
+        init: request.init,
+    })
+}
+
+fn directory(
+    place: Place,
+    target: Option<&ProcessHandle>,
+    link: &std::ffi::CStr,
+) -> Result<Directory, Failure> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(match place {
+        Place::Inside(path) => Directory::Inside(path),
+        Place::Ours(path) => Directory::Ours(
+            rustix::fs::open(&path, flags, Mode::empty())
+                .with_context("open", || crate::model::text::Text::new(path.as_bytes()))?,
+        ),
+        Place::OfTarget => {
+            let target = target.ok_or_else(|| {
+                let what = link.to_str().unwrap_or_default();
+                Failure::usage(format!("a namespace has no {what} of its own"))
+                    .hint("name a process or container with -t, or a directory")
+            })?;
+            Directory::Held(of_target(target, link)?)
+        }
+    })
+}
+
+fn of_target(target: &ProcessHandle, link: &std::ffi::CStr) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let object = || format!("/proc/{}/{}", target.pid(), link.to_str().unwrap_or_default());
+    Ok(rustix::fs::openat(target.dir(), link, flags, Mode::empty()).with_context("open", object)?)
+}

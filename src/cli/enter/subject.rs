@@ -1,0 +1,169 @@
+//! What `enter` joins: a process's namespaces, and single ones.
+
+use super::request::Request;
+use crate::action::plan::{self, Facts, Id, TargetFacts};
+use crate::action::pty;
+use crate::cli::environment;
+use crate::cli::error::{Failure, Kind as FailureKind};
+use crate::collect::credentials;
+use crate::collect::target::{self, PinnedProcess, Target};
+use crate::model::confinement::IdRules;
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::plan::Plan;
+use crate::model::text::Text;
+use crate::render::plan::more_privilege;
+use crate::render::sandboxed;
+use crate::sys::ns;
+use crate::sys::nsfs::{self, NsFile};
+use crate::sys::root::SysRoot;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// All that is held.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) process: Option<Box<PinnedProcess>>,
+    pub(super) namespaces: Vec<NsFile>,
+    pub(super) label: Text,
+}
+
+pub(super) fn hold(root: &SysRoot, request: &mut Request) -> Result<Subject, Failure> {
+    let mut namespaces = Vec::new();
+    for (kind, spelled) in &request.namespaces {
+        namespaces.push(by_name(root, *kind, spelled)?);
+    }
+    let mut label = request.namespaces.first().map(|(_, name)| Text::new(name.as_bytes()));
+    let spelled = request.target.as_ref();
+    let process =
+        match spelled.map(|spelled| target::resolve(root, spelled.as_bytes())).transpose()? {
+            None => None,
+            Some(Target::Process(process)) => Some(process),
+            Some(Target::Namespace(held)) => {
+                if request.wish.all || !request.wish.named.is_empty() {
+                    return Err(Failure::usage(
+                        "a namespace is joined alone: options that name kinds are for processes",
+                    )
+                    .hint("leave them out, or name a process or container with -t"));
+                }
+                label = Some(held.label.clone());
+                namespaces.push(held.into_file()?);
+                None
+            }
+        };
+    if let Some(process) = &process {
+        label = Some(process.label());
+        // Without an option that names one it is all.
+        request.wish.all |= !request.names_namespaces();
+    }
+    if let Some(number) = request.socket {
+        namespaces.push(of_socket(process.as_deref(), number)?);
+    }
+    for _ in 0..request.user_parents {
+        let above = above(process.as_deref(), &namespaces)?;
+        namespaces.retain(|file| file.key.kind != Kind::User);
+        namespaces.push(above);
+    }
+    Ok(Subject { process, namespaces, label: label.unwrap_or_default() })
+}
+
+/// `/run/netns/blue`, `:7`
+fn by_name(root: &SysRoot, kind: Kind, spelled: &OsStr) -> Result<NsFile, Failure> {
+    let text = Text::new(spelled.as_bytes());
+    if let Some(digits) = spelled.as_bytes().strip_prefix(b":") {
+        let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        let number = number.filter(|_| digits.iter().all(u8::is_ascii_digit));
+        let id =
+            number.ok_or_else(|| Failure::usage(format!("{text} is no namespace's number")))?;
+        return Ok(target::by_id(root, kind, id)?);
+    }
+    let wrong = || {
+        let hint = format!("a namespace file is a bind mount of /proc/PID/ns/{kind}");
+        Failure::new(FailureKind::NotFound, format!("{text} is no {kind} namespace")).hint(hint)
+    };
+    let file = nsfs::open(root, Path::new(spelled))?.ok_or_else(wrong)?;
+    if file.key.kind == kind { Ok(file) } else { Err(wrong()) }
+}
+
+fn of_socket(process: Option<&PinnedProcess>, number: u32) -> Result<NsFile, Failure> {
+    let process = process.ok_or_else(|| {
+        Failure::usage("--net-socket is about a descriptor of the target's")
+            .hint("name a process with -t")
+    })?;
+    let number = i32::try_from(number).unwrap_or(i32::MAX);
+    Ok(nsfs::of_socket(&process.handle, number)?)
+}
+
+/// Above the user namespace that would be joined: one held by itself, else the target's, else the
+/// owner of any that is held.
+fn above(process: Option<&PinnedProcess>, namespaces: &[NsFile]) -> Result<NsFile, Failure> {
+    let held = |kind| namespaces.iter().find(|file| file.key.kind == kind);
+    if let Some(user) = held(Kind::User) {
+        return Ok(nsfs::above(user.fd.as_fd())?);
+    }
+    if let Some(process) = process {
+        let user = ns::open(process.handle.dir(), Kind::User)?;
+        process.handle.check_alive()?;
+        return Ok(nsfs::above(user.as_fd())?);
+    }
+    match namespaces.first() {
+        Some(any) => Ok(nsfs::above(any.fd.as_fd())?),
+        None => Err(Failure::usage("--user-parent: there is no namespace to begin with")
+            .hint("name a process with -t, or a file: -U=FILE")),
+    }
+}
+
+impl Subject {
+    pub(super) fn plan(&self, root: &SysRoot, request: &Request) -> Result<Plan, Failure> {
+        let ours = credentials::own_namespaces(root)?;
+        let facts = Facts {
+            ours,
+            target: self.process.as_ref().map(|process| facts(process, &ours, request)),
+            namespaces: self.namespaces.iter().map(|file| file.key).collect(),
+            on_a_terminal: pty::wanted(),
+            privileged: credentials::privileged(),
+        };
+        Ok(plan::plan(&request.wish, &facts)?)
+    }
+
+    /// The environment that it was started with.
+    pub(super) fn environment(&self) -> Result<Vec<(OsString, OsString)>, Failure> {
+        match &self.process {
+            Some(process) => environment::of_target(&process.handle),
+            None => Err(Failure::usage("a namespace has no environment")
+                .hint("leave out --env, or name a process or container with -t")),
+        }
+    }
+
+    /// What a program of the target may do more than the target's own; of a namespace nothing is
+    /// known.
+    pub(super) fn more_privilege(&self, root: &SysRoot) -> Option<String> {
+        let process = self.process.as_ref()?;
+        more_privilege(&self.label, credentials::confinement(root, &process.handle)?)
+    }
+
+    /// That what is joined is not what runs inside.
+    pub(super) fn sandboxed(&self) -> Option<String> {
+        let process = self.process.as_ref()?;
+        sandboxed::of_one(&self.label, process.container.as_ref())
+    }
+}
+
+fn facts(process: &PinnedProcess, ours: &NsSet, request: &Request) -> TargetFacts {
+    let theirs = process.process.namespaces;
+    // Ids mean something else only in another user namespace.
+    let elsewhere = ours.differing(&theirs).has(Kind::User);
+    let wish = &request.wish;
+    let follows = [wish.uid, wish.gid].contains(&Some(Id::Follow));
+    let joins_user = elsewhere && (wish.all || wish.named.has(Kind::User));
+    let (uid, gid) =
+        if follows { credentials::own_ids(&process.handle, joins_user) } else { (None, None) };
+    TargetFacts {
+        pid: process.process.pid,
+        namespaces: theirs,
+        rules: if elsewhere { credentials::id_rules(&process.handle) } else { IdRules::default() },
+        uid,
+        gid,
+    }
+}

@@ -1,0 +1,40 @@
+//! mount_setattr(2), Linux 5.12: linux/mount.h.
+
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+pub const RDONLY: u64 = 0x1;
+pub const NOSUID: u64 = 0x2;
+pub const NODEV: u64 = 0x4;
+
+/// `struct mount_attr`
+#[repr(C)]
+#[derive(Default)]
+struct Attributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// Sets attributes of the mount that a descriptor stands for.
+pub fn set(mount: BorrowedFd<'_>, attributes: u64) -> nix::Result<()> {
+    let wanted = Attributes { set: attributes, ..Attributes::default() };
+    let (fd, empty) = (mount.as_raw_fd(), c"".as_ptr());
+    let (pointer, size) = (&raw const wanted, size_of::<Attributes>());
+    // SAFETY: the kernel reads an empty string and a structure of the size that is told.
+    let done = unsafe {
+        libc::syscall(libc::SYS_mount_setattr, fd, empty, libc::AT_EMPTY_PATH, pointer, size)
+    };
+    nix::errno::Errno::result(done).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structure_is_the_kernels_first_version() {
+        assert_eq!(size_of::<Attributes>(), 32); // MOUNT_ATTR_SIZE_VER0
+    }
+}
