@@ -77,6 +77,10 @@ impl Confined {
         Ok((confined, missing))
     }
 
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
     /// In nsx: what the target is and its user namespace has no number for.
     pub fn before_join(&self) -> Result<(), ActionError> {
         if self.groups == Groups::BeforeJoin {

@@ -1,9 +1,11 @@
 //! Joins namespaces, a process's or single ones, and becomes, or starts, a program there.
 
+use super::confine::Confined;
 use super::error::ActionError;
 use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
+use super::seat::Seat;
 use super::supervise::{self, Ending, Signals};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::plan::{Held, Plan};
@@ -35,6 +37,10 @@ pub struct Entry {
     pub limit: Option<Duration>,
     /// An init of its own stays beside the program.
     pub init: bool,
+    /// The program is as confined as the target; then the plan's ids mean nothing.
+    pub confined: Option<Confined>,
+    /// The control groups that the program is put into.
+    pub seat: Option<Seat>,
 }
 
 /// Where the program starts.
@@ -81,6 +87,9 @@ pub fn enter(mut entry: Entry) -> Result<Ending, ActionError> {
         }
         Side::Parent(child) => child,
     };
+    if let Some(confined) = &entry.confined {
+        confined.restore_own();
+    }
     drop((report, parent));
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit);
@@ -100,7 +109,9 @@ fn fork_inside() -> Result<Side, ActionError> {
 /// Of one process all namespaces at once: every one, or none. What was held is let go of.
 fn join(entry: &mut Entry) -> Result<(), ActionError> {
     let plan = &entry.plan;
-    if plan.ids.groups_before_join {
+    if let Some(confined) = &entry.confined {
+        confined.before_join()?;
+    } else if plan.ids.groups_before_join {
         match nix::unistd::setgroups(&[]) {
             // Without the right to it these are the caller's own groups, and stay.
             Ok(()) | Err(Errno::EPERM) => {}
@@ -172,12 +183,18 @@ fn become_program(
     inherited: &Inherited,
     parent: Option<OwnedFd>,
 ) -> Result<Infallible, ActionError> {
-    become_whom(&entry.plan)?;
+    if let Some(seat) = &entry.seat {
+        seat.take(None)?;
+    }
+    match &entry.confined {
+        Some(confined) => confined.in_program()?,
+        None => become_whom(&entry.plan)?,
+    }
     if let Some(parent) = parent {
         // A change of ids unties it.
         launch::die_with(&parent)?;
     }
-    Err(launch::become_program(&entry.program, inherited))
+    Err(launch::become_program(&entry.program, inherited, entry.confined.as_ref()))
 }
 
 fn become_whom(plan: &Plan) -> Result<(), ActionError> {

@@ -83,6 +83,11 @@ impl Seat {
         Ok((Self { groups }, missing))
     }
 
+    /// Whether a group of ours is to be removed when the program has ended.
+    pub fn needs_clearing(&self) -> bool {
+        self.groups.iter().any(|group| group.leaf.is_some())
+    }
+
     /// Moves a child that is in our pid namespace, or this process itself.
     pub fn take(&self, child: Option<Pid>) -> Result<(), SeatError> {
         // 0 means whoever writes.
@@ -230,6 +235,8 @@ impl Drop for Leaf {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "reads fixtures of its own")]
+
     use super::*;
     use crate::model::process::Pid as Number;
 

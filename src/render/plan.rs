@@ -3,6 +3,7 @@
 use super::human;
 use crate::model::confinement::Confinement;
 use crate::model::plan::{Held, Ids, Plan};
+use crate::model::standing::{Number, Standing};
 use crate::model::text::Text;
 
 /// What beside the plan is worth a line.
@@ -10,6 +11,9 @@ use crate::model::text::Text;
 pub struct Outline<'a> {
     pub label: &'a Text,
     pub program: &'a Text,
+    /// Of control groups.
+    pub takes_seat: bool,
+    pub standing: Option<&'a Standing>,
 }
 
 /// One line a step, in order.
@@ -42,6 +46,12 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
     if let Some(ids) = ids(&plan.ids) {
         steps.push(("become", ids));
     }
+    if outline.takes_seat {
+        steps.push(("enter", "the target's control groups".to_owned()));
+    }
+    if let Some(standing) = outline.standing {
+        steps.push(("become", as_target(standing)));
+    }
     if plan.fork {
         steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
     }
@@ -67,6 +77,25 @@ fn ids(ids: &Ids) -> Option<String> {
     }
     let if_there = if ids.if_there { ", if the namespace has them" } else { "" };
     (!parts.is_empty()).then(|| parts.join(", ") + if_there)
+}
+
+/// `as the target: uid 33, gid 33, 14 capabilities, no_new_privs, a seccomp filter, docker-default`
+fn as_target(standing: &Standing) -> String {
+    let id = |what, id: Number| match id.inside {
+        Some(inside) => format!("{what} {inside}"),
+        None => format!("{what} {} of ours", id.outside),
+    };
+    let mut parts = vec![id("uid", standing.user), id("gid", standing.group)];
+    parts.extend(standing.groups.iter().map(|group| id("group", *group)));
+    let capabilities = standing.capabilities.effective.len() as usize;
+    parts.push(human::count(capabilities, "capability").replace("ys", "ies"));
+    parts.extend(standing.no_new_privs.then(|| "no_new_privs".to_owned()));
+    match standing.filters.len() {
+        0 => {}
+        count => parts.push(human::count(count, "seccomp filter")),
+    }
+    parts.extend(standing.label.as_ref().map(|label| label.text.to_string()));
+    format!("as the target: {}", parts.join(", "))
 }
 
 /// What a program of the target would have more than the target's own; `None` for nothing.
@@ -110,11 +139,26 @@ mod tests {
             ids: Ids { uid: Some(0), groups: Some(Vec::new()), ..Ids::default() },
             keep_capabilities: false,
         };
-        let outline = Outline { label: &Text::new(b"we\x1bb"), program: &"sh".into() };
+        let standing = Standing {
+            user: Number { outside: 33, inside: Some(33) },
+            group: Number { outside: 7, inside: None },
+            no_new_privs: true,
+            ..Standing::default()
+        };
+        let outline = Outline {
+            label: &Text::new(b"we\x1bb"),
+            program: &"sh".into(),
+            takes_seat: true,
+            standing: Some(&standing),
+        };
         let shown = dry_run(&plan, &outline);
         let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
-        assert_eq!(steps, ["pin", "skip", "seal", "join", "pty", "become", "fork", "exec"]);
+        assert_eq!(
+            steps,
+            ["pin", "skip", "seal", "join", "pty", "become", "enter", "become", "fork", "exec"]
+        );
         assert!(shown.contains("we\\x1bb") && shown.contains("uid 0, no other group"));
+        assert!(shown.contains("uid 33, gid 7 of ours, 0 capabilities, no_new_privs"), "{shown}");
     }
 
     #[test]

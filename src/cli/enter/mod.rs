@@ -3,12 +3,14 @@
 mod failure;
 mod program;
 pub mod request;
+mod standing;
 mod subject;
 
+use crate::action::confine::Confined;
 use crate::action::enter::{self, Directory, Entry};
 use crate::action::supervise::{self, Ending};
 use crate::cli::context::Context;
-use crate::cli::error::Failure;
+use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
 use crate::collect::target::grammar;
 use crate::model::namespace::Kind;
@@ -21,11 +23,13 @@ use crate::sys::root::SysRoot;
 use crate::sys::seal;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
+use standing::Taken;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use subject::Subject;
 
 pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
+    request.complete()?;
     keep_descriptors(request.descriptors)?;
     let root = SysRoot::real()?;
     let sealed = !request.dry_run && will_be_seen(&request);
@@ -33,22 +37,32 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         seal(context, &root)?;
     }
     let subject = subject::hold(&root, &mut request)?;
-    let plan = subject.plan(&root, &request)?;
+    let mut plan = subject.plan(&root, &request)?;
     if plan.seen && !sealed && !request.dry_run {
         seal(context, &root)?;
     }
     let program = program::choose(context, &request, &subject, &plan)?;
+    let taken = standing::take_over(&root, &subject, &mut plan, &request.standing)?;
+    if !taken.is_enough(context, &request.standing) {
+        return Ok(FailureKind::Unsupported as u8);
+    }
     if request.dry_run {
-        let outline = Outline { label: &subject.label, program: &program.name() };
+        let standing = taken.confined.as_ref().map(Confined::standing);
+        let outline = Outline {
+            label: &subject.label,
+            program: &program.name(),
+            takes_seat: taken.seat.is_some(),
+            standing,
+        };
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
     }
     output::note(&context.program, subject.sandboxed());
-    if plan.foreign_program {
+    if plan.foreign_program && taken.confined.is_none() {
         output::note(&context.program, subject.more_privilege(&root));
     }
     let (limit, label) = (request.limit, subject.label.clone());
-    let entry = entry(plan, subject, program, &mut request)?;
+    let entry = entry(plan, subject, program, taken, &mut request)?;
     let joined = entry.plan.clone();
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
@@ -85,6 +99,7 @@ fn entry(
     plan: Plan,
     subject: Subject,
     program: crate::action::launch::Program,
+    taken: Taken,
     request: &mut Request,
 ) -> Result<Entry, Failure> {
     let target = subject.process.map(|process| process.handle);
@@ -110,6 +125,8 @@ fn entry(
         descriptors: request.descriptors,
         limit: request.limit,
         init: request.init,
+        confined: taken.confined,
+        seat: taken.seat,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::collect::target::{self, PinnedProcess, Target};
 use crate::model::confinement::IdRules;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::plan::Plan;
+use crate::model::standing::Users;
 use crate::model::text::Text;
 use crate::render::plan::more_privilege;
 use crate::render::sandboxed;
@@ -125,6 +126,18 @@ impl Subject {
             privileged: credentials::privileged(),
         };
         Ok(plan::plan(&request.wish, &facts)?)
+    }
+
+    /// How the target's user namespace stands to the one that the program will be in.
+    pub(super) fn users(&self, root: &SysRoot, plan: &Plan) -> Result<Users, Failure> {
+        let own = credentials::own_namespaces(root)?.inode(Kind::User);
+        let theirs = self.process.as_ref().map(|process| process.process.namespaces);
+        let theirs = theirs.and_then(|namespaces| namespaces.inode(Kind::User));
+        Ok(match plan.joined().has(Kind::User) {
+            true => Users::Joined,
+            false if own == theirs => Users::Ours,
+            false => Users::Left,
+        })
     }
 
     /// The environment that it was started with.
