@@ -57,14 +57,14 @@ pub enum Directory {
 }
 
 /// Runs the entry. Where no child is needed this process becomes the program, and only a failure
-/// returns.
-pub fn enter(mut entry: Entry) -> Result<Ending, ActionError> {
+/// returns. After a join that failed the entry still holds its target.
+pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
     let descriptors = entry.descriptors;
     if !entry.plan.fork {
-        join(&mut entry)?;
+        join(entry)?;
         let inherited = Inherited { core_limit, signals: None, descriptors };
-        return match settle(&mut entry).and_then(|()| become_program(&entry, &inherited, None)) {
+        return match settle(entry).and_then(|()| become_program(entry, &inherited, None)) {
             Err(error) => Err(error),
             Ok(never) => match never {},
         };
@@ -78,11 +78,11 @@ pub fn enter(mut entry: Entry) -> Result<Ending, ActionError> {
     let parent = launch::own_pidfd()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
-    join(&mut entry)?;
+    join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
             drop(status);
-            let error = child(&mut entry, &inherited, pair, parent, &signals);
+            let error = child(entry, &inherited, pair, parent, &signals);
             launch::report_and_exit(&report, &error)
         }
         Side::Parent(child) => child,
@@ -93,7 +93,9 @@ pub fn enter(mut entry: Entry) -> Result<Ending, ActionError> {
     drop((report, parent));
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit);
-    supervise::supervise(program, &signals, Some(status), terminal)
+    let ending = supervise::supervise(program, &signals, Some(status), terminal);
+    entry.seat = None;
+    ending
 }
 
 fn fork_inside() -> Result<Side, ActionError> {

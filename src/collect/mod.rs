@@ -1,5 +1,6 @@
 //! Reads the system. Never changes it, never joins a mount, pid or user namespace.
 
+pub mod access;
 pub mod cgroups;
 pub mod clock;
 pub mod containers;
@@ -9,6 +10,7 @@ pub mod findings;
 pub mod formulas;
 pub mod groups;
 pub mod host;
+pub mod inside;
 pub mod inspect;
 pub mod limits;
 pub mod memory_site;

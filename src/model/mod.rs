@@ -1,5 +1,6 @@
 //! The nouns: plain data, no input or output, no layout.
 
+pub mod access;
 pub mod capability;
 pub mod census;
 pub mod cgroup;

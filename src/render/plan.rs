@@ -1,7 +1,9 @@
 //! What `enter` would do, in words.
 
 use super::human;
+use crate::model::access::Need;
 use crate::model::confinement::Confinement;
+use crate::model::namespace::{Kind, NsKey};
 use crate::model::plan::{Held, Ids, Plan};
 use crate::model::standing::{Number, Standing};
 use crate::model::text::Text;
@@ -11,6 +13,7 @@ use crate::model::text::Text;
 pub struct Outline<'a> {
     pub label: &'a Text,
     pub program: &'a Text,
+    pub needs: &'a [Need],
     /// Of control groups.
     pub takes_seat: bool,
     pub standing: Option<&'a Standing>,
@@ -40,6 +43,7 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
             },
         ));
     }
+    steps.extend(outline.needs.iter().map(|need| ("needs", needed(need))));
     if plan.pty {
         steps.push(("pty", "a terminal of its own, relayed to ours".to_owned()));
     }
@@ -60,6 +64,23 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
     steps.push(("exec", format!("{}, from {place}", outline.program)));
     let lines: Vec<_> = steps.iter().map(|(step, what)| format!("{step:<8} {what}")).collect();
     lines.join("\n") + "\n"
+}
+
+/// `CAP_SYS_ADMIN in user:[4026531837] for net pid: have it`
+fn needed(need: &Need) -> String {
+    let Need { kinds, have, .. } = need;
+    let have = if *have { "have it" } else { "missing" };
+    format!("{} for {kinds}: {have}", right(need))
+}
+
+/// `CAP_SYS_ADMIN in user:[4026531837]`
+pub fn right(need: &Need) -> String {
+    let root = if need.kinds.has(Kind::Mnt) { " and CAP_SYS_CHROOT" } else { "" };
+    let owner = match need.owner {
+        Some(inode) => NsKey { inode, kind: Kind::User }.to_string(),
+        None => "a user namespace above ours".to_owned(),
+    };
+    format!("{}{root} in {owner}", need.capability)
 }
 
 /// `uid 0, gid 0, no other group`
@@ -121,7 +142,7 @@ pub fn more_privilege(label: &Text, confinement: Confinement) -> Option<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::namespace::{Kind, Kinds};
+    use crate::model::namespace::Kinds;
     use crate::model::plan::Join;
     use crate::model::process::Pid;
 
@@ -145,18 +166,23 @@ mod tests {
             no_new_privs: true,
             ..Standing::default()
         };
+        let needs = [Need::of(Kind::Mnt, Some(7), true), Need::of(Kind::Pid, None, false)];
+        let label = &Text::new(b"we\x1bb");
         let outline = Outline {
-            label: &Text::new(b"we\x1bb"),
+            label,
             program: &"sh".into(),
+            needs: &needs,
             takes_seat: true,
             standing: Some(&standing),
         };
         let shown = dry_run(&plan, &outline);
         let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
-        assert_eq!(
-            steps,
-            ["pin", "skip", "seal", "join", "pty", "become", "enter", "become", "fork", "exec"]
-        );
+        let expected = "pin skip seal join needs needs pty become enter become fork exec"
+            .split(' ')
+            .collect::<Vec<_>>();
+        assert_eq!(steps, expected);
+        assert!(shown.contains("CAP_SYS_ADMIN and CAP_SYS_CHROOT in user:[7] for mnt: have it"));
+        assert!(shown.contains("CAP_SYS_ADMIN in a user namespace above ours for pid: missing"));
         assert!(shown.contains("we\\x1bb") && shown.contains("uid 0, no other group"));
         assert!(shown.contains("uid 33, gid 7 of ours, 0 capabilities, no_new_privs"), "{shown}");
     }

@@ -1,5 +1,6 @@
 //! The kernel: system calls and pseudo-files as facts. No policy, no printing.
 
+pub mod accounts;
 pub mod bounded;
 pub mod calls;
 pub mod cgroupfs;

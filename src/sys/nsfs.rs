@@ -121,6 +121,11 @@ pub fn above(namespace: BorrowedFd<'_>) -> Result<NsFile> {
     from_fd(ioctl::owner(namespace).context("find the owner of", "a namespace")?)
 }
 
+/// Who made a user namespace, as we call him.
+pub fn owner_uid(user_namespace: BorrowedFd<'_>) -> Option<u32> {
+    ioctl::owner_uid(user_namespace).ok()
+}
+
 /// The number of a namespace; `None` before Linux 6.18.
 pub fn id_of(namespace: BorrowedFd<'_>) -> Option<u64> {
     ioctl::id(namespace).ok()

@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_target;
 mod census;
 mod descriptors;
 mod enter;
@@ -27,6 +28,7 @@ mod output;
 mod privileges;
 mod protection;
 mod races;
+mod seats;
 mod seccomp;
 mod signals;
 mod spawn;
@@ -47,6 +49,8 @@ fn main() {
         descriptors::tests(),
         environment::tests(),
         users::tests(),
+        as_target::tests(),
+        seats::tests(),
         protection::tests(),
         seccomp::tests(),
         signals::tests(),

@@ -2,6 +2,7 @@
 //! its target has, or with less. Pure: the rules of capabilities(7) for a file without capabilities
 //! of its own.
 
+use crate::model::capability::CapSet;
 use crate::model::standing::{CapSets, Shortfall};
 
 /// What decides about it besides.
@@ -67,15 +68,20 @@ pub(super) fn shortfalls<'a>(
         ("ambient capabilities", target.ambient.without(program.ambient)),
     ];
     let lost = lost.into_iter().filter(|(_, lost)| !lost.is_empty());
-    lost.map(move |(what, lost)| {
-        Shortfall::new(what, format!("without {}: {why}", lost.short_names().join(", ")))
-    })
+    lost.map(move |(what, lost)| Shortfall::new(what, format!("without {}: {why}", named(lost))))
+}
+
+/// A list, unless nobody would read it.
+fn named(set: CapSet) -> String {
+    match set.len() {
+        0..=8 => set.short_names().join(", "),
+        count => format!("{count} of them"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::capability::CapSet;
 
     fn set(bits: u64) -> CapSet {
         CapSet::of_bits(bits)
@@ -136,6 +142,9 @@ mod tests {
                 "effective capabilities: without DAC_OVERRIDE, DAC_READ_SEARCH: exec",
             ]
         );
+        let all = sets([0, 0, 0, 511, 0]);
+        let told = shortfalls(&all, &CapSets::default(), "exec").next().unwrap();
+        assert_eq!(told.to_string(), "capability bounding set: without 9 of them: exec");
     }
 
     proptest::proptest! {

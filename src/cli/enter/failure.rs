@@ -1,32 +1,96 @@
 //! What can be done about a program that could not be started.
 
+use crate::action::enter::Entry;
 use crate::action::error::ActionError;
 use crate::cli::error::Failure;
-use crate::model::namespace::Kind;
-use crate::model::plan::{Held, Plan};
+use crate::collect::access::Asker;
+use crate::collect::inside;
+use crate::model::namespace::{Kind, Kinds};
+use crate::model::plan::Plan;
 use crate::model::text::Text;
+use crate::render::plan::right;
+use crate::sys::root::SysRoot;
 use nix::errno::Errno;
 
-pub(super) fn explain(error: ActionError, plan: &Plan, label: &Text) -> Failure {
-    let missing = error.exit() == 127;
-    let hint = match error {
-        ActionError::Join { errno: Errno::EPERM, held, .. }
-            if plan.joined().has(Kind::User) || matches!(held, Held::Namespace(_)) =>
-        {
-            "run it as root"
+/// What the words need to know.
+#[derive(Debug)]
+pub(super) struct Tried {
+    pub(super) label: Text,
+    pub(super) program: Text,
+    /// A place to start in was asked for without saying which.
+    pub(super) bare_directory: bool,
+}
+
+const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "zsh", "fish"];
+
+pub(super) fn explain(error: ActionError, entry: &Entry, tried: &Tried) -> Failure {
+    let Tried { label, .. } = tried;
+    match (error.exit(), &error) {
+        (127, _) => missing(Failure::from(error), &entry.plan, tried),
+        (_, ActionError::Join { errno: Errno::EPERM, .. }) => denied(error, entry),
+        (126, _) if tried.bare_directory => {
+            Failure::from(error).hint("a directory to start in is attached to its option: --wd=DIR")
         }
-        ActionError::Join { errno: Errno::EPERM, .. } => {
-            "run it as root, or add -U if the target has a user namespace of yours"
+        (_, ActionError::Join { errno: Errno::ESRCH, .. }) => {
+            Failure::from(error).hint(format!("{label} has ended"))
         }
-        ActionError::Join { errno: Errno::ESRCH, .. } => "the target has ended",
-        _ if missing && plan.foreign_program => {
-            "it is looked for in the target; leave out -m to run the host's"
-        }
-        _ => return error.into(),
-    };
-    let mut failure = Failure::from(error).hint(hint);
-    if missing {
-        failure.message = format!("{} in {label}", failure.message);
+        _ => error.into(),
     }
-    failure
+}
+
+/// Nothing has been joined: whose right is missing can still be found out.
+fn denied(error: ActionError, entry: &Entry) -> Failure {
+    let failure = Failure::from(error);
+    let asker = SysRoot::real().ok().and_then(|root| Asker::ourselves(&root));
+    let Some(asker) = asker else { return failure.hint(AS_ROOT) };
+    let mut needs = asker.of_each(&entry.namespaces);
+    if let Some(target) = &entry.target {
+        let single: Kinds = entry.namespaces.iter().map(|file| file.key.kind).collect();
+        let joined = entry.plan.joined();
+        needs.extend(
+            asker.of_process(
+                target.dir(),
+                joined.iter().filter(|kind| !single.has(*kind)).collect(),
+            ),
+        );
+        let gives = asker.of_process(target.dir(), Kinds::NONE.with(Kind::User));
+        if !joined.has(Kind::User) && gives.iter().any(|need| need.have) {
+            return failure.hint("add -U: its user namespace is yours, and gives the right");
+        }
+    }
+    match needs.iter().find(|need| !need.have) {
+        Some(need) => {
+            let plural = if need.kinds.iter().nth(1).is_some() { "s" } else { "" };
+            let right = right(need);
+            failure.hint(format!("{} namespace{plural}: it takes {right}; {AS_ROOT}", need.kinds))
+        }
+        None => failure.hint(AS_ROOT),
+    }
+}
+
+const AS_ROOT: &str = "run it as root";
+
+/// From here what this process sees is what the target has.
+fn missing(failure: Failure, plan: &Plan, tried: &Tried) -> Failure {
+    let Tried { label, program, bare_directory } = tried;
+    let mut failure = failure;
+    let place = if plan.foreign_program { label.to_string() } else { "the host".to_owned() };
+    failure.message = format!("{} in {place}", failure.message);
+    if *bare_directory {
+        return failure.hint("what follows --wd and --user after a space is the program: --wd=DIR");
+    }
+    if !plan.foreign_program {
+        return failure;
+    }
+    let text = program.to_string();
+    let is_shell = SHELLS.contains(&text.rsplit('/').next().unwrap_or_default());
+    if !is_shell {
+        return failure.hint("it is looked for in the target; leave out -m to run the host's");
+    }
+    let shells: Vec<String> = inside::shells().iter().map(ToString::to_string).collect();
+    if shells.is_empty() {
+        failure.message.push_str(" (no shell was found there)");
+        return failure.hint("leave out -m to run the host's");
+    }
+    failure.hint(format!("it has {}", shells.join(" ")))
 }

@@ -12,6 +12,7 @@ use crate::action::supervise::{self, Ending};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
+use crate::collect::access::Asker;
 use crate::collect::target::grammar;
 use crate::model::namespace::Kind;
 use crate::model::plan::Plan;
@@ -21,6 +22,7 @@ use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::fds;
 use crate::sys::root::SysRoot;
 use crate::sys::seal;
+use failure::Tried;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
 use standing::Taken;
@@ -47,12 +49,14 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         return Ok(FailureKind::Unsupported as u8);
     }
     if request.dry_run {
-        let standing = taken.confined.as_ref().map(Confined::standing);
+        let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
+        let (program, needs) = (program.name(), needs.unwrap_or_default());
         let outline = Outline {
             label: &subject.label,
-            program: &program.name(),
+            program: &program,
+            needs: &needs,
             takes_seat: taken.seat.is_some(),
-            standing,
+            standing: taken.confined.as_ref().map(Confined::standing),
         };
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
@@ -61,12 +65,17 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if plan.foreign_program && taken.confined.is_none() {
         output::note(&context.program, subject.more_privilege(&root));
     }
-    let (limit, label) = (request.limit, subject.label.clone());
-    let entry = entry(plan, subject, program, taken, &mut request)?;
-    let joined = entry.plan.clone();
+    let limit = request.limit;
+    let tried = Tried {
+        label: subject.label.clone(),
+        program: program.name(),
+        bare_directory: matches!(request.directory, Some(Place::OfTarget)),
+    };
+    let mut entry = entry(plan, subject, program, taken, &mut request)?;
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
-    let ending = enter::enter(entry).map_err(|error| failure::explain(error, &joined, &label))?;
+    let ending =
+        enter::enter(&mut entry).map_err(|error| failure::explain(error, &entry, &tried))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
@@ -103,6 +112,10 @@ fn entry(
     request: &mut Request,
 ) -> Result<Entry, Failure> {
     let target = subject.process.map(|process| process.handle);
+    let follows = taken.confined.is_some() && matches!(request.root, Some(Place::OfTarget));
+    if follows && target.as_ref().is_some_and(standing::has_our_root) {
+        request.root = None;
+    }
     let root = request.root.take().map(|place| directory(place, target.as_ref(), c"root"));
     let root = root.transpose()?.and_then(|directory| match directory {
         Directory::Held(directory) | Directory::Ours(directory) => Some(directory),

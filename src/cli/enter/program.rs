@@ -6,7 +6,10 @@ use crate::action::launch::Program;
 use crate::cli::context::Context;
 use crate::cli::environment;
 use crate::cli::error::Failure;
+use crate::collect::inside;
 use crate::model::plan::Plan;
+use crate::sys::accounts::Account;
+use std::ffi::{OsStr, OsString};
 
 pub(super) fn choose(
     context: &Context,
@@ -14,18 +17,51 @@ pub(super) fn choose(
     subject: &Subject,
     plan: &Plan,
 ) -> Result<Program, Failure> {
+    let account = subject.account.as_ref();
+    let environment = environment(context, request, subject, plan)?;
+    if request.program.is_empty() {
+        let shell = if plan.foreign_program {
+            shell_inside(subject, account)
+        } else {
+            context.variable("SHELL")
+        };
+        let shell = shell.filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into());
+        return Ok(Program::new(&[shell], &environment)?.as_login_shell());
+    }
+    Ok(Program::new(&request.program, &environment)?)
+}
+
+/// Of who the program is to be, by the target's own list of users.
+fn shell_inside(subject: &Subject, account: Option<&Account>) -> Option<OsString> {
+    match (account, &subject.process) {
+        (Some(account), _) => account.shell.clone(),
+        (None, Some(process)) => inside::account(&process.handle, b"0").ok()?.shell,
+        (None, None) => None,
+    }
+}
+
+fn environment(
+    context: &Context,
+    request: &Request,
+    subject: &Subject,
+    plan: &Plan,
+) -> Result<Vec<(OsString, OsString)>, Failure> {
     let wish = &request.environment;
     let mut environment = if wish.of_target {
         subject.environment()?
     } else {
         environment::for_program(context, plan.foreign_program || wish.clean)
     };
+    if let Some(home) = subject.account.as_ref().and_then(|account| account.home.as_ref()) {
+        set(&mut environment, OsStr::new("HOME"), home);
+    }
     for (name, value) in &wish.more {
-        environment.retain(|(known, _)| known != name);
-        environment.push((name.clone(), value.clone()));
+        set(&mut environment, name, value);
     }
-    if request.program.is_empty() {
-        return Ok(Program::new(&["/bin/sh".into()], &environment)?.as_login_shell());
-    }
-    Ok(Program::new(&request.program, &environment)?)
+    Ok(environment)
+}
+
+fn set(environment: &mut Vec<(OsString, OsString)>, name: &OsStr, value: &OsStr) {
+    environment.retain(|(known, _)| known != name);
+    environment.push((name.to_owned(), value.to_owned()));
 }

@@ -10,7 +10,9 @@ use crate::cli::output;
 use crate::collect::standing::collect_standing;
 use crate::model::plan::Plan;
 use crate::model::standing::Shortfall;
+use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
 #[derive(Debug, Default)]
 pub(super) struct Taken {
@@ -58,6 +60,19 @@ fn explain(error: SeatError) -> Failure {
         SeatError::Frozen(_) => Failure::new(FailureKind::Failed, error)
             .hint("--allow-frozen starts it all the same; it runs when the group is thawed"),
     }
+}
+
+/// Whether a process has the root directory that we have: it takes rights to change that.
+pub(super) fn has_our_root(target: &ProcessHandle) -> bool {
+    let place = |directory, path: &str| {
+        let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
+        let stat = statx(directory, path, AtFlags::empty(), wanted).ok()?;
+        // Linux 5.8.
+        let known = StatxFlags::from_bits_retain(stat.stx_mask).contains(wanted);
+        known.then_some((stat.stx_mnt_id, stat.stx_ino))
+    };
+    let theirs = place(target.dir(), "root");
+    theirs.is_some() && theirs == place(CWD, "/")
 }
 
 impl Taken {

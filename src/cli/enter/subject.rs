@@ -5,15 +5,18 @@ use crate::action::plan::{self, Facts, Id, TargetFacts};
 use crate::action::pty;
 use crate::cli::environment;
 use crate::cli::error::{Failure, Kind as FailureKind};
-use crate::collect::credentials;
+use crate::collect::access::Asker;
 use crate::collect::target::{self, PinnedProcess, Target};
+use crate::collect::{credentials, inside};
+use crate::model::access::Need;
 use crate::model::confinement::IdRules;
 use crate::model::namespace::{Kind, NsSet};
-use crate::model::plan::Plan;
+use crate::model::plan::{Held, Plan};
 use crate::model::standing::Users;
 use crate::model::text::Text;
 use crate::render::plan::more_privilege;
 use crate::render::sandboxed;
+use crate::sys::accounts::Account;
 use crate::sys::ns;
 use crate::sys::nsfs::{self, NsFile};
 use crate::sys::root::SysRoot;
@@ -28,6 +31,8 @@ pub(super) struct Subject {
     pub(super) process: Option<Box<PinnedProcess>>,
     pub(super) namespaces: Vec<NsFile>,
     pub(super) label: Text,
+    /// Who the program is to be, where that was asked for by name.
+    pub(super) account: Option<Account>,
 }
 
 pub(super) fn hold(root: &SysRoot, request: &mut Request) -> Result<Subject, Failure> {
@@ -66,7 +71,28 @@ pub(super) fn hold(root: &SysRoot, request: &mut Request) -> Result<Subject, Fai
         namespaces.retain(|file| file.key.kind != Kind::User);
         namespaces.push(above);
     }
-    Ok(Subject { process, namespaces, label: label.unwrap_or_default() })
+    let account = match &request.user {
+        None => None,
+        Some(user) => Some(account(process.as_deref(), user)?),
+    };
+    if let Some(account) = &account {
+        let wish = &mut request.wish;
+        wish.uid = wish.uid.or(Some(Id::Number(account.uid)));
+        wish.gid = wish.gid.or(Some(Id::Number(account.gid)));
+        wish.groups = wish.groups.take().or_else(|| Some(account.groups.clone()));
+    }
+    Ok(Subject { process, namespaces, label: label.unwrap_or_default(), account })
+}
+
+fn account(process: Option<&PinnedProcess>, user: &OsStr) -> Result<Account, Failure> {
+    let process = process.ok_or_else(|| {
+        Failure::usage("--user=USER is looked up in the target's own files")
+            .hint("name a process or container with -t, or give numbers: -S UID -G GID")
+    })?;
+    inside::account(&process.handle, user.as_bytes()).map_err(|error| {
+        Failure::new(FailureKind::Failed, format!("{}: {error}", process.label()))
+            .hint("numbers need no line there: --user=UID:GID")
+    })
 }
 
 /// `/run/netns/blue`, `:7`
@@ -138,6 +164,17 @@ impl Subject {
             false if own == theirs => Users::Ours,
             false => Users::Left,
         })
+    }
+
+    /// The rights that the plan takes.
+    pub(super) fn needs(&self, asker: &Asker, plan: &Plan) -> Vec<Need> {
+        let mut needs = asker.of_each(&self.namespaces);
+        for join in &plan.joins {
+            if let (Held::Process(_), Some(process)) = (join.held, &self.process) {
+                needs.extend(asker.of_process(process.handle.dir(), join.kinds));
+            }
+        }
+        needs
     }
 
     /// The environment that it was started with.
