@@ -107,9 +107,8 @@ impl Confined {
         // Whoever has too many processes may not become another's, so that this comes first.
         limits::set(&self.limits, |resource| resource == Resource::Processes)
             .context("limit", "processes")?;
-        let own = privilege::own().context("read", "our own capabilities")?;
         // What the bounding set lacks can be made inheritable before it does.
-        privilege::take(self.sets.inheritable, own.permitted, own.permitted)
+        privilege::use_all(Some(self.sets.inheritable))
             .context("set", "inheritable capabilities")?;
         if self.bound {
             privilege::bound(self.sets.bounding).context("drop", "capabilities for good")?;
@@ -123,15 +122,13 @@ impl Confined {
     /// Directly before exec: from here on the program's limits and filters are ours.
     pub fn last_step(&self) -> Result<(), ActionError> {
         limits::set(&self.limits, |_| true).context("set", "resource limits")?;
-        let own = privilege::own().context("read", "our own capabilities")?;
         // Without no_new_privs a filter takes the right to install one, which exec takes away.
         let by_right = !self.no_new_privs && !self.standing.filters.is_empty();
         let right = if by_right { CapSet::SYS_ADMIN } else { CapSet::default() };
-        let kept = |set: CapSet| set.or(right).and(own.permitted);
-        let (permitted, effective) = (kept(self.sets.permitted), kept(self.sets.effective));
-        privilege::take(self.sets.inheritable, permitted, effective)
+        let CapSets { inheritable, permitted, effective, ambient, .. } = self.sets;
+        privilege::keep(inheritable, permitted.or(right), effective.or(right))
             .context("set", "capabilities")?;
-        privilege::make_ambient(self.sets.ambient).context("set", "ambient capabilities")?;
+        privilege::make_ambient(ambient).context("set", "ambient capabilities")?;
         if self.no_new_privs {
             rustix::thread::set_no_new_privs(true).context("set", "no_new_privs")?;
         }
@@ -237,9 +234,7 @@ fn become_ids(user: Option<u32>, group: Option<u32>) -> Result<(), ActionError> 
         rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
         let user = Uid::from_raw(id);
         nix::unistd::setresuid(user, user, user).with_context("become", || format!("user {id}"))?;
-        let own = privilege::own().context("read", "our own capabilities")?;
-        privilege::take(own.inheritable, own.permitted, own.permitted)
-            .context("keep", "capabilities")?;
+        privilege::use_all(None).context("keep", "capabilities")?;
     }
     launch::set_protected(true)
 }

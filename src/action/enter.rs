@@ -1,12 +1,14 @@
 //! Joins namespaces, a process's or single ones, and becomes, or starts, a program there.
 
 use super::confine::Confined;
+use super::dns::Dns;
 use super::error::ActionError;
 use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
 use super::seat::Seat;
 use super::supervise::{self, Ending, Signals};
+use super::tools::Tools;
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::plan::{Held, Plan};
 use crate::sys::error::{Context, SysError};
@@ -29,6 +31,10 @@ pub struct Entry {
     /// Those that are joined by themselves.
     pub namespaces: Vec<NsFile>,
     pub program: Program,
+    /// A root that is made for the program.
+    pub tools: Option<Tools>,
+    /// The target's names for a program of the host.
+    pub dns: Option<Dns>,
     /// A directory that becomes the root.
     pub root: Option<OwnedFd>,
     pub directory: Directory,
@@ -227,6 +233,12 @@ fn become_whom(plan: &Plan) -> Result<(), ActionError> {
 /// the host is open but what was asked for.
 fn settle(entry: &mut Entry) -> Result<(), ActionError> {
     let moved = entry.plan.joined().has(Kind::Mnt) || entry.root.is_some();
+    if let Some(tools) = entry.tools.take() {
+        tools.assemble(entry.plan.fork && entry.plan.joined().has(Kind::Pid))?;
+    }
+    if let Some(dns) = entry.dns.take() {
+        dns.mount()?;
+    }
     if let Some(root) = entry.root.take() {
         rustix::process::fchdir(&root).context("change to", "the new root")?;
         rustix::process::chroot(".").context("change", "the root")?;
@@ -237,8 +249,14 @@ fn settle(entry: &mut Entry) -> Result<(), ActionError> {
         Directory::Stay => {}
         Directory::Inside(path) => nix::unistd::chdir(path.as_c_str())
             .with_context("change to", || crate::model::text::Text::new(path.as_bytes()))?,
-        Directory::Held(directory) => rustix::process::fchdir(&directory)
-            .context("change to", "the target's working directory")?,
+        Directory::Held(directory) => {
+            rustix::process::fchdir(&directory)
+                .context("change to", "the target's working directory")?;
+            if !moved {
+                // A program of the host's in a directory of the target's, which our root lacks.
+                return Ok(());
+            }
+        }
         Directory::Ours(directory) => {
             rustix::process::fchdir(&directory).context("change to", "the working directory")?;
             return Ok(());

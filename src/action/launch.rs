@@ -104,9 +104,12 @@ fn candidates(name: &CStr, environment: &[(OsString, OsString)]) -> Option<Vec<C
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Makes this process worthless to an attacker who sees it on its way: not traceable or readable
-/// by others, no core file. The soft core limit that was is returned for the program.
+/// by others, no core file, and for one with every capability, who may read it all the same,
+/// nothing of the caller's environment but what the program is to have. The soft core limit that
+/// was is returned for the program.
 pub fn protect() -> Result<u64, ActionError> {
     set_protected(true)?;
+    raw::environment::forget();
     let (soft, hard) = getrlimit(Resource::RLIMIT_CORE).context("read", "the core file limit")?;
     setrlimit(Resource::RLIMIT_CORE, 0, hard).context("set", "the core file limit")?;
     Ok(soft)

@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 pub mod confine;
+pub mod dns;
 pub mod enter;
 pub mod error;
 pub mod init;
@@ -15,3 +16,4 @@ pub mod pty;
 pub mod seat;
 pub mod spawn;
 pub mod supervise;
+pub mod tools;

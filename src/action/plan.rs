@@ -164,7 +164,9 @@ fn as_whom(
     let gid = number(wish.gid, "group", |target| target.gid)?;
     let denied = user && rules.is_none_or(|rules| rules.setgroups_denied);
     let drops = gid.is_some() || (user && !wish.keep_credentials && (becomes_root || denied));
-    let groups = wish.groups.clone().or_else(|| drops.then(Vec::new));
+    // Where none may be set there are none.
+    let wanted = wish.groups.clone().map(|groups| if denied { Vec::new() } else { groups });
+    let groups = wanted.or_else(|| drops.then(Vec::new));
     let ids = Ids {
         if_there: held_user && uid.is_none() && gid.is_none(),
         uid: uid.or(root),

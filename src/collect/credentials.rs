@@ -1,7 +1,7 @@
 //! A target's ids and limits of privilege, and our own, read before a program joins it.
 
 use crate::model::confinement::{Confinement, IdRules};
-use crate::model::namespace::NsSet;
+use crate::model::namespace::{Kinds, NsSet};
 use crate::sys::error::Result;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::proc::status::{self, Status};
@@ -9,10 +9,17 @@ use crate::sys::root::SysRoot;
 use crate::sys::{bounded, idmap, ns};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Our own namespaces.
-pub fn own_namespaces(root: &SysRoot) -> Result<NsSet> {
+/// Our own namespaces of these kinds.
+pub fn own_namespaces(root: &SysRoot, kinds: Kinds) -> Result<NsSet> {
     let own = bounded::open_link(root.proc(), "self")?;
-    Ok(ns::identities(own.as_fd()).0)
+    let mut set = NsSet::default();
+    for kind in kinds.iter() {
+        // A kernel without this kind of namespace has no such link.
+        if let Ok(inode) = ns::identity(own.as_fd(), kind) {
+            set.set(kind, inode);
+        }
+    }
+    Ok(set)
 }
 
 /// Whether we have `CAP_SYS_ADMIN` where we are.

@@ -14,9 +14,18 @@ pub struct Outline<'a> {
     pub label: &'a Text,
     pub program: &'a Text,
     pub needs: &'a [Need],
+    pub brings: Option<Brings>,
     /// Of control groups.
     pub takes_seat: bool,
     pub standing: Option<&'a Standing>,
+}
+
+/// What is mounted for the program alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Brings {
+    pub what: &'static str,
+    /// Where the program comes from then, if not from where it would.
+    pub place: Option<&'static str>,
 }
 
 /// One line a step, in order.
@@ -47,6 +56,9 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
     if plan.pty {
         steps.push(("pty", "a terminal of its own, relayed to ours".to_owned()));
     }
+    if let Some(brings) = outline.brings {
+        steps.push(("mount", brings.what.to_owned()));
+    }
     if let Some(ids) = ids(&plan.ids) {
         steps.push(("become", ids));
     }
@@ -61,6 +73,7 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
     }
     let place =
         if plan.foreign_program { "the target's file system" } else { "the host's file system" };
+    let place = outline.brings.and_then(|brings| brings.place).unwrap_or(place);
     steps.push(("exec", format!("{}, from {place}", outline.program)));
     let lines: Vec<_> = steps.iter().map(|(step, what)| format!("{step:<8} {what}")).collect();
     lines.join("\n") + "\n"
@@ -172,6 +185,7 @@ mod tests {
             label,
             program: &"sh".into(),
             needs: &needs,
+            brings: None,
             takes_seat: true,
             standing: Some(&standing),
         };

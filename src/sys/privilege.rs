@@ -9,17 +9,31 @@ fn set(set: CapSet) -> CapabilitySet {
     CapabilitySet::from_bits_retain(set.bits())
 }
 
-/// Everything that this process has; the ambient set, which holds nothing beyond the others, is
-/// not asked for.
+/// What this process has. The ambient set, which holds nothing beyond the others, is not asked for.
 pub fn own() -> Result<CapSets> {
+    Ok(CapSets { bounding: bounding()?, ..three()? })
+}
+
+fn three() -> Result<CapSets> {
     let three = thread::capabilities(None)?;
     Ok(CapSets {
         inheritable: CapSet::of_bits(three.inheritable.bits()),
         permitted: CapSet::of_bits(three.permitted.bits()),
         effective: CapSet::of_bits(three.effective.bits()),
-        bounding: bounding()?,
-        ambient: CapSet::default(),
+        ..CapSets::default()
     })
+}
+
+/// Puts in force all that is permitted, and makes `inheritable` inheritable.
+pub fn use_all(inheritable: Option<CapSet>) -> Result<()> {
+    let three = three()?;
+    take(inheritable.unwrap_or(three.inheritable), three.permitted, three.permitted)
+}
+
+/// Keeps no more than that of what is permitted and in force.
+pub fn keep(inheritable: CapSet, permitted: CapSet, effective: CapSet) -> Result<()> {
+    let three = three()?;
+    take(inheritable, permitted.and(three.permitted), effective.and(three.permitted))
 }
 
 fn every() -> impl Iterator<Item = CapSet> {
@@ -49,7 +63,7 @@ pub fn bound(kept: CapSet) -> Result<()> {
 }
 
 /// What one has and what is in force; the inheritable set is to be there already, or permitted.
-pub fn take(inheritable: CapSet, permitted: CapSet, effective: CapSet) -> Result<()> {
+fn take(inheritable: CapSet, permitted: CapSet, effective: CapSet) -> Result<()> {
     let sets = CapabilitySets {
         inheritable: set(inheritable),
         permitted: set(permitted),

@@ -33,9 +33,10 @@ pub fn ensure(
         return Ok(());
     }
     let sealed = match mounted(root, &exe) {
+        Ok(sealed) if is_sealed(root, &sealed)? => sealed,
         // Without the right to it, on a kernel without it, or where mounts cannot be cloned.
-        Err(Errno::EPERM | Errno::ENOSYS | Errno::EINVAL | Errno::EACCES) => copied(root)?,
-        mounted => mounted.context("seal", "the program file of nsx")?,
+        Ok(_) | Err(Errno::EPERM | Errno::ENOSYS | Errno::EINVAL | Errno::EACCES) => copied(root)?,
+        Err(errno) => Err(errno).context("seal", "the program file of nsx")?,
     };
     // Else it would be run again and again.
     if !is_sealed(root, &sealed)? {
@@ -52,6 +53,7 @@ fn is_sealed(root: &SysRoot, exe: &OwnedFd) -> Result<bool> {
         .context("examine", object)?
         .f_flag
         .contains(StatVfsMountFlags::RDONLY)
+        && is_detached(root, exe)?
     {
         return Ok(true);
     }
@@ -63,6 +65,16 @@ fn is_sealed(root: &SysRoot, exe: &OwnedFd) -> Result<bool> {
     let file =
         rustix::fs::openat(root.proc(), name, flags, Mode::empty()).context("open", object)?;
     Ok(rustix::fs::fcntl_get_seals(&file).is_ok_and(|seals| seals.contains(SealFlags::WRITE)))
+}
+
+/// Of a mount that is in no namespace nobody can change the flags. One that the host has mounted
+/// read-only it mounts writable again for its next upgrade, and whoever has kept the file may write
+/// then. The kernel names a file from the root of its mount tree, and here the file is that root.
+fn is_detached(root: &SysRoot, exe: &OwnedFd) -> Result<bool> {
+    let name = format!("self/fd/{}", exe.as_raw_fd());
+    let path = rustix::fs::readlinkat(root.proc(), name, Vec::new())
+        .context("examine", "the program file of nsx")?;
+    Ok(path.as_bytes() == b"/")
 }
 
 /// linux/magic.h

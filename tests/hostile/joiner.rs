@@ -19,6 +19,7 @@ pub fn tests() -> Vec<Trial> {
                 attacked(&["-U", "-p", "-n"]);
             },
         ),
+        test("a privileged container does not get our environment from nsx", PERL, privileged),
         test("the attack succeeds on a process that does not protect itself", PERL, unprotected),
     ]
 }
@@ -50,6 +51,7 @@ const ATTACKER: &str = r#"
             if (opendir my $d, "/proc/$p/fd") {
                 my @above = grep { /^\d+$/ && $_ > 2 } readdir $d;
                 my $of = readlink "/proc/$p/exe";
+                @above = map { $_ . " " . (readlink("/proc/$p/fd/$_") // "") } @above;
                 hit("fd @above") if @above && defined $of && $of =~ /$joiner/;
             }
             for my $link ("cwd", "root") {
@@ -106,6 +108,20 @@ fn attacked(options: &[&str]) {
     let hits: Vec<&str> = said.lines().filter(|line| !["ready", "saw"].contains(line)).collect();
     assert_eq!(hits, [] as [&str; 0]);
     assert!(status(target, "State").is_some(), "the attacker has lived through it");
+}
+
+/// It may trace whom it sees and read his memory; what he was started with is not there any more.
+fn privileged() {
+    let (_held, target, log) = attacker(&["-p", "-m"], "(/nsx|^/|^/memfd:.*)$");
+    let named = || said(&log).contains("exe ");
+    let mut joins = 0;
+    while joins < JOINS || (!named() && joins < 50 * JOINS) {
+        joins += 1;
+        let mut command = nsx(["enter", "-t", &target.to_string(), "-a", "true"]);
+        output(command.env("NSX_TEST_SECRET", SECRET));
+        assert!(!said(&log).contains("environ"), "after {joins}: {}", said(&log));
+    }
+    assert!(named(), "nsx was not seen in {joins} joins: {}", said(&log));
 }
 
 /// The same attacker against `true` itself, which shows that it can see and does not miss.

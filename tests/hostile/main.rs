@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod boundaries;
 mod clean;
 mod cores;
 mod hangs;
@@ -21,6 +22,7 @@ mod impersonation;
 mod joiner;
 mod messages;
 mod names;
+mod overwrite;
 mod pretenders;
 mod size;
 mod state_files;
@@ -32,13 +34,16 @@ fn main() {
     if std::env::var_os(size::ROLE).is_some() {
         size::many_threads();
     }
+    boundaries::act();
     support::cost::act();
     let suites = [
         names::tests(),
         messages::tests(),
         impersonation::tests(),
         pretenders::tests(),
+        boundaries::tests(),
         joiner::tests(),
+        overwrite::tests(),
         cores::tests(),
         terminal::tests(),
         stopped::tests(),

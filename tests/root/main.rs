@@ -17,23 +17,28 @@ mod support;
 mod as_target;
 mod census;
 mod descriptors;
+mod dns;
 mod enter;
 mod environment;
 mod inspection;
 mod jobs;
+mod life;
 mod listings;
 mod memory;
 mod namespaces;
 mod output;
+mod place;
 mod privileges;
 mod protection;
 mod races;
 mod seats;
 mod seccomp;
 mod signals;
+mod sources;
 mod spawn;
 mod targets;
 mod terminal;
+mod tools;
 mod users;
 
 fn main() {
@@ -46,6 +51,9 @@ fn main() {
         census::tests(),
         races::tests(),
         enter::tests(),
+        sources::tests(),
+        place::tests(),
+        life::tests(),
         descriptors::tests(),
         environment::tests(),
         users::tests(),
@@ -58,6 +66,8 @@ fn main() {
         memory::tests(),
         privileges::tests(),
         terminal::tests(),
+        tools::tests(),
+        dns::tests(),
         jobs::tests(),
         listings::tests(),
         output::tests(),

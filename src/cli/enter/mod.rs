@@ -1,5 +1,6 @@
 //! `enter` behind its spellings: what was asked becomes a plan, and the plan is carried out.
 
+mod bring;
 mod failure;
 mod program;
 pub mod request;
@@ -8,6 +9,7 @@ mod subject;
 
 use crate::action::confine::Confined;
 use crate::action::enter::{self, Directory, Entry};
+use crate::action::launch::Program;
 use crate::action::supervise::{self, Ending};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
@@ -22,6 +24,7 @@ use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::fds;
 use crate::sys::root::SysRoot;
 use crate::sys::seal;
+use bring::Brought;
 use failure::Tried;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
@@ -43,18 +46,20 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if plan.seen && !sealed && !request.dry_run {
         seal(context, &root)?;
     }
-    let program = program::choose(context, &request, &subject, &plan)?;
+    bring::check(&request, &plan)?;
+    let mut command = program::choose(context, &request, &subject, &plan)?;
     let taken = standing::take_over(&root, &subject, &mut plan, &request.standing)?;
     if !taken.is_enough(context, &request.standing) {
         return Ok(FailureKind::Unsupported as u8);
     }
     if request.dry_run {
         let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
-        let (program, needs) = (program.name(), needs.unwrap_or_default());
+        let (program, needs) = (program::prepare(&command)?.name(), needs.unwrap_or_default());
         let outline = Outline {
             label: &subject.label,
             program: &program,
             needs: &needs,
+            brings: bring::outline(&request),
             takes_seat: taken.seat.is_some(),
             standing: taken.confined.as_ref().map(Confined::standing),
         };
@@ -65,13 +70,19 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if plan.foreign_program && taken.confined.is_none() {
         output::note(&context.program, subject.more_privilege(&root));
     }
-    let limit = request.limit;
     let tried = Tried {
         label: subject.label.clone(),
-        program: program.name(),
+        program: program::prepare(&command)?.name(),
         bare_directory: matches!(request.directory, Some(Place::OfTarget)),
+        tools: request.tools.clone(),
     };
-    let mut entry = entry(plan, subject, program, taken, &mut request)?;
+    let brought = bring::gather(&root, &request, &subject, &mut command)?;
+    for note in &brought.notes {
+        output::note(&context.program, Some(format!("note: {note}")));
+    }
+    let program = program::prepare(&command)?;
+    let limit = request.limit;
+    let mut entry = entry(plan, subject, (program, brought, taken), &mut request)?;
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
     let ending =
@@ -107,8 +118,7 @@ fn will_be_seen(request: &Request) -> bool {
 fn entry(
     plan: Plan,
     subject: Subject,
-    program: crate::action::launch::Program,
-    taken: Taken,
+    (program, brought, taken): (Program, Brought, Taken),
     request: &mut Request,
 ) -> Result<Entry, Failure> {
     let target = subject.process.map(|process| process.handle);
@@ -133,6 +143,8 @@ fn entry(
         target,
         namespaces: subject.namespaces,
         program,
+        tools: brought.tools,
+        dns: brought.dns,
         root,
         directory,
         descriptors: request.descriptors,

@@ -1,6 +1,7 @@
 //! What was asked of `enter`, however it was spelled.
 
 use crate::action::plan::Wish;
+use crate::action::tools::Choice;
 use crate::cli::error::Failure;
 use crate::model::namespace::Kind;
 use std::ffi::{CString, OsString};
@@ -17,6 +18,10 @@ pub struct Request {
     pub socket: Option<u32>,
     /// How many levels above the user namespace that would be joined.
     pub user_parents: u32,
+    /// The host's programs for the target.
+    pub tools: Option<Choice>,
+    /// The target's names for a program of the host.
+    pub dns: bool,
     pub root: Option<Place>,
     pub directory: Option<Place>,
     pub environment: Environment,
@@ -83,7 +88,9 @@ impl Request {
         }
         self.standing.cgroup = true;
         self.environment.of_target |= !self.environment.clean;
-        if self.wish.all || self.wish.named.has(Kind::Mnt) || !self.names_namespaces() {
+        let of_target = self.wish.all || self.wish.named.has(Kind::Mnt) || !self.names_namespaces();
+        // With --tools these are the host's.
+        if of_target && self.tools.is_none() {
             self.root.get_or_insert(Place::OfTarget);
             self.directory.get_or_insert(Place::OfTarget);
         }

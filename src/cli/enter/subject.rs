@@ -1,7 +1,7 @@
 //! What `enter` joins: a process's namespaces, and single ones.
 
 use super::request::Request;
-use crate::action::plan::{self, Facts, Id, TargetFacts};
+use crate::action::plan::{self, Facts, Id, TargetFacts, Wish};
 use crate::action::pty;
 use crate::cli::environment;
 use crate::cli::error::{Failure, Kind as FailureKind};
@@ -10,7 +10,7 @@ use crate::collect::target::{self, PinnedProcess, Target};
 use crate::collect::{credentials, inside};
 use crate::model::access::Need;
 use crate::model::confinement::IdRules;
-use crate::model::namespace::{Kind, NsSet};
+use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::plan::{Held, Plan};
 use crate::model::standing::Users;
 use crate::model::text::Text;
@@ -143,7 +143,7 @@ fn above(process: Option<&PinnedProcess>, namespaces: &[NsFile]) -> Result<NsFil
 
 impl Subject {
     pub(super) fn plan(&self, root: &SysRoot, request: &Request) -> Result<Plan, Failure> {
-        let ours = credentials::own_namespaces(root)?;
+        let ours = credentials::own_namespaces(root, self.concerned(&request.wish))?;
         let facts = Facts {
             ours,
             target: self.process.as_ref().map(|process| facts(process, &ours, request)),
@@ -156,7 +156,8 @@ impl Subject {
 
     /// How the target's user namespace stands to the one that the program will be in.
     pub(super) fn users(&self, root: &SysRoot, plan: &Plan) -> Result<Users, Failure> {
-        let own = credentials::own_namespaces(root)?.inode(Kind::User);
+        let own =
+            credentials::own_namespaces(root, Kinds::NONE.with(Kind::User))?.inode(Kind::User);
         let theirs = self.process.as_ref().map(|process| process.process.namespaces);
         let theirs = theirs.and_then(|namespaces| namespaces.inode(Kind::User));
         Ok(match plan.joined().has(Kind::User) {
@@ -164,6 +165,16 @@ impl Subject {
             false if own == theirs => Users::Ours,
             false => Users::Left,
         })
+    }
+
+    /// The kinds that a plan has to know of: those that may be joined, and those that tell who sees
+    /// us.
+    fn concerned(&self, wish: &Wish) -> Kinds {
+        if wish.all {
+            return Kinds::EVERY;
+        }
+        let single = self.namespaces.iter().map(|file| file.key.kind);
+        wish.named.iter().chain(single).chain([Kind::Pid, Kind::Mnt]).collect()
     }
 
     /// The rights that the plan takes.

@@ -34,7 +34,7 @@ impl Visits {
             visits.started.push((wanted, Err(error)));
             return visits;
         }
-        let ours = credentials::own_namespaces(root).unwrap_or_default();
+        let ours = credentials::own_namespaces(root, Kinds::EVERY).unwrap_or_default();
         let differing = ours.differing(&target.process.namespaces);
         let unknown = target.process.namespaces.unknown();
         let elsewhere: Kinds =

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod bpf;
+pub mod environment;
 pub mod fds;
 pub mod fork;
 pub mod mount_attributes;

@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// minutes)
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "50")]
     containers: Vec<usize>,
+    /// Only how programs are started
+    #[arg(long)]
+    launchers: bool,
     /// Only how mounts are told
     #[arg(long)]
     mounts: bool,
@@ -60,6 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench { release, seconds: arguments.seconds, rows: Vec::new(), notes: Vec::new() };
     if arguments.scale {
         let done = bench.scale(&arguments.crowds);
+        print(&bench.rows, &bench.notes);
+        return done;
+    }
+    if arguments.launchers {
+        let done = bench.launchers();
         print(&bench.rows, &bench.notes);
         return done;
     }
@@ -126,6 +134,9 @@ impl Bench {
         let ours = self.nsx("nsx-enter", &["-t", &pid, "-n", "/bin/true"]);
         let peer = util_linux("nsenter", &["-t", &pid, "-n", "/bin/true"])?;
         self.compare("enter a network namespace", ours, peer);
+        let five = ["-t", &pid, "-n", "-u", "-i", "-p", "-C", "/bin/true"];
+        let ours = self.nsx("nsx-enter", &five);
+        self.compare("enter five namespaces", ours, util_linux("nsenter", &five)?);
         drop(target);
         let ours = self.nsx("nsx-spawn", &["--newpid", "/bin/true"]);
         let peer = util_linux("unshare", &["-pf", "--mount-proc", "/bin/true"])?;
@@ -150,6 +161,10 @@ impl Bench {
             run::output(&mut client(lab, &["inspect", "-f", "{{.State.Pid}}", "nsx-lab-docker"]))?;
         let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
         self.compare("inspect a container", ours, shell_line(pid.trim()));
+        let program = ["nsx-lab-docker", "/bin/busybox", "true"];
+        let ours = self.nsx("nsx-enter", &[&["--as-target", "-t"], &program[..]].concat());
+        let peer = client(lab, &[&["exec"], &program[..]].concat());
+        self.compare("run in a container, as it", ours, peer);
         let what = "list, 2 containers";
         self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
         self.compare(what, self.nsx("nsx-ps", &[]), client(lab, &["ps"]));

@@ -1,6 +1,7 @@
 //! The options of `nsx enter`: those of nsenter(1), and more.
 
 use crate::action::plan::{Id as WishedId, Terminal};
+use crate::action::tools::Choice;
 use crate::cli::args::duration;
 use crate::cli::enter::request::{Place, Request, path};
 use crate::cli::error::Failure;
@@ -21,6 +22,9 @@ pub(super) enum Id {
     SetGid,
     PreserveCredentials,
     KeepCapabilities,
+    Tools,
+    ToolsInside,
+    Dns,
     Root,
     Wd,
     WdInside,
@@ -121,6 +125,25 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         None,
         "keep-caps",
         "Keep the capabilities of a joined user namespace as an ordinary user",
+    ),
+    opt(
+        Id::Tools,
+        None,
+        "tools",
+        Value::Optional("DIR"),
+        "The host's programs, or those in DIR, in a root made for them; the target's is at /target",
+    ),
+    flag(
+        Id::ToolsInside,
+        None,
+        "tools-inside",
+        "The target's root with the host's programs at /.nsx, seen by the program alone",
+    ),
+    flag(
+        Id::Dns,
+        None,
+        "dns",
+        "With the network and the host's mounts: the target's resolv.conf, hosts and nsswitch.conf",
     ),
     opt(
         Id::Root,
@@ -226,6 +249,12 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         Id::SetGid => wish.gid = Some(id_or_follow("--setgid", &text())?),
         Id::PreserveCredentials => wish.keep_credentials = true,
         Id::KeepCapabilities => wish.keep_capabilities = true,
+        Id::Tools => {
+            let directory = value.map(|value| path("--tools", &value)).transpose()?;
+            bring(request, Choice::Beside(directory))?;
+        }
+        Id::ToolsInside => bring(request, Choice::Inside)?,
+        Id::Dns => request.dns = true,
         Id::Root => request.root = Some(value.map_or(Place::OfTarget, Place::Ours)),
         Id::Wd => {
             request.directory = Some(match value {
@@ -250,6 +279,13 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         Id::DryRun => request.dry_run = true,
     }
     Ok(())
+}
+
+fn bring(request: &mut Request, choice: Choice) -> Result<(), Failure> {
+    match request.tools.replace(choice) {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage("--tools and --tools-inside are one choice, made once")),
+    }
 }
 
 /// `www-data`, `1000:1000`: a file has a slash in it, and a namespace's number a colon before it.

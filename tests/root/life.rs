@@ -1,0 +1,143 @@
+//! How long the program lives, and what it leaves behind.
+
+use crate::support::{
+    Held, Need, PATIENCE, child_of, ends_within, isolated, nsx, output, pidfd, status, stderr,
+    stdout, test, until,
+};
+use libtest_mimic::Trial;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const ROOT: &[Need] = &[Need::Root];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("a program whose time is over is ended, and nsx exits with 124", ROOT, timed_out),
+        test("a program that is done in time ends as ever", ROOT, in_time),
+        test("a program that ignores its end is killed", ROOT, ignores),
+        test("an init reaps what the program leaves behind, and ends it with it", ROOT, reaps),
+        test("through an init a program ends as it would without", ROOT, through_init),
+        test("an init ends with nsx, and the program with it", ROOT, nsx_is_killed),
+        test("--pty gives a terminal where there is none", ROOT, terminal_from_nothing),
+    ]
+}
+
+fn timed_out() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    for options in [&["-n"][..], &["-p"], &["-a"], &["-a", "--init"], &["-n", "--pty"]] {
+        let begun = Instant::now();
+        let mut command = nsx(["enter", "-t", &target.to_string(), "--timeout", "300ms"]);
+        let output = output(command.args(options).args(["sleep", "1000"]));
+        assert_eq!(output.status.code(), Some(124), "{options:?}: {}", stderr(&output));
+        assert!(begun.elapsed() >= Duration::from_millis(300), "not before");
+        assert!(stderr(&output).contains("after 300ms"), "{}", stderr(&output));
+    }
+    // A stopped program hears it too.
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-p", "--timeout=1s"]);
+    let stopped = command.args(["sh", "-c", "kill -STOP $$; echo went on"]);
+    let mut nsx = stopped.stdin(Stdio::null()).spawn().unwrap();
+    let nsx_pid = nsx.id();
+    until("nsx stops too", || status(nsx_pid, "State").is_some_and(|state| state.starts_with('T')));
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(nsx_pid).unwrap()),
+        nix::sys::signal::Signal::SIGCONT,
+    )
+    .unwrap();
+    assert!(nsx.wait().unwrap().code().is_some());
+}
+
+fn in_time() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    for options in [&["-n"][..], &["-a"], &["-a", "--init"]] {
+        let mut command = nsx(["enter", "-t", &target.to_string(), "--timeout=60"]);
+        let output = output(command.args(options).args(["sh", "-c", "exit 7"]));
+        assert_eq!(output.status.code(), Some(7), "{options:?}: {}", stderr(&output));
+    }
+}
+
+fn ignores() {
+    let (_held, target) = isolated(&["-p"]);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-p", "--timeout=200ms"]);
+    let output = output(command.args(["sh", "-c", "trap '' TERM; while :; do sleep 0.2; done"]));
+    assert_eq!(output.status.code(), Some(124), "{}", stderr(&output));
+}
+
+/// A child of a child that has ended is its init's.
+const LEAVES: &str = "sh -c 'sleep 1000 & echo $!'; sh -c 'sleep 0.1 &'; echo ready; read line";
+
+fn reaps() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "--init"]);
+    command.args(["sh", "-c", LEAVES]).stdin(Stdio::piped());
+    let (mut held, left) = Held::ready(&mut command);
+    let left: u32 = left.parse().unwrap();
+    let init = child_of(held.pid()).unwrap();
+    assert_eq!(status(left, "PPid"), Some(init.to_string()), "the init is its parent");
+    until("the other has been reaped", || {
+        let children = std::fs::read_to_string(format!("/proc/{init}/task/{init}/children"));
+        children.unwrap().split_whitespace().count() == 2
+    });
+    let left = pidfd(left).unwrap();
+    drop(held.0.stdin.take());
+    assert!(held.0.wait().unwrap().code().is_some());
+    assert!(ends_within(&left, PATIENCE), "it was ended");
+}
+
+fn through_init() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    let target = target.to_string();
+    let run =
+        |program: &[&str]| output(nsx(["enter", "-t", &target, "-a", "--init"]).args(program));
+    assert_eq!(run(&["sh", "-c", "exit 42"]).status.code(), Some(42));
+    assert_eq!(run(&["no-such-program"]).status.code(), Some(127));
+    assert_eq!(run(&["/etc/passwd"]).status.code(), Some(126));
+    for signal in [9, 15, 11] {
+        let killed = run(&["sh", "-c", &format!("ulimit -c 0; kill -{signal} $$")]);
+        assert_eq!(killed.status.signal(), Some(signal));
+    }
+    let mut command = nsx(["enter", "-t", &target, "-a", "--init", "sh", "-c"]);
+    command.arg("trap 'echo got it; exit 5' TERM; echo ready; while :; do sleep 0.05; done");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = crate::support::Lines::of(child.stdout.take().unwrap());
+    assert_eq!(lines.next(), "ready");
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(lines.next(), "got it");
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
+
+fn nsx_is_killed() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-a", "--init"]);
+    let (held, _) = Held::ready(command.args(["sh", "-c", "echo ready; exec sleep 1000"]));
+    let init = child_of(held.pid()).unwrap();
+    let program = pidfd(child_of(init).unwrap()).unwrap();
+    drop(held);
+    assert!(ends_within(&program, PATIENCE));
+}
+
+fn terminal_from_nothing() {
+    let (_held, target) = isolated(&["-n"]);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "--pty"]);
+    let output =
+        output(command.args(["sh", "-c", "tty; test -t 1 && echo terminal; read x || echo end"]));
+    let shown = stdout(&output);
+    assert!(shown.starts_with("/dev/pts/"), "{shown}");
+    assert!(shown.contains("terminal") && shown.contains("end"), "{shown}");
+    // What comes in by a pipe is typed.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"echo typed | "$@""#, "sh"]).arg(command.get_program());
+    shell.args([
+        "enter",
+        "-t",
+        &target.to_string(),
+        "-n",
+        "--pty",
+        "sh",
+        "-c",
+        "read x; echo got $x",
+    ]);
+    let output = crate::support::output(&mut shell);
+    assert!(stdout(&output).contains("got typed"), "{}", stdout(&output));
+}
