@@ -31,7 +31,7 @@ use std::os::unix::ffi::OsStrExt;
 use subject::Subject;
 
 pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
-    keep_descriptors(request.descriptors)?;
+    keep_descriptors(&request)?;
     let root = SysRoot::real()?;
     let sealed = !request.dry_run && will_be_seen(&request);
     if sealed {
@@ -43,7 +43,7 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         seal(context, &root)?;
     }
     bring::check(&request, &plan)?;
-    let mut command = program::choose(context, &request, &subject, &plan)?;
+    let mut command = program::choose(context, &root, &request, &subject, &plan)?;
     if request.dry_run {
         let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
         let (program, needs) = (program::prepare(&command)?.name(), needs.unwrap_or_default());
@@ -52,8 +52,10 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
     }
-    output::note(&context.program, subject.sandboxed());
-    if plan.foreign_program {
+    if !request.quiet {
+        output::note(&context.program, subject.sandboxed());
+    }
+    if plan.foreign_program && !request.quiet {
         output::note(&context.program, subject.more_privilege(&root));
     }
     let tried = Tried {
@@ -79,14 +81,16 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     Ok(supervise::end_alike(ending))
 }
 
-/// What the caller left open is closed, but what is to be handed on.
-fn keep_descriptors(count: u32) -> Result<(), Failure> {
+/// What the caller left open is closed, but what is to be handed on, and what was named.
+fn keep_descriptors(request: &Request) -> Result<(), Failure> {
+    let count = request.descriptors;
     let first = count.saturating_add(3);
     if let Some(closed) = (3..first).find(|fd| !fds::is_open(*fd)) {
         let wanted = format!("--preserve-fds {count}: descriptor {closed} is not open");
         return Err(Failure::usage(wanted).hint("they are handed on from 3 on, without a hole"));
     }
-    Ok(fds::close_inherited_from(first).context("close", "descriptors above 2")?)
+    Ok(fds::close_inherited_from(first, &request.named_descriptors())
+        .context("close", "descriptors above 2")?)
 }
 
 fn seal(context: &Context, root: &SysRoot) -> Result<(), Failure> {
