@@ -150,7 +150,7 @@ fn begin(work: impl FnOnce(&OwnedFd)) -> std::result::Result<Worker, Errno> {
     match fork::fork(0)? {
         Side::Child => {
             drop(answers);
-            let_go_of_standard();
+            let_go_of_standard(&sink);
             work(&sink);
             fork::exit_now(0)
         }
