@@ -1,10 +1,14 @@
 //! Joins namespaces, a process's or single ones, and becomes, or starts, a program there.
 
+use super::confine::Confined;
+use super::dns::Dns;
 use super::error::ActionError;
 use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
+use super::seat::Seat;
 use super::supervise::{self, Ending, Signals};
+use super::tools::Tools;
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::plan::{Held, Plan};
 use crate::sys::error::{Context, SysError};
@@ -27,6 +31,10 @@ pub struct Entry {
     /// Those that are joined by themselves.
     pub namespaces: Vec<NsFile>,
     pub program: Program,
+    /// A root that is made for the program.
+    pub tools: Option<Tools>,
+    /// The target's names for a program of the host.
+    pub dns: Option<Dns>,
     /// A directory that becomes the root.
     pub root: Option<OwnedFd>,
     pub directory: Directory,
@@ -35,6 +43,10 @@ pub struct Entry {
     pub limit: Option<Duration>,
     /// An init of its own stays beside the program.
     pub init: bool,
+    /// The program is as confined as the target; then the plan's ids mean nothing.
+    pub confined: Option<Confined>,
+    /// The control groups that the program is put into.
+    pub seat: Option<Seat>,
 }
 
 /// Where the program starts.
@@ -81,10 +93,15 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
         }
         Side::Parent(child) => child,
     };
+    if let Some(confined) = &entry.confined {
+        confined.restore_own();
+    }
     drop((report, parent));
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit);
-    supervise::supervise(program, &signals, Some(status), terminal)
+    let ending = supervise::supervise(program, &signals, Some(status), terminal);
+    entry.seat = None;
+    ending
 }
 
 fn fork_inside() -> Result<Side, ActionError> {
@@ -100,7 +117,9 @@ fn fork_inside() -> Result<Side, ActionError> {
 /// Of one process all namespaces at once: every one, or none. What was held is let go of.
 fn join(entry: &mut Entry) -> Result<(), ActionError> {
     let plan = &entry.plan;
-    if plan.ids.groups_before_join {
+    if let Some(confined) = &entry.confined {
+        confined.before_join()?;
+    } else if plan.ids.groups_before_join {
         match nix::unistd::setgroups(&[]) {
             // Without the right to it these are the caller's own groups, and stay.
             Ok(()) | Err(Errno::EPERM) => {}
@@ -172,12 +191,18 @@ fn become_program(
     inherited: &Inherited,
     parent: Option<OwnedFd>,
 ) -> Result<Infallible, ActionError> {
-    become_whom(&entry.plan)?;
+    if let Some(seat) = &entry.seat {
+        seat.take(None)?;
+    }
+    match &entry.confined {
+        Some(confined) => confined.in_program()?,
+        None => become_whom(&entry.plan)?,
+    }
     if let Some(parent) = parent {
         // A change of ids unties it.
         launch::die_with(&parent)?;
     }
-    Err(launch::become_program(&entry.program, inherited))
+    Err(launch::become_program(&entry.program, inherited, entry.confined.as_ref()))
 }
 
 fn become_whom(plan: &Plan) -> Result<(), ActionError> {
@@ -208,6 +233,12 @@ fn become_whom(plan: &Plan) -> Result<(), ActionError> {
 /// the host is open but what was asked for.
 fn settle(entry: &mut Entry) -> Result<(), ActionError> {
     let moved = entry.plan.joined().has(Kind::Mnt) || entry.root.is_some();
+    if let Some(tools) = entry.tools.take() {
+        tools.assemble(entry.plan.fork && entry.plan.joined().has(Kind::Pid))?;
+    }
+    if let Some(dns) = entry.dns.take() {
+        dns.mount()?;
+    }
     if let Some(root) = entry.root.take() {
         rustix::process::fchdir(&root).context("change to", "the new root")?;
         rustix::process::chroot(".").context("change", "the root")?;

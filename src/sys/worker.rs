@@ -11,6 +11,7 @@ use super::proc::stat;
 use super::raw::fork::{self, Side};
 use super::root;
 use crate::model::process::Pid;
+use crate::model::text::Text;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -20,6 +21,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -113,14 +115,75 @@ pub fn ask(directory: BorrowedFd<'_>, deadline: Duration) -> Result<()> {
     })
 }
 
+/// Opens as a place what a process sees at an absolute path whose `/proc/PID` this is. With
+/// `NO_SYMLINKS` no link of it is followed; none ever leads out of its root.
+///
+/// The caller has one thread.
+pub fn open_inside(
+    process: BorrowedFd<'_>,
+    path: &CStr,
+    flags: OFlags,
+    resolve: ResolveFlags,
+    deadline: Duration,
+) -> Result<OwnedFd> {
+    let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+    let open = || {
+        let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(process, "root", above, Mode::empty())?;
+        let resolve = resolve | ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        openat2(&root, path, flags, Mode::empty(), resolve).map(Some)
+    };
+    let place =
+        in_a_child(open, deadline).and_then(|place| place.ok_or(Problem::Errno(Errno::EPIPE)));
+    place.map_err(|problem| SysError { doing: "open", object: path.to_bytes().into(), problem })
+}
+
+/// Something made by a process of its own, whatever that does to its namespaces, and handed over as
+/// a descriptor.
+///
+/// The caller has one thread.
+pub fn make(
+    object: &'static str,
+    work: impl FnOnce() -> Result<OwnedFd>,
+    deadline: Duration,
+) -> Result<OwnedFd> {
+    let made = || {
+        work().map(Some).map_err(|error| {
+            // What failed inside goes with its number; the rest of it in words.
+            let errno = error.errno().unwrap_or(Errno::EIO);
+            let words = format!("{object}: {} {}", error.doing, error.object);
+            (rustix::io::Errno::from_raw_os_error(errno as i32), words)
+        })
+    };
+    let failed = |problem, words: Text| {
+        let object = if words.is_empty() { Text::from(object) } else { words };
+        SysError { doing: "make", object, problem }
+    };
+    match told_by_a_child(made, deadline) {
+        Ok(Some(made)) => Ok(made),
+        Ok(None) => Err(failed(Problem::Errno(Errno::EPIPE), Text::default())),
+        Err((problem, words)) => Err(failed(problem, words)),
+    }
+}
+
 fn in_a_child(
     work: impl FnOnce() -> rustix::io::Result<Option<OwnedFd>>,
     deadline: Duration,
 ) -> std::result::Result<Option<OwnedFd>, Problem> {
+    told_by_a_child(|| work().map_err(|errno| (errno, String::new())), deadline)
+        .map_err(|(problem, _)| problem)
+}
+
+/// The same; a failure comes with words of the child's.
+fn told_by_a_child(
+    work: impl FnOnce() -> std::result::Result<Option<OwnedFd>, (rustix::io::Errno, String)>,
+    deadline: Duration,
+) -> std::result::Result<Option<OwnedFd>, (Problem, Text)> {
+    let wordless = |errno: Errno| (Problem::Errno(errno), Text::default());
     let (ours, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(|errno| Problem::Errno(Errno::from_raw(errno.raw_os_error())))?;
-    let child = match fork::fork(0).map_err(Problem::Errno)? {
+            .map_err(|errno| wordless(Errno::from_raw(errno.raw_os_error())))?;
+    let child = match fork::fork(0).map_err(wordless)? {
         Side::Child => {
             drop(ours);
             let_go_of_standard();
@@ -141,12 +204,15 @@ fn let_go_of_standard() {
     }
 }
 
-/// In the child: an errno (0 for none) and, with 0, the descriptor if there is one.
+/// In the child: an errno (0 for none) and, with 0, the descriptor if there is one; else words.
 fn send_place(
-    opened: &rustix::io::Result<Option<OwnedFd>>,
+    opened: &std::result::Result<Option<OwnedFd>, (rustix::io::Errno, String)>,
     sink: &OwnedFd,
 ) -> rustix::io::Result<()> {
-    let errno = opened.as_ref().err().map_or(0, |errno| errno.raw_os_error());
+    let (errno, words) = match opened {
+        Ok(_) => (0, &[][..]),
+        Err((errno, words)) => (errno.raw_os_error(), words.as_bytes()),
+    };
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let fds: Vec<BorrowedFd<'_>> = opened.iter().flatten().map(AsFd::as_fd).collect();
@@ -154,26 +220,40 @@ fn send_place(
         control.push(SendAncillaryMessage::ScmRights(&fds));
     }
     let word = errno.to_ne_bytes();
-    sendmsg(sink, &[IoSlice::new(&word)], &mut control, SendFlags::empty()).map(|_| ())
+    let words = words.get(..WORDS.min(words.len())).unwrap_or_default();
+    let message = [IoSlice::new(&word), IoSlice::new(words)];
+    sendmsg(sink, &message, &mut control, SendFlags::empty()).map(|_| ())
 }
 
-fn receive_place(worker: &Worker, until: Instant) -> std::result::Result<Option<OwnedFd>, Problem> {
-    wait(worker, until)?;
-    let errno = |errno: rustix::io::Errno| Problem::Errno(Errno::from_raw(errno.raw_os_error()));
+/// As many bytes of words as a child may use.
+const WORDS: usize = 500;
+
+fn receive_place(
+    worker: &Worker,
+    until: Instant,
+) -> std::result::Result<Option<OwnedFd>, (Problem, Text)> {
+    wait(worker, until).map_err(|problem| (problem, Text::default()))?;
+    let errno = |errno: rustix::io::Errno| {
+        (Problem::Errno(Errno::from_raw(errno.raw_os_error())), Text::default())
+    };
     let mut word = [0; 4];
+    let mut words = [0; WORDS];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;
-    let read = recvmsg(&worker.answers, &mut [IoSliceMut::new(&mut word)], &mut control, flags)
-        .map_err(errno)?;
+    let mut message = [IoSliceMut::new(&mut word), IoSliceMut::new(&mut words)];
+    let read = recvmsg(&worker.answers, &mut message, &mut control, flags).map_err(errno)?;
     let received = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
         _ => None,
     });
-    match (read.bytes, i32::from_ne_bytes(word), received) {
-        (4, 0, place) => Ok(place),
-        (4, errno, _) if errno > 0 => Err(Problem::Errno(Errno::from_raw(errno))),
-        _ => Err(Problem::Errno(Errno::EPIPE)),
+    let said = read.bytes.checked_sub(4).and_then(|length| words.get(..length));
+    match (said, i32::from_ne_bytes(word), received) {
+        (Some([]), 0, place) => Ok(place),
+        (Some(words), errno, _) if errno > 0 => {
+            Err((Problem::Errno(Errno::from_raw(errno)), Text::new(words)))
+        }
+        _ => Err((Problem::Errno(Errno::EPIPE), Text::default())),
     }
 }
 

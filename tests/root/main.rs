@@ -14,8 +14,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_target;
 mod census;
 mod descriptors;
+mod dns;
 mod enter;
 mod environment;
 mod inspection;
@@ -29,12 +31,14 @@ mod place;
 mod privileges;
 mod protection;
 mod races;
+mod seats;
 mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
 mod targets;
 mod terminal;
+mod tools;
 mod users;
 
 fn main() {
@@ -53,6 +57,8 @@ fn main() {
         descriptors::tests(),
         environment::tests(),
         users::tests(),
+        as_target::tests(),
+        seats::tests(),
         protection::tests(),
         seccomp::tests(),
         signals::tests(),
@@ -60,6 +66,8 @@ fn main() {
         memory::tests(),
         privileges::tests(),
         terminal::tests(),
+        tools::tests(),
+        dns::tests(),
         jobs::tests(),
         listings::tests(),
         output::tests(),

@@ -2,6 +2,7 @@
 
 use crate::action::enter::Entry;
 use crate::action::error::ActionError;
+use crate::action::tools::Choice;
 use crate::cli::error::Failure;
 use crate::collect::access::Asker;
 use crate::collect::inside;
@@ -19,6 +20,7 @@ pub(super) struct Tried {
     pub(super) program: Text,
     /// A place to start in was asked for without saying which.
     pub(super) bare_directory: bool,
+    pub(super) tools: Option<Choice>,
 }
 
 const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "zsh", "fish"];
@@ -71,8 +73,17 @@ const AS_ROOT: &str = "run it as root";
 
 /// From here what this process sees is what the target has.
 fn missing(failure: Failure, plan: &Plan, tried: &Tried) -> Failure {
-    let Tried { label, program, bare_directory } = tried;
+    let Tried { label, program, bare_directory, tools } = tried;
     let mut failure = failure;
+    let sought = match tools {
+        None => None,
+        Some(Choice::Beside(None)) => Some("among the host's programs"),
+        Some(Choice::Beside(Some(_))) => Some("in the directory of tools"),
+        Some(Choice::Inside) => Some("in the target and on the host"),
+    };
+    if let Some(sought) = sought {
+        return failure.hint(format!("it is looked for {sought}"));
+    }
     let place = if plan.foreign_program { label.to_string() } else { "the host".to_owned() };
     failure.message = format!("{} in {place}", failure.message);
     if *bare_directory {
@@ -84,12 +95,15 @@ fn missing(failure: Failure, plan: &Plan, tried: &Tried) -> Failure {
     let text = program.to_string();
     let is_shell = SHELLS.contains(&text.rsplit('/').next().unwrap_or_default());
     if !is_shell {
-        return failure.hint("it is looked for in the target; leave out -m to run the host's");
+        return failure.hint(
+            "it is looked for in the target; leave out -m to run the host's, or add --tools",
+        );
     }
     let shells: Vec<String> = inside::shells().iter().map(ToString::to_string).collect();
     if shells.is_empty() {
         failure.message.push_str(" (no shell was found there)");
-        return failure.hint("leave out -m to run the host's");
+        return failure
+            .hint("add --tools to bring the host's programs, or leave out -m to run them");
     }
     failure.hint(format!("it has {}", shells.join(" ")))
 }

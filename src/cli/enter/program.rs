@@ -3,6 +3,7 @@
 use super::request::Request;
 use super::subject::Subject;
 use crate::action::launch::Program;
+use crate::action::tools::{Choice, Command};
 use crate::cli::context::Context;
 use crate::cli::environment;
 use crate::cli::error::Failure;
@@ -16,19 +17,28 @@ pub(super) fn choose(
     request: &Request,
     subject: &Subject,
     plan: &Plan,
-) -> Result<Program, Failure> {
+) -> Result<Command, Failure> {
     let account = subject.account.as_ref();
     let environment = environment(context, request, subject, plan)?;
-    if request.program.is_empty() {
-        let shell = if plan.foreign_program {
-            shell_inside(subject, account)
-        } else {
-            context.variable("SHELL")
-        };
-        let shell = shell.filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into());
-        return Ok(Program::new(&[shell], &environment)?.as_login_shell());
+    let command = |words, login| Command { words, environment, login };
+    if !request.program.is_empty() {
+        return Ok(command(request.program.clone(), false));
     }
-    Ok(Program::new(&request.program, &environment)?)
+    let shell = match &request.tools {
+        // The target's, if it has one, else the host's.
+        Some(Choice::Inside) => return Ok(command(vec!["sh".into()], false)),
+        Some(Choice::Beside(_)) => None,
+        None if plan.foreign_program => shell_inside(subject, account),
+        None => context.variable("SHELL"),
+    };
+    let shell = shell.filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into());
+    Ok(command(vec![shell], true))
+}
+
+/// As exec takes it.
+pub(super) fn prepare(command: &Command) -> Result<Program, Failure> {
+    let program = Program::new(&command.words, &command.environment)?;
+    Ok(if command.login { program.as_login_shell() } else { program })
 }
 
 /// Of who the program is to be, by the target's own list of users.

@@ -1,6 +1,7 @@
 //! The options of `nsx enter`: those of nsenter(1), and more.
 
 use crate::action::plan::{Id as WishedId, Terminal};
+use crate::action::tools::Choice;
 use crate::cli::args::duration;
 use crate::cli::enter::request::{Place, Request, path};
 use crate::cli::error::Failure;
@@ -21,6 +22,9 @@ pub(super) enum Id {
     SetGid,
     PreserveCredentials,
     KeepCapabilities,
+    Tools,
+    ToolsInside,
+    Dns,
     Root,
     Wd,
     WdInside,
@@ -33,6 +37,10 @@ pub(super) enum Id {
     Pty,
     NoPty,
     PreserveFds,
+    AsTarget,
+    JoinCgroup,
+    AllowFrozen,
+    Strict,
     DryRun,
 }
 
@@ -119,6 +127,25 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         "Keep the capabilities of a joined user namespace as an ordinary user",
     ),
     opt(
+        Id::Tools,
+        None,
+        "tools",
+        Value::Optional("DIR"),
+        "The host's programs, or those in DIR, in a root made for them; the target's is at /target",
+    ),
+    flag(
+        Id::ToolsInside,
+        None,
+        "tools-inside",
+        "The target's root with the host's programs at /.nsx, seen by the program alone",
+    ),
+    flag(
+        Id::Dns,
+        None,
+        "dns",
+        "With the network and the host's mounts: the target's resolv.conf, hosts and nsswitch.conf",
+    ),
+    opt(
         Id::Root,
         Some('r'),
         "root",
@@ -170,6 +197,20 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         Value::Required("N"),
         "Hand on N descriptors beside the standard ones: from 3 on",
     ),
+    flag(
+        Id::AsTarget,
+        None,
+        "as-target",
+        "Be what the target is, and no more: its user, groups, capabilities, seccomp filters, security label, limits, control groups, environment, root and working directory",
+    ),
+    flag(Id::JoinCgroup, Some('c'), "join-cgroup", "Be in the target's control groups"),
+    flag(Id::AllowFrozen, None, "allow-frozen", "Join a control group that is frozen"),
+    flag(
+        Id::Strict,
+        None,
+        "strict",
+        "Run nothing where something of the target's cannot be taken over; exit 5",
+    ),
     flag(Id::DryRun, None, "dry-run", "Print what would be done, and do nothing"),
 ];
 
@@ -208,6 +249,12 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         Id::SetGid => wish.gid = Some(id_or_follow("--setgid", &text())?),
         Id::PreserveCredentials => wish.keep_credentials = true,
         Id::KeepCapabilities => wish.keep_capabilities = true,
+        Id::Tools => {
+            let directory = value.map(|value| path("--tools", &value)).transpose()?;
+            bring(request, Choice::Beside(directory))?;
+        }
+        Id::ToolsInside => bring(request, Choice::Inside)?,
+        Id::Dns => request.dns = true,
         Id::Root => request.root = Some(value.map_or(Place::OfTarget, Place::Ours)),
         Id::Wd => {
             request.directory = Some(match value {
@@ -225,9 +272,20 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         Id::Pty => wish.terminal = Terminal::Always,
         Id::NoPty => wish.terminal = Terminal::Never,
         Id::PreserveFds => request.descriptors = number("--preserve-fds", &text())?,
+        Id::AsTarget => request.standing.as_target = true,
+        Id::JoinCgroup => request.standing.cgroup = true,
+        Id::AllowFrozen => request.standing.frozen = true,
+        Id::Strict => request.standing.strict = true,
         Id::DryRun => request.dry_run = true,
     }
     Ok(())
+}
+
+fn bring(request: &mut Request, choice: Choice) -> Result<(), Failure> {
+    match request.tools.replace(choice) {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage("--tools and --tools-inside are one choice, made once")),
+    }
 }
 
 /// `www-data`, `1000:1000`: a file has a slash in it, and a namespace's number a colon before it.

@@ -1,0 +1,205 @@
+//! The kernel's own file systems in a root that is made for a program: /proc, /sys and /dev.
+//!
+//! The target's processes may see them by `/proc/PROGRAM/root`: a fresh one must not give them
+//! more than a runtime does.
+
+use crate::model::namespace::{Kind, Kinds};
+use crate::sys::error::{Context, Result};
+use crate::sys::ns;
+use crate::sys::pidfd::ProcessHandle;
+use crate::sys::tree::{Guard, Tree};
+use crate::sys::worker;
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, FileType, OFlags, ResolveFlags, StatxFlags, statx};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Settings of the whole machine: they can be read.
+const READ_ONLY: [&CStr; 5] =
+    [c"proc/bus", c"proc/fs", c"proc/irq", c"proc/sys", c"proc/sysrq-trigger"];
+/// What tells of the whole machine more than a container should know: files, and directories.
+const HIDDEN: [&CStr; 6] = [
+    c"proc/kcore",
+    c"proc/keys",
+    c"proc/latency_stats",
+    c"proc/sched_debug",
+    c"proc/timer_list",
+    c"proc/timer_stats",
+];
+const HIDDEN_DIRECTORIES: [&CStr; 3] = [c"proc/acpi", c"proc/asound", c"proc/scsi"];
+
+/// Devices that no program does without.
+pub(super) const DEVICES: [&CStr; 6] =
+    [c"dev/full", c"dev/null", c"dev/random", c"dev/tty", c"dev/urandom", c"dev/zero"];
+
+/// Which of the three are directories of our root, and what there covers what is withheld. Nothing
+/// of these names is a link of the target's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    pub proc: bool,
+    pub sys: bool,
+    pub dev: bool,
+    /// A device without content.
+    pub no_file: &'static CStr,
+    /// A directory without content.
+    pub no_directory: &'static CStr,
+}
+
+/// The target's own, where they can be what they should be.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    proc: Option<OwnedFd>,
+    sys: Option<OwnedFd>,
+    dev: Option<OwnedFd>,
+}
+
+impl Kernel {
+    /// Before the join.
+    pub(super) fn of(target: &ProcessHandle) -> Self {
+        let has = |directory: &CStr, proof: &CStr, kind: FileType| {
+            let open = |path, flags| {
+                let resolve = ResolveFlags::NO_SYMLINKS;
+                worker::open_inside(target.dir(), path, flags, resolve, PATIENCE).ok()
+            };
+            let directory = open(directory, OFlags::DIRECTORY)?;
+            kind_of(&open(proof, OFlags::NOFOLLOW)?).filter(|it| *it == kind)?;
+            Some(directory)
+        };
+        Self {
+            proc: has(c"/proc", c"/proc/version", FileType::RegularFile),
+            sys: has(c"/sys", c"/sys/kernel", FileType::Directory),
+            dev: has(c"/dev", c"/dev/null", FileType::CharacterDevice),
+        }
+    }
+
+    /// Copies, while we are in the target's mount namespace; what cannot be copied is missing.
+    pub(super) fn copy(&self) -> Copies {
+        let copy = |own: &Option<OwnedFd>| {
+            let own = own.as_ref()?;
+            Tree::copy_of(own.as_fd(), Guard::AsItIs).ok()
+        };
+        Copies { proc: copy(&self.proc), sys: copy(&self.sys), dev: copy(&self.dev) }
+    }
+}
+
+/// The kind of what is open; its file system is not asked.
+pub(super) fn kind_of(file: &OwnedFd) -> Option<FileType> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = statx(file, c"", flags, StatxFlags::TYPE).ok()?;
+    Some(FileType::from_raw_mode(stat.stx_mode.into()))
+}
+
+/// Fresh ones, made by who may in the target's place what the target may not: its own root cannot
+/// mount a /proc where there is none yet. Attached nowhere.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    proc: Option<OwnedFd>,
+    sys: Option<OwnedFd>,
+}
+
+impl Fresh {
+    /// Before the join, by processes that end.
+    pub(super) fn of(target: &ProcessHandle) -> Self {
+        let join = |kind| {
+            let kinds = Kinds::NONE.with(kind);
+            ns::join(target.pidfd()?, kinds).context("join", "the target")
+        };
+        let proc = || {
+            join(Kind::Pid)?;
+            // Only a child is in the joined namespace. It is waited for here: else its end would be
+            // for the target's first process to notice, which may never do so.
+            worker::make("a /proc", || Tree::proc().map(Tree::into_fd), PATIENCE)
+        };
+        let sys = || {
+            join(Kind::Net)?;
+            Tree::sys().map(Tree::into_fd)
+        };
+        Self {
+            proc: worker::make("a /proc", proc, PATIENCE).ok(),
+            sys: worker::make("a /sys", sys, PATIENCE).ok(),
+        }
+    }
+
+    /// Whether there is a /proc, and a /sys.
+    pub(super) const fn has(&self) -> (bool, bool) {
+        (self.proc.is_some(), self.sys.is_some())
+    }
+
+    /// Attaches what there is below the root that is being made.
+    pub(super) fn attach(&self, base: &Tree, places: Places) -> Result<()> {
+        let tree = |fd: &OwnedFd| fd.try_clone().map(Tree::from).context("copy", "a descriptor");
+        if let Some(proc) = self.proc.as_ref().filter(|_| places.proc) {
+            tree(proc)?.attach(base.as_fd(), c"proc")?;
+            withhold(base, places)?;
+        }
+        if let Some(sys) = self.sys.as_ref().filter(|_| places.sys) {
+            tree(sys)?.attach(base.as_fd(), c"sys")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Copies {
+    proc: Option<Tree>,
+    sys: Option<Tree>,
+    dev: Option<Tree>,
+}
+
+impl Copies {
+    /// Attaches what there is below our root, in our own mount namespace; `fresh` says whether a
+    /// /proc and a /sys are there.
+    pub(super) fn attach(
+        self,
+        base: &Tree,
+        places: Places,
+        joined_pid: bool,
+        fresh: (bool, bool),
+    ) -> Result<()> {
+        let (has_proc, has_sys) = fresh;
+        if places.proc {
+            // The target's own may be that of another pid namespace.
+            let own = self.proc.as_ref();
+            match (own.filter(|_| !joined_pid), has_proc) {
+                (Some(own), _) => own.attach(base.as_fd(), c"proc")?,
+                (None, true) => {}
+                (None, false) => match (Tree::proc(), own) {
+                    (Ok(fresh), _) => {
+                        fresh.attach(base.as_fd(), c"proc")?;
+                        withhold(base, places)?;
+                    }
+                    (Err(_), Some(own)) => own.attach(base.as_fd(), c"proc")?,
+                    (Err(_), None) => {}
+                },
+            }
+        }
+        if places.sys {
+            let fresh = || (!has_sys).then(|| Tree::sys().ok()).flatten();
+            if let Some(sys) = self.sys.or_else(fresh) {
+                sys.attach(base.as_fd(), c"sys")?;
+            }
+        }
+        match self.dev.filter(|_| places.dev) {
+            Some(dev) => dev.attach(base.as_fd(), c"dev"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Of a fresh /proc, what runtimes withhold from containers. Some of it not every kernel has.
+fn withhold(base: &Tree, places: Places) -> Result<()> {
+    let over = |from: &CStr, to: &CStr, guard| {
+        let covered =
+            Tree::copy(base.as_fd(), from, guard).and_then(|tree| tree.attach(base.as_fd(), to));
+        match covered {
+            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
+            covered => covered,
+        }
+    };
+    READ_ONLY.iter().try_for_each(|name| over(name, name, Guard::ReadOnly))?;
+    HIDDEN.iter().try_for_each(|name| over(places.no_file, name, Guard::Device))?;
+    HIDDEN_DIRECTORIES.iter().try_for_each(|name| over(places.no_directory, name, Guard::ReadOnly))
+}

@@ -1,0 +1,242 @@
+//! Mounts held by descriptor, put together before anything can look at them: open_tree(2),
+//! fsopen(2), move_mount(2) and mount_setattr(2), Linux 5.2 to 5.12.
+//!
+//! A tree that is attached nowhere is seen by nobody, and ends with its descriptor. What it is
+//! attached to is always named by a descriptor and one name: no path is walked.
+
+use super::error::{Context, Result, SysError};
+use super::fds::write_all;
+use super::raw::mount_attributes as attributes;
+use crate::model::text::Text;
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Mounts, the first of which is the root of the others.
+#[derive(Debug)]
+pub struct Tree(OwnedFd);
+
+/// What may not be done on a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// As it is where it comes from.
+    AsItIs,
+    /// No writing, no privilege of the file's, no device.
+    ReadOnly,
+    /// No privilege of the file's; for a device that is to be used.
+    Device,
+}
+
+impl Guard {
+    const fn flags(self) -> u64 {
+        match self {
+            Self::AsItIs => 0,
+            Self::ReadOnly => attributes::RDONLY | attributes::NOSUID | attributes::NODEV,
+            Self::Device => attributes::NOSUID | attributes::NOEXEC,
+        }
+    }
+}
+
+impl Tree {
+    /// A copy of what stands at one name below an open directory, with all that is mounted below
+    /// it. A symbolic link is not followed. EINVAL: it is not in our mount namespace, or may not
+    /// be copied.
+    pub fn copy(dir: BorrowedFd<'_>, name: &CStr, guard: Guard) -> Result<Self> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE
+            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW
+            | OpenTreeFlags::AT_NO_AUTOMOUNT
+            | OpenTreeFlags::AT_EMPTY_PATH;
+        let object = || if name.is_empty() { Text::from("a tree") } else { text(name) };
+        let tree = rustix::mount::open_tree(dir, name, flags).with_context("copy", object)?;
+        let tree = Self(tree);
+        tree.guard(guard)?;
+        Ok(tree)
+    }
+
+    /// The same of what is open.
+    pub fn copy_of(open: BorrowedFd<'_>, guard: Guard) -> Result<Self> {
+        Self::copy(open, c"", guard)
+    }
+
+    /// An empty file system in memory, its root of this mode.
+    pub fn memory(mode: &str) -> Result<Self> {
+        let options = [("mode", mode), ("source", "nsx")];
+        Self::fresh("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID)
+    }
+
+    /// A `/proc` of our own pid namespace. EPERM: in ours it would show what is hidden here.
+    pub fn proc() -> Result<Self> {
+        Self::fresh("proc", &[], KERNEL)
+    }
+
+    /// A `/sys` of our own network namespace, read-only.
+    pub fn sys() -> Result<Self> {
+        Self::fresh("sysfs", &[], KERNEL.union(MountAttrFlags::MOUNT_ATTR_RDONLY))
+    }
+
+    fn fresh(kind: &'static str, options: &[(&str, &str)], flags: MountAttrFlags) -> Result<Self> {
+        let make = || {
+            let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+            for (key, value) in options {
+                rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)?;
+            }
+            rustix::mount::fsconfig_create(context.as_fd())?;
+            rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags)
+        };
+        make().map(Self).context("make", kind)
+    }
+
+    /// Keeps what is mounted here and elsewhere apart, and sets flags; of all that is below too.
+    fn guard(&self, guard: Guard) -> Result<()> {
+        attributes::set_and_part(self.as_fd(), guard.flags()).context("guard", "a tree")
+    }
+
+    /// Attaches it over what stands at one name below a directory: a directory over a directory,
+    /// anything else over a file. It stays open.
+    pub fn attach(&self, dir: BorrowedFd<'_>, name: &CStr) -> Result<()> {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        rustix::mount::move_mount(self.as_fd(), c"", dir, name, flags)
+            .with_context("mount on", || text(name))
+    }
+
+    /// Attaches it over what a path of ours leads to.
+    pub fn attach_at(&self, path: &CStr) -> Result<()> {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+        rustix::mount::move_mount(self.as_fd(), c"", rustix::fs::CWD, path, flags)
+            .with_context("mount on", || text(path))
+    }
+
+    /// Makes a directory in it. Like all names here it is one word, or words below directories of
+    /// this tree alone.
+    pub fn directory(&self, name: &CStr, mode: u32) -> Result<()> {
+        rustix::fs::mkdirat(self.as_fd(), name, Mode::from_raw_mode(mode))
+            .with_context("make", || text(name))?;
+        // Whatever mask our caller has.
+        rustix::fs::chmodat(self.as_fd(), name, Mode::from_raw_mode(mode), AtFlags::empty())
+            .with_context("make", || text(name))
+    }
+
+    /// Makes a file in it that everybody may read.
+    pub fn file(&self, name: &CStr, content: &[u8]) -> Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let write = || {
+            let mode = Mode::from_raw_mode(0o444);
+            let file = rustix::fs::openat(self.as_fd(), name, flags, mode)?;
+            rustix::fs::fchmod(&file, mode)?;
+            write_all(&file, content)
+        };
+        write().with_context("write", || text(name))
+    }
+
+    pub fn link(&self, name: &CStr, target: &CStr) -> Result<()> {
+        rustix::fs::symlinkat(target, self.as_fd(), name).with_context("make", || text(name))
+    }
+
+    /// Ends it where it is attached, with all that is below. The working directory is on no mount
+    /// of ours afterwards.
+    pub fn detach(self) -> Result<()> {
+        rustix::process::fchdir(self.as_fd()).context("change to", "a tree")?;
+        unmount_here()
+    }
+
+    pub fn into_fd(self) -> OwnedFd {
+        self.0
+    }
+}
+
+impl AsFd for Tree {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<OwnedFd> for Tree {
+    fn from(tree: OwnedFd) -> Self {
+        Self(tree)
+    }
+}
+
+const KERNEL: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
+    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+
+/// A mount namespace of our own, a copy of the one we are in: nothing mounted in either is seen in
+/// the other.
+pub fn part() -> Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)
+        .context("make", "a mount namespace")?;
+    let nothing = None::<&str>;
+    let flags = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
+    nix::mount::mount(nothing, "/", nothing, flags, nothing).context("make private", "the mounts")
+}
+
+/// The same where we may not: by a user namespace of our own too, in which we keep our ids. For a
+/// process that ends when it is done.
+pub fn part_anyhow() -> Result<()> {
+    match part() {
+        Err(error) if error.errno() == Some(Errno::EPERM) => {}
+        parted => return parted,
+    }
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER)
+        .context("make", "a user namespace")?;
+    write_own(c"setgroups", "deny")?;
+    write_own(c"gid_map", &format!("{gid} {gid} 1"))?;
+    write_own(c"uid_map", &format!("{uid} {uid} 1"))?;
+    part()
+}
+
+/// A copy of the tree whose root is the working directory, whose flags nobody can take off any
+/// more: a mount that goes to a user namespace below keeps them. The caller cannot do anything else
+/// afterwards. EPERM, ENOSPC: the host lets nobody have a user namespace.
+pub fn locked_copy() -> Result<Tree> {
+    let kinds = nix::sched::CloneFlags::CLONE_NEWUSER | nix::sched::CloneFlags::CLONE_NEWNS;
+    nix::sched::unshare(kinds).context("make", "a user namespace")?;
+    Tree::copy(rustix::fs::CWD, c".", Guard::AsItIs)
+}
+
+fn write_own(name: &CStr, value: &str) -> Result<()> {
+    let write = || {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let own = rustix::fs::open(c"/proc/self", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let file = rustix::fs::openat(own, name, flags, Mode::empty())?;
+        write_all(&file, value.as_bytes())
+    };
+    write().with_context("write", || text(name))
+}
+
+/// Makes a tree that is attached over our root the root, and lets go of the old one with all its
+/// mounts. pivot_root(2); where the root cannot be left (it is the one the kernel was started with)
+/// it stays hidden below the new one.
+pub fn become_root(tree: &Tree) -> Result<()> {
+    rustix::process::fchdir(tree.as_fd()).context("change to", "the new root")?;
+    match rustix::process::pivot_root(c".", c".") {
+        // The old one is above the new one now, and `.` is what is on top.
+        Ok(()) => unmount_here()?,
+        Err(rustix::io::Errno::INVAL) => {
+            rustix::process::chroot(c".").context("change to", "the new root")?;
+        }
+        Err(errno) => Err(errno).context("leave", "the old root")?,
+    }
+    rustix::process::chdir(c"/").context("change to", "the new root")
+}
+
+fn unmount_here() -> Result<()> {
+    let flags = UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+    rustix::mount::unmount(c".", flags).context("unmount", "a tree")
+}
+
+/// Whether an error says that this kernel is too old for all of this.
+pub fn is_missing(error: &SysError) -> bool {
+    error.errno() == Some(Errno::ENOSYS)
+}
+
+fn text(name: &CStr) -> Text {
+    Text::new(name.to_bytes())
+}
