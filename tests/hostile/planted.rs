@@ -45,7 +45,7 @@ const EVIL: &str = r#"
 fn libraries() {
     let environment = "LD_PRELOAD=/evil.so LD_LIBRARY_PATH=/evil LD_AUDIT=/evil.so \
                        GCONV_PATH=/evil LOCPATH=/evil NLSPATH=/evil/%N LANG=evil LC_ALL=evil";
-    let start = format!("exec env {environment} sleep 1000");
+    let start = format!("exec env {environment} sleep 1000 2>/dev/null");
     let container = Rooted::running(CONTAINER, &["sh", "-c", &start]);
     crate::support::asleep(container.target);
     plant(&container);
