@@ -14,6 +14,7 @@ mod census;
 mod checks;
 mod compare;
 mod docker;
+mod entered;
 mod held;
 mod lab;
 mod lsns;

@@ -4,6 +4,7 @@
 
 use crate::answers::{self, Difference, NOBODY, QUESTIONS};
 use crate::compare::{assert_mounts, findmnt};
+use crate::entered::differences;
 use crate::lab::Lab;
 use crate::sections::{self, net};
 use crate::support::{self, Need};
@@ -49,6 +50,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("the mounts of each are those that findmnt lists", mounted),
     ("every section of inspect is what the kernel's files and tools and the engine say", sectioned),
     ("each is entered by runtime and name, also while the engines hang", entered),
+    ("a program in each has its namespaces, and may do what it may if so asked", confined),
 ];
 
 pub fn tests() -> Vec<Trial> {
@@ -277,13 +279,7 @@ fn mounted(seen: &Seen) {
 }
 
 fn sectioned(seen: &Seen) {
-    // Of what runs on another kernel nothing but the host's side can be asked.
-    let is_visible = |row: &&Value| {
-        let listed = seen.rows.iter().find(|listed| listed["pid"] == row["pid"]);
-        listed.is_some_and(|listed| listed["opaque"] == false)
-    };
-    let rows: Vec<&Value> = seen.running().filter(is_visible).collect();
-    assert!(rows.len() >= 12, "the lab has more: {}", rows.len());
+    let rows = visible(seen);
     let named = |name: &str| *rows.iter().find(|row| row["name"] == name).expect("it runs");
     let scene = net::Scene::set(&seen.lab, named("nsx-lab-docker"));
     let _address = net::Address::set(&seen.lab, named("nsx-lab-lxc"));
@@ -291,6 +287,25 @@ fn sectioned(seen: &Seen) {
     let all = [&rows[..], &[&outsider]].concat();
     let found: Vec<String> =
         rows.iter().flat_map(|row| sections::differences(&seen.lab, row, &all)).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Those that run on this kernel: of others nothing but the host's side can be entered.
+fn visible(seen: &Seen) -> Vec<&Value> {
+    let is_visible = |row: &&Value| {
+        let listed = seen.rows.iter().find(|listed| listed["pid"] == row["pid"]);
+        listed.is_some_and(|listed| listed["opaque"] == false)
+    };
+    let rows: Vec<&Value> = seen.running().filter(is_visible).collect();
+    assert!(rows.len() >= 12, "the lab has more: {}", rows.len());
+    rows
+}
+
+fn confined(seen: &Seen) {
+    let found: Vec<String> = visible(seen)
+        .into_iter()
+        .flat_map(|row| differences(&seen.lab, row, &target(row)))
+        .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 

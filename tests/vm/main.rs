@@ -17,6 +17,7 @@ mod cgroups;
 mod compare;
 mod confinement;
 mod containers;
+mod enter;
 mod host;
 mod truth;
 
@@ -24,5 +25,6 @@ fn main() {
     let mut tests = host::tests();
     tests.extend(cgroups::tests());
     tests.extend(confinement::tests());
+    tests.extend(enter::tests());
     support::run(tests);
 }

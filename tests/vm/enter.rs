@@ -1,0 +1,160 @@
+//! Programs started in the containers of real engines: as root, as the container itself is confined,
+//! and as the user whose containers they are.
+
+use crate::containers::{Container, Engine, as_alice};
+use crate::host::INSIDE;
+use crate::support::{
+    Held, KINDS, PATIENCE, asleep, binary, child_of, ends_within, namespace, nsx, output, pidfd,
+    status, stderr, stdout, succeeds, test, until,
+};
+use libtest_mimic::Trial;
+use std::process::{Command, Stdio};
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("docker: as the container, label and filter and groups", INSIDE, || {
+            as_container(Engine::Docker, "entered", &["--memory=64m", "--pids-limit=50"]);
+        }),
+        test("docker: as a container of an ordinary user without privileges", INSIDE, || {
+            let options =
+                ["--user=1000:1000", "--security-opt=no-new-privileges", "--cap-drop=ALL"];
+            as_container(Engine::Docker, "lowly", &options);
+        }),
+        test("podman: as the container, in crun's group below the scope", INSIDE, || {
+            as_container(Engine::Podman, "entered-podman", &[]);
+        }),
+        test("podman, rootless: root enters it as it is", INSIDE, || {
+            as_container(Engine::Rootless, "entered-rootless", &[]);
+        }),
+        test("podman, rootless: its user enters it by its pid alone", INSIDE, by_its_user),
+        test("bubblewrap: its user enters it by its pid alone", INSIDE, sandbox),
+        test("a paused container is not joined by its group unless that is said", INSIDE, paused),
+    ]
+}
+
+const SLEEP: &str = "exec sleep 1000";
+/// What a program beside it is to have the same.
+const SAME: [&str; 13] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+    "Umask",
+    "Speculation_Store_Bypass",
+];
+
+fn read(pid: u32, file: &str) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
+}
+
+/// A program started by `command`; nsx and it.
+fn started(mut command: Command) -> (Held, u32) {
+    command.args(["/bin/sh", "-c", "echo ready; exec sleep 1000"]).stdin(Stdio::null());
+    let (held, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready", "{command:?}");
+    let program = child_of(held.pid()).unwrap_or(held.pid());
+    (held, program)
+}
+
+fn assert_same(program: u32, target: u32, fields: &[&str]) {
+    for kind in KINDS {
+        assert_eq!(namespace(program, kind), namespace(target, kind), "{kind}");
+    }
+    for field in fields {
+        assert_eq!(status(program, field), status(target, field), "{field}");
+    }
+}
+
+fn as_container(engine: Engine, name: &'static str, options: &[&str]) {
+    let container = Container::run(engine, name, options, SLEEP);
+    asleep(container.pid);
+    let (_nsx, program) = started(nsx(["enter", "-t", &container.pid.to_string(), "--as-target"]));
+    asleep(program);
+    assert_same(program, container.pid, &SAME);
+    for file in ["cgroup", "limits", "oom_score_adj", "attr/current", "uid_map"] {
+        assert_eq!(read(program, file), read(container.pid, file), "{file}");
+    }
+}
+
+/// The binary where alice can run it.
+fn for_alice() -> Command {
+    let mut command = as_alice();
+    command.arg(binary("nsx"));
+    command
+}
+
+fn by_its_user() {
+    let container = Container::run(Engine::Rootless, "her-own", &[], SLEEP);
+    asleep(container.pid);
+    let target = container.pid.to_string();
+    let id = succeeds(for_alice().args(["enter", "-t", &target, "id", "-u"]));
+    assert_eq!(id, "0\n");
+    let mut command = for_alice();
+    command.args(["enter", "-t", &target]);
+    let (_nsx, program) = started(command);
+    let program = below(program, "sleep");
+    assert_same(program, container.pid, &["Uid", "Gid"]);
+    // By name it is hers too, and nobody else's.
+    assert_eq!(succeeds(for_alice().args(["enter", "-t", "her-own", "id", "-u"])), "0\n");
+    let mut other = Command::new("setpriv");
+    other.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(binary("nsx"));
+    let refused = output(other.args(["enter", "-t", &target, "id"]));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+}
+
+/// The process of that name that a process has started, at any depth.
+fn below(pid: u32, name: &str) -> u32 {
+    let mut found = None;
+    until("it runs", || {
+        let mut at = Some(pid);
+        while let Some(pid) = at {
+            if status(pid, "Name").as_deref() == Some(name) {
+                found = Some(pid);
+                return true;
+            }
+            at = child_of(pid);
+        }
+        false
+    });
+    found.expect("it was found")
+}
+
+fn sandbox() {
+    let mut bwrap = as_alice();
+    bwrap.args(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "--uid", "1234", "--gid", "1234"]);
+    bwrap.args(["--proc", "/proc", "--dev", "/dev", "sleep", "1000"]).stdin(Stdio::null());
+    let held = Held(bwrap.spawn().expect("it starts"));
+    let target = below(held.pid(), "sleep");
+    let line = ["enter", "-t", &target.to_string(), "readlink"];
+    let mut command = for_alice();
+    let links = KINDS.map(|kind| format!("/proc/self/ns/{kind}"));
+    let shown = output(command.args(line).args(&links));
+    let expected = KINDS.map(|kind| namespace(target, kind)).join("\n");
+    assert_eq!(stdout(&shown).trim_end(), expected, "{}", stderr(&shown));
+}
+
+fn paused() {
+    let container = Container::run(Engine::Docker, "held-still", &[], SLEEP);
+    asleep(container.pid);
+    succeeds(Engine::Docker.command().args(["pause", "held-still"]));
+    let target = container.pid.to_string();
+    let refused = output(nsx(["enter", "-t", &target, "-c", "-a"]).args(["echo", "RAN"]));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+    assert!(stderr(&refused).contains("--allow-frozen"), "{}", stderr(&refused));
+    // Without its group one may look around.
+    let looked = output(nsx(["enter", "-t", &target, "-a"]).args(["echo", "RAN"]));
+    assert_eq!(stdout(&looked), "RAN\n", "{}", stderr(&looked));
+    let mut allowed = nsx(["enter", "-t", &target, "-a", "-c", "--allow-frozen"]);
+    let waits = Held(allowed.args(["sleep", "0"]).stdin(Stdio::null()).spawn().expect("it starts"));
+    let ended = pidfd(waits.pid()).expect("it is there");
+    assert!(!ends_within(&ended, std::time::Duration::from_millis(500)), "it stands still");
+    succeeds(Engine::Docker.command().args(["unpause", "held-still"]));
+    assert!(ends_within(&ended, PATIENCE));
+}
