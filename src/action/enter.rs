@@ -1,10 +1,12 @@
 //! Joins namespaces, a process's or single ones, and becomes, or starts, a program there.
 
+use super::confine::Confined;
 use super::dns::Dns;
 use super::error::ActionError;
 use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
+use super::seat::Seat;
 use super::supervise::{self, Ending, Signals};
 use super::tools::Tools;
 use crate::model::namespace::{Kind, Kinds};
@@ -42,6 +44,10 @@ pub struct Entry {
     pub limit: Option<Duration>,
     /// An init of its own stays beside the program.
     pub init: bool,
+    /// The program is as confined as the target; then the plan's ids mean nothing.
+    pub confined: Option<Confined>,
+    /// The control groups that the program is put into.
+    pub seat: Option<Seat>,
 }
 
 /// Where the program starts.
@@ -88,10 +94,15 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
         }
         Side::Parent(child) => child,
     };
+    if let Some(confined) = &entry.confined {
+        confined.restore_own();
+    }
     drop((report, parent));
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit);
-    supervise::supervise(program, &signals, Some(status), terminal)
+    let ending = supervise::supervise(program, &signals, Some(status), terminal);
+    entry.seat = None;
+    ending
 }
 
 fn fork_inside() -> Result<Side, ActionError> {
@@ -107,7 +118,9 @@ fn fork_inside() -> Result<Side, ActionError> {
 /// Of one process all namespaces at once: every one, or none. What was held is let go of.
 fn join(entry: &mut Entry) -> Result<(), ActionError> {
     let plan = &entry.plan;
-    if plan.ids.groups_before_join {
+    if let Some(confined) = &entry.confined {
+        confined.before_join()?;
+    } else if plan.ids.groups_before_join {
         match nix::unistd::setgroups(&[]) {
             // Without the right to it these are the caller's own groups, and stay.
             Ok(()) | Err(Errno::EPERM) => {}
@@ -179,12 +192,18 @@ fn become_program(
     inherited: &Inherited,
     parent: Option<OwnedFd>,
 ) -> Result<Infallible, ActionError> {
-    become_whom(&entry.plan)?;
+    if let Some(seat) = &entry.seat {
+        seat.take(None)?;
+    }
+    match &entry.confined {
+        Some(confined) => confined.in_program()?,
+        None => become_whom(&entry.plan)?,
+    }
     if let Some(parent) = parent {
         // A change of ids unties it.
         launch::die_with(&parent)?;
     }
-    Err(launch::become_program(&entry.program, inherited))
+    Err(launch::become_program(&entry.program, inherited, entry.confined.as_ref()))
 }
 
 fn become_whom(plan: &Plan) -> Result<(), ActionError> {

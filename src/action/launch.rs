@@ -1,5 +1,6 @@
 //! The last steps before a program: what it inherits, what it must not, and its exec.
 
+use super::confine::Confined;
 use super::error::ActionError;
 use super::supervise::SignalState;
 use crate::model::text::Text;
@@ -148,7 +149,11 @@ pub struct Inherited {
 }
 
 /// Everything between the last change and exec, in the program's own process. Nothing is opened.
-pub fn become_program(program: &Program, inherited: &Inherited) -> ActionError {
+pub fn become_program(
+    program: &Program,
+    inherited: &Inherited,
+    confined: Option<&Confined>,
+) -> ActionError {
     // Credentials may have changed since: changing them makes a process dumpable again.
     if let Err(error) = set_protected(true) {
         return error;
@@ -163,6 +168,9 @@ pub fn become_program(program: &Program, inherited: &Inherited) -> ActionError {
         .and_then(|()| inherited.signals.map_or(Ok(()), |signals| signals.restore()));
     if let Err(errno) = restored {
         return SysError::new("restore", "limits and signals", errno).into();
+    }
+    if let Some(Err(error)) = confined.map(Confined::last_step) {
+        return error;
     }
     program.exec()
 }

@@ -31,12 +31,26 @@ pub struct Request {
     pub descriptors: u32,
     pub limit: Option<Duration>,
     pub init: bool,
+    pub standing: TakeOver,
     pub dry_run: bool,
     /// Nothing is said that is no error.
     pub quiet: bool,
     /// Without a program: a login shell.
     pub shell: Shell,
     pub program: Vec<OsString>,
+}
+
+/// What of the target's the program is to have besides.
+#[derive(Debug, Default)]
+pub struct TakeOver {
+    /// All that it is and may do.
+    pub as_target: bool,
+    /// Its place in the control groups.
+    pub cgroup: bool,
+    /// Though they stand still.
+    pub frozen: bool,
+    /// Nothing is run unless all of it can be had.
+    pub strict: bool,
 }
 
 /// Which login shell is run where no program is named.
@@ -70,6 +84,37 @@ pub struct Environment {
 }
 
 impl Request {
+    /// `--as-target` is more than one wish; what was said besides goes before.
+    pub(super) fn complete(&mut self) -> Result<(), Failure> {
+        let TakeOver { as_target, cgroup, strict, .. } = self.standing;
+        self.wish.may_join_nothing |= as_target || cgroup;
+        if !as_target {
+            let lonely = strict && !cgroup;
+            return if lonely { Err(Failure::usage(STRICT)) } else { Ok(()) };
+        }
+        let wish = &self.wish;
+        let is_somebody = wish.uid.is_some() || wish.gid.is_some() || self.user.is_some();
+        if is_somebody || wish.keep_credentials || wish.keep_capabilities {
+            return Err(Failure::usage("--as-target says already who the program is"));
+        }
+        let is_elsewhere =
+            self.user_parents > 0 || self.namespaces.iter().any(|(kind, _)| *kind == Kind::User);
+        if is_elsewhere {
+            return Err(Failure::usage("--as-target goes with the target's own user namespace"));
+        }
+        self.standing.cgroup = true;
+        self.environment.of_target |= !self.environment.clean;
+        let of_target = self.wish.all || self.wish.named.has(Kind::Mnt) || !self.names_namespaces();
+        // With --tools these are the host's.
+        if of_target && self.tools.is_none() {
+            self.root.get_or_insert(Place::OfTarget);
+            self.directory.get_or_insert(Place::OfTarget);
+        }
+        // In place of root of a joined user namespace it is the target's user.
+        self.wish.keep_credentials = true;
+        Ok(())
+    }
+
     /// Descriptors of the caller's that are spelled as files.
     pub fn named_descriptors(&self) -> Vec<u32> {
         let ours = |place: &Option<Place>| match place {
@@ -89,6 +134,8 @@ impl Request {
             || self.user_parents > 0
     }
 }
+
+const STRICT: &str = "--strict is about what --as-target and --join-cgroup take over";
 
 /// The descriptor of ours that a path is another name for.
 pub fn descriptor(path: &OsStr) -> Option<u32> {

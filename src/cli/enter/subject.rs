@@ -12,6 +12,7 @@ use crate::model::access::Need;
 use crate::model::confinement::IdRules;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::plan::{Held, Plan};
+use crate::model::standing::Users;
 use crate::model::text::Text;
 use crate::render::plan::more_privilege;
 use crate::render::sandboxed;
@@ -158,6 +159,19 @@ impl Subject {
             privileged: credentials::privileged(),
         };
         Ok(plan::plan(&request.wish, &facts)?)
+    }
+
+    /// How the target's user namespace stands to the one that the program will be in.
+    pub(super) fn users(&self, root: &SysRoot, plan: &Plan) -> Result<Users, Failure> {
+        let own =
+            credentials::own_namespaces(root, Kinds::NONE.with(Kind::User))?.inode(Kind::User);
+        let theirs = self.process.as_ref().map(|process| process.process.namespaces);
+        let theirs = theirs.and_then(|namespaces| namespaces.inode(Kind::User));
+        Ok(match plan.joined().has(Kind::User) {
+            true => Users::Joined,
+            false if own == theirs => Users::Ours,
+            false => Users::Left,
+        })
     }
 
     /// The kinds that a plan has to know of: those that may be joined, and those that tell who sees
