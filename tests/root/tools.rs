@@ -7,7 +7,7 @@ use crate::support::{
 use libtest_mimic::Trial;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 const BUSYBOX: &[Need] = &[Need::Root, Need::Program("busybox")];
