@@ -52,7 +52,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__enter)
-            opts="-t -a -m -u -i -n -p -C -U -T -N -S -G -r -w -W -e -F -h -V --target --all --mount --uts --ipc --net --pid --cgroup --user --time --net-socket --user-parent --setuid --setgid --preserve-credentials --keep-caps --tools --tools-inside --dns --root --wd --wdns --env --env-add --clean-env --no-fork --timeout --init --pty --no-pty --preserve-fds --dry-run --help --version"
+            opts="-t -a -m -u -i -n -p -C -U -T -N -S -G -r -w -W -e -F -c -h -V --target --all --mount --uts --ipc --net --pid --cgroup --user --time --net-socket --user-parent --setuid --setgid --preserve-credentials --keep-caps --tools --tools-inside --dns --root --wd --wdns --env --env-add --clean-env --no-fork --timeout --init --pty --no-pty --preserve-fds --as-target --join-cgroup --allow-frozen --strict --dry-run --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,10 +1,12 @@
 //! Joins namespaces, a process's or single ones, and becomes, or starts, a program there.
 
+use super::confine::Confined;
 use super::dns::Dns;
 use super::error::ActionError;
 use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
+use super::seat::Seat;
 use super::supervise::{self, Ending, Signals};
 use super::tools::Tools;
 use crate::model::namespace::{Kind, Kinds};
@@ -15,6 +17,7 @@ use crate::sys::nsfs::NsFile;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::fork::{self, Side};
 use nix::errno::Errno;
+use rustix::thread::{self, CapabilitySet, CapabilitySets};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -41,6 +44,10 @@ pub struct Entry {
     pub limit: Option<Duration>,
     /// An init of its own stays beside the program.
     pub init: bool,
+    /// The program is as confined as the target; then the plan's ids mean nothing.
+    pub confined: Option<Confined>,
+    /// The control groups that the program is put into.
+    pub seat: Option<Seat>,
 }
 
 /// Where the program starts.
@@ -87,10 +94,15 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
         }
         Side::Parent(child) => child,
     };
+    if let Some(confined) = &entry.confined {
+        confined.restore_own();
+    }
     drop((report, parent));
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit);
-    supervise::supervise(program, &signals, Some(status), terminal)
+    let ending = supervise::supervise(program, &signals, Some(status), terminal);
+    entry.seat = None;
+    ending
 }
 
 fn fork_inside() -> Result<Side, ActionError> {
@@ -106,7 +118,9 @@ fn fork_inside() -> Result<Side, ActionError> {
 /// Of one process all namespaces at once: every one, or none. What was held is let go of.
 fn join(entry: &mut Entry) -> Result<(), ActionError> {
     let plan = &entry.plan;
-    if plan.ids.groups_before_join {
+    if let Some(confined) = &entry.confined {
+        confined.before_join()?;
+    } else if plan.ids.groups_before_join {
         match nix::unistd::setgroups(&[]) {
             // Without the right to it these are the caller's own groups, and stay.
             Ok(()) | Err(Errno::EPERM) => {}
@@ -178,16 +192,25 @@ fn become_program(
     inherited: &Inherited,
     parent: Option<OwnedFd>,
 ) -> Result<Infallible, ActionError> {
-    become_whom(&entry.plan)?;
+    if let Some(seat) = &entry.seat {
+        seat.take(None)?;
+    }
+    match &entry.confined {
+        Some(confined) => confined.in_program()?,
+        None => become_whom(&entry.plan)?,
+    }
     if let Some(parent) = parent {
         // A change of ids unties it.
         launch::die_with(&parent)?;
     }
-    Err(launch::become_program(&entry.program, inherited))
+    Err(launch::become_program(&entry.program, inherited, entry.confined.as_ref()))
 }
 
 fn become_whom(plan: &Plan) -> Result<(), ActionError> {
     let ids = &plan.ids;
+    if plan.keep_capabilities {
+        thread::set_keep_capabilities(true).context("keep", "capabilities")?;
+    }
     if let Some(groups) = ids.groups.as_ref().filter(|_| !ids.groups_before_join) {
         let groups: Vec<_> = groups.iter().map(|gid| nix::unistd::Gid::from_raw(*gid)).collect();
         nix::unistd::setgroups(&groups).context("set", "supplementary groups")?;
@@ -206,6 +229,23 @@ fn become_whom(plan: &Plan) -> Result<(), ActionError> {
         let uid = nix::unistd::Uid::from_raw(uid);
         if_there(nix::unistd::setresuid(uid, uid, uid))
             .with_context("become", || format!("user {uid} inside"))?;
+    }
+    if plan.keep_capabilities {
+        hand_capabilities_on().context("keep", "capabilities")?;
+    }
+    Ok(())
+}
+
+/// What is permitted now is so to the program too, whoever it is: capabilities(7), Linux 4.3.
+fn hand_capabilities_on() -> rustix::io::Result<()> {
+    let permitted = thread::capabilities(None)?.permitted;
+    let sets = CapabilitySets { effective: permitted, permitted, inheritable: permitted };
+    thread::set_capabilities(None, sets)?;
+    for number in 0..u64::BITS {
+        let one = CapabilitySet::from_bits_retain(1 << number);
+        if permitted.contains(one) {
+            thread::configure_capability_in_ambient_set(one, true)?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! nothing is parsed: what is needed has been read and checked before.
 
 pub mod cgroup;
+pub mod confine;
 pub mod dns;
 pub mod enter;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod launch;
 pub mod mounts;
 pub mod plan;
 pub mod pty;
+pub mod seat;
 pub mod spawn;
 pub mod supervise;
 pub mod tools;

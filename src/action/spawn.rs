@@ -131,7 +131,7 @@ fn inside(
     if wanted.new.has(Kind::Net) {
         netlink::bring_loopback_up()?;
     }
-    Err(launch::become_program(&wanted.program, inherited))
+    Err(launch::become_program(&wanted.program, inherited, None))
 }
 
 fn wait_for_go(go: &OwnedFd) -> Result<(), ActionError> {

@@ -26,6 +26,7 @@ pub mod runtime;
 pub mod scan;
 pub mod seccomp;
 pub mod security;
+pub mod standing;
 pub mod target;
 pub mod usage;
 pub mod verdict;

@@ -50,6 +50,9 @@ const NAMES: [&str; 41] = [
 pub struct CapSet(u64);
 
 impl CapSet {
+    pub const SETGID: Self = Self(1 << 6);
+    pub const SETUID: Self = Self(1 << 7);
+    pub const SETPCAP: Self = Self(1 << 8);
     pub const NET_ADMIN: Self = Self(1 << 12);
     pub const SYS_ADMIN: Self = Self(1 << 21);
 
@@ -65,6 +68,15 @@ impl CapSet {
     /// The sixteen hexadecimal digits of `/proc/PID/status`.
     pub fn parse(hex: &str) -> Option<Self> {
         u64::from_str_radix(hex, 16).ok().map(Self)
+    }
+
+    /// Bit N for capability number N.
+    pub const fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub const fn bits(self) -> u64 {
+        self.0
     }
 
     pub const fn len(self) -> u32 {
@@ -84,6 +96,23 @@ impl CapSet {
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Each alone, by number.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        (0..64).map(|number| Self(1 << number)).filter(move |one| self.contains_all(*one))
     }
 
     /// The named ones that are not here.
@@ -139,6 +168,9 @@ mod tests {
         assert_eq!(CapSet::NET_ADMIN.names(), ["CAP_NET_ADMIN"]);
         assert_eq!(CapSet(1 << 40 | 1 << 63).names(), ["CAP_CHECKPOINT_RESTORE", "CAP_63"]);
         assert_eq!(CapSet(1).short_names(), ["CHOWN"]);
+        let ids = CapSet::SETUID.or(CapSet::SETGID).or(CapSet::SETPCAP);
+        assert_eq!(ids.short_names(), ["SETGID", "SETUID", "SETPCAP"]);
+        assert_eq!(ids.each().last(), Some(CapSet::SETPCAP));
         let parts = CapSet::PARTS_OF_SYS_ADMIN.short_names();
         assert_eq!(parts, ["PERFMON", "BPF", "CHECKPOINT_RESTORE"]);
     }

@@ -24,6 +24,7 @@ pub mod process;
 pub mod runtime;
 pub mod seccomp;
 pub mod security;
+pub mod standing;
 pub mod text;
 pub mod usage;
 pub mod uts;

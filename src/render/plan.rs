@@ -5,6 +5,7 @@ use crate::model::access::Need;
 use crate::model::confinement::Confinement;
 use crate::model::namespace::{Kind, NsKey};
 use crate::model::plan::{Held, Ids, Plan};
+use crate::model::standing::{Number, Standing};
 use crate::model::text::Text;
 
 /// What beside the plan is worth a line.
@@ -14,6 +15,9 @@ pub struct Outline<'a> {
     pub program: &'a Text,
     pub needs: &'a [Need],
     pub brings: Option<Brings>,
+    /// Of control groups.
+    pub takes_seat: bool,
+    pub standing: Option<&'a Standing>,
 }
 
 /// What is mounted for the program alone.
@@ -57,6 +61,12 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
     }
     if let Some(ids) = ids(&plan.ids) {
         steps.push(("become", ids));
+    }
+    if outline.takes_seat {
+        steps.push(("enter", "the target's control groups".to_owned()));
+    }
+    if let Some(standing) = outline.standing {
+        steps.push(("become", as_target(standing)));
     }
     if plan.fork {
         steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
@@ -103,6 +113,25 @@ fn ids(ids: &Ids) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", ") + if_there)
 }
 
+/// `as the target: uid 33, gid 33, 14 capabilities, no_new_privs, a seccomp filter, docker-default`
+fn as_target(standing: &Standing) -> String {
+    let id = |what, id: Number| match id.inside {
+        Some(inside) => format!("{what} {inside}"),
+        None => format!("{what} {} of ours", id.outside),
+    };
+    let mut parts = vec![id("uid", standing.user), id("gid", standing.group)];
+    parts.extend(standing.groups.iter().map(|group| id("group", *group)));
+    let capabilities = standing.capabilities.effective.len() as usize;
+    parts.push(human::count(capabilities, "capability").replace("ys", "ies"));
+    parts.extend(standing.no_new_privs.then(|| "no_new_privs".to_owned()));
+    match standing.filters.len() {
+        0 => {}
+        count => parts.push(human::count(count, "seccomp filter")),
+    }
+    parts.extend(standing.label.as_ref().map(|label| label.text.to_string()));
+    format!("as the target: {}", parts.join(", "))
+}
+
 /// What a program of the target would have more than the target's own; `None` for nothing.
 pub fn more_privilege(label: &Text, confinement: Confinement) -> Option<String> {
     let mut limits = Vec::new();
@@ -144,17 +173,32 @@ mod tests {
             ids: Ids { uid: Some(0), groups: Some(Vec::new()), ..Ids::default() },
             keep_capabilities: false,
         };
+        let standing = Standing {
+            user: Number { outside: 33, inside: Some(33) },
+            group: Number { outside: 7, inside: None },
+            no_new_privs: true,
+            ..Standing::default()
+        };
         let needs = [Need::of(Kind::Mnt, Some(7), true), Need::of(Kind::Pid, None, false)];
         let label = &Text::new(b"we\x1bb");
-        let outline = Outline { label, program: &"sh".into(), needs: &needs, brings: None };
+        let outline = Outline {
+            label,
+            program: &"sh".into(),
+            needs: &needs,
+            brings: None,
+            takes_seat: true,
+            standing: Some(&standing),
+        };
         let shown = dry_run(&plan, &outline);
         let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
-        let expected =
-            ["pin", "skip", "seal", "join", "needs", "needs", "pty", "become", "fork", "exec"];
+        let expected = "pin skip seal join needs needs pty become enter become fork exec"
+            .split(' ')
+            .collect::<Vec<_>>();
         assert_eq!(steps, expected);
         assert!(shown.contains("CAP_SYS_ADMIN and CAP_SYS_CHROOT in user:[7] for mnt: have it"));
         assert!(shown.contains("CAP_SYS_ADMIN in a user namespace above ours for pid: missing"));
         assert!(shown.contains("we\\x1bb") && shown.contains("uid 0, no other group"));
+        assert!(shown.contains("uid 33, gid 7 of ours, 0 capabilities, no_new_privs"), "{shown}");
     }
 
     #[test]

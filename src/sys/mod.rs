@@ -18,6 +18,7 @@ pub mod overlay;
 pub mod owned;
 pub mod passwd;
 pub mod pidfd;
+pub mod privilege;
 pub mod proc;
 pub mod raw;
 pub mod reach;

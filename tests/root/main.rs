@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_target;
 mod census;
 mod descriptors;
 mod dns;
@@ -30,6 +31,7 @@ mod place;
 mod privileges;
 mod protection;
 mod races;
+mod seats;
 mod seccomp;
 mod signals;
 mod sources;
@@ -55,6 +57,8 @@ fn main() {
         descriptors::tests(),
         environment::tests(),
         users::tests(),
+        as_target::tests(),
+        seats::tests(),
         protection::tests(),
         seccomp::tests(),
         signals::tests(),

@@ -27,7 +27,7 @@ pub fn tests() -> Vec<Trial> {
 }
 
 /// A user namespace in which 0 is 100000 of the host and setgroups(2) is allowed.
-fn target_of_other_ids() -> (Held, u32) {
+pub fn target_of_other_ids() -> (Held, u32) {
     let mut command = Command::new("unshare");
     command.args(["--user", "sleep", "1000"]);
     let held = Held(command.stdin(Stdio::null()).spawn().unwrap());

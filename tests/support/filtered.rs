@@ -46,6 +46,13 @@ pub fn deny(calls: &[i64], errno: i32) -> Vec<u8> {
     program
 }
 
+/// As perl's `pack 'H*'` takes it.
+pub fn hexadecimal(filter: &[u8]) -> String {
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(u32::from);
+    let digits = filter.iter().flat_map(digits);
+    digits.filter_map(|digit| char::from_digit(digit, 16)).collect()
+}
+
 #[derive(Debug)]
 pub struct Filtered {
     held: Held,
@@ -64,12 +71,7 @@ impl Filtered {
     fn bare(filters: &[Vec<u8>]) -> Command {
         let mut command = Command::new("perl");
         command.args(["-e", SCRIPT, &libc::SYS_prctl.to_string()]);
-        let hexadecimal = |filter: &Vec<u8>| -> String {
-            let digits = |byte: &u8| [byte >> 4, byte & 15].map(u32::from);
-            let digits = filter.iter().flat_map(digits);
-            digits.filter_map(|digit| char::from_digit(digit, 16)).collect()
-        };
-        command.args(filters.iter().map(hexadecimal));
+        command.args(filters.iter().map(|filter| hexadecimal(filter)));
         command
     }
 

@@ -7,7 +7,6 @@ use crate::model::namespace::{Kind, Kinds};
 use crate::sys::error::{Context, Result};
 use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
-use crate::sys::raw::fork::{self, Side};
 use crate::sys::tree::{Guard, Tree};
 use crate::sys::worker;
 use nix::errno::Errno;
@@ -110,14 +109,9 @@ impl Fresh {
         };
         let proc = || {
             join(Kind::Pid)?;
-            // Only a child is in the joined namespace: it goes on in this one's place.
-            match fork::fork(0).context("start", "a child")? {
-                Side::Child => Tree::proc().map(Tree::into_fd),
-                Side::Parent(child) => {
-                    let _ = nix::sys::wait::waitpid(child.pid, None);
-                    fork::exit_now(0)
-                }
-            }
+            // Only a child is in the joined namespace. It is waited for here: else its end would be
+            // for the target's first process to notice, which may never do so.
+            worker::make("a /proc", || Tree::proc().map(Tree::into_fd), PATIENCE)
         };
         let sys = || {
             join(Kind::Net)?;

@@ -4,13 +4,15 @@ mod bring;
 mod failure;
 mod program;
 pub mod request;
+mod standing;
 mod subject;
 
+use crate::action::confine::Confined;
 use crate::action::enter::{self, Directory, Entry};
 use crate::action::launch::Program;
 use crate::action::supervise::{self, Ending};
 use crate::cli::context::Context;
-use crate::cli::error::Failure;
+use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
 use crate::collect::access::Asker;
 use crate::collect::target::grammar;
@@ -26,34 +28,48 @@ use bring::Brought;
 use failure::Tried;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
+use standing::Taken;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use subject::Subject;
 
 pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
-    keep_descriptors(request.descriptors)?;
+    request.complete()?;
+    keep_descriptors(&request)?;
     let root = SysRoot::real()?;
     let sealed = !request.dry_run && will_be_seen(&request);
     if sealed {
         seal(context, &root)?;
     }
     let subject = subject::hold(&root, &mut request)?;
-    let plan = subject.plan(&root, &request)?;
+    let mut plan = subject.plan(&root, &request)?;
     if plan.seen && !sealed && !request.dry_run {
         seal(context, &root)?;
     }
     bring::check(&request, &plan)?;
-    let mut command = program::choose(context, &request, &subject, &plan)?;
+    let mut command = program::choose(context, &root, &request, &subject, &plan)?;
+    let taken = standing::take_over(&root, &subject, &mut plan, &request.standing)?;
+    if !taken.is_enough(context, &request.standing) {
+        return Ok(FailureKind::Unsupported as u8);
+    }
     if request.dry_run {
         let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
         let (program, needs) = (program::prepare(&command)?.name(), needs.unwrap_or_default());
-        let brings = bring::outline(&request);
-        let outline = Outline { label: &subject.label, program: &program, needs: &needs, brings };
+        let outline = Outline {
+            label: &subject.label,
+            program: &program,
+            needs: &needs,
+            brings: bring::outline(&request),
+            takes_seat: taken.seat.is_some(),
+            standing: taken.confined.as_ref().map(Confined::standing),
+        };
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
     }
-    output::note(&context.program, subject.sandboxed());
-    if plan.foreign_program {
+    if !request.quiet {
+        output::note(&context.program, subject.sandboxed());
+    }
+    if plan.foreign_program && taken.confined.is_none() && !request.quiet {
         output::note(&context.program, subject.more_privilege(&root));
     }
     let tried = Tried {
@@ -68,7 +84,7 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let program = program::prepare(&command)?;
     let limit = request.limit;
-    let mut entry = entry(plan, subject, (program, brought), &mut request)?;
+    let mut entry = entry(plan, subject, (program, brought, taken), &mut request)?;
     // Nothing of ours is open from here on but what is joined, and what was asked for.
     drop(root);
     let ending =
@@ -79,14 +95,16 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     Ok(supervise::end_alike(ending))
 }
 
-/// What the caller left open is closed, but what is to be handed on.
-fn keep_descriptors(count: u32) -> Result<(), Failure> {
+/// What the caller left open is closed, but what is to be handed on, and what was named.
+fn keep_descriptors(request: &Request) -> Result<(), Failure> {
+    let count = request.descriptors;
     let first = count.saturating_add(3);
     if let Some(closed) = (3..first).find(|fd| !fds::is_open(*fd)) {
         let wanted = format!("--preserve-fds {count}: descriptor {closed} is not open");
         return Err(Failure::usage(wanted).hint("they are handed on from 3 on, without a hole"));
     }
-    Ok(fds::close_inherited_from(first).context("close", "descriptors above 2")?)
+    Ok(fds::close_inherited_from(first, &request.named_descriptors())
+        .context("close", "descriptors above 2")?)
 }
 
 fn seal(context: &Context, root: &SysRoot) -> Result<(), Failure> {
@@ -104,10 +122,14 @@ fn will_be_seen(request: &Request) -> bool {
 fn entry(
     plan: Plan,
     subject: Subject,
-    (program, brought): (Program, Brought),
+    (program, brought, taken): (Program, Brought, Taken),
     request: &mut Request,
 ) -> Result<Entry, Failure> {
     let target = subject.process.map(|process| process.handle);
+    let follows = taken.confined.is_some() && matches!(request.root, Some(Place::OfTarget));
+    if follows && target.as_ref().is_some_and(standing::has_our_root) {
+        request.root = None;
+    }
     let root = request.root.take().map(|place| directory(place, target.as_ref(), c"root"));
     let root = root.transpose()?.and_then(|directory| match directory {
         Directory::Held(directory) | Directory::Ours(directory) => Some(directory),
@@ -132,6 +154,8 @@ fn entry(
         descriptors: request.descriptors,
         limit: request.limit,
         init: request.init,
+        confined: taken.confined,
+        seat: taken.seat,
     })
 }
 

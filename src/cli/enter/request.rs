@@ -4,7 +4,7 @@ use crate::action::plan::Wish;
 use crate::action::tools::Choice;
 use crate::cli::error::Failure;
 use crate::model::namespace::Kind;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -31,8 +31,36 @@ pub struct Request {
     pub descriptors: u32,
     pub limit: Option<Duration>,
     pub init: bool,
+    pub standing: TakeOver,
     pub dry_run: bool,
+    /// Nothing is said that is no error.
+    pub quiet: bool,
+    /// Without a program: a login shell.
+    pub shell: Shell,
     pub program: Vec<OsString>,
+}
+
+/// What of the target's the program is to have besides.
+#[derive(Debug, Default)]
+pub struct TakeOver {
+    /// All that it is and may do.
+    pub as_target: bool,
+    /// Its place in the control groups.
+    pub cgroup: bool,
+    /// Though they stand still.
+    pub frozen: bool,
+    /// Nothing is run unless all of it can be had.
+    pub strict: bool,
+}
+
+/// Which login shell is run where no program is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shell {
+    /// Of the target's own where the program is; else `$SHELL`.
+    #[default]
+    OfTarget,
+    /// `$SHELL` of the program's environment, else the caller's by passwd(5).
+    Preferred,
 }
 
 /// A directory.
@@ -48,12 +76,55 @@ pub enum Place {
 pub struct Environment {
     /// What the target was started with.
     pub of_target: bool,
+    /// All of the caller's, also for a program of the target.
+    pub whole: bool,
     /// Nothing of the caller's.
     pub clean: bool,
     pub more: Vec<(OsString, OsString)>,
 }
 
 impl Request {
+    /// `--as-target` is more than one wish; what was said besides goes before.
+    pub(super) fn complete(&mut self) -> Result<(), Failure> {
+        let TakeOver { as_target, cgroup, strict, .. } = self.standing;
+        self.wish.may_join_nothing |= as_target || cgroup;
+        if !as_target {
+            let lonely = strict && !cgroup;
+            return if lonely { Err(Failure::usage(STRICT)) } else { Ok(()) };
+        }
+        let wish = &self.wish;
+        let is_somebody = wish.uid.is_some() || wish.gid.is_some() || self.user.is_some();
+        if is_somebody || wish.keep_credentials || wish.keep_capabilities {
+            return Err(Failure::usage("--as-target says already who the program is"));
+        }
+        let is_elsewhere =
+            self.user_parents > 0 || self.namespaces.iter().any(|(kind, _)| *kind == Kind::User);
+        if is_elsewhere {
+            return Err(Failure::usage("--as-target goes with the target's own user namespace"));
+        }
+        self.standing.cgroup = true;
+        self.environment.of_target |= !self.environment.clean;
+        let of_target = self.wish.all || self.wish.named.has(Kind::Mnt) || !self.names_namespaces();
+        // With --tools these are the host's.
+        if of_target && self.tools.is_none() {
+            self.root.get_or_insert(Place::OfTarget);
+            self.directory.get_or_insert(Place::OfTarget);
+        }
+        // In place of root of a joined user namespace it is the target's user.
+        self.wish.keep_credentials = true;
+        Ok(())
+    }
+
+    /// Descriptors of the caller's that are spelled as files.
+    pub fn named_descriptors(&self) -> Vec<u32> {
+        let ours = |place: &Option<Place>| match place {
+            Some(Place::Ours(path)) => descriptor(path),
+            _ => None,
+        };
+        let files = self.namespaces.iter().filter_map(|(_, file)| descriptor(file));
+        files.chain(ours(&self.root)).chain(ours(&self.directory)).collect()
+    }
+
     /// Whether any namespace was asked for.
     pub fn names_namespaces(&self) -> bool {
         self.wish.all
@@ -64,7 +135,42 @@ impl Request {
     }
 }
 
+const STRICT: &str = "--strict is about what --as-target and --join-cgroup take over";
+
+/// The descriptor of ours that a path is another name for.
+pub fn descriptor(path: &OsStr) -> Option<u32> {
+    let path = path.to_str()?;
+    if path == "/dev/stdin" {
+        return Some(0);
+    }
+    let number = path.strip_prefix("/proc/self/fd/").or_else(|| path.strip_prefix("/dev/fd/"))?;
+    number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// A path for the kernel.
 pub fn path(option: &str, value: &OsString) -> Result<CString, Failure> {
     CString::new(value.as_bytes()).map_err(|_| Failure::usage(format!("{option} holds a NUL byte")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_told_by_its_other_names() {
+        let number = |path: &str| descriptor(OsStr::new(path));
+        assert_eq!(number("/proc/self/fd/9"), Some(9));
+        assert_eq!(number("/dev/fd/10"), Some(10));
+        assert_eq!(number("/dev/stdin"), Some(0));
+        for other in ["/proc/self/fd/", "/proc/self/fd/+9", "/proc/self/fd/9/", "/dev/fd/x", "9"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+        let request = Request {
+            namespaces: vec![(Kind::Net, "/dev/fd/7".into()), (Kind::Uts, "/run/x".into())],
+            root: Some(Place::Ours("/proc/self/fd/5".into())),
+            directory: Some(Place::OfTarget),
+            ..Request::default()
+        };
+        assert_eq!(request.named_descriptors(), [7, 5]);
+    }
 }

@@ -9,6 +9,8 @@ pub struct Status {
     pub uids: [u32; 4],
     pub gids: [u32; 4],
     pub groups: Vec<u32>,
+    /// Since Linux 4.7.
+    pub umask: Option<u32>,
     /// The process that it is a thread of.
     pub process: Option<Pid>,
     /// The pid at each level, from the reader's pid namespace down to its own.
@@ -68,6 +70,7 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
             b"Groups" => {
                 status.groups = value.split_ascii_whitespace().flat_map(str::parse).collect();
             }
+            b"Umask" => status.umask = u32::from_str_radix(value, 8).ok(),
             b"NSpid" => {
                 status.pids_by_level = value
                     .split_ascii_whitespace()
@@ -116,6 +119,7 @@ mod tests {
         let status = parse(FILE).unwrap();
         assert_eq!(status.uids, [0, 101, 0, 0]);
         assert_eq!(status.groups, [1, 27]);
+        assert_eq!(status.umask, Some(0o22));
         assert_eq!(
             status.pids_by_level.iter().map(|p| p.number()).collect::<Vec<_>>(),
             [30221, 29]

@@ -12,6 +12,7 @@ pub mod mounts;
 pub mod netdev;
 pub mod nsfs;
 pub mod ptrace;
+pub mod seccomp;
 pub mod signal;
 pub mod start;
 pub mod wait;

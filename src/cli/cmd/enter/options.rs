@@ -37,6 +37,10 @@ pub(super) enum Id {
     Pty,
     NoPty,
     PreserveFds,
+    AsTarget,
+    JoinCgroup,
+    AllowFrozen,
+    Strict,
     DryRun,
 }
 
@@ -193,6 +197,20 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         Value::Required("N"),
         "Hand on N descriptors beside the standard ones: from 3 on",
     ),
+    flag(
+        Id::AsTarget,
+        None,
+        "as-target",
+        "Be what the target is, and no more: its user, groups, capabilities, seccomp filters, security label, limits, control groups, environment, root and working directory",
+    ),
+    flag(Id::JoinCgroup, Some('c'), "join-cgroup", "Be in the target's control groups"),
+    flag(Id::AllowFrozen, None, "allow-frozen", "Join a control group that is frozen"),
+    flag(
+        Id::Strict,
+        None,
+        "strict",
+        "Run nothing where something of the target's cannot be taken over; exit 5",
+    ),
     flag(Id::DryRun, None, "dry-run", "Print what would be done, and do nothing"),
 ];
 
@@ -254,6 +272,10 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         Id::Pty => wish.terminal = Terminal::Always,
         Id::NoPty => wish.terminal = Terminal::Never,
         Id::PreserveFds => request.descriptors = number("--preserve-fds", &text())?,
+        Id::AsTarget => request.standing.as_target = true,
+        Id::JoinCgroup => request.standing.cgroup = true,
+        Id::AllowFrozen => request.standing.frozen = true,
+        Id::Strict => request.standing.strict = true,
         Id::DryRun => request.dry_run = true,
     }
     Ok(())

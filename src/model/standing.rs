@@ -1,0 +1,99 @@
+//! What a process is and may do, as a program that is started beside it can take it over.
+
+use super::capability::CapSet;
+use super::limits::Rlimit;
+use super::text::Text;
+use std::fmt;
+
+/// How the target's user namespace stands to the program's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Users {
+    /// It is ours.
+    Ours,
+    /// The program is going to be in it.
+    Joined,
+    /// It is another, and the program stays in ours: the target's capabilities mean nothing there.
+    Left,
+}
+
+/// A user or a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Number {
+    /// As we see it.
+    pub outside: u32,
+    /// Where the program is going to be; none where that namespace does not know it.
+    pub inside: Option<u32>,
+}
+
+/// The five sets of a process: capabilities(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapSets {
+    pub inheritable: CapSet,
+    pub permitted: CapSet,
+    pub effective: CapSet,
+    pub bounding: CapSet,
+    pub ambient: CapSet,
+}
+
+/// A security module that labels processes, and takes the label of the next program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Module {
+    AppArmor,
+    SeLinux,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub module: Module,
+    /// Without AppArmor's mode.
+    pub text: Text,
+}
+
+/// A seccomp filter as the kernel takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// `struct sock_filter`, one after the other.
+    pub program: Vec<u8>,
+    /// What it does not allow is logged.
+    pub logs: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub user: Number,
+    pub group: Number,
+    pub groups: Vec<Number>,
+    /// Its user namespace forbids setgroups(2).
+    pub setgroups_denied: bool,
+    pub capabilities: CapSets,
+    pub no_new_privs: bool,
+    pub umask: Option<u32>,
+    pub rlimits: Vec<Rlimit>,
+    /// −1000 (never) to 1000.
+    pub oom_score_adj: Option<i32>,
+    /// None where nothing confines it, or what does confines us too.
+    pub label: Option<Label>,
+    /// The oldest first.
+    pub filters: Vec<Filter>,
+}
+
+/// Something of the target that its program will not have, or not as the target has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortfall {
+    pub what: &'static str,
+    /// Safe to print: made of our own words and escaped text.
+    pub why: String,
+}
+
+impl Shortfall {
+    pub fn new(what: &'static str, why: impl fmt::Display) -> Self {
+        Self { what, why: why.to_string() }
+    }
+}
+
+/// `seccomp filters: cannot trace pid 42: Operation not permitted`
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}

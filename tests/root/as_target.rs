@@ -1,0 +1,292 @@
+//! `enter --as-target`: the program is what the target is, field by field, or less and said.
+
+use crate::enter::entered;
+use crate::support::filtered::{Filtered, deny, hexadecimal};
+use crate::support::{
+    Held, Need, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr, stdout,
+    test, until,
+};
+use crate::users::target_of_other_ids;
+use libtest_mimic::Trial;
+use std::process::{Command, Stdio};
+
+const ROOT: &[Need] = &[Need::Root];
+const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
+const UNSHARE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
+const PRLIMIT: &[Need] = &[Need::Root, Need::Program("prlimit")];
+const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("as the target, a program has its ids and capabilities", SETPRIV, credentials),
+        test("as the target, a program has its limits, mask and oom_score_adj", PRLIMIT, limits),
+        test("as the target, a program has what is so in its user namespace", UNSHARE, namespaces),
+        test("of a user namespace that is left out no capability is had", ROOT, left_out),
+        test("as the target, a program is under its seccomp filters", PERL, filters),
+        test("filters are installed where they forbid all that installs them", PERL, jealous),
+        test(
+            "root that dropped capabilities is not given them back, and it is said",
+            PERL,
+            dropped,
+        ),
+        test("with --strict nothing is run where something is missing", PERL, strict),
+        test("as the target, a program has its environment and directory", ROOT, surroundings),
+        test("who the program is can be said only once", ROOT, said_once),
+        test("without rights of its own nsx gives no more than it has", SETPRIV, unprivileged),
+    ]
+}
+
+/// nsx stays beside the program.
+const CHILD: [&str; 2] = ["--timeout", "1000s"];
+
+const FIELDS: [&str; 12] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+    "Umask",
+];
+
+fn standing(pid: u32) -> Vec<String> {
+    let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
+    let fields = FIELDS.iter().map(|field| format!("{field} {}", status(pid, field).unwrap()));
+    fields.chain(["limits", "oom_score_adj"].map(read)).collect()
+}
+
+/// A process that waits, made what it is by the words before.
+fn target(before: &[&str]) -> Held {
+    let (program, arguments) = before.split_first().unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).args(["sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(command.stdin(Stdio::null()));
+    assert_eq!(line, "ready", "{before:?}");
+    crate::support::asleep(held.pid());
+    held
+}
+
+fn same(target: u32, options: &[&str]) {
+    let (_held, program) = entered(target, &[options, &["--as-target"]].concat());
+    assert_eq!(standing(program), standing(target), "{options:?}");
+}
+
+fn credentials() {
+    for words in [
+        &["--bounding-set=-all,+chown,+kill,+net_raw,+setpcap"][..],
+        &["--bounding-set=-all,+chown,+kill", "--no-new-privs"],
+        &["--inh-caps=-all,+net_raw,+chown", "--groups=4,6,20"],
+        &["--reuid=1234", "--regid=2345", "--groups=5,6,7", "--bounding-set=-all,+chown"],
+        &["--reuid=1234", "--regid=2345", "--clear-groups", "--no-new-privs"],
+        &[
+            "--reuid=1234",
+            "--regid=2345",
+            "--clear-groups",
+            "--inh-caps=-all,+net_raw,+chown",
+            "--ambient-caps=-all,+net_raw",
+        ],
+    ] {
+        let target = target(&[&["setpriv"], words].concat());
+        for options in [&[][..], &CHILD] {
+            same(target.pid(), options);
+        }
+    }
+    // What is inheritable may have left the bounding set since.
+    let one_after_the_other =
+        ["setpriv", "--inh-caps=-all,+net_raw,+kill", "setpriv", "--bounding-set=-net_raw"];
+    same(target(&one_after_the_other).pid(), &[]);
+    // Of another target's namespaces.
+    let (_held, other) = isolated(&["-p", "-n"]);
+    same(other, &[]);
+}
+
+fn limits() {
+    let script = "umask 027; echo 500 >/proc/self/oom_score_adj; exec \"$@\"";
+    let limits = [
+        "prlimit",
+        "--nofile=50:60",
+        "--nproc=900",
+        "--core=0",
+        "--stack=4194304:",
+        "--as=9000000000",
+    ];
+    let target = target(&[&["sh", "-c", script, "sh"][..], &limits].concat());
+    same(target.pid(), &[]);
+    let (held, program) = entered(target.pid(), &[&CHILD[..], &["--as-target"]].concat());
+    assert_ne!(held.pid(), program);
+    let own = |pid| std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+    assert_eq!(own(held.pid()), own(std::process::id()), "nsx has its own again");
+}
+
+fn namespaces() {
+    let (_held, mapped) = target_of_other_ids();
+    let (_spawned, spawned) = isolated(&["-U", "-p", "-n"]);
+    for (pid, options) in [(mapped, &[][..]), (mapped, &["-U"]), (spawned, &[]), (spawned, &["-U"])]
+    {
+        same(pid, options);
+    }
+    // A user that its namespace has no number for, and groups that it does not know either.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=4321", "--regid=4322", "--groups=9", "unshare", "-U", "sleep", "1000"]);
+    let unmapped = Held(command.stdin(Stdio::null()).spawn().unwrap());
+    until("it has a user namespace", || {
+        status(unmapped.pid(), "Name").as_deref() == Some("sleep")
+            && namespace(unmapped.pid(), "user") != namespace("self", "user")
+    });
+    same(unmapped.pid(), &[]);
+}
+
+fn left_out() {
+    let (_held, target) = isolated(&["-U", "-n"]);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "--as-target"]);
+    let output = output(command.args(["grep", "Cap", "/proc/self/status"]));
+    assert_eq!(stdout(&output).matches("0000000000000000").count(), 5, "{}", stdout(&output));
+    assert!(stderr(&output).contains("in its user namespace, which is not joined"));
+}
+
+/// Calls of a program: errno, or 0.
+fn calls(target: u32, numbers: &[i64]) -> String {
+    let script = "$! = 0; for (@ARGV) { my $r = syscall(int($_), 0, 0, 0, 0, 0, 0); \
+        print $r == -1 ? $! + 0 : 0, ' ' }";
+    let mut command = nsx(["enter", "-t", &target.to_string(), "--as-target"]);
+    command.args(["perl", "-e", script]).args(numbers.iter().map(ToString::to_string));
+    let output = output(&mut command);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output).trim().to_owned()
+}
+
+fn filters() {
+    let filters =
+        [deny(&[libc::SYS_bpf], libc::EDOM), deny(&[libc::SYS_bpf, libc::SYS_fsync], libc::ENOTTY)];
+    let mut command = Filtered::command(&filters);
+    command.args(["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"]);
+    command.args(["sh", "-c", "echo ready; exec sleep 1000"]);
+    let (target, line) = Held::ready(command.stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    crate::support::asleep(target.pid());
+    assert_eq!(status(target.pid(), "Seccomp_filters").as_deref(), Some("2"));
+    same(target.pid(), &[]);
+    let denied = calls(target.pid(), &[libc::SYS_bpf, libc::SYS_fsync, libc::SYS_fstat]);
+    // fstat(0, NULL) is none of their business.
+    assert_eq!(denied, [libc::ENOTTY, libc::ENOTTY, libc::EFAULT].map(|n| n.to_string()).join(" "));
+}
+
+/// A target with a filter and without no_new_privs, as root installs one; it waits in perl.
+fn root_with_filter(filter: &[u8], more: &str) -> Held {
+    let digits = hexadecimal(filter);
+    let script = format!(
+        "my $filter = pack 'H*', '{digits}'; \
+         my $program = pack 'S x6 P', length($filter) / 8, $filter; \
+         {more} \
+         if ($filter) {{ syscall({prctl}, 22, 2, $program) == 0 or die $! }} \
+         $| = 1; print \"ready\\n\"; sleep 1000",
+        prctl = libc::SYS_prctl
+    );
+    let mut command = Command::new("perl");
+    let (held, line) = Held::ready(command.args(["-e", &script]).stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    held
+}
+
+fn jealous() {
+    let forbidden = [libc::SYS_capset, libc::SYS_prctl, libc::SYS_seccomp, libc::SYS_prlimit64];
+    let target = root_with_filter(&deny(&forbidden, libc::EDOM), "");
+    assert_eq!(status(target.pid(), "NoNewPrivs").as_deref(), Some("0"));
+    same(target.pid(), &[]);
+    let edom = libc::EDOM.to_string();
+    assert_eq!(calls(target.pid(), &forbidden), [edom.as_str(); 4].join(" "));
+}
+
+/// CHOWN and KILL alone are permitted, and everything is in the bounding set.
+fn root_without_capabilities() -> Held {
+    let more = format!(
+        "my $version = pack 'LL', 0x20080522, 0; my $sets = pack 'L6', 33, 33, 0, 0, 0, 0; \
+         syscall({}, $version, $sets) == 0 or die $!;",
+        libc::SYS_capset
+    );
+    root_with_filter(&[], &more)
+}
+
+fn dropped() {
+    let target = root_without_capabilities();
+    let mut command = nsx(["enter", "-t", &target.pid().to_string(), "--as-target"]);
+    let output = output(command.args(["grep", "Cap", "/proc/self/status"]));
+    let set = |name| {
+        let said = stdout(&output);
+        let line = said.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("{name}: {said}{}", stderr(&output)))
+    };
+    for name in ["CapPrm:\t", "CapEff:\t", "CapBnd:\t"] {
+        assert_eq!(set(name), "0000000000000021", "{name}");
+    }
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("capability bounding set: without ") && said.contains("exec"), "{said}");
+}
+
+fn strict() {
+    let target = root_without_capabilities();
+    let mut command = nsx(["enter", "-t", &target.pid().to_string(), "--as-target", "--strict"]);
+    let refused = output(command.args(["echo", "RAN"]));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(5), ""));
+    assert!(stderr(&refused).contains("capability bounding set"), "{}", stderr(&refused));
+    let whole = isolated(&["-n"]);
+    let mut command = nsx(["enter", "-t", &whole.1.to_string(), "--as-target", "--strict"]);
+    let run = output(command.args(["echo", "RAN"]));
+    assert_eq!(stdout(&run), "RAN\n", "{}", stderr(&run));
+}
+
+fn surroundings() {
+    let mut command = nsx(["spawn", "-m", "-u", "env", "-i", "KEY=value", "PATH=/usr/bin:/bin"]);
+    command.args(["sh", "-c", "cd /usr; echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(command.stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    let target = child_of(held.pid()).unwrap();
+    crate::support::asleep(target);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "--as-target"]);
+    let output = output(command.args(["sh", "-c", "pwd; tr '\\0' '\\n' </proc/$$/environ"]));
+    let said = stdout(&output);
+    let mut lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.remove(0), "/usr", "{}", stderr(&output));
+    lines.sort_unstable();
+    let environ = std::fs::read_to_string(format!("/proc/{target}/environ")).unwrap();
+    let mut expected: Vec<&str> = environ.split_terminator('\0').collect();
+    expected.sort_unstable();
+    assert_eq!(lines, expected);
+    assert!(lines.contains(&"KEY=value"));
+}
+
+fn said_once() {
+    let (_held, target) = isolated(&["-n"]);
+    let target = target.to_string();
+    for more in [&["-S", "0"][..], &["-G", "0"], &["--user=root"], &["--keep-caps"]] {
+        let mut command = nsx(["enter", "-t", &target, "--as-target"]);
+        let output = output(command.args(more).args(["echo", "RAN"]));
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""), "{more:?}");
+    }
+    let mut command = nsx(["enter", "-t", &target, "--strict", "echo", "RAN"]);
+    assert_eq!(output(&mut command).status.code(), Some(125));
+}
+
+/// As the target's own user, who may not drop anything from a bounding set.
+fn unprivileged() {
+    let (_directory, nsx) = public_nsx();
+    let as_user = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"];
+    let target = target(&[&as_user[..], &["--bounding-set=-all,+chown"]].concat());
+    let mut command = Command::new(as_user[0]);
+    command.args(&as_user[1..]).arg(nsx).args(["enter", "-t", &target.pid().to_string()]);
+    command.args(["--as-target", "grep", "-E", "^(NoNewPrivs|CapPrm)", "/proc/self/status"]);
+    let output = output(&mut command);
+    assert_eq!(
+        stdout(&output),
+        "CapPrm:\t0000000000000000\nNoNewPrivs:\t1\n",
+        "{}",
+        stderr(&output)
+    );
+    assert!(stderr(&output).contains("no_new_privs stands in for it"), "{}", stderr(&output));
+}
