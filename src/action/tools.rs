@@ -21,6 +21,7 @@ use crate::sys::worker;
 use base::{BESIDE, Files};
 use host::MOST;
 use kernel::{Fresh, Kernel, PATIENCE};
+use nix::errno::Errno;
 use rustix::fs::{OFlags, ResolveFlags};
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -151,7 +152,6 @@ impl Tools {
 
 /// An entry that the target has removed or changed since is not shown.
 fn attach_if_there(copy: Result<Tree>, base: &Tree, name: &CStr) -> Result<()> {
-    use nix::errno::Errno;
     let attached = copy.and_then(|copy| copy.attach(base.as_fd(), name));
     match attached {
         Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENOTDIR)) => Ok(()),

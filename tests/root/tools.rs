@@ -2,7 +2,8 @@
 //! written into the target, nothing of the host's is given away, and nothing is left.
 
 use crate::support::{
-    Held, Need, as_nobody, child_of, nsx, output, public_nsx, stderr, stdout, succeeds, test, until,
+    Held, Need, as_nobody, child_of, nsx, output, public_nsx, status, stderr, stdout, succeeds,
+    test, until,
 };
 use libtest_mimic::Trial;
 use std::fs;
@@ -174,8 +175,19 @@ fn running(target: &Bare, option: &str) -> (Held, PathBuf) {
     let mut command = target.enter(&[option], &["sh", "-c", "echo ready; exec sleep 1000"]);
     let (held, line) = Held::ready(&mut command);
     assert_eq!(line, "ready");
-    let program = child_of(held.pid()).unwrap();
-    (held, format!("/proc/{program}/root").into())
+    let nsx = held.pid();
+    let mut program = None;
+    until("the program sleeps", || {
+        let children = fs::read_to_string(format!("/proc/{nsx}/task/{nsx}/children")).unwrap();
+        // Beside it there may be readers that have ended and were not waited for.
+        let mut pids = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        program = pids.find(|pid| status(*pid, "Name").is_some_and(|name| name == "sleep"));
+        program.is_some()
+    });
+    let root = PathBuf::from(format!("/proc/{}/root", program.unwrap()));
+    let side = if option == "--tools" { "usr/bin/env" } else { ".nsx/usr/bin/env" };
+    assert!(root.join(side).exists(), "it can be looked at");
+    (held, root)
 }
 
 fn nothing_secret() {
@@ -260,6 +272,12 @@ fn directory() {
     let output = output(&mut target.enter(&[&option], &["/bin/busybox", "sh", "-c", script]));
     assert_eq!(stdout(&output), "bin\nof-target\nfound\n", "{}", stderr(&output));
     assert!(!at("bin/planted").exists() && !at("etc/deep/planted").exists());
+    for number in 0..1001 {
+        fs::write(at(&format!("{number}")), "").unwrap();
+    }
+    let ended = crate::support::output(&mut target.enter(&[&option], &["/bin/busybox", "true"]));
+    assert_eq!(ended.status.code(), Some(125), "it would not be all of it");
+    assert!(stderr(&ended).contains("show all of"), "{}", stderr(&ended));
 }
 
 fn user_namespace() {

@@ -96,9 +96,7 @@ pub(super) fn beside(
     let host = Source::open(c"/")?;
     lay_devices(&host, &base)?;
     match directory {
-        Some(directory) => {
-            Source::open(directory)?.lay_everything(&base, &OURS)?;
-        }
+        Some(directory) => Source::open(directory)?.lay_everything(&base, &OURS)?,
         None => {
             host.lay_trees(&base, "")?;
             host.lay_etc(&base)?;

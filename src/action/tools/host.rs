@@ -4,8 +4,9 @@
 //! may read belongs here, and nothing of the host's can be written.
 
 use crate::sys::entries::{self, Entry, What};
-use crate::sys::error::{Context, Result};
+use crate::sys::error::{Context, Result, SysError};
 use crate::sys::tree::{Guard, Tree};
+use nix::errno::Errno;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -94,10 +95,14 @@ impl Source {
         Ok(())
     }
 
-    /// Lays all of it, but what is in `ours`; below /etc too. True where there is too much.
-    pub(super) fn lay_everything(&self, base: &Tree, ours: &[&CStr]) -> Result<bool> {
+    /// Lays all of it, but what is in `ours`; below /etc too. E2BIG: that is too much.
+    pub(super) fn lay_everything(&self, base: &Tree, ours: &[&CStr]) -> Result<()> {
         let is_ours = |name: &CStr| ours.contains(&name);
-        let (entries, mut cut) = entries::list(self.0.as_fd(), MOST)?;
+        let whole = |(entries, cut): (Vec<Entry>, bool)| {
+            let too_much = || SysError::new("show all of", "a directory", Errno::E2BIG);
+            if cut { Err(too_much()) } else { Ok(entries) }
+        };
+        let entries = whole(entries::list(self.0.as_fd(), MOST)?)?;
         let others = |entry: &&Entry| entry.name.as_c_str() != c"etc" && !is_ours(&entry.name);
         for entry in entries.iter().filter(others) {
             lay_entry(self.0.as_fd(), base, entry, &entry.name)?;
@@ -106,16 +111,14 @@ impl Source {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let etc = rustix::fs::openat(&self.0, c"etc", flags, Mode::empty());
             let etc = etc.context("open", "etc")?;
-            let (entries, more) = entries::list(etc.as_fd(), MOST)?;
-            cut |= more;
-            for entry in &entries {
+            for entry in &whole(entries::list(etc.as_fd(), MOST)?)? {
                 let name = below("etc/", &entry.name);
                 if !is_ours(&name) {
                     lay_entry(etc.as_fd(), base, entry, &name)?;
                 }
             }
         }
-        Ok(cut)
+        Ok(())
     }
 
     /// Lays one file of it, if it is there: what a link leads to, not the link.
@@ -173,7 +176,7 @@ fn make_parents(base: &Tree, name: &CStr) -> Result<()> {
     for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
         let above = CString::new(bytes.get(..at).unwrap_or_default()).unwrap_or_default();
         match base.directory(&above, 0o755) {
-            Err(error) if error.errno() == Some(nix::errno::Errno::EEXIST) => {}
+            Err(error) if error.errno() == Some(Errno::EEXIST) => {}
             made => made?,
         }
     }
