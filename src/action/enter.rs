@@ -15,9 +15,9 @@ use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
 use crate::sys::nsfs::NsFile;
 use crate::sys::pidfd::ProcessHandle;
+use crate::sys::privilege;
 use crate::sys::raw::fork::{self, Side};
 use nix::errno::Errno;
-use rustix::thread::{self, CapabilitySet, CapabilitySets};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -209,7 +209,7 @@ fn become_program(
 fn become_whom(plan: &Plan) -> Result<(), ActionError> {
     let ids = &plan.ids;
     if plan.keep_capabilities {
-        thread::set_keep_capabilities(true).context("keep", "capabilities")?;
+        rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
     }
     if let Some(groups) = ids.groups.as_ref().filter(|_| !ids.groups_before_join) {
         let groups: Vec<_> = groups.iter().map(|gid| nix::unistd::Gid::from_raw(*gid)).collect();
@@ -238,16 +238,9 @@ fn become_whom(plan: &Plan) -> Result<(), ActionError> {
 
 /// What is permitted now is so to the program too, whoever it is: capabilities(7), Linux 4.3.
 fn hand_capabilities_on() -> rustix::io::Result<()> {
-    let permitted = thread::capabilities(None)?.permitted;
-    let sets = CapabilitySets { effective: permitted, permitted, inheritable: permitted };
-    thread::set_capabilities(None, sets)?;
-    for number in 0..u64::BITS {
-        let one = CapabilitySet::from_bits_retain(1 << number);
-        if permitted.contains(one) {
-            thread::configure_capability_in_ambient_set(one, true)?;
-        }
-    }
-    Ok(())
+    let permitted = privilege::own()?.permitted;
+    privilege::take(permitted, permitted, permitted)?;
+    privilege::make_ambient(permitted)
 }
 
 /// Root and working directory, with the rights that we came with. No descriptor of a directory of

@@ -63,7 +63,7 @@ pub fn bound(kept: CapSet) -> Result<()> {
 }
 
 /// What one has and what is in force; the inheritable set is to be there already, or permitted.
-fn take(inheritable: CapSet, permitted: CapSet, effective: CapSet) -> Result<()> {
+pub fn take(inheritable: CapSet, permitted: CapSet, effective: CapSet) -> Result<()> {
     let sets = CapabilitySets {
         inheritable: set(inheritable),
         permitted: set(permitted),

@@ -22,6 +22,13 @@ use scene::Scene;
 pub fn tests() -> Vec<libtest_mimic::Trial> {
     const NSENTER: &[Need] =
         &[Need::Root, Need::Program("nsenter"), Need::Program("unshare"), Need::Program("setpriv")];
+    const GROUPS: &[Need] = &[
+        Need::Root,
+        Need::Program("nsenter"),
+        Need::Program("unshare"),
+        Need::Program("setpriv"),
+        Need::Machine("a v2 hierarchy of groups", || newer::hierarchy().is_some()),
+    ];
     const TRACED: &[Need] =
         &[Need::Root, Need::Program("nsenter"), Need::Program("setpriv"), Need::Program("strace")];
     let test = |name: &str, body: fn()| support::test(&format!("nsenter: {name}"), NSENTER, body);
@@ -45,6 +52,7 @@ pub fn tests() -> Vec<libtest_mimic::Trial> {
         test("an end by a signal is the same end", lifetime::killed),
         test("options of 2.42", newer::options),
         test("mistakes in options of 2.42", newer::mistakes),
+        support::test("nsenter: -c leaves standard input alone", GROUPS, newer::groups),
         support::test("nsenter: what differs on purpose", TRACED, differences::all),
     ]
 }

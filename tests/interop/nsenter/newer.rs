@@ -3,8 +3,9 @@
 use super::messages::says;
 use super::probe::{self, Seen, Setting};
 use super::scene::Scene;
-use crate::support::namespace;
+use crate::support::{namespace, until};
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
 
 fn ours(scene: &Scene, line: &str) -> Seen {
     let seen = probe::run(scene.ours().args(scene.words(line)), &Setting::default());
@@ -86,6 +87,52 @@ fn parent(scene: &Scene) {
     let seen = ours(scene, "-t %user --user-parent -n");
     assert_eq!(seen.field("ns user"), namespace("self", "user"));
     assert_eq!(seen.field("ns net"), namespace(scene.pid("user"), "net"));
+}
+
+/// A group of the test's in the v2 hierarchy, removed once whoever was in it has ended.
+struct Group(PathBuf);
+
+impl Group {
+    fn make() -> Self {
+        let name = format!("nsx-nsenter-{}", std::process::id());
+        let group = Self(hierarchy().expect("it is needed").join(name));
+        std::fs::create_dir(&group.0).expect("a group");
+        group
+    }
+}
+
+/// Our own group; `None` on a machine where none can be made in it.
+pub fn hierarchy() -> Option<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let is_it = |line: &&str| line.contains(" / ") && line.contains(" - cgroup2 ");
+    let top = Path::new(mounts.lines().find(is_it)?.split(' ').nth(4)?);
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = top.join(own.lines().find_map(|line| line.strip_prefix("0::/"))?);
+    own.join("cgroup.procs").exists().then_some(own)
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            until("the group is empty", || std::fs::remove_dir(&self.0).is_ok());
+        }
+    }
+}
+
+pub fn groups() {
+    let group = Group::make();
+    let scene = Scene::start();
+    let target = scene.pid("all");
+    std::fs::write(group.0.join("cgroup.procs"), target.to_string()).expect("it is moved");
+    let of_target = std::fs::read_to_string(format!("/proc/{target}/cgroup")).expect("it runs");
+    for line in ["-t %all -c -n", "-t %all --join-cgroup -C -m -p", "-ct %all -a", "-t %all -cn"] {
+        let seen = ours(&scene, line);
+        assert_eq!(seen.field("cgroup"), of_target, "{line}");
+        // Standard input is the caller's, and no descriptor is left.
+        assert_eq!(seen.field("inside input"), "input=a word", "{line}");
+        assert_eq!(seen.field("descriptors"), "0 1 2", "{line}");
+    }
+    assert_ne!(ours(&scene, "-t %all -n").field("cgroup"), of_target);
 }
 
 pub fn mistakes() {

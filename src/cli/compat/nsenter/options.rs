@@ -45,8 +45,6 @@ pub(super) enum UsageError {
     NoTarget,
     #[error("neither filename nor target pid supplied for {0}")]
     NoPlace(&'static str),
-    #[error("--join-cgroup is not supported by this nsx")]
-    JoinCgroup,
     #[error("no namespace specified")]
     NoNamespace,
 }
@@ -173,7 +171,7 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Us
         }
         Id::Env => request.environment.of_target = true,
         Id::NoFork => wish.no_fork = true,
-        Id::JoinCgroup => return Err(UsageError::JoinCgroup),
+        Id::JoinCgroup => request.standing.cgroup = true,
     }
     Ok(())
 }
@@ -194,7 +192,10 @@ fn complete(request: &mut Request) -> Result<(), UsageError> {
     request.environment.whole = true;
     let follows = [wish.uid, wish.gid].contains(&Some(WishedId::Follow));
     let joins_of_target = wish.all || !named.is_empty();
-    let asks_target = joins_of_target || request.socket.is_some() || request.user_parents > 0;
+    let asks_target = joins_of_target
+        || request.socket.is_some()
+        || request.user_parents > 0
+        || request.standing.cgroup;
     let of_target = |place: &Option<Place>| {
         place.as_ref().is_some_and(|place| matches!(place, Place::OfTarget))
     };

@@ -50,6 +50,8 @@ fn a_target_is_a_number() {
     // Nobody is asked for anything.
     assert_eq!(request("-t 42 -n/f").target, None);
     assert_eq!(request("-t 42 -n/f -w").target, Some("42".into()));
+    let joins = request("-t 42 -n/f -c");
+    assert!(joins.standing.cgroup && joins.target.is_some());
     assert_eq!(request("-t 42 -n/f -S follow").target, Some("42".into()));
 }
 
@@ -109,6 +111,8 @@ fn what_is_wrong_is_said_in_nsenters_words() {
         ("-n", "no target PID specified"),
         ("-N 3", "no target PID specified"),
         ("--user-parent", "no target PID specified"),
+        ("-c -n/f", "no target PID specified"),
+        ("-t 1 -c", "no namespace specified"),
         ("-n/f -e", "no target PID specified"),
         ("-n/f -G follow", "no target PID specified"),
         ("-a", "no target PID specified for --all"),
