@@ -17,6 +17,7 @@ use crate::sys::nsfs::NsFile;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::fork::{self, Side};
 use nix::errno::Errno;
+use rustix::thread::{self, CapabilitySet, CapabilitySets};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -207,6 +208,9 @@ fn become_program(
 
 fn become_whom(plan: &Plan) -> Result<(), ActionError> {
     let ids = &plan.ids;
+    if plan.keep_capabilities {
+        thread::set_keep_capabilities(true).context("keep", "capabilities")?;
+    }
     if let Some(groups) = ids.groups.as_ref().filter(|_| !ids.groups_before_join) {
         let groups: Vec<_> = groups.iter().map(|gid| nix::unistd::Gid::from_raw(*gid)).collect();
         nix::unistd::setgroups(&groups).context("set", "supplementary groups")?;
@@ -225,6 +229,23 @@ fn become_whom(plan: &Plan) -> Result<(), ActionError> {
         let uid = nix::unistd::Uid::from_raw(uid);
         if_there(nix::unistd::setresuid(uid, uid, uid))
             .with_context("become", || format!("user {uid} inside"))?;
+    }
+    if plan.keep_capabilities {
+        hand_capabilities_on().context("keep", "capabilities")?;
+    }
+    Ok(())
+}
+
+/// What is permitted now is so to the program too, whoever it is: capabilities(7), Linux 4.3.
+fn hand_capabilities_on() -> rustix::io::Result<()> {
+    let permitted = thread::capabilities(None)?.permitted;
+    let sets = CapabilitySets { effective: permitted, permitted, inheritable: permitted };
+    thread::set_capabilities(None, sets)?;
+    for number in 0..u64::BITS {
+        let one = CapabilitySet::from_bits_retain(1 << number);
+        if permitted.contains(one) {
+            thread::configure_capability_in_ambient_set(one, true)?;
+        }
     }
     Ok(())
 }

@@ -4,12 +4,18 @@
 use super::error::ActionError;
 use super::launch;
 use super::supervise::{self, Program, Signals};
-use crate::sys::bounded;
 use crate::sys::error::Context;
 use crate::sys::raw::fork::{self, Side};
+use crate::sys::worker::files;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use std::os::fd::{AsFd, OwnedFd};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// For all that is left to end: a process that waits for a dead file system cannot, and the
+/// target's `/proc` may be on one.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Splits off the program's process, which returns with a pidfd of the init that it is to end with,
 /// and with what is its own. The init never returns: it ends as the program ended.
@@ -33,15 +39,15 @@ pub fn split<T>(signals: &Signals, own: T) -> Result<(OwnedFd, T), ActionError> 
 /// Ends the children that are left, a generation a time: what they leave comes to us. The list is
 /// the target's word; who is no child of ours is not touched.
 fn end_all() {
+    let end = Instant::now() + PATIENCE;
+    let left = || end.saturating_duration_since(Instant::now());
     for _ in 0..64 {
-        let children = children();
         let mut ended = false;
-        for pid in children {
+        for pid in children(left()) {
             let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
             if waitid(Id::Pid(pid), flags).is_ok() {
                 let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
-                let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED);
-                ended = true;
+                ended |= is_reaped(pid, left());
             }
         }
         if !ended {
@@ -50,21 +56,25 @@ fn end_all() {
     }
 }
 
-fn children() -> Vec<nix::unistd::Pid> {
-    let read = || -> Option<Vec<u8>> {
-        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
-        let proc = rustix::fs::open("/proc", flags, rustix::fs::Mode::empty()).ok()?;
-        let is_proc = rustix::fs::fstatfs(&proc).ok()?.f_type == PROC_SUPER_MAGIC;
-        is_proc
-            .then(|| bounded::read_capped(proc.as_fd(), "thread-self/children", CAP).ok())?
-            .map(|read| read.bytes)
-    };
-    let text = read().unwrap_or_default();
+fn children(patience: Duration) -> Vec<nix::unistd::Pid> {
+    let text = files::children_here(CAP, patience);
     let words = text.split(|byte| *byte == b' ');
     let pids = words.filter_map(|word| std::str::from_utf8(word).ok()?.parse::<i32>().ok());
     pids.filter(|pid| *pid > 1).map(nix::unistd::Pid::from_raw).collect()
 }
 
-/// linux/magic.h
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+fn is_reaped(pid: nix::unistd::Pid, patience: Duration) -> bool {
+    let wait = || -> Option<()> {
+        let pid = rustix::process::Pid::from_raw(pid.as_raw())?;
+        let flags = rustix::process::PidfdFlags::empty();
+        let pidfd = rustix::process::pidfd_open(pid, flags).ok()?;
+        let mut ending = [PollFd::new(&pidfd, PollFlags::IN)];
+        let patience = Timespec::try_from(patience).ok()?;
+        rustix::event::poll(&mut ending, Some(&patience)).ok().map(drop)
+    };
+    wait();
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+    matches!(waitid(Id::Pid(pid), flags), Ok(status) if status.pid() == Some(pid))
+}
+
 const CAP: usize = 1 << 20;

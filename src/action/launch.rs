@@ -48,10 +48,11 @@ impl Program {
         Ok(Self { arguments, environment, path, name })
     }
 
-    /// A login shell: its own name begins with a dash.
+    /// A login shell: its own name begins with a dash. It is a path, and searched nowhere.
     #[must_use]
     pub fn as_login_shell(mut self) -> Self {
         if let Some(name) = self.arguments.first_mut() {
+            self.path = vec![name.clone()];
             let base = name.to_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
             if let Ok(dashed) = CString::new([b"-", base].concat()) {
                 *name = dashed;
@@ -65,12 +66,27 @@ impl Program {
         Text::new(&self.name)
     }
 
+    /// A file that is no program is a script of the shell, as execvp(3) has it.
+    fn exec_at(&self, candidate: &CStr) -> nix::Result<std::convert::Infallible> {
+        match nix::unistd::execve(candidate, &self.arguments, &self.environment) {
+            Err(Errno::ENOEXEC) => {
+                let words = self.arguments.iter().skip(1).map(CString::as_c_str);
+                let words: Vec<&CStr> = [c"/bin/sh", candidate].into_iter().chain(words).collect();
+                nix::unistd::execve(c"/bin/sh", &words, &self.environment)
+            }
+            executed => executed,
+        }
+    }
+
     /// Becomes the program; returns only why it could not.
     pub fn exec(&self) -> ActionError {
         let mut denied = None;
+        // What is named by its path is named wrongly where that leads through a file.
+        let searched = self.path.len() > 1;
         for candidate in &self.path {
-            match nix::unistd::execve(candidate, &self.arguments, &self.environment) {
-                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            match self.exec_at(candidate) {
+                Err(Errno::ENOENT) => {}
+                Err(Errno::ENOTDIR) if searched => {}
                 Err(errno) => denied = denied.or(Some((candidate, errno))),
                 Ok(never) => match never {},
             }

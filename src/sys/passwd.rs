@@ -18,6 +18,8 @@ struct User {
     name: Text,
     /// Absolute.
     home: Option<PathBuf>,
+    /// Absolute.
+    shell: Option<PathBuf>,
 }
 
 impl Users {
@@ -31,6 +33,10 @@ impl Users {
 
     pub fn home(&self, uid: u32) -> Option<&Path> {
         self.0.get(&uid)?.home.as_deref()
+    }
+
+    pub fn shell(&self, uid: u32) -> Option<&Path> {
+        self.0.get(&uid)?.shell.as_deref()
     }
 
     /// Ascending.
@@ -54,9 +60,12 @@ pub fn parse(bytes: &[u8]) -> Users {
         let mut fields = line.split(|byte| *byte == b':');
         let (name, uid) = (fields.next(), fields.nth(1).and_then(number));
         if let (Some(name), Some(uid)) = (name.filter(|name| !name.is_empty()), uid) {
-            let home = fields.nth(2).and_then(|home| std::str::from_utf8(home).ok());
-            let home = home.map(PathBuf::from).filter(|home| home.is_absolute());
-            users.entry(uid).or_insert_with(|| User { name: Text::new(name), home });
+            let path = |field: Option<&[u8]>| {
+                let path = PathBuf::from(std::str::from_utf8(field?).ok()?);
+                path.is_absolute().then_some(path)
+            };
+            let (home, shell) = (path(fields.nth(2)), path(fields.next()));
+            users.entry(uid).or_insert_with(|| User { name: Text::new(name), home, shell });
         }
     }
     Users(users)
@@ -81,6 +90,8 @@ mod tests {
         assert_eq!(users.home(0), Some(Path::new("/root")));
         assert_eq!(users.name(65534), Some(&"last".into()));
         assert_eq!((users.home(7), users.home(65534)), (None, None));
+        assert_eq!(users.shell(0), Some(Path::new("/bin/bash")));
+        assert_eq!((users.shell(7), users.shell(65534)), (None, None));
         assert_eq!(users.uids(), [0, 7, 65534]);
     }
 

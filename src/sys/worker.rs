@@ -24,7 +24,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,13 @@ struct Worker {
 impl Worker {
     fn new(child: fork::Child, answers: OwnedFd) -> Self {
         Self { child, answers, excuses: Cell::new(0) }
+    }
+
+    /// Its state is not asked for: that is told by `/proc`, and in a joined mount namespace `/proc`
+    /// may be what never answers.
+    fn without_excuse(self) -> Self {
+        self.excuses.set(EXCUSES);
+        self
     }
 
     fn is_excused(&self) -> bool {
@@ -179,7 +186,7 @@ fn told_by_a_child(
     let child = match fork::fork(0).map_err(wordless)? {
         Side::Child => {
             drop(ours);
-            let_go_of_standard();
+            let_go_of_standard(&theirs);
             let _ = send_place(&work(), &theirs);
             fork::exit_now(0)
         }
@@ -190,9 +197,10 @@ fn told_by_a_child(
     receive_place(&worker, Instant::now() + deadline)
 }
 
-/// One that cannot be killed must not keep anybody waiting for the end of our output.
-fn let_go_of_standard() {
-    for standard in 0..=2 {
+/// One that cannot be killed must not keep anybody waiting for the end of our output. A worker of a
+/// worker, which has let go already, may have its answers where that was.
+fn let_go_of_standard(answers: &OwnedFd) {
+    for standard in (0..=2).filter(|standard| *standard != answers.as_raw_fd()) {
         let _ = nix::unistd::close(standard);
     }
 }

@@ -13,6 +13,7 @@ mod contract;
 mod damaged;
 mod hostile;
 mod lsns;
+mod nsenter;
 mod schema;
 mod targets;
 mod usage;

@@ -36,6 +36,7 @@ pub fn tests() -> Vec<Trial> {
         test("monitors whose memory is locked are waited for once", FUSE, monitors),
         test("the records on a dead file system are lost, and nothing else", FUSE, records),
         test("a frozen container costs nothing", FREEZER, frozen),
+        test("a /proc that never answers does not keep who enters", FUSE, dead_proc),
         test("everything that is silent, at once, costs its own cells", BUSYBOX, at_once),
     ]
 }
@@ -90,6 +91,16 @@ fn descendants(pid: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     let children = children.split_whitespace().map(|child| child.parse().unwrap());
     children.flat_map(|child: u32| std::iter::once(child).chain(descendants(child))).collect()
+}
+
+/// The container's own, which is another than the one that nsx reads.
+fn dead_proc() {
+    let silent = Silent::start(&["-p"], &["at=/proc"]);
+    let target = silent.first.to_string();
+    for way in [&["-a"][..], &["-m"], &["-a", "--init"], &["-a", "-S", "follow"]] {
+        let cost = cost::bounded(nsx(["enter", "-t", &target]).args(way).arg("/bin/true"));
+        assert!(cost.output.status.success(), "{way:?}: {}", stderr(&cost.output));
+    }
 }
 
 fn looks(pid: u32) -> Vec<Vec<String>> {

@@ -20,10 +20,13 @@ mod cores;
 mod hangs;
 mod impersonation;
 mod joiner;
+mod leaks;
 mod messages;
 mod names;
 mod overwrite;
+mod planted;
 mod pretenders;
+mod rooted;
 mod size;
 mod state_files;
 mod stopped;
@@ -44,6 +47,8 @@ fn main() {
         boundaries::tests(),
         joiner::tests(),
         overwrite::tests(),
+        leaks::tests(),
+        planted::tests(),
         cores::tests(),
         terminal::tests(),
         stopped::tests(),

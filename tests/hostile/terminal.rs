@@ -1,7 +1,7 @@
 //! A child that a container leaves behind on the terminal: it types, it reads, it floods.
 
 use crate::support::pty::Pty;
-use crate::support::{self, Need, binary, isolated, test};
+use crate::support::{self, Need, binary, isolated, test, until};
 use libtest_mimic::Trial;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ pub fn tests() -> Vec<Trial> {
         test("a left-over child cannot type into our terminal", PERL, injection),
         test("without a terminal of its own it would: the attack is real", PERL, injection_works),
         test("a left-over child cannot read our keys", PERL, stolen_keys),
+        test("a left-over child that takes the terminal for itself has nothing", PERL, taken),
+        test("handed the terminal it takes it: the attack is real", PERL, taken_works),
         test("a left-over child that never stops writing does not keep nsx", PERL, flood),
     ]
 }
@@ -82,6 +84,69 @@ fn stolen_keys() {
     }
     let stolen = std::fs::read(log.path()).unwrap();
     assert_eq!(String::from_utf8_lossy(&stolen), "");
+}
+
+/// In a session of its own, with the right to take any terminal for that (TIOCSCTTY, forced), it
+/// then reads, types and turns the echo off, and makes itself the terminal's foreground.
+const TAKER: &str = r#"perl -e '
+    use POSIX ();
+    $SIG{HUP} = "IGNORE"; $SIG{TTIN} = "IGNORE"; $SIG{TTOU} = "IGNORE"; $| = 1;
+    unless (fork) {
+        POSIX::setsid();
+        open my $log, ">", $ENV{TERM} or die; select $log; $| = 1;
+        my @names = map { readlink "/proc/self/fd/$_" } 0 .. 2;
+        my @ends = (*STDIN, *STDOUT, *STDERR);
+        for my $name (@names, "/dev/tty") { open my $f, "+<", $name and push @ends, $f if $name }
+        for (1 .. 300) {
+            for my $end (@ends) {
+                ioctl $end, 0x540e, 1;
+                my $group = pack "i", $$;
+                ioctl $end, 0x5410, $group;
+                ioctl $end, 0x5412, $_ for split //, "echo INJ\$((1))ECTED\n";
+                my $bits = "";
+                vec($bits, fileno $end, 1) = 1;
+                if (select $bits, undef, undef, 0) { sysread $end, my $c, 1 and print $c }
+            }
+            print ".";
+            select undef, undef, undef, 0.01;
+        }
+        exit;
+    }'"#;
+
+fn taken() {
+    let (_held, target, mut pty) = scene();
+    let settings = pty.settings();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    for flags in ["-m -p", "-a", "-m -p --pty"] {
+        let line = format!("TERM={} {} {TAKER}", log.path().display(), enter(target, flags));
+        assert_eq!(pty.run(&line).1, "0", "{flags}");
+        let said = || std::fs::read_to_string(log.path()).unwrap();
+        let tries = || said().matches('.').count();
+        until("it tries", || tries() > 2);
+        for number in 0..20 {
+            let word = format!("secret{number}");
+            let (shown, _) = pty.run(&format!(
+                "read line; echo \"<$line>\"
+{word}"
+            ));
+            assert_eq!(shown, format!("<{word}>"), "{flags}");
+        }
+        let before = tries();
+        until("it has tried since", || tries() > before + 2);
+        let read = said().replace('.', "");
+        assert!(!read.contains("secret"), "{flags}: {read}");
+    }
+    let shown = String::from_utf8_lossy(&pty.shown).into_owned();
+    assert!(!shown.contains("INJ1ECTED"), "{shown}");
+    assert_eq!(settings.local_modes, pty.settings().local_modes);
+}
+
+fn taken_works() {
+    let (_held, target, mut pty) = scene();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let enter = enter(target, "-m -p --no-pty");
+    pty.type_keys(&format!("TERM={} {enter} {TAKER}\n", log.path().display()));
+    pty.expect("INJ1ECTED");
 }
 
 fn flood() {

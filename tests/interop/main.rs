@@ -21,6 +21,7 @@ mod lsns;
 mod machine;
 mod mounts;
 mod network;
+mod nsenter;
 mod runc;
 mod runtimes;
 mod scene;
@@ -33,6 +34,7 @@ fn main() {
     tests.extend(mounts::tests());
     tests.extend(held::tests());
     tests.extend(lsns::tests());
+    tests.extend(nsenter::tests());
     tests.extend(scene::tests());
     tests.extend(runtimes::tests());
     support::run(tests);

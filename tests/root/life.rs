@@ -73,7 +73,7 @@ fn reaps() {
     let (mut held, left) = Held::ready(&mut command);
     let left: u32 = left.parse().unwrap();
     let init = child_of(held.pid()).unwrap();
-    assert_eq!(status(left, "PPid"), Some(init.to_string()), "the init is its parent");
+    until("the init is its parent", || status(left, "PPid") == Some(init.to_string()));
     until("the other has been reaped", || {
         let children = std::fs::read_to_string(format!("/proc/{init}/task/{init}/children"));
         children.unwrap().split_whitespace().count() == 2

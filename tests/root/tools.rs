@@ -215,18 +215,18 @@ fn nothing_secret() {
     });
 }
 
+/// Asked for, not done: what may be written would be the host's.
 fn read_only() {
     for options in [&["-p"][..], &["-p", "-U"]] {
         let target = bare(options, "");
         both(|option| {
             let side = if option == "--tools" { "" } else { "/.nsx" };
             let script = format!(
-                "touch {side}/usr/planted; mount -o remount,rw,bind {side}/usr; \
-                 touch {side}/usr/planted; umount -l {side}/usr; ls {side}/usr/bin/env"
+                "test -w {side}/usr && echo written; mount -o remount,rw,bind {side}/usr; \
+                 test -w {side}/usr && echo remounted; umount -l {side}/usr; ls {side}/usr/bin/env"
             );
             let output = output(&mut target.enter(&[option], &["sh", "-c", &script]));
             assert_eq!(stdout(&output), format!("{side}/usr/bin/env\n"), "{}", stderr(&output));
-            assert!(!Path::new("/usr/planted").exists(), "{options:?} {option}");
         });
     }
 }
@@ -234,13 +234,12 @@ fn read_only() {
 fn settings() {
     let target = bare(&["-p", "-n"], "");
     both(|option| {
-        let script = "echo x > /proc/sys/kernel/core_pattern; \
+        let script = "test -w /proc/sys/kernel/core_pattern && echo written; \
                       grep -c ' /proc/sys ro,' /proc/self/mountinfo; \
                       grep -c ' /sys ro,' /proc/self/mountinfo";
         let output = output(&mut target.enter(&[option], &["sh", "-c", script]));
         assert_eq!(stdout(&output), "1\n1\n", "{option}: {}", stderr(&output));
     });
-    assert_ne!(fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap(), "x\n");
 }
 
 fn directory() {
@@ -296,8 +295,8 @@ fn unprivileged() {
 
 fn hostile() {
     let prepare = "ln -s /proc/1/root etc; ln -s / proc; ln -s ../../../.. dev; mkfifo sys; \
-                   ln -s /etc usr; ln -s / .nsx; ln -s /root target; i=0; \
-                   while [ $i -lt 3000 ]; do mkdir \"odd name $i\"; i=$((i+1)); done";
+                   ln -s /etc usr; ln -s / .nsx; ln -s /root target; \
+                   seq -f 'odd name %g' 3000 | tr '\\n' '\\0' | xargs -0 mkdir";
     let target = bare(&["-p"], prepare);
     both(|option| {
         let script = "head -c 0 /etc/shadow 2>/dev/null && echo BAD; ls -d /proc/self /dev/null; \
@@ -313,7 +312,7 @@ fn hostile() {
             assert!(stderr(&ended).contains("only 1000 entries"), "{}", stderr(&ended));
         }
     });
-    let links = prepare.split("i=0;").next().unwrap();
+    let links = prepare.split("seq").next().unwrap();
     let target = bare(&["-p"], links);
     let script = "readlink /proc /dev /.nsx; test -p /sys && echo pipe; ls -d /.nsx/usr";
     let ended = output(&mut target.enter(&["--tools-inside"], &["sh", "-c", script]));

@@ -18,6 +18,7 @@ pub enum Argument {
 pub struct Opt<Id: 'static> {
     pub id: Id,
     pub short: Option<u8>,
+    /// Empty where there is none.
     pub long: &'static str,
     pub argument: Argument,
 }
@@ -103,11 +104,15 @@ impl<Id: Copy> Parser<Id> {
 
     /// By its whole name, or by a beginning that only one has.
     fn by_name(&self, word: &[u8], name: &[u8]) -> Result<&'static Opt<Id>, Error> {
-        let exact = self.table.iter().find(|option| option.long.as_bytes() == name);
+        let exact = self
+            .table
+            .iter()
+            .find(|option| !option.long.is_empty() && option.long.as_bytes() == name);
         if let Some(option) = exact {
             return Ok(option);
         }
-        let begins = |option: &&Opt<Id>| option.long.as_bytes().starts_with(name);
+        let begins =
+            |option: &&Opt<Id>| !option.long.is_empty() && option.long.as_bytes().starts_with(name);
         let fitting: Vec<&'static Opt<Id>> = self.table.iter().filter(begins).collect();
         match fitting.as_slice() {
             [] => Err(Error::Unrecognized(Text::new(word))),

@@ -35,7 +35,7 @@ use subject::Subject;
 
 pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
-    keep_descriptors(request.descriptors)?;
+    keep_descriptors(&request)?;
     let root = SysRoot::real()?;
     let sealed = !request.dry_run && will_be_seen(&request);
     if sealed {
@@ -47,7 +47,7 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         seal(context, &root)?;
     }
     bring::check(&request, &plan)?;
-    let mut command = program::choose(context, &request, &subject, &plan)?;
+    let mut command = program::choose(context, &root, &request, &subject, &plan)?;
     let taken = standing::take_over(&root, &subject, &mut plan, &request.standing)?;
     if !taken.is_enough(context, &request.standing) {
         return Ok(FailureKind::Unsupported as u8);
@@ -66,8 +66,10 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
     }
-    output::note(&context.program, subject.sandboxed());
-    if plan.foreign_program && taken.confined.is_none() {
+    if !request.quiet {
+        output::note(&context.program, subject.sandboxed());
+    }
+    if plan.foreign_program && taken.confined.is_none() && !request.quiet {
         output::note(&context.program, subject.more_privilege(&root));
     }
     let tried = Tried {
@@ -93,14 +95,16 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     Ok(supervise::end_alike(ending))
 }
 
-/// What the caller left open is closed, but what is to be handed on.
-fn keep_descriptors(count: u32) -> Result<(), Failure> {
+/// What the caller left open is closed, but what is to be handed on, and what was named.
+fn keep_descriptors(request: &Request) -> Result<(), Failure> {
+    let count = request.descriptors;
     let first = count.saturating_add(3);
     if let Some(closed) = (3..first).find(|fd| !fds::is_open(*fd)) {
         let wanted = format!("--preserve-fds {count}: descriptor {closed} is not open");
         return Err(Failure::usage(wanted).hint("they are handed on from 3 on, without a hole"));
     }
-    Ok(fds::close_inherited_from(first).context("close", "descriptors above 2")?)
+    Ok(fds::close_inherited_from(first, &request.named_descriptors())
+        .context("close", "descriptors above 2")?)
 }
 
 fn seal(context: &Context, root: &SysRoot) -> Result<(), Failure> {

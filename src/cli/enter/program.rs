@@ -1,6 +1,6 @@
 //! Which program is started, and with what environment.
 
-use super::request::Request;
+use super::request::{Request, Shell};
 use super::subject::Subject;
 use crate::action::launch::Program;
 use crate::action::tools::{Choice, Command};
@@ -10,16 +10,23 @@ use crate::cli::error::Failure;
 use crate::collect::inside;
 use crate::model::plan::Plan;
 use crate::sys::accounts::Account;
+use crate::sys::passwd::Users;
+use crate::sys::root::SysRoot;
 use std::ffi::{OsStr, OsString};
 
 pub(super) fn choose(
     context: &Context,
+    root: &SysRoot,
     request: &Request,
     subject: &Subject,
     plan: &Plan,
 ) -> Result<Command, Failure> {
     let account = subject.account.as_ref();
     let environment = environment(context, request, subject, plan)?;
+    if request.program.is_empty() && request.shell == Shell::Preferred {
+        let words = vec![preferred_shell(root, &environment)];
+        return Ok(Command { words, environment, login: true });
+    }
     let command = |words, login| Command { words, environment, login };
     if !request.program.is_empty() {
         return Ok(command(request.program.clone(), false));
@@ -60,7 +67,8 @@ fn environment(
     let mut environment = if wish.of_target {
         subject.environment()?
     } else {
-        environment::for_program(context, plan.foreign_program || wish.clean)
+        let foreign = plan.foreign_program && !wish.whole;
+        environment::for_program(context, foreign || wish.clean)
     };
     if let Some(home) = subject.account.as_ref().and_then(|account| account.home.as_ref()) {
         set(&mut environment, OsStr::new("HOME"), home);
@@ -74,4 +82,14 @@ fn environment(
 fn set(environment: &mut Vec<(OsString, OsString)>, name: &OsStr, value: &OsStr) {
     environment.retain(|(known, _)| known != name);
     environment.push((name.to_owned(), value.to_owned()));
+}
+
+/// Of the host's users alone: the target's passwd(5) is not asked who we are.
+fn preferred_shell(root: &SysRoot, environment: &[(OsString, OsString)]) -> OsString {
+    if let Some((_, shell)) = environment.iter().rev().find(|(name, _)| name == "SHELL") {
+        return shell.clone();
+    }
+    let users = Users::read(root).unwrap_or_default();
+    let ours = users.shell(rustix::process::getuid().as_raw());
+    ours.map_or_else(|| "/bin/sh".into(), |shell| shell.as_os_str().to_owned())
 }

@@ -4,7 +4,7 @@ use crate::action::plan::Wish;
 use crate::action::tools::Choice;
 use crate::cli::error::Failure;
 use crate::model::namespace::Kind;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -33,6 +33,10 @@ pub struct Request {
     pub init: bool,
     pub standing: TakeOver,
     pub dry_run: bool,
+    /// Nothing is said that is no error.
+    pub quiet: bool,
+    /// Without a program: a login shell.
+    pub shell: Shell,
     pub program: Vec<OsString>,
 }
 
@@ -49,6 +53,16 @@ pub struct TakeOver {
     pub strict: bool,
 }
 
+/// Which login shell is run where no program is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shell {
+    /// Of the target's own where the program is; else `$SHELL`.
+    #[default]
+    OfTarget,
+    /// `$SHELL` of the program's environment, else the caller's by passwd(5).
+    Preferred,
+}
+
 /// A directory.
 #[derive(Debug)]
 pub enum Place {
@@ -62,6 +76,8 @@ pub enum Place {
 pub struct Environment {
     /// What the target was started with.
     pub of_target: bool,
+    /// All of the caller's, also for a program of the target.
+    pub whole: bool,
     /// Nothing of the caller's.
     pub clean: bool,
     pub more: Vec<(OsString, OsString)>,
@@ -99,6 +115,16 @@ impl Request {
         Ok(())
     }
 
+    /// Descriptors of the caller's that are spelled as files.
+    pub fn named_descriptors(&self) -> Vec<u32> {
+        let ours = |place: &Option<Place>| match place {
+            Some(Place::Ours(path)) => descriptor(path),
+            _ => None,
+        };
+        let files = self.namespaces.iter().filter_map(|(_, file)| descriptor(file));
+        files.chain(ours(&self.root)).chain(ours(&self.directory)).collect()
+    }
+
     /// Whether any namespace was asked for.
     pub fn names_namespaces(&self) -> bool {
         self.wish.all
@@ -112,7 +138,40 @@ impl Request {
 const LONELY: &str =
     "--strict and --allow-frozen are about what --as-target and --join-cgroup take over";
 
+/// The descriptor of ours that a path is another name for.
+pub fn descriptor(path: &OsStr) -> Option<u32> {
+    let path = path.to_str()?;
+    if path == "/dev/stdin" {
+        return Some(0);
+    }
+    let number = path.strip_prefix("/proc/self/fd/").or_else(|| path.strip_prefix("/dev/fd/"))?;
+    number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// A path for the kernel.
 pub fn path(option: &str, value: &OsString) -> Result<CString, Failure> {
     CString::new(value.as_bytes()).map_err(|_| Failure::usage(format!("{option} holds a NUL byte")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_told_by_its_other_names() {
+        let number = |path: &str| descriptor(OsStr::new(path));
+        assert_eq!(number("/proc/self/fd/9"), Some(9));
+        assert_eq!(number("/dev/fd/10"), Some(10));
+        assert_eq!(number("/dev/stdin"), Some(0));
+        for other in ["/proc/self/fd/", "/proc/self/fd/+9", "/proc/self/fd/9/", "/dev/fd/x", "9"] {
+            assert_eq!(number(other), None, "{other}");
+        }
+        let request = Request {
+            namespaces: vec![(Kind::Net, "/dev/fd/7".into()), (Kind::Uts, "/run/x".into())],
+            root: Some(Place::Ours("/proc/self/fd/5".into())),
+            directory: Some(Place::OfTarget),
+            ..Request::default()
+        };
+        assert_eq!(request.named_descriptors(), [7, 5]);
+    }
 }

@@ -1,6 +1,6 @@
 //! What `enter` joins: a process's namespaces, and single ones.
 
-use super::request::Request;
+use super::request::{self, Request};
 use crate::action::plan::{self, Facts, Id, TargetFacts, Wish};
 use crate::action::pty;
 use crate::cli::environment;
@@ -17,6 +17,7 @@ use crate::model::text::Text;
 use crate::render::plan::more_privilege;
 use crate::render::sandboxed;
 use crate::sys::accounts::Account;
+use crate::sys::error::SysError;
 use crate::sys::ns;
 use crate::sys::nsfs::{self, NsFile};
 use crate::sys::root::SysRoot;
@@ -109,7 +110,13 @@ fn by_name(root: &SysRoot, kind: Kind, spelled: &OsStr) -> Result<NsFile, Failur
         let hint = format!("a namespace file is a bind mount of /proc/PID/ns/{kind}");
         Failure::new(FailureKind::NotFound, format!("{text} is no {kind} namespace")).hint(hint)
     };
-    let file = nsfs::open(root, Path::new(spelled))?.ok_or_else(wrong)?;
+    let file = match request::descriptor(spelled) {
+        // Of this process, not of the one that opens what may never answer.
+        Some(number) => nsfs::open_at(root, root.proc(), &format!("self/fd/{number}"))
+            .map_err(|error| SysError { object: text.clone(), ..error }),
+        None => nsfs::open(root, Path::new(spelled)),
+    };
+    let file = file?.ok_or_else(wrong)?;
     if file.key.kind == kind { Ok(file) } else { Err(wrong()) }
 }
 

@@ -21,16 +21,31 @@ pub fn close_on_exec_from(first: u32) -> nix::Result<()> {
     }
 }
 
-/// Closes what the caller of this program left open, from `first` on. For the beginning, when no
-/// descriptor up there is ours.
-pub fn close_inherited_from(first: u32) -> nix::Result<()> {
+/// Closes what the caller of this program left open, from `first` on, but for a few. For the
+/// beginning, when no descriptor up there is ours.
+pub fn close_inherited_from(first: u32, kept: &[u32]) -> nix::Result<()> {
+    let mut kept: Vec<u32> = kept.iter().copied().filter(|fd| *fd >= first).collect();
+    kept.sort_unstable();
+    let mut next = first;
+    for fd in kept {
+        if next < fd {
+            close_inherited(next, fd - 1)?;
+        }
+        next = fd.saturating_add(1);
+    }
+    close_inherited(next, u32::MAX)
+}
+
+fn close_inherited(first: u32, last: u32) -> nix::Result<()> {
     // SAFETY: nothing of this process has been opened yet that is still in use.
-    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     match Errno::result(done) {
         Ok(_) => Ok(()),
         Err(Errno::ENOSYS) => each_from(first, |fd| {
-            // SAFETY: as above; a number that is no descriptor gives EBADF.
-            unsafe { libc::close(fd) };
+            if u32::try_from(fd).is_ok_and(|fd| fd <= last) {
+                // SAFETY: as above; a number that is no descriptor gives EBADF.
+                unsafe { libc::close(fd) };
+            }
         }),
         Err(errno) => Err(errno),
     }

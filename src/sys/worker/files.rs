@@ -9,8 +9,9 @@ use crate::sys::raw::fork::{self, Side};
 use crate::sys::root;
 use crate::sys::statfs;
 use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags};
 use std::ffi::CStr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// One file to read.
@@ -100,13 +101,30 @@ pub(in crate::sys) fn work(
     work: impl FnOnce(&mut Vec<u8>) -> rustix::io::Result<()>,
     deadline: Duration,
 ) -> std::result::Result<Vec<u8>, Problem> {
-    let worker = begin(|sink| {
+    written(&start_work(work)?, deadline)
+}
+
+/// The same where nothing is known of `/proc`: in a joined mount namespace.
+fn work_inside(
+    work: impl FnOnce(&mut Vec<u8>) -> rustix::io::Result<()>,
+    deadline: Duration,
+) -> std::result::Result<Vec<u8>, Problem> {
+    written(&start_work(work)?.without_excuse(), deadline)
+}
+
+fn start_work(
+    work: impl FnOnce(&mut Vec<u8>) -> rustix::io::Result<()>,
+) -> std::result::Result<Worker, Problem> {
+    begin(|sink| {
         let mut bytes = Vec::new();
         let done = work(&mut bytes).map(|()| false);
         let _ = tell(done, bytes, sink);
     })
-    .map_err(Problem::Errno)?;
-    match Answers::of(&worker).take(Instant::now() + deadline)? {
+    .map_err(Problem::Errno)
+}
+
+fn written(worker: &Worker, deadline: Duration) -> std::result::Result<Vec<u8>, Problem> {
+    match Answers::of(worker).take(Instant::now() + deadline)? {
         (0, bytes) => Ok(bytes),
         (errno, _) => Err(Problem::Errno(Errno::from_raw(errno))),
     }
@@ -124,7 +142,7 @@ pub fn programs_here(paths: &'static [&'static CStr], deadline: Duration) -> Vec
         into.extend(paths.iter().map(may_be_run));
         Ok(())
     };
-    let there = work(look, deadline).unwrap_or_default();
+    let there = work_inside(look, deadline).unwrap_or_default();
     paths
         .iter()
         .copied()
@@ -133,6 +151,28 @@ pub fn programs_here(paths: &'static [&'static CStr], deadline: Duration) -> Vec
         .map(|(path, _)| path)
         .collect()
 }
+
+/// The list of this process's children by the `/proc` that it sees, which may be anybody's; empty
+/// where that is no `/proc` or does not answer in time.
+///
+/// The caller has one thread.
+pub fn children_here(cap: usize, deadline: Duration) -> Vec<u8> {
+    let pid = rustix::process::getpid().as_raw_nonzero();
+    let name = format!("{pid}/task/{pid}/children");
+    let look = |into: &mut Vec<u8>| {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let proc = rustix::fs::open("/proc", flags, Mode::empty())?;
+        if rustix::fs::fstatfs(&proc)?.f_type == PROC_SUPER_MAGIC {
+            let read = bounded::read_capped(proc.as_fd(), &name, cap);
+            into.extend(read.map(|read| read.bytes).unwrap_or_default());
+        }
+        Ok(())
+    };
+    work_inside(look, deadline).unwrap_or_default()
+}
+
+/// linux/magic.h
+const PROC_SUPER_MAGIC: rustix::fs::FsWord = 0x9fa0;
 
 fn start(requests: &[Request<'_>]) -> std::result::Result<Worker, Errno> {
     begin(|sink| {
@@ -150,7 +190,7 @@ fn begin(work: impl FnOnce(&OwnedFd)) -> std::result::Result<Worker, Errno> {
     match fork::fork(0)? {
         Side::Child => {
             drop(answers);
-            let_go_of_standard();
+            let_go_of_standard(&sink);
             work(&sink);
             fork::exit_now(0)
         }

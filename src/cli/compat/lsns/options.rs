@@ -1,6 +1,7 @@
 //! The command line of lsns(8), util-linux 2.42.
 
 use crate::cli::compat::getopt::{self, Argument, Item, Opt, Parser};
+use crate::cli::compat::number::{Number, number};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::text::Text;
 use std::ffi::{OsStr, OsString};
@@ -239,29 +240,6 @@ fn namespace(value: &OsStr) -> Result<u64, UsageError> {
         Number::None => Err(UsageError::Namespace(text())),
         Number::OutOfRange => Err(UsageError::NamespaceRange(text())),
         Number::Is(number) => Ok(number),
-    }
-}
-
-enum Number {
-    None,
-    OutOfRange,
-    Is(u64),
-}
-
-/// As strtoul(3) with nothing after it: blanks, a sign, decimal digits.
-fn number(value: &OsStr) -> Number {
-    let Some(text) = value.to_str() else { return Number::None };
-    let text = text.trim_ascii_start();
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Number::None;
-    }
-    match digits.parse() {
-        Ok(number) if !negative => Number::Is(number),
-        _ => Number::OutOfRange,
     }
 }
 
