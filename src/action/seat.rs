@@ -174,10 +174,12 @@ fn processes_of(group: BorrowedFd<'_>, directory: &Text) -> Result<OwnedFd, Seat
         .with_context("enter the control group", || directory.clone())?)
 }
 
-/// A group that hands controllers down may refuse processes of its own with EBUSY.
+/// A group that hands controllers down may refuse processes of its own with EBUSY; the first of all,
+/// which has no events, does not.
 fn hands_controllers_down(group: BorrowedFd<'_>) -> bool {
-    bounded::read(group, "cgroup.subtree_control", bounded::SMALL)
-        .is_ok_and(|names| !names.trim_ascii().is_empty())
+    let file = |name| bounded::read(group, name, bounded::SMALL);
+    file("cgroup.subtree_control").is_ok_and(|names| !names.trim_ascii().is_empty())
+        && file("cgroup.events").is_ok()
 }
 
 /// A group of ours below another; removed when dropped.
@@ -321,13 +323,20 @@ mod tests {
 
     #[test]
     fn below_a_group_that_hands_controllers_down_there_is_a_leaf_for_as_long_as_needed() {
-        let files = [("unified/a/cgroup.procs", ""), ("unified/a/cgroup.subtree_control", "cpu\n")];
+        let files = [
+            ("unified/a/cgroup.procs", ""),
+            ("unified/a/cgroup.events", "populated 1\nfrozen 0\n"),
+            ("unified/a/cgroup.subtree_control", "cpu\n"),
+            ("unified/cgroup.subtree_control", "cpu\n"),
+        ];
         let (temp, root, target) = host("0::/a\n", &files);
         let group = root.open_dir(Path::new("/sys/fs/cgroup/unified/a")).unwrap();
         assert!(hands_controllers_down(group.as_fd()));
+        let first = root.open_dir(Path::new("/sys/fs/cgroup/unified")).unwrap();
+        assert!(!hands_controllers_down(first.as_fd()));
         // A fixture's new directory has no files of the kernel's: it is not left behind.
         assert!(Seat::open(&root, &target, false).is_err());
         let kept = std::fs::read_dir(temp.path().join("sys/fs/cgroup/unified/a")).unwrap();
-        assert_eq!(kept.count(), 2);
+        assert_eq!(kept.count(), 3);
     }
 }

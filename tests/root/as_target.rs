@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const UNSHARE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
+const LOWER: &[Need] = &[Need::Root, Need::Program("prlimit"), Need::Program("setpriv")];
 const PRLIMIT: &[Need] = &[Need::Root, Need::Program("prlimit")];
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 
@@ -20,6 +21,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("as the target, a program has its ids and capabilities", SETPRIV, credentials),
         test("as the target, a program has its limits, mask and oom_score_adj", PRLIMIT, limits),
+        test("of limits that nsx may not raise a program has the lower", LOWER, lower_limits),
         test("as the target, a program has what is so in its user namespace", UNSHARE, namespaces),
         test("of a user namespace that is left out no capability is had", ROOT, left_out),
         test("as the target, a program is under its seccomp filters", PERL, filters),
@@ -121,6 +123,19 @@ fn limits() {
     assert_ne!(held.pid(), program);
     let own = |pid| std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
     assert_eq!(own(held.pid()), own(std::process::id()), "nsx has its own again");
+}
+
+/// Who may not raise limits gives the lower of both, and says so.
+fn lower_limits() {
+    let target = target(&["prlimit", "--nofile=900:1000", "--core=0:"]);
+    let mut command = Command::new("prlimit");
+    command.args(["--nofile=500:600", "setpriv", "--bounding-set=-sys_resource"]);
+    command.arg(nsx([""; 0]).get_program()).args(["enter", "-t", &target.pid().to_string()]);
+    command.args(["--as-target", "sh", "-c", "ulimit -S -n; ulimit -H -n"]);
+    let output = output(&mut command);
+    assert_eq!(stdout(&output), "600\n600\n", "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("open files of 600 at most, not of 1000"), "{said}");
 }
 
 fn namespaces() {
@@ -269,8 +284,11 @@ fn said_once() {
         let output = output(command.args(more).args(["echo", "RAN"]));
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""), "{more:?}");
     }
-    let mut command = nsx(["enter", "-t", &target, "--strict", "echo", "RAN"]);
-    assert_eq!(output(&mut command).status.code(), Some(125));
+    for alone in ["--strict", "--allow-frozen"] {
+        let mut command = nsx(["enter", "-t", &target, alone, "echo", "RAN"]);
+        let output = output(&mut command);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""), "{alone}");
+    }
 }
 
 /// As the target's own user, who may not drop anything from a bounding set.

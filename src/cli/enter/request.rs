@@ -86,11 +86,11 @@ pub struct Environment {
 impl Request {
     /// `--as-target` is more than one wish; what was said besides goes before.
     pub(super) fn complete(&mut self) -> Result<(), Failure> {
-        let TakeOver { as_target, cgroup, strict, .. } = self.standing;
+        let TakeOver { as_target, cgroup, frozen, strict } = self.standing;
         self.wish.may_join_nothing |= as_target || cgroup;
         if !as_target {
-            let lonely = strict && !cgroup;
-            return if lonely { Err(Failure::usage(STRICT)) } else { Ok(()) };
+            let lonely = (strict || frozen) && !cgroup;
+            return if lonely { Err(Failure::usage(LONELY)) } else { Ok(()) };
         }
         let wish = &self.wish;
         let is_somebody = wish.uid.is_some() || wish.gid.is_some() || self.user.is_some();
@@ -135,7 +135,8 @@ impl Request {
     }
 }
 
-const STRICT: &str = "--strict is about what --as-target and --join-cgroup take over";
+const LONELY: &str =
+    "--strict and --allow-frozen are about what --as-target and --join-cgroup take over";
 
 /// The descriptor of ours that a path is another name for.
 pub fn descriptor(path: &OsStr) -> Option<u32> {
