@@ -52,7 +52,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__enter)
-            opts="-t -a -m -u -i -n -p -C -U -T -N -S -G -r -w -W -e -F -c -h -V --target --all --mount --uts --ipc --net --pid --cgroup --user --time --net-socket --user-parent --setuid --setgid --preserve-credentials --keep-caps --tools --tools-inside --dns --root --wd --wdns --env --env-add --clean-env --no-fork --timeout --init --pty --no-pty --preserve-fds --as-target --join-cgroup --allow-frozen --strict --dry-run --help --version"
+            opts="-t -a -m -u -i -n -p -C -U -T -N -S -G -r -w -W -e -c -Z -F -h -V --target --all --mount --uts --ipc --net --pid --cgroup --user --time --net-socket --user-parent --setuid --setgid --preserve-credentials --keep-caps --root --wd --wdns --env --env-add --clean-env --as-target --join-cgroup --allow-frozen --follow-context --strict --tools --tools-inside --dns --no-fork --timeout --init --pty --no-pty --preserve-fds --dry-run --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -220,13 +220,6 @@ _nsx_options() {
                     fi
                     return 0
                     ;;
-                --tools)
-                    COMPREPLY=()
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o plusdirs
-                    fi
-                    return 0
-                    ;;
                 --root)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -273,6 +266,13 @@ _nsx_options() {
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --tools)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
                     fi
                     return 0
                     ;;
@@ -607,7 +607,7 @@ _nsx() {
         ps) long=" --interval --filter --output --columns --color " short="Qo" positional=target ;;
         ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
-        enter) long=" --target --mount --uts --ipc --net --pid --cgroup --user --time --net-socket --setuid --setgid --tools --root --wd --wdns --env-add --timeout --preserve-fds " short="tmuinpCUTNSGrwW" positional=program ;;
+        enter) long=" --target --mount --uts --ipc --net --pid --cgroup --user --time --net-socket --setuid --setgid --root --wd --wdns --env-add --tools --timeout --preserve-fds " short="tmuinpCUTNSGrwW" positional=program ;;
         spawn) long=" --hostname --memory " short="" positional=program ;;
     esac
 

@@ -113,29 +113,30 @@ complete -c nsx -n "__fish_nsx_using_subcommand enter" -s T -l time -d 'The time
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s N -l net-socket -d 'The network namespace of the socket that is the target\'s descriptor FD' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s S -l setuid -d 'Be this user inside; follow: the target\'s' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s G -l setgid -d 'Be of this group alone inside; follow: the target\'s' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l tools -d 'The host\'s programs, or those in DIR, in a root made for them; the target\'s is at /target' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s r -l root -d 'The target\'s root directory as root, or DIR as we see it' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s w -l wd -d 'Start in the target\'s working directory, or in DIR, seen from inside' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s W -l wdns -d 'Start in DIR, seen from inside' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l env-add -d 'Set a variable; may be repeated' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l tools -d 'The host\'s programs, or those in DIR, in a root made for them; the target\'s is at /target' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l timeout -d 'End the program after that long, such as 30s: SIGTERM, then SIGKILL; exit 124' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l preserve-fds -d 'Hand on N descriptors beside the standard ones: from 3 on' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s a -l all -d 'Every namespace that differs from ours (the default)'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l user-parent -d 'The user namespace above the one that would be joined; again for the next above'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l preserve-credentials -d 'Stay who we are in a joined user namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l keep-caps -d 'Keep the capabilities of a joined user namespace as an ordinary user'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l tools-inside -d 'The target\'s root with the host\'s programs at /.nsx, seen by the program alone'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l dns -d 'With the network and the host\'s mounts: the target\'s resolv.conf, hosts and nsswitch.conf'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s e -l env -d 'The environment that the target was started with'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l clean-env -d 'Nothing of our environment but TERM'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l as-target -d 'Be what the target is, and no more: its user, groups, capabilities, seccomp filters, security label, limits, control groups, environment, root and working directory'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s c -l join-cgroup -d 'Be in the target\'s control groups'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l allow-frozen -d 'Join a control group that is frozen'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s Z -l follow-context -d 'The target\'s SELinux context or AppArmor profile'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l strict -d 'Run nothing where something of the target\'s cannot be taken over; exit 5'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l tools-inside -d 'The target\'s root with the host\'s programs at /.nsx, seen by the program alone'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l dns -d 'With the network and the host\'s mounts: the target\'s resolv.conf, hosts and nsswitch.conf'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s F -l no-fork -d 'Become the program: only its children are in the pid namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l init -d 'An init for the program: what it leaves behind is reaped, and ended with it'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l pty -d 'A terminal of its own for the program, whatever it is and has'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l no-pty -d 'Hand over our terminal instead of a new one (see PRIVILEGES)'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l as-target -d 'Be what the target is, and no more: its user, groups, capabilities, seccomp filters, security label, limits, control groups, environment, root and working directory'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s c -l join-cgroup -d 'Be in the target\'s control groups'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l allow-frozen -d 'Join a control group that is frozen'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l strict -d 'Run nothing where something of the target\'s cannot be taken over; exit 5'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s V -l version -d 'Print version'
@@ -169,7 +170,7 @@ end
 
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -m --mount -u --uts -i --ipc -n --net -p --pid -C --cgroup -U --user -T --time -N --net-socket -S --setuid -G --setgid --tools -r --root -w --wd -W --wdns --env-add --timeout --preserve-fds)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -m --mount -u --uts -i --ipc -n --net -p --pid -C --cgroup -U --user -T --time -N --net-socket -S --setuid -G --setgid -r --root -w --wd -W --wdns --env-add --tools --timeout --preserve-fds)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --hostname --memory)"
 
 complete -c nsx-ps -w 'nsx ps'

@@ -239,8 +239,8 @@ fn become_ids(user: Option<u32>, group: Option<u32>) -> Result<(), ActionError> 
     launch::set_protected(true)
 }
 
-/// The label that the next program gets.
-fn ask_for(root: &SysRoot, label: &Label, missing: &mut Vec<Shortfall>) {
+/// The label that the next program gets, of this process or of a child.
+pub fn ask_for(root: &SysRoot, label: &Label, missing: &mut Vec<Shortfall>) {
     let text = label.text.as_bytes();
     let asked = match label.module {
         Module::AppArmor => {

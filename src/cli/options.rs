@@ -10,7 +10,7 @@ use super::output;
 use std::ffi::OsString;
 
 /// One option. `Id` is the command's own enumeration.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Opt<Id: 'static> {
     pub id: Id,
     pub short: Option<char>,
@@ -18,6 +18,8 @@ pub struct Opt<Id: 'static> {
     /// Other long names, accepted and not advertised.
     pub aliases: &'static [&'static str],
     pub value: Value,
+    /// What it is listed under, where a command has many.
+    pub heading: Option<&'static str>,
     pub help: &'static str,
 }
 
@@ -129,7 +131,10 @@ pub fn definition_of<Id>(
     table: &'static [Opt<Id>],
 ) -> clap::Command {
     let arguments = table.iter().map(|option| {
-        let argument = clap::Arg::new(option.long).long(option.long).help(option.help);
+        let argument = clap::Arg::new(option.long)
+            .long(option.long)
+            .help(option.help)
+            .help_heading(option.heading);
         let argument = match option.short {
             Some(short) => argument.short(short),
             None => argument,
@@ -162,7 +167,7 @@ mod tests {
     use super::*;
 
     const fn opt(id: char, short: char, long: &'static str, value: Value) -> Opt<char> {
-        Opt { id, short: Some(short), long, aliases: &[], value, help: "" }
+        Opt { id, short: Some(short), long, aliases: &[], value, heading: None, help: "" }
     }
 
     const TABLE: &[Opt<char>] = &[

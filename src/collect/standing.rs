@@ -46,7 +46,7 @@ pub fn collect_standing(
             }),
         ),
         oom_score_adj: or_missing(oom_score_adj(target), "oom_score_adj", &mut missing),
-        label: label(root, target, &mut missing),
+        label: collect_label(root, target, &mut missing),
         filters: filters(target, &status, &mut missing),
     };
     // What was read belongs to the process that is pinned, or to none.
@@ -142,7 +142,12 @@ fn oom_score_adj(target: &ProcessHandle) -> Option<i32> {
     std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
-fn label(root: &SysRoot, target: &ProcessHandle, missing: &mut Vec<Shortfall>) -> Option<Label> {
+/// Where it differs from ours.
+pub fn collect_label(
+    root: &SysRoot,
+    target: &ProcessHandle,
+    missing: &mut Vec<Shortfall>,
+) -> Option<Label> {
     const WHAT: &str = "security label";
     let own = bounded::open_link(root.proc(), "self").ok()?;
     // AppArmor's own file is since Linux 5.8; it had the common one before.

@@ -5,10 +5,12 @@ use crate::cli::enter;
 use crate::cli::entry::Command;
 use crate::cli::error::Failure;
 use crate::cli::options::{Parsed, definition_of, parse};
-use options::{OPTIONS, read};
+use options::read;
 use std::ffi::OsString;
+use table::OPTIONS;
 
 mod options;
+mod table;
 
 pub const COMMAND: Command = Command { name: "enter", run };
 

@@ -28,12 +28,11 @@ const VERSION: &str =
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let request = match options::parse(arguments) {
-        // Without SELinux there is no context to take, as nsenter has it.
-        Ok(Asked::Run { context: true, .. }) if selinux() => {
-            let message = "--follow-context is not supported by this nsx where SELinux is enabled";
-            return Err(Failure::new(Kind::Failed, message));
+        Ok(Asked::Run { mut request, context }) => {
+            // Without SELinux there is no context to take, as nsenter has it.
+            request.standing.label = context && selinux();
+            *request
         }
-        Ok(Asked::Run { request, .. }) => *request,
         Ok(Asked::Help) => return output::write(HELP).map(|()| 0),
         Ok(Asked::Version) => return output::write(VERSION).map(|()| 0),
         Err(error) => return Err(Failure::new(Kind::Failed, error)),

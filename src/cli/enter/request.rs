@@ -49,6 +49,8 @@ pub struct TakeOver {
     pub cgroup: bool,
     /// Though they stand still.
     pub frozen: bool,
+    /// Its label alone.
+    pub label: bool,
     /// Nothing is run unless all of it can be had.
     pub strict: bool,
 }
@@ -86,10 +88,10 @@ pub struct Environment {
 impl Request {
     /// `--as-target` is more than one wish; what was said besides goes before.
     pub(super) fn complete(&mut self) -> Result<(), Failure> {
-        let TakeOver { as_target, cgroup, frozen, strict } = self.standing;
+        let TakeOver { as_target, cgroup, frozen, strict, label } = self.standing;
         self.wish.may_join_nothing |= as_target || cgroup;
         if !as_target {
-            let lonely = (strict || frozen) && !cgroup;
+            let lonely = (strict && !cgroup && !label) || (frozen && !cgroup);
             return if lonely { Err(Failure::usage(LONELY)) } else { Ok(()) };
         }
         let wish = &self.wish;

@@ -2,12 +2,12 @@
 
 use super::request::TakeOver;
 use super::subject::Subject;
-use crate::action::confine::Confined;
+use crate::action::confine::{self, Confined};
 use crate::action::seat::{Seat, SeatError};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
-use crate::collect::standing::collect_standing;
+use crate::collect::standing::{collect_label, collect_standing};
 use crate::model::plan::Plan;
 use crate::model::standing::Shortfall;
 use crate::sys::pidfd::ProcessHandle;
@@ -28,7 +28,7 @@ pub(super) fn take_over(
     wish: &TakeOver,
 ) -> Result<Taken, Failure> {
     let mut taken = Taken::default();
-    if !wish.cgroup && !wish.as_target {
+    if !wish.cgroup && !wish.as_target && !wish.label {
         return Ok(taken);
     }
     let process = subject.process.as_ref().ok_or_else(|| {
@@ -43,6 +43,10 @@ pub(super) fn take_over(
         let (confined, missing) = Confined::prepare(root, standing, users)?;
         taken.missing.extend(missing);
         taken.confined = Some(confined);
+    } else if wish.label
+        && let Some(label) = collect_label(root, target, &mut taken.missing)
+    {
+        confine::ask_for(root, &label, &mut taken.missing);
     }
     if wish.cgroup {
         let (seat, missing) = Seat::open(root, target, wish.frozen).map_err(explain)?;

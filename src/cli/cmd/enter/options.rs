@@ -1,11 +1,10 @@
-//! The options of `nsx enter`: those of nsenter(1), and more.
+//! What the options of `nsx enter` ask for.
 
 use crate::action::plan::{Id as WishedId, Terminal};
 use crate::action::tools::Choice;
 use crate::cli::args::duration;
 use crate::cli::enter::request::{Place, Request, path};
 use crate::cli::error::Failure;
-use crate::cli::options::{Opt, Value};
 use crate::model::namespace::Kind;
 use crate::model::text::Text;
 use std::ffi::{OsStr, OsString};
@@ -40,179 +39,10 @@ pub(super) enum Id {
     AsTarget,
     JoinCgroup,
     AllowFrozen,
+    FollowContext,
     Strict,
     DryRun,
 }
-
-const fn opt(
-    id: Id,
-    short: Option<char>,
-    long: &'static str,
-    value: Value,
-    help: &'static str,
-) -> Opt<Id> {
-    Opt { id, short, long, aliases: &[], value, help }
-}
-
-const fn flag(id: Id, short: Option<char>, long: &'static str, help: &'static str) -> Opt<Id> {
-    opt(id, short, long, Value::None, help)
-}
-
-const fn join(kind: Kind, short: char, long: &'static str, help: &'static str) -> Opt<Id> {
-    opt(Id::Join(kind), Some(short), long, Value::Optional("FILE"), help)
-}
-
-pub(super) const OPTIONS: &[Opt<Id>] = &[
-    opt(
-        Id::Target,
-        Some('t'),
-        "target",
-        Value::Required("TARGET"),
-        "Whose namespaces: a PID, a container's name, an id prefix, RUNTIME:NAME, pod:N/POD, unit:NAME, cgroup:PATH; or one: netns:NAME, ns:INODE, a file (TARGETS in nsx(7))",
-    ),
-    flag(Id::All, Some('a'), "all", "Every namespace that differs from ours (the default)"),
-    Opt {
-        aliases: &["mnt"],
-        ..join(Kind::Mnt, 'm', "mount", "The mount namespace: the program is the target's")
-    },
-    join(Kind::Uts, 'u', "uts", "The UTS namespace: hostname"),
-    join(Kind::Ipc, 'i', "ipc", "The IPC namespace"),
-    join(Kind::Net, 'n', "net", "The network namespace"),
-    join(Kind::Pid, 'p', "pid", "The pid namespace: the program is a child in it"),
-    join(Kind::Cgroup, 'C', "cgroup", "The cgroup namespace"),
-    join(
-        Kind::User,
-        'U',
-        "user",
-        "The user namespace: root there, if it has one; --user=USER[:GROUP] is who to be instead, by the target's own passwd and group",
-    ),
-    join(Kind::Time, 'T', "time", "The time namespace"),
-    opt(
-        Id::NetSocket,
-        Some('N'),
-        "net-socket",
-        Value::Required("FD"),
-        "The network namespace of the socket that is the target's descriptor FD",
-    ),
-    flag(
-        Id::UserParent,
-        None,
-        "user-parent",
-        "The user namespace above the one that would be joined; again for the next above",
-    ),
-    opt(
-        Id::SetUid,
-        Some('S'),
-        "setuid",
-        Value::Required("UID"),
-        "Be this user inside; follow: the target's",
-    ),
-    opt(
-        Id::SetGid,
-        Some('G'),
-        "setgid",
-        Value::Required("GID"),
-        "Be of this group alone inside; follow: the target's",
-    ),
-    flag(
-        Id::PreserveCredentials,
-        None,
-        "preserve-credentials",
-        "Stay who we are in a joined user namespace",
-    ),
-    flag(
-        Id::KeepCapabilities,
-        None,
-        "keep-caps",
-        "Keep the capabilities of a joined user namespace as an ordinary user",
-    ),
-    opt(
-        Id::Tools,
-        None,
-        "tools",
-        Value::Optional("DIR"),
-        "The host's programs, or those in DIR, in a root made for them; the target's is at /target",
-    ),
-    flag(
-        Id::ToolsInside,
-        None,
-        "tools-inside",
-        "The target's root with the host's programs at /.nsx, seen by the program alone",
-    ),
-    flag(
-        Id::Dns,
-        None,
-        "dns",
-        "With the network and the host's mounts: the target's resolv.conf, hosts and nsswitch.conf",
-    ),
-    opt(
-        Id::Root,
-        Some('r'),
-        "root",
-        Value::Optional("DIR"),
-        "The target's root directory as root, or DIR as we see it",
-    ),
-    opt(
-        Id::Wd,
-        Some('w'),
-        "wd",
-        Value::Optional("DIR"),
-        "Start in the target's working directory, or in DIR, seen from inside",
-    ),
-    opt(Id::WdInside, Some('W'), "wdns", Value::Required("DIR"), "Start in DIR, seen from inside"),
-    flag(Id::Env, Some('e'), "env", "The environment that the target was started with"),
-    opt(
-        Id::EnvAdd,
-        None,
-        "env-add",
-        Value::Required("NAME=VALUE"),
-        "Set a variable; may be repeated",
-    ),
-    flag(Id::CleanEnv, None, "clean-env", "Nothing of our environment but TERM"),
-    flag(
-        Id::NoFork,
-        Some('F'),
-        "no-fork",
-        "Become the program: only its children are in the pid namespace",
-    ),
-    opt(
-        Id::Timeout,
-        None,
-        "timeout",
-        Value::Required("TIME"),
-        "End the program after that long, such as 30s: SIGTERM, then SIGKILL; exit 124",
-    ),
-    flag(
-        Id::Init,
-        None,
-        "init",
-        "An init for the program: what it leaves behind is reaped, and ended with it",
-    ),
-    flag(Id::Pty, None, "pty", "A terminal of its own for the program, whatever it is and has"),
-    flag(Id::NoPty, None, "no-pty", "Hand over our terminal instead of a new one (see PRIVILEGES)"),
-    opt(
-        Id::PreserveFds,
-        None,
-        "preserve-fds",
-        Value::Required("N"),
-        "Hand on N descriptors beside the standard ones: from 3 on",
-    ),
-    flag(
-        Id::AsTarget,
-        None,
-        "as-target",
-        "Be what the target is, and no more: its user, groups, capabilities, seccomp filters, security label, limits, control groups, environment, root and working directory",
-    ),
-    flag(Id::JoinCgroup, Some('c'), "join-cgroup", "Be in the target's control groups"),
-    flag(Id::AllowFrozen, None, "allow-frozen", "Join a control group that is frozen"),
-    flag(
-        Id::Strict,
-        None,
-        "strict",
-        "Run nothing where something of the target's cannot be taken over; exit 5",
-    ),
-    flag(Id::DryRun, None, "dry-run", "Print what would be done, and do nothing"),
-];
 
 type Given = Vec<(Id, Option<OsString>)>;
 
@@ -275,6 +105,7 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         Id::AsTarget => request.standing.as_target = true,
         Id::JoinCgroup => request.standing.cgroup = true,
         Id::AllowFrozen => request.standing.frozen = true,
+        Id::FollowContext => request.standing.label = true,
         Id::Strict => request.standing.strict = true,
         Id::DryRun => request.dry_run = true,
     }

@@ -16,7 +16,15 @@ pub(super) enum Id {
 }
 
 const fn new(kind: Kind, short: char, long: &'static str, help: &'static str) -> Opt<Id> {
-    Opt { id: Id::New(kind), short: Some(short), long, aliases: &[], value: Value::None, help }
+    Opt {
+        id: Id::New(kind),
+        short: Some(short),
+        long,
+        aliases: &[],
+        value: Value::None,
+        heading: None,
+        help,
+    }
 }
 
 pub(super) const OPTIONS: &[Opt<Id>] = &[
@@ -30,6 +38,7 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         long: "newns",
         aliases: &["newmnt"],
         value: Value::None,
+        heading: None,
         help: "A mount namespace: mounts made inside stay inside",
     },
     new(Kind::User, 'U', "newuser", "A user namespace: you are root inside, and only there"),
@@ -41,6 +50,7 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         long: "new-all",
         aliases: &[],
         value: Value::None,
+        heading: None,
         help: "All eight",
     },
     Opt {
@@ -49,6 +59,7 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         long: "hostname",
         aliases: &[],
         value: Value::Required("NAME"),
+        heading: None,
         help: "Hostname inside; implies --newuts",
     },
     Opt {
@@ -57,6 +68,7 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
         long: "memory",
         aliases: &[],
         value: Value::Required("SIZE"),
+        heading: None,
         help: "Memory limit: bytes, or with K, M, G (binary)",
     },
 ];
