@@ -43,6 +43,9 @@ pub fn tests() -> Vec<Trial> {
         test("a pid reused at any system call: all, and its environment", NEEDS, || {
             never_another(&["-a", "-e"]);
         }),
+        test("a pid reused at any system call: as the target is", NEEDS, || {
+            never_another(&["-a", "--as-target"]);
+        }),
         test("a target that ends at any system call: one namespace", NEEDS, || ends(&["-n"])),
         test("a target that ends at any system call: three namespaces", NEEDS, || {
             ends(&["-n", "-u", "-i"]);
