@@ -3,8 +3,8 @@
 
 use crate::enter::joined;
 use crate::support::{
-    Held, KINDS, Need, asleep, binary, child_of, isolated, namespace, nsx, output, stderr, stdout,
-    succeeds, test,
+    Below, Held, KINDS, Need, asleep, binary, child_of, isolated, namespace, nsx, output, stderr,
+    stdout, succeeds, test,
 };
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
@@ -154,6 +154,7 @@ fn above() {
     );
     let (held, line) = Held::ready(nsx(["spawn", "-U"]).args(["sh", "-c", &nested]));
     assert_eq!(line, "ready");
+    let _below = Below(held.pid());
     let mut chain = vec![child_of(held.pid()).unwrap()];
     while let Some(child) = child_of(*chain.last().unwrap()) {
         chain.push(child);
