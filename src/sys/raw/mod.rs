@@ -4,6 +4,8 @@
 #![allow(unsafe_code)]
 
 pub mod bpf;
+#[cfg(target_arch = "x86_64")]
+pub mod early;
 pub mod environment;
 pub mod fds;
 pub mod fork;

@@ -38,3 +38,27 @@ macro_rules! entry_point {
         }
     };
 }
+
+/// Defines the first instruction of a binary, for which `build.rs` tells the linker: it may run
+/// itself from a sealed file (`early`), and goes on as the C library begins.
+#[macro_export]
+macro_rules! early_seal {
+    () => {
+        #[cfg(target_arch = "x86_64")]
+        ::std::arch::global_asm!(
+            ".globl nsx_start",
+            ".type nsx_start, @function",
+            "nsx_start:",
+            // The stack is aligned to 16 bytes here, and is to be 8 off in a function; rdx is the C
+            // library's.
+            "mov rdi, rsp",
+            "push rdx",
+            "sub rsp, 8",
+            "call {seal}",
+            "add rsp, 8",
+            "pop rdx",
+            "jmp _start",
+            seal = sym $crate::sys::raw::early::seal,
+        );
+    };
+}
