@@ -91,12 +91,14 @@ fn stolen_keys() {
 const TAKER: &str = r#"perl -e '
     use POSIX ();
     $SIG{HUP} = "IGNORE"; $SIG{TTIN} = "IGNORE"; $SIG{TTOU} = "IGNORE"; $| = 1;
+    my @ends = (*STDIN, *STDOUT, *STDERR);
+    # While it has that number: the next terminal that has it is not ours.
+    for my $name ((map { readlink "/proc/self/fd/$_" } 0 .. 2), "/dev/tty") {
+        sysopen my $f, $name, 04402 and push @ends, $f if $name;
+    }
     unless (fork) {
         POSIX::setsid();
         open my $log, ">", $ENV{TERM} or die; select $log; $| = 1;
-        my @names = map { readlink "/proc/self/fd/$_" } 0 .. 2;
-        my @ends = (*STDIN, *STDOUT, *STDERR);
-        for my $name (@names, "/dev/tty") { open my $f, "+<", $name and push @ends, $f if $name }
         for (1 .. 300) {
             for my $end (@ends) {
                 ioctl $end, 0x540e, 1;
