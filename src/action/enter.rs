@@ -16,8 +16,10 @@ use crate::sys::ns;
 use crate::sys::nsfs::NsFile;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::privilege;
+use crate::sys::raw;
 use crate::sys::raw::fork::{self, Side};
 use nix::errno::Errno;
+use rustix::fs::{Mode, OFlags};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -85,11 +87,13 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let parent = launch::own_pidfd()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
+    let nowhere = if entry.init && entry.plan.pty { Some(nowhere()?) } else { None };
+    let life = init::Life { limit: entry.limit, nowhere };
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
             drop(status);
-            let error = child(entry, &inherited, pair, parent, &signals);
+            let error = child(entry, &inherited, pair, parent, (&signals, life));
             launch::report_and_exit(&report, &error)
         }
         Side::Parent(child) => child,
@@ -97,12 +101,18 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     if let Some(confined) = &entry.confined {
         confined.restore_own();
     }
-    drop((report, parent));
+    drop((report, parent, life));
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit);
+    let program = if entry.init { program.behind_an_init() } else { program };
     let ending = supervise::supervise(program, &signals, Some(status), terminal);
     entry.seat = None;
     ending
+}
+
+fn nowhere() -> Result<OwnedFd, ActionError> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    Ok(rustix::fs::open("/dev/null", flags, Mode::empty()).context("open", "/dev/null")?)
 }
 
 fn fork_inside() -> Result<Side, ActionError> {
@@ -165,14 +175,14 @@ fn child(
     inherited: &Inherited,
     pair: Option<Pair>,
     parent: OwnedFd,
-    signals: &Signals,
+    (signals, life): (&Signals, init::Life),
 ) -> ActionError {
     let tied = || -> Result<Infallible, ActionError> {
+        launch::die_with(&parent)?;
         settle(entry)?;
         let (parent, pair) = if entry.init {
-            launch::die_with(&parent)?;
             drop(parent);
-            init::split(signals, pair)?
+            init::split(signals, life, pair)?
         } else {
             (parent, pair)
         };
@@ -194,6 +204,9 @@ fn become_program(
 ) -> Result<Infallible, ActionError> {
     if let Some(seat) = &entry.seat {
         seat.take(None)?;
+    }
+    if entry.plan.foreign_program || entry.confined.is_some() {
+        raw::keyring::leave_session().context("leave", "the session keyring")?;
     }
     match &entry.confined {
         Some(confined) => confined.in_program()?,

@@ -4,13 +4,16 @@
 use super::error::ActionError;
 use super::launch;
 use super::supervise::{self, Program, Signals};
+use crate::model::capability::CapSet;
 use crate::sys::error::Context;
+use crate::sys::privilege;
+use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::worker::files;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// For all that is left to end: a process that waits for a dead file system cannot, and the
@@ -19,21 +22,52 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Splits off the program's process, which returns with a pidfd of the init that it is to end with,
 /// and with what is its own. The init never returns: it ends as the program ended.
-pub fn split<T>(signals: &Signals, own: T) -> Result<(OwnedFd, T), ActionError> {
+pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), ActionError> {
     nix::sys::prctl::set_child_subreaper(true).context("become", "an init")?;
     let init = launch::own_pidfd()?;
     let child = match fork::fork(0).context("start", "a child")? {
         Side::Child => return Ok((init, own)),
         Side::Parent(child) => child,
     };
-    drop((init, own));
-    let ending = supervise::supervise(Program::new(child, false), signals, None, None);
+    withdraw(signals, &child, life.nowhere)?;
+    // Their descriptors are closed already.
+    std::mem::forget((init, own));
+    let program = Program::new(child, false).limited(life.limit);
+    let ending = supervise::supervise(program, signals, None, None);
     end_all();
     let code = match ending {
         Ok(ending) => supervise::end_alike(ending),
         Err(error) => error.exit(),
     };
     fork::exit_now(i32::from(code))
+}
+
+/// What an init needs besides.
+#[derive(Debug)]
+pub struct Life {
+    pub limit: Option<Duration>,
+    /// In place of the operator's terminal, where the program has one of its own.
+    pub nowhere: Option<OwnedFd>,
+}
+
+/// It stays among the target's processes: nothing of the host's and no right is left to it but to
+/// end what it reaps.
+fn withdraw(
+    signals: &Signals,
+    child: &fork::Child,
+    nowhere: Option<OwnedFd>,
+) -> Result<(), ActionError> {
+    if let Some(nowhere) = nowhere {
+        rustix::stdio::dup2_stdin(&nowhere).context("set", "standard input")?;
+        rustix::stdio::dup2_stdout(&nowhere).context("set", "standard output")?;
+        rustix::stdio::dup2_stderr(&nowhere).context("set", "standard error")?;
+        std::mem::forget(nowhere);
+    }
+    let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
+    fds::close_inherited_from(3, &kept).context("close", "descriptors above 2")?;
+    privilege::keep(CapSet::default(), CapSet::KILL, CapSet::KILL)
+        .context("drop", "capabilities")?;
+    launch::set_protected(true)
 }
 
 /// Ends the children that are left, a generation a time: what they leave comes to us. The list is

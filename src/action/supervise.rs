@@ -11,7 +11,7 @@ use crate::sys::raw::{self, fork::Child};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// How the program ended.
@@ -49,6 +49,11 @@ impl SignalState {
 }
 
 impl Signals {
+    /// Of its descriptor.
+    pub fn number(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
+    }
+
     pub fn catch() -> Result<Self, ActionError> {
         let mut mask = SigSet::empty();
         let all = SigSet::all();
@@ -74,6 +79,10 @@ pub struct Program {
     /// The signal in whose name it was killed.
     killed_for: Option<i32>,
     clock: Clock,
+    /// Between SIGTERM and SIGKILL.
+    grace: Duration,
+    /// It has not become the program yet: as a process of nsx it hears no signal.
+    starting: bool,
 }
 
 /// A time limit, if there is one: at its end SIGTERM, and SIGKILL a little later.
@@ -86,12 +95,13 @@ enum Clock {
     Killed,
 }
 
-/// Between SIGTERM and SIGKILL.
+/// How long a program has to end when its time is over.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Program {
     pub const fn new(child: Child, is_init: bool) -> Self {
-        Self { child, is_init, killed_for: None, clock: Clock::Unlimited }
+        let (clock, grace) = (Clock::Unlimited, GRACE);
+        Self { child, is_init, killed_for: None, clock, grace, starting: false }
     }
 
     /// The same, for no longer than that from now.
@@ -99,6 +109,12 @@ impl Program {
     pub fn limited(self, limit: Option<Duration>) -> Self {
         let clock = limit.map_or(Clock::Unlimited, |limit| Clock::Until(Instant::now() + limit));
         Self { clock, ..self }
+    }
+
+    /// Another process minds the same limit, and what is left when it is over.
+    #[must_use]
+    pub fn behind_an_init(self) -> Self {
+        Self { grace: self.grace * 2, ..self }
     }
 
     /// Does what the clock says; how long to wait at most for anything else.
@@ -112,8 +128,8 @@ impl Program {
                 forward(self, signal, 0, true);
                 // What stands still hears nothing.
                 let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGCONT as i32);
-                self.clock = Clock::Ending(now + GRACE);
-                Some(GRACE)
+                self.clock = Clock::Ending(now + self.grace);
+                Some(self.grace)
             }
             Clock::Ending(_) => {
                 let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGKILL as i32);
@@ -121,6 +137,12 @@ impl Program {
                 None
             }
         }
+    }
+
+    /// Whether nsx stops with it. Who stops minds no limit: it does so for job control alone then.
+    fn is_followed(&self, signal: i32) -> bool {
+        let of_jobs = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+        self.clock == Clock::Unlimited || of_jobs.iter().any(|of_job| *of_job as i32 == signal)
     }
 
     fn ended(&self, ending: Ending) -> Ending {
@@ -154,6 +176,7 @@ pub fn supervise(
         {
             status = None;
         }
+        program.starting = status.is_some();
         // A change of size reaches the program before the keys that were typed after it.
         let keys = terminal.as_mut().is_some_and(Terminal::read);
         if (ready.signal || keys)
@@ -254,12 +277,18 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     const SI_KERNEL: i32 = 0x80;
     // It may have ended meanwhile: then there is nobody to tell.
     let pidfd = program.child.pidfd.as_fd();
-    if program.is_init && ends_by_default(signal) && leaves_default(&program.child, signal) {
+    let deaf = program.is_init && ends_by_default(signal) && leaves_default(&program.child, signal);
+    if deaf || (program.starting && asks_to_end(signal)) {
         program.killed_for = Some(signal);
         let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
     } else if code != SI_KERNEL || own_terminal {
         let _ = raw::signal::send(pidfd, signal);
     }
+}
+
+/// What a person or a manager sends.
+fn asks_to_end(signal: i32) -> bool {
+    matches!(Signal::try_from(signal), Ok(Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM))
 }
 
 /// Whether the default action ends a process: signal(7). A real-time signal's does.
@@ -303,7 +332,10 @@ fn reap(
         match change {
             Change::Exited(code) => return Ok(Some(Ending::Exited(code))),
             Change::Killed(signal) => return Ok(Some(program.ending(signal))),
-            Change::Stopped => stop_too(&program.child, terminal.as_deref_mut()),
+            Change::Stopped(signal) if program.is_followed(signal) => {
+                stop_too(&program.child, terminal.as_deref_mut());
+            }
+            Change::Stopped(_) => {}
         }
     }
     Ok(None)

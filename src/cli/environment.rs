@@ -33,6 +33,15 @@ pub fn for_program(context: &Context, foreign: bool) -> Environment {
     environment
 }
 
+/// Whether a variable says what a program runs or loads.
+pub fn decides(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    let prefixes: [&[u8]; 6] = [b"LD_", b"GLIBC_", b"BASH_", b"PYTHON", b"PERL", b"RUBY"];
+    let names: [&[u8]; 7] =
+        [b"PATH", b"ENV", b"IFS", b"SHELL", b"GCONV_PATH", b"LOCPATH", b"NLSPATH"];
+    names.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// The block that the target was started with. Its memory is read, so it may never answer: the
 /// read is given up after a second.
 pub fn of_target(target: &ProcessHandle) -> Result<Environment, Failure> {

@@ -53,6 +53,7 @@ impl CapSet {
     pub const SETGID: Self = Self(1 << 6);
     pub const SETUID: Self = Self(1 << 7);
     pub const SETPCAP: Self = Self(1 << 8);
+    pub const KILL: Self = Self(1 << 5);
     pub const NET_ADMIN: Self = Self(1 << 12);
     pub const SYS_ADMIN: Self = Self(1 << 21);
 

@@ -205,6 +205,10 @@ fn environment() {
     assert_eq!(environment(&["-n"]), "PATH=/usr/bin:/bin SECRET=x TERM=vt100");
     assert_eq!(environment(&["-m"]), format!("HOME=/root {standard} TERM=vt100"));
     assert_eq!(environment(&["-n", "--clean-env"]), format!("HOME=/root {standard} TERM=vt100"));
+    // It would say what a program of the host runs and loads.
+    let refused = output(nsx(["enter", "-t", &target.to_string(), "-n", "-e"]).arg("env"));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+    assert!(stderr(&refused).contains("--env-add"), "{}", stderr(&refused));
     assert!(environment(&["-m", "-e"]).contains("OF_TARGET=1"));
     assert!(!environment(&["-m", "-e"]).contains("TERM"));
     let added = environment(&["-m", "--env-add", "A=1=2", "--env-add=TERM=dumb", "--env-add=B="]);

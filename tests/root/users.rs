@@ -118,6 +118,13 @@ fn own_target() {
         assert_eq!(lines[..2], ["0", "mine"], "{flags:?}");
         assert!(lines[2].parse::<u32>().unwrap() < 1000, "a pid of the small namespace: {said}");
     }
+    // By files too: the user namespace comes first, since it gives the right to the others.
+    let file = |kind: &str| format!("/proc/{target}/ns/{kind}");
+    let options = [format!("-n={}", file("net")), format!("-U={}", file("user")), "-u".to_owned()];
+    let mut enter = as_nobody(&copy);
+    enter.args(["enter", "-t", &target]).args(&options).args(["sh", "-c", "id -u; hostname"]);
+    let output_by_file = output(&mut enter);
+    assert_eq!(stdout(&output_by_file), "0\nmine\n", "{}", stderr(&output_by_file));
     let inspected = output(as_nobody(&copy).args(["inspect", "--json", &target]));
     assert!(inspected.status.success(), "{}", stderr(&inspected));
 }

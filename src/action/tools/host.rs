@@ -12,8 +12,8 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Where the host's programs and their libraries are.
-const TREES: [&CStr; 10] =
-    [c"usr", c"bin", c"sbin", c"lib", c"lib32", c"lib64", c"libx32", c"opt", c"nix", c"gnu"];
+const TREES: [&CStr; 9] =
+    [c"usr", c"bin", c"sbin", c"lib", c"lib32", c"lib64", c"libx32", c"nix", c"gnu"];
 
 /// What programs look up in /etc, and everybody may read.
 const ETC: &[&CStr] = &[

@@ -18,6 +18,7 @@ use crate::collect::access::Asker;
 use crate::collect::target::grammar;
 use crate::model::namespace::Kind;
 use crate::model::plan::Plan;
+use crate::model::text::Text;
 use crate::render::plan::{Outline, dry_run};
 use crate::sys::error::Context as _;
 use crate::sys::pidfd::ProcessHandle;
@@ -29,6 +30,7 @@ use failure::Tried;
 use request::{Place, Request};
 use rustix::fs::{Mode, OFlags};
 use standing::Taken;
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use subject::Subject;
@@ -130,14 +132,17 @@ fn entry(
     if follows && target.as_ref().is_some_and(standing::has_our_root) {
         request.root = None;
     }
-    let root = request.root.take().map(|place| directory(place, target.as_ref(), c"root"));
-    let root = root.transpose()?.and_then(|directory| match directory {
-        Directory::Held(directory) | Directory::Ours(directory) => Some(directory),
-        Directory::Stay | Directory::Inside(_) => None,
-    });
+    let root = match request.root.take() {
+        Some(Place::OfTarget) => Some(of_target(target.as_ref(), "root")?),
+        Some(Place::Ours(path)) => Some(of_ours(&path)?),
+        // There is no option for it.
+        Some(Place::Inside(_)) | None => None,
+    };
     let directory = match request.directory.take() {
+        Some(Place::OfTarget) => Directory::Held(of_target(target.as_ref(), "cwd")?),
+        Some(Place::Ours(path)) => Directory::Ours(of_ours(&path)?),
+        Some(Place::Inside(path)) => Directory::Inside(path),
         None => Directory::Stay,
-        Some(place) => directory(place, target.as_ref(), c"cwd")?,
     };
     if let Some(target) = &target {
         target.check_alive()?;
@@ -159,31 +164,18 @@ fn entry(
     })
 }
 
-fn directory(
-    place: Place,
-    target: Option<&ProcessHandle>,
-    link: &std::ffi::CStr,
-) -> Result<Directory, Failure> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(match place {
-        Place::Inside(path) => Directory::Inside(path),
-        Place::Ours(path) => Directory::Ours(
-            rustix::fs::open(&path, flags, Mode::empty())
-                .with_context("open", || crate::model::text::Text::new(path.as_bytes()))?,
-        ),
-        Place::OfTarget => {
-            let target = target.ok_or_else(|| {
-                let what = link.to_str().unwrap_or_default();
-                Failure::usage(format!("a namespace has no {what} of its own"))
-                    .hint("name a process or container with -t, or a directory")
-            })?;
-            Directory::Held(of_target(target, link)?)
-        }
-    })
+const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+fn of_ours(path: &OsStr) -> Result<OwnedFd, Failure> {
+    let place = rustix::fs::open(path, PLACE, Mode::empty());
+    Ok(place.with_context("open", || Text::new(path.as_bytes()))?)
 }
 
-fn of_target(target: &ProcessHandle, link: &std::ffi::CStr) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let object = || format!("/proc/{}/{}", target.pid(), link.to_str().unwrap_or_default());
-    Ok(rustix::fs::openat(target.dir(), link, flags, Mode::empty()).with_context("open", object)?)
+fn of_target(target: Option<&ProcessHandle>, link: &'static str) -> Result<OwnedFd, Failure> {
+    let target = target.ok_or_else(|| {
+        Failure::usage(format!("a namespace has no {link} of its own"))
+            .hint("name a process or container with -t, or a directory")
+    })?;
+    let place = rustix::fs::openat(target.dir(), link, PLACE, Mode::empty());
+    Ok(place.with_context("open", || format!("/proc/{}/{link}", target.pid()))?)
 }

@@ -8,6 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::environment;
 use crate::cli::error::Failure;
 use crate::collect::inside;
+use crate::model::namespace::Kind;
 use crate::model::plan::Plan;
 use crate::sys::accounts::Account;
 use crate::sys::passwd::Users;
@@ -65,7 +66,7 @@ fn environment(
 ) -> Result<Vec<(OsString, OsString)>, Failure> {
     let wish = &request.environment;
     let mut environment = if wish.of_target {
-        subject.environment()?
+        of_target(context, request, subject, plan)?
     } else {
         let foreign = plan.foreign_program && !wish.whole;
         environment::for_program(context, foreign || wish.clean)
@@ -76,6 +77,37 @@ fn environment(
     for (name, value) in &wish.more {
         set(&mut environment, name, value);
     }
+    Ok(environment)
+}
+
+/// What the target was started with. To a program of the host it is not given: it would say what
+/// that program runs and loads, with the host's files.
+fn of_target(
+    context: &Context,
+    request: &Request,
+    subject: &Subject,
+    plan: &Plan,
+) -> Result<Vec<(OsString, OsString)>, Failure> {
+    let standing = &request.standing;
+    if subject.process.is_none() {
+        // Which says so.
+        return subject.environment();
+    }
+    let has_its_files = plan.foreign_program && request.tools.is_none();
+    if has_its_files || (standing.as_target && plan.equal.has(Kind::Mnt)) {
+        return subject.environment();
+    }
+    if standing.as_target {
+        return Ok(environment::for_program(context, true));
+    }
+    if !request.environment.whole {
+        let why =
+            "--env: the program is the host's, and the target's environment could say what it runs";
+        return Err(Failure::usage(why).hint("pass what it needs by --env-add, or add -m"));
+    }
+    let mut environment = subject.environment()?;
+    environment.retain(|(name, _)| !environment::decides(name));
+    environment.extend(context.variable("PATH").map(|path| ("PATH".into(), path)));
     Ok(environment)
 }
 

@@ -7,7 +7,8 @@ use nix::errno::Errno;
 pub enum Change {
     Exited(u8),
     Killed(i32),
-    Stopped,
+    /// By that signal.
+    Stopped(i32),
 }
 
 /// The next change of any child, without waiting; `None` where there is none to tell of.
@@ -32,7 +33,7 @@ fn change(status: i32) -> Option<Change> {
     } else if libc::WIFSIGNALED(status) {
         Some(Change::Killed(libc::WTERMSIG(status)))
     } else {
-        libc::WIFSTOPPED(status).then_some(Change::Stopped)
+        libc::WIFSTOPPED(status).then(|| Change::Stopped(libc::WSTOPSIG(status)))
     }
 }
 
@@ -45,7 +46,7 @@ mod tests {
         assert_eq!(change(42 << 8), Some(Change::Exited(42)));
         assert_eq!(change(9), Some(Change::Killed(9)));
         assert_eq!(change(0x8b), Some(Change::Killed(11)), "with a core file");
-        assert_eq!(change((19 << 8) | 0x7f), Some(Change::Stopped));
+        assert_eq!(change((19 << 8) | 0x7f), Some(Change::Stopped(19)));
         assert_eq!(change(0xffff), None, "continued");
     }
 }

@@ -5,10 +5,12 @@ mod crowd;
 mod idle;
 mod measure;
 mod mounts;
+mod nothing;
 mod scale;
 
 pub(crate) use idle::{processes, threads};
 pub(crate) use mounts::mount;
+use nothing::Nothing;
 pub(crate) use scale::peak;
 
 use crate::lab::{Lab, Runtime, docker};
@@ -131,12 +133,17 @@ impl Bench {
     fn launchers(&mut self) -> Result<()> {
         let target = Crowd::gather(1)?;
         let pid = target.first().context("nobody is isolated")?.to_string();
-        let ours = self.nsx("nsx-enter", &["-t", &pid, "-n", "/bin/true"]);
-        let peer = util_linux("nsenter", &["-t", &pid, "-n", "/bin/true"])?;
-        self.compare("enter a network namespace", ours, peer);
-        let five = ["-t", &pid, "-n", "-u", "-i", "-p", "-C", "/bin/true"];
-        let ours = self.nsx("nsx-enter", &five);
-        self.compare("enter five namespaces", ours, util_linux("nsenter", &five)?);
+        let nothing = Nothing::write()?;
+        let nothing = nothing.path.to_str().context("a path that is no text")?;
+        let net = ["-t", &pid, "-n"];
+        let five = ["-t", &pid, "-n", "-u", "-i", "-p", "-C"];
+        for (what, options) in [("a network namespace", &net[..]), ("five namespaces", &five)] {
+            for program in [nothing, "/bin/true"] {
+                let line = [options, &[program]].concat();
+                let peer = util_linux("nsenter", &line)?;
+                self.compare(&format!("enter {what}"), self.nsx("nsx-enter", &line), peer);
+            }
+        }
         drop(target);
         let ours = self.nsx("nsx-spawn", &["--newpid", "/bin/true"]);
         let peer = util_linux("unshare", &["-pf", "--mount-proc", "/bin/true"])?;

@@ -44,6 +44,12 @@ fn value(argument: &Arg) -> Option<&str> {
     argument.get_value_names()?.first().map(clap::builder::Str::as_str)
 }
 
+/// Whether the next word is its value: one that may be left out is attached.
+fn is_followed(argument: &Arg) -> bool {
+    let may_lack = argument.get_num_args().is_some_and(|count| count.min_values() == 0);
+    argument.get_action().takes_values() && !may_lack
+}
+
 fn script(tree: &Command, shell: Shell) -> Result<String> {
     let mut bytes = Vec::new();
     render(shell, &mut tree.clone(), "nsx", &mut bytes);
@@ -83,7 +89,7 @@ fn bash(tree: &Command) -> Result<String> {
     for command in tree.get_subcommands() {
         let spellings = command
             .get_arguments()
-            .filter(|argument| argument.get_action().takes_values() && !argument.is_positional());
+            .filter(|argument| is_followed(argument) && !argument.is_positional());
         let mut long = Vec::new();
         let mut short = String::new();
         for argument in spellings {
@@ -175,7 +181,7 @@ fn fish(tree: &Command) -> Result<String> {
 fn with_values(command: &Command) -> String {
     let mut out = String::new();
     for argument in command.get_arguments().filter(|argument| !argument.is_positional()) {
-        if argument.get_action().takes_values() {
+        if is_followed(argument) {
             let short = argument.get_short().map(|name| format!(" -{name}"));
             let long = argument.get_long().map(|name| format!(" --{name}"));
             out.extend([short, long].into_iter().flatten());
