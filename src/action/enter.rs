@@ -50,6 +50,8 @@ pub struct Entry {
     pub confined: Option<Confined>,
     /// The control groups that the program is put into.
     pub seat: Option<Seat>,
+    /// The user and the group, as they are called here, that a terminal of the program's belongs to.
+    pub terminal_owner: Option<(u32, u32)>,
 }
 
 /// Where the program starts.
@@ -83,7 +85,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     if entry.plan.pty {
         pty::wait_for_foreground();
     }
-    let pair = if entry.plan.pty { Some(pty::open()?) } else { None };
+    let pair = if entry.plan.pty { Some(pty::open(entry.terminal_owner)?) } else { None };
     let parent = launch::own_pidfd()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;

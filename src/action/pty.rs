@@ -3,11 +3,12 @@
 
 use super::error::ActionError;
 use crate::sys::error::Context;
-use rustix::event::{PollFd, PollFlags};
-use rustix::fs::OFlags;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::termios::{OptionalActions, Termios, Winsize};
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// Both ends, made before the join.
 #[derive(Debug)]
@@ -39,8 +40,10 @@ fn in_foreground() -> bool {
     group.is_err() || group == Ok(rustix::process::getpgrp())
 }
 
-/// A new pair with the settings and size of the terminal we have.
-pub fn open() -> Result<Pair, ActionError> {
+/// A new pair with the settings and size of the terminal we have. It belongs to `owner`, a user and
+/// a group as they are called here, so that the program can open by name what it has as a
+/// descriptor.
+pub fn open(owner: Option<(u32, u32)>) -> Result<Pair, ActionError> {
     let mut settings = None;
     let mut size = None;
     for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
@@ -62,7 +65,18 @@ pub fn open() -> Result<Pair, ActionError> {
         rustix::termios::tcsetattr(&pair.slave, OptionalActions::Now, &settings)
             .context("set up", "a pseudo-terminal")?;
     }
+    if let Some((uid, gid)) = owner {
+        hand_over(pair.slave.as_fd(), Uid::from_raw(uid), Gid::from_raw(gid));
+    }
     Ok(Pair { master: pair.master, slave: pair.slave, from_nothing: !wanted() })
+}
+
+/// Who may not give it away has it, and the program has the descriptors all the same.
+fn hand_over(slave: BorrowedFd<'_>, uid: Uid, gid: Gid) {
+    // The group `tty` may write to a terminal; another that takes its place may not.
+    if rustix::fs::fchown(slave, Some(uid), Some(gid)).is_ok() {
+        let _ = rustix::fs::fchmod(slave, Mode::RUSR | Mode::WUSR);
+    }
 }
 
 impl Pair {
@@ -99,6 +113,9 @@ impl Pair {
             from_nothing: self.from_nothing,
             reads: self.from_nothing,
             to_program: Vec::new(),
+            line_begun: false,
+            screen: screen(),
+            to_screen: Vec::new(),
             open: true,
         };
         terminal.make_raw();
@@ -116,25 +133,43 @@ pub struct Terminal {
     reads: bool,
     /// Keys that the program has not taken yet.
     to_program: Vec<u8>,
-    /// The program's side has not been closed.
+    /// The last key was not the end of a line.
+    line_begun: bool,
+    /// Where what the program writes is shown.
+    screen: BorrowedFd<'static>,
+    /// What the program wrote and nobody has taken yet.
+    to_screen: Vec<u8>,
+    /// The program's side has not been closed, nor has the screen.
     open: bool,
 }
 
 /// Reads of what a program left unread; each takes up to 4 KB, and the kernel keeps 64 KB.
 const DRAIN: usize = 64;
 
+/// How long a screen may take nothing after the program's end.
+const STUCK: Duration = Duration::from_secs(1);
+
 /// ^D, by which a terminal says that there is no more.
 const END_OF_FILE: u8 = 4;
 
-/// Keys are not read ahead beyond this.
+/// Neither side is read ahead beyond this.
 const PENDING: usize = 4096;
+
+/// A pipe or a terminal that takes anything takes as much without waiting. It is not ours alone, so
+/// that it cannot be told never to wait.
+const MORSEL: usize = 1024;
 
 impl Terminal {
     pub fn watch<'a>(&'a self, watched: &mut Vec<PollFd<'a>>) {
-        if self.open {
-            let mut events = PollFlags::IN;
-            events.set(PollFlags::OUT, !self.to_program.is_empty());
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::IN, self.to_screen.len() < PENDING);
+        events.set(PollFlags::OUT, !self.to_program.is_empty());
+        // A side that was closed would be reported whatever is asked.
+        if self.open && !events.is_empty() {
             watched.push(PollFd::new(&self.master, events));
+        }
+        if !self.to_screen.is_empty() {
+            watched.push(PollFd::from_borrowed_fd(self.screen, PollFlags::OUT));
         }
         if self.reads && self.open && self.to_program.len() < PENDING {
             watched.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
@@ -144,27 +179,63 @@ impl Terminal {
     /// Shows what the program wrote and takes what was typed, without waiting. Whether there are
     /// keys for the program.
     pub fn read(&mut self) -> bool {
-        self.open = self.open && copy_out(self.master.as_fd());
+        self.take_output();
+        if !self.to_screen.is_empty() && is_ready(self.screen, PollFlags::OUT, Duration::ZERO) {
+            self.show();
+        }
         self.read_keys();
         !self.to_program.is_empty()
     }
 
     /// As many keys as the program's side takes without waiting.
     pub fn hand_keys_over(&mut self) {
-        if !self.to_program.is_empty()
-            && let Ok(count) = rustix::io::write(&self.master, &self.to_program)
-        {
-            self.to_program.drain(..count);
+        if self.to_program.is_empty() {
+            return;
+        }
+        match rustix::io::write(&self.master, &self.to_program) {
+            Ok(count) => drop(self.to_program.drain(..count)),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            // Nobody is there to take them.
+            Err(_) => self.to_program.clear(),
+        }
+    }
+
+    /// What the program wrote, as long as there is room for it.
+    fn take_output(&mut self) {
+        if !self.open || self.to_screen.len() >= PENDING {
+            return;
+        }
+        let mut bytes = [0; PENDING];
+        match rustix::io::read(&self.master, &mut bytes) {
+            Ok(0) | Err(rustix::io::Errno::IO) => self.open = false,
+            Ok(count) => self.to_screen.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            Err(_) => {}
+        }
+    }
+
+    /// A little of what the program wrote, to a screen that takes something. Whether it took any.
+    fn show(&mut self) -> bool {
+        let morsel = self.to_screen.get(..MORSEL).unwrap_or(&self.to_screen);
+        match rustix::io::write(self.screen, morsel) {
+            Ok(count) => {
+                self.to_screen.drain(..count);
+                count > 0
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => false,
+            // It has ended: the program goes on without it.
+            Err(_) => {
+                self.to_screen.clear();
+                self.open = false;
+                false
+            }
         }
     }
 
     fn read_keys(&mut self) {
         let stdin = rustix::stdio::stdin();
-        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        let mut ready = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
         if !self.reads
             || self.to_program.len() >= PENDING
-            || rustix::event::poll(&mut ready, Some(&now)) != Ok(1)
+            || !is_ready(stdin, PollFlags::IN, Duration::ZERO)
         {
             return;
         }
@@ -173,19 +244,32 @@ impl Terminal {
             Ok(0) | Err(rustix::io::Errno::IO) => {
                 self.reads = false;
                 if self.from_nothing {
-                    self.to_program.push(END_OF_FILE);
+                    // Within a line the first only hands over what there is of it.
+                    let times = if self.line_begun { 2 } else { 1 };
+                    self.to_program.extend(std::iter::repeat_n(END_OF_FILE, times));
                 }
             }
-            Ok(count) => self.to_program.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            Ok(count) => {
+                let keys = bytes.get(..count).unwrap_or_default();
+                self.line_begun = keys.last() != Some(&b'\n');
+                self.to_program.extend_from_slice(keys);
+            }
             Err(_) => {}
         }
     }
 
     /// After the program's end: what it still had to say. A child of its own may go on writing for
-    /// ever; no more is taken than the kernel keeps in a terminal.
-    pub fn drain(self) {
+    /// ever; no more is taken than the kernel keeps in a terminal. Nor does a screen that takes nothing
+    /// keep us.
+    pub fn drain(mut self) {
         for _ in 0..DRAIN {
-            if !copy_out(self.master.as_fd()) || !readable(self.master.as_fd()) {
+            self.take_output();
+            while !self.to_screen.is_empty() {
+                if !is_ready(self.screen, PollFlags::OUT, STUCK) || !self.show() {
+                    return;
+                }
+            }
+            if !self.open || !is_ready(self.master.as_fd(), PollFlags::IN, Duration::ZERO) {
                 break;
             }
         }
@@ -230,39 +314,17 @@ impl Drop for Terminal {
     }
 }
 
-fn readable(fd: BorrowedFd<'_>) -> bool {
-    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut ready = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
-    rustix::event::poll(&mut ready, Some(&now)) == Ok(1)
+fn is_ready(fd: BorrowedFd<'_>, events: PollFlags, patience: Duration) -> bool {
+    let mut watched = [PollFd::from_borrowed_fd(fd, events)];
+    let patience = Timespec::try_from(patience).unwrap_or_default();
+    rustix::event::poll(&mut watched, Some(&patience)) == Ok(1)
 }
 
-/// What the program wrote, to the terminal. False once its side is closed.
-fn copy_out(master: BorrowedFd<'_>) -> bool {
-    let mut bytes = [0; 16384];
-    match rustix::io::read(master, &mut bytes) {
-        Ok(0) | Err(rustix::io::Errno::IO) => false,
-        Ok(count) => write_all(bytes.get(..count).unwrap_or_default()),
-        Err(_) => true,
-    }
-}
-
-/// To whichever of standard output and error is the terminal; to the first where none is.
-fn write_all(mut bytes: &[u8]) -> bool {
-    let out = if std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
+/// Whichever of standard output and error is the terminal; the first where none is.
+fn screen() -> BorrowedFd<'static> {
+    if std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
         rustix::stdio::stdout()
     } else {
         rustix::stdio::stderr()
-    };
-    while !bytes.is_empty() {
-        match rustix::io::write(out, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let mut ready = [PollFd::from_borrowed_fd(out, PollFlags::OUT)];
-                let _ = rustix::event::poll(&mut ready, None);
-            }
-            Err(_) => return false,
-        }
     }
-    true
 }

@@ -44,6 +44,15 @@ pub fn own_ids(target: &ProcessHandle, inside: bool) -> (Option<u32>, Option<u32
     (called(uid, "uid_map"), called(gid, "gid_map"))
 }
 
+/// What a user and a group of the target's user namespace are called here.
+pub fn outside_ids(target: &ProcessHandle, uid: u32, gid: u32) -> Option<(u32, u32)> {
+    let called = |id, map| {
+        let map = bounded::read(target.dir(), map, bounded::SMALL).ok()?;
+        idmap::to_outside(&idmap::parse(&map)?, id)
+    };
+    Some((called(uid, "uid_map")?, called(gid, "gid_map")?))
+}
+
 pub fn id_rules(target: &ProcessHandle) -> IdRules {
     let file = |name| bounded::read(target.dir(), name, bounded::SMALL).unwrap_or_default();
     let has_root = |name| idmap::parse(&file(name)).is_some_and(|map| idmap::maps(&map, 0));

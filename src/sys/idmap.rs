@@ -31,6 +31,14 @@ pub fn to_inside(map: &[Range], outside: u32) -> Option<u32> {
     })
 }
 
+/// What a user of this map is called to the reader.
+pub fn to_outside(map: &[Range], inside: u32) -> Option<u32> {
+    map.iter().find_map(|range| {
+        let at = inside.checked_sub(range.inside).filter(|at| *at < range.count)?;
+        range.outside.checked_add(at)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +54,9 @@ mod tests {
         let inside = [1001, 100_000, 165_535, 165_536, 0].map(|uid| to_inside(&rootless, uid));
         assert_eq!(inside, [Some(0), Some(1), Some(65536), None, None]);
         assert_eq!(to_inside(&host, 33), Some(33));
+        let outside = [0, 1, 65536, 65537].map(|uid| to_outside(&rootless, uid));
+        assert_eq!(outside, [Some(1001), Some(100_000), Some(165_535), None]);
+        assert_eq!(to_outside(&host, 33), Some(33));
         assert!(!maps(&parse(b"").unwrap(), 0));
         assert_eq!(parse(b"0 0\n"), None);
     }

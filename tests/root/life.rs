@@ -5,8 +5,9 @@ use crate::support::{
     stdout, test, until,
 };
 use libtest_mimic::Trial;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ROOT: &[Need] = &[Need::Root];
@@ -20,6 +21,8 @@ pub fn tests() -> Vec<Trial> {
         test("through an init a program ends as it would without", ROOT, through_init),
         test("an init ends with nsx, and the program with it", ROOT, nsx_is_killed),
         test("--pty gives a terminal where there is none", ROOT, terminal_from_nothing),
+        test("a reader that does not read keeps nothing from ending", ROOT, blocked_reader),
+        test("what is typed may end within a line", ROOT, ends_within_a_line),
     ]
 }
 
@@ -132,4 +135,49 @@ fn terminal_from_nothing() {
     ]);
     let output = crate::support::output(&mut shell);
     assert!(stdout(&output).contains("got typed"), "{}", stdout(&output));
+}
+
+/// A program that fills the pipe that it is shown in.
+fn nobody_reads(target: u32, options: &[&str]) -> (Held, ChildStdout) {
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "--pty"]);
+    command.args(options).arg("yes").stdin(Stdio::null()).stderr(Stdio::null());
+    let mut held = Held(command.stdout(Stdio::piped()).spawn().unwrap());
+    let unread = held.0.stdout.take().unwrap();
+    until("much is unread", || rustix::io::ioctl_fionread(&unread).unwrap() > 32_768);
+    (held, unread)
+}
+
+fn blocked_reader() {
+    let (_held, target) = isolated(&["-n"]);
+    let (mut held, _unread) = nobody_reads(target, &["--timeout=1s"]);
+    let nsx = pidfd(held.pid()).unwrap();
+    assert!(ends_within(&nsx, Duration::from_secs(5)), "its time is over");
+    assert_eq!(held.0.wait().unwrap().code(), Some(124));
+    let (mut held, _unread) = nobody_reads(target, &[]);
+    std::thread::sleep(Duration::from_millis(300));
+    let nsx = pidfd(held.pid()).unwrap();
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(held.pid()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(ends_within(&nsx, Duration::from_secs(5)), "it was told to");
+    assert_eq!(held.0.wait().unwrap().signal(), Some(15));
+}
+
+fn ends_within_a_line() {
+    let (_held, target) = isolated(&["-n"]);
+    for (typed, times) in [("abc", 1), ("one\nabc", 1), ("abc\n", 1), ("", 0)] {
+        let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "--pty"]);
+        command.args(["sh", "-c", "stty -echo; echo ready; cat; echo over"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map(Held).unwrap();
+        let lines = crate::support::Lines::of(child.0.stdout.take().unwrap());
+        assert_eq!(lines.next().trim_end(), "ready");
+        child.0.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let nsx = pidfd(child.pid()).unwrap();
+        assert!(ends_within(&nsx, PATIENCE), "{typed:?}");
+        let shown: Vec<_> =
+            std::iter::repeat_with(|| lines.next()).take_while(|line| !line.is_empty()).collect();
+        let shown = shown.join("\n");
+        assert!(shown.trim_end().ends_with("over"), "{shown}");
+        assert_eq!(shown.matches("abc").count(), times, "{shown}");
+    }
 }

@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("the program's terminal has our size and follows it", TERMINAL, resized),
         test("the operator's terminal going away ends the program", TERMINAL, hangup),
         test("much output arrives whole", TERMINAL, whole),
+        test("the program's terminal is its own whoever it is", TERMINAL, owned),
     ]
 }
 
@@ -125,4 +126,21 @@ fn whole() {
     assert_eq!(shown.lines().count(), 49_996);
     pty.expect("OUT> ");
     assert_eq!(pty.code(), "9");
+}
+
+const WRITES: &str = "sh -c 'echo written >/dev/stderr; stat -Lc %u:%a /dev/stderr'";
+
+fn owned() {
+    let (_held, target, mut pty) = scene();
+    for (user, uid) in [("daemon", 1), ("root", 0), ("1234:99", 1234)] {
+        let (shown, code) =
+            pty.run(&format!("{} --user={user} {WRITES}", enter(target, "-m -p --pty")));
+        assert_eq!(code, "0", "{shown}");
+        assert!(shown.contains("written") && shown.contains(&format!("{uid}:600")), "{shown}");
+    }
+    // In a user namespace of the target's it is who that is outside.
+    let (_held, target) = crate::users::target_of_other_ids();
+    let (shown, code) = pty.run(&(enter(target, "-U --pty") + " " + WRITES));
+    assert_eq!(code, "0", "{shown}");
+    assert!(shown.contains("written") && shown.contains("0:600"), "{shown}");
 }

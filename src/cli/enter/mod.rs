@@ -127,6 +127,7 @@ fn entry(
     (program, brought, taken): (Program, Brought, Taken),
     request: &mut Request,
 ) -> Result<Entry, Failure> {
+    let terminal_owner = standing::terminal_owner(&subject, &plan, taken.confined.as_ref());
     let target = subject.process.map(|process| process.handle);
     let follows = taken.confined.is_some() && matches!(request.root, Some(Place::OfTarget));
     if follows && target.as_ref().is_some_and(standing::has_our_root) {
@@ -161,6 +162,7 @@ fn entry(
         init: request.init,
         confined: taken.confined,
         seat: taken.seat,
+        terminal_owner,
     })
 }
 

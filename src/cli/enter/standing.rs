@@ -7,8 +7,10 @@ use crate::action::seat::{Seat, SeatError};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
+use crate::collect::credentials;
 use crate::collect::standing::{collect_label, collect_standing};
-use crate::model::plan::Plan;
+use crate::model::namespace::Kind;
+use crate::model::plan::{Held, Plan};
 use crate::model::standing::Shortfall;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
@@ -77,6 +79,28 @@ pub(super) fn has_our_root(target: &ProcessHandle) -> bool {
     };
     let theirs = place(target.dir(), "root");
     theirs.is_some() && theirs == place(CWD, "/")
+}
+
+/// Who the program is going to be, as that is called here; none where it stays who we are, or nobody
+/// can tell.
+pub(super) fn terminal_owner(
+    subject: &Subject,
+    plan: &Plan,
+    confined: Option<&Confined>,
+) -> Option<(u32, u32)> {
+    if let Some(confined) = confined {
+        let standing = confined.standing();
+        return Some((standing.user.outside, standing.group.outside));
+    }
+    let (uid, gid) = (plan.ids.uid?, plan.ids.gid?);
+    match plan.joins.iter().find(|join| join.kinds.has(Kind::User)).map(|join| join.held) {
+        None => Some((uid, gid)),
+        Some(Held::Process(_)) => {
+            credentials::outside_ids(&subject.process.as_ref()?.handle, uid, gid)
+        }
+        // What its ids are called here, only a process in it has a map of.
+        Some(Held::Namespace(_)) => None,
+    }
 }
 
 impl Taken {
