@@ -18,14 +18,13 @@ use std::os::unix::ffi::OsStrExt;
 
 const EXE: &str = "self/exe";
 
+/// Arguments and environment.
+pub type Again = (Vec<OsString>, Vec<(OsString, OsString)>);
+
 /// Makes sure that the program file is sealed; runs the program again from a sealed one where it is
-/// not, and then returns only on failure. The program starts over with the same arguments: nothing
-/// may have been done yet.
-pub fn ensure(
-    root: &SysRoot,
-    arguments: &[OsString],
-    environment: &[(OsString, OsString)],
-) -> Result<()> {
+/// not, and then returns only on failure. The program starts over with the arguments and environment
+/// that `again` tells: nothing may have been done yet.
+pub fn ensure(root: &SysRoot, again: impl FnOnce() -> Again) -> Result<()> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let exe = rustix::fs::openat(root.proc(), EXE, flags, Mode::empty())
         .context("open", "the program file of nsx")?;
@@ -43,7 +42,8 @@ pub fn ensure(
         return Err(SysError::malformed("seal", "the program file of nsx", "seal"));
     }
     drop(exe);
-    run(&sealed, arguments, environment)
+    let (arguments, environment) = again();
+    run(&sealed, &arguments, &environment)
 }
 
 /// Nobody can write to it through this descriptor or one made from it.

@@ -91,10 +91,13 @@ fn stolen_keys() {
 const TAKER: &str = r#"perl -e '
     use POSIX ();
     $SIG{HUP} = "IGNORE"; $SIG{TTIN} = "IGNORE"; $SIG{TTOU} = "IGNORE"; $| = 1;
-    my @ends = (*STDIN, *STDOUT, *STDERR);
+    my @ends = (\*STDIN, \*STDOUT, \*STDERR);
     # While it has that number: the next terminal that has it is not ours.
     for my $name ((map { readlink "/proc/self/fd/$_" } 0 .. 2), "/dev/tty") {
-        sysopen my $f, $name, 04402 and push @ends, $f if $name;
+        next unless defined $name;
+        my $end;
+        sysopen($end, $name, 04402) or next;
+        push @ends, $end;
     }
     unless (fork) {
         POSIX::setsid();

@@ -132,7 +132,11 @@ fn missing_program(docker: &Docker, _: &Truth) {
     assert_eq!(output.status.code(), Some(127), "{}", stderr(&output));
     let said = stderr(&output);
     assert!(said.contains("sh does not exist in nsx-scene-web"), "{said}");
-    assert!(said.contains("hint: it is looked for in the target; leave out -m"), "{said}");
+    assert!(said.contains("no shell was found there"), "{said}");
+    assert!(said.contains("hint: add --tools to bring the host's programs"), "{said}");
+    let brought = ["enter", "-t", WEB, "--tools", "sh", "-c", "ls /target/usr/sbin"];
+    let shown = support::succeeds(&mut docker.machine.nsx(&brought));
+    assert!(shown.contains("nginx"), "{shown}");
 }
 
 fn program_of_the_container(docker: &Docker, _: &Truth) {

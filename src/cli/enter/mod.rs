@@ -108,7 +108,7 @@ fn keep_descriptors(request: &Request) -> Result<(), Failure> {
 }
 
 fn seal(context: &Context, root: &SysRoot) -> Result<(), Failure> {
-    Ok(seal::ensure(root, &context.arguments(), &context.environment())?)
+    Ok(seal::ensure(root, || (context.arguments(), context.environment()))?)
 }
 
 /// Whether the pid namespace is certainly joined, or shared: known before anything is looked up.

@@ -5,13 +5,14 @@ use crate::model::text::Text;
 use crate::sys::bounded::{self, Bytes};
 use crate::sys::error::{Problem, Result, SysError};
 use crate::sys::fds::write_all;
+use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::root;
 use crate::sys::statfs;
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags};
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// One file to read.
@@ -104,23 +105,31 @@ pub(in crate::sys) fn work(
     written(&start_work(work)?, deadline)
 }
 
-/// The same where nothing is known of `/proc`: in a joined mount namespace.
+/// The same in a joined mount namespace, where nothing is known of `/proc`.
 fn work_inside(
     work: impl FnOnce(&mut Vec<u8>) -> rustix::io::Result<()>,
     deadline: Duration,
 ) -> std::result::Result<Vec<u8>, Problem> {
-    written(&start_work(work)?.without_excuse(), deadline)
+    let work = |sink: &OwnedFd| {
+        // Who waits for the end of a pipe of nsx's is not to wait for a process left behind.
+        let kept = u32::try_from(sink.as_raw_fd());
+        if kept.is_ok_and(|kept| fds::close_inherited_from(3, &[kept]).is_ok()) {
+            write_work(work, sink);
+        }
+    };
+    written(&begin(work).map_err(Problem::Errno)?.without_excuse(), deadline)
 }
 
 fn start_work(
     work: impl FnOnce(&mut Vec<u8>) -> rustix::io::Result<()>,
 ) -> std::result::Result<Worker, Problem> {
-    begin(|sink| {
-        let mut bytes = Vec::new();
-        let done = work(&mut bytes).map(|()| false);
-        let _ = tell(done, bytes, sink);
-    })
-    .map_err(Problem::Errno)
+    begin(|sink| write_work(work, sink)).map_err(Problem::Errno)
+}
+
+fn write_work(work: impl FnOnce(&mut Vec<u8>) -> rustix::io::Result<()>, sink: &OwnedFd) {
+    let mut bytes = Vec::new();
+    let done = work(&mut bytes).map(|()| false);
+    let _ = tell(done, bytes, sink);
 }
 
 fn written(worker: &Worker, deadline: Duration) -> std::result::Result<Vec<u8>, Problem> {
