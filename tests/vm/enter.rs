@@ -144,8 +144,8 @@ fn denied() {
     };
     // Docker's filter is for those without CAP_SYS_ADMIN, who may make a user namespace else.
     let unshare = ["unshare", "-U", "true"];
-    let docker = Engine::Docker.command().args(["exec", "filtered"]).args(unshare).output();
-    assert_eq!(docker.unwrap().status.code(), Some(1), "the reference");
+    let docker = output(Engine::Docker.command().args(["exec", "filtered"]).args(unshare));
+    assert_eq!(docker.status.code(), Some(1), "the reference");
     let refused = entered(&["--as-target", "--strict"], &unshare);
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
     assert_eq!(stderr(&refused), "unshare: unshare(0x10000000): Operation not permitted\n");

@@ -1,16 +1,28 @@
 //! The program file of nsx where root of a privileged container sees it (CVE-2019-5736).
 
 use super::{SLEEP, started};
-use crate::containers::{Container, Engine};
+use crate::containers::{Container, Engine, Service, as_alice};
 use crate::host::INSIDE;
 use crate::support::{Held, Lines, asleep, child_of, find, nsx, public_nsx, status, test, until};
 use libtest_mimic::Trial;
-use rustix::fs::{StatVfsMountFlags, statvfs};
+use rustix::fs::{SealFlags, StatVfsMountFlags, fcntl_get_seals, statvfs};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub fn tests() -> Vec<Trial> {
-    vec![test("enter, sealed: nobody in a privileged container writes to nsx", INSIDE, sealed)]
+    vec![
+        test("enter, sealed: nobody in a privileged container writes to nsx", INSIDE, sealed),
+        test("enter, sealed: a user's own nsx is a copy in memory", INSIDE, of_user),
+        test("enter, a service: it sees nsx, which is sealed as well", INSIDE, seen),
+    ]
+}
+
+/// It runs from a read-only mount that is in no mount tree.
+fn assert_sealed(pid: u32) {
+    let program = format!("/proc/{pid}/exe");
+    assert_eq!(std::fs::read_link(&program).unwrap(), Path::new("/"), "of no mount tree");
+    let flags = statvfs(program.as_str()).unwrap().f_flag;
+    assert!(flags.contains(StatVfsMountFlags::RDONLY), "{flags:?}");
 }
 
 /// Keeps the program of a process, tries to write to it, does so again once it has ended.
@@ -61,12 +73,8 @@ fn sealed() {
     // The init is nsx, among the processes of the container.
     let (nsx_itself, init) = started(command);
     asleep(child_of(init).expect("a program"));
-    for pid in [nsx_itself.pid(), init] {
-        let program = format!("/proc/{pid}/exe");
-        assert_eq!(std::fs::read_link(&program).unwrap(), Path::new("/"), "of no mount tree");
-        let flags = statvfs(program.as_str()).unwrap().f_flag;
-        assert!(flags.contains(StatVfsMountFlags::RDONLY), "{flags:?}");
-    }
+    assert_sealed(nsx_itself.pid());
+    assert_sealed(init);
     let said = attacked(init, nsx_itself).concat();
     let refused = said.iter().filter(|line| line.contains("Read-only file system")).count();
     assert_eq!((said.len(), refused), (3, 3), "{said:?}");
@@ -86,4 +94,34 @@ fn sealed() {
     assert!(running.len() == 1 && running[0].contains("Text file busy"), "{running:?}");
     assert_eq!(ended, [""; 0]);
     assert_eq!(std::fs::read(&victim).unwrap(), b"overwritten\n");
+}
+
+/// Who may not clone mounts, on a kernel that knows no MFD_EXEC.
+fn of_user() {
+    let container = Container::run(Engine::Rootless, "her-hostile", &[], SLEEP);
+    asleep(container.pid);
+    let (_directory, copy) = public_nsx();
+    std::os::unix::fs::chown(&copy, Some(1000), Some(1000)).unwrap();
+    let mut command = as_alice();
+    command.arg(&copy).args(["enter", "-t", &container.pid.to_string(), "-a", "--init"]);
+    let (nsx_itself, init) = started(command);
+    asleep(child_of(init).expect("a program"));
+    for pid in [nsx_itself.pid(), init] {
+        let program = format!("/proc/{pid}/exe");
+        let name = std::fs::read_link(&program).unwrap();
+        assert_eq!(name, Path::new("/memfd:nsx (deleted)"));
+        let seals = fcntl_get_seals(std::fs::File::open(program).unwrap()).unwrap();
+        assert!(seals.contains(SealFlags::WRITE | SealFlags::SEAL), "{seals:?}");
+    }
+}
+
+/// Without a pid namespace of its own: that it sees nsx shows only when it is looked at.
+fn seen() {
+    let service = Service::run("nsx-vm-seen", &["--property=PrivateTmp=yes"], SLEEP);
+    asleep(service.pid);
+    let target = service.pid.to_string();
+    let (nsx_itself, program) = started(nsx(["enter", "-t", &target, "-m", "--timeout=1000s"]));
+    asleep(program);
+    assert_ne!(program, nsx_itself.pid());
+    assert_sealed(nsx_itself.pid());
 }
