@@ -607,7 +607,7 @@ _nsx() {
         ps) long=" --interval --filter --output --columns --color " short="Qo" positional=target ;;
         ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
-        enter) long=" --target --mount --uts --ipc --net --pid --cgroup --user --time --net-socket --setuid --setgid --root --wd --wdns --env-add --tools --timeout --preserve-fds " short="tmuinpCUTNSGrwW" positional=program ;;
+        enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
         spawn) long=" --hostname --memory " short="" positional=program ;;
     esac
 

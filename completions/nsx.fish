@@ -170,7 +170,7 @@ end
 
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -m --mount -u --uts -i --ipc -n --net -p --pid -C --cgroup -U --user -T --time -N --net-socket -S --setuid -G --setgid -r --root -w --wd -W --wdns --env-add --tools --timeout --preserve-fds)"
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --hostname --memory)"
 
 complete -c nsx-ps -w 'nsx ps'
