@@ -77,8 +77,13 @@ impl Confined {
         Ok((confined, missing))
     }
 
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    /// What of it will fall short as far as looking tells: nothing is changed.
+    pub fn foresee(standing: &Standing, users: Users) -> Result<Vec<Shortfall>, ActionError> {
+        let own = privilege::own().context("read", "our own capabilities")?;
+        let mut missing = Vec::new();
+        Powers::of(standing, users, &own, &mut missing);
+        groups(standing, users, own.effective, &mut missing)?;
+        Ok(missing)
     }
 
     /// In nsx: what the target is and its user namespace has no number for.
