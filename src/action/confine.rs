@@ -77,6 +77,15 @@ impl Confined {
         Ok((confined, missing))
     }
 
+    /// What of it will fall short as far as looking tells: nothing is changed.
+    pub fn foresee(standing: &Standing, users: Users) -> Result<Vec<Shortfall>, ActionError> {
+        let own = privilege::own().context("read", "our own capabilities")?;
+        let mut missing = Vec::new();
+        Powers::of(standing, users, &own, &mut missing);
+        groups(standing, users, own.effective, &mut missing)?;
+        Ok(missing)
+    }
+
     pub fn standing(&self) -> &Standing {
         &self.standing
     }

@@ -15,7 +15,7 @@ pub struct Wish {
     pub terminal: Terminal,
     /// The program takes our place: only its children are in a joined pid namespace.
     pub no_fork: bool,
-    /// Something else needs a process that stays: a time limit, an init, a group to remove.
+    /// Something else needs a process that stays: a time limit, an init.
     pub stays: bool,
     /// Ids stay as they are in a joined user namespace.
     pub keep_credentials: bool,
@@ -84,6 +84,10 @@ pub enum PlanError {
     #[error("a program that takes nsx's place cannot have {0}")]
     NeedsFork(&'static str),
 }
+
+/// What takes a process that stays beside the program.
+pub const TERMINAL: &str = "a terminal of its own";
+pub const GROUP: &str = "a group of its own to clear away";
 
 pub fn plan(wish: &Wish, facts: &Facts) -> Result<Plan, PlanError> {
     let (target, equal) = of_target(wish, facts)?;
@@ -200,10 +204,10 @@ fn with_process(plan: Plan, wish: &Wish, facts: &Facts) -> Result<Plan, PlanErro
         Terminal::Never => false,
     };
     if wish.no_fork && pty {
-        return Err(PlanError::NeedsFork("a terminal of its own"));
+        return Err(PlanError::NeedsFork(TERMINAL));
     }
     if wish.no_fork && wish.stays {
-        return Err(PlanError::NeedsFork("a time limit, an init or a group of its own"));
+        return Err(PlanError::NeedsFork("a time limit or an init"));
     }
     // Who lives in our pid namespace and in another mount namespace sees us, and is not who may
     // write our file anyway.

@@ -59,18 +59,46 @@ impl Seat {
         target: &ProcessHandle,
         allow_frozen: bool,
     ) -> Result<(Self, Vec<Shortfall>), SeatError> {
+        let mut groups = Vec::new();
+        let missing = Self::each(root, target, allow_frozen, |place| {
+            groups.push(Open::new(root, place)?);
+            Ok(())
+        })?;
+        Ok((Self { groups }, missing))
+    }
+
+    /// Whether it would need clearing, and what would be missing: nothing is made or opened to write.
+    pub fn look(
+        root: &SysRoot,
+        target: &ProcessHandle,
+        allow_frozen: bool,
+    ) -> Result<(bool, Vec<Shortfall>), SeatError> {
+        let mut clears = false;
+        let missing = Self::each(root, target, allow_frozen, |place| {
+            let group = root.open_dir(&place.directory)?;
+            clears |= place.is_v2 && hands_controllers_down(group.as_fd());
+            Ok(())
+        })?;
+        Ok((clears, missing))
+    }
+
+    fn each(
+        root: &SysRoot,
+        target: &ProcessHandle,
+        allow_frozen: bool,
+        mut found: impl FnMut(&Place) -> Result<(), SeatError>,
+    ) -> Result<Vec<Shortfall>, SeatError> {
         let theirs = bounded::read(target.dir(), "cgroup", bounded::SMALL)?;
         let ours = bounded::read(root.proc(), "self/cgroup", bounded::SMALL)?;
         let hierarchies = Hierarchies::read(root)?;
         let mut missing = Vec::new();
-        let mut groups = Vec::new();
         for line in differing(&ours, &theirs) {
             match locate(&hierarchies, line, &theirs) {
                 Ok(place) => {
                     if !allow_frozen && is_frozen(root, line, &place)? {
                         return Err(SeatError::Frozen(path_text(&place.directory)));
                     }
-                    groups.push(Open::new(root, &place)?);
+                    found(&place)?;
                 }
                 Err(why) => {
                     let why = format!("{}, {}: {why}", hierarchy(line), Text::new(line.path));
@@ -80,7 +108,7 @@ impl Seat {
         }
         // The lines were those of the process that is pinned, or nobody's.
         target.check_alive()?;
-        Ok((Self { groups }, missing))
+        Ok(missing)
     }
 
     /// Whether a group of ours is to be removed when the program has ended.
@@ -334,9 +362,12 @@ mod tests {
         assert!(hands_controllers_down(group.as_fd()));
         let first = root.open_dir(Path::new("/sys/fs/cgroup/unified")).unwrap();
         assert!(!hands_controllers_down(first.as_fd()));
+        // Who only looks makes none.
+        assert_eq!(Seat::look(&root, &target, false).unwrap(), (true, Vec::new()));
+        let kept = || std::fs::read_dir(temp.path().join("sys/fs/cgroup/unified/a")).unwrap();
+        assert_eq!(kept().count(), 3);
         // A fixture's new directory has no files of the kernel's: it is not left behind.
         assert!(Seat::open(&root, &target, false).is_err());
-        let kept = std::fs::read_dir(temp.path().join("sys/fs/cgroup/unified/a")).unwrap();
-        assert_eq!(kept.count(), 3);
+        assert_eq!(kept().count(), 3);
     }
 }

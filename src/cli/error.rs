@@ -1,7 +1,7 @@
 //! Errors as people and scripts see them: one message, one hint, one exit code.
 
 use crate::action::error::ActionError;
-use crate::action::plan::PlanError;
+use crate::action::plan::{PlanError, TERMINAL};
 use crate::collect::target::{TargetError, grammar};
 use crate::model::gap::Reason;
 use crate::model::namespace::Kind as NsKind;
@@ -106,8 +106,10 @@ impl From<PlanError> for Failure {
             PlanError::Unmapped(..) => {
                 Self::new(Kind::Failed, error).hint("give a number that its user namespace has")
             }
-            PlanError::NeedsFork(_) => Self::usage(error)
-                .hint("leave out --no-fork, or hand over the terminal with --no-pty"),
+            PlanError::NeedsFork(TERMINAL) => {
+                Self::usage(error).hint("leave out --no-fork, or hand it over with --no-pty")
+            }
+            PlanError::NeedsFork(_) => Self::usage(error).hint("leave out --no-fork"),
         }
     }
 }

@@ -31,23 +31,27 @@ static SHELLS: [&CStr; 10] = [
 pub enum AccountError {
     #[error(transparent)]
     NoAccount(#[from] NoAccount),
-    #[error("the target's /etc/{file} cannot be read: {source}")]
-    Unreadable { file: &'static str, source: SysError },
+    #[error("the target's own files: {0}")]
+    Unreadable(SysError),
 }
 
-/// `USER[:GROUP]` by the target's passwd and group files. A file that it lacks has no lines.
+/// `USER[:GROUP]` by the target's passwd and group files. A file that it lacks has no lines;
+/// for two numbers none is read.
 pub fn account(target: &ProcessHandle, spelled: &[u8]) -> Result<Account, AccountError> {
+    if let Some(account) = accounts::by_numbers(spelled) {
+        return Ok(account);
+    }
     let ask =
         |name| Request { dir: target.dir(), name, way: Way::Inside, cap: CAP, patience: DEADLINE };
     let requests = [ask(c"/etc/passwd"), ask(c"/etc/group")];
     let mut answers = Reading::start(&requests).finish(&requests, DEADLINE).into_iter();
-    let mut next = |file| match answers.next() {
+    let mut next = || match answers.next() {
         None => Ok(Vec::new()),
         Some(Err(error)) if error.errno() == Some(nix::errno::Errno::ENOENT) => Ok(Vec::new()),
-        Some(Err(source)) => Err(AccountError::Unreadable { file, source }),
+        Some(Err(error)) => Err(AccountError::Unreadable(error)),
         Some(Ok(read)) => Ok(read.bytes),
     };
-    let (passwd, group) = (next("passwd")?, next("group")?);
+    let (passwd, group) = (next()?, next()?);
     Ok(accounts::find(spelled, &passwd, &group)?)
 }
 
@@ -55,4 +59,25 @@ pub fn account(target: &ProcessHandle, spelled: &[u8]) -> Result<Account, Accoun
 pub fn shells() -> Vec<Text> {
     let found = files::programs_here(&SHELLS, DEADLINE);
     found.into_iter().map(|path| Text::new(path.to_bytes())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::process::Pid;
+    use crate::sys::root::SysRoot;
+
+    #[test]
+    fn for_two_numbers_nothing_of_the_targets_is_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let process = temp.path().join("proc/42");
+        std::fs::create_dir_all(&process).unwrap();
+        // Nothing can be looked up below it.
+        std::fs::write(process.join("root"), b"").unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let handle = ProcessHandle::open(&root, Pid::new(42).unwrap()).unwrap();
+        let error = account(&handle, b"5").unwrap_err().to_string();
+        assert_eq!(error.matches("cannot").count(), 1, "{error}");
+        assert_eq!(account(&handle, b"5:6").unwrap().gid, 6);
+    }
 }

@@ -23,6 +23,35 @@ pub fn collect_standing(
     target: &ProcessHandle,
     users: Users,
 ) -> Result<(Standing, Vec<Shortfall>)> {
+    let (mut standing, status, mut missing) = but_filters(root, target, users)?;
+    standing.filters = filters(target, &status, &mut missing);
+    // What was read belongs to the process that is pinned, or to none.
+    target.check_alive()?;
+    Ok((standing, missing))
+}
+
+/// The same, but of the filters only how many there are: the target is left alone.
+pub fn look_at_standing(
+    root: &SysRoot,
+    target: &ProcessHandle,
+    users: Users,
+) -> Result<(Standing, usize, Vec<Shortfall>)> {
+    let (standing, status, mut missing) = but_filters(root, target, users)?;
+    let count = if are_filters(&status, &mut missing) {
+        // Linux before 5.9 does not tell.
+        status.seccomp_filters.map_or(1, |count| usize::try_from(count).unwrap_or(1))
+    } else {
+        0
+    };
+    target.check_alive()?;
+    Ok((standing, count, missing))
+}
+
+fn but_filters(
+    root: &SysRoot,
+    target: &ProcessHandle,
+    users: Users,
+) -> Result<(Standing, Status, Vec<Shortfall>)> {
     let object = || format!("/proc/{}/status", target.pid());
     let bytes = bounded::read(target.dir(), "status", bounded::LARGE)?;
     let status =
@@ -47,11 +76,9 @@ pub fn collect_standing(
         ),
         oom_score_adj: or_missing(oom_score_adj(target), "oom_score_adj", &mut missing),
         label: collect_label(root, target, &mut missing),
-        filters: filters(target, &status, &mut missing),
+        filters: Vec::new(),
     };
-    // What was read belongs to the process that is pinned, or to none.
-    target.check_alive()?;
-    Ok((standing, missing))
+    Ok((standing, status, missing))
 }
 
 /// The id maps of the user namespace that the program is going to be in, unless that is ours.
@@ -210,20 +237,23 @@ fn spelled(module: Option<Module>, label: &[u8]) -> Spelled {
     }
 }
 
+/// Whether there is any that can be taken over.
+fn are_filters(status: &Status, missing: &mut Vec<Shortfall>) -> bool {
+    let why = match status.seccomp {
+        0 => return false,
+        2 => return true,
+        1 => "strict mode cannot be taken over: it allows no exec".to_owned(),
+        mode => format!("mode {mode} is of a newer kernel"),
+    };
+    missing.push(Shortfall::new("seccomp filters", why));
+    false
+}
+
 fn filters(target: &ProcessHandle, status: &Status, missing: &mut Vec<Shortfall>) -> Vec<Filter> {
-    let mut miss = |why: String| missing.push(Shortfall::new("seccomp filters", why));
-    match status.seccomp {
-        0 => return Vec::new(),
-        2 => {}
-        1 => {
-            miss("strict mode cannot be taken over: it allows no exec".to_owned());
-            return Vec::new();
-        }
-        mode => {
-            miss(format!("mode {mode} is of a newer kernel"));
-            return Vec::new();
-        }
+    if !are_filters(status, missing) {
+        return Vec::new();
     }
+    let mut miss = |why: String| missing.push(Shortfall::new("seccomp filters", why));
     let filters = match seccomp::filters(target) {
         Ok(filters) => filters,
         Err(error) => {
@@ -361,6 +391,20 @@ mod tests {
         assert_eq!(standing.capabilities, CapSets::default());
         assert_eq!(standing.user, Number { outside: 100_033, inside: Some(100_033) });
         assert_eq!(missing.len(), 1);
+    }
+
+    #[test]
+    fn who_only_looks_counts_the_filters() {
+        let looked = |lines: &str| {
+            let status = format!("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n{lines}");
+            let (_temp, root, handle) = target(&[("42/status", status.as_bytes())]);
+            let (_, count, missing) = look_at_standing(&root, &handle, Users::Ours).unwrap();
+            (count, missing.iter().any(|one| one.what == "seccomp filters"))
+        };
+        assert_eq!(looked("Seccomp:\t2\nSeccomp_filters:\t3\n"), (3, false));
+        assert_eq!(looked("Seccomp:\t2\n"), (1, false));
+        assert_eq!(looked("Seccomp:\t0\nSeccomp_filters:\t0\n"), (0, false));
+        assert_eq!(looked("Seccomp:\t1\nSeccomp_filters:\t0\n"), (0, true));
     }
 
     #[test]

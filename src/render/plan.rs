@@ -7,6 +7,7 @@ use crate::model::namespace::{Kind, NsKey};
 use crate::model::plan::{Held, Ids, Plan};
 use crate::model::standing::{Number, Standing};
 use crate::model::text::Text;
+use std::time::Duration;
 
 /// What beside the plan is worth a line.
 #[derive(Debug)]
@@ -17,7 +18,13 @@ pub struct Outline<'a> {
     pub brings: Option<Brings>,
     /// Of control groups.
     pub takes_seat: bool,
-    pub standing: Option<&'a Standing>,
+    /// And how many seccomp filters it has.
+    pub standing: Option<(&'a Standing, usize)>,
+    /// Directories, in words.
+    pub root: Option<String>,
+    pub directory: Option<String>,
+    pub limit: Option<Duration>,
+    pub init: bool,
 }
 
 /// What is mounted for the program alone.
@@ -59,17 +66,25 @@ pub fn dry_run(plan: &Plan, outline: &Outline<'_>) -> String {
     if let Some(brings) = outline.brings {
         steps.push(("mount", brings.what.to_owned()));
     }
-    if let Some(ids) = ids(&plan.ids) {
-        steps.push(("become", ids));
+    steps.extend(outline.root.clone().map(|root| ("root", root)));
+    steps.extend(outline.directory.clone().map(|directory| ("chdir", directory)));
+    if plan.fork {
+        steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
+    }
+    if let Some(limit) = outline.limit {
+        steps.push(("timeout", format!("SIGTERM after {limit:?}, and SIGKILL 5s later")));
+    }
+    if outline.init {
+        steps.push(("init", "reaps what the program leaves behind, and ends it".to_owned()));
     }
     if outline.takes_seat {
         steps.push(("enter", "the target's control groups".to_owned()));
     }
-    if let Some(standing) = outline.standing {
-        steps.push(("become", as_target(standing)));
+    if let Some(ids) = ids(&plan.ids) {
+        steps.push(("become", ids));
     }
-    if plan.fork {
-        steps.push(("fork", "signals, stops and the exit status are passed on".to_owned()));
+    if let Some((standing, filters)) = outline.standing {
+        steps.push(("become", as_target(standing, filters)));
     }
     let place =
         if plan.foreign_program { "the target's file system" } else { "the host's file system" };
@@ -114,7 +129,7 @@ fn ids(ids: &Ids) -> Option<String> {
 }
 
 /// `as the target: uid 33, gid 33, 14 capabilities, no_new_privs, a seccomp filter, docker-default`
-fn as_target(standing: &Standing) -> String {
+fn as_target(standing: &Standing, filters: usize) -> String {
     let id = |what, id: Number| match id.inside {
         Some(inside) => format!("{what} {inside}"),
         None => format!("{what} {} of ours", id.outside),
@@ -124,7 +139,7 @@ fn as_target(standing: &Standing) -> String {
     let capabilities = standing.capabilities.effective.len() as usize;
     parts.push(human::count(capabilities, "capability").replace("ys", "ies"));
     parts.extend(standing.no_new_privs.then(|| "no_new_privs".to_owned()));
-    match standing.filters.len() {
+    match filters {
         0 => {}
         count => parts.push(human::count(count, "seccomp filter")),
     }
@@ -187,18 +202,25 @@ mod tests {
             needs: &needs,
             brings: None,
             takes_seat: true,
-            standing: Some(&standing),
+            standing: Some((&standing, 2)),
+            root: Some("the target's root directory".to_owned()),
+            directory: Some("/srv, seen from inside".to_owned()),
+            limit: Some(Duration::from_millis(1500)),
+            init: true,
         };
         let shown = dry_run(&plan, &outline);
         let steps: Vec<_> = shown.lines().map(|line| line.split(' ').next().unwrap()).collect();
-        let expected = "pin skip seal join needs needs pty become enter become fork exec"
-            .split(' ')
-            .collect::<Vec<_>>();
-        assert_eq!(steps, expected);
+        let expected = "pin skip seal join needs needs pty root chdir fork timeout init enter \
+            become become exec";
+        assert_eq!(steps, expected.split(' ').collect::<Vec<_>>());
+        assert!(shown.contains("timeout  SIGTERM after 1.5s"), "{shown}");
         assert!(shown.contains("CAP_SYS_ADMIN and CAP_SYS_CHROOT in user:[7] for mnt: have it"));
         assert!(shown.contains("CAP_SYS_ADMIN in a user namespace above ours for pid: missing"));
         assert!(shown.contains("we\\x1bb") && shown.contains("uid 0, no other group"));
-        assert!(shown.contains("uid 33, gid 7 of ours, 0 capabilities, no_new_privs"), "{shown}");
+        assert!(
+            shown.contains("uid 33, gid 7 of ours, 0 capabilities, no_new_privs, 2 seccomp"),
+            "{shown}"
+        );
     }
 
     #[test]

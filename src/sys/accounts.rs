@@ -48,6 +48,13 @@ pub fn find(spelled: &[u8], passwd: &[u8], group: &[u8]) -> Result<Account, NoAc
     Ok(account)
 }
 
+/// `UID:GID`: for numbers alone no file is read.
+pub fn by_numbers(spelled: &[u8]) -> Option<Account> {
+    let mut parts = spelled.splitn(2, |byte| *byte == b':').map(number);
+    let (uid, gid) = (parts.next()??, parts.next()??);
+    Some(Account { uid, gid, groups: Vec::new(), name: None, home: None, shell: None })
+}
+
 /// What is there is taken by name first: a name may be made of digits.
 fn by_user(user: &[u8], passwd: &[u8]) -> Option<Account> {
     let number = number(user);
@@ -143,6 +150,15 @@ mod tests {
         assert_eq!(found("www:media"), Ok((33, 50, Vec::new())));
         assert_eq!(found("1000:44"), Ok((1000, 60, Vec::new())));
         assert_eq!(found("1000:99"), Ok((1000, 99, Vec::new())));
+    }
+
+    #[test]
+    fn two_numbers_need_no_file() {
+        let account = by_numbers(b"33:44").unwrap();
+        assert_eq!((account.uid, account.gid, account.home), (33, 44, None));
+        for other in ["33", "33:", ":44", "www:44", "33:www", "33:44:55", "4294967295:0", ""] {
+            assert_eq!(by_numbers(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const UNSHARE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
 const LOWER: &[Need] = &[Need::Root, Need::Program("prlimit"), Need::Program("setpriv")];
 const PRLIMIT: &[Need] = &[Need::Root, Need::Program("prlimit")];
+const DRY: &[Need] = &[Need::Root, Need::Program("perl"), Need::Program("strace")];
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 
 pub fn tests() -> Vec<Trial> {
@@ -34,6 +35,7 @@ pub fn tests() -> Vec<Trial> {
         test("with --strict nothing is run where something is missing", PERL, strict),
         test("as the target, a program has its environment and directory", ROOT, surroundings),
         test("who the program is can be said only once", ROOT, said_once),
+        test("the dry run of --as-target only looks", DRY, dry),
         test("without rights of its own nsx gives no more than it has", SETPRIV, unprivileged),
     ]
 }
@@ -288,6 +290,62 @@ fn said_once() {
         let mut command = nsx(["enter", "-t", &target, alone, "echo", "RAN"]);
         let output = output(&mut command);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""), "{alone}");
+    }
+}
+
+/// What a system call of a trace would change, if it would.
+fn does_something(line: &str) -> bool {
+    let call = line.split_once(' ').map_or(line, |(_, call)| call.trim_start());
+    let to = |name: &str| call.strip_prefix(name).and_then(|rest| rest.strip_prefix('('));
+    let writes = ["write", "pwrite64", "writev"].into_iter().find_map(to);
+    // By a pipe answers a process of nsx's own that reads what may block.
+    let harmless = |rest: &str| {
+        let file = rest.split(", ").next().unwrap_or_default();
+        file.starts_with("1<") || file.starts_with("2<") || file.contains("<pipe:")
+    };
+    writes.is_some_and(|rest| !harmless(rest))
+        || ["ptrace", "mkdir", "mkdirat", "setrlimit"].into_iter().any(|name| to(name).is_some())
+        || to("prlimit64").is_some_and(|rest| rest.split(", ").nth(2) != Some("NULL"))
+}
+
+fn dry() {
+    for (line, does) in [
+        ("7 prlimit64(0, RLIMIT_NOFILE, NULL, {rlim_cur=1, rlim_max=2}) = 0", false),
+        ("7 prlimit64(0, RLIMIT_NOFILE, {rlim_cur=1, rlim_max=2}, NULL) = 0", true),
+        ("7 write(1</dev/pts/3>, \"x\", 1) = 1", false),
+        ("7 write(9<pipe:[7]>, \"x\", 1) = 1", false),
+        ("7 write(10</proc/7/oom_score_adj>, \"x\", 1) = 1", true),
+        ("7 ptrace(PTRACE_SEIZE, 42, NULL, 0) = 0", true),
+    ] {
+        assert_eq!(does_something(line), does, "{line}");
+    }
+    let mut command = Filtered::command(&[deny(&[libc::SYS_bpf], libc::EDOM)]);
+    // Another oom_score_adj than ours: there is something to take over.
+    let script = "echo 500 >/proc/self/oom_score_adj; echo ready; exec sleep 1000";
+    let (target, line) = Held::ready(command.args(["sh", "-c", script]).stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    let directory = tempfile::tempdir().unwrap();
+    let trace = directory.path().join("trace");
+    let traced = |options: &[&str]| {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-y", "-qq", "-e"]);
+        strace.arg("trace=ptrace,write,pwrite64,writev,mkdir,mkdirat,prlimit64,setrlimit");
+        strace.arg("-o").arg(&trace).arg(crate::support::binary("nsx"));
+        strace.args(["enter", "-t", &target.pid().to_string(), "--as-target", "--timeout", "9s"]);
+        let output = output(strace.args(options).arg("true"));
+        let lines = std::fs::read_to_string(&trace).unwrap();
+        let done = lines.lines().filter(|line| does_something(line)).map(str::to_owned);
+        (output, done.collect::<Vec<_>>())
+    };
+    let (output, done) = traced(&["--dry-run"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(done, Vec::<String>::new());
+    let said = stdout(&output);
+    assert!(said.contains("a seccomp filter") || said.contains("1 seccomp filter"), "{said}");
+    assert!(said.contains("timeout  SIGTERM after 9s") && said.contains("chdir    "), "{said}");
+    let (output, done) = traced(&[]);
+    for does in ["PTRACE_SEIZE", "oom_score_adj>"] {
+        assert!(done.iter().any(|line| line.contains(does)), "{done:?}{}", stderr(&output));
     }
 }
 

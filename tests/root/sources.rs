@@ -177,6 +177,12 @@ fn above() {
     let up = ["--user-parent"; 3];
     let output = output(nsx(["enter", "-t", &target]).args(up).args(["echo", "RAN"]));
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""), "our own");
+    let own = std::process::id().to_string();
+    let mut none = nsx(["enter", "-t", &own, "--user-parent", "echo", "RAN"]);
+    let output = crate::support::output(&mut none);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
+    let said = stderr(&output);
+    assert!(said.contains("no user namespace above that we may see"), "{said}");
 }
 
 fn traced(inject: &str, target: u32, options: &[&str], program: &[&str]) -> std::process::Output {

@@ -7,7 +7,6 @@ pub mod request;
 mod standing;
 mod subject;
 
-use crate::action::confine::Confined;
 use crate::action::enter::{self, Directory, Entry};
 use crate::action::launch::Program;
 use crate::action::supervise::{self, Ending};
@@ -50,10 +49,11 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     bring::check(&request, &plan)?;
     let mut command = program::choose(context, &root, &request, &subject, &plan)?;
-    let taken = standing::take_over(&root, &subject, &mut plan, &request.standing)?;
+    let taken = standing::take_over(&root, &subject, &mut plan, &request)?;
     if !taken.is_enough(context, &request.standing) {
         return Ok(FailureKind::Unsupported as u8);
     }
+    standing::leave_our_root(&mut request, &subject);
     if request.dry_run {
         let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
         let (program, needs) = (program::prepare(&command)?.name(), needs.unwrap_or_default());
@@ -62,8 +62,12 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
             program: &program,
             needs: &needs,
             brings: bring::outline(&request),
-            takes_seat: taken.seat.is_some(),
-            standing: taken.confined.as_ref().map(Confined::standing),
+            takes_seat: request.standing.cgroup,
+            standing: taken.seen.as_ref().map(|(standing, filters)| (standing, *filters)),
+            root: request.root.as_ref().map(|place| told(place, "root")),
+            directory: request.directory.as_ref().map(|place| told(place, "working")),
+            limit: request.limit,
+            init: request.init,
         };
         output::write(&dry_run(&plan, &outline))?;
         return Ok(0);
@@ -109,6 +113,15 @@ fn keep_descriptors(request: &Request) -> Result<(), Failure> {
         .context("close", "descriptors above 2")?)
 }
 
+/// A place in the dry run.
+fn told(place: &Place, what: &str) -> String {
+    match place {
+        Place::OfTarget => format!("the target's {what} directory"),
+        Place::Inside(path) => format!("{}, seen from inside", Text::new(path.to_bytes())),
+        Place::Ours(path) => format!("{}, as we see it", Text::new(path.as_bytes())),
+    }
+}
+
 fn seal(context: &Context, root: &SysRoot) -> Result<(), Failure> {
     Ok(seal::ensure(root, || (context.arguments(), context.environment()))?)
 }
@@ -129,10 +142,6 @@ fn entry(
 ) -> Result<Entry, Failure> {
     let terminal_owner = standing::terminal_owner(&subject, &plan, taken.confined.as_ref());
     let target = subject.process.map(|process| process.handle);
-    let follows = taken.confined.is_some() && matches!(request.root, Some(Place::OfTarget));
-    if follows && target.as_ref().is_some_and(standing::has_our_root) {
-        request.root = None;
-    }
     let root = match request.root.take() {
         Some(Place::OfTarget) => Some(of_target(target.as_ref(), "root")?),
         Some(Place::Ours(path)) => Some(of_ours(&path)?),

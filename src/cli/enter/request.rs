@@ -137,8 +137,7 @@ impl Request {
     }
 }
 
-const LONELY: &str =
-    "--strict and --allow-frozen are about what --as-target and --join-cgroup take over";
+const LONELY: &str = "--strict is about what --as-target, --join-cgroup or --follow-context takes over, --allow-frozen about --join-cgroup";
 
 /// The descriptor of ours that a path is another name for.
 pub fn descriptor(path: &OsStr) -> Option<u32> {

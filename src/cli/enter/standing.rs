@@ -1,17 +1,18 @@
 //! What of the target's the program takes over, and what it cannot.
 
-use super::request::TakeOver;
+use super::request::{Place, Request, TakeOver};
 use super::subject::Subject;
 use crate::action::confine::{self, Confined};
+use crate::action::plan::{GROUP, PlanError};
 use crate::action::seat::{Seat, SeatError};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
 use crate::collect::credentials;
-use crate::collect::standing::{collect_label, collect_standing};
+use crate::collect::standing::{collect_label, collect_standing, look_at_standing};
 use crate::model::namespace::Kind;
 use crate::model::plan::{Held, Plan};
-use crate::model::standing::Shortfall;
+use crate::model::standing::{Shortfall, Standing};
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -21,14 +22,18 @@ pub(super) struct Taken {
     pub(super) confined: Option<Confined>,
     pub(super) seat: Option<Seat>,
     missing: Vec<Shortfall>,
+    /// What the dry run tells: the standing, and how many filters it has.
+    pub(super) seen: Option<(Standing, usize)>,
 }
 
+/// The dry run only looks: at the target, and at what is ours.
 pub(super) fn take_over(
     root: &SysRoot,
     subject: &Subject,
     plan: &mut Plan,
-    wish: &TakeOver,
+    request: &Request,
 ) -> Result<Taken, Failure> {
+    let wish = &request.standing;
     let mut taken = Taken::default();
     if !wish.cgroup && !wish.as_target && !wish.label {
         return Ok(taken);
@@ -40,24 +45,49 @@ pub(super) fn take_over(
     let target = &process.handle;
     if wish.as_target {
         let users = subject.users(root, plan)?;
-        let (standing, missing) = collect_standing(root, target, users)?;
-        taken.missing.extend(missing);
-        let (confined, missing) = Confined::prepare(root, standing, users)?;
-        taken.missing.extend(missing);
-        taken.confined = Some(confined);
+        if request.dry_run {
+            let (standing, filters, missing) = look_at_standing(root, target, users)?;
+            taken.missing.extend(missing);
+            taken.missing.extend(Confined::foresee(&standing, users)?);
+            taken.seen = Some((standing, filters));
+        } else {
+            let (standing, missing) = collect_standing(root, target, users)?;
+            taken.missing.extend(missing);
+            let (confined, missing) = Confined::prepare(root, standing, users)?;
+            taken.missing.extend(missing);
+            taken.confined = Some(confined);
+        }
     } else if wish.label
         && let Some(label) = collect_label(root, target, &mut taken.missing)
+        && !request.dry_run
     {
         confine::ask_for(root, &label, &mut taken.missing);
     }
     if wish.cgroup {
+        let no_fork = request.wish.no_fork;
+        if request.dry_run || no_fork {
+            let (clears, missing) = Seat::look(root, target, wish.frozen).map_err(explain)?;
+            somebody_clears(plan, no_fork, clears)?;
+            if request.dry_run {
+                taken.missing.extend(missing);
+                return Ok(taken);
+            }
+        }
         let (seat, missing) = Seat::open(root, target, wish.frozen).map_err(explain)?;
         taken.missing.extend(missing);
-        // Somebody has to be there when the program has ended.
-        plan.fork |= seat.needs_clearing();
+        somebody_clears(plan, no_fork, seat.needs_clearing())?;
         taken.seat = Some(seat);
     }
     Ok(taken)
+}
+
+/// Somebody has to be there when the program has ended.
+fn somebody_clears(plan: &mut Plan, no_fork: bool, clears: bool) -> Result<(), PlanError> {
+    if clears && no_fork {
+        return Err(PlanError::NeedsFork(GROUP));
+    }
+    plan.fork |= clears;
+    Ok(())
 }
 
 fn explain(error: SeatError) -> Failure {
@@ -68,8 +98,16 @@ fn explain(error: SeatError) -> Failure {
     }
 }
 
+/// Where the target's root is ours already there is nothing to change.
+pub(super) fn leave_our_root(request: &mut Request, subject: &Subject) {
+    let follows = request.standing.as_target && matches!(request.root, Some(Place::OfTarget));
+    if follows && subject.process.as_ref().is_some_and(|process| has_our_root(&process.handle)) {
+        request.root = None;
+    }
+}
+
 /// Whether a process has the root directory that we have: it takes rights to change that.
-pub(super) fn has_our_root(target: &ProcessHandle) -> bool {
+fn has_our_root(target: &ProcessHandle) -> bool {
     let place = |directory, path: &str| {
         let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
         let stat = statx(directory, path, AtFlags::empty(), wanted).ok()?;
@@ -114,5 +152,35 @@ impl Taken {
             output::say(&context.program, "nothing was run, since --strict was given");
         }
         enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::namespace::Kinds;
+    use crate::model::plan::Ids;
+
+    #[test]
+    fn a_group_to_clear_away_takes_somebody_who_stays() {
+        let mut plan = Plan {
+            joins: Vec::new(),
+            user_first: false,
+            equal: Kinds::NONE,
+            fork: false,
+            foreign_program: false,
+            pty: false,
+            seen: false,
+            ids: Ids::default(),
+            keep_capabilities: false,
+        };
+        assert_eq!(somebody_clears(&mut plan, true, false), Ok(()));
+        assert!(!plan.fork);
+        let refused = somebody_clears(&mut plan, true, true).map_err(Failure::from).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Usage);
+        assert!(refused.message.ends_with("cannot have a group of its own to clear away"));
+        assert_eq!(refused.hint.as_deref(), Some("leave out --no-fork"));
+        assert_eq!(somebody_clears(&mut plan, false, true), Ok(()));
+        assert!(plan.fork);
     }
 }

@@ -21,8 +21,9 @@ use crate::sys::error::SysError;
 use crate::sys::ns;
 use crate::sys::nsfs::{self, NsFile};
 use crate::sys::root::SysRoot;
+use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -134,18 +135,27 @@ fn of_socket(process: Option<&PinnedProcess>, number: u32) -> Result<NsFile, Fai
 fn above(process: Option<&PinnedProcess>, namespaces: &[NsFile]) -> Result<NsFile, Failure> {
     let held = |kind| namespaces.iter().find(|file| file.key.kind == kind);
     if let Some(user) = held(Kind::User) {
-        return Ok(nsfs::above(user.fd.as_fd())?);
+        return owner(user.fd.as_fd());
     }
     if let Some(process) = process {
         let user = ns::open(process.handle.dir(), Kind::User)?;
         process.handle.check_alive()?;
-        return Ok(nsfs::above(user.as_fd())?);
+        return owner(user.as_fd());
     }
     match namespaces.first() {
-        Some(any) => Ok(nsfs::above(any.fd.as_fd())?),
+        Some(any) => owner(any.fd.as_fd()),
         None => Err(Failure::usage("--user-parent: there is no namespace to begin with")
             .hint("name a process with -t, or a file: -U=FILE")),
     }
+}
+
+fn owner(namespace: BorrowedFd<'_>) -> Result<NsFile, Failure> {
+    nsfs::above(namespace).map_err(|error| match error.errno() {
+        // Of ours the kernel does not show what is above, whoever asks.
+        Some(Errno::EPERM) => Failure::from(error)
+            .hint("--user-parent: there is no user namespace above that we may see"),
+        _ => error.into(),
+    })
 }
 
 impl Subject {

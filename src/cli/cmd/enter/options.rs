@@ -9,6 +9,7 @@ use crate::model::namespace::Kind;
 use crate::model::text::Text;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Id {
@@ -44,9 +45,18 @@ pub(super) enum Id {
     DryRun,
 }
 
+const EITHER_OR: [(Id, Id, &str); 2] =
+    [(Id::Pty, Id::NoPty, "--pty and --no-pty"), (Id::Env, Id::CleanEnv, "--env and --clean-env")];
+
 type Given = Vec<(Id, Option<OsString>)>;
 
 pub(super) fn read(options: Given, program: Vec<OsString>) -> Result<Request, Failure> {
+    for (one, other, spelled) in EITHER_OR {
+        let has = |id| options.iter().any(|(given, _)| *given == id);
+        if has(one) && has(other) {
+            return Err(Failure::usage(format!("{spelled} exclude each other")));
+        }
+    }
     let mut request = Request { program, ..Request::default() };
     for (id, value) in options {
         take(&mut request, id, value)?;
@@ -69,7 +79,18 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         Id::Target => request.target = value,
         Id::Join(kind) => match value {
             None => wish.named = wish.named.with(kind),
-            Some(value) if kind == Kind::User && is_a_name(&value) => request.user = Some(value),
+            Some(value) if kind == Kind::User && value.is_empty() => {
+                return Err(Failure::usage("--user: the user is empty"));
+            }
+            Some(value) if kind == Kind::User && is_a_name(&value) => {
+                if request.user.replace(value).is_some() {
+                    return Err(Failure::usage("--user: the user is given twice"));
+                }
+            }
+            Some(_) if request.namespaces.iter().any(|(given, _)| *given == kind) => {
+                let twice = format!("a file of the {kind} namespace is given twice");
+                return Err(Failure::usage(twice));
+            }
             Some(value) => request.namespaces.push((kind, value)),
         },
         Id::All => wish.all = true,
@@ -126,10 +147,12 @@ fn is_a_name(value: &OsStr) -> bool {
 }
 
 fn number(option: &str, value: &OsStr) -> Result<u32, Failure> {
-    let digits = value.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
-        let value = Text::new(value.as_bytes());
-        Failure::usage(format!("{option}: {value} is not a number"))
+    let bytes = value.as_bytes();
+    let digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
+    let number = value.to_str().filter(|_| digits).and_then(|digits| digits.parse().ok());
+    number.ok_or_else(|| {
+        let why = if digits { "too large" } else { "not a number" };
+        Failure::usage(format!("{option}: {} is {why}", Text::new(bytes)))
     })
 }
 
@@ -156,8 +179,10 @@ fn variable(value: &OsStr) -> Result<(OsString, OsString), Failure> {
     Ok((owned(name), owned(rest.get(1..).unwrap_or_default())))
 }
 
-fn time(value: &OsStr) -> Result<std::time::Duration, Failure> {
+fn time(value: &OsStr) -> Result<Duration, Failure> {
     let time = value.to_str().ok_or_else(|| "it is not text".to_owned()).and_then(duration);
+    let nothing = || "the program would be ended before it begins".to_owned();
+    let time = time.and_then(|time| Some(time).filter(|time| !time.is_zero()).ok_or_else(nothing));
     time.map_err(|why| {
         let value = Text::new(value.as_bytes());
         Failure::usage(format!("--timeout: {value}: {why}"))
@@ -195,6 +220,10 @@ mod tests {
             (Id::EnvAdd, "X"),
             (Id::EnvAdd, "=x"),
             (Id::Timeout, "soon"),
+            (Id::Timeout, "0"),
+            (Id::Timeout, "0ms"),
+            (Id::Timeout, "2h"),
+            (Id::Join(Kind::User), ""),
         ] {
             assert!(read_one(id, value).is_err(), "{id:?} {value}");
         }
@@ -202,6 +231,30 @@ mod tests {
         assert_eq!(follow.wish.uid, Some(WishedId::Follow));
         let empty = read_one(Id::EnvAdd, "X=").unwrap();
         assert_eq!(empty.environment.more, [("X".into(), OsString::new())]);
+    }
+
+    #[test]
+    fn what_excludes_another_or_is_given_twice_is_refused() {
+        let said = |options: &[(Id, Option<&str>)]| {
+            let options = options.iter().map(|(id, value)| (*id, value.map(OsString::from)));
+            let target = (Id::Target, Some("web".into()));
+            let read = read(std::iter::once(target).chain(options).collect(), Vec::new());
+            read.map_or_else(|failure| failure.message, |_| String::new())
+        };
+        let net = Id::Join(Kind::Net);
+        let user = Id::Join(Kind::User);
+        assert_eq!(
+            said(&[(Id::NoPty, None), (Id::Pty, None)]),
+            "--pty and --no-pty exclude each other"
+        );
+        assert!(said(&[(Id::CleanEnv, None), (Id::Env, None)]).contains("exclude"));
+        assert!(said(&[(net, Some("/a")), (net, Some("/b"))]).contains("given twice"));
+        assert!(said(&[(user, Some("a")), (user, Some("b"))]).contains("given twice"));
+        assert_eq!(said(&[(user, Some("a")), (user, Some("/b")), (net, Some("/c"))]), "");
+        assert_eq!(said(&[(net, None), (net, Some("/b")), (net, None)]), "");
+        let large = said(&[(Id::PreserveFds, Some("99999999999"))]);
+        assert_eq!(large, "--preserve-fds: 99999999999 is too large");
+        assert_eq!(said(&[(Id::PreserveFds, Some(""))]), "--preserve-fds:  is not a number");
     }
 
     #[test]
