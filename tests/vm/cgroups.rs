@@ -236,7 +236,7 @@ fn slice() {
     let mut set = Command::new("systemctl");
     set.args(["set-property", "--runtime", "nsxtest.slice"]);
     succeeds(set.args(["MemoryMax=100M", "CPUQuota=20%", "TasksMax=12"]));
-    let limits = ["MemoryMax=200M", "MemoryHigh=150M", "CPUQuota=100%", "TasksMax=40"];
+    let limits = ["MemoryMax=200M", "MemoryHigh=150M", "CPUQuota=400%", "TasksMax=40"];
     let limits = limits.map(|limit| format!("--property={limit}"));
     let mut options = vec!["--slice=nsxtest.slice"];
     options.extend(limits.iter().map(String::as_str));
@@ -260,7 +260,7 @@ fn slice() {
     let percent = of("throttled_periods") * 100 / of("periods");
     let whose = "the limit of /nsxtest.slice, a group above it";
     has(&report, &format!("throttled in {percent} % of CPU periods by {whose}"));
-    // Its own quota, which is what is watched, is far away.
+    // Its own quota, which is what is watched, is more than a loop can use.
     let target = format!("unit:{}", service.unit);
     let watched = json(&mut nsx(["inspect", "--json", "--interval=500ms", &target]));
     assert_eq!(watched["data"]["cgroup"]["cpu"]["rate"]["throttled_periods"], 0);
