@@ -27,7 +27,16 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-const WAYS: [&[&str]; 5] = [&["-n"], &["-p"], &["-m"], &["-a"], &["-a", "-e", "--wd=/usr"]];
+const WAYS: [&[&str]; 8] = [
+    &["-n"],
+    &["-p"],
+    &["-m"],
+    &["-a"],
+    &["-a", "-e", "--wd=/usr"],
+    &["-a", "--as-target"],
+    &["-a", "-c", "-S", "0"],
+    &["-a", "--user=0:0", "--timeout=60"],
+];
 
 /// The calls of every process of nsx, in order, up to the exec of the program.
 fn calls(arguments: &[&str]) -> Vec<String> {
