@@ -102,14 +102,14 @@ complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l strict -d 'Exit with
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s t -l target -d 'Whose namespaces: a PID, a container\'s name, an id prefix, RUNTIME:NAME, pod:N/POD, unit:NAME, cgroup:PATH; or one: netns:NAME, ns:INODE, a file (TARGETS in nsx(7))' -r -f -a "(__nsx_targets)"
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s m -l mount -d 'The mount namespace: the program is the target\'s' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s u -l uts -d 'The UTS namespace: hostname' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s i -l ipc -d 'The IPC namespace' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s n -l net -d 'The network namespace' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s p -l pid -d 'The pid namespace: the program is a child in it' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s C -l cgroup -d 'The cgroup namespace' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s U -l user -d 'The user namespace: root there, if it has one; --user=USER[:GROUP] is who to be instead, by the target\'s own passwd and group' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -s T -l time -d 'The time namespace' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s m -l mount -d 'The mount namespace: the program is the target\'s'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s u -l uts -d 'The UTS namespace: hostname'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s i -l ipc -d 'The IPC namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s n -l net -d 'The network namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s p -l pid -d 'The pid namespace: the program is a child in it'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s C -l cgroup -d 'The cgroup namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s U -l user -d 'The user namespace: root there, if it has one; --user=USER[:GROUP] is who to be instead, by the target\'s own passwd and group'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -s T -l time -d 'The time namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s N -l net-socket -d 'The network namespace of the socket that is the target\'s descriptor FD' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s S -l setuid -d 'Be this user inside; follow: the target\'s' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s G -l setgid -d 'Be of this group alone inside; follow: the target\'s' -r -f

@@ -159,6 +159,9 @@ fn fish(tree: &Command) -> Result<String> {
     let text = replaced(&text, "(__fish_print_hostnames)", "(__nsx_targets)")?;
     let mut text = text + &with_targets(FISH_HELPERS)?;
     for command in tree.get_subcommands() {
+        text = followed_by_nothing(&text, command);
+    }
+    for command in tree.get_subcommands() {
         let name = command.get_name();
         let condition = format!("-n \"__fish_nsx_using_subcommand {name}\"");
         for argument in command.get_positionals() {
@@ -175,6 +178,24 @@ fn fish(tree: &Command) -> Result<String> {
         let _ = writeln!(text, "complete -c nsx-{command} -w 'nsx {command}'");
     }
     Ok(text)
+}
+
+/// To fish, `-r` says that the next word is a value; clap_complete says so of every value.
+fn followed_by_nothing(text: &str, command: &Command) -> String {
+    let condition = format!("-n \"__fish_nsx_using_subcommand {}\"", command.get_name());
+    let attached: Vec<String> = command
+        .get_arguments()
+        .filter(|argument| argument.get_action().takes_values() && !is_followed(argument))
+        .filter_map(|argument| Some(format!(" -l {} ", argument.get_long()?)))
+        .collect();
+    let is_attached = |line: &str| {
+        line.contains(&condition) && attached.iter().any(|option| line.contains(option))
+    };
+    let lines = text.lines().map(|line| match line.strip_suffix(" -r -f") {
+        Some(rest) if is_attached(line) => rest,
+        _ => line.strip_suffix(" -r").filter(|_| is_attached(line)).unwrap_or(line),
+    });
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// ` -t --target …`: the options that are followed by a value.
