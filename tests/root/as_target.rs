@@ -265,6 +265,11 @@ fn surroundings() {
     assert_eq!(line, "ready");
     let target = child_of(held.pid()).unwrap();
     crate::support::asleep(target);
+    // Who cannot run something is not told of an option that he has not given.
+    let denied =
+        output(&mut nsx(["enter", "-t", &target.to_string(), "--as-target", "/etc/passwd"]));
+    assert_eq!(denied.status.code(), Some(126));
+    assert!(!stderr(&denied).contains("--wd"), "{}", stderr(&denied));
     let mut command = nsx(["enter", "-t", &target.to_string(), "--as-target"]);
     let output = output(command.args(["sh", "-c", "pwd; tr '\\0' '\\n' </proc/$$/environ"]));
     let said = stdout(&output);

@@ -81,7 +81,9 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let tried = Tried {
         label: subject.label.clone(),
         program: program::prepare(&command)?.name(),
-        bare_directory: matches!(request.directory, Some(Place::OfTarget)),
+        // With --as-target nobody has said so.
+        bare_directory: matches!(request.directory, Some(Place::OfTarget))
+            && !request.standing.as_target,
         tools: request.tools.clone(),
     };
     let brought = bring::gather(&root, &request, &subject, &mut command)?;
