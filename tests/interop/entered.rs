@@ -2,28 +2,11 @@
 //! confined as that.
 
 use crate::lab::Lab;
-use crate::support::{self, Held};
+use crate::support::{self, Held, KINDS, STANDING};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-const KINDS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "cgroup", "user", "time"];
-/// What a program beside the first process is to have the same.
-const FIELDS: [&str; 12] = [
-    "Uid",
-    "Gid",
-    "Groups",
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-    "Seccomp",
-    "Seccomp_filters",
-    "Umask",
-];
 
 /// What does not agree, a line each.
 pub fn differences(lab: &Lab, row: &Value, target: &str) -> Vec<String> {
@@ -104,7 +87,7 @@ fn confined(entered: &Entered<'_>, program: u64) -> Vec<String> {
         |pid, file: &str| std::fs::read_to_string(entered.path(pid, file)).unwrap_or_default();
     let statuses = [program, entered.pid].map(|pid| read(pid, "status"));
     let mut found = Vec::new();
-    for field in FIELDS {
+    for field in STANDING {
         let [ours, theirs] = statuses.each_ref().map(|status| {
             let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
             line.map(str::trim).map(str::to_owned)

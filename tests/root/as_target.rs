@@ -3,8 +3,8 @@
 use crate::enter::entered;
 use crate::support::filtered::{Filtered, deny, hexadecimal};
 use crate::support::{
-    Held, Need, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr, stdout,
-    test, until,
+    Held, Need, STANDING, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr,
+    stdout, test, until,
 };
 use crate::users::target_of_other_ids;
 use libtest_mimic::Trial;
@@ -43,24 +43,9 @@ pub fn tests() -> Vec<Trial> {
 /// nsx stays beside the program.
 const CHILD: [&str; 2] = ["--timeout", "1000s"];
 
-const FIELDS: [&str; 12] = [
-    "Uid",
-    "Gid",
-    "Groups",
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-    "Seccomp",
-    "Seccomp_filters",
-    "Umask",
-];
-
 fn standing(pid: u32) -> Vec<String> {
     let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
-    let fields = FIELDS.iter().map(|field| format!("{field} {}", status(pid, field).unwrap()));
+    let fields = STANDING.iter().map(|field| format!("{field} {}", status(pid, field).unwrap()));
     fields.chain(["limits", "oom_score_adj"].map(read)).collect()
 }
 

@@ -277,6 +277,22 @@ impl Drop for Below {
 /// The eight kinds of namespaces as `/proc/PID/ns` spells them.
 pub const KINDS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "cgroup", "user", "time"];
 
+/// The fields of `/proc/PID/status` that say what a process is and may do.
+pub const STANDING: [&str; 12] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+    "Umask",
+];
+
 /// What `/proc/PID/ns/KIND` says.
 pub fn namespace(pid: impl Display, kind: &str) -> String {
     let link = format!("/proc/{pid}/ns/{kind}");

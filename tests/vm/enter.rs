@@ -9,8 +9,8 @@ mod tools;
 use crate::containers::{Container, Engine, as_alice};
 use crate::host::INSIDE;
 use crate::support::{
-    Held, KINDS, PATIENCE, asleep, binary, child_of, ends_within, namespace, nsx, output, pidfd,
-    status, stderr, stdout, succeeds, test, until,
+    Held, KINDS, PATIENCE, STANDING, asleep, binary, child_of, ends_within, namespace, nsx, output,
+    pidfd, status, stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
@@ -53,22 +53,6 @@ fn engines() -> Vec<Trial> {
 }
 
 const SLEEP: &str = "exec sleep 1000";
-/// What a program beside it is to have the same.
-const SAME: [&str; 13] = [
-    "Uid",
-    "Gid",
-    "Groups",
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-    "Seccomp",
-    "Seccomp_filters",
-    "Umask",
-    "Speculation_Store_Bypass",
-];
 
 fn read(pid: u32, file: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default()
@@ -103,7 +87,7 @@ fn as_it_is(target: u32) {
     let options = ["enter", "-t", &target.to_string(), "--as-target", "--strict"];
     let (_nsx, program) = started(nsx(options));
     asleep(program);
-    assert_same(program, target, &SAME);
+    assert_same(program, target, &STANDING);
     for file in ["cgroup", "limits", "oom_score_adj", "attr/current", "uid_map"] {
         assert_eq!(read(program, file), read(target, file), "{file}");
     }
