@@ -8,8 +8,11 @@ use std::process::Command;
 
 const ROOT: &[Need] = &[Need::Root];
 
+const KEYS: &[Need] = &[Need::Root, Need::Program("perl")];
+
 pub fn tests() -> Vec<Trial> {
     vec![
+        test("the caller's session keys do not reach a program of the target", KEYS, keys),
         test(
             "a program of the target gets nothing of our environment but the harmless",
             ROOT,
@@ -126,4 +129,38 @@ fn many() {
     let (_held, target) = target_with(&[&values[..], &[("PATH", "/usr/bin:/bin")]].concat());
     let block = environment(target, &["-m", "-e"], &[]);
     assert_eq!(parsed(&block).len(), 90_001 + usize::from(block.contains("PWD=")));
+}
+
+/// Puts a key into a session keyring of its own, and becomes what follows.
+const WITH_KEY: &str = r#"
+    my ($add, $keyctl) = splice @ARGV, 0, 2;
+    syscall($keyctl, 1, 0) >= 0 or die "$!";
+    my ($type, $name, $payload) = ("user", "nsx-secret", "x");
+    syscall($add, $type, $name, $payload, 1, -3) >= 0 or die "$!";
+    exec @ARGV;
+"#;
+/// Looks for it.
+const FIND_KEY: &str = r#"
+    my ($type, $name) = ("user", "nsx-secret");
+    print syscall($ARGV[0], 10, -3, $type, $name, 0) >= 0 ? "found" : "none";
+"#;
+
+fn keys() {
+    let (_held, target) = isolated(&["-n", "-m"]);
+    let [add, keyctl] = [libc::SYS_add_key, libc::SYS_keyctl].map(|number| number.to_string());
+    let looked = |way: &[&str]| {
+        let mut command = Command::new("perl");
+        command.args(["-e", WITH_KEY, &add, &keyctl]).arg(nsx([""; 0]).get_program());
+        command.args(["enter", "-t", &target.to_string()]).args(way);
+        output(command.args(["perl", "-e", FIND_KEY, &keyctl]))
+    };
+    for (way, expected) in [
+        (&["-n"][..], "found"),
+        (&["-m"], "none"),
+        (&["-a"], "none"),
+        (&["-n", "--as-target"], "none"),
+    ] {
+        let seen = looked(way);
+        assert_eq!(stdout(&seen), expected, "{way:?}: {}", stderr(&seen));
+    }
 }

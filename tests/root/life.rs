@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("an init reaps what the program leaves behind, and ends it with it", ROOT, reaps),
         test("through an init a program ends as it would without", ROOT, through_init),
         test("an init ends with nsx, and the program with it", ROOT, nsx_is_killed),
+        test("an init keeps no right and no descriptor of the host", ROOT, withdrawn),
         test("--pty gives a terminal where there is none", ROOT, terminal_from_nothing),
         test("a reader that does not read keeps nothing from ending", ROOT, blocked_reader),
         test("what is typed may end within a line", ROOT, ends_within_a_line),
@@ -100,6 +101,28 @@ fn through_init() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     assert_eq!(lines.next(), "got it");
     assert_eq!(child.wait().unwrap().code(), Some(5));
+}
+
+/// It stays among the target's processes for as long as the program.
+fn withdrawn() {
+    let (_held, target) = isolated(&["-p", "-n", "-m"]);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-a", "-c", "--init", "--pty"]);
+    command.args(["sh", "-c", "echo ready; exec sleep 1000"]).stdin(Stdio::null());
+    let (held, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    let init = child_of(held.pid()).unwrap();
+    assert_eq!(status(init, "Name").as_deref(), Some("nsx"));
+    // CAP_KILL, for what it ends.
+    for set in ["CapPrm", "CapEff"] {
+        assert_eq!(status(init, set).as_deref(), Some("0000000000000020"), "{set}");
+    }
+    let mut open: Vec<String> = std::fs::read_dir(format!("/proc/{init}/fd"))
+        .unwrap()
+        .map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap().display().to_string())
+        .collect();
+    open.sort_unstable();
+    open.dedup();
+    assert_eq!(open, ["/dev/null", "anon_inode:[pidfd]", "anon_inode:[signalfd]"]);
 }
 
 fn nsx_is_killed() {
