@@ -179,20 +179,8 @@ fn as_whom(
         groups,
     };
     let keep_capabilities = user && wish.keep_capabilities;
-    Ok(Plan { ids, keep_capabilities, user_first: !facts.privileged, ..NOTHING })
+    Ok(Plan { ids, keep_capabilities, user_first: !facts.privileged, ..Plan::default() })
 }
-
-const NOTHING: Plan = Plan {
-    joins: Vec::new(),
-    user_first: false,
-    equal: Kinds::NONE,
-    fork: false,
-    foreign_program: false,
-    pty: false,
-    seen: false,
-    ids: Ids { uid: None, gid: None, groups: None, groups_before_join: false, if_there: false },
-    keep_capabilities: false,
-};
 
 /// Which process the program is, and who sees it.
 fn with_process(plan: Plan, wish: &Wish, facts: &Facts) -> Result<Plan, PlanError> {

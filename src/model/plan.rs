@@ -30,7 +30,7 @@ pub struct Join {
     pub kinds: Kinds,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// In this order.
     pub joins: Vec<Join>,

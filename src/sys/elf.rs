@@ -89,6 +89,19 @@ fn long(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u64::from_ne_bytes(*word)).ok()
 }
 
+/// Where glibc's loader looks for libraries without being told.
+pub fn library_directories() -> [String; 6] {
+    let arch = std::env::consts::ARCH;
+    [
+        format!("/lib/{arch}-linux-gnu"),
+        format!("/usr/lib/{arch}-linux-gnu"),
+        "/lib64".to_owned(),
+        "/usr/lib64".to_owned(),
+        "/lib".to_owned(),
+        "/usr/lib".to_owned(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use super::nsswitch;
 use crate::model::gap::Reason;
 use crate::sys::bounded::Bytes;
+use crate::sys::elf;
 use crate::sys::error::{Result, SysError};
 use crate::sys::root::SysRoot;
 use crate::sys::worker::files::{Reading, Request, Way};
@@ -83,20 +84,11 @@ fn content(
 
 /// Whether the host's C library has it, or a file for it.
 fn has_module(root: &SysRoot, module: &str) -> bool {
-    let arch = std::env::consts::ARCH;
-    let directories = [
-        format!("/lib/{arch}-linux-gnu"),
-        format!("/usr/lib/{arch}-linux-gnu"),
-        "/lib64".to_owned(),
-        "/usr/lib64".to_owned(),
-        "/lib".to_owned(),
-        "/usr/lib".to_owned(),
-    ];
     let exists = |directory: &String| {
         let file = root.path(&Path::new(directory).join(format!("libnss_{module}.so.2")));
         rustix::fs::access(file, rustix::fs::Access::EXISTS).is_ok()
     };
-    matches!(module, "files" | "dns") || directories.iter().any(exists)
+    matches!(module, "files" | "dns") || elf::library_directories().iter().any(exists)
 }
 
 #[cfg(test)]

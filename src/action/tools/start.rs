@@ -223,18 +223,8 @@ fn knows_argv0(root: &SysRoot, loader: &Path) -> bool {
 /// The directories of the host's libraries, seen from the target's root: ld.so.conf, and those that
 /// the loader knows by itself.
 fn libraries(root: &SysRoot) -> OsString {
-    let arch = std::env::consts::ARCH;
     let mut directories: Vec<OsString> = configured(root);
-    for known in [
-        format!("/lib/{arch}-linux-gnu"),
-        format!("/usr/lib/{arch}-linux-gnu"),
-        "/lib64".to_owned(),
-        "/usr/lib64".to_owned(),
-        "/lib".to_owned(),
-        "/usr/lib".to_owned(),
-    ] {
-        directories.push(known.into());
-    }
+    directories.extend(elf::library_directories().map(OsString::from));
     let mut path = OsString::new();
     let mut seen = Vec::new();
     for directory in directories {

@@ -158,22 +158,10 @@ impl Taken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::namespace::Kinds;
-    use crate::model::plan::Ids;
 
     #[test]
     fn a_group_to_clear_away_takes_somebody_who_stays() {
-        let mut plan = Plan {
-            joins: Vec::new(),
-            user_first: false,
-            equal: Kinds::NONE,
-            fork: false,
-            foreign_program: false,
-            pty: false,
-            seen: false,
-            ids: Ids::default(),
-            keep_capabilities: false,
-        };
+        let mut plan = Plan::default();
         assert_eq!(somebody_clears(&mut plan, true, false), Ok(()));
         assert!(!plan.fork);
         let refused = somebody_clears(&mut plan, true, true).map_err(Failure::from).unwrap_err();

@@ -1,6 +1,6 @@
 //! A program that stays until everything about it has been read, from inside and from outside.
 
-use crate::support::{Held, KINDS, Lines, child_of, finish, stderr, stdout};
+use crate::support::{Held, KINDS, Lines, STANDING, child_of, finish, stderr, stdout};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
@@ -90,21 +90,6 @@ fn read(command: &mut Command) -> Seen {
 
 /// What the host's procfs tells of the program.
 fn outside(launcher: &Held, seen: &mut Seen) {
-    const STATUS: [&str; 13] = [
-        "Uid",
-        "Gid",
-        "Groups",
-        "CapInh",
-        "CapPrm",
-        "CapEff",
-        "CapBnd",
-        "CapAmb",
-        "NoNewPrivs",
-        "Seccomp",
-        "Umask",
-        "SigBlk",
-        "SigIgn",
-    ];
     let child = child_of(launcher.pid());
     let pid = child.unwrap_or(launcher.pid());
     let mut tell = |name: &str, value: String| seen.fields.insert(name.to_owned(), value);
@@ -112,7 +97,7 @@ fn outside(launcher: &Held, seen: &mut Seen) {
     for kind in KINDS.into_iter().chain(["pid_for_children", "time_for_children"]) {
         tell(&format!("ns {kind}"), link(pid, &format!("ns/{kind}")));
     }
-    for field in STATUS {
+    for field in STANDING.into_iter().chain(["SigBlk", "SigIgn"]) {
         tell(field, crate::support::status(pid, field).unwrap_or_default());
     }
     for name in ["root", "cwd"] {
