@@ -140,17 +140,50 @@ complete -c nsx -n "__fish_nsx_using_subcommand enter" -l no-pty -d 'Hand over o
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l dry-run -d 'Print what would be done, and do nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l hostname -d 'Hostname inside; implies --newuts' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory limit: bytes, or with K, M, G (binary)' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s p -l newpid -d 'A pid namespace: the program is PID 1, with a /proc of its own'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s n -l newnet -d 'A network namespace: only lo, which is up'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s u -l newuts -d 'A UTS namespace: hostname'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s i -l newipc -d 'An IPC namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s m -l newns -d 'A mount namespace: mounts made inside stay inside'
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s U -l newuser -d 'A user namespace: you are root inside, and only there'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s U -l newuser -d 'A user namespace: you are root inside, and only there, unless a map says otherwise'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s C -l newcgroup -d 'A cgroup namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s T -l newtime -d 'A time namespace'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l monotonic -d 'How far the monotonic clock is ahead; implies --newtime' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l boottime -d 'How far the boot time clock is ahead; implies --newtime' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-user -d 'You are this user inside' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-group -d 'You are in this group inside' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-users -d 'INSIDE:OUTSIDE:COUNT, or auto (your subordinate ids, from 0 on), subids (the same, as themselves), all; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-groups -d 'The same of groups' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l owner -d 'Who owns the new user namespace in your place' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l setgroups -d 'Whether setgroups(2) is there inside' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s S -l setuid -d 'The program\'s user, by number' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s G -l setgid -d 'The program\'s group, by number, and no other' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l propagation -d 'How the mounts stand to those outside: private (the default), slave, shared, unchanged' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-proc -d 'Where the new /proc is mounted; implies --newns (--newpid has it at /proc anyway)' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-binfmt -d 'Binary formats of its own, at /proc/sys/fs/binfmt_misc; implies --newuser and --newns' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s l -l load-interp -d 'Registers a binary format there; implies --mount-binfmt' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s R -l root -d 'Changes the root by chroot(2), which is no boundary' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory limit: bytes, or with K, M, G (binary)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l hostname -d 'Hostname inside; implies --newuts' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l domainname -d 'NIS domain name inside; implies --newuts' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s w -l wd -d 'Where the program starts, as it is called inside' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s E -l env -d 'Sets a variable; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l whitelist-env -d 'Nothing but these, separated by commas; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l timeout -d 'How long the program may run: 30s, 5m; then SIGTERM, and exit code 124' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l kill-after -d 'How long it then has before SIGKILL (5s)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l kill-child -d 'What the program gets when nsx ends before it (SIGKILL, always)'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s r -l map-root -d 'You are root inside; implies --newuser'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s c -l map-current-user -d 'You are yourself inside'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-auto -d 'Your subordinate users and groups, from 0 on'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-subids -d 'Your subordinate users and groups, as themselves'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l lossy-map -d 'Where a range overlaps with your own id, the range gives way: an id of it may be lost'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l keep-caps -d 'What you may do in the new user namespace the program may too, whoever it is'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l clear-env -d 'Nothing of your environment is passed on'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l init -d 'An init of its own stays beside the program: it passes signals on, and reaps'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s f -l fork -d 'The program is a child of nsx (always)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l forward-signals -d 'Signals are passed on to the program (always)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
 
@@ -171,7 +204,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --hostname --memory)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

@@ -90,7 +90,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(nowhere()?) } else { None };
-    let life = init::Life { limit: entry.limit, nowhere };
+    let life = init::Life { limit: entry.limit, grace: None, nowhere };
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
@@ -105,7 +105,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     }
     drop((report, parent, life));
     let terminal = pair.map(Pair::relay).transpose()?;
-    let program = supervise::Program::new(child, false).limited(entry.limit);
+    let program = supervise::Program::new(child, false).limited(entry.limit, None);
     let program = if entry.init { program.behind_an_init() } else { program };
     let ending = supervise::supervise(program, &signals, Some(status), terminal);
     entry.seat = None;
@@ -246,16 +246,9 @@ fn become_whom(plan: &Plan) -> Result<(), ActionError> {
             .with_context("become", || format!("user {uid} inside"))?;
     }
     if plan.keep_capabilities {
-        hand_capabilities_on().context("keep", "capabilities")?;
+        privilege::hand_on().context("keep", "capabilities")?;
     }
     Ok(())
-}
-
-/// What is permitted now is so to the program too, whoever it is: capabilities(7), Linux 4.3.
-fn hand_capabilities_on() -> rustix::io::Result<()> {
-    let permitted = privilege::own()?.permitted;
-    privilege::take(permitted, permitted, permitted)?;
-    privilege::make_ambient(permitted)
 }
 
 /// Root and working directory, with the rights that we came with. No descriptor of a directory of

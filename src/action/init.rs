@@ -32,7 +32,7 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
     withdraw(signals, &child, life.nowhere)?;
     // Their descriptors are closed already.
     std::mem::forget((init, own));
-    let program = Program::new(child, false).limited(life.limit);
+    let program = Program::new(child, false).limited(life.limit, life.grace);
     let ending = supervise::supervise(program, signals, None, None);
     end_all();
     let code = match ending {
@@ -46,6 +46,8 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
 #[derive(Debug)]
 pub struct Life {
     pub limit: Option<Duration>,
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Option<Duration>,
     /// In place of the operator's terminal, where the program has one of its own.
     pub nowhere: Option<OwnedFd>,
 }

@@ -177,7 +177,12 @@ pub fn become_program(
 
 /// Dies with the process that `parent` pins: set, then checked, since it may be gone already.
 pub fn die_with(parent: &OwnedFd) -> Result<(), ActionError> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).context("tie", "the program to nsx")?;
+    tie_to(parent, Signal::SIGKILL)
+}
+
+/// The same with a signal of the caller's choice.
+pub fn tie_to(parent: &OwnedFd, signal: Signal) -> Result<(), ActionError> {
+    nix::sys::prctl::set_pdeathsig(signal).context("tie", "the program to nsx")?;
     let mut ended = [rustix::event::PollFd::new(parent, rustix::event::PollFlags::IN)];
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     match rustix::event::poll(&mut ended, Some(&now)).context("watch", "nsx")? {
@@ -201,6 +206,24 @@ pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
     report.truncate(4096);
     let _ = rustix::io::write(status.as_fd(), &report);
     raw::fork::exit_now(i32::from(error.exit()))
+}
+
+/// What a child said so, if it said anything. It has ended.
+pub fn reported(pipe: &OwnedFd) -> Result<(), ActionError> {
+    let mut bytes = [0; 4096];
+    let count = loop {
+        match rustix::io::read(pipe, &mut bytes) {
+            Err(rustix::io::Errno::INTR) => {}
+            read => break read.context("hear", "a child")?,
+        }
+    };
+    match bytes.get(..count).and_then(<[u8]>::split_first) {
+        Some((exit, message)) => {
+            let message = String::from_utf8_lossy(message).into_owned();
+            Err(ActionError::InChild { exit: *exit, message })
+        }
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,56 +1,85 @@
 //! Starts a program in new namespaces and stays with it to the end.
 
+mod companion;
+mod id_tools;
+mod inside;
+mod meeting;
+mod outside;
+mod owner;
+
 use super::cgroup::Group;
 use super::error::ActionError;
+use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
-use super::mounts;
 use super::supervise::{self, Ending, Signals};
 use crate::model::cgroup::Site;
+use crate::model::isolation::Isolation;
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
-use crate::sys::raw::fork::{self, Child, Side};
-use crate::sys::{netlink, ns};
+use crate::sys::ns;
+use crate::sys::raw::fork::{self, Side};
+use companion::Companion;
+use meeting::Inside;
+use nix::sys::signal::Signal;
+use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
-use std::ffi::OsString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-/// What is wanted, checked.
+/// What is wanted, checked, and what was opened for it.
 #[derive(Debug)]
-pub struct Isolation {
-    pub new: Kinds,
-    pub hostname: Option<OsString>,
-    /// The ids that become 0 in a new user namespace.
-    pub map_root: Option<(u32, u32)>,
+pub struct Spawn {
+    pub isolation: Isolation,
     pub memory: Option<(u64, Site)>,
     pub program: Program,
 }
 
-/// Runs the program; returns how it ended, with nothing left of it.
-pub fn spawn(wanted: &Isolation) -> Result<Ending, ActionError> {
+/// Runs the program; returns how it ended, with nothing left of it. Where nobody is to stay beside
+/// it this process becomes the program, and only a failure returns.
+pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
+    if wanted.isolation.life.fork {
+        return beside(wanted, core_limit);
+    }
+    let inherited = Inherited { core_limit, signals: None, descriptors: 0 };
+    match in_place(wanted, &inherited) {
+        Err(error) => Err(error),
+        Ok(never) => match never {},
+    }
+}
+
+/// In a child, which is born in the namespaces.
+fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     let parent = launch::own_pidfd()?;
-    let flags = rustix::pipe::PipeFlags::CLOEXEC;
-    let (status, report) = rustix::pipe::pipe_with(flags).context("make", "a pipe")?;
-    let (go, ready) = rustix::pipe::pipe_with(flags).context("make", "a pipe")?;
+    let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let group = match &wanted.memory {
         Some((bytes, site)) => Some(Group::with_memory_limit(site, *bytes)?),
         None => None,
     };
-    // A cgroup namespace is rooted where its maker stands: it is made once the child is in its group.
-    let at_birth = wanted.new.without(Kind::Cgroup);
-    let namespaces = ns::clone_flags(at_birth).bits().cast_unsigned();
-    let mapped_by_us = wanted.map_root.is_some() && !nix::unistd::geteuid().is_root();
-    if mapped_by_us {
+    let isolation = &wanted.isolation;
+    let meets = group.is_some()
+        || outside::is_needed_first(isolation)
+        || outside::is_needed_last(isolation);
+    let meeting = if meets { Some(meeting::arrange()?) } else { None };
+    let (of_child, of_nsx) = meeting.unzip();
+    let tools_may_be_needed =
+        outside::is_needed_first(isolation) && !nix::unistd::geteuid().is_root();
+    if tools_may_be_needed {
         // The map files of a protected process belong to root. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
-    let forked = fork::fork(u64::from(namespaces)).map_err(|errno| refused(wanted.new, errno))?;
-    let child = match forked {
+    let life = &isolation.life;
+    let program = |child| {
+        let is_init = isolation.new.has(Kind::Pid) && !life.init;
+        let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
+        if life.init { program.behind_an_init() } else { program }
+    };
+    let child = match give_birth(isolation)? {
         Side::Child => {
-            drop(ready);
-            let error = match inside(wanted, &inherited, &go, &parent) {
+            drop((of_nsx, status));
+            let error = match inside(wanted, &inherited, of_child.as_ref(), (parent, &signals)) {
                 Err(error) => error,
                 Ok(never) => match never {},
             };
@@ -58,86 +87,102 @@ pub fn spawn(wanted: &Isolation) -> Result<Ending, ActionError> {
         }
         Side::Parent(child) => child,
     };
-    drop((report, go, parent));
-    // On failure the pipe closes without a word and the child ends by itself.
-    let prepared =
-        prepare(wanted, &child, group.as_ref()).and_then(|()| launch::set_protected(true));
-    if prepared.is_ok() {
-        let _ = rustix::io::write(&ready, b"1");
+    drop((of_child, report, parent));
+    let attended = match &of_nsx {
+        Some(meeting) => {
+            let join = || group.as_ref().map_or(Ok(()), |group| group.add(child.pid));
+            outside::attend(isolation, child.pid, meeting, join)
+        }
+        None => Ok(()),
+    };
+    // On failure the pipe closes without a word, and the child ends by itself.
+    drop(of_nsx);
+    if tools_may_be_needed {
+        launch::set_protected(true)?;
     }
-    drop(ready);
-    let program = supervise::Program::new(child, wanted.new.has(Kind::Pid));
-    let ending = supervise::supervise(program, &signals, Some(status), None);
-    prepared.and(ending)
+    let ending = supervise::supervise(program(child), &signals, Some(status), None);
+    attended.and(ending)
 }
 
-fn refused(new: Kinds, errno: nix::errno::Errno) -> ActionError {
-    let what = format!("a process with new {new} namespaces");
-    SysError::new("start", what, errno).into()
-}
-
-/// What only a process outside may do: the id maps and the cgroup.
-fn prepare(wanted: &Isolation, child: &Child, group: Option<&Group>) -> Result<(), ActionError> {
-    if let Some(group) = group {
-        group.add(child.pid)?;
-    }
-    if let Some((uid, gid)) = wanted.map_root {
-        write_proc(child, "setgroups", "deny")?;
-        write_proc(child, "gid_map", &format!("0 {gid} 1"))?;
-        write_proc(child, "uid_map", &format!("0 {uid} 1"))?;
-    }
-    Ok(())
-}
-
-/// The child is ours and not reaped: its number cannot be another's.
-fn write_proc(child: &Child, file: &str, value: &str) -> Result<(), ActionError> {
-    use std::io::Write;
-    let path = format!("/proc/{}/{file}", child.pid);
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(value.as_bytes()));
-    written.context("write", path.as_str())?;
-    Ok(())
+fn give_birth(isolation: &Isolation) -> Result<Side, ActionError> {
+    let at_birth: Kinds = isolation.new.iter().filter(|kind| !inside::LATE.has(*kind)).collect();
+    let namespaces = u64::from(ns::clone_flags(at_birth).bits().cast_unsigned());
+    let born = match isolation.owner {
+        Some(owner) => owner::fork_as(owner, namespaces)?,
+        None => fork::fork(namespaces),
+    };
+    born.map_err(|errno| {
+        let what = if at_birth.is_empty() {
+            "a child".to_owned()
+        } else {
+            format!("a process with new {at_birth} namespaces")
+        };
+        SysError::new("start", what, errno).into()
+    })
 }
 
 /// In the new namespaces, before the program.
 fn inside(
-    wanted: &Isolation,
+    wanted: &Spawn,
     inherited: &Inherited,
-    go: &OwnedFd,
-    parent: &OwnedFd,
+    meeting: Option<&Inside>,
+    (parent, signals): (OwnedFd, &Signals),
 ) -> Result<Infallible, ActionError> {
-    wait_for_go(go)?;
-    launch::set_protected(true)?;
-    if wanted.map_root.is_some() {
-        let (user, group) = (nix::unistd::Uid::from_raw(0), nix::unistd::Gid::from_raw(0));
-        nix::unistd::setresgid(group, group, group).context("become", "group 0 inside")?;
-        nix::unistd::setresuid(user, user, user).context("become", "user 0 inside")?;
-    }
-    launch::die_with(parent)?;
-    if wanted.new.has(Kind::Cgroup) {
-        nix::sched::unshare(ns::clone_flag(Kind::Cgroup)).context("make", "a cgroup namespace")?;
-    }
-    if wanted.new.has(Kind::Mnt) {
-        mounts::make_private()?;
-        if wanted.new.has(Kind::Pid) {
-            mounts::mount_proc()?;
-        }
-    }
-    if let Some(hostname) = &wanted.hostname {
-        nix::unistd::sethostname(hostname).context("set", "the hostname")?;
-    }
-    if wanted.new.has(Kind::Net) {
-        netlink::bring_loopback_up()?;
-    }
-    Err(launch::become_program(&wanted.program, inherited, None))
+    let isolation = &wanted.isolation;
+    inside::settle(isolation, meeting, true)?;
+    let (parent, ()) = if isolation.life.init {
+        launch::die_with(&parent)?;
+        drop(parent);
+        let life = Life { limit: isolation.life.limit, grace: isolation.life.grace, nowhere: None };
+        init::split(signals, life, ())?
+    } else {
+        (parent, ())
+    };
+    become_program(wanted, inherited, Some(&parent))
 }
 
-fn wait_for_go(go: &OwnedFd) -> Result<(), ActionError> {
-    let mut word = [0; 1];
-    match rustix::io::read(go.as_fd(), &mut word) {
-        Ok(1) => Ok(()),
-        _ => fork::exit_now(125),
+fn death_signal(isolation: &Isolation) -> Signal {
+    let wanted = isolation.life.death_signal.map(Signal::try_from);
+    wanted.and_then(Result::ok).unwrap_or(Signal::SIGKILL)
+}
+
+/// This process leaves its namespaces for new ones and becomes the program.
+fn in_place(wanted: &Spawn, inherited: &Inherited) -> Result<Infallible, ActionError> {
+    let isolation = &wanted.isolation;
+    let helped = outside::is_needed_first(isolation) || outside::is_needed_last(isolation);
+    let companion = if helped { Some(Companion::start(isolation)?) } else { None };
+    if let Some(owner) = isolation.owner {
+        owner::become_for_good(owner)?;
     }
+    if !isolation.new.is_empty() {
+        nix::sched::unshare(ns::clone_flags(isolation.new))
+            .with_context("make", || format!("new {} namespaces", isolation.new))?;
+    }
+    if let Some(companion) = &companion {
+        companion.meeting.say_done();
+    }
+    let settled =
+        inside::settle(isolation, companion.as_ref().map(|companion| &companion.meeting), false);
+    if let Some(companion) = companion {
+        companion.finish()?;
+    }
+    settled?;
+    become_program(wanted, inherited, None)
+}
+
+fn become_program(
+    wanted: &Spawn,
+    inherited: &Inherited,
+    parent: Option<&OwnedFd>,
+) -> Result<Infallible, ActionError> {
+    let isolation = &wanted.isolation;
+    if let Some(directory) = &isolation.directory {
+        nix::unistd::chdir(directory.as_c_str())
+            .with_context("change to", || Text::new(directory.to_bytes()))?;
+    }
+    inside::become_whom(&isolation.identity)?;
+    if let Some(parent) = parent {
+        launch::tie_to(parent, death_signal(isolation))?;
+    }
+    Err(launch::become_program(&wanted.program, inherited, None))
 }

@@ -104,11 +104,11 @@ impl Program {
         Self { child, is_init, killed_for: None, clock, grace, starting: false }
     }
 
-    /// The same, for no longer than that from now.
+    /// The same, for no longer than that from now; and how long it then has to end.
     #[must_use]
-    pub fn limited(self, limit: Option<Duration>) -> Self {
+    pub fn limited(self, limit: Option<Duration>, grace: Option<Duration>) -> Self {
         let clock = limit.map_or(Clock::Unlimited, |limit| Clock::Until(Instant::now() + limit));
-        Self { clock, ..self }
+        Self { clock, grace: grace.unwrap_or(GRACE), ..self }
     }
 
     /// Another process minds the same limit, and what is left when it is over.

@@ -11,6 +11,8 @@ pub mod error;
 pub mod list;
 pub mod options;
 pub mod output;
+pub mod spawn;
+pub mod values;
 
 /// The whole command line, for man pages, completions and help texts.
 pub fn definition() -> clap::Command {

@@ -46,7 +46,7 @@ pub enum Parsed<Id> {
 /// Options end at the first word that is none, or at `--`; the rest is the program.
 pub fn parse<Id: Copy>(
     context: &Context,
-    table: &[Opt<Id>],
+    tables: &[&[Opt<Id>]],
     help: &str,
     arguments: Vec<OsString>,
 ) -> Result<Parsed<Id>, Failure> {
@@ -58,7 +58,7 @@ pub fn parse<Id: Copy>(
     let mut program = Vec::new();
     let mut parser = lexopt::Parser::from_args(arguments);
     loop {
-        if let Some(bundle) = take_bundle(table, &mut parser) {
+        if let Some(bundle) = take_bundle(tables, &mut parser) {
             let (last, before) =
                 bundle.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
             options.extend(before.iter().map(|option| (option.id, None)));
@@ -81,9 +81,9 @@ pub fn parse<Id: Copy>(
                 output::write(&format!("{} {}\n", context.program, env!("CARGO_PKG_VERSION")))?;
                 return Ok(Parsed::Done(0));
             }
-            lexopt::Arg::Short(short) => table.iter().find(|option| option.short == Some(*short)),
+            lexopt::Arg::Short(short) => of_letter(tables, *short),
             lexopt::Arg::Long(long) => {
-                table.iter().find(|option| option.long == *long || option.aliases.contains(long))
+                all(tables).find(|option| option.long == *long || option.aliases.contains(long))
             }
             lexopt::Arg::Value(word) => {
                 program.push(word.clone());
@@ -104,17 +104,25 @@ pub fn parse<Id: Copy>(
     Ok(Parsed::Run { options, program })
 }
 
+fn all<'a, Id>(tables: &'a [&'a [Opt<Id>]]) -> impl Iterator<Item = &'a Opt<Id>> {
+    tables.iter().copied().flatten()
+}
+
+fn of_letter<'a, Id>(tables: &'a [&'a [Opt<Id>]], letter: char) -> Option<&'a Opt<Id>> {
+    all(tables).find(|option| option.short == Some(letter))
+}
+
 /// `-mnu`: of letters that are all options it is several, where getopt(3) would see the file `nu`
 /// of the first. Only the last may need a value, which is the next word.
 fn take_bundle<'a, Id>(
-    table: &'a [Opt<Id>],
+    tables: &'a [&'a [Opt<Id>]],
     parser: &mut lexopt::Parser,
 ) -> Option<Vec<&'a Opt<Id>>> {
     let mut words = parser.try_raw_args()?;
     let word = words.peek()?.to_str()?;
     let letters = word.strip_prefix('-').filter(|letters| letters.len() > 1)?;
-    let of_letter = |letter| table.iter().find(|option| option.short == Some(letter));
-    let bundle: Vec<_> = letters.chars().map(of_letter).collect::<Option<_>>()?;
+    let bundle: Vec<_> =
+        letters.chars().map(|letter| of_letter(tables, letter)).collect::<Option<_>>()?;
     let (_, before) = bundle.split_last()?;
     let needs = |option: &&Opt<Id>| matches!(option.value, Value::Required(_));
     if before.iter().any(needs) {
@@ -128,9 +136,9 @@ fn take_bundle<'a, Id>(
 pub fn definition_of<Id>(
     name: &'static str,
     about: &'static str,
-    table: &'static [Opt<Id>],
+    tables: &'static [&'static [Opt<Id>]],
 ) -> clap::Command {
-    let arguments = table.iter().map(|option| {
+    let arguments = all(tables).map(|option| {
         let argument = clap::Arg::new(option.long)
             .long(option.long)
             .help(option.help)
@@ -180,7 +188,7 @@ mod tests {
     /// `t=web n <ip>`
     fn parsed(line: &str) -> String {
         let words = line.split_whitespace().map(OsString::from).collect();
-        let (options, program) = match parse(&Context::new("test"), TABLE, "", words) {
+        let (options, program) = match parse(&Context::new("test"), &[TABLE], "", words) {
             Ok(Parsed::Run { options, program }) => (options, program),
             Ok(Parsed::Done(_)) => return "done".into(),
             Err(failure) => return failure.message,

@@ -27,6 +27,7 @@ pub mod scan;
 pub mod seccomp;
 pub mod security;
 pub mod standing;
+pub mod subordinate;
 pub mod target;
 pub mod usage;
 pub mod verdict;

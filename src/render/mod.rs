@@ -21,4 +21,5 @@ pub mod plan;
 pub mod ps;
 pub mod sandboxed;
 pub mod smartcols;
+pub mod spawn;
 pub mod table;

@@ -19,7 +19,7 @@ pub fn fill_standard() -> Result<()> {
 }
 
 /// All of it, however little the other end takes at a time.
-pub(super) fn write_all(sink: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
+pub fn write_all(sink: &OwnedFd, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(sink, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),

@@ -72,6 +72,13 @@ pub fn take(inheritable: CapSet, permitted: CapSet, effective: CapSet) -> Result
     thread::set_capabilities(None, sets)
 }
 
+/// What is permitted now is so to the program too, whoever it is: Linux 4.3.
+pub fn hand_on() -> Result<()> {
+    let permitted = three()?.permitted;
+    take(permitted, permitted, permitted)?;
+    make_ambient(permitted)
+}
+
 /// The ambient set is made `wanted`, all of which is permitted and inheritable. Linux 4.3.
 pub fn make_ambient(wanted: CapSet) -> Result<()> {
     match thread::clear_ambient_capability_set() {

@@ -18,12 +18,12 @@ pub fn definition() -> clap::Command {
     definition_of(
         "enter",
         "Run a program in the namespaces of a process or container, or in one namespace",
-        OPTIONS,
+        &[OPTIONS],
     )
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
-    let parsed = parse(context, OPTIONS, include_str!("../help/enter.txt"), arguments);
+    let parsed = parse(context, &[OPTIONS], include_str!("../help/enter.txt"), arguments);
     match parsed.map_err(Failure::of_launcher)? {
         Parsed::Run { options, program } => read(options, program)
             .and_then(|request| enter::run(context, request))

@@ -5,7 +5,6 @@ use crate::action::tools::Choice;
 use crate::cli::error::Failure;
 use crate::model::namespace::Kind;
 use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 #[derive(Debug, Default)]
@@ -147,11 +146,6 @@ pub fn descriptor(path: &OsStr) -> Option<u32> {
     }
     let number = path.strip_prefix("/proc/self/fd/").or_else(|| path.strip_prefix("/dev/fd/"))?;
     number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// A path for the kernel.
-pub fn path(option: &str, value: &OsString) -> Result<CString, Failure> {
-    CString::new(value.as_bytes()).map_err(|_| Failure::usage(format!("{option} holds a NUL byte")))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod fork;
 pub mod keyring;
 pub mod mount_attributes;
 pub mod mounts;
+pub mod names;
 pub mod netdev;
 pub mod nsfs;
 pub mod ptrace;

@@ -2,14 +2,12 @@
 
 use crate::action::plan::{Id as WishedId, Terminal};
 use crate::action::tools::Choice;
-use crate::cli::args::duration;
-use crate::cli::enter::request::{Place, Request, path};
+use crate::cli::enter::request::{Place, Request};
 use crate::cli::error::Failure;
+use crate::cli::values::{id, number, path, time, variable};
 use crate::model::namespace::Kind;
-use crate::model::text::Text;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Id {
@@ -115,10 +113,10 @@ fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Result<(), Fa
         }
         Id::WdInside => request.directory = Some(Place::Inside(path("--wdns", &text())?)),
         Id::Env => request.environment.of_target = true,
-        Id::EnvAdd => request.environment.more.push(variable(&text())?),
+        Id::EnvAdd => request.environment.more.push(variable("--env-add", &text())?),
         Id::CleanEnv => request.environment.clean = true,
         Id::NoFork => wish.no_fork = true,
-        Id::Timeout => request.limit = Some(time(&text())?),
+        Id::Timeout => request.limit = Some(time("--timeout", &text())?),
         Id::Init => request.init = true,
         Id::Pty => wish.terminal = Terminal::Always,
         Id::NoPty => wish.terminal = Terminal::Never,
@@ -146,47 +144,12 @@ fn is_a_name(value: &OsStr) -> bool {
     !value.contains(&b'/') && !value.starts_with(b":")
 }
 
-fn number(option: &str, value: &OsStr) -> Result<u32, Failure> {
-    let bytes = value.as_bytes();
-    let digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-    let number = value.to_str().filter(|_| digits).and_then(|digits| digits.parse().ok());
-    number.ok_or_else(|| {
-        let why = if digits { "too large" } else { "not a number" };
-        Failure::usage(format!("{option}: {} is {why}", Text::new(bytes)))
-    })
-}
-
 fn id_or_follow(option: &str, value: &OsStr) -> Result<WishedId, Failure> {
     if value == "follow" {
         return Ok(WishedId::Follow);
     }
     let names = |failure: Failure| failure.hint("for a name there is --user=USER[:GROUP]");
-    // The last number means "leave it" to the kernel.
-    match number(option, value).map_err(names)? {
-        u32::MAX => Err(Failure::usage(format!("{option}: {} is no id", u32::MAX))),
-        id => Ok(WishedId::Number(id)),
-    }
-}
-
-fn variable(value: &OsStr) -> Result<(OsString, OsString), Failure> {
-    let bytes = value.as_bytes();
-    let at = bytes.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
-    let Some((name, rest)) = at.map(|at| bytes.split_at(at)) else {
-        let value = Text::new(bytes);
-        return Err(Failure::usage(format!("--env-add: {value} is not NAME=VALUE")));
-    };
-    let owned = |bytes| OsStr::from_bytes(bytes).to_owned();
-    Ok((owned(name), owned(rest.get(1..).unwrap_or_default())))
-}
-
-fn time(value: &OsStr) -> Result<Duration, Failure> {
-    let time = value.to_str().ok_or_else(|| "it is not text".to_owned()).and_then(duration);
-    let nothing = || "the program would be ended before it begins".to_owned();
-    let time = time.and_then(|time| Some(time).filter(|time| !time.is_zero()).ok_or_else(nothing));
-    time.map_err(|why| {
-        let value = Text::new(value.as_bytes());
-        Failure::usage(format!("--timeout: {value}: {why}"))
-    })
+    id(option, value).map(WishedId::Number).map_err(names)
 }
 
 #[cfg(test)]

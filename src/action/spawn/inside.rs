@@ -1,0 +1,156 @@
+//! What a process in new namespaces does before it becomes the program. In order: who it is, the
+//! namespaces that can only be made from inside, mounts, names, interfaces.
+
+use super::meeting::{Gone, Inside};
+use crate::action::error::ActionError;
+use crate::action::{launch, mounts};
+use crate::model::isolation::{Clocks, Identity, Isolation};
+use crate::model::namespace::{Kind, Kinds};
+use crate::model::user_map::{UserMap, lines};
+use crate::sys::error::{Context, SysError};
+use crate::sys::fds::write_all;
+use crate::sys::{netlink, ns, privilege};
+use nix::unistd::{Gid, Uid};
+use rustix::fs::{Mode, OFlags};
+use std::fmt::Write;
+use std::os::fd::AsFd;
+
+/// Everything up to the program's own process. `in_new_child`: it was made with the namespaces, and
+/// those that its maker cannot give it are still to be made.
+pub(super) fn settle(
+    isolation: &Isolation,
+    meeting: Option<&Inside>,
+    in_new_child: bool,
+) -> Result<(), ActionError> {
+    if let Some(meeting) = meeting {
+        meeting.wait().map_err(failed_outside)?;
+    }
+    if let Some(map) = isolation.users.as_ref().filter(|map| map.from_inside) {
+        write_own_maps(map)?;
+    }
+    if isolation.identity.first_root {
+        become_root_inside()?;
+    }
+    if in_new_child {
+        make_late(isolation)?;
+    } else if isolation.new.has(Kind::Time) {
+        set_clocks(&isolation.clocks)?;
+    }
+    mounts::set_up(&isolation.mounts)?;
+    if let Some(name) = &isolation.hostname {
+        nix::unistd::sethostname(name).context("set", "the hostname")?;
+    }
+    if let Some(name) = &isolation.domainname {
+        crate::sys::raw::names::set_domainname(name).context("set", "the NIS domain name")?;
+    }
+    if isolation.loopback {
+        netlink::bring_loopback_up()?;
+    }
+    if let Some(meeting) = meeting.filter(|_| super::outside::is_needed_last(isolation)) {
+        meeting.say_done();
+        meeting.wait().map_err(failed_outside)?;
+    }
+    Ok(())
+}
+
+/// Who failed says why, and is heard first.
+fn failed_outside(_: Gone) -> ActionError {
+    ActionError::Refused("nobody outside is there to prepare the program".to_owned())
+}
+
+/// Those that a clone cannot make as they are to be: a cgroup namespace is rooted where its maker
+/// stands, and the clocks of a time namespace are set before anybody is in it.
+pub(super) const LATE: Kinds = Kinds::NONE.with(Kind::Cgroup).with(Kind::Time);
+
+fn make_late(isolation: &Isolation) -> Result<(), ActionError> {
+    let new = isolation.new;
+    if new.has(Kind::Cgroup) {
+        nix::sched::unshare(ns::clone_flag(Kind::Cgroup)).context("make", "a cgroup namespace")?;
+    }
+    if new.has(Kind::Time) {
+        nix::sched::unshare(ns::clone_flag(Kind::Time)).context("make", "a time namespace")?;
+        set_clocks(&isolation.clocks)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let path = c"/proc/self/ns/time_for_children";
+        let new =
+            rustix::fs::open(path, flags, Mode::empty()).context("open", "a time namespace")?;
+        ns::join(new.as_fd(), Kinds::NONE.with(Kind::Time)).context("join", "a time namespace")?;
+    }
+    Ok(())
+}
+
+fn set_clocks(clocks: &Clocks) -> Result<(), ActionError> {
+    let mut text = String::new();
+    for (name, offset) in [("monotonic", clocks.monotonic), ("boottime", clocks.boottime)] {
+        if let Some(seconds) = offset {
+            let _ = writeln!(text, "{name} {seconds} 0");
+        }
+    }
+    if text.is_empty() {
+        return Ok(());
+    }
+    Ok(write_own("timens_offsets", &text)?)
+}
+
+fn write_own_maps(map: &UserMap) -> Result<(), ActionError> {
+    // The files of a protected process belong to the root of the host. Nobody else is in here yet.
+    launch::set_protected(false)?;
+    if let Some(setgroups) = map.setgroups {
+        write_own("setgroups", setgroups.word())?;
+    }
+    for (file, ranges) in [("gid_map", &map.groups), ("uid_map", &map.users)] {
+        if !ranges.is_empty() {
+            write_own(file, &lines(ranges))?;
+        }
+    }
+    launch::set_protected(true)
+}
+
+fn write_own(file: &str, value: &str) -> Result<(), SysError> {
+    let path = format!("/proc/self/{file}");
+    let write = || {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path.as_str(), flags, Mode::empty())?;
+        write_all(&file, value.as_bytes())
+    };
+    write().context("write", path.as_str())
+}
+
+/// What is made from here on belongs to somebody who has a name inside.
+fn become_root_inside() -> Result<(), ActionError> {
+    match nix::unistd::setgroups(&[]) {
+        // Where the kernel keeps the caller's groups, as it must for one without the right to leave
+        // them: a group may be what forbids him something.
+        Ok(()) | Err(nix::errno::Errno::EPERM) => {}
+        Err(errno) => Err(errno).context("drop", "supplementary groups")?,
+    }
+    let (user, group) = (Uid::from_raw(0), Gid::from_raw(0));
+    nix::unistd::setresgid(group, group, group).context("become", "group 0 inside")?;
+    nix::unistd::setresuid(user, user, user).context("become", "user 0 inside")?;
+    launch::set_protected(true)
+}
+
+/// The program's ids, when nothing else is left to be set up.
+pub(super) fn become_whom(identity: &Identity) -> Result<(), ActionError> {
+    if identity.keep_capabilities {
+        rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
+    }
+    if let Some(groups) = &identity.groups {
+        let groups: Vec<_> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        nix::unistd::setgroups(&groups).context("set", "supplementary groups")?;
+    }
+    if let Some(gid) = identity.gid {
+        let gid = Gid::from_raw(gid);
+        nix::unistd::setresgid(gid, gid, gid)
+            .with_context("become", || format!("group {gid} inside"))?;
+    }
+    if let Some(uid) = identity.uid {
+        let uid = Uid::from_raw(uid);
+        nix::unistd::setresuid(uid, uid, uid)
+            .with_context("become", || format!("user {uid} inside"))?;
+    }
+    if identity.keep_capabilities {
+        privilege::hand_on().context("keep", "capabilities")?;
+    }
+    Ok(())
+}

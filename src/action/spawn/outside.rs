@@ -1,0 +1,93 @@
+//! What somebody outside does for a process in new namespaces: the id maps, the files on which the
+//! namespaces stay.
+
+use super::meeting::Outside;
+use crate::action::error::ActionError;
+use crate::model::gap::Reason;
+use crate::model::isolation::Isolation;
+use crate::model::namespace::Kind;
+use crate::model::user_map::{UserMap, lines};
+use crate::sys::error::{Context, SysError};
+use crate::sys::root::path_text;
+use nix::mount::{MsFlags, mount};
+use nix::unistd::Pid;
+use std::path::Path;
+
+/// Whether anybody is needed before the program is prepared.
+pub(super) fn is_needed_first(isolation: &Isolation) -> bool {
+    isolation.users.as_ref().is_some_and(|map| !map.from_inside)
+}
+
+/// Or after that.
+pub(super) fn is_needed_last(isolation: &Isolation) -> bool {
+    !isolation.kept.is_empty()
+}
+
+/// Does it all. The process is one that cannot have been reaped: its number is its own.
+pub(super) fn attend(
+    isolation: &Isolation,
+    pid: Pid,
+    meeting: &Outside,
+    first: impl FnOnce() -> Result<(), ActionError>,
+) -> Result<(), ActionError> {
+    first()?;
+    if let Some(map) = isolation.users.as_ref().filter(|map| !map.from_inside) {
+        write_maps(map, pid)?;
+    }
+    meeting.say_go();
+    if is_needed_last(isolation) {
+        // One that has ended says itself why.
+        let Ok(()) = meeting.wait() else { return Ok(()) };
+        for (kind, file) in &isolation.kept {
+            keep(pid, *kind, file)?;
+        }
+        meeting.say_go();
+    }
+    Ok(())
+}
+
+fn write_maps(map: &UserMap, pid: Pid) -> Result<(), ActionError> {
+    if let Some(setgroups) = map.setgroups {
+        write_proc(pid, "setgroups", setgroups.word())?;
+    }
+    let sides = [("gid_map", &map.groups, "newgidmap"), ("uid_map", &map.users, "newuidmap")];
+    for (file, ranges, tool) in sides {
+        if ranges.is_empty() {
+            continue;
+        }
+        match write_proc(pid, file, &lines(ranges)) {
+            // Those who are set-id may, for ids that are set aside for the caller.
+            Err(error) if error.reason() == Reason::Denied => {
+                super::id_tools::run(tool, pid, ranges)?;
+            }
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
+/// Creates nothing.
+fn write_proc(pid: Pid, file: &str, value: &str) -> Result<(), SysError> {
+    use std::io::Write;
+    let path = format!("/proc/{pid}/{file}");
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(value.as_bytes()));
+    written.context("write", path.as_str())
+}
+
+/// A mount of the namespace keeps it when nobody is in it any more.
+fn keep(pid: Pid, kind: Kind, file: &Path) -> Result<(), ActionError> {
+    let name = match kind {
+        // Those that its children will be in: for one that does not fork these are the new ones.
+        Kind::Pid => "pid_for_children",
+        Kind::Time => "time_for_children",
+        kind => kind.name(),
+    };
+    let source = format!("/proc/{pid}/ns/{name}");
+    let nothing = None::<&str>;
+    mount(Some(source.as_str()), file, nothing, MsFlags::MS_BIND, nothing)
+        .with_context("mount a namespace on", || path_text(file))?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! How the program lives and ends.
+
+use super::{Id as Any, opt};
+use crate::cli::error::Failure;
+use crate::cli::options::{Opt, Value};
+use crate::cli::spawn::request::Request;
+use crate::cli::values::time;
+use crate::model::text::Text;
+use nix::sys::signal::Signal;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli::cmd::spawn) enum Id {
+    Fork,
+    ForwardSignals,
+    KillChild,
+    Init,
+    Timeout,
+    KillAfter,
+    DryRun,
+}
+
+const HEADING: &str = "Life";
+
+const fn life(
+    id: Id,
+    short: Option<char>,
+    long: &'static str,
+    value: Value,
+    help: &'static str,
+) -> Opt<Any> {
+    opt(Any::Life(id), short, long, value, (HEADING, help))
+}
+
+pub(super) const OPTIONS: &[Opt<Any>] = &[
+    life(
+        Id::Init,
+        None,
+        "init",
+        Value::None,
+        "An init of its own stays beside the program: it passes signals on, and reaps",
+    ),
+    life(
+        Id::Timeout,
+        None,
+        "timeout",
+        Value::Required("TIME"),
+        "How long the program may run: 30s, 5m; then SIGTERM, and exit code 124",
+    ),
+    life(
+        Id::KillAfter,
+        None,
+        "kill-after",
+        Value::Required("TIME"),
+        "How long it then has before SIGKILL (5s)",
+    ),
+    life(
+        Id::KillChild,
+        None,
+        "kill-child",
+        Value::Optional("SIGNAL"),
+        "What the program gets when nsx ends before it (SIGKILL, always)",
+    ),
+    life(Id::Fork, Some('f'), "fork", Value::None, "The program is a child of nsx (always)"),
+    life(
+        Id::ForwardSignals,
+        None,
+        "forward-signals",
+        Value::None,
+        "Signals are passed on to the program (always)",
+    ),
+    life(Id::DryRun, None, "dry-run", Value::None, "Says what would be done, and does nothing"),
+];
+
+pub(super) fn take(request: &mut Request, id: Id, value: Option<&OsStr>) -> Result<(), Failure> {
+    let text = value.unwrap_or_default();
+    let life = &mut request.life;
+    match id {
+        Id::Fork => life.fork = true,
+        // As is always done.
+        Id::ForwardSignals => {}
+        Id::KillChild => life.death_signal = value.map(signal).transpose()?,
+        Id::Init => life.init = true,
+        Id::Timeout => life.limit = Some(time("--timeout", text)?),
+        Id::KillAfter => life.grace = Some(time("--kill-after", text)?),
+        Id::DryRun => request.dry_run = true,
+    }
+    Ok(())
+}
+
+/// `TERM`, `SIGTERM`, `15`
+fn signal(value: &OsStr) -> Result<i32, Failure> {
+    let text = value.to_str().unwrap_or_default();
+    let name = text.strip_prefix("SIG").unwrap_or(text);
+    let by_number = text.parse::<i32>().ok().and_then(|number| Signal::try_from(number).ok());
+    let signal = by_number.or_else(|| format!("SIG{name}").parse().ok());
+    signal.map(|signal| signal as i32).ok_or_else(|| {
+        let value = Text::new(value.as_bytes());
+        Failure::usage(format!("--kill-child: there is no signal {value}"))
+    })
+}

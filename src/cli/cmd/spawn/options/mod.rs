@@ -1,0 +1,64 @@
+//! The options of `nsx spawn`: a group of them a file.
+
+mod life;
+mod limits;
+mod mounts;
+mod namespaces;
+mod settings;
+mod users;
+
+use crate::cli::error::Failure;
+use crate::cli::options::{Opt, Value};
+use crate::cli::spawn::request::Request;
+use std::ffi::OsString;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Id {
+    Namespaces(namespaces::Id),
+    Users(users::Id),
+    Mounts(mounts::Id),
+    Limits(limits::Id),
+    Settings(settings::Id),
+    Life(life::Id),
+}
+
+/// In the order in which they are listed.
+pub(super) const OPTIONS: &[&[Opt<Id>]] = &[
+    namespaces::OPTIONS,
+    users::OPTIONS,
+    mounts::OPTIONS,
+    limits::OPTIONS,
+    settings::OPTIONS,
+    life::OPTIONS,
+];
+
+const fn opt(
+    id: Id,
+    short: Option<char>,
+    long: &'static str,
+    value: Value,
+    (heading, help): (&'static str, &'static str),
+) -> Opt<Id> {
+    Opt { id, short, long, aliases: &[], value, heading: Some(heading), help }
+}
+
+pub(super) fn read(
+    options: Vec<(Id, Option<OsString>)>,
+    program: Vec<OsString>,
+) -> Result<Request, Failure> {
+    let mut request = Request { program, ..Request::default() };
+    for (id, value) in options {
+        match id {
+            Id::Namespaces(id) => namespaces::take(&mut request, id, value)?,
+            Id::Users(id) => users::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Mounts(id) => mounts::take(&mut request, id, value)?,
+            Id::Limits(id) => limits::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Settings(id) => settings::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Life(id) => life::take(&mut request, id, value.as_deref())?,
+        }
+    }
+    Ok(request)
+}
+
+#[cfg(test)]
+mod tests;

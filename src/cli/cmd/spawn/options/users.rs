@@ -1,0 +1,151 @@
+//! Who is who in a new user namespace, and who the program is.
+
+use super::{Id as Any, opt};
+use crate::cli::error::Failure;
+use crate::cli::options::{Opt, Value};
+use crate::cli::spawn::request::{Map, Own, Request};
+use crate::cli::values::id as number;
+use crate::model::security::IdRange;
+use crate::model::text::Text;
+use crate::model::user_map::{Setgroups, Source};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli::cmd::spawn) enum Id {
+    MapRoot,
+    MapCurrent,
+    MapUser,
+    MapGroup,
+    MapUsers,
+    MapGroups,
+    MapAuto,
+    MapSubids,
+    LossyMap,
+    Owner,
+    Setgroups,
+    SetUid,
+    SetGid,
+    KeepCapabilities,
+}
+
+const HEADING: &str = "Users";
+
+const fn flag(id: Id, short: Option<char>, long: &'static str, help: &'static str) -> Opt<Any> {
+    opt(Any::Users(id), short, long, Value::None, (HEADING, help))
+}
+
+const fn with(
+    id: Id,
+    short: Option<char>,
+    long: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> Opt<Any> {
+    opt(Any::Users(id), short, long, Value::Required(value), (HEADING, help))
+}
+
+pub(super) const OPTIONS: &[Opt<Any>] = &[
+    Opt {
+        aliases: &["map-root-user"],
+        ..flag(Id::MapRoot, Some('r'), "map-root", "You are root inside; implies --newuser")
+    },
+    flag(Id::MapCurrent, Some('c'), "map-current-user", "You are yourself inside"),
+    with(Id::MapUser, None, "map-user", "UID", "You are this user inside"),
+    with(Id::MapGroup, None, "map-group", "GID", "You are in this group inside"),
+    with(
+        Id::MapUsers,
+        None,
+        "map-users",
+        "RANGE",
+        "INSIDE:OUTSIDE:COUNT, or auto (your subordinate ids, from 0 on), subids (the same, as themselves), all; repeatable",
+    ),
+    with(Id::MapGroups, None, "map-groups", "RANGE", "The same of groups"),
+    flag(Id::MapAuto, None, "map-auto", "Your subordinate users and groups, from 0 on"),
+    flag(Id::MapSubids, None, "map-subids", "Your subordinate users and groups, as themselves"),
+    flag(
+        Id::LossyMap,
+        None,
+        "lossy-map",
+        "Where a range overlaps with your own id, the range gives way: an id of it may be lost",
+    ),
+    with(Id::Owner, None, "owner", "UID:GID", "Who owns the new user namespace in your place"),
+    with(Id::Setgroups, None, "setgroups", "allow|deny", "Whether setgroups(2) is there inside"),
+    with(Id::SetUid, Some('S'), "setuid", "UID", "The program's user, by number"),
+    with(Id::SetGid, Some('G'), "setgid", "GID", "The program's group, by number, and no other"),
+    flag(
+        Id::KeepCapabilities,
+        None,
+        "keep-caps",
+        "What you may do in the new user namespace the program may too, whoever it is",
+    ),
+];
+
+pub(super) fn take(request: &mut Request, id: Id, value: &OsStr) -> Result<(), Failure> {
+    let map = &mut request.map;
+    match id {
+        Id::MapRoot => own(map, Own::Root),
+        Id::MapCurrent => own(map, Own::Current),
+        Id::MapUser => map.user = Some(Own::Number(number("--map-user", value)?)),
+        Id::MapGroup => map.group = Some(Own::Number(number("--map-group", value)?)),
+        Id::MapUsers => map.users.push(range("--map-users", value)?),
+        Id::MapGroups => map.groups.push(range("--map-groups", value)?),
+        Id::MapAuto => both(map, Source::Auto),
+        Id::MapSubids => both(map, Source::Subordinate),
+        Id::LossyMap => map.yields = true,
+        Id::Owner => request.owner = Some(pair(value)?),
+        Id::Setgroups => {
+            map.setgroups = Some(match value.as_bytes() {
+                b"allow" => Setgroups::Allow,
+                b"deny" => Setgroups::Deny,
+                other => {
+                    let other = Text::new(other);
+                    return Err(Failure::usage(format!(
+                        "--setgroups: {other} is not allow or deny"
+                    )));
+                }
+            });
+        }
+        Id::SetUid => request.uid = Some(number("--setuid", value)?),
+        Id::SetGid => request.gid = Some(number("--setgid", value)?),
+        Id::KeepCapabilities => request.keep_capabilities = true,
+    }
+    Ok(())
+}
+
+fn own(map: &mut Map, own: Own) {
+    (map.user, map.group) = (Some(own), Some(own));
+}
+
+fn both(map: &mut Map, source: Source) {
+    map.users.push(source);
+    map.groups.push(source);
+}
+
+fn range(option: &str, value: &OsStr) -> Result<Source, Failure> {
+    match value.as_bytes() {
+        b"auto" => return Ok(Source::Auto),
+        b"subids" => return Ok(Source::Subordinate),
+        b"all" => return Ok(Source::All),
+        _ => {}
+    }
+    let text = value.to_str().unwrap_or_default();
+    let numbers: Option<Vec<u32>> =
+        text.split(':').map(|part| number(option, OsStr::new(part)).ok()).collect();
+    match numbers.as_deref() {
+        Some(&[inside, outside, count]) if count > 0 => {
+            Ok(Source::These(IdRange { inside, outside, count }))
+        }
+        _ => {
+            let value = Text::new(value.as_bytes());
+            Err(Failure::usage(format!("{option}: {value} is no range"))
+                .hint("INSIDE:OUTSIDE:COUNT, for example 0:100000:65536, or auto, subids, all"))
+        }
+    }
+}
+
+fn pair(value: &OsStr) -> Result<(u32, u32), Failure> {
+    let text = value.to_str().unwrap_or_default();
+    let (uid, gid) = text.split_once(':').unwrap_or((text, ""));
+    Ok((number("--owner", OsStr::new(uid))?, number("--owner", OsStr::new(gid))?))
+}

@@ -1,0 +1,136 @@
+//! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
+
+mod program;
+pub mod request;
+mod users;
+
+use crate::action::error::ActionError;
+use crate::action::spawn::{self, Spawn};
+use crate::action::supervise::{Ending, end_alike};
+use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::cli::output;
+use crate::collect::memory_site::memory_site;
+use crate::model::isolation::{Identity, Isolation, Life, Mounts};
+use crate::model::namespace::Kind;
+use crate::model::user_map::UserMap;
+use crate::render::spawn::dry_run;
+use crate::sys::idmap;
+use crate::sys::root::SysRoot;
+use nix::errno::Errno;
+use request::{Manner, Own, Request};
+
+pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
+    request.complete()?;
+    let root = SysRoot::real()?;
+    let users = users::map(&root, &request)?;
+    let program = program::choose(context, &root, &request)?;
+    let memory = match request.memory_bytes {
+        Some(bytes) => Some((bytes, memory_site(&root)?)),
+        None => None,
+    };
+    let is_dry = request.dry_run;
+    let isolation = isolation(request, users);
+    if is_dry {
+        output::write(&dry_run(&isolation, &program.name()))?;
+        return Ok(0);
+    }
+    drop(root);
+    let limit = isolation.life.limit;
+    let mut wanted = Spawn { isolation, memory, program };
+    let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
+    if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
+        output::say(&context.program, &format!("the program was ended after {limit:?}"));
+    }
+    Ok(end_alike(ending))
+}
+
+impl Request {
+    /// What one option brings with it.
+    fn complete(&mut self) -> Result<(), Failure> {
+        let own_manner = self.manner == Manner::Nsx;
+        if self.hostname.is_some() || self.domainname.is_some() {
+            self.new = self.new.with(Kind::Uts);
+        }
+        if !self.map.is_empty() || self.map.setgroups.is_some() || self.owner.is_some() {
+            self.new = self.new.with(Kind::User);
+        }
+        if self.binfmt.is_some() {
+            self.new = self.new.with(Kind::User).with(Kind::Mnt);
+        }
+        if self.proc.is_some() {
+            self.new = self.new.with(Kind::Mnt);
+        }
+        if own_manner {
+            self.life.fork = true;
+            // Its /proc must be its own to be of use, and private to harm nobody.
+            if self.new.has(Kind::Pid) {
+                self.new = self.new.with(Kind::Mnt);
+                self.proc.get_or_insert_with(|| c"/proc".to_owned());
+            }
+            if self.new.has(Kind::User) && self.map.is_empty() {
+                (self.map.user, self.map.group) = (Some(Own::Root), Some(Own::Root));
+            }
+            if self.isolates_nothing() {
+                return Err(Failure::usage("nothing to isolate: name at least one new namespace")
+                    .hint("--newpid for a pid namespace, --new-all for every kind"));
+            }
+        }
+        Ok(())
+    }
+
+    const fn isolates_nothing(&self) -> bool {
+        self.new.is_empty() && self.memory_bytes.is_none()
+    }
+}
+
+fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
+    let own_manner = request.manner == Manner::Nsx;
+    let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
+    let drops_groups = request.gid.is_some();
+    Isolation {
+        new: request.new,
+        kept: request.kept,
+        identity: Identity {
+            first_root: own_manner && users.as_ref().is_some_and(mapped_root),
+            uid: request.uid,
+            gid: request.gid,
+            groups: drops_groups.then(Vec::new),
+            keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
+        },
+        users,
+        owner: request.owner,
+        clocks: request.clocks,
+        mounts: Mounts {
+            propagation: request
+                .new
+                .has(Kind::Mnt)
+                .then(|| request.propagation.unwrap_or_default()),
+            root: request.root,
+            proc: request.proc,
+            binfmt: request.binfmt,
+            interpreter: request.interpreter,
+        },
+        loopback: own_manner && request.new.has(Kind::Net),
+        hostname: request.hostname,
+        domainname: request.domainname,
+        directory: request.directory,
+        life: Life {
+            fork: request.life.fork,
+            init: request.life.init,
+            limit: request.life.limit,
+            grace: request.life.grace,
+            death_signal: request.life.death_signal,
+        },
+    }
+}
+
+fn explain(error: ActionError, wanted: &Spawn) -> Failure {
+    let forbidden =
+        matches!(&error, ActionError::System(error) if error.errno() == Some(Errno::EPERM));
+    let failure = Failure::from(error);
+    if forbidden && !wanted.isolation.new.has(Kind::User) {
+        return failure.hint("run it as root, or add --newuser to be root inside only");
+    }
+    failure
+}

@@ -1,0 +1,48 @@
+//! Which program is started, and with what environment.
+
+use super::request::{Manner, Request};
+use crate::action::launch::Program;
+use crate::cli::context::Context;
+use crate::cli::error::Failure;
+use crate::sys::passwd::Users;
+use crate::sys::root::SysRoot;
+use std::ffi::OsString;
+
+pub(super) fn choose(
+    context: &Context,
+    root: &SysRoot,
+    request: &Request,
+) -> Result<Program, Failure> {
+    let environment = environment(context, request);
+    if !request.program.is_empty() {
+        return Ok(Program::new(&request.program, &environment)?);
+    }
+    match request.manner {
+        Manner::Nsx => Ok(Program::new(&["/bin/sh".into()], &environment)?),
+        Manner::Unshare => {
+            let shell = preferred_shell(context, root);
+            Ok(Program::new(&[shell], &environment)?.as_login_shell())
+        }
+    }
+}
+
+fn environment(context: &Context, request: &Request) -> Vec<(OsString, OsString)> {
+    let mut environment = context.environment();
+    if let Some(only) = &request.environment.only {
+        environment.retain(|(name, _)| only.contains(name));
+    }
+    for (name, value) in &request.environment.more {
+        environment.retain(|(known, _)| known != name);
+        environment.push((name.clone(), value.clone()));
+    }
+    environment
+}
+
+fn preferred_shell(context: &Context, root: &SysRoot) -> OsString {
+    if let Some(shell) = context.variable("SHELL") {
+        return shell;
+    }
+    let users = Users::read(root).unwrap_or_default();
+    let ours = users.shell(rustix::process::getuid().as_raw());
+    ours.map_or_else(|| "/bin/sh".into(), |shell| shell.as_os_str().to_owned())
+}

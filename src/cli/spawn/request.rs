@@ -1,0 +1,92 @@
+//! What was asked of `spawn`, however it was spelled.
+
+use crate::model::isolation::{Clocks, Propagation};
+use crate::model::namespace::{Kind, Kinds};
+use crate::model::user_map::{Setgroups, Source};
+use std::ffi::{CString, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Default)]
+pub struct Request {
+    pub manner: Manner,
+    pub new: Kinds,
+    /// Files on which a new namespace stays.
+    pub kept: Vec<(Kind, PathBuf)>,
+    pub map: Map,
+    pub owner: Option<(u32, u32)>,
+    pub clocks: Clocks,
+    pub propagation: Option<Propagation>,
+    /// chroot(2)
+    pub root: Option<CString>,
+    pub proc: Option<CString>,
+    pub binfmt: Option<CString>,
+    pub interpreter: Option<CString>,
+    pub hostname: Option<OsString>,
+    pub domainname: Option<OsString>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub keep_capabilities: bool,
+    pub directory: Option<CString>,
+    pub environment: Environment,
+    pub life: Life,
+    pub memory_bytes: Option<u64>,
+    pub dry_run: bool,
+    /// Without one: a shell.
+    pub program: Vec<OsString>,
+}
+
+/// How what was not said is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// As it is right by default: nsx stays beside the program, `/proc` is of the new pid namespace,
+    /// `lo` is up, who makes a user namespace is root in it.
+    #[default]
+    Nsx,
+    /// As unshare(1) does it: nothing that was not asked for.
+    Unshare,
+}
+
+/// The ids of a new user namespace.
+#[derive(Debug, Default)]
+pub struct Map {
+    /// What the caller is inside.
+    pub user: Option<Own>,
+    pub group: Option<Own>,
+    pub users: Vec<Source>,
+    pub groups: Vec<Source>,
+    pub setgroups: Option<Setgroups>,
+    /// A range gives way to the caller's own id.
+    pub yields: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    Root,
+    /// What it is outside.
+    Current,
+    Number(u32),
+}
+
+impl Map {
+    pub fn is_empty(&self) -> bool {
+        let Self { user, group, users, groups, .. } = self;
+        user.is_none() && group.is_none() && users.is_empty() && groups.is_empty()
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Environment {
+    /// Nothing of the caller's but these.
+    pub only: Option<Vec<OsString>>,
+    pub more: Vec<(OsString, OsString)>,
+}
+
+#[derive(Debug, Default)]
+pub struct Life {
+    pub fork: bool,
+    pub init: bool,
+    pub limit: Option<Duration>,
+    pub grace: Option<Duration>,
+    pub death_signal: Option<i32>,
+}

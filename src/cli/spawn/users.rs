@@ -1,0 +1,72 @@
+//! The id maps of a new user namespace, from what was asked for and what the caller has.
+
+use super::request::{Manner, Map, Own, Request};
+use crate::cli::error::{Failure, Kind as FailureKind};
+use crate::collect::subordinate::{self, Subordinate};
+use crate::model::user_map::{MapError, Overlap, Setgroups, Stock, UserMap, Wish, compose};
+use crate::sys::bounded;
+use crate::sys::idmap;
+use crate::sys::root::SysRoot;
+
+/// Absent where nothing is to be mapped.
+pub(super) fn map(root: &SysRoot, request: &Request) -> Result<Option<UserMap>, Failure> {
+    let map = &request.map;
+    if map.is_empty() {
+        return Ok(map
+            .setgroups
+            .map(|setgroups| UserMap { setgroups: Some(setgroups), ..UserMap::default() }));
+    }
+    let overlap = if map.yields || request.manner == Manner::Unshare {
+        Overlap::Yield
+    } else {
+        Overlap::Refuse
+    };
+    // Who owns the namespace makes it.
+    let ours = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let (uid, gid) = request.owner.unwrap_or(ours);
+    let users = Wish { own: map.user.map(|own| inside(own, uid)), ranges: map.users.clone() };
+    let groups = Wish { own: map.group.map(|own| inside(own, gid)), ranges: map.groups.clone() };
+    let sides = [
+        (users, uid, "uid_map", Subordinate::Users),
+        (groups, gid, "gid_map", Subordinate::Groups),
+    ];
+    let mut composed = Vec::new();
+    for (wish, own, file, subordinate) in sides {
+        let bytes = bounded::read(root.proc(), &format!("self/{file}"), bounded::SMALL)?;
+        let ours = idmap::parse(&bytes).unwrap_or_default();
+        let block = if wish.needs_subordinates() {
+            Some(subordinate::first_block(root, subordinate, uid)?)
+        } else {
+            None
+        };
+        let stock = Stock { own, subordinate: block, ours: &ours };
+        composed.push(compose(&wish, stock, overlap).map_err(|error| refused(&error, file))?);
+    }
+    let (groups, users) = (composed.pop().unwrap_or_default(), composed.pop().unwrap_or_default());
+    let map = UserMap { users, groups, setgroups: setgroups(map), from_inside: false };
+    Ok(Some(UserMap { from_inside: map.is_own_alone(uid, gid), ..map }))
+}
+
+const fn inside(own: Own, current: u32) -> u32 {
+    match own {
+        Own::Root => 0,
+        Own::Current => current,
+        Own::Number(number) => number,
+    }
+}
+
+/// Who maps his own group without any right to must leave the groups as they are.
+fn setgroups(map: &Map) -> Option<Setgroups> {
+    let own_alone = map.group.is_some() && map.groups.is_empty();
+    map.setgroups.or(own_alone.then_some(Setgroups::Deny))
+}
+
+fn refused(error: &MapError, file: &str) -> Failure {
+    let overlaps = matches!(error, MapError::Inside(_) | MapError::Outside(_));
+    let failure = Failure::new(FailureKind::Failed, format!("{file}: {error}"));
+    if overlaps {
+        return failure
+            .hint("ranges must not overlap; --lossy-map lets a range give way to your own id");
+    }
+    failure
+}

@@ -1,0 +1,83 @@
+//! What `spawn` isolates a program by: everything asked for, checked, and nothing opened yet.
+
+use super::namespace::{Kind, Kinds};
+use super::user_map::UserMap;
+use std::ffi::{CString, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug, Default)]
+pub struct Isolation {
+    pub new: Kinds,
+    /// Files on which the new namespaces stay when the program has ended.
+    pub kept: Vec<(Kind, PathBuf)>,
+    pub users: Option<UserMap>,
+    /// Who owns the new user namespace in place of the caller.
+    pub owner: Option<(u32, u32)>,
+    pub clocks: Clocks,
+    pub mounts: Mounts,
+    /// `lo` is set up in the new network namespace.
+    pub loopback: bool,
+    pub hostname: Option<OsString>,
+    pub domainname: Option<OsString>,
+    pub identity: Identity,
+    /// As it is called inside.
+    pub directory: Option<CString>,
+    pub life: Life,
+}
+
+/// What the clocks of a new time namespace are ahead by, in seconds: time_namespaces(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    pub monotonic: Option<i64>,
+    pub boottime: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Mounts {
+    /// How a new mount namespace's mounts stand to ours; absent where there is none.
+    pub propagation: Option<Propagation>,
+    /// A directory that becomes the root: chroot(2).
+    pub root: Option<CString>,
+    /// Where a `/proc` of the new pid namespace is mounted.
+    pub proc: Option<CString>,
+    /// Where binary formats of its own are mounted, and the one that is registered there.
+    pub binfmt: Option<CString>,
+    pub interpreter: Option<CString>,
+}
+
+/// mount_namespaces(7)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    #[default]
+    Private,
+    Shared,
+    Slave,
+    Unchanged,
+}
+
+/// Who the program is, by the ids of the namespace it is in.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// From the start, in a new user namespace that has one: what is made there then has an owner.
+    pub first_root: bool,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    /// Supplementary groups, where they are not to stay; they may stay where the kernel insists.
+    pub groups: Option<Vec<u32>>,
+    pub keep_capabilities: bool,
+}
+
+/// What stands by the program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    /// It is started by nsx, which stays; else nsx becomes it.
+    pub fork: bool,
+    /// PID 1 is an init of ours.
+    pub init: bool,
+    pub limit: Option<Duration>,
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Option<Duration>,
+    /// What the program gets when nsx ends, in place of SIGKILL.
+    pub death_signal: Option<i32>,
+}
