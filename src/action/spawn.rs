@@ -11,6 +11,7 @@ use super::cgroup::Group;
 use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
+use super::rootfs::Rootfs;
 use super::supervise::{self, Ending, Signals};
 use crate::model::cgroup::Site;
 use crate::model::isolation::Isolation;
@@ -31,6 +32,8 @@ use std::os::fd::OwnedFd;
 pub struct Spawn {
     pub isolation: Isolation,
     pub memory: Option<(u64, Site)>,
+    /// Where the program is to see other files than ours.
+    pub rootfs: Option<Rootfs>,
     pub program: Program,
 }
 
@@ -58,6 +61,7 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
         Some((bytes, site)) => Some(Group::with_memory_limit(site, *bytes)?),
         None => None,
     };
+    let rootfs = wanted.rootfs.take();
     let isolation = &wanted.isolation;
     let meets = group.is_some()
         || outside::is_needed_first(isolation)
@@ -79,7 +83,8 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
     let child = match give_birth(isolation)? {
         Side::Child => {
             drop((of_nsx, status));
-            let error = match inside(wanted, &inherited, of_child.as_ref(), (parent, &signals)) {
+            let outside = Outside { meeting: of_child, parent, rootfs };
+            let error = match inside(wanted, &inherited, outside, &signals) {
                 Err(error) => error,
                 Ok(never) => match never {},
             };
@@ -87,7 +92,7 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
         }
         Side::Parent(child) => child,
     };
-    drop((of_child, report, parent));
+    drop((of_child, report, parent, rootfs));
     let attended = match &of_nsx {
         Some(meeting) => {
             let join = || group.as_ref().map_or(Ok(()), |group| group.add(child.pid));
@@ -121,15 +126,25 @@ fn give_birth(isolation: &Isolation) -> Result<Side, ActionError> {
     })
 }
 
+/// What the child has from outside: nothing of it stays.
+struct Outside {
+    meeting: Option<Inside>,
+    /// nsx.
+    parent: OwnedFd,
+    rootfs: Option<Rootfs>,
+}
+
 /// In the new namespaces, before the program.
 fn inside(
     wanted: &Spawn,
     inherited: &Inherited,
-    meeting: Option<&Inside>,
-    (parent, signals): (OwnedFd, &Signals),
+    outside: Outside,
+    signals: &Signals,
 ) -> Result<Infallible, ActionError> {
     let isolation = &wanted.isolation;
-    inside::settle(isolation, meeting, true)?;
+    let Outside { meeting, parent, rootfs } = outside;
+    inside::settle(isolation, rootfs, meeting.as_ref(), true)?;
+    drop(meeting);
     let (parent, ()) = if isolation.life.init {
         launch::die_with(&parent)?;
         drop(parent);
@@ -161,8 +176,12 @@ fn in_place(wanted: &Spawn, inherited: &Inherited) -> Result<Infallible, ActionE
     if let Some(companion) = &companion {
         companion.meeting.say_done();
     }
-    let settled =
-        inside::settle(isolation, companion.as_ref().map(|companion| &companion.meeting), false);
+    let settled = inside::settle(
+        isolation,
+        None,
+        companion.as_ref().map(|companion| &companion.meeting),
+        false,
+    );
     if let Some(companion) = companion {
         companion.finish()?;
     }

@@ -1,5 +1,6 @@
 //! What `spawn` isolates a program by: everything asked for, checked, and nothing opened yet.
 
+use super::files::Files;
 use super::namespace::{Kind, Kinds};
 use super::user_map::UserMap;
 use std::ffi::{CString, OsString};
@@ -16,6 +17,8 @@ pub struct Isolation {
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
     pub mounts: Mounts,
+    /// What the program sees of the host's files, or in place of them; before the mounts above.
+    pub files: Files,
     /// `lo` is set up in the new network namespace.
     pub loopback: bool,
     pub hostname: Option<OsString>,

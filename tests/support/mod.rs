@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 pub mod cost;
 pub mod filtered;
 pub mod pty;
+pub mod rootfs;
 
 /// What a test cannot do without.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+mod files;
 mod program;
 pub mod request;
 mod users;
@@ -37,7 +38,8 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     drop(root);
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, memory, program };
+    let rootfs = files::open(context, &isolation)?;
+    let mut wanted = Spawn { isolation, memory, rootfs, program };
     let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -61,6 +63,7 @@ impl Request {
         if self.proc.is_some() {
             self.new = self.new.with(Kind::Mnt);
         }
+        files::complete(self)?;
         if own_manner {
             self.life.fork = true;
             // Its /proc must be its own to be of use, and private to harm nobody.
@@ -85,6 +88,7 @@ impl Request {
 }
 
 fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
+    let mounts = mounts(&request);
     let own_manner = request.manner == Manner::Nsx;
     let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
     let drops_groups = request.gid.is_some();
@@ -101,16 +105,8 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
         users,
         owner: request.owner,
         clocks: request.clocks,
-        mounts: Mounts {
-            propagation: request
-                .new
-                .has(Kind::Mnt)
-                .then(|| request.propagation.unwrap_or_default()),
-            root: request.root,
-            proc: request.proc,
-            binfmt: request.binfmt,
-            interpreter: request.interpreter,
-        },
+        mounts,
+        files: request.files,
         loopback: own_manner && request.new.has(Kind::Net),
         hostname: request.hostname,
         domainname: request.domainname,
@@ -122,6 +118,18 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
             grace: request.life.grace,
             death_signal: request.life.death_signal,
         },
+    }
+}
+
+fn mounts(request: &Request) -> Mounts {
+    let apart = files::are_apart(request);
+    let propagates = request.new.has(Kind::Mnt) && !apart;
+    Mounts {
+        propagation: propagates.then(|| request.propagation.unwrap_or_default()),
+        root: request.root.clone(),
+        proc: request.proc.clone().filter(|proc| !files::have_proc(request, proc)),
+        binfmt: request.binfmt.clone(),
+        interpreter: request.interpreter.clone(),
     }
 }
 

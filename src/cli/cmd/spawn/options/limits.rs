@@ -34,7 +34,7 @@ pub(super) fn take(request: &mut Request, id: Id, value: &OsStr) -> Result<(), F
 }
 
 /// `67108864`, `64M`: binary units.
-fn size(text: &[u8]) -> Option<u64> {
+pub(super) fn size(text: &[u8]) -> Option<u64> {
     let (digits, shift) = match text.split_last()? {
         (b'K' | b'k', digits) => (digits, 10),
         (b'M' | b'm', digits) => (digits, 20),

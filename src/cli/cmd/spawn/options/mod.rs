@@ -1,5 +1,6 @@
 //! The options of `nsx spawn`: a group of them a file.
 
+mod files;
 mod life;
 mod limits;
 mod mounts;
@@ -16,6 +17,7 @@ use std::ffi::OsString;
 pub(super) enum Id {
     Namespaces(namespaces::Id),
     Users(users::Id),
+    Files(files::Id),
     Mounts(mounts::Id),
     Limits(limits::Id),
     Settings(settings::Id),
@@ -26,6 +28,7 @@ pub(super) enum Id {
 pub(super) const OPTIONS: &[&[Opt<Id>]] = &[
     namespaces::OPTIONS,
     users::OPTIONS,
+    files::OPTIONS,
     mounts::OPTIONS,
     limits::OPTIONS,
     settings::OPTIONS,
@@ -51,6 +54,7 @@ pub(super) fn read(
         match id {
             Id::Namespaces(id) => namespaces::take(&mut request, id, value)?,
             Id::Users(id) => users::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Files(id) => files::take(&mut request, id, value)?,
             Id::Mounts(id) => mounts::take(&mut request, id, value)?,
             Id::Limits(id) => limits::take(&mut request, id, &value.unwrap_or_default())?,
             Id::Settings(id) => settings::take(&mut request, id, &value.unwrap_or_default())?,
