@@ -25,6 +25,7 @@ pub mod process;
 pub mod runtime;
 pub mod seccomp;
 pub mod security;
+pub mod spawned;
 pub mod standing;
 pub mod text;
 pub mod usage;

@@ -1,10 +1,13 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+mod named;
 mod program;
 pub mod request;
 mod users;
 
 use crate::action::error::ActionError;
+use crate::action::launch;
+use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
 use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
@@ -20,8 +23,17 @@ use crate::sys::root::SysRoot;
 use nix::errno::Errno;
 use request::{Manner, Own, Request};
 
-pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
+pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
+    match &request.stop {
+        // There is no program whose codes would be in the way.
+        Some(name) => named::end(context, &request, name),
+        None => start(context, request).map_err(Failure::of_launcher),
+    }
+}
+
+fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
+    let status = named::status(request.status_descriptor)?;
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
     let program = program::choose(context, &root, &request)?;
@@ -29,15 +41,28 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         Some(bytes) => Some((bytes, memory_site(&root)?)),
         None => None,
     };
-    let is_dry = request.dry_run;
-    let isolation = isolation(request, users);
-    if is_dry {
-        output::write(&dry_run(&isolation, &program.name()))?;
+    if request.dry_run {
+        output::write(&dry_run(&isolation(request, users), &program.name()))?;
         return Ok(0);
     }
+    let (mut ready, mut nowhere) = (None, None);
+    if request.detach {
+        let name = request.name.get_or_insert_with(|| format!("nsx-{}", std::process::id()));
+        match detach::split()? {
+            Part::Front(Err(code)) => return Ok(code),
+            Part::Front(Ok(())) => {
+                output::write(&format!("{name}\n"))?;
+                return Ok(0);
+            }
+            Part::Back(say_ready) => ready = Some(say_ready),
+        }
+        nowhere = Some(launch::nowhere()?);
+    }
+    let notices = named::notices(context, &root, &request, status, ready)?;
     drop(root);
+    let isolation = isolation(request, users);
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, memory, program };
+    let mut wanted = Spawn { isolation, memory, program, notices, nowhere };
     let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
