@@ -163,7 +163,12 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-proc -d 'Where t
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-binfmt -d 'Binary formats of its own, at /proc/sys/fs/binfmt_misc; implies --newuser and --newns' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s l -l load-interp -d 'Registers a binary format there; implies --mount-binfmt' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s R -l root -d 'Changes the root by chroot(2), which is no boundary' -r -f -a "(__fish_complete_directories)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory limit: bytes, or with K, M, G (binary)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory: bytes, or with K, M, G, T (binary); and no swap, unless --swap says so' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l swap -d 'Swap, beside the memory' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpus -d 'CPU time: as much as so many CPUs have; 0.5 is half of one' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpuset -d 'The CPUs on which the program may run: 0-3,8' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pids -d 'Processes and threads at one time' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l io -d 'A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=NUMBER,wiops=NUMBER; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l hostname -d 'Hostname inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l domainname -d 'NIS domain name inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s w -l wd -d 'Where the program starts, as it is called inside' -r -f -a "(__fish_complete_directories)"
@@ -204,7 +209,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

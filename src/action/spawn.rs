@@ -12,7 +12,7 @@ use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::supervise::{self, Ending, Signals};
-use crate::model::cgroup::Site;
+use crate::model::group::Sites;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::text::Text;
@@ -24,13 +24,14 @@ use meeting::Inside;
 use nix::sys::signal::Signal;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// What is wanted, checked, and what was opened for it.
 #[derive(Debug)]
 pub struct Spawn {
     pub isolation: Isolation,
-    pub memory: Option<(u64, Site)>,
+    /// Where its control groups are made.
+    pub sites: Sites,
     pub program: Program,
 }
 
@@ -54,12 +55,9 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     let parent = launch::own_pidfd()?;
     let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
-    let group = match &wanted.memory {
-        Some((bytes, site)) => Some(Group::with_memory_limit(site, *bytes)?),
-        None => None,
-    };
     let isolation = &wanted.isolation;
-    let meets = group.is_some()
+    let mut group = Group::make(&wanted.sites, &isolation.limits)?;
+    let meets = !group.is_empty()
         || outside::is_needed_first(isolation)
         || outside::is_needed_last(isolation);
     let meeting = if meets { Some(meeting::arrange()?) } else { None };
@@ -76,7 +74,8 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
         let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
         if life.init { program.behind_an_init() } else { program }
     };
-    let child = match give_birth(isolation)? {
+    let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
+    let child = match side {
         Side::Child => {
             drop((of_nsx, status));
             let error = match inside(wanted, &inherited, of_child.as_ref(), (parent, &signals)) {
@@ -90,7 +89,7 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
     drop((of_child, report, parent));
     let attended = match &of_nsx {
         Some(meeting) => {
-            let join = || group.as_ref().map_or(Ok(()), |group| group.add(child.pid));
+            let join = || group.add(child.pid, is_born_inside);
             outside::attend(isolation, child.pid, meeting, join)
         }
         None => Ok(()),
@@ -104,12 +103,18 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
     attended.and(ending)
 }
 
-fn give_birth(isolation: &Isolation) -> Result<Side, ActionError> {
+/// Says also whether it was in the group, so that no process of the program ever was elsewhere.
+fn give_birth(
+    isolation: &Isolation,
+    group: Option<BorrowedFd<'_>>,
+) -> Result<(Side, bool), ActionError> {
     let at_birth: Kinds = isolation.new.iter().filter(|kind| !inside::LATE.has(*kind)).collect();
     let namespaces = u64::from(ns::clone_flags(at_birth).bits().cast_unsigned());
-    let born = match isolation.owner {
-        Some(owner) => owner::fork_as(owner, namespaces)?,
-        None => fork::fork(namespaces),
+    let born = match (isolation.owner, group) {
+        // Who that is may not be allowed to use the group.
+        (Some(owner), _) => owner::fork_as(owner, namespaces)?.map(|side| (side, false)),
+        (None, Some(group)) => fork::fork_into(group, namespaces),
+        (None, None) => fork::fork(namespaces).map(|side| (side, false)),
     };
     born.map_err(|errno| {
         let what = if at_birth.is_empty() {

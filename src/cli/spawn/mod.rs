@@ -1,5 +1,6 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+pub mod limits;
 mod program;
 pub mod request;
 mod users;
@@ -10,7 +11,7 @@ use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
-use crate::collect::memory_site::memory_site;
+use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
 use crate::model::user_map::UserMap;
@@ -25,19 +26,16 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
     let program = program::choose(context, &root, &request)?;
-    let memory = match request.memory_bytes {
-        Some(bytes) => Some((bytes, memory_site(&root)?)),
-        None => None,
-    };
+    let (limits, sites) = std::mem::take(&mut request.limits).place(&root, false)?;
     let is_dry = request.dry_run;
-    let isolation = isolation(request, users);
+    let isolation = Isolation { limits, ..isolation(request, users) };
     if is_dry {
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
     drop(root);
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, memory, program };
+    let mut wanted = Spawn { isolation, sites, program };
     let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -79,8 +77,8 @@ impl Request {
         Ok(())
     }
 
-    const fn isolates_nothing(&self) -> bool {
-        self.new.is_empty() && self.memory_bytes.is_none()
+    fn isolates_nothing(&self) -> bool {
+        self.new.is_empty() && self.limits.is_empty()
     }
 }
 
@@ -114,6 +112,7 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
         loopback: own_manner && request.new.has(Kind::Net),
         hostname: request.hostname,
         domainname: request.domainname,
+        limits: Limits::default(),
         directory: request.directory,
         life: Life {
             fork: request.life.fork,
