@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod finding;
 pub mod formulas;
 pub mod gap;
+pub mod group;
 pub mod host;
 pub mod identity;
 pub mod inspection;

@@ -20,6 +20,7 @@ mod descriptors;
 mod dns;
 mod enter;
 mod environment;
+mod groups;
 mod inspection;
 mod jobs;
 mod life;
@@ -64,6 +65,7 @@ fn main() {
         signals::tests(),
         spawn::tests(),
         memory::tests(),
+        groups::tests(),
         privileges::tests(),
         terminal::tests(),
         tools::tests(),

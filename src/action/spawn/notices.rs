@@ -100,11 +100,15 @@ impl Notices {
     }
 
     /// The control groups, before anything runs in them.
-    pub(super) fn note_groups(&mut self, directories: &[PathBuf]) {
+    pub(super) fn note_groups(&mut self, directories: &[PathBuf]) -> Result<(), ActionError> {
         if let Some(record) = &mut self.record {
             record.spawned.cgroups =
                 directories.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+            if !directories.is_empty() {
+                record.update()?;
+            }
         }
+        Ok(())
     }
 
     /// The program runs.

@@ -1,5 +1,6 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+pub mod limits;
 mod named;
 mod program;
 pub mod request;
@@ -13,7 +14,7 @@ use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
-use crate::collect::memory_site::memory_site;
+use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
 use crate::model::user_map::UserMap;
@@ -37,12 +38,10 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
     let program = program::choose(context, &root, &request)?;
-    let memory = match request.memory_bytes {
-        Some(bytes) => Some((bytes, memory_site(&root)?)),
-        None => None,
-    };
+    let (limits, sites) = std::mem::take(&mut request.limits).place(&root, false)?;
     if request.dry_run {
-        output::write(&dry_run(&isolation(request, users), &program.name()))?;
+        let isolation = Isolation { limits, ..isolation(request, users) };
+        output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
     let (mut ready, mut nowhere) = (None, None);
@@ -60,9 +59,9 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let notices = named::notices(context, &root, &request, status, ready)?;
     drop(root);
-    let isolation = isolation(request, users);
+    let isolation = Isolation { limits, ..isolation(request, users) };
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, memory, program, notices, nowhere };
+    let mut wanted = Spawn { isolation, sites, program, notices, nowhere };
     let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -104,8 +103,8 @@ impl Request {
         Ok(())
     }
 
-    const fn isolates_nothing(&self) -> bool {
-        self.new.is_empty() && self.memory_bytes.is_none()
+    fn isolates_nothing(&self) -> bool {
+        self.new.is_empty() && self.limits.is_empty()
     }
 }
 
@@ -139,6 +138,7 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
         loopback: own_manner && request.new.has(Kind::Net),
         hostname: request.hostname,
         domainname: request.domainname,
+        limits: Limits::default(),
         directory: request.directory,
         life: Life {
             fork: request.life.fork,

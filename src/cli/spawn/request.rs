@@ -1,5 +1,6 @@
 //! What was asked of `spawn`, however it was spelled.
 
+use super::limits::Asked;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::user_map::{Setgroups, Source};
@@ -30,7 +31,7 @@ pub struct Request {
     pub directory: Option<CString>,
     pub environment: Environment,
     pub life: Life,
-    pub memory_bytes: Option<u64>,
+    pub limits: Asked,
     /// What it is known by while it runs.
     pub name: Option<String>,
     /// It is left alone when it runs.

@@ -162,14 +162,17 @@ pub fn cpu_usage_usec(group: &Group, gaps: &mut Vec<Gap>) -> Option<u64> {
 /// ones may be missing.
 pub fn user_and_system_usec(group: &Group, gaps: &mut Vec<Gap>) -> (Option<u64>, Option<u64>) {
     let mut files = Reader::new(group, "cpu", gaps);
+    let both = files.value("cpuacct.stat", |bytes| Some(user_and_system_usec_of(bytes)));
+    both.unwrap_or_default()
+}
+
+/// What cpuacct.stat says.
+pub fn user_and_system_usec_of(bytes: &[u8]) -> (Option<u64>, Option<u64>) {
     let usec = |ticks: u64| {
         ticks.saturating_mul(1_000_000).checked_div(rustix::param::clock_ticks_per_second())
     };
-    let both = files.value("cpuacct.stat", |bytes| {
-        let field = |key| keyed_value(bytes, key).and_then(usec);
-        Some((field(b"user"), field(b"system")))
-    });
-    both.unwrap_or_default()
+    let field = |key| keyed_value(bytes, key).and_then(usec);
+    (field(b"user"), field(b"system"))
 }
 
 /// What cpuacct.usage says.
