@@ -2,8 +2,8 @@
 //! that no group is left behind.
 
 use crate::support::{
-    Held, Need, child_of, find, isolated, json, nsx, output, pidfd, status, stderr, stdout, test,
-    until,
+    Held, Need, child_of, find, isolated, json, nsx, output, pidfd, status, stderr, stdout,
+    succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
@@ -265,17 +265,17 @@ fn all_at_once() {
     let (device, _) = disk().expect("a disk");
     let io = format!("{device}:rbps=1G");
     let options = ["--memory", "256M", "--cpus", "1", "--cpuset", "0", "--pids", "50", "--io", &io];
-    let mut command = nsx(["spawn", "--new-all"]);
-    command.args(options).args(["sh", "-c", "cat /proc/self/cgroup; echo; exec sleep 1000"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let lines = crate::support::Lines::of(child.stdout.take().unwrap());
-    let mut limited = Limited { pid: 0, nsx: Held(child) };
-    // Every group that was made is the root of the new cgroup namespace.
-    let seen: Vec<_> =
-        std::iter::repeat_with(|| lines.next()).take_while(|line| !line.is_empty()).collect();
-    for controller in ["memory", "cpu", "cpuset", "pids", "blkio"] {
-        assert!(seen.iter().any(|line| line.ends_with(&format!(":{controller}:/"))), "{seen:?}");
+    let mut limited = Limited::run(&[&["--new-all"], &options[..]].concat());
+    let lines = std::fs::read_to_string(format!("/proc/{}/cgroup", limited.pid)).unwrap();
+    let name = format!("/nsx-{}-", limited.nsx.pid());
+    for controller in ["memory", "cpu", "cpuset", "pids", "blkio", ""] {
+        let is_in = |line: &str| line.contains(&format!(":{controller}:/")) && line.contains(&name);
+        assert!(lines.lines().any(is_in), "{controller} in {lines}");
     }
+    // Every group is the root of what the program sees.
+    let target = limited.pid.to_string();
+    let seen = succeeds(&mut nsx(["enter", "-t", &target, "-a", "cat", "/proc/1/cgroup"]));
+    assert!(!seen.contains("nsx-"), "{seen}");
     let made = groups_of(limited.nsx.pid());
     assert!(made.len() >= 5, "{made:?}");
     limited.end_by(Signal::SIGTERM);
