@@ -63,7 +63,7 @@ pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
 }
 
 /// In a child, which is born in the namespaces.
-fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
+fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ending, ActionError> {
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     // Whatever is left when this ends is dropped before who would clear it up.

@@ -2,8 +2,8 @@
 //! that no group is left behind.
 
 use crate::support::{
-    Held, Need, child_of, find, isolated, json, nsx, output, pidfd, status, stderr, stdout, test,
-    until,
+    Held, Need, child_of, find, isolated, json, nsx, output, pidfd, status, stderr, stdout,
+    succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
@@ -22,6 +22,11 @@ const V1: &[Need] = &[
     Need::Machine("every controller on v1", || {
         nsx::model::group::Controller::ALL.iter().all(|one| has_v1(one.v1_name()))
     }),
+];
+const USER: &[Need] = &[
+    Need::Root,
+    Need::Program("setpriv"),
+    Need::Machine("a memory controller on v1", || has_v1("memory")),
 ];
 const TRACED: &[Need] = &[
     Need::Root,
@@ -44,6 +49,8 @@ pub fn tests() -> Vec<Trial> {
         test("limits, all limits at once, and nothing is left", V1, all_at_once),
         test("limits, a limit that cannot be had leaves nothing behind", V1, refused),
         test("limits, groups that the program made below its own go with it", V1, nested),
+        test("limits, within limits: no more than the groups above have", V1, within),
+        test("limits, a user who has no group is refused, with advice", USER, of_nobody),
         test("limits, a signal that ends nsx leaves no group", V1, ended),
         test("limits, a group that cannot be made leaves none of the others", TRACED, half_made),
         test("limits, a group knows what was used in it", V1, used),
@@ -258,17 +265,17 @@ fn all_at_once() {
     let (device, _) = disk().expect("a disk");
     let io = format!("{device}:rbps=1G");
     let options = ["--memory", "256M", "--cpus", "1", "--cpuset", "0", "--pids", "50", "--io", &io];
-    let mut command = nsx(["spawn", "--new-all"]);
-    command.args(options).args(["sh", "-c", "cat /proc/self/cgroup; echo; exec sleep 1000"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let lines = crate::support::Lines::of(child.stdout.take().unwrap());
-    let mut limited = Limited { pid: 0, nsx: Held(child) };
-    // Every group that was made is the root of the new cgroup namespace.
-    let seen: Vec<_> =
-        std::iter::repeat_with(|| lines.next()).take_while(|line| !line.is_empty()).collect();
-    for controller in ["memory", "cpu", "cpuset", "pids", "blkio"] {
-        assert!(seen.iter().any(|line| line.ends_with(&format!(":{controller}:/"))), "{seen:?}");
+    let mut limited = Limited::run(&[&["--new-all"], &options[..]].concat());
+    let lines = std::fs::read_to_string(format!("/proc/{}/cgroup", limited.pid)).unwrap();
+    let name = format!("/nsx-{}-", limited.nsx.pid());
+    for controller in ["memory", "cpu", "cpuset", "pids", "blkio", ""] {
+        let is_in = |line: &str| line.contains(&format!(":{controller}:/")) && line.contains(&name);
+        assert!(lines.lines().any(is_in), "{controller} in {lines}");
     }
+    // Every group is the root of what the program sees.
+    let target = limited.pid.to_string();
+    let seen = succeeds(&mut nsx(["enter", "-t", &target, "-a", "cat", "/proc/1/cgroup"]));
+    assert!(!seen.contains("nsx-"), "{seen}");
     let made = groups_of(limited.nsx.pid());
     assert!(made.len() >= 5, "{made:?}");
     limited.end_by(Signal::SIGTERM);
@@ -299,6 +306,42 @@ fn nested() {
     let (output, nsx) = run(&["-u", "--pids", "30", "--memory", "64M"], &["sh", "-c", script]);
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
     assert_eq!(groups_of(nsx), NONE);
+}
+
+fn within() {
+    let nsx = crate::support::binary("nsx");
+    let inner = |cpus: &str| {
+        let options = ["--cpus", "0.2", "--pids", "50", "--memory", "256M"];
+        let limits = ["--cpus", cpus, "--pids", "60", "--memory", "64M"];
+        let program = [nsx.to_str().unwrap(), "spawn", "-u"];
+        run(&options, &[&program[..], &limits, &["cat", "/proc/self/cgroup"]].concat())
+    };
+    let (output, outer) = inner("0.1");
+    assert!(output.status.success(), "{}", stderr(&output));
+    for controller in ["cpu", "pids", "memory"] {
+        let said = stdout(&output);
+        let line = said.lines().find(|line| line.contains(&format!(":{controller}:"))).unwrap();
+        let path = line.split(':').nth(2).unwrap();
+        assert_eq!(path.matches("/nsx-").count(), 2, "{path}");
+        assert!(path.contains(&format!("/nsx-{outer}-")), "{path}");
+    }
+    assert_eq!(groups_of(outer), NONE);
+    let (output, outer) = inner("0.5");
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
+    let said = stderr(&output);
+    assert!(said.contains("to 50000 of 100000: a group above has less"), "{said}");
+    assert_eq!(groups_of(outer), NONE);
+}
+
+fn of_nobody() {
+    let (_directory, copy) = crate::support::public_nsx();
+    let mut command = crate::support::as_nobody(&copy);
+    command.args(["spawn", "-U", "--memory", "64M", "echo", "RAN"]);
+    let output = output(&mut command);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
+    let said = stderr(&output);
+    assert!(said.contains("cannot limit memory: cannot make a control group in "), "{said}");
+    assert!(said.ends_with(": Permission denied\n  hint: run it as root\n"), "{said}");
 }
 
 fn ended() {

@@ -49,10 +49,13 @@ fn set_and_check(part: &Part, file: &str, value: &str, holds: impl Fn(&[u8]) -> 
     Err(ActionError::Refused(format!("cannot set {file} to {value}: it is {now} afterwards")))
 }
 
+/// The largest on any architecture. (How large ours are is not asked: a protected process may not
+/// read its own auxiliary vector.)
+const LARGEST_PAGE: u64 = 64 << 10;
+
 /// The kernel counts in pages.
 fn is_rounded(now: &[u8], asked: u64) -> bool {
-    let page = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
-    number(now).is_some_and(|now| now <= asked && asked - now < page)
+    number(now).is_some_and(|now| now <= asked && asked - now < LARGEST_PAGE)
 }
 
 fn memory(part: &Part, bytes: u64) -> Done {
@@ -98,10 +101,18 @@ fn cpu_time(part: &Part, quota: u64) -> Done {
         let value = format!("{quota} {CPU_PERIOD_USEC}");
         return set_and_check(part, "cpu.max", &value, |now| now.trim_ascii() == value.as_bytes());
     }
-    for (file, usec) in [("cpu.cfs_period_us", CPU_PERIOD_USEC), ("cpu.cfs_quota_us", quota)] {
-        set_and_check(part, file, &usec.to_string(), |now| number(now) == Some(usec))?;
-    }
-    Ok(())
+    let is = |usec| move |now: &[u8]| number(now) == Some(usec);
+    set_and_check(part, "cpu.cfs_period_us", &CPU_PERIOD_USEC.to_string(), is(CPU_PERIOD_USEC))?;
+    let set = set_and_check(part, "cpu.cfs_quota_us", &quota.to_string(), is(quota));
+    set.map_err(|error| match error {
+        ActionError::System(error) if error.errno() == Some(Errno::EINVAL) => {
+            let file = part.path_of("cpu.cfs_quota_us");
+            ActionError::Refused(format!(
+                "cannot set {file} to {quota} of {CPU_PERIOD_USEC}: a group above has less"
+            ))
+        }
+        error => error,
+    })
 }
 
 /// v2 takes CPUs that the machine does not have, and all there are where none is left.
