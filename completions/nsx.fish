@@ -181,6 +181,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l name -d 'What it is kn
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l status-fd -d 'Writes JSON lines to descriptor N: started, exited' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pid-file -d 'Holds the program\'s pid on the host while it runs' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l stop -d 'Ends a named program, with SIGTERM and, after --kill-after, SIGKILL; starts none' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l report -d 'Says on standard error what the program used, when it has ended'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s r -l map-root -d 'You are root inside; implies --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s c -l map-current-user -d 'You are yourself inside'

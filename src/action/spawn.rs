@@ -10,6 +10,7 @@ pub mod notices;
 mod outside;
 mod owner;
 pub mod record;
+mod report;
 pub mod stop;
 
 use super::cgroup::Group;
@@ -20,6 +21,7 @@ use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
@@ -42,15 +44,24 @@ pub struct Spawn {
     /// Where its control groups are made.
     pub sites: Sites,
     pub program: Program,
+    /// What it used is wanted too.
+    pub reports: bool,
     /// Who hears of it.
     pub notices: Option<Notices>,
     /// In place of the standard descriptors, for a program that is left alone.
     pub nowhere: Option<OwnedFd>,
 }
 
+/// How it ended, and what it used where that was wanted.
+#[derive(Debug)]
+pub struct Ended {
+    pub ending: Ending,
+    pub report: Option<Report>,
+}
+
 /// Runs the program; returns how it ended, with nothing left of it. Where nobody is to stay beside
 /// it this process becomes the program, and only a failure returns.
-pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
+pub fn spawn(wanted: &mut Spawn) -> Result<Ended, ActionError> {
     let core_limit = launch::protect()?;
     if wanted.isolation.life.fork {
         return beside(wanted, core_limit);
@@ -63,7 +74,7 @@ pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
 }
 
 /// In a child, which is born in the namespaces.
-fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ending, ActionError> {
+fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionError> {
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     // Whatever is left when this ends is dropped before who would clear it up.
@@ -80,12 +91,20 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ending, ActionE
     let begun = Instant::now();
     let (child, ending) = run(wanted, &inherited, &signals, &mut group, notices.as_mut())?;
     let wall = begun.elapsed();
+    let report = match ending {
+        Ok(ending) if wanted.reports || notices.is_some() => {
+            // What is left uses nothing more.
+            group.kill()?;
+            Some(report::make(ending, wall, group.used(), &wanted.isolation.limits)?)
+        }
+        _ => None,
+    };
     group.remove()?;
-    if let (Ok(ending), Some(notices)) = (&ending, &notices) {
-        notices.ended(child, *ending, wall)?;
+    if let (Some(report), Some(notices)) = (&report, &notices) {
+        notices.ended(child, report)?;
     }
     drop((notices, janitor));
-    ending
+    ending.map(|ending| Ended { ending, report })
 }
 
 /// Nobody, where nsx alone is all there is.

@@ -23,6 +23,7 @@ pub mod orphan;
 pub mod plan;
 pub mod pod;
 pub mod process;
+pub mod report;
 pub mod runtime;
 pub mod seccomp;
 pub mod security;

@@ -12,17 +12,19 @@ use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
 use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
-use crate::cli::error::Failure;
+use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
 use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
+use crate::model::report::Report;
 use crate::model::user_map::UserMap;
+use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
 use crate::sys::idmap;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
-use request::{Manner, Own, Request};
+use request::{Manner, Own, ReportForm, Request};
 
 pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
     match &request.stop {
@@ -38,7 +40,8 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
     let program = program::choose(context, &root, &request)?;
-    let (limits, sites) = std::mem::take(&mut request.limits).place(&root, false)?;
+    let (limits, sites) =
+        std::mem::take(&mut request.limits).place(&root, request.report.is_some())?;
     if request.dry_run {
         let isolation = Isolation { limits, ..isolation(request, users) };
         output::write(&dry_run(&isolation, &program.name()))?;
@@ -59,14 +62,33 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let notices = named::notices(context, &root, &request, status, ready)?;
     drop(root);
+    let report = request.report;
     let isolation = Isolation { limits, ..isolation(request, users) };
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, sites, program, notices, nowhere };
-    let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
-    if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
+    let reports = report.is_some();
+    let mut wanted = Spawn { isolation, sites, program, reports, notices, nowhere };
+    let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
+    if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
-    Ok(end_alike(ending))
+    if let (Some(form), Some(report)) = (report, &ended.report) {
+        tell(form, report)?;
+    }
+    Ok(end_alike(ended.ending))
+}
+
+/// Standard output is the program's.
+fn tell(form: ReportForm, report: &Report) -> Result<(), Failure> {
+    match form {
+        ReportForm::Table => output::say("nsx", &table(report)),
+        ReportForm::Json => {
+            let line = json(report).map_err(|error| {
+                Failure::new(FailureKind::Internal, format!("cannot write JSON: {error}"))
+            })?;
+            output::tell(&line);
+        }
+    }
+    Ok(())
 }
 
 impl Request {

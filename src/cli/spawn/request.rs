@@ -40,9 +40,17 @@ pub struct Request {
     pub pid_file: Option<PathBuf>,
     /// A named program is ended, and none started.
     pub stop: Option<String>,
+    pub report: Option<ReportForm>,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,
+}
+
+/// How what was used is told, when the program has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportForm {
+    Table,
+    Json,
 }
 
 /// How what was not said is taken.
