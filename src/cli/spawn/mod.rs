@@ -2,6 +2,7 @@
 
 pub mod limits;
 mod named;
+pub(super) mod network;
 mod program;
 pub mod request;
 mod users;
@@ -17,6 +18,7 @@ use crate::cli::output;
 use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
+use crate::model::net_wish::NetWish;
 use crate::model::user_map::UserMap;
 use crate::render::spawn::dry_run;
 use crate::sys::idmap;
@@ -39,11 +41,13 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let users = users::map(&root, &request)?;
     let program = program::choose(context, &root, &request)?;
     let (limits, sites) = std::mem::take(&mut request.limits).place(&root, false)?;
+    let held = network::look_up(&root, request.network.as_ref())?;
     if request.dry_run {
         let isolation = Isolation { limits, ..isolation(request, users) };
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
+    let network = network::open(request.network.as_ref(), held)?;
     let (mut ready, mut nowhere) = (None, None);
     if request.detach {
         let name = request.name.get_or_insert_with(|| format!("nsx-{}", std::process::id()));
@@ -61,7 +65,7 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     drop(root);
     let isolation = Isolation { limits, ..isolation(request, users) };
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, sites, program, notices, nowhere };
+    let mut wanted = Spawn { isolation, sites, network, program, notices, nowhere };
     let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -73,6 +77,7 @@ impl Request {
     /// What one option brings with it.
     fn complete(&mut self) -> Result<(), Failure> {
         let own_manner = self.manner == Manner::Nsx;
+        self.new = network::kinds(self.network.as_ref(), self.new, self.named)?;
         if self.hostname.is_some() || self.domainname.is_some() {
             self.new = self.new.with(Kind::Uts);
         }
@@ -104,7 +109,8 @@ impl Request {
     }
 
     fn isolates_nothing(&self) -> bool {
-        self.new.is_empty() && self.limits.is_empty()
+        let is_elsewhere = matches!(self.network, Some(NetWish::Join(_)));
+        self.new.is_empty() && self.limits.is_empty() && !is_elsewhere
     }
 }
 
@@ -115,6 +121,7 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
     Isolation {
         new: request.new,
         kept: request.kept,
+        network: request.network,
         identity: Identity {
             first_root: own_manner && users.as_ref().is_some_and(mapped_root),
             uid: request.uid,
