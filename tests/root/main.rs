@@ -37,6 +37,7 @@ mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
+mod spawn_net;
 mod targets;
 mod terminal;
 mod tools;
@@ -64,6 +65,7 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        spawn_net::tests(),
         memory::tests(),
         groups::tests(),
         privileges::tests(),
