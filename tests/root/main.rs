@@ -26,6 +26,7 @@ mod jobs;
 mod life;
 mod listings;
 mod memory;
+mod named;
 mod namespaces;
 mod output;
 mod place;
@@ -65,6 +66,7 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        named::tests(),
         spawn_net::tests(),
         memory::tests(),
         groups::tests(),
