@@ -136,9 +136,9 @@ fn told() {
 
 const TAKE: &str = r#"my $x = "x" x ($ARGV[0] << 20); print "alive""#;
 
-const FORKS: &str = r#"my $made = 0;
+const FORKS: &str = r"my $made = 0;
 for (1 .. 50) { my $pid = fork; last unless defined $pid; if (!$pid) { sleep 1000; exit } $made++ }
-print $made;"#;
+print $made;";
 
 fn hold() {
     let killed = run(&["-p", "--memory", "64M"], &["perl", "-e", TAKE, "200"]);
@@ -172,7 +172,7 @@ fn used() {
     let root = SysRoot::real().unwrap();
     let sites = collect_sites(&root, &limits.controllers(), true).unwrap();
     assert_eq!(sites.0.len(), 1, "one group has all controllers");
-    let mut group = Group::make(&sites, &limits).unwrap();
+    let mut group = Group::make(&sites, &limits, |_| Ok(())).unwrap();
     let script = r#"read go
         perl -e 'my $x = "x" x (200 << 20)'
         perl -e 'for (1 .. 9) { my $pid = fork; last unless defined $pid; sleep 1, exit if !$pid }'
