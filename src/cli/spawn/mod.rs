@@ -64,7 +64,10 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
         }
         nowhere = Some(launch::nowhere()?);
     }
-    let notices = named::notices(context, &root, &request, status, ready)?;
+    let mut notices = named::notices(context, &root, &request, status, ready)?;
+    if let Some(record) = notices.as_mut().and_then(|notices| notices.record.as_mut()) {
+        record.spawned.limits = limits.words();
+    }
     drop(root);
     let report = request.report;
     let isolation = Isolation { limits, ..isolation(request, users) };
