@@ -5,8 +5,10 @@ use crate::action::rootfs::Rootfs;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
-use crate::model::isolation::{Isolation, Propagation};
+use crate::model::files::Files;
+use crate::model::isolation::Propagation;
 use crate::model::namespace::Kind;
+use crate::model::user_map::UserMap;
 use std::ffi::CStr;
 
 pub(super) fn complete(request: &mut Request) -> Result<(), Failure> {
@@ -36,12 +38,15 @@ pub(super) fn have_proc(request: &Request, place: &CStr) -> bool {
     are_apart(request) && comes && place == c"/proc"
 }
 
-pub(super) fn open(context: &Context, isolation: &Isolation) -> Result<Option<Rootfs>, Failure> {
-    if isolation.files.are_as_they_are() {
+pub(super) fn open(
+    context: &Context,
+    files: &Files,
+    users: Option<&UserMap>,
+) -> Result<Option<Rootfs>, Failure> {
+    if files.are_as_they_are() {
         return Ok(None);
     }
-    let users = isolation.users.as_ref().filter(|_| isolation.new.has(Kind::User));
-    let rootfs = Rootfs::open(&isolation.files, users)?;
+    let rootfs = Rootfs::open(files, users)?;
     for note in &rootfs.notes {
         output::say(&context.program, note);
     }
