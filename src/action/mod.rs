@@ -13,6 +13,7 @@ pub mod launch;
 pub mod mounts;
 pub mod plan;
 pub mod pty;
+pub mod restrict;
 pub mod seat;
 pub mod spawn;
 pub mod supervise;

@@ -11,6 +11,7 @@ use super::cgroup::Group;
 use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
+use super::restrict::Restriction;
 use super::supervise::{self, Ending, Signals};
 use crate::model::cgroup::Site;
 use crate::model::isolation::Isolation;
@@ -30,6 +31,7 @@ use std::os::fd::OwnedFd;
 #[derive(Debug)]
 pub struct Spawn {
     pub isolation: Isolation,
+    pub restriction: Restriction,
     pub memory: Option<(u64, Site)>,
     pub program: Program,
 }
@@ -180,9 +182,10 @@ fn become_program(
         nix::unistd::chdir(directory.as_c_str())
             .with_context("change to", || Text::new(directory.to_bytes()))?;
     }
-    inside::become_whom(&isolation.identity)?;
+    let opened = wanted.restriction.in_program(&isolation.identity)?;
     if let Some(parent) = parent {
         launch::tie_to(parent, death_signal(isolation))?;
     }
-    Err(launch::become_program(&wanted.program, inherited, None))
+    let last_step = || wanted.restriction.last_step(opened);
+    Err(launch::become_program(&wanted.program, inherited, last_step))
 }

@@ -1,6 +1,7 @@
 //! What `spawn` isolates a program by: everything asked for, checked, and nothing opened yet.
 
 use super::namespace::{Kind, Kinds};
+use super::restriction::Restrictions;
 use super::user_map::UserMap;
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub struct Isolation {
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
     pub identity: Identity,
+    pub restrictions: Restrictions,
     /// As it is called inside.
     pub directory: Option<CString>,
     pub life: Life,

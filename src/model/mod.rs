@@ -22,6 +22,7 @@ pub mod orphan;
 pub mod plan;
 pub mod pod;
 pub mod process;
+pub mod restriction;
 pub mod runtime;
 pub mod seccomp;
 pub mod security;

@@ -31,6 +31,7 @@ mod place;
 mod privileges;
 mod protection;
 mod races;
+mod restrict;
 mod seats;
 mod seccomp;
 mod signals;
@@ -63,6 +64,7 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        restrict::tests(),
         memory::tests(),
         privileges::tests(),
         terminal::tests(),

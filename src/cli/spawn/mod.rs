@@ -3,8 +3,10 @@
 mod program;
 pub mod request;
 mod users;
+mod whom;
 
 use crate::action::error::ActionError;
+use crate::action::restrict::Restriction;
 use crate::action::spawn::{self, Spawn};
 use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
@@ -13,8 +15,10 @@ use crate::cli::output;
 use crate::collect::memory_site::memory_site;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
-use crate::model::user_map::UserMap;
+use crate::model::restriction::Restrictions;
+use crate::model::user_map::{Setgroups, UserMap};
 use crate::render::spawn::dry_run;
+use crate::sys::accounts::Account;
 use crate::sys::idmap;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
@@ -24,20 +28,25 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
-    let program = program::choose(context, &root, &request)?;
+    let account = whom::account(&root, &request)?;
+    let program = program::choose(context, &root, &request, account.as_ref())?;
     let memory = match request.memory_bytes {
         Some(bytes) => Some((bytes, memory_site(&root)?)),
         None => None,
     };
     let is_dry = request.dry_run;
-    let isolation = isolation(request, users);
+    let isolation = isolation(request, users, account);
     if is_dry {
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
     drop(root);
+    let restriction = Restriction::prepare(&isolation)?;
+    for note in &restriction.notes {
+        output::note(&context.program, Some(format!("note: {note}")));
+    }
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, memory, program };
+    let mut wanted = Spawn { isolation, restriction, memory, program };
     let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -79,25 +88,37 @@ impl Request {
         Ok(())
     }
 
-    const fn isolates_nothing(&self) -> bool {
-        self.new.is_empty() && self.memory_bytes.is_none()
+    fn isolates_nothing(&self) -> bool {
+        let restricts = self.user.is_some() || self.restrictions != Restrictions::default();
+        self.new.is_empty() && self.memory_bytes.is_none() && !restricts
     }
 }
 
-fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
+fn isolation(request: Request, users: Option<UserMap>, account: Option<Account>) -> Isolation {
     let own_manner = request.manner == Manner::Nsx;
     let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
     let drops_groups = request.gid.is_some();
+    let identity = Identity {
+        first_root: own_manner && users.as_ref().is_some_and(mapped_root),
+        uid: request.uid,
+        gid: request.gid,
+        groups: drops_groups.then(Vec::new),
+        keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
+    };
     Isolation {
         new: request.new,
         kept: request.kept,
-        identity: Identity {
-            first_root: own_manner && users.as_ref().is_some_and(mapped_root),
-            uid: request.uid,
-            gid: request.gid,
-            groups: drops_groups.then(Vec::new),
-            keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
+        identity: match account {
+            Some(account) => Identity {
+                uid: Some(account.uid),
+                gid: Some(account.gid),
+                // Where nobody may set them they are the caller's, who has what they give.
+                groups: Some(account.groups).filter(|_| !groups_stay(users.as_ref())),
+                ..identity
+            },
+            None => identity,
         },
+        restrictions: request.restrictions,
         users,
         owner: request.owner,
         clocks: request.clocks,
@@ -125,10 +146,19 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
     }
 }
 
+fn groups_stay(users: Option<&UserMap>) -> bool {
+    users.is_some_and(|map| map.setgroups == Some(Setgroups::Deny))
+}
+
 fn explain(error: ActionError, wanted: &Spawn) -> Failure {
     let forbidden =
         matches!(&error, ActionError::System(error) if error.errno() == Some(Errno::EPERM));
+    let not_executable = error.exit() == 126;
     let failure = Failure::from(error);
+    if not_executable && !wanted.isolation.restrictions.landlock.is_empty() {
+        return failure
+            .hint("Landlock allows no file that is not beneath a --landlock-ro or --landlock-rw");
+    }
     if forbidden && !wanted.isolation.new.has(Kind::User) {
         return failure.hint("run it as root, or add --newuser to be root inside only");
     }

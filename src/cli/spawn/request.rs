@@ -2,6 +2,7 @@
 
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::restriction::Restrictions;
 use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct Request {
     pub interpreter: Option<CString>,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
+    /// Who the program is, `USER[:GROUP]` by the files of its root.
+    pub user: Option<OsString>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub keep_capabilities: bool,
@@ -31,6 +34,7 @@ pub struct Request {
     pub environment: Environment,
     pub life: Life,
     pub memory_bytes: Option<u64>,
+    pub restrictions: Restrictions,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,

@@ -1,5 +1,6 @@
 //! The options of `nsx spawn`: a group of them a file.
 
+mod confinement;
 mod life;
 mod limits;
 mod mounts;
@@ -18,6 +19,7 @@ pub(super) enum Id {
     Users(users::Id),
     Mounts(mounts::Id),
     Limits(limits::Id),
+    Confinement(confinement::Id),
     Settings(settings::Id),
     Life(life::Id),
 }
@@ -28,6 +30,7 @@ pub(super) const OPTIONS: &[&[Opt<Id>]] = &[
     users::OPTIONS,
     mounts::OPTIONS,
     limits::OPTIONS,
+    confinement::OPTIONS,
     settings::OPTIONS,
     life::OPTIONS,
 ];
@@ -50,9 +53,12 @@ pub(super) fn read(
     for (id, value) in options {
         match id {
             Id::Namespaces(id) => namespaces::take(&mut request, id, value)?,
-            Id::Users(id) => users::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Users(id) => users::take(&mut request, id, value.as_deref())?,
             Id::Mounts(id) => mounts::take(&mut request, id, value)?,
             Id::Limits(id) => limits::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Confinement(id) => {
+                confinement::take(&mut request, id, &value.unwrap_or_default())?;
+            }
             Id::Settings(id) => settings::take(&mut request, id, &value.unwrap_or_default())?,
             Id::Life(id) => life::take(&mut request, id, value.as_deref())?,
         }
