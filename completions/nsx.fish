@@ -156,6 +156,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-users -d 'INSIDE:O
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-groups -d 'The same of groups' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l owner -d 'Who owns the new user namespace in your place' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l setgroups -d 'Whether setgroups(2) is there inside' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l user -d 'Who the program is, by name or number; names are those of its root\'s passwd and group. Without a value, or with a file: as --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s S -l setuid -d 'The program\'s user, by number' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s G -l setgid -d 'The program\'s group, by number, and no other' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l propagation -d 'How the mounts stand to those outside: private (the default), slave, shared, unchanged' -r -f
@@ -164,6 +165,14 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-binfmt -d 'Binar
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s l -l load-interp -d 'Registers a binary format there; implies --mount-binfmt' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s R -l root -d 'Changes the root by chroot(2), which is no boundary' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory limit: bytes, or with K, M, G (binary)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-drop -d 'Capabilities that the program has not and cannot get: net_raw,setuid, or all; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-add -d 'Capabilities that it has all the same, as any user; taken in order with --cap-drop' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l seccomp -d 'Which system calls it may make: a profile as docker and podman take it (JSON)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-ro -d 'It may read and execute what is beneath, and use no file that is not listed; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-rw -d 'It may change what is beneath too, and use no file that is not listed; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l rlimit -d 'A resource limit as prlimit(1) names it: nofile=1024:4096, core=unlimited; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l nice -d 'Its nice value, from -20 to 19' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l umask -d 'Permissions that files it makes have not: 022' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l hostname -d 'Hostname inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l domainname -d 'NIS domain name inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s w -l wd -d 'Where the program starts, as it is called inside' -r -f -a "(__fish_complete_directories)"
@@ -172,6 +181,10 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l whitelist-env -d 'Noth
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l timeout -d 'How long the program may run: 30s, 5m; then SIGTERM, and exit code 124' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l kill-after -d 'How long it then has before SIGKILL (5s)' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l kill-child -d 'What the program gets when nsx ends before it (SIGKILL, always)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l name -d 'What it is known by: nsx:NAME as a target, in `nsx ps`, for --stop' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l status-fd -d 'Writes JSON lines to descriptor N: started, exited' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pid-file -d 'Holds the program\'s pid on the host while it runs' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l stop -d 'Ends a named program, with SIGTERM and, after --kill-after, SIGKILL; starts none' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s r -l map-root -d 'You are root inside; implies --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s c -l map-current-user -d 'You are yourself inside'
@@ -179,10 +192,12 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-auto -d 'Your subo
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-subids -d 'Your subordinate users and groups, as themselves'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l lossy-map -d 'Where a range overlaps with your own id, the range gives way: an id of it may be lost'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l keep-caps -d 'What you may do in the new user namespace the program may too, whoever it is'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-new-privs -d 'No program that it runs has more privilege: set-user-ID is without effect'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l clear-env -d 'Nothing of your environment is passed on'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l init -d 'An init of its own stays beside the program: it passes signals on, and reaps'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s f -l fork -d 'The program is a child of nsx (always)'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l forward-signals -d 'Signals are passed on to the program (always)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l detach -d 'Prints the name once the program runs, and leaves it alone, without input or output'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
@@ -204,7 +219,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

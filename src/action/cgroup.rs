@@ -52,6 +52,13 @@ impl Group {
     }
 }
 
+/// What a nsx that was killed has left.
+pub fn remove_left(directories: &[PathBuf]) {
+    for directory in directories {
+        drop(Group { directory: directory.clone() });
+    }
+}
+
 /// `nsx-PID`, with a number behind it where that is taken: pid namespaces repeat pids.
 fn make(parent: &Path) -> Result<PathBuf, ActionError> {
     let mut directory = parent.join(format!("nsx-{}", std::process::id()));

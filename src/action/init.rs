@@ -33,7 +33,7 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
     // Their descriptors are closed already.
     std::mem::forget((init, own));
     let program = Program::new(child, false).limited(life.limit, life.grace);
-    let ending = supervise::supervise(program, signals, None, None);
+    let ending = supervise::supervise(program, signals, None, None, None);
     end_all();
     let code = match ending {
         Ok(ending) => supervise::end_alike(ending),
@@ -60,9 +60,7 @@ fn withdraw(
     nowhere: Option<OwnedFd>,
 ) -> Result<(), ActionError> {
     if let Some(nowhere) = nowhere {
-        rustix::stdio::dup2_stdin(&nowhere).context("set", "standard input")?;
-        rustix::stdio::dup2_stdout(&nowhere).context("set", "standard output")?;
-        rustix::stdio::dup2_stderr(&nowhere).context("set", "standard error")?;
+        launch::stand_on(&nowhere)?;
         std::mem::forget(nowhere);
     }
     let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);

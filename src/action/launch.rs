@@ -191,6 +191,21 @@ pub fn tie_to(parent: &OwnedFd, signal: Signal) -> Result<(), ActionError> {
     }
 }
 
+/// Standard input, output and error are this from here on.
+pub fn stand_on(descriptor: &OwnedFd) -> Result<(), ActionError> {
+    rustix::stdio::dup2_stdin(descriptor).context("set", "standard input")?;
+    rustix::stdio::dup2_stdout(descriptor).context("set", "standard output")?;
+    rustix::stdio::dup2_stderr(descriptor).context("set", "standard error")?;
+    Ok(())
+}
+
+/// A file that swallows everything.
+pub fn nowhere() -> Result<OwnedFd, ActionError> {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let mode = rustix::fs::Mode::empty();
+    Ok(rustix::fs::open("/dev/null", flags, mode).context("open", "/dev/null")?)
+}
+
 /// A pidfd of this process.
 pub fn own_pidfd() -> Result<OwnedFd, ActionError> {
     let me = rustix::process::getpid();
@@ -208,16 +223,9 @@ pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
     raw::fork::exit_now(i32::from(error.exit()))
 }
 
-/// What a child said so, if it said anything. It has ended.
-pub fn reported(pipe: &OwnedFd) -> Result<(), ActionError> {
-    let mut bytes = [0; 4096];
-    let count = loop {
-        match rustix::io::read(pipe, &mut bytes) {
-            Err(rustix::io::Errno::INTR) => {}
-            read => break read.context("hear", "a child")?,
-        }
-    };
-    match bytes.get(..count).and_then(<[u8]>::split_first) {
+/// What a child wrote there, if anything: it ended before it could do what it was started for.
+pub fn reported(report: &[u8]) -> Result<(), ActionError> {
+    match report.split_first() {
         Some((exit, message)) => {
             let message = String::from_utf8_lossy(message).into_owned();
             Err(ActionError::InChild { exit: *exit, message })

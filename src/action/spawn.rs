@@ -1,11 +1,16 @@
 //! Starts a program in new namespaces and stays with it to the end.
 
 mod companion;
+pub mod detach;
 mod id_tools;
 mod inside;
+mod janitor;
 mod meeting;
+pub mod notices;
 mod outside;
 mod owner;
+pub mod record;
+pub mod stop;
 
 use super::cgroup::Group;
 use super::error::ActionError;
@@ -19,13 +24,16 @@ use crate::model::namespace::{Kind, Kinds};
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
-use crate::sys::raw::fork::{self, Side};
+use crate::sys::raw::fork::{self, Child, Side};
 use companion::Companion;
+use janitor::Janitor;
 use meeting::Inside;
 use nix::sys::signal::Signal;
+use notices::Notices;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 /// What is wanted, checked, and what was opened for it.
 #[derive(Debug)]
@@ -34,6 +42,10 @@ pub struct Spawn {
     pub restriction: Restriction,
     pub memory: Option<(u64, Site)>,
     pub program: Program,
+    /// Who hears of it.
+    pub notices: Option<Notices>,
+    /// In place of the standard descriptors, for a program that is left alone.
+    pub nowhere: Option<OwnedFd>,
 }
 
 /// Runs the program; returns how it ended, with nothing left of it. Where nobody is to stay beside
@@ -54,13 +66,48 @@ pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
 fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
-    let parent = launch::own_pidfd()?;
-    let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
+    // Whatever is left when this ends is dropped before who would clear it up.
+    let janitor = janitor_for(wanted)?;
     let group = match &wanted.memory {
         Some((bytes, site)) => Some(Group::with_memory_limit(site, *bytes)?),
         None => None,
     };
+    let mut notices = wanted.notices.take();
+    let begun = Instant::now();
+    let (child, ending) = run(wanted, &inherited, &signals, group.as_ref(), notices.as_mut())?;
+    let wall = begun.elapsed();
+    drop(group);
+    if let (Ok(ending), Some(notices)) = (&ending, &notices) {
+        notices.ended(child, *ending, wall)?;
+    }
+    drop((notices, janitor));
+    ending
+}
+
+/// Nobody, where nsx alone is all there is.
+fn janitor_for(wanted: &Spawn) -> Result<Option<Janitor>, ActionError> {
+    let notices = wanted.notices.as_ref().filter(|notices| notices.leave_something());
+    if wanted.memory.is_none() && notices.is_none() {
+        return Ok(None);
+    }
+    let janitor = Janitor::start()?;
+    if let Some(notices) = notices {
+        notices.announce(&janitor)?;
+    }
+    Ok(Some(janitor))
+}
+
+/// From birth to end; and who the child was.
+fn run(
+    wanted: &Spawn,
+    inherited: &Inherited,
+    signals: &Signals,
+    group: Option<&Group>,
+    notices: Option<&mut Notices>,
+) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
+    let parent = launch::own_pidfd()?;
+    let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let meets = group.is_some()
         || outside::is_needed_first(isolation)
         || outside::is_needed_last(isolation);
@@ -72,16 +119,10 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
         // The map files of a protected process belong to root. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
-    let life = &isolation.life;
-    let program = |child| {
-        let is_init = isolation.new.has(Kind::Pid) && !life.init;
-        let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
-        if life.init { program.behind_an_init() } else { program }
-    };
     let child = match give_birth(isolation)? {
         Side::Child => {
             drop((of_nsx, status));
-            let error = match inside(wanted, &inherited, of_child.as_ref(), (parent, &signals)) {
+            let error = match inside(wanted, inherited, of_child.as_ref(), (parent, signals)) {
                 Err(error) => error,
                 Ok(never) => match never {},
             };
@@ -90,9 +131,10 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
         Side::Parent(child) => child,
     };
     drop((of_child, report, parent));
+    let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
-            let join = || group.as_ref().map_or(Ok(()), |group| group.add(child.pid));
+            let join = || group.map_or(Ok(()), |group| group.add(child.pid));
             outside::attend(isolation, child.pid, meeting, join)
         }
         None => Ok(()),
@@ -102,8 +144,18 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
     if tools_may_be_needed {
         launch::set_protected(true)?;
     }
-    let ending = supervise::supervise(program(child), &signals, Some(status), None);
-    attended.and(ending)
+    let life = &isolation.life;
+    let is_init = isolation.new.has(Kind::Pid) && !life.init;
+    let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
+    let program = if life.init { program.behind_an_init() } else { program };
+    let ending = match notices {
+        Some(notices) => {
+            let mut tell = |child: &Child| notices.started(child);
+            supervise::supervise(program, signals, Some(status), None, Some(&mut tell))
+        }
+        None => supervise::supervise(program, signals, Some(status), None, None),
+    };
+    Ok((pid, attended.and(ending)))
 }
 
 fn give_birth(isolation: &Isolation) -> Result<Side, ActionError> {
@@ -181,6 +233,9 @@ fn become_program(
     if let Some(directory) = &isolation.directory {
         nix::unistd::chdir(directory.as_c_str())
             .with_context("change to", || Text::new(directory.to_bytes()))?;
+    }
+    if let Some(nowhere) = &wanted.nowhere {
+        launch::stand_on(nowhere)?;
     }
     let opened = wanted.restriction.in_program(&isolation.identity)?;
     if let Some(parent) = parent {

@@ -26,6 +26,7 @@ pub mod restriction;
 pub mod runtime;
 pub mod seccomp;
 pub mod security;
+pub mod spawned;
 pub mod standing;
 pub mod text;
 pub mod usage;

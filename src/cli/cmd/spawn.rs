@@ -19,9 +19,10 @@ pub fn definition() -> clap::Command {
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let parsed = parse(context, OPTIONS, include_str!("../help/spawn.txt"), arguments);
     match parsed.map_err(Failure::of_launcher)? {
-        Parsed::Run { options, program } => read(options, program)
-            .and_then(|request| spawn::run(context, request))
-            .map_err(Failure::of_launcher),
+        Parsed::Run { options, program } => {
+            let request = read(options, program).map_err(Failure::of_launcher)?;
+            spawn::run(context, request)
+        }
         Parsed::Done(code) => Ok(code),
     }
 }

@@ -1,12 +1,15 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+mod named;
 mod program;
 pub mod request;
 mod users;
 mod whom;
 
 use crate::action::error::ActionError;
+use crate::action::launch;
 use crate::action::restrict::Restriction;
+use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
 use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
@@ -24,8 +27,17 @@ use crate::sys::root::SysRoot;
 use nix::errno::Errno;
 use request::{Manner, Own, Request};
 
-pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
+pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
+    match &request.stop {
+        // There is no program whose codes would be in the way.
+        Some(name) => named::end(context, &request, name),
+        None => start(context, request).map_err(Failure::of_launcher),
+    }
+}
+
+fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
+    let status = named::status(request.status_descriptor)?;
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
     let account = whom::account(&root, &request)?;
@@ -34,19 +46,32 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         Some(bytes) => Some((bytes, memory_site(&root)?)),
         None => None,
     };
-    let is_dry = request.dry_run;
-    let isolation = isolation(request, users, account);
-    if is_dry {
+    let isolation = isolation(&request, users, account);
+    if request.dry_run {
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
-    drop(root);
     let restriction = Restriction::prepare(&isolation)?;
     for note in &restriction.notes {
         output::note(&context.program, Some(format!("note: {note}")));
     }
+    let (mut ready, mut nowhere) = (None, None);
+    if request.detach {
+        let name = request.name.get_or_insert_with(|| format!("nsx-{}", std::process::id()));
+        match detach::split()? {
+            Part::Front(Err(code)) => return Ok(code),
+            Part::Front(Ok(())) => {
+                output::write(&format!("{name}\n"))?;
+                return Ok(0);
+            }
+            Part::Back(say_ready) => ready = Some(say_ready),
+        }
+        nowhere = Some(launch::nowhere()?);
+    }
+    let notices = named::notices(context, &root, &request, status, ready)?;
+    drop(root);
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, restriction, memory, program };
+    let mut wanted = Spawn { isolation, restriction, memory, program, notices, nowhere };
     let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -94,7 +119,7 @@ impl Request {
     }
 }
 
-fn isolation(request: Request, users: Option<UserMap>, account: Option<Account>) -> Isolation {
+fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>) -> Isolation {
     let own_manner = request.manner == Manner::Nsx;
     let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
     let drops_groups = request.gid.is_some();
@@ -107,7 +132,7 @@ fn isolation(request: Request, users: Option<UserMap>, account: Option<Account>)
     };
     Isolation {
         new: request.new,
-        kept: request.kept,
+        kept: request.kept.clone(),
         identity: match account {
             Some(account) => Identity {
                 uid: Some(account.uid),
@@ -118,7 +143,7 @@ fn isolation(request: Request, users: Option<UserMap>, account: Option<Account>)
             },
             None => identity,
         },
-        restrictions: request.restrictions,
+        restrictions: request.restrictions.clone(),
         users,
         owner: request.owner,
         clocks: request.clocks,
@@ -127,15 +152,15 @@ fn isolation(request: Request, users: Option<UserMap>, account: Option<Account>)
                 .new
                 .has(Kind::Mnt)
                 .then(|| request.propagation.unwrap_or_default()),
-            root: request.root,
-            proc: request.proc,
-            binfmt: request.binfmt,
-            interpreter: request.interpreter,
+            root: request.root.clone(),
+            proc: request.proc.clone(),
+            binfmt: request.binfmt.clone(),
+            interpreter: request.interpreter.clone(),
         },
         loopback: own_manner && request.new.has(Kind::Net),
-        hostname: request.hostname,
-        domainname: request.domainname,
-        directory: request.directory,
+        hostname: request.hostname.clone(),
+        domainname: request.domainname.clone(),
+        directory: request.directory.clone(),
         life: Life {
             fork: request.life.fork,
             init: request.life.init,

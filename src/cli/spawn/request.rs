@@ -35,6 +35,14 @@ pub struct Request {
     pub life: Life,
     pub memory_bytes: Option<u64>,
     pub restrictions: Restrictions,
+    /// What it is known by while it runs.
+    pub name: Option<String>,
+    /// It is left alone when it runs.
+    pub detach: bool,
+    pub status_descriptor: Option<u32>,
+    pub pid_file: Option<PathBuf>,
+    /// A named program is ended, and none started.
+    pub stop: Option<String>,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,
