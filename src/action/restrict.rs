@@ -51,9 +51,10 @@ impl Restriction {
         let wanted = isolation.restrictions.clone();
         let is_root = uid(isolation) == Some(0);
         let own = capabilities_at_first(isolation.new.has(Kind::User), &wanted)?;
-        let has_it = rustix::thread::no_new_privs().unwrap_or_default();
-        let no_new_privs = wanted.no_new_privs || has_it;
         let confines = wanted.confine();
+        let matters = confines || !wanted.capabilities.is_empty();
+        let has_it = || matters && rustix::thread::no_new_privs().unwrap_or_default();
+        let no_new_privs = wanted.no_new_privs || has_it();
         if confines && !no_new_privs && !own.permitted.contains_all(CapSet::SYS_ADMIN) {
             return Err(ActionError::Advised {
                 message: "seccomp and Landlock take CAP_SYS_ADMIN, or no_new_privs".to_owned(),

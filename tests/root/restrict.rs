@@ -1,14 +1,23 @@
 //! `spawn`: what a program may do, read from `/proc/self/status` and tried.
 
-use crate::support::{Need, as_nobody, nsx, output, public_nsx, stderr, stdout, succeeds, test};
+use crate::support::filtered::Filtered;
+use crate::support::{
+    Need, as_nobody, isolated, json, nsx, output, public_nsx, stderr, stdout, succeeds, test,
+};
 use libtest_mimic::Trial;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
+const DOCKERS: &[u8] = include_bytes!("../../fuzz/corpus/seccomp/docker");
+
 const ROOT: &[Need] = &[Need::Root];
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
+#[cfg(target_arch = "x86_64")]
+const CC: &[Need] = &[Need::Root, Need::Program("cc")];
+#[cfg(not(target_arch = "x86_64"))]
+const CC: &[Need] = &[Need::Machine("an x86_64 kernel", || false)];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const LANDLOCK: &[Need] = &[Need::Root, Need::Machine("Landlock of Linux 6.2", has_landlock)];
 
@@ -25,6 +34,8 @@ pub fn tests() -> Vec<Trial> {
         test("restrict: a user by name, with groups and home", ROOT, users),
         test("restrict: a user of the new root", ROOT, users_of_a_root),
         test("restrict: the default profile denies what it says", PERL, default_profile),
+        test("restrict: the default profile denies what docker's own does", PERL, as_dockers),
+        test("restrict: calls of i386 and x32 pass no filter that is not theirs", CC, other_abis),
         test("restrict: programs run under the default profile", ROOT, programs_run),
         test("restrict: a profile of docker's form does what it says", PERL, profile_of_a_file),
         test("restrict: profiles that cannot be obeyed are refused", ROOT, refused_profiles),
@@ -336,6 +347,102 @@ fn default_profile() {
         "unshare -U true 2>&1; echo $?",
     ]));
     assert!(said.contains("Operation not permitted") && said.ends_with("1\n"), "{said}");
+}
+
+/// What is denied to one process, whatever the arguments are, of this machine's own calls.
+fn denied(pid: u32) -> BTreeSet<String> {
+    let options = ["--only", "security", "--seccomp", "--json"];
+    let report = json(nsx(["inspect", &pid.to_string()]).args(options));
+    let calls = &report["data"]["security"]["seccomp_dump"]["architectures"][0]["calls"];
+    let calls = calls.as_array().unwrap().iter().filter(|call| call["conditional"] == false);
+    calls.map(|call| call["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// docker's was captured of a container with its usual capabilities.
+fn as_dockers() {
+    let target = Filtered::start(&[DOCKERS.to_vec()]);
+    let usual = "--cap-add=chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,\
+        net_bind_service,net_raw,sys_chroot,mknod,audit_write,setfcap";
+    let (_held, pid) = isolated(&["-u", "--seccomp=default", "--cap-drop=all", usual]);
+    let (dockers, ours) = (denied(target.pid()), denied(pid));
+    let only = |some: &BTreeSet<String>, others: &BTreeSet<String>| -> Vec<String> {
+        some.difference(others).cloned().collect()
+    };
+    assert_eq!(only(&dockers, &ours), LATER, "allowed by ours alone");
+    assert_eq!(only(&ours, &dockers), [""; 0], "denied by ours alone");
+}
+
+/// Newer than the docker whose filter it is.
+const LATER: [&str; 19] = [
+    "cachestat",
+    "fchmodat2",
+    "file_getattr",
+    "file_setattr",
+    "futex_requeue",
+    "futex_wait",
+    "futex_wake",
+    "getxattrat",
+    "listxattrat",
+    "map_shadow_stack",
+    "mseal",
+    "name_to_handle_at",
+    "pkey_alloc",
+    "pkey_free",
+    "pkey_mprotect",
+    "process_vm_readv",
+    "process_vm_writev",
+    "removexattrat",
+    "setxattrat",
+];
+
+/// int 0x80 makes a call of i386 in a program of 64 bits; bit 30 makes one of x32.
+const OTHER_ABIS: &str = r#"
+#include <stdio.h>
+#include <unistd.h>
+static long i386(long number) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(0L), "c"(0L), "d"(0L), "S"(0L), "D"(0L) : "memory", "r8", "r9", "r10", "r11");
+    return (int)result;
+}
+static long own(long number) {
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(0L), "S"(0L), "d"(0L) : "memory", "rcx", "r11");
+    return result;
+}
+int main(void) {
+    printf("x32 mount %ld\n", own(0x40000000 + 165));
+    printf("x32 getpid %ld\n", own(0x40000000 + 39));
+    fflush(stdout);
+    printf("i386 getpid %s\n", i386(20) == getpid() ? "same" : "another");
+    printf("i386 mount %ld\n", i386(21));
+    return 0;
+}
+"#;
+
+fn other_abis() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, program) = (directory.path().join("calls.c"), directory.path().join("calls"));
+    std::fs::write(&source, OTHER_ABIS).unwrap();
+    succeeds(Command::new("cc").arg("-o").arg(&program).arg(&source));
+    let run = |profile: &str| {
+        let mut command = nsx(["spawn", "-u", "--cap-drop=all", "--seccomp", profile]);
+        output(command.arg(&program))
+    };
+    let x32 = format!("x32 mount -{0}\nx32 getpid -{0}\n", libc::ENOSYS);
+    let told = run("default");
+    let i386 = format!("i386 getpid same\ni386 mount -{}\n", libc::EPERM);
+    assert_eq!(stdout(&told), format!("{x32}{i386}"), "{told:?}");
+    // Docker's form: the 32-bit x86 has the rules of the profile where it is listed.
+    let with = |listed: &str| {
+        profile(&format!(
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW","architectures":[{listed}],
+            "syscalls":[{{"names":["mount"],"action":"SCMP_ACT_ERRNO","errnoRet":18}}]}}"#
+        ))
+    };
+    let told = run(path(&with(r#""SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32""#)));
+    assert_eq!(stdout(&told), format!("{x32}i386 getpid same\ni386 mount -18\n"), "{told:?}");
+    let told = run(path(&with(r#""SCMP_ARCH_X86_64""#)));
+    assert_eq!((stdout(&told), told.status.signal()), (x32, Some(libc::SIGSYS)), "{told:?}");
 }
 
 fn programs_run() {
