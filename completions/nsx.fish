@@ -164,7 +164,12 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-proc -d 'Where t
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-binfmt -d 'Binary formats of its own, at /proc/sys/fs/binfmt_misc; implies --newuser and --newns' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s l -l load-interp -d 'Registers a binary format there; implies --mount-binfmt' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s R -l root -d 'Changes the root by chroot(2), which is no boundary' -r -f -a "(__fish_complete_directories)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory limit: bytes, or with K, M, G (binary)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory: bytes, or with K, M, G, T (binary); and no swap, unless --swap says so' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l swap -d 'Swap, beside the memory' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpus -d 'CPU time: as much as so many CPUs have; 0.5 is half of one' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpuset -d 'The CPUs on which the program may run: 0-3,8' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pids -d 'Processes and threads at one time' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l io -d 'A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=NUMBER,wiops=NUMBER; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-drop -d 'Capabilities that the program has not and cannot get: net_raw,setuid, or all; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-add -d 'Capabilities that it has all the same, as any user; taken in order with --cap-drop' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l seccomp -d 'Which system calls it may make: a profile as docker and podman take it (JSON)' -r -f
@@ -185,6 +190,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l name -d 'What it is kn
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l status-fd -d 'Writes JSON lines to descriptor N: started, exited' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pid-file -d 'Holds the program\'s pid on the host while it runs' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l stop -d 'Ends a named program, with SIGTERM and, after --kill-after, SIGKILL; starts none' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l report -d 'Says on standard error what the program used, when it has ended'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s r -l map-root -d 'You are root inside; implies --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s c -l map-current-user -d 'You are yourself inside'
@@ -219,7 +225,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

@@ -10,6 +10,7 @@ pub mod notices;
 mod outside;
 mod owner;
 pub mod record;
+mod report;
 pub mod stop;
 
 use super::cgroup::Group;
@@ -18,9 +19,10 @@ use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::restrict::Restriction;
 use super::supervise::{self, Ending, Signals};
-use crate::model::cgroup::Site;
+use crate::model::group::Sites;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
@@ -32,7 +34,8 @@ use nix::sys::signal::Signal;
 use notices::Notices;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Instant;
 
 /// What is wanted, checked, and what was opened for it.
@@ -40,17 +43,27 @@ use std::time::Instant;
 pub struct Spawn {
     pub isolation: Isolation,
     pub restriction: Restriction,
-    pub memory: Option<(u64, Site)>,
+    /// Where its control groups are made.
+    pub sites: Sites,
     pub program: Program,
+    /// What it used is wanted too.
+    pub reports: bool,
     /// Who hears of it.
     pub notices: Option<Notices>,
     /// In place of the standard descriptors, for a program that is left alone.
     pub nowhere: Option<OwnedFd>,
 }
 
+/// How it ended, and what it used where that was wanted.
+#[derive(Debug)]
+pub struct Ended {
+    pub ending: Ending,
+    pub report: Option<Report>,
+}
+
 /// Runs the program; returns how it ended, with nothing left of it. Where nobody is to stay beside
 /// it this process becomes the program, and only a failure returns.
-pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
+pub fn spawn(wanted: &mut Spawn) -> Result<Ended, ActionError> {
     let core_limit = launch::protect()?;
     if wanted.isolation.life.fork {
         return beside(wanted, core_limit);
@@ -63,31 +76,43 @@ pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
 }
 
 /// In a child, which is born in the namespaces.
-fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
+fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionError> {
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     // Whatever is left when this ends is dropped before who would clear it up.
     let janitor = janitor_for(wanted)?;
-    let group = match &wanted.memory {
-        Some((bytes, site)) => Some(Group::with_memory_limit(site, *bytes)?),
-        None => None,
+    let expect = |directory: &Path| match &janitor {
+        Some(janitor) => janitor.expect_group(directory),
+        None => Ok(()),
     };
+    let mut group = Group::make(&wanted.sites, &wanted.isolation.limits, expect)?;
     let mut notices = wanted.notices.take();
+    if let Some(notices) = &mut notices {
+        notices.note_groups(&group.directories())?;
+    }
     let begun = Instant::now();
-    let (child, ending) = run(wanted, &inherited, &signals, group.as_ref(), notices.as_mut())?;
+    let (child, ending) = run(wanted, &inherited, &signals, &mut group, notices.as_mut())?;
     let wall = begun.elapsed();
-    drop(group);
-    if let (Ok(ending), Some(notices)) = (&ending, &notices) {
-        notices.ended(child, *ending, wall)?;
+    let report = match ending {
+        Ok(ending) if wanted.reports || notices.is_some() => {
+            // What is left uses nothing more.
+            group.kill()?;
+            Some(report::make(ending, wall, group.used(), &wanted.isolation.limits)?)
+        }
+        _ => None,
+    };
+    group.remove()?;
+    if let (Some(report), Some(notices)) = (&report, &notices) {
+        notices.ended(child, report)?;
     }
     drop((notices, janitor));
-    ending
+    ending.map(|ending| Ended { ending, report })
 }
 
 /// Nobody, where nsx alone is all there is.
 fn janitor_for(wanted: &Spawn) -> Result<Option<Janitor>, ActionError> {
     let notices = wanted.notices.as_ref().filter(|notices| notices.leave_something());
-    if wanted.memory.is_none() && notices.is_none() {
+    if wanted.sites.0.is_empty() && notices.is_none() {
         return Ok(None);
     }
     let janitor = Janitor::start()?;
@@ -102,13 +127,13 @@ fn run(
     wanted: &Spawn,
     inherited: &Inherited,
     signals: &Signals,
-    group: Option<&Group>,
+    group: &mut Group,
     notices: Option<&mut Notices>,
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
     let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
-    let meets = group.is_some()
+    let meets = !group.is_empty()
         || outside::is_needed_first(isolation)
         || outside::is_needed_last(isolation);
     let meeting = if meets { Some(meeting::arrange()?) } else { None };
@@ -119,7 +144,8 @@ fn run(
         // The map files of a protected process belong to root. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
-    let child = match give_birth(isolation)? {
+    let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
+    let child = match side {
         Side::Child => {
             drop((of_nsx, status));
             let error = match inside(wanted, inherited, of_child.as_ref(), (parent, signals)) {
@@ -134,7 +160,7 @@ fn run(
     let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
-            let join = || group.map_or(Ok(()), |group| group.add(child.pid));
+            let join = || group.add(child.pid, is_born_inside);
             outside::attend(isolation, child.pid, meeting, join)
         }
         None => Ok(()),
@@ -158,12 +184,18 @@ fn run(
     Ok((pid, attended.and(ending)))
 }
 
-fn give_birth(isolation: &Isolation) -> Result<Side, ActionError> {
+/// Says also whether it was in the group, so that no process of the program ever was elsewhere.
+fn give_birth(
+    isolation: &Isolation,
+    group: Option<BorrowedFd<'_>>,
+) -> Result<(Side, bool), ActionError> {
     let at_birth: Kinds = isolation.new.iter().filter(|kind| !inside::LATE.has(*kind)).collect();
     let namespaces = u64::from(ns::clone_flags(at_birth).bits().cast_unsigned());
-    let born = match isolation.owner {
-        Some(owner) => owner::fork_as(owner, namespaces)?,
-        None => fork::fork(namespaces),
+    let born = match (isolation.owner, group) {
+        // Who that is may not be allowed to use the group.
+        (Some(owner), _) => owner::fork_as(owner, namespaces)?.map(|side| (side, false)),
+        (None, Some(group)) => fork::fork_into(group, namespaces),
+        (None, None) => fork::fork(namespaces).map(|side| (side, false)),
     };
     born.map_err(|errno| {
         let what = if at_birth.is_empty() {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod block_device;
 pub mod cgroups;
 pub mod clock;
 pub mod containers;
@@ -14,7 +15,6 @@ pub mod host;
 pub mod inside;
 pub mod inspect;
 pub mod limits;
-pub mod memory_site;
 pub mod mounts;
 pub mod namespaces;
 mod nearby;
@@ -27,6 +27,7 @@ pub mod runtime;
 pub mod scan;
 pub mod seccomp;
 pub mod security;
+pub mod sites;
 pub mod standing;
 pub mod subordinate;
 pub mod target;

@@ -1,5 +1,6 @@
 //! What `spawn` isolates a program by: everything asked for, checked, and nothing opened yet.
 
+use super::group::Limits;
 use super::namespace::{Kind, Kinds};
 use super::restriction::Restrictions;
 use super::user_map::UserMap;
@@ -21,6 +22,7 @@ pub struct Isolation {
     pub loopback: bool,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
+    pub limits: Limits,
     pub identity: Identity,
     pub restrictions: Restrictions,
     /// As it is called inside.

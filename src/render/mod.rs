@@ -19,6 +19,7 @@ pub mod ns_tree;
 pub mod orphans;
 pub mod plan;
 pub mod ps;
+pub mod report;
 pub mod sandboxed;
 pub mod smartcols;
 pub mod spawn;

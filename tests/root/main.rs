@@ -20,6 +20,7 @@ mod descriptors;
 mod dns;
 mod enter;
 mod environment;
+mod groups;
 mod inspection;
 mod jobs;
 mod life;
@@ -29,6 +30,7 @@ mod namespaces;
 mod output;
 mod place;
 mod privileges;
+mod profiles;
 mod protection;
 mod races;
 mod restrict;
@@ -65,7 +67,9 @@ fn main() {
         signals::tests(),
         spawn::tests(),
         restrict::tests(),
+        profiles::tests(),
         memory::tests(),
+        groups::tests(),
         privileges::tests(),
         terminal::tests(),
         tools::tests(),

@@ -2,14 +2,14 @@
 //!
 //! It is told what will be made before it is made, and waits. A pipe that closes without a farewell
 //! means that nsx has ended: then it removes what is there. It has a session of its own, so that a
-//! signal to nsx's group does not reach it.
+//! signal to nsx's group does not reach it, and is no child of nsx: that is the program alone.
 
 use crate::action::cgroup;
 use crate::action::error::ActionError;
 use crate::sys::error::Context;
 use crate::sys::fds::write_all;
 use crate::sys::raw::fds;
-use crate::sys::raw::fork::{self, Child, Side};
+use crate::sys::raw::fork::{self, Side};
 use nix::sys::wait::waitpid;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::ffi::OsStr;
@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Janitor {
     /// Dropped without a farewell it is the end of nsx.
     pipe: Option<OwnedFd>,
-    child: Child,
+    /// Closes when it has ended.
+    end: OwnedFd,
 }
 
 const GROUP: u8 = b'g';
@@ -31,14 +32,19 @@ const FAREWELL: u8 = b'q';
 impl Janitor {
     pub(super) fn start() -> Result<Self, ActionError> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
+        let (end, ends) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
         match fork::fork(0).context("start", "a child")? {
             Side::Child => {
-                drop(write);
-                wait_and_clear(&read);
+                if let Ok(Side::Child) = fork::fork(0) {
+                    wait_and_clear(&read, &ends);
+                }
                 fork::exit_now(0)
             }
-            Side::Parent(child) => Ok(Self { pipe: Some(write), child }),
+            Side::Parent(child) => {
+                waitpid(child.pid, None).context("wait for", "a child")?;
+            }
         }
+        Ok(Self { pipe: Some(write), end })
     }
 
     /// A control group's directory that is about to be made.
@@ -65,14 +71,14 @@ impl Drop for Janitor {
         if let Some(pipe) = self.pipe.take() {
             let _ = rustix::io::write(&pipe, &[FAREWELL]);
         }
-        let _ = waitpid(self.child.pid, None);
+        let _ = rustix::io::read(&self.end, &mut [0; 1]);
     }
 }
 
-fn wait_and_clear(pipe: &OwnedFd) {
+fn wait_and_clear(pipe: &OwnedFd, end: &OwnedFd) {
     let _ = nix::unistd::setsid();
     // Who waits for the end of what nsx writes to does not wait for us.
-    let kept = [pipe.as_raw_fd().cast_unsigned()];
+    let kept = [pipe, end].map(|pipe| pipe.as_raw_fd().cast_unsigned());
     let _ = fds::close_inherited_from(0, &kept);
     let mut told = Vec::new();
     let mut bytes = [0; 4096];

@@ -6,9 +6,9 @@ use super::janitor::Janitor;
 use super::record::Record;
 use crate::action::error::ActionError;
 use crate::action::launch;
-use crate::action::supervise::Ending;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
+use crate::model::report::Report;
 use crate::model::spawned::Event;
 use crate::sys::bounded;
 use crate::sys::error::{Context, SysError};
@@ -100,11 +100,15 @@ impl Notices {
     }
 
     /// The control groups, before anything runs in them.
-    pub(super) fn note_groups(&mut self, directories: &[PathBuf]) {
+    pub(super) fn note_groups(&mut self, directories: &[PathBuf]) -> Result<(), ActionError> {
         if let Some(record) = &mut self.record {
             record.spawned.cgroups =
                 directories.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+            if !directories.is_empty() {
+                record.update()?;
+            }
         }
+        Ok(())
     }
 
     /// The program runs.
@@ -129,20 +133,8 @@ impl Notices {
         Ok(())
     }
 
-    pub(super) fn ended(
-        &self,
-        child: u32,
-        ending: Ending,
-        wall: Duration,
-    ) -> Result<(), ActionError> {
-        let (code, signal) = match ending {
-            Ending::Exited(code) => (Some(code), None),
-            Ending::Killed(signal) => (None, Some(signal)),
-            Ending::TimedOut => (Some(crate::action::supervise::TIMED_OUT), None),
-        };
-        let timed_out = ending == Ending::TimedOut;
-        let wall_usec = wall.as_micros().try_into().unwrap_or(u64::MAX);
-        self.say(&Event::Exited { init_pid: child, code, signal, timed_out, wall_usec })
+    pub(super) fn ended(&self, init_pid: u32, report: &Report) -> Result<(), ActionError> {
+        self.say(&Event::Exited { init_pid, report })
     }
 
     fn say(&self, event: &Event<'_>) -> Result<(), ActionError> {

@@ -1,5 +1,6 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+pub mod limits;
 mod named;
 mod program;
 pub mod request;
@@ -13,19 +14,21 @@ use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
 use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
-use crate::cli::error::Failure;
+use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
-use crate::collect::memory_site::memory_site;
+use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
+use crate::model::report::Report;
 use crate::model::restriction::Restrictions;
 use crate::model::user_map::{Setgroups, UserMap};
+use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
 use crate::sys::accounts::Account;
 use crate::sys::idmap;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
-use request::{Manner, Own, Request};
+use request::{Manner, Own, ReportForm, Request};
 
 pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
     match &request.stop {
@@ -42,11 +45,9 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let users = users::map(&root, &request)?;
     let account = whom::account(&root, &request)?;
     let program = program::choose(context, &root, &request, account.as_ref())?;
-    let memory = match request.memory_bytes {
-        Some(bytes) => Some((bytes, memory_site(&root)?)),
-        None => None,
-    };
-    let isolation = isolation(&request, users, account);
+    let (limits, sites) =
+        std::mem::take(&mut request.limits).place(&root, request.report.is_some())?;
+    let isolation = Isolation { limits, ..isolation(&request, users, account) };
     if request.dry_run {
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
@@ -70,13 +71,32 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let notices = named::notices(context, &root, &request, status, ready)?;
     drop(root);
+    let report = request.report;
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, restriction, memory, program, notices, nowhere };
-    let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
-    if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
+    let reports = report.is_some();
+    let mut wanted = Spawn { isolation, restriction, sites, program, reports, notices, nowhere };
+    let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
+    if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
-    Ok(end_alike(ending))
+    if let (Some(form), Some(report)) = (report, &ended.report) {
+        tell(form, report)?;
+    }
+    Ok(end_alike(ended.ending))
+}
+
+/// Standard output is the program's.
+fn tell(form: ReportForm, report: &Report) -> Result<(), Failure> {
+    match form {
+        ReportForm::Table => output::say("nsx", &table(report)),
+        ReportForm::Json => {
+            let line = json(report).map_err(|error| {
+                Failure::new(FailureKind::Internal, format!("cannot write JSON: {error}"))
+            })?;
+            output::tell(&line);
+        }
+    }
+    Ok(())
 }
 
 impl Request {
@@ -115,7 +135,7 @@ impl Request {
 
     fn isolates_nothing(&self) -> bool {
         let restricts = self.user.is_some() || self.restrictions != Restrictions::default();
-        self.new.is_empty() && self.memory_bytes.is_none() && !restricts
+        self.new.is_empty() && self.limits.is_empty() && !restricts
     }
 }
 
@@ -161,6 +181,7 @@ fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>
         hostname: request.hostname.clone(),
         domainname: request.domainname.clone(),
         directory: request.directory.clone(),
+        limits: Limits::default(),
         life: Life {
             fork: request.life.fork,
             init: request.life.init,

@@ -1,5 +1,6 @@
 //! What was asked of `spawn`, however it was spelled.
 
+use super::limits::Asked;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::restriction::Restrictions;
@@ -33,7 +34,7 @@ pub struct Request {
     pub directory: Option<CString>,
     pub environment: Environment,
     pub life: Life,
-    pub memory_bytes: Option<u64>,
+    pub limits: Asked,
     pub restrictions: Restrictions,
     /// What it is known by while it runs.
     pub name: Option<String>,
@@ -43,9 +44,17 @@ pub struct Request {
     pub pid_file: Option<PathBuf>,
     /// A named program is ended, and none started.
     pub stop: Option<String>,
+    pub report: Option<ReportForm>,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,
+}
+
+/// How what was used is told, when the program has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportForm {
+    Table,
+    Json,
 }
 
 /// How what was not said is taken.

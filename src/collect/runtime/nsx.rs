@@ -10,7 +10,7 @@ use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::incarnation;
 use crate::sys::owned::Place;
-use crate::sys::root::SysRoot;
+use crate::sys::root::{SysRoot, path_text};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -83,12 +83,10 @@ impl Nsx {
 }
 
 fn read(place: &Place) -> Vec<(Text, Spawned)> {
-    let names = place.names().into_iter().filter(|name| name.ends_with(".json")).take(MOST);
-    let records = names.filter_map(|name| {
-        let spawned = Spawned::parse(&place.read(&name, CAP).ok()?)?;
-        let path = place.path().join(&name);
-        let is_its_own = name.strip_suffix(".json") == Some(spawned.name.as_str());
-        is_its_own.then(|| (crate::sys::root::path_text(&path), spawned))
+    let records = place.names().into_iter().take(MOST).filter_map(|file| {
+        let name = file.strip_suffix(".json")?;
+        let spawned = Spawned::parse(&place.read(&file, CAP).ok()?)?;
+        (spawned.name == name).then(|| (path_text(&place.path().join(&file)), spawned))
     });
     records.collect()
 }
