@@ -17,6 +17,7 @@ use super::cgroup::Group;
 use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
+use super::network::Network;
 use super::restrict::Restriction;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
@@ -45,6 +46,7 @@ pub struct Spawn {
     pub restriction: Restriction,
     /// Where its control groups are made.
     pub sites: Sites,
+    pub network: Network,
     pub program: Program,
     /// What it used is wanted too.
     pub reports: bool,
@@ -90,8 +92,10 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     if let Some(notices) = &mut notices {
         notices.note_groups(&group.directories())?;
     }
+    let mut network = std::mem::take(&mut wanted.network);
     let begun = Instant::now();
-    let (child, ending) = run(wanted, &inherited, &signals, &mut group, notices.as_mut())?;
+    let outside = (&mut group, &mut network, notices.as_mut());
+    let (child, ending) = run(wanted, &inherited, &signals, outside)?;
     let wall = begun.elapsed();
     let report = match ending {
         Ok(ending) if wanted.reports || notices.is_some() => {
@@ -102,11 +106,16 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
         _ => None,
     };
     group.remove()?;
+    network.end(ending.is_ok() && keeps_network(&wanted.isolation));
     if let (Some(report), Some(notices)) = (&report, &notices) {
         notices.ended(child, report)?;
     }
     drop((notices, janitor));
     ending.map(|ending| Ended { ending, report })
+}
+
+fn keeps_network(isolation: &Isolation) -> bool {
+    isolation.kept.iter().any(|(kind, _)| *kind == Kind::Net)
 }
 
 /// Nobody, where nsx alone is all there is.
@@ -127,27 +136,31 @@ fn run(
     wanted: &Spawn,
     inherited: &Inherited,
     signals: &Signals,
-    group: &mut Group,
-    notices: Option<&mut Notices>,
+    (group, network, notices): (&mut Group, &mut Network, Option<&mut Notices>),
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
     let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let meets = !group.is_empty()
+        || network.is_wired()
         || outside::is_needed_first(isolation)
         || outside::is_needed_last(isolation);
     let meeting = if meets { Some(meeting::arrange()?) } else { None };
     let (of_child, of_nsx) = meeting.unzip();
     let tools_may_be_needed =
         outside::is_needed_first(isolation) && !nix::unistd::geteuid().is_root();
-    if tools_may_be_needed {
-        // The map files of a protected process belong to root. Nobody else is in there yet.
+    let is_unprotected = tools_may_be_needed || network.is_hidden_by_protection();
+    if is_unprotected {
+        // The map files of a protected process belong to root, and its namespaces to who may trace
+        // anybody. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
+    network.join()?;
     let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
     let child = match side {
         Side::Child => {
             drop((of_nsx, status));
+            network.let_go();
             let error = match inside(wanted, inherited, of_child.as_ref(), (parent, signals)) {
                 Err(error) => error,
                 Ok(never) => match never {},
@@ -160,14 +173,17 @@ fn run(
     let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
-            let join = || group.add(child.pid, is_born_inside);
-            outside::attend(isolation, child.pid, meeting, join)
+            let first = || {
+                group.add(child.pid, is_born_inside)?;
+                Ok(network.wire(&child)?)
+            };
+            outside::attend(isolation, child.pid, meeting, first)
         }
         None => Ok(()),
     };
     // On failure the pipe closes without a word, and the child ends by itself.
     drop(of_nsx);
-    if tools_may_be_needed {
+    if is_unprotected {
         launch::set_protected(true)?;
     }
     let life = &isolation.life;
@@ -176,6 +192,7 @@ fn run(
     let program = if life.init { program.behind_an_init() } else { program };
     let ending = match notices {
         Some(notices) => {
+            notices.peer = network.peer();
             let mut tell = |child: &Child| notices.started(child);
             supervise::supervise(program, signals, Some(status), None, Some(&mut tell))
         }

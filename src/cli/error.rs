@@ -88,6 +88,7 @@ impl From<ActionError> for Failure {
             _ => Kind::Launcher,
         };
         let hint = match &error {
+            ActionError::Network(error) => super::spawn::network::advice(error).map(str::to_owned),
             ActionError::Advised { hint, .. } => Some((*hint).to_owned()),
             _ => None,
         };

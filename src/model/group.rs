@@ -2,6 +2,7 @@
 //! used in it.
 
 use super::cgroup::{Bound, IoDevice, IoKind};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -91,6 +92,32 @@ impl Limits {
         .filter_map(|(controller, needed)| needed.then_some(controller))
         .collect()
     }
+
+    /// In the words of the options: `cpus` → `0.5`.
+    pub fn words(&self) -> BTreeMap<String, String> {
+        let io: Vec<_> = self.io.iter().map(ToString::to_string).collect();
+        let swap = self.swap.map(|swap| match swap {
+            Bound::Unlimited => "max".to_owned(),
+            Bound::At(bytes) => bytes.to_string(),
+        });
+        let said = [
+            ("memory", self.memory_bytes.map(|bytes| bytes.to_string())),
+            ("swap", swap),
+            ("cpus", self.cpu_quota_usec.map(share)),
+            ("cpuset", self.cpus.as_ref().map(ToString::to_string)),
+            ("pids", self.pids.map(|most| most.to_string())),
+            ("io", (!io.is_empty()).then(|| io.join(" "))),
+        ];
+        let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        said.collect()
+    }
+}
+
+/// `0.5` of 50000.
+fn share(quota_usec: u64) -> String {
+    let (whole, part) = (quota_usec / CPU_PERIOD_USEC, quota_usec % CPU_PERIOD_USEC);
+    let text = format!("{whole}.{part:05}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A block device by its numbers.
@@ -112,6 +139,12 @@ pub struct IoRule {
     pub device: Device,
     pub kind: IoKind,
     pub per_second: u64,
+}
+
+impl fmt::Display for IoRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}={}", self.device, self.kind.key(), self.per_second)
+    }
 }
 
 /// Where the groups of one program can be made, one in each hierarchy that is needed. Empty where
@@ -175,6 +208,33 @@ mod tests {
         };
         let needed = [Controller::Cpu, Controller::Cpuset, Controller::Pids, Controller::Io];
         assert_eq!(rest.controllers(), needed);
+    }
+
+    #[test]
+    fn limits_are_told_in_the_words_of_the_options() {
+        let device = Device { major: 8, minor: 0 };
+        let rule = |kind, per_second| IoRule { device, kind, per_second };
+        let limits = Limits {
+            memory_bytes: Some(1024),
+            swap: Some(Bound::Unlimited),
+            cpu_quota_usec: Some(50_000),
+            cpus: CpuList::parse(b"3,1"),
+            pids: Some(9),
+            io: vec![rule(IoKind::WrittenBytes, 7), rule(IoKind::Reads, 8)],
+        };
+        let told: Vec<_> =
+            limits.words().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let expected = [
+            "cpus 0.5",
+            "cpuset 1,3",
+            "io 8:0:wbps=7 8:0:riops=8",
+            "memory 1024",
+            "pids 9",
+            "swap max",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(["2", "1.25", "0.01"].map(str::to_owned), [200_000, 125_000, 1000].map(share));
+        assert!(Limits::default().words().is_empty());
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod isolation;
 pub mod limits;
 pub mod mount;
 pub mod namespace;
+pub mod net_wish;
 pub mod network;
 pub mod orphan;
 pub mod plan;

@@ -71,6 +71,8 @@ pub enum Event<'a> {
         name: Option<&'a str>,
         /// Inodes, by kind.
         namespaces: BTreeMap<&'static str, Option<u64>>,
+        /// The interface at the other end of its veth pair; null without one.
+        peer: Option<&'a str>,
     },
     Exited {
         init_pid: u32,

@@ -12,6 +12,7 @@ pub mod human;
 pub mod inspect;
 pub mod inspect_json;
 pub mod json;
+pub mod net_wish;
 pub mod ns;
 pub mod ns_json;
 pub mod ns_process;

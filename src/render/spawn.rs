@@ -1,7 +1,6 @@
 //! What `spawn` would do, in words.
 
-use crate::model::cgroup::{Bound, IoKind};
-use crate::model::group::{CPU_PERIOD_USEC, IoRule, Limits};
+use super::net_wish;
 use crate::model::isolation::{Isolation, Propagation};
 use crate::model::security::IdRange;
 use crate::model::text::Text;
@@ -32,14 +31,17 @@ pub fn dry_run(isolation: &Isolation, program: &Text) -> String {
     for (name, value) in [("hostname", &isolation.hostname), ("domain", &isolation.domainname)] {
         steps.extend(value.as_ref().map(|value| (name, Text::new(value.as_bytes()).to_string())));
     }
-    if isolation.loopback {
-        steps.push(("net", "lo, up".to_owned()));
+    match &isolation.network {
+        Some(wish) => steps.push(("net", net_wish::outline(wish))),
+        None if isolation.loopback => steps.push(("net", "lo, up".to_owned())),
+        None => {}
     }
     for (kind, file) in &isolation.kept {
         let file = Text::new(file.as_os_str().as_bytes());
         steps.push(("keep", format!("the {kind} namespace on {file}")));
     }
-    limits(&isolation.limits, &mut steps);
+    let limits = isolation.limits.words();
+    steps.extend(limits.iter().map(|(name, value)| ("limit", format!("{name} {value}"))));
     life(isolation, &mut steps);
     if let Some(directory) = &isolation.directory {
         steps.push(("chdir", Text::new(directory.to_bytes()).to_string()));
@@ -78,27 +80,6 @@ fn mounts(isolation: &Isolation, steps: &mut Vec<(&str, String)>) {
     let places = [("root", &mounts.root), ("proc", &mounts.proc), ("binfmt", &mounts.binfmt)];
     for (name, place) in places {
         steps.extend(place.as_ref().map(|place| (name, Text::new(place.to_bytes()).to_string())));
-    }
-}
-
-fn limits(limits: &Limits, steps: &mut Vec<(&str, String)>) {
-    let mut say = |what: Option<String>| steps.extend(what.map(|what| ("limit", what)));
-    say(limits.memory_bytes.map(|bytes| format!("memory: {bytes} bytes")));
-    say(limits.swap.map(|swap| match swap {
-        Bound::Unlimited => "swap: as much as there is".to_owned(),
-        Bound::At(bytes) => format!("swap: {bytes} bytes"),
-    }));
-    say(limits.cpu_quota_usec.map(|quota| format!("CPU time: {quota} of {CPU_PERIOD_USEC} us")));
-    say(limits.cpus.as_ref().map(|cpus| format!("CPUs: {cpus}")));
-    say(limits.pids.map(|pids| format!("processes and threads: {pids}")));
-    for IoRule { device, kind, per_second } in &limits.io {
-        let what = match kind {
-            IoKind::ReadBytes => "bytes read",
-            IoKind::WrittenBytes => "bytes written",
-            IoKind::Reads => "reads",
-            IoKind::Writes => "writes",
-        };
-        say(Some(format!("device {device}: {per_second} {what} per second")));
     }
 }
 

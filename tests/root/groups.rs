@@ -52,6 +52,7 @@ pub fn tests() -> Vec<Trial> {
         test("limits, within limits: no more than the groups above have", V1, within),
         test("limits, a user who has no group is refused, with advice", USER, of_nobody),
         test("limits, a signal that ends nsx leaves no group", V1, ended),
+        test("limits, nsx killed: neither a group nor a process is left", V1, killed),
         test("limits, a group that cannot be made leaves none of the others", TRACED, half_made),
         test("limits, a group knows what was used in it", V1, used),
         test("limits, without cgroup.kill what forks is killed all the same", V1, one_by_one),
@@ -351,6 +352,18 @@ fn ended() {
         assert_eq!(limited.end_by(signal).signal(), Some(signal as i32));
         assert_eq!(groups_of(limited.nsx.pid()), NONE);
     }
+}
+
+fn killed() {
+    let mut command = nsx(["spawn", "-u", "--pids", "30", "--memory", "64M", "sh", "-c"]);
+    // It asks for no tie to nsx, and leaves its session.
+    let (mut held, left) = Held::ready(command.arg("setsid sleep 1000 >&- 2>&- & echo $!; wait"));
+    let left = pidfd(left.parse().unwrap()).unwrap();
+    assert!(!groups_of(held.pid()).is_empty());
+    held.0.kill().unwrap();
+    held.0.wait().unwrap();
+    assert!(crate::support::ends_within(&left, crate::support::PATIENCE));
+    until("no group is left", || groups_of(held.pid()).is_empty());
 }
 
 /// Whichever of the calls fails that make and fill the groups.

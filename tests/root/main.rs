@@ -26,6 +26,7 @@ mod jobs;
 mod life;
 mod listings;
 mod memory;
+mod named;
 mod namespaces;
 mod output;
 mod place;
@@ -39,6 +40,7 @@ mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
+mod spawn_net;
 mod targets;
 mod terminal;
 mod tools;
@@ -66,6 +68,8 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        named::tests(),
+        spawn_net::tests(),
         restrict::tests(),
         profiles::tests(),
         memory::tests(),

@@ -133,35 +133,39 @@ pub(super) fn remove(parts: &[Part]) -> Result<(), ActionError> {
 /// Kills and removes groups whose nsx was killed: by path, so only what is a control group, and has
 /// a name that nsx gives. Those in which this process itself is are left alone.
 pub fn remove_left(directories: &[PathBuf]) {
-    for directory in directories {
-        let _ = remove_one_left(directory);
+    let mut left: Vec<Left<'_>> = directories.iter().filter_map(|one| Left::open(one)).collect();
+    // What of v2 kills all at once is what the others wait for.
+    for group in &left {
+        let _ = write_at(group.dir.as_fd(), "cgroup.kill", "1");
     }
+    patiently(|| {
+        left.retain(|group| tree::remove(group.parent.as_fd(), group.name) == Err(Errno::EBUSY));
+        for group in &left {
+            let _ = write_at(group.dir.as_fd(), "pids.max", "0");
+            kill_listed(group.dir.as_fd());
+        }
+        left.is_empty()
+    });
 }
 
-fn remove_one_left(directory: &Path) -> Option<()> {
-    let name = directory.file_name()?.to_str().filter(|name| name.starts_with(PREFIX))?;
-    let parent = open_directory(rustix::fs::CWD, directory.parent()?).ok()?;
-    let kind = rustix::fs::fstatfs(&parent).ok()?.f_type;
-    if ![CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
-        return None;
-    }
-    let dir = open_directory(parent.as_fd(), Path::new(name)).ok()?;
-    let own = i32::try_from(std::process::id()).ok()?;
-    if tree::processes(dir.as_fd()).contains(&own) {
-        return None;
-    }
-    let at_once = write_at(dir.as_fd(), "cgroup.kill", "1").is_ok();
-    patiently(|| match tree::remove(parent.as_fd(), name) {
-        Err(Errno::EBUSY) => {
-            if !at_once {
-                let _ = write_at(dir.as_fd(), "pids.max", "0");
-                kill_listed(dir.as_fd());
-            }
-            false
+struct Left<'a> {
+    parent: OwnedFd,
+    name: &'a str,
+    dir: OwnedFd,
+}
+
+impl<'a> Left<'a> {
+    fn open(directory: &'a Path) -> Option<Self> {
+        let name = directory.file_name()?.to_str().filter(|name| name.starts_with(PREFIX))?;
+        let parent = open_directory(rustix::fs::CWD, directory.parent()?).ok()?;
+        let kind = rustix::fs::fstatfs(&parent).ok()?.f_type;
+        if ![CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
+            return None;
         }
-        _ => true,
-    })
-    .then_some(())
+        let dir = open_directory(parent.as_fd(), Path::new(name)).ok()?;
+        let own = i32::try_from(std::process::id()).ok()?;
+        (!tree::processes(dir.as_fd()).contains(&own)).then_some(Self { parent, name, dir })
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +181,6 @@ mod tests {
         let paths = [looks_alike.clone(), root.clone(), root.join("memory"), "/".into(), "".into()];
         remove_left(&paths);
         assert!(looks_alike.is_dir());
-        assert_eq!(remove_one_left(&looks_alike), None);
+        assert!(Left::open(&looks_alike).is_none());
     }
 }

@@ -137,18 +137,18 @@ fn cpuset(part: &Part, cpus: &CpuList) -> Done {
 }
 
 fn io_rule(part: &Part, rule: &IoRule) -> Done {
-    let (v1_file, key) = match rule.kind {
-        IoKind::ReadBytes => ("blkio.throttle.read_bps_device", "rbps"),
-        IoKind::WrittenBytes => ("blkio.throttle.write_bps_device", "wbps"),
-        IoKind::Reads => ("blkio.throttle.read_iops_device", "riops"),
-        IoKind::Writes => ("blkio.throttle.write_iops_device", "wiops"),
-    };
     let device = Text::from(rule.device.to_string());
     if part.is_v2 {
-        let value = format!("{device} {key}={}", rule.per_second);
+        let value = format!("{device} {}={}", rule.kind.key(), rule.per_second);
         let wanted = (device, rule.kind, rule.per_second);
         return set_and_check(part, "io.max", &value, |now| io::max(now).contains(&wanted));
     }
+    let v1_file = match rule.kind {
+        IoKind::ReadBytes => "blkio.throttle.read_bps_device",
+        IoKind::WrittenBytes => "blkio.throttle.write_bps_device",
+        IoKind::Reads => "blkio.throttle.read_iops_device",
+        IoKind::Writes => "blkio.throttle.write_iops_device",
+    };
     let value = format!("{device} {}", rule.per_second);
     let wanted = (device, rule.per_second);
     set_and_check(part, v1_file, &value, |now| io::v1_max(now).contains(&wanted))

@@ -35,6 +35,8 @@ pub struct Notices {
     pub ready: Option<(OwnedFd, OwnedFd)>,
     /// There is an init of ours before the program.
     pub init: bool,
+    /// What the other end of its veth pair is called.
+    pub peer: Option<String>,
 }
 
 /// Removed when dropped.
@@ -125,7 +127,8 @@ impl Notices {
         }
         let name = self.record.as_ref().map(|record| record.spawned.name.as_str());
         let namespaces = self.namespaces(pid.unwrap_or(init_pid));
-        self.say(&Event::Started { pid, init_pid, name, namespaces })?;
+        let peer = self.peer.as_deref();
+        self.say(&Event::Started { pid, init_pid, name, namespaces, peer })?;
         if let Some((ready, nowhere)) = self.ready.take() {
             detach::let_go(&ready)?;
             launch::stand_on(&nowhere)?;

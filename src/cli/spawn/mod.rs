@@ -2,6 +2,7 @@
 
 pub mod limits;
 mod named;
+pub(super) mod network;
 mod program;
 pub mod request;
 mod users;
@@ -19,6 +20,7 @@ use crate::cli::output;
 use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
+use crate::model::net_wish::NetWish;
 use crate::model::report::Report;
 use crate::model::restriction::Restrictions;
 use crate::model::user_map::{Setgroups, UserMap};
@@ -48,10 +50,12 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let (limits, sites) =
         std::mem::take(&mut request.limits).place(&root, request.report.is_some())?;
     let isolation = Isolation { limits, ..isolation(&request, users, account) };
+    let held = network::look_up(&root, request.network.as_ref())?;
     if request.dry_run {
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
+    let network = network::open(request.network.as_ref(), held)?;
     let restriction = Restriction::prepare(&isolation)?;
     for note in &restriction.notes {
         output::note(&context.program, Some(format!("note: {note}")));
@@ -69,12 +73,16 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
         }
         nowhere = Some(launch::nowhere()?);
     }
-    let notices = named::notices(context, &root, &request, status, ready)?;
+    let mut notices = named::notices(context, &root, &request, status, ready)?;
+    if let Some(record) = notices.as_mut().and_then(|notices| notices.record.as_mut()) {
+        record.spawned.limits = isolation.limits.words();
+    }
     drop(root);
     let report = request.report;
     let limit = isolation.life.limit;
     let reports = report.is_some();
-    let mut wanted = Spawn { isolation, restriction, sites, program, reports, notices, nowhere };
+    let mut wanted =
+        Spawn { isolation, restriction, sites, network, program, reports, notices, nowhere };
     let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -103,6 +111,7 @@ impl Request {
     /// What one option brings with it.
     fn complete(&mut self) -> Result<(), Failure> {
         let own_manner = self.manner == Manner::Nsx;
+        self.new = network::kinds(self.network.as_ref(), self.new, self.named)?;
         if self.hostname.is_some() || self.domainname.is_some() {
             self.new = self.new.with(Kind::Uts);
         }
@@ -135,7 +144,8 @@ impl Request {
 
     fn isolates_nothing(&self) -> bool {
         let restricts = self.user.is_some() || self.restrictions != Restrictions::default();
-        self.new.is_empty() && self.limits.is_empty() && !restricts
+        let is_elsewhere = matches!(self.network, Some(NetWish::Join(_)));
+        self.new.is_empty() && self.limits.is_empty() && !is_elsewhere && !restricts
     }
 }
 
@@ -153,6 +163,7 @@ fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>
     Isolation {
         new: request.new,
         kept: request.kept.clone(),
+        network: request.network.clone(),
         identity: match account {
             Some(account) => Identity {
                 uid: Some(account.uid),

@@ -3,6 +3,7 @@
 use super::limits::Asked;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::net_wish::NetWish;
 use crate::model::restriction::Restrictions;
 use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
@@ -13,8 +14,11 @@ use std::time::Duration;
 pub struct Request {
     pub manner: Manner,
     pub new: Kinds,
+    /// Those of them that were asked for one by one.
+    pub named: Kinds,
     /// Files on which a new namespace stays.
     pub kept: Vec<(Kind, PathBuf)>,
+    pub network: Option<NetWish>,
     pub map: Map,
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,

@@ -5,6 +5,7 @@ mod life;
 mod limits;
 mod mounts;
 mod namespaces;
+mod network;
 mod settings;
 mod users;
 
@@ -16,6 +17,7 @@ use std::ffi::OsString;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Id {
     Namespaces(namespaces::Id),
+    Network(network::Id),
     Users(users::Id),
     Mounts(mounts::Id),
     Limits(limits::Id),
@@ -27,6 +29,7 @@ pub(super) enum Id {
 /// In the order in which they are listed.
 pub(super) const OPTIONS: &[&[Opt<Id>]] = &[
     namespaces::OPTIONS,
+    network::OPTIONS,
     users::OPTIONS,
     mounts::OPTIONS,
     limits::OPTIONS,
@@ -53,6 +56,7 @@ pub(super) fn read(
     for (id, value) in options {
         match id {
             Id::Namespaces(id) => namespaces::take(&mut request, id, value)?,
+            Id::Network(id) => network::take(&mut request, id, &value.unwrap_or_default())?,
             Id::Users(id) => users::take(&mut request, id, value.as_deref())?,
             Id::Mounts(id) => mounts::take(&mut request, id, value)?,
             Id::Limits(id) => limits::take(&mut request, id, &value.unwrap_or_default())?,
