@@ -234,5 +234,4 @@ fn bytes(program: &[sock_filter]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "compile_tests.rs"]
 mod tests;

@@ -300,5 +300,4 @@ pub(super) fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 #[cfg(test)]
-#[path = "profile_tests.rs"]
 mod tests;
