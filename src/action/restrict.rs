@@ -79,9 +79,9 @@ impl Restriction {
             None if is_root => own.bounding,
             None => CapSet::default(),
         };
-        let (filters, note) = match &wanted.seccomp {
+        let (filters, notes) = match &wanted.seccomp {
             Some(profile) => seccomp::prepare(profile, left)?,
-            None => (Vec::new(), None),
+            None => (Vec::new(), Vec::new()),
         };
         for limit in &wanted.rlimits {
             raise(limit)?;
@@ -94,7 +94,7 @@ impl Restriction {
             rlimits: wanted.rlimits,
             nice: wanted.nice,
             umask: wanted.umask,
-            notes: note.into_iter().collect(),
+            notes,
         })
     }
 

@@ -49,7 +49,7 @@ impl Facts {
 pub(super) fn prepare(
     which: &Profile,
     capabilities: CapSet,
-) -> Result<(Vec<Filter>, Option<String>), ActionError> {
+) -> Result<(Vec<Filter>, Vec<String>), ActionError> {
     let facts = Facts::here(capabilities);
     let profile = match which {
         Profile::Default => usual::profile(&facts),
@@ -58,12 +58,15 @@ pub(super) fn prepare(
         }
     };
     let compiled = compile::compile(&profile).map_err(|wrong| refused(which, &wrong))?;
-    let note = match which {
+    let notes = match which {
         // It names calls of all architectures.
-        Profile::Default => None,
-        Profile::File(path) => note(path, &compiled.unknown),
+        Profile::Default => Vec::new(),
+        Profile::File(path) => {
+            let mute = compiled.mute.then(|| mute(path));
+            unknown(path, &compiled.unknown).into_iter().chain(mute).collect()
+        }
     };
-    Ok((compiled.filters, note))
+    Ok((compiled.filters, notes))
 }
 
 fn refused(which: &Profile, wrong: &dyn std::error::Error) -> ActionError {
@@ -91,7 +94,7 @@ fn read(path: &Path) -> Result<Vec<u8>, SysError> {
 }
 
 /// A name that is no call here restricts nothing and allows nothing: libseccomp passes over it too.
-fn note(path: &Path, unknown: &std::collections::BTreeSet<String>) -> Option<String> {
+fn unknown(path: &Path, unknown: &std::collections::BTreeSet<String>) -> Option<String> {
     let first = unknown.first()?;
     let (path, first) = (Text::new(path.as_os_str().as_bytes()), Text::new(first.as_bytes()));
     Some(match unknown.len() - 1 {
@@ -100,6 +103,14 @@ fn note(path: &Path, unknown: &std::collections::BTreeSet<String>) -> Option<Str
             format!("seccomp profile {path}: {first} and {others} more are no system calls here")
         }
     })
+}
+
+fn mute(path: &Path) -> String {
+    let path = Text::new(path.as_os_str().as_bytes());
+    format!(
+        "seccomp profile {path}: it does not allow write or exit_group; a program that cannot be \
+         executed ends by a signal, and nobody says why"
+    )
 }
 
 /// From here on what nsx calls is judged as what the program calls.
@@ -131,11 +142,9 @@ mod tests {
             br#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mount","m\u001b","n"],"action":"SCMP_ACT_ERRNO"}]}"#,
         )
         .unwrap();
-        let (filters, note) = prepare(&file).unwrap();
+        let (filters, notes) = prepare(&file).unwrap();
         assert_eq!(filters.len(), 1);
-        assert!(
-            note.unwrap().ends_with("profile.json: m\\x1b and 1 more are no system calls here")
-        );
+        assert!(notes[0].ends_with("profile.json: m\\x1b and 1 more are no system calls here"));
         std::fs::write(&path, b"[1]").unwrap();
         let wrong = prepare(&file).unwrap_err().to_string();
         assert!(
@@ -147,6 +156,13 @@ mod tests {
         assert!(long.ends_with("longer than the bound"), "{long}");
         let directory = prepare(&Profile::File("/".into())).unwrap_err().to_string();
         assert_eq!(directory, "cannot read /: Is a directory");
-        assert_eq!(prepare(&Profile::Default).unwrap().1, None);
+        assert_eq!(prepare(&Profile::Default).unwrap().1, [""; 0]);
+        std::fs::write(
+            &path,
+            br#"{"defaultAction":"SCMP_ACT_KILL","syscalls":[{"names":["execve","write"],"action":"SCMP_ACT_ALLOW"}]}"#,
+        )
+        .unwrap();
+        let (_, notes) = prepare(&file).unwrap();
+        assert!(notes.len() == 1 && notes[0].contains("nobody says why"), "{notes:?}");
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Compiled {
     pub filters: Vec<Filter>,
     /// Names that are no calls of any architecture here.
     pub unknown: BTreeSet<String>,
+    /// Under it nsx cannot say why a program was not executed.
+    pub mute: bool,
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +57,7 @@ pub(super) fn compile(profile: &Profile) -> Result<Compiled, Impossible> {
     for abi in [Abi::I386, native].into_iter().filter(|abi| *abi == native || i386) {
         let numbers: BTreeMap<&str, u32> = abi.calls().collect();
         known.extend(numbers.keys().copied());
-        if abi == native && !lets_exec(profile) {
+        if abi == native && !lets(profile, "execve") {
             return Err(Impossible::NoExec);
         }
         let elsewhere = match abi {
@@ -68,12 +70,14 @@ pub(super) fn compile(profile: &Profile) -> Result<Compiled, Impossible> {
     }
     let names = profile.rules.iter().flat_map(|rule| &rule.names);
     let unknown = names.filter(|name| !known.contains(name.as_str())).cloned().collect();
-    Ok(Compiled { filters, unknown })
+    // Of what nsx does itself only exec comes after the filter, and this if there is none.
+    let mute = !lets(profile, "write") || !lets(profile, "exit_group");
+    Ok(Compiled { filters, unknown, mute })
 }
 
-/// Whether nsx can become a program under it: what comes before exec is done before the filter.
-fn lets_exec(profile: &Profile) -> bool {
-    let about = profile.rules.iter().filter(|rule| rule.names.iter().any(|name| name == "execve"));
+/// Whether a call is let through whatever its arguments are.
+fn lets(profile: &Profile, call: &str) -> bool {
+    let about = profile.rules.iter().filter(|rule| rule.names.iter().any(|name| name == call));
     let mut strictest = about.clone().map(|rule| rule.action).min();
     if about.filter(|rule| rule.conditions.is_empty()).count() == 0 {
         strictest = strictest.map(|one| one.min(profile.default)).or(Some(profile.default));
