@@ -18,6 +18,7 @@ use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::network::Network;
+use super::restrict::Restriction;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
 use crate::model::isolation::Isolation;
@@ -43,6 +44,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Spawn {
     pub isolation: Isolation,
+    pub restriction: Restriction,
     /// Where its control groups are made.
     pub sites: Sites,
     pub network: Network,
@@ -274,9 +276,10 @@ fn become_program(
     if let Some(nowhere) = &wanted.nowhere {
         launch::stand_on(nowhere)?;
     }
-    inside::become_whom(&isolation.identity)?;
+    let opened = wanted.restriction.in_program(&isolation.identity)?;
     if let Some(parent) = parent {
         launch::tie_to(parent, death_signal(isolation))?;
     }
-    Err(launch::become_program(&wanted.program, inherited, None))
+    let last_step = || wanted.restriction.last_step(opened);
+    Err(launch::become_program(&wanted.program, inherited, last_step))
 }

@@ -31,8 +31,10 @@ mod namespaces;
 mod output;
 mod place;
 mod privileges;
+mod profiles;
 mod protection;
 mod races;
+mod restrict;
 mod seats;
 mod seccomp;
 mod signals;
@@ -68,6 +70,8 @@ fn main() {
         spawn::tests(),
         named::tests(),
         spawn_net::tests(),
+        restrict::tests(),
+        profiles::tests(),
         memory::tests(),
         groups::tests(),
         privileges::tests(),

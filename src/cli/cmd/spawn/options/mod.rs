@@ -1,5 +1,6 @@
 //! The options of `nsx spawn`: a group of them a file.
 
+mod confinement;
 mod life;
 mod limits;
 mod mounts;
@@ -20,6 +21,7 @@ pub(super) enum Id {
     Users(users::Id),
     Mounts(mounts::Id),
     Limits(limits::Id),
+    Confinement(confinement::Id),
     Settings(settings::Id),
     Life(life::Id),
 }
@@ -31,6 +33,7 @@ pub(super) const OPTIONS: &[&[Opt<Id>]] = &[
     users::OPTIONS,
     mounts::OPTIONS,
     limits::OPTIONS,
+    confinement::OPTIONS,
     settings::OPTIONS,
     life::OPTIONS,
 ];
@@ -54,9 +57,12 @@ pub(super) fn read(
         match id {
             Id::Namespaces(id) => namespaces::take(&mut request, id, value)?,
             Id::Network(id) => network::take(&mut request, id, &value.unwrap_or_default())?,
-            Id::Users(id) => users::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Users(id) => users::take(&mut request, id, value.as_deref())?,
             Id::Mounts(id) => mounts::take(&mut request, id, value)?,
             Id::Limits(id) => limits::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Confinement(id) => {
+                confinement::take(&mut request, id, &value.unwrap_or_default())?;
+            }
             Id::Settings(id) => settings::take(&mut request, id, &value.unwrap_or_default())?,
             Id::Life(id) => life::take(&mut request, id, value.as_deref())?,
         }
