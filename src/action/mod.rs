@@ -14,6 +14,7 @@ pub mod mounts;
 pub mod network;
 pub mod plan;
 pub mod pty;
+pub mod restrict;
 pub mod rootfs;
 pub mod seat;
 pub mod spawn;

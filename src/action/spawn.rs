@@ -4,7 +4,7 @@ mod companion;
 pub mod detach;
 mod id_tools;
 mod inside;
-mod janitor;
+pub mod janitor;
 mod meeting;
 pub mod notices;
 mod outside;
@@ -18,6 +18,7 @@ use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::network::Network;
+use super::restrict::Restriction;
 use super::rootfs::Rootfs;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
@@ -37,12 +38,14 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// What is wanted, checked, and what was opened for it.
 #[derive(Debug)]
 pub struct Spawn {
     pub isolation: Isolation,
+    pub restriction: Restriction,
     /// Where its control groups are made.
     pub sites: Sites,
     pub network: Network,
@@ -51,6 +54,8 @@ pub struct Spawn {
     pub program: Program,
     /// What it used is wanted too.
     pub reports: bool,
+    /// Who clears up after a nsx that was killed, where there may be something.
+    pub janitor: Option<Rc<Janitor>>,
     /// Who hears of it.
     pub notices: Option<Notices>,
     /// In place of the standard descriptors, for a program that is left alone.
@@ -83,7 +88,7 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     // Whatever is left when this ends is dropped before who would clear it up.
-    let janitor = janitor_for(wanted)?;
+    let janitor = wanted.janitor.take();
     let expect = |directory: &Path| match &janitor {
         Some(janitor) => janitor.expect_group(directory),
         None => Ok(()),
@@ -118,19 +123,6 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
 
 fn keeps_network(isolation: &Isolation) -> bool {
     isolation.kept.iter().any(|(kind, _)| *kind == Kind::Net)
-}
-
-/// Nobody, where nsx alone is all there is.
-fn janitor_for(wanted: &Spawn) -> Result<Option<Janitor>, ActionError> {
-    let notices = wanted.notices.as_ref().filter(|notices| notices.leave_something());
-    if wanted.sites.0.is_empty() && notices.is_none() {
-        return Ok(None);
-    }
-    let janitor = Janitor::start()?;
-    if let Some(notices) = notices {
-        notices.announce(&janitor)?;
-    }
-    Ok(Some(janitor))
 }
 
 /// From birth to end; and who the child was.
@@ -304,9 +296,10 @@ fn become_program(
     if let Some(nowhere) = &wanted.nowhere {
         launch::stand_on(nowhere)?;
     }
-    inside::become_whom(&isolation.identity)?;
+    let opened = wanted.restriction.in_program(&isolation.identity)?;
     if let Some(parent) = parent {
         launch::tie_to(parent, death_signal(isolation))?;
     }
-    Err(launch::become_program(&wanted.program, inherited, None))
+    let last_step = || wanted.restriction.last_step(opened);
+    Err(launch::become_program(&wanted.program, inherited, last_step))
 }

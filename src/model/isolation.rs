@@ -4,6 +4,7 @@ use super::files::Files;
 use super::group::Limits;
 use super::namespace::{Kind, Kinds};
 use super::net_wish::NetWish;
+use super::restriction::Restrictions;
 use super::user_map::UserMap;
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub struct Isolation {
     pub domainname: Option<OsString>,
     pub limits: Limits,
     pub identity: Identity,
+    pub restrictions: Restrictions,
     /// As it is called inside.
     pub directory: Option<CString>,
     pub life: Life,

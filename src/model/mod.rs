@@ -26,6 +26,7 @@ pub mod plan;
 pub mod pod;
 pub mod process;
 pub mod report;
+pub mod restriction;
 pub mod runtime;
 pub mod seccomp;
 pub mod security;

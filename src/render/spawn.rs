@@ -53,6 +53,7 @@ pub fn dry_run(isolation: &Isolation, program: &Text) -> String {
     let ids = [("uid", identity.uid), ("gid", identity.gid)];
     steps
         .extend(ids.iter().filter_map(|(name, id)| Some(("become", format!("{name} {}", (*id)?)))));
+    steps.extend(isolation.restrictions.told());
     steps.push(("exec", program.to_string()));
     let lines: Vec<_> = steps.iter().map(|(step, what)| format!("{step:<9} {what}")).collect();
     lines.join("\n") + "\n"

@@ -31,8 +31,10 @@ mod namespaces;
 mod output;
 mod place;
 mod privileges;
+mod profiles;
 mod protection;
 mod races;
+mod restrict;
 mod rootfs;
 mod seats;
 mod seccomp;
@@ -70,6 +72,8 @@ fn main() {
         rootfs::tests(),
         named::tests(),
         spawn_net::tests(),
+        restrict::tests(),
+        profiles::tests(),
         memory::tests(),
         groups::tests(),
         privileges::tests(),

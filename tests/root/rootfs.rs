@@ -26,6 +26,7 @@ pub fn tests() -> Vec<Trial> {
         test("a root without /proc gets none made, and that is said", ROOT, bare),
         test("an archive is unpacked in memory", TAR, archive),
         test("set-id files of a root count in a user namespace alone", ROOT, set_id),
+        test("--user is somebody of the root", ROOT, account),
         test("an unprivileged user has a root of his own", NOBODY, unprivileged),
         test("files of a root have the owners of the user namespace", ROOT, owners),
         test(
@@ -291,6 +292,22 @@ fn set_id() {
     assert_eq!(succeeds(&mut inside(&root, &["-S", "1234"], script)), "1234\nnone\n");
     let users = ["-U", "--map-users=0:0:2000", "--map-groups=0:0:2000", "-S", "1234"];
     assert_eq!(succeeds(&mut inside(&root, &users, script)), "1234\nprivileged\n");
+}
+
+fn account() {
+    let root = Small::new();
+    std::fs::write(root.path("etc/passwd"), "inner:x:4321:8765::/srv:/bin/sh\n").unwrap();
+    let script = "id -u; id -g; echo $HOME";
+    let said = untouched(&root, &["--user=inner"], script);
+    assert_eq!(said, "4321\n8765\n/srv\n");
+    // One of the host's is nobody there.
+    let other = output(&mut inside(&root, &["--user=daemon"], "echo RAN"));
+    assert_eq!((other.status.code(), stdout(&other).as_str()), (Some(125), ""));
+    let archive = root.beside("archive");
+    std::fs::write(&archive, "").unwrap();
+    let mut command = nsx(["spawn", "-p", "--user=inner", "--rootfs"]);
+    let refused = output(command.arg(&archive).arg("true"));
+    assert!(stderr(&refused).contains("who is who in an archive"), "{}", stderr(&refused));
 }
 
 fn unprivileged() {

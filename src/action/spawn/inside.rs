@@ -5,12 +5,12 @@ use super::meeting::{Gone, Inside};
 use crate::action::error::ActionError;
 use crate::action::rootfs::Rootfs;
 use crate::action::{launch, mounts};
-use crate::model::isolation::{Clocks, Identity, Isolation};
+use crate::model::isolation::{Clocks, Isolation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::user_map::{UserMap, lines};
 use crate::sys::error::{Context, SysError};
 use crate::sys::fds::write_all;
-use crate::sys::{netlink, ns, privilege};
+use crate::sys::{netlink, ns};
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
 use std::fmt::Write;
@@ -135,29 +135,4 @@ fn become_root_inside() -> Result<(), ActionError> {
     nix::unistd::setresgid(group, group, group).context("become", "group 0 inside")?;
     nix::unistd::setresuid(user, user, user).context("become", "user 0 inside")?;
     launch::set_protected(true)
-}
-
-/// The program's ids, when nothing else is left to be set up.
-pub(super) fn become_whom(identity: &Identity) -> Result<(), ActionError> {
-    if identity.keep_capabilities {
-        rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
-    }
-    if let Some(groups) = &identity.groups {
-        let groups: Vec<_> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-        nix::unistd::setgroups(&groups).context("set", "supplementary groups")?;
-    }
-    if let Some(gid) = identity.gid {
-        let gid = Gid::from_raw(gid);
-        nix::unistd::setresgid(gid, gid, gid)
-            .with_context("become", || format!("group {gid} inside"))?;
-    }
-    if let Some(uid) = identity.uid {
-        let uid = Uid::from_raw(uid);
-        nix::unistd::setresuid(uid, uid, uid)
-            .with_context("become", || format!("user {uid} inside"))?;
-    }
-    if identity.keep_capabilities {
-        privilege::hand_on().context("keep", "capabilities")?;
-    }
-    Ok(())
 }

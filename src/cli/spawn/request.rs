@@ -5,6 +5,7 @@ use crate::model::files::Files;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::net_wish::NetWish;
+use crate::model::restriction::Restrictions;
 use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub struct Request {
     pub interpreter: Option<CString>,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
+    /// Who the program is, `USER[:GROUP]` by the files of its root.
+    pub user: Option<OsString>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub keep_capabilities: bool,
@@ -38,6 +41,7 @@ pub struct Request {
     pub environment: Environment,
     pub life: Life,
     pub limits: Asked,
+    pub restrictions: Restrictions,
     /// What it is known by while it runs.
     pub name: Option<String>,
     /// It is left alone when it runs.
