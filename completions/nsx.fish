@@ -150,6 +150,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s C -l newcgroup -d 'A c
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s T -l newtime -d 'A time namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l monotonic -d 'How far the monotonic clock is ahead; implies --newtime' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l boottime -d 'How far the boot time clock is ahead; implies --newtime' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l net -d 'none (lo alone), host (ours), join:TARGET (a target\'s) or veth[:ADDR/PREFIX,gw=ADDR,peer=NAME,...] (a pair, one end inside)' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-user -d 'You are this user inside' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-group -d 'You are in this group inside' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-users -d 'INSIDE:OUTSIDE:COUNT, or auto (your subordinate ids, from 0 on), subids (the same, as themselves), all; repeatable' -r -f
@@ -181,6 +182,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l name -d 'What it is kn
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l status-fd -d 'Writes JSON lines to descriptor N: started, exited' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pid-file -d 'Holds the program\'s pid on the host while it runs' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l stop -d 'Ends a named program, with SIGTERM and, after --kill-after, SIGKILL; starts none' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l report -d 'Says on standard error what the program used, when it has ended'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s r -l map-root -d 'You are root inside; implies --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s c -l map-current-user -d 'You are yourself inside'
@@ -214,7 +216,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

@@ -10,16 +10,19 @@ pub mod notices;
 mod outside;
 mod owner;
 pub mod record;
+mod report;
 pub mod stop;
 
 use super::cgroup::Group;
 use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
+use super::network::Network;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
@@ -41,16 +44,26 @@ pub struct Spawn {
     pub isolation: Isolation,
     /// Where its control groups are made.
     pub sites: Sites,
+    pub network: Network,
     pub program: Program,
+    /// What it used is wanted too.
+    pub reports: bool,
     /// Who hears of it.
     pub notices: Option<Notices>,
     /// In place of the standard descriptors, for a program that is left alone.
     pub nowhere: Option<OwnedFd>,
 }
 
+/// How it ended, and what it used where that was wanted.
+#[derive(Debug)]
+pub struct Ended {
+    pub ending: Ending,
+    pub report: Option<Report>,
+}
+
 /// Runs the program; returns how it ended, with nothing left of it. Where nobody is to stay beside
 /// it this process becomes the program, and only a failure returns.
-pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
+pub fn spawn(wanted: &mut Spawn) -> Result<Ended, ActionError> {
     let core_limit = launch::protect()?;
     if wanted.isolation.life.fork {
         return beside(wanted, core_limit);
@@ -63,7 +76,7 @@ pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
 }
 
 /// In a child, which is born in the namespaces.
-fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ending, ActionError> {
+fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionError> {
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     // Whatever is left when this ends is dropped before who would clear it up.
@@ -77,15 +90,30 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ending, ActionE
     if let Some(notices) = &mut notices {
         notices.note_groups(&group.directories())?;
     }
+    let mut network = std::mem::take(&mut wanted.network);
     let begun = Instant::now();
-    let (child, ending) = run(wanted, &inherited, &signals, &mut group, notices.as_mut())?;
+    let outside = (&mut group, &mut network, notices.as_mut());
+    let (child, ending) = run(wanted, &inherited, &signals, outside)?;
     let wall = begun.elapsed();
+    let report = match ending {
+        Ok(ending) if wanted.reports || notices.is_some() => {
+            // What is left uses nothing more.
+            group.kill()?;
+            Some(report::make(ending, wall, group.used(), &wanted.isolation.limits)?)
+        }
+        _ => None,
+    };
     group.remove()?;
-    if let (Ok(ending), Some(notices)) = (&ending, &notices) {
-        notices.ended(child, *ending, wall)?;
+    network.end(ending.is_ok() && keeps_network(&wanted.isolation));
+    if let (Some(report), Some(notices)) = (&report, &notices) {
+        notices.ended(child, report)?;
     }
     drop((notices, janitor));
-    ending
+    ending.map(|ending| Ended { ending, report })
+}
+
+fn keeps_network(isolation: &Isolation) -> bool {
+    isolation.kept.iter().any(|(kind, _)| *kind == Kind::Net)
 }
 
 /// Nobody, where nsx alone is all there is.
@@ -106,27 +134,31 @@ fn run(
     wanted: &Spawn,
     inherited: &Inherited,
     signals: &Signals,
-    group: &mut Group,
-    notices: Option<&mut Notices>,
+    (group, network, notices): (&mut Group, &mut Network, Option<&mut Notices>),
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
     let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let meets = !group.is_empty()
+        || network.is_wired()
         || outside::is_needed_first(isolation)
         || outside::is_needed_last(isolation);
     let meeting = if meets { Some(meeting::arrange()?) } else { None };
     let (of_child, of_nsx) = meeting.unzip();
     let tools_may_be_needed =
         outside::is_needed_first(isolation) && !nix::unistd::geteuid().is_root();
-    if tools_may_be_needed {
-        // The map files of a protected process belong to root. Nobody else is in there yet.
+    let is_unprotected = tools_may_be_needed || network.is_hidden_by_protection();
+    if is_unprotected {
+        // The map files of a protected process belong to root, and its namespaces to who may trace
+        // anybody. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
+    network.join()?;
     let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
     let child = match side {
         Side::Child => {
             drop((of_nsx, status));
+            network.let_go();
             let error = match inside(wanted, inherited, of_child.as_ref(), (parent, signals)) {
                 Err(error) => error,
                 Ok(never) => match never {},
@@ -139,14 +171,17 @@ fn run(
     let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
-            let join = || group.add(child.pid, is_born_inside);
-            outside::attend(isolation, child.pid, meeting, join)
+            let first = || {
+                group.add(child.pid, is_born_inside)?;
+                Ok(network.wire(&child)?)
+            };
+            outside::attend(isolation, child.pid, meeting, first)
         }
         None => Ok(()),
     };
     // On failure the pipe closes without a word, and the child ends by itself.
     drop(of_nsx);
-    if tools_may_be_needed {
+    if is_unprotected {
         launch::set_protected(true)?;
     }
     let life = &isolation.life;
@@ -155,6 +190,7 @@ fn run(
     let program = if life.init { program.behind_an_init() } else { program };
     let ending = match notices {
         Some(notices) => {
+            notices.peer = network.peer();
             let mut tell = |child: &Child| notices.started(child);
             supervise::supervise(program, signals, Some(status), None, Some(&mut tell))
         }

@@ -2,6 +2,7 @@
 
 use super::group::Limits;
 use super::namespace::{Kind, Kinds};
+use super::net_wish::NetWish;
 use super::user_map::UserMap;
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ pub struct Isolation {
     pub new: Kinds,
     /// Files on which the new namespaces stay when the program has ended.
     pub kept: Vec<(Kind, PathBuf)>,
+    /// Absent: as the namespaces say.
+    pub network: Option<NetWish>,
     pub users: Option<UserMap>,
     /// Who owns the new user namespace in place of the caller.
     pub owner: Option<(u32, u32)>,

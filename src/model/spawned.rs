@@ -1,6 +1,7 @@
 //! What nsx keeps of a named program while it runs, and what it tells of one on a status descriptor.
 //! The first is a file of nsx's own, NAME.json; the second JSON, one object a line.
 
+use super::report::Report;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,14 +71,13 @@ pub enum Event<'a> {
         name: Option<&'a str>,
         /// Inodes, by kind.
         namespaces: BTreeMap<&'static str, Option<u64>>,
+        /// The interface at the other end of its veth pair; null without one.
+        peer: Option<&'a str>,
     },
     Exited {
         init_pid: u32,
-        /// Null where a signal ended it.
-        code: Option<u8>,
-        signal: Option<i32>,
-        timed_out: bool,
-        wall_usec: u64,
+        #[serde(flatten)]
+        report: &'a Report,
     },
 }
 

@@ -26,6 +26,7 @@ mod jobs;
 mod life;
 mod listings;
 mod memory;
+mod named;
 mod namespaces;
 mod output;
 mod place;
@@ -37,6 +38,7 @@ mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
+mod spawn_net;
 mod targets;
 mod terminal;
 mod tools;
@@ -64,6 +66,8 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        named::tests(),
+        spawn_net::tests(),
         memory::tests(),
         groups::tests(),
         privileges::tests(),

@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 
 pub mod cost;
 pub mod filtered;
+pub mod outer;
 pub mod pty;
+pub mod talk;
 
 /// What a test cannot do without.
 #[derive(Clone, Copy, Debug)]

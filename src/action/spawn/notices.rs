@@ -6,9 +6,9 @@ use super::janitor::Janitor;
 use super::record::Record;
 use crate::action::error::ActionError;
 use crate::action::launch;
-use crate::action::supervise::Ending;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
+use crate::model::report::Report;
 use crate::model::spawned::Event;
 use crate::sys::bounded;
 use crate::sys::error::{Context, SysError};
@@ -35,6 +35,8 @@ pub struct Notices {
     pub ready: Option<(OwnedFd, OwnedFd)>,
     /// There is an init of ours before the program.
     pub init: bool,
+    /// What the other end of its veth pair is called.
+    pub peer: Option<String>,
 }
 
 /// Removed when dropped.
@@ -125,7 +127,8 @@ impl Notices {
         }
         let name = self.record.as_ref().map(|record| record.spawned.name.as_str());
         let namespaces = self.namespaces(pid.unwrap_or(init_pid));
-        self.say(&Event::Started { pid, init_pid, name, namespaces })?;
+        let peer = self.peer.as_deref();
+        self.say(&Event::Started { pid, init_pid, name, namespaces, peer })?;
         if let Some((ready, nowhere)) = self.ready.take() {
             detach::let_go(&ready)?;
             launch::stand_on(&nowhere)?;
@@ -133,20 +136,8 @@ impl Notices {
         Ok(())
     }
 
-    pub(super) fn ended(
-        &self,
-        child: u32,
-        ending: Ending,
-        wall: Duration,
-    ) -> Result<(), ActionError> {
-        let (code, signal) = match ending {
-            Ending::Exited(code) => (Some(code), None),
-            Ending::Killed(signal) => (None, Some(signal)),
-            Ending::TimedOut => (Some(crate::action::supervise::TIMED_OUT), None),
-        };
-        let timed_out = ending == Ending::TimedOut;
-        let wall_usec = wall.as_micros().try_into().unwrap_or(u64::MAX);
-        self.say(&Event::Exited { init_pid: child, code, signal, timed_out, wall_usec })
+    pub(super) fn ended(&self, init_pid: u32, report: &Report) -> Result<(), ActionError> {
+        self.say(&Event::Exited { init_pid, report })
     }
 
     fn say(&self, event: &Event<'_>) -> Result<(), ActionError> {

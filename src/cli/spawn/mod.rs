@@ -2,6 +2,7 @@
 
 pub mod limits;
 mod named;
+pub(super) mod network;
 mod program;
 pub mod request;
 mod users;
@@ -12,17 +13,20 @@ use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
 use crate::action::supervise::{Ending, end_alike};
 use crate::cli::context::Context;
-use crate::cli::error::Failure;
+use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
 use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
+use crate::model::net_wish::NetWish;
+use crate::model::report::Report;
 use crate::model::user_map::UserMap;
+use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
 use crate::sys::idmap;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
-use request::{Manner, Own, Request};
+use request::{Manner, Own, ReportForm, Request};
 
 pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
     match &request.stop {
@@ -38,12 +42,15 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
     let program = program::choose(context, &root, &request)?;
-    let (limits, sites) = std::mem::take(&mut request.limits).place(&root, false)?;
+    let (limits, sites) =
+        std::mem::take(&mut request.limits).place(&root, request.report.is_some())?;
+    let held = network::look_up(&root, request.network.as_ref())?;
     if request.dry_run {
         let isolation = Isolation { limits, ..isolation(request, users) };
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
+    let network = network::open(request.network.as_ref(), held)?;
     let (mut ready, mut nowhere) = (None, None);
     if request.detach {
         let name = request.name.get_or_insert_with(|| format!("nsx-{}", std::process::id()));
@@ -62,20 +69,40 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
         record.spawned.limits = limits.words();
     }
     drop(root);
+    let report = request.report;
     let isolation = Isolation { limits, ..isolation(request, users) };
     let limit = isolation.life.limit;
-    let mut wanted = Spawn { isolation, sites, program, notices, nowhere };
-    let ending = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
-    if let (Ending::TimedOut, Some(limit)) = (ending, limit) {
+    let reports = report.is_some();
+    let mut wanted = Spawn { isolation, sites, network, program, reports, notices, nowhere };
+    let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
+    if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
-    Ok(end_alike(ending))
+    if let (Some(form), Some(report)) = (report, &ended.report) {
+        tell(form, report)?;
+    }
+    Ok(end_alike(ended.ending))
+}
+
+/// Standard output is the program's.
+fn tell(form: ReportForm, report: &Report) -> Result<(), Failure> {
+    match form {
+        ReportForm::Table => output::say("nsx", &table(report)),
+        ReportForm::Json => {
+            let line = json(report).map_err(|error| {
+                Failure::new(FailureKind::Internal, format!("cannot write JSON: {error}"))
+            })?;
+            output::tell(&line);
+        }
+    }
+    Ok(())
 }
 
 impl Request {
     /// What one option brings with it.
     fn complete(&mut self) -> Result<(), Failure> {
         let own_manner = self.manner == Manner::Nsx;
+        self.new = network::kinds(self.network.as_ref(), self.new, self.named)?;
         if self.hostname.is_some() || self.domainname.is_some() {
             self.new = self.new.with(Kind::Uts);
         }
@@ -107,7 +134,8 @@ impl Request {
     }
 
     fn isolates_nothing(&self) -> bool {
-        self.new.is_empty() && self.limits.is_empty()
+        let is_elsewhere = matches!(self.network, Some(NetWish::Join(_)));
+        self.new.is_empty() && self.limits.is_empty() && !is_elsewhere
     }
 }
 
@@ -118,6 +146,7 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
     Isolation {
         new: request.new,
         kept: request.kept,
+        network: request.network,
         identity: Identity {
             first_root: own_manner && users.as_ref().is_some_and(mapped_root),
             uid: request.uid,

@@ -72,7 +72,8 @@ pub(super) fn notices(
     }
     let ready = ready.map(|ready| launch::nowhere().map(|nowhere| (ready, nowhere))).transpose()?;
     let root = SysRoot::real()?;
-    Ok(Some(Notices { root, status, pid_file, record, ready, init: request.life.init }))
+    let init = request.life.init;
+    Ok(Some(Notices { root, status, pid_file, record, ready, init, peer: None }))
 }
 
 fn spawned(root: &SysRoot, request: &Request, name: &str) -> Result<Spawned, Failure> {

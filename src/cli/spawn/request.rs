@@ -3,6 +3,7 @@
 use super::limits::Asked;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::net_wish::NetWish;
 use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -12,8 +13,11 @@ use std::time::Duration;
 pub struct Request {
     pub manner: Manner,
     pub new: Kinds,
+    /// Those of them that were asked for one by one.
+    pub named: Kinds,
     /// Files on which a new namespace stays.
     pub kept: Vec<(Kind, PathBuf)>,
+    pub network: Option<NetWish>,
     pub map: Map,
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
@@ -40,9 +44,17 @@ pub struct Request {
     pub pid_file: Option<PathBuf>,
     /// A named program is ended, and none started.
     pub stop: Option<String>,
+    pub report: Option<ReportForm>,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,
+}
+
+/// How what was used is told, when the program has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportForm {
+    Table,
+    Json,
 }
 
 /// How what was not said is taken.

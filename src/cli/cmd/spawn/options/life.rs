@@ -3,7 +3,7 @@
 use super::{Id as Any, opt};
 use crate::cli::error::Failure;
 use crate::cli::options::{Opt, Value};
-use crate::cli::spawn::request::Request;
+use crate::cli::spawn::request::{ReportForm, Request};
 use crate::cli::values::{number, path, time};
 use crate::model::spawned::is_name;
 use crate::model::text::Text;
@@ -24,6 +24,7 @@ pub(in crate::cli::cmd::spawn) enum Id {
     StatusFd,
     PidFile,
     Stop,
+    Report,
     DryRun,
 }
 
@@ -111,6 +112,13 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
         Value::Required("NAME"),
         "Ends a named program, with SIGTERM and, after --kill-after, SIGKILL; starts none",
     ),
+    life(
+        Id::Report,
+        None,
+        "report",
+        Value::Optional("table|json"),
+        "Says on standard error what the program used, when it has ended",
+    ),
     life(Id::DryRun, None, "dry-run", Value::None, "Says what would be done, and does nothing"),
 ];
 
@@ -133,9 +141,21 @@ pub(super) fn take(request: &mut Request, id: Id, value: Option<&OsStr>) -> Resu
             request.pid_file = Some(text.into());
         }
         Id::Stop => request.stop = Some(name("--stop", text)?),
+        Id::Report => request.report = Some(report(value)?),
         Id::DryRun => request.dry_run = true,
     }
     Ok(())
+}
+
+fn report(value: Option<&OsStr>) -> Result<ReportForm, Failure> {
+    match value.map(OsStr::as_bytes) {
+        None | Some(b"table") => Ok(ReportForm::Table),
+        Some(b"json") => Ok(ReportForm::Json),
+        Some(other) => {
+            let other = Text::new(other);
+            Err(Failure::usage(format!("--report: {other} is not table or json")))
+        }
+    }
 }
 
 fn name(option: &str, value: &OsStr) -> Result<String, Failure> {
