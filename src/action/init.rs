@@ -63,11 +63,15 @@ fn withdraw(
         launch::stand_on(&nowhere)?;
         std::mem::forget(nowhere);
     }
-    let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
-    fds::close_inherited_from(3, &kept).context("close", "descriptors above 2")?;
     privilege::keep(CapSet::default(), CapSet::KILL, CapSet::KILL)
         .context("drop", "capabilities")?;
-    launch::set_protected(true)
+    launch::set_protected(true)?;
+    let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
+    // What could be said of a failure would have nowhere to go from here on.
+    if fds::close_inherited_from(3, &kept).is_err() {
+        fork::exit_now(125);
+    }
+    Ok(())
 }
 
 /// Ends the children that are left, a generation a time: what they leave comes to us. The list is

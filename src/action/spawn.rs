@@ -4,7 +4,7 @@ mod companion;
 pub mod detach;
 mod id_tools;
 mod inside;
-mod janitor;
+pub mod janitor;
 mod meeting;
 pub mod notices;
 mod outside;
@@ -36,6 +36,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// What is wanted, checked, and what was opened for it.
@@ -48,6 +49,8 @@ pub struct Spawn {
     pub program: Program,
     /// What it used is wanted too.
     pub reports: bool,
+    /// Who clears up after a nsx that was killed, where there may be something.
+    pub janitor: Option<Rc<Janitor>>,
     /// Who hears of it.
     pub notices: Option<Notices>,
     /// In place of the standard descriptors, for a program that is left alone.
@@ -80,7 +83,7 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
     // Whatever is left when this ends is dropped before who would clear it up.
-    let janitor = janitor_for(wanted)?;
+    let janitor = wanted.janitor.take();
     let expect = |directory: &Path| match &janitor {
         Some(janitor) => janitor.expect_group(directory),
         None => Ok(()),
@@ -114,19 +117,6 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
 
 fn keeps_network(isolation: &Isolation) -> bool {
     isolation.kept.iter().any(|(kind, _)| *kind == Kind::Net)
-}
-
-/// Nobody, where nsx alone is all there is.
-fn janitor_for(wanted: &Spawn) -> Result<Option<Janitor>, ActionError> {
-    let notices = wanted.notices.as_ref().filter(|notices| notices.leave_something());
-    if wanted.sites.0.is_empty() && notices.is_none() {
-        return Ok(None);
-    }
-    let janitor = Janitor::start()?;
-    if let Some(notices) = notices {
-        notices.announce(&janitor)?;
-    }
-    Ok(Some(janitor))
 }
 
 /// From birth to end; and who the child was.

@@ -2,7 +2,7 @@
 //! a record under its name, a nsx that waits to leave it alone.
 
 use super::detach;
-use super::janitor::Janitor;
+use super::janitor::{Janitor, remove_if};
 use super::record::Record;
 use crate::action::error::ActionError;
 use crate::action::launch;
@@ -45,19 +45,29 @@ pub struct PidFile {
     path: PathBuf,
     temporary: PathBuf,
     file: OwnedFd,
+    identity: (u64, u64),
 }
 
 impl PidFile {
     /// Made beside the place it is to have, so that nobody reads half of it.
-    pub fn make(path: &Path) -> Result<Self, ActionError> {
+    pub fn make(path: &Path, janitor: &Janitor) -> Result<Self, ActionError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}", std::process::id()));
         let temporary = path.with_file_name(name);
+        janitor.expect_temporary(&temporary)?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644))
             .with_context("make", || path_text(path))?;
-        Ok(Self { path: path.to_owned(), temporary, file })
+        let stat = rustix::fs::fstat(&file).with_context("examine", || path_text(path));
+        if stat.is_err() {
+            let _ = rustix::fs::unlink(&temporary);
+        }
+        let stat = stat?;
+        let identity = (stat.st_dev, stat.st_ino);
+        let made = Self { path: path.to_owned(), temporary, file, identity };
+        janitor.expect_name(identity, path)?;
+        Ok(made)
     }
 
     fn fill(&self, pid: u32) -> Result<(), SysError> {
@@ -71,36 +81,12 @@ impl PidFile {
 impl Drop for PidFile {
     fn drop(&mut self) {
         for path in [&self.temporary, &self.path] {
-            // Another's, if somebody has put his in place of it.
-            let is_ours = || {
-                let (ours, there) =
-                    (rustix::fs::fstat(&self.file).ok()?, rustix::fs::lstat(path).ok()?);
-                Some((ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino))
-            };
-            if is_ours() == Some(true) {
-                let _ = rustix::fs::unlink(path);
-            }
+            remove_if(path, self.identity);
         }
     }
 }
 
 impl Notices {
-    /// Whether somebody has to stand by who clears up.
-    pub(super) const fn leave_something(&self) -> bool {
-        self.record.is_some() || self.pid_file.is_some()
-    }
-
-    pub(super) fn announce(&self, janitor: &Janitor) -> Result<(), ActionError> {
-        if let Some(record) = &self.record {
-            janitor.expect_file(record.path())?;
-        }
-        if let Some(file) = &self.pid_file {
-            janitor.expect_file(&file.path)?;
-            janitor.expect_file(&file.temporary)?;
-        }
-        Ok(())
-    }
-
     /// The control groups, before anything runs in them.
     pub(super) fn note_groups(&mut self, directories: &[PathBuf]) -> Result<(), ActionError> {
         if let Some(record) = &mut self.record {

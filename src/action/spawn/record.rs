@@ -1,12 +1,13 @@
 //! The file that says of a named program that it runs: made before the program, so that there is one
 //! of a name, and removed after it.
 
+use super::janitor::Janitor;
 use crate::action::cgroup;
 use crate::action::error::ActionError;
 use crate::model::spawned::Spawned;
 use crate::model::text::Text;
 use crate::sys::bounded;
-use crate::sys::error::{Context, Result as SysResult, SysError};
+use crate::sys::error::Context;
 use crate::sys::fds::write_all;
 use crate::sys::incarnation;
 use crate::sys::root::{SysRoot, path_text};
@@ -14,6 +15,7 @@ use nix::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A record is a page; its command line may be long.
 const CAP: usize = 1 << 20;
@@ -25,31 +27,36 @@ pub struct Record {
     path: PathBuf,
     file: String,
     is_ours: bool,
+    janitor: Rc<Janitor>,
     pub spawned: Spawned,
 }
 
 impl Record {
     /// Takes the name. What a nsx that was killed left under it is cleared up.
-    pub fn take(root: &SysRoot, directory: &Path, spawned: Spawned) -> Result<Self, ActionError> {
+    pub fn take(
+        root: &SysRoot,
+        directory: &Path,
+        spawned: Spawned,
+        janitor: &Rc<Janitor>,
+    ) -> Result<Self, ActionError> {
         let dir = open(directory)?;
         let file = format!("{}.json", spawned.name);
         let path = directory.join(&file);
-        let mut record = Self { directory: dir, path, file, is_ours: false, spawned };
+        let janitor = Rc::clone(janitor);
+        let mut record = Self { directory: dir, path, file, is_ours: false, janitor, spawned };
         for _ in 0..8 {
             match record.write_new() {
                 Ok(()) => {
                     record.is_ours = true;
                     return Ok(record);
                 }
-                Err(error) if error.errno() == Some(Errno::EEXIST) => record.clear_stale(root)?,
-                Err(error) => return Err(error.into()),
+                Err(ActionError::System(error)) if error.errno() == Some(Errno::EEXIST) => {
+                    record.clear_stale(root)?;
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(record.taken("it is taken again and again"))
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Writes what has become known.
@@ -60,29 +67,37 @@ impl Record {
         Ok(())
     }
 
-    fn write_new(&self) -> SysResult<()> {
+    fn write_new(&self) -> Result<(), ActionError> {
         let temporary = self.write_temporary()?;
         let (dir, flags) = (&self.directory, AtFlags::empty());
         let linked = rustix::fs::linkat(dir, &temporary, dir, &self.file, flags);
-        let _ = rustix::fs::unlinkat(dir, &temporary, flags);
-        linked.with_context("make", || path_text(&self.path))
+        remove(dir, &temporary);
+        linked.with_context("make", || path_text(&self.path))?;
+        Ok(())
     }
 
-    fn write_temporary(&self) -> SysResult<String> {
+    /// A file that has nothing to do but to be given the name.
+    fn write_temporary(&self) -> Result<String, ActionError> {
         // Ours is the only process of this number that is alive.
         let name = format!(".{}.{}", self.spawned.name, std::process::id());
+        self.janitor.expect_temporary(&self.path.with_file_name(&name))?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let write = || {
+        let write = || -> Result<(), ActionError> {
             let file =
-                rustix::fs::openat(&self.directory, &name, flags, Mode::from_raw_mode(0o600))?;
+                rustix::fs::openat(&self.directory, &name, flags, Mode::from_raw_mode(0o600))
+                    .with_context("make", || path_text(&self.path))?;
             write_all(&file, self.spawned.to_json().as_bytes())
+                .with_context("write", || path_text(&self.path))?;
+            let stat =
+                rustix::fs::fstat(&file).with_context("examine", || path_text(&self.path))?;
+            self.janitor.expect_name((stat.st_dev, stat.st_ino), &self.path)
         };
-        if let Err(errno) = write() {
-            let _ = rustix::fs::unlinkat(&self.directory, &name, AtFlags::empty());
-            return Err(SysError::new("write", path_text(&self.path), errno));
+        let written = write();
+        if written.is_err() {
+            remove(&self.directory, &name);
         }
-        Ok(name)
+        written.map(|()| name)
     }
 
     /// Fails where the name's owner runs.
@@ -116,7 +131,17 @@ impl Drop for Record {
         if !self.is_ours {
             return;
         }
-        let _ = rustix::fs::unlinkat(&self.directory, &self.file, AtFlags::empty());
+        remove(&self.directory, &self.file);
+    }
+}
+
+/// Once more where it does not work at once: nobody comes after us.
+fn remove(directory: &OwnedFd, name: &str) {
+    for _ in 0..3 {
+        match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => return,
+            Err(_) => {}
+        }
     }
 }
 

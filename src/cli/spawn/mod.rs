@@ -64,7 +64,9 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
         }
         nowhere = Some(launch::nowhere()?);
     }
-    let mut notices = named::notices(context, &root, &request, status, ready)?;
+    let janitor = named::janitor(&request, &sites)?;
+    let said = (status, ready);
+    let mut notices = named::notices(context, &root, &request, said, janitor.as_ref())?;
     if let Some(record) = notices.as_mut().and_then(|notices| notices.record.as_mut()) {
         record.spawned.limits = limits.words();
     }
@@ -73,7 +75,8 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let isolation = Isolation { limits, ..isolation(request, users) };
     let limit = isolation.life.limit;
     let reports = report.is_some();
-    let mut wanted = Spawn { isolation, sites, network, program, reports, notices, nowhere };
+    let mut wanted =
+        Spawn { isolation, sites, network, program, reports, janitor, notices, nowhere };
     let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));

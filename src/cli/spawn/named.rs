@@ -2,11 +2,13 @@
 
 use super::request::Request;
 use crate::action::launch;
+use crate::action::spawn::janitor::Janitor;
 use crate::action::spawn::notices::{Notices, PidFile, is_writable};
 use crate::action::spawn::record::Record;
 use crate::action::spawn::stop;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind};
+use crate::model::group::Sites;
 use crate::model::process::Pid;
 use crate::model::spawned::{DIRECTORY, Spawned};
 use crate::sys::error::Context as _;
@@ -16,6 +18,7 @@ use crate::sys::raw::fds;
 use crate::sys::root::SysRoot;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 const CAP: usize = 1 << 20;
@@ -51,21 +54,30 @@ pub(super) fn status(number: Option<u32>) -> Result<Option<OwnedFd>, Failure> {
     descriptor.map(Some).ok_or_else(unusable)
 }
 
+/// Somebody who clears up if nsx is killed, where there will be something.
+pub(super) fn janitor(request: &Request, sites: &Sites) -> Result<Option<Rc<Janitor>>, Failure> {
+    let leaves = !sites.0.is_empty() || request.name.is_some() || request.pid_file.is_some();
+    Ok(if leaves { Some(Rc::new(Janitor::start()?)) } else { None })
+}
+
 /// Takes the name and makes the files. `None` where nobody wants to hear.
 pub(super) fn notices(
     context: &Context,
     root: &SysRoot,
     request: &Request,
-    status: Option<OwnedFd>,
-    ready: Option<OwnedFd>,
+    (status, ready): (Option<OwnedFd>, Option<OwnedFd>),
+    janitor: Option<&Rc<Janitor>>,
 ) -> Result<Option<Notices>, Failure> {
-    let pid_file = request.pid_file.as_deref().map(PidFile::make).transpose()?;
-    let record = match &request.name {
-        Some(name) => {
+    let pid_file = match (&request.pid_file, janitor) {
+        (Some(path), Some(janitor)) => Some(PidFile::make(path, janitor)?),
+        _ => None,
+    };
+    let record = match (&request.name, janitor) {
+        (Some(name), Some(janitor)) => {
             let spawned = spawned(root, request, name)?;
-            Some(Record::take(root, &directory(context)?, spawned)?)
+            Some(Record::take(root, &directory(context)?, spawned, janitor)?)
         }
-        None => None,
+        _ => None,
     };
     if status.is_none() && pid_file.is_none() && record.is_none() && ready.is_none() {
         return Ok(None);
