@@ -1,5 +1,6 @@
 //! What `spawn` isolates a program by: everything asked for, checked, and nothing opened yet.
 
+use super::files::Files;
 use super::group::Limits;
 use super::namespace::{Kind, Kinds};
 use super::net_wish::NetWish;
@@ -21,6 +22,8 @@ pub struct Isolation {
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
     pub mounts: Mounts,
+    /// What the program sees of the host's files, or in place of them; before the mounts above.
+    pub files: Files,
     /// `lo` is set up in the new network namespace.
     pub loopback: bool,
     pub hostname: Option<OsString>,

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod confinement;
 pub mod container;
 pub mod evidence;
+pub mod files;
 pub mod finding;
 pub mod formulas;
 pub mod gap;

@@ -35,6 +35,7 @@ mod profiles;
 mod protection;
 mod races;
 mod restrict;
+mod rootfs;
 mod seats;
 mod seccomp;
 mod signals;
@@ -68,6 +69,7 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        rootfs::tests(),
         named::tests(),
         spawn_net::tests(),
         restrict::tests(),

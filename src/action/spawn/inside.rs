@@ -3,6 +3,7 @@
 
 use super::meeting::{Gone, Inside};
 use crate::action::error::ActionError;
+use crate::action::rootfs::Rootfs;
 use crate::action::{launch, mounts};
 use crate::model::isolation::{Clocks, Isolation};
 use crate::model::namespace::{Kind, Kinds};
@@ -19,6 +20,7 @@ use std::os::fd::AsFd;
 /// those that its maker cannot give it are still to be made.
 pub(super) fn settle(
     isolation: &Isolation,
+    rootfs: Option<Rootfs>,
     meeting: Option<&Inside>,
     in_new_child: bool,
 ) -> Result<(), ActionError> {
@@ -37,6 +39,9 @@ pub(super) fn settle(
         make_late(isolation)?;
     } else if isolation.new.has(Kind::Time) {
         set_clocks(&isolation.clocks)?;
+    }
+    if let Some(rootfs) = rootfs {
+        rootfs.assemble(isolation.new)?;
     }
     mounts::set_up(&isolation.mounts)?;
     if let Some(name) = &isolation.hostname {

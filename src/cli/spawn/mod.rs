@@ -1,5 +1,6 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+mod files;
 pub mod limits;
 mod named;
 pub(super) mod network;
@@ -56,6 +57,8 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
         return Ok(0);
     }
     let network = network::open(request.network.as_ref(), held)?;
+    let new_users = isolation.users.as_ref().filter(|_| request.new.has(Kind::User));
+    let rootfs = files::open(context, &isolation.files, new_users)?;
     let restriction = Restriction::prepare(&isolation)?;
     for note in &restriction.notes {
         output::note(&context.program, Some(format!("note: {note}")));
@@ -88,6 +91,7 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
         restriction,
         sites,
         network,
+        rootfs,
         program,
         reports,
         janitor,
@@ -135,6 +139,7 @@ impl Request {
         if self.proc.is_some() {
             self.new = self.new.with(Kind::Mnt);
         }
+        files::complete(self)?;
         if own_manner {
             self.life.fork = true;
             // Its /proc must be its own to be of use, and private to harm nobody.
@@ -161,6 +166,7 @@ impl Request {
 }
 
 fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>) -> Isolation {
+    let mounts = mounts(request);
     let own_manner = request.manner == Manner::Nsx;
     let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
     let drops_groups = request.gid.is_some();
@@ -189,16 +195,8 @@ fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>
         users,
         owner: request.owner,
         clocks: request.clocks,
-        mounts: Mounts {
-            propagation: request
-                .new
-                .has(Kind::Mnt)
-                .then(|| request.propagation.unwrap_or_default()),
-            root: request.root.clone(),
-            proc: request.proc.clone(),
-            binfmt: request.binfmt.clone(),
-            interpreter: request.interpreter.clone(),
-        },
+        mounts,
+        files: request.files.clone(),
         loopback: own_manner && request.new.has(Kind::Net),
         hostname: request.hostname.clone(),
         domainname: request.domainname.clone(),
@@ -211,6 +209,18 @@ fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>
             grace: request.life.grace,
             death_signal: request.life.death_signal,
         },
+    }
+}
+
+fn mounts(request: &Request) -> Mounts {
+    let apart = files::are_apart(request);
+    let propagates = request.new.has(Kind::Mnt) && !apart;
+    Mounts {
+        propagation: propagates.then(|| request.propagation.unwrap_or_default()),
+        root: request.root.clone(),
+        proc: request.proc.clone().filter(|proc| !files::have_proc(request, proc)),
+        binfmt: request.binfmt.clone(),
+        interpreter: request.interpreter.clone(),
     }
 }
 

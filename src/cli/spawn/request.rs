@@ -1,6 +1,7 @@
 //! What was asked of `spawn`, however it was spelled.
 
 use super::limits::Asked;
+use crate::model::files::Files;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::net_wish::NetWish;
@@ -23,6 +24,7 @@ pub struct Request {
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
     pub propagation: Option<Propagation>,
+    pub files: Files,
     /// chroot(2)
     pub root: Option<CString>,
     pub proc: Option<CString>,

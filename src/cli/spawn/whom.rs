@@ -19,11 +19,18 @@ pub(super) fn account(root: &SysRoot, request: &Request) -> Result<Option<Accoun
         ));
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let place = match &request.root {
-        Some(new) => {
-            let object = || crate::model::text::Text::new(new.to_bytes());
-            rustix::fs::open(new.as_c_str(), flags, Mode::empty()).with_context("open", object)?
-        }
+    let rootfs = request.files.root.as_ref().map(|root| root.as_os_str().as_bytes());
+    let new = request.root.as_ref().map(|root| root.to_bytes()).or(rootfs);
+    let place = match new {
+        Some(new) => match rustix::fs::open(new, flags, Mode::empty()) {
+            Err(rustix::io::Errno::NOTDIR) => {
+                return Err(Failure::usage(
+                    "--user: who is who in an archive is not known before it is unpacked",
+                )
+                .hint("--setuid and --setgid take numbers"));
+            }
+            opened => opened.with_context("open", || crate::model::text::Text::new(new))?,
+        },
         None => root.open_dir(Path::new("/"))?,
     };
     let found = accounts::account(place.as_fd(), user.as_bytes());
