@@ -11,6 +11,7 @@ mod whom;
 
 use crate::action::error::ActionError;
 use crate::action::launch;
+use crate::action::pty;
 use crate::action::restrict::Restriction;
 use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
@@ -19,7 +20,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
 use crate::model::group::Limits;
-use crate::model::isolation::{Identity, Isolation, Life, Mounts};
+use crate::model::isolation::{Identity, Isolation, Life, Mounts, Seat};
 use crate::model::namespace::Kind;
 use crate::model::net_wish::NetWish;
 use crate::model::report::Report;
@@ -30,6 +31,7 @@ use crate::render::spawn::dry_run;
 use crate::sys::accounts::Account;
 use crate::sys::idmap;
 use crate::sys::root::SysRoot;
+use crate::sys::seal;
 use nix::errno::Errno;
 use request::{Manner, Own, ReportForm, Request};
 
@@ -43,8 +45,12 @@ pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
 
 fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
-    let status = named::status(request.status_descriptor)?;
     let root = SysRoot::real()?;
+    if request.is_foreign() && !request.dry_run {
+        // What runs there could keep our file, to write to it when nobody runs it any more.
+        seal::ensure(&root, || (context.arguments(), context.environment()))?;
+    }
+    let status = named::status(request.status_descriptor)?;
     let users = users::map(&root, &request)?;
     let account = whom::account(&root, &request)?;
     let program = program::choose(context, &root, &request, account.as_ref())?;
@@ -158,6 +164,22 @@ impl Request {
         Ok(())
     }
 
+    /// Whether the program comes from a root that is not the host's.
+    fn is_foreign(&self) -> bool {
+        self.files.root.is_some()
+    }
+
+    fn seat(&self) -> Seat {
+        match self.terminal {
+            Some(true) => Seat::Own,
+            Some(false) => Seat::Shared,
+            None if !self.is_foreign() => Seat::Shared,
+            None if pty::wanted() && !self.detach => Seat::Own,
+            // Else it could end, by its group, whoever called us.
+            None => Seat::Apart,
+        }
+    }
+
     fn isolates_nothing(&self) -> bool {
         let restricts = self.user.is_some() || self.restrictions != Restrictions::default();
         let is_elsewhere = matches!(self.network, Some(NetWish::Join(_)));
@@ -202,6 +224,8 @@ fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>
         domainname: request.domainname.clone(),
         directory: request.directory.clone(),
         limits: Limits::default(),
+        foreign: request.is_foreign(),
+        seat: request.seat(),
         life: Life {
             fork: request.life.fork,
             init: request.life.init,
