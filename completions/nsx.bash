@@ -516,7 +516,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__spawn)
-            opts="-p -n -u -i -m -U -C -T -r -c -S -G -l -R -w -E -f -h -V --newpid --newnet --newuts --newipc --newns --newuser --newcgroup --newtime --new-all --monotonic --boottime --map-root --map-current-user --map-user --map-group --map-users --map-groups --map-auto --map-subids --lossy-map --owner --setgroups --setuid --setgid --keep-caps --propagation --mount-proc --mount-binfmt --load-interp --root --memory --hostname --domainname --wd --env --clear-env --whitelist-env --init --timeout --kill-after --kill-child --fork --forward-signals --dry-run --help --version"
+            opts="-p -n -u -i -m -U -C -T -r -c -S -G -l -R -w -E -f -h -V --newpid --newnet --newuts --newipc --newns --newuser --newcgroup --newtime --new-all --monotonic --boottime --net --map-root --map-current-user --map-user --map-group --map-users --map-groups --map-auto --map-subids --lossy-map --owner --setgroups --setuid --setgid --keep-caps --propagation --mount-proc --mount-binfmt --load-interp --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname --wd --env --clear-env --whitelist-env --init --timeout --kill-after --kill-child --fork --forward-signals --name --detach --status-fd --pid-file --stop --report --dry-run --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -642,6 +642,13 @@ _nsx_options() {
                     return 0
                     ;;
                 --boottime)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --net)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -774,6 +781,41 @@ _nsx_options() {
                     fi
                     return 0
                     ;;
+                --swap)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cpuset)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --pids)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --io)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --hostname)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -838,6 +880,41 @@ _nsx_options() {
                     return 0
                     ;;
                 --kill-child)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --status-fd)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --pid-file)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --stop)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -916,7 +993,7 @@ _nsx() {
         ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
-        spawn) long=" --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --propagation --load-interp --root --memory --hostname --domainname --wd --env --whitelist-env --timeout --kill-after " short="SGlRwE" positional=program ;;
+        spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
     esac
 
     # The first word that is no option, and whether the word before it wants a value.

@@ -150,6 +150,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s C -l newcgroup -d 'A c
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s T -l newtime -d 'A time namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l monotonic -d 'How far the monotonic clock is ahead; implies --newtime' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l boottime -d 'How far the boot time clock is ahead; implies --newtime' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l net -d 'none (lo alone), host (ours), join:TARGET (a target\'s) or veth[:ADDR/PREFIX,gw=ADDR,peer=NAME,...] (a pair, one end inside)' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-user -d 'You are this user inside' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-group -d 'You are in this group inside' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-users -d 'INSIDE:OUTSIDE:COUNT, or auto (your subordinate ids, from 0 on), subids (the same, as themselves), all; repeatable' -r -f
@@ -163,7 +164,12 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-proc -d 'Where t
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-binfmt -d 'Binary formats of its own, at /proc/sys/fs/binfmt_misc; implies --newuser and --newns' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s l -l load-interp -d 'Registers a binary format there; implies --mount-binfmt' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s R -l root -d 'Changes the root by chroot(2), which is no boundary' -r -f -a "(__fish_complete_directories)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory limit: bytes, or with K, M, G (binary)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l memory -d 'Memory: bytes, or with K, M, G, T (binary); and no swap, unless --swap says so' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l swap -d 'Swap, beside the memory' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpus -d 'CPU time: as much as so many CPUs have; 0.5 is half of one' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpuset -d 'The CPUs on which the program may run: 0-3,8' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pids -d 'Processes and threads at one time' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l io -d 'A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=NUMBER,wiops=NUMBER; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l hostname -d 'Hostname inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l domainname -d 'NIS domain name inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s w -l wd -d 'Where the program starts, as it is called inside' -r -f -a "(__fish_complete_directories)"
@@ -172,6 +178,11 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l whitelist-env -d 'Noth
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l timeout -d 'How long the program may run: 30s, 5m; then SIGTERM, and exit code 124' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l kill-after -d 'How long it then has before SIGKILL (5s)' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l kill-child -d 'What the program gets when nsx ends before it (SIGKILL, always)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l name -d 'What it is known by: nsx:NAME as a target, in `nsx ps`, for --stop' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l status-fd -d 'Writes JSON lines to descriptor N: started, exited' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pid-file -d 'Holds the program\'s pid on the host while it runs' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l stop -d 'Ends a named program, with SIGTERM and, after --kill-after, SIGKILL; starts none' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l report -d 'Says on standard error what the program used, when it has ended'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l new-all -d 'All eight'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s r -l map-root -d 'You are root inside; implies --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s c -l map-current-user -d 'You are yourself inside'
@@ -183,6 +194,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l clear-env -d 'Nothing 
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l init -d 'An init of its own stays beside the program: it passes signals on, and reaps'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s f -l fork -d 'The program is a child of nsx (always)'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l forward-signals -d 'Signals are passed on to the program (always)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l detach -d 'Prints the name once the program runs, and leaves it alone, without input or output'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
@@ -204,7 +216,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

@@ -19,7 +19,6 @@ use crate::sys::privilege;
 use crate::sys::raw;
 use crate::sys::raw::fork::{self, Side};
 use nix::errno::Errno;
-use rustix::fs::{Mode, OFlags};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -89,7 +88,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let parent = launch::own_pidfd()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
-    let nowhere = if entry.init && entry.plan.pty { Some(nowhere()?) } else { None };
+    let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
     let life = init::Life { limit: entry.limit, grace: None, nowhere };
     join(entry)?;
     let child = match fork_inside()? {
@@ -107,14 +106,9 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit, None);
     let program = if entry.init { program.behind_an_init() } else { program };
-    let ending = supervise::supervise(program, &signals, Some(status), terminal);
+    let ending = supervise::supervise(program, &signals, Some(status), terminal, None);
     entry.seat = None;
     ending
-}
-
-fn nowhere() -> Result<OwnedFd, ActionError> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(rustix::fs::open("/dev/null", flags, Mode::empty()).context("open", "/dev/null")?)
 }
 
 fn fork_inside() -> Result<Side, ActionError> {

@@ -1,5 +1,6 @@
 //! Why a program could not be started where it was wanted.
 
+use super::network::NetworkError;
 use crate::model::namespace::Kinds;
 use crate::model::plan::Held;
 use crate::model::text::Text;
@@ -10,6 +11,8 @@ use nix::errno::Errno;
 pub enum ActionError {
     #[error(transparent)]
     System(#[from] SysError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     #[error("{0} does not exist")]
     CommandNotFound(Text),
     #[error("cannot execute {0}: {why}", why = .1.desc())]

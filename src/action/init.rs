@@ -33,7 +33,7 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
     // Their descriptors are closed already.
     std::mem::forget((init, own));
     let program = Program::new(child, false).limited(life.limit, life.grace);
-    let ending = supervise::supervise(program, signals, None, None);
+    let ending = supervise::supervise(program, signals, None, None, None);
     end_all();
     let code = match ending {
         Ok(ending) => supervise::end_alike(ending),
@@ -60,16 +60,18 @@ fn withdraw(
     nowhere: Option<OwnedFd>,
 ) -> Result<(), ActionError> {
     if let Some(nowhere) = nowhere {
-        rustix::stdio::dup2_stdin(&nowhere).context("set", "standard input")?;
-        rustix::stdio::dup2_stdout(&nowhere).context("set", "standard output")?;
-        rustix::stdio::dup2_stderr(&nowhere).context("set", "standard error")?;
+        launch::stand_on(&nowhere)?;
         std::mem::forget(nowhere);
     }
-    let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
-    fds::close_inherited_from(3, &kept).context("close", "descriptors above 2")?;
     privilege::keep(CapSet::default(), CapSet::KILL, CapSet::KILL)
         .context("drop", "capabilities")?;
-    launch::set_protected(true)
+    launch::set_protected(true)?;
+    let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
+    // What could be said of a failure would have nowhere to go from here on.
+    if fds::close_inherited_from(3, &kept).is_err() {
+        fork::exit_now(125);
+    }
+    Ok(())
 }
 
 /// Ends the children that are left, a generation a time: what they leave comes to us. The list is

@@ -122,13 +122,16 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 /// Makes this process worthless to an attacker who sees it on its way: not traceable or readable
 /// by others, no core file, and for one with every capability, who may read it all the same,
 /// nothing of the caller's environment but what the program is to have. The soft core limit that
-/// was is returned for the program.
-pub fn protect() -> Result<u64, ActionError> {
+/// was is returned for the program, if it was not that already.
+pub fn protect() -> Result<Option<u64>, ActionError> {
     set_protected(true)?;
     raw::environment::forget();
     let (soft, hard) = getrlimit(Resource::RLIMIT_CORE).context("read", "the core file limit")?;
+    if soft == 0 {
+        return Ok(None);
+    }
     setrlimit(Resource::RLIMIT_CORE, 0, hard).context("set", "the core file limit")?;
-    Ok(soft)
+    Ok(Some(soft))
 }
 
 /// Whether others may trace this process, read its memory and own its files in /proc.
@@ -140,7 +143,7 @@ pub fn set_protected(protected: bool) -> Result<(), ActionError> {
 /// What was true of signals and limits when nsx was started, given back to the program.
 #[derive(Debug)]
 pub struct Inherited {
-    pub core_limit: u64,
+    pub core_limit: Option<u64>,
     /// Absent where signals were left alone.
     pub signals: Option<SignalState>,
     /// How many of the caller's descriptors the program is to have beside the standard ones: those
@@ -161,10 +164,13 @@ pub fn become_program(
     if let Err(errno) = raw::fds::close_on_exec_from(inherited.descriptors.saturating_add(3)) {
         return SysError::new("close", "descriptors above 2", errno).into();
     }
-    let restored = getrlimit(Resource::RLIMIT_CORE)
-        .and_then(|(_, hard)| {
-            setrlimit(Resource::RLIMIT_CORE, inherited.core_limit.min(hard), hard)
-        })
+    let core_limit = |soft: u64| {
+        let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+        setrlimit(Resource::RLIMIT_CORE, soft.min(hard), hard)
+    };
+    let restored = inherited
+        .core_limit
+        .map_or(Ok(()), core_limit)
         .and_then(|()| inherited.signals.map_or(Ok(()), |signals| signals.restore()));
     if let Err(errno) = restored {
         return SysError::new("restore", "limits and signals", errno).into();
@@ -191,6 +197,21 @@ pub fn tie_to(parent: &OwnedFd, signal: Signal) -> Result<(), ActionError> {
     }
 }
 
+/// Standard input, output and error are this from here on.
+pub fn stand_on(descriptor: &OwnedFd) -> Result<(), ActionError> {
+    rustix::stdio::dup2_stdin(descriptor).context("set", "standard input")?;
+    rustix::stdio::dup2_stdout(descriptor).context("set", "standard output")?;
+    rustix::stdio::dup2_stderr(descriptor).context("set", "standard error")?;
+    Ok(())
+}
+
+/// A file that swallows everything.
+pub fn nowhere() -> Result<OwnedFd, ActionError> {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    let mode = rustix::fs::Mode::empty();
+    Ok(rustix::fs::open("/dev/null", flags, mode).context("open", "/dev/null")?)
+}
+
 /// A pidfd of this process.
 pub fn own_pidfd() -> Result<OwnedFd, ActionError> {
     let me = rustix::process::getpid();
@@ -208,16 +229,9 @@ pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
     raw::fork::exit_now(i32::from(error.exit()))
 }
 
-/// What a child said so, if it said anything. It has ended.
-pub fn reported(pipe: &OwnedFd) -> Result<(), ActionError> {
-    let mut bytes = [0; 4096];
-    let count = loop {
-        match rustix::io::read(pipe, &mut bytes) {
-            Err(rustix::io::Errno::INTR) => {}
-            read => break read.context("hear", "a child")?,
-        }
-    };
-    match bytes.get(..count).and_then(<[u8]>::split_first) {
+/// What a child wrote there, if anything: it ended before it could do what it was started for.
+pub fn reported(report: &[u8]) -> Result<(), ActionError> {
+    match report.split_first() {
         Some((exit, message)) => {
             let message = String::from_utf8_lossy(message).into_owned();
             Err(ActionError::InChild { exit: *exit, message })

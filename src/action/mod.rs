@@ -11,6 +11,7 @@ pub mod error;
 pub mod init;
 pub mod launch;
 pub mod mounts;
+pub mod network;
 pub mod plan;
 pub mod pty;
 pub mod seat;

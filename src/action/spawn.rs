@@ -1,42 +1,72 @@
 //! Starts a program in new namespaces and stays with it to the end.
 
 mod companion;
+pub mod detach;
 mod id_tools;
 mod inside;
+pub mod janitor;
 mod meeting;
+pub mod notices;
 mod outside;
 mod owner;
+pub mod record;
+mod report;
+pub mod stop;
 
 use super::cgroup::Group;
 use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
+use super::network::Network;
 use super::supervise::{self, Ending, Signals};
-use crate::model::cgroup::Site;
+use crate::model::group::Sites;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
-use crate::sys::raw::fork::{self, Side};
+use crate::sys::raw::fork::{self, Child, Side};
 use companion::Companion;
+use janitor::Janitor;
 use meeting::Inside;
 use nix::sys::signal::Signal;
+use notices::Notices;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Instant;
 
 /// What is wanted, checked, and what was opened for it.
 #[derive(Debug)]
 pub struct Spawn {
     pub isolation: Isolation,
-    pub memory: Option<(u64, Site)>,
+    /// Where its control groups are made.
+    pub sites: Sites,
+    pub network: Network,
     pub program: Program,
+    /// What it used is wanted too.
+    pub reports: bool,
+    /// Who clears up after a nsx that was killed, where there may be something.
+    pub janitor: Option<Rc<Janitor>>,
+    /// Who hears of it.
+    pub notices: Option<Notices>,
+    /// In place of the standard descriptors, for a program that is left alone.
+    pub nowhere: Option<OwnedFd>,
+}
+
+/// How it ended, and what it used where that was wanted.
+#[derive(Debug)]
+pub struct Ended {
+    pub ending: Ending,
+    pub report: Option<Report>,
 }
 
 /// Runs the program; returns how it ended, with nothing left of it. Where nobody is to stay beside
 /// it this process becomes the program, and only a failure returns.
-pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
+pub fn spawn(wanted: &mut Spawn) -> Result<Ended, ActionError> {
     let core_limit = launch::protect()?;
     if wanted.isolation.life.fork {
         return beside(wanted, core_limit);
@@ -49,37 +79,77 @@ pub fn spawn(wanted: &mut Spawn) -> Result<Ending, ActionError> {
 }
 
 /// In a child, which is born in the namespaces.
-fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
+fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionError> {
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors: 0 };
+    // Whatever is left when this ends is dropped before who would clear it up.
+    let janitor = wanted.janitor.take();
+    let expect = |directory: &Path| match &janitor {
+        Some(janitor) => janitor.expect_group(directory),
+        None => Ok(()),
+    };
+    let mut group = Group::make(&wanted.sites, &wanted.isolation.limits, expect)?;
+    let mut notices = wanted.notices.take();
+    if let Some(notices) = &mut notices {
+        notices.note_groups(&group.directories())?;
+    }
+    let mut network = std::mem::take(&mut wanted.network);
+    let begun = Instant::now();
+    let outside = (&mut group, &mut network, notices.as_mut());
+    let (child, ending) = run(wanted, &inherited, &signals, outside)?;
+    let wall = begun.elapsed();
+    let report = match ending {
+        Ok(ending) if wanted.reports || notices.is_some() => {
+            // What is left uses nothing more.
+            group.kill()?;
+            Some(report::make(ending, wall, group.used(), &wanted.isolation.limits)?)
+        }
+        _ => None,
+    };
+    group.remove()?;
+    network.end(ending.is_ok() && keeps_network(&wanted.isolation));
+    if let (Some(report), Some(notices)) = (&report, &notices) {
+        notices.ended(child, report)?;
+    }
+    drop((notices, janitor));
+    ending.map(|ending| Ended { ending, report })
+}
+
+fn keeps_network(isolation: &Isolation) -> bool {
+    isolation.kept.iter().any(|(kind, _)| *kind == Kind::Net)
+}
+
+/// From birth to end; and who the child was.
+fn run(
+    wanted: &Spawn,
+    inherited: &Inherited,
+    signals: &Signals,
+    (group, network, notices): (&mut Group, &mut Network, Option<&mut Notices>),
+) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
+    let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
     let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
-    let group = match &wanted.memory {
-        Some((bytes, site)) => Some(Group::with_memory_limit(site, *bytes)?),
-        None => None,
-    };
-    let isolation = &wanted.isolation;
-    let meets = group.is_some()
+    let meets = !group.is_empty()
+        || network.is_wired()
         || outside::is_needed_first(isolation)
         || outside::is_needed_last(isolation);
     let meeting = if meets { Some(meeting::arrange()?) } else { None };
     let (of_child, of_nsx) = meeting.unzip();
     let tools_may_be_needed =
         outside::is_needed_first(isolation) && !nix::unistd::geteuid().is_root();
-    if tools_may_be_needed {
-        // The map files of a protected process belong to root. Nobody else is in there yet.
+    let is_unprotected = tools_may_be_needed || network.is_hidden_by_protection();
+    if is_unprotected {
+        // The map files of a protected process belong to root, and its namespaces to who may trace
+        // anybody. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
-    let life = &isolation.life;
-    let program = |child| {
-        let is_init = isolation.new.has(Kind::Pid) && !life.init;
-        let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
-        if life.init { program.behind_an_init() } else { program }
-    };
-    let child = match give_birth(isolation)? {
+    network.join()?;
+    let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
+    let child = match side {
         Side::Child => {
             drop((of_nsx, status));
-            let error = match inside(wanted, &inherited, of_child.as_ref(), (parent, &signals)) {
+            network.let_go();
+            let error = match inside(wanted, inherited, of_child.as_ref(), (parent, signals)) {
                 Err(error) => error,
                 Ok(never) => match never {},
             };
@@ -88,28 +158,49 @@ fn beside(wanted: &mut Spawn, core_limit: u64) -> Result<Ending, ActionError> {
         Side::Parent(child) => child,
     };
     drop((of_child, report, parent));
+    let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
-            let join = || group.as_ref().map_or(Ok(()), |group| group.add(child.pid));
-            outside::attend(isolation, child.pid, meeting, join)
+            let first = || {
+                group.add(child.pid, is_born_inside)?;
+                Ok(network.wire(&child)?)
+            };
+            outside::attend(isolation, child.pid, meeting, first)
         }
         None => Ok(()),
     };
     // On failure the pipe closes without a word, and the child ends by itself.
     drop(of_nsx);
-    if tools_may_be_needed {
+    if is_unprotected {
         launch::set_protected(true)?;
     }
-    let ending = supervise::supervise(program(child), &signals, Some(status), None);
-    attended.and(ending)
+    let life = &isolation.life;
+    let is_init = isolation.new.has(Kind::Pid) && !life.init;
+    let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
+    let program = if life.init { program.behind_an_init() } else { program };
+    let ending = match notices {
+        Some(notices) => {
+            notices.peer = network.peer();
+            let mut tell = |child: &Child| notices.started(child);
+            supervise::supervise(program, signals, Some(status), None, Some(&mut tell))
+        }
+        None => supervise::supervise(program, signals, Some(status), None, None),
+    };
+    Ok((pid, attended.and(ending)))
 }
 
-fn give_birth(isolation: &Isolation) -> Result<Side, ActionError> {
+/// Says also whether it was in the group, so that no process of the program ever was elsewhere.
+fn give_birth(
+    isolation: &Isolation,
+    group: Option<BorrowedFd<'_>>,
+) -> Result<(Side, bool), ActionError> {
     let at_birth: Kinds = isolation.new.iter().filter(|kind| !inside::LATE.has(*kind)).collect();
     let namespaces = u64::from(ns::clone_flags(at_birth).bits().cast_unsigned());
-    let born = match isolation.owner {
-        Some(owner) => owner::fork_as(owner, namespaces)?,
-        None => fork::fork(namespaces),
+    let born = match (isolation.owner, group) {
+        // Who that is may not be allowed to use the group.
+        (Some(owner), _) => owner::fork_as(owner, namespaces)?.map(|side| (side, false)),
+        (None, Some(group)) => fork::fork_into(group, namespaces),
+        (None, None) => fork::fork(namespaces).map(|side| (side, false)),
     };
     born.map_err(|errno| {
         let what = if at_birth.is_empty() {
@@ -179,6 +270,9 @@ fn become_program(
     if let Some(directory) = &isolation.directory {
         nix::unistd::chdir(directory.as_c_str())
             .with_context("change to", || Text::new(directory.to_bytes()))?;
+    }
+    if let Some(nowhere) = &wanted.nowhere {
+        launch::stand_on(nowhere)?;
     }
     inside::become_whom(&isolation.identity)?;
     if let Some(parent) = parent {

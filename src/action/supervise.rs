@@ -2,6 +2,7 @@
 //! end is the same end.
 
 use super::error::ActionError;
+use super::launch;
 use super::pty::Terminal;
 use crate::sys::bounded;
 use crate::sys::error::Context;
@@ -165,8 +166,10 @@ pub fn supervise(
     signals: &Signals,
     mut status: Option<OwnedFd>,
     mut terminal: Option<Terminal>,
+    mut on_start: Option<OnStart<'_>>,
 ) -> Result<Ending, ActionError> {
     let mut report = Vec::new();
+    let mut failed = None;
     let ending = loop {
         let patience = program.mind_the_clock();
         let ready = wait_for_something(signals, status.as_ref(), terminal.as_ref(), patience)?;
@@ -175,6 +178,14 @@ pub fn supervise(
             && !read_report(pipe, &mut report)
         {
             status = None;
+            if report.is_empty()
+                && let Some(tell) = on_start.take()
+                && let Err(error) = tell(&program.child)
+            {
+                // It is not left to run where nobody hears of it.
+                let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGKILL as i32);
+                failed = Some(error);
+            }
         }
         program.starting = status.is_some();
         // A change of size reaches the program before the keys that were typed after it.
@@ -194,14 +205,15 @@ pub fn supervise(
     if let Some(pipe) = &status {
         while read_report(pipe, &mut report) {}
     }
-    match report.split_first() {
-        Some((exit, message)) => {
-            let message = String::from_utf8_lossy(message).into_owned();
-            Err(ActionError::InChild { exit: *exit, message })
-        }
-        None => Ok(program.ended(ending)),
+    if let Some(error) = failed {
+        return Err(error);
     }
+    launch::reported(&report)?;
+    Ok(program.ended(ending))
 }
+
+/// Called when the child has become the program.
+pub type OnStart<'a> = &'a mut dyn FnMut(&Child) -> Result<(), ActionError>;
 
 #[derive(Default)]
 struct Ready {
@@ -355,7 +367,7 @@ fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
 }
 
 /// As timeout(1) has it.
-const TIMED_OUT: u8 = 124;
+pub const TIMED_OUT: u8 = 124;
 
 /// Ends this process as the program ended: with its code, or of its signal.
 pub fn end_alike(ending: Ending) -> u8 {

@@ -93,7 +93,7 @@ impl Output {
         let style = Style { bytes: self.bytes || whole, whole };
         Layout {
             headings: !self.no_headings,
-            width: context.width,
+            width: context.width(),
             emphasis: self.colour(context),
             style,
         }
@@ -103,7 +103,7 @@ impl Output {
         match self.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => context.colour_welcome,
+            Color::Auto => context.colour_welcome(),
         }
     }
 

@@ -8,11 +8,6 @@ use std::io::IsTerminal;
 pub struct Context {
     /// As errors name it: `nsx ps`.
     pub program: String,
-    pub stdout_is_terminal: bool,
-    /// Columns of the terminal on standard output.
-    pub width: Option<usize>,
-    /// `NO_COLOR` is unset or empty, and the terminal is not a dumb one.
-    pub colour_welcome: bool,
 }
 
 impl Context {
@@ -21,18 +16,26 @@ impl Context {
     }
 
     /// Of a personality, which names itself as it was called.
-    pub fn of_program(program: String) -> Self {
+    pub const fn of_program(program: String) -> Self {
+        Self { program }
+    }
+
+    pub fn stdout_is_terminal(&self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
+    /// Columns of the terminal on standard output.
+    pub fn width(&self) -> Option<usize> {
         let stdout = std::io::stdout();
-        let stdout_is_terminal = stdout.is_terminal();
         let size = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        size.filter(|columns| *columns > 0 && stdout.is_terminal())
+    }
+
+    /// `NO_COLOR` is unset or empty, and the terminal is not a dumb one.
+    pub fn colour_welcome(&self) -> bool {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self {
-            program,
-            stdout_is_terminal,
-            width: size.filter(|columns| stdout_is_terminal && *columns > 0),
-            colour_welcome: stdout_is_terminal && !no_colour && !dumb,
-        }
+        !no_colour && !dumb && self.stdout_is_terminal()
     }
 
     /// How this process was started, its own name first.

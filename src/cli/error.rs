@@ -87,7 +87,11 @@ impl From<ActionError> for Failure {
             127 => Kind::CommandNotFound,
             _ => Kind::Launcher,
         };
-        Self::new(kind, error)
+        let hint = match &error {
+            ActionError::Network(error) => super::spawn::network::advice(error).map(str::to_owned),
+            _ => None,
+        };
+        Self { hint, ..Self::new(kind, error) }
     }
 }
 

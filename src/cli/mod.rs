@@ -33,5 +33,6 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
     let mut schemas =
         vec![("nsx.inspect.1", cmd::inspect::schema()), ("nsx.ns.1", cmd::ns::schema())];
     schemas.extend(cmd::ps::schemas());
+    schemas.extend(cmd::spawn::schemas());
     schemas
 }

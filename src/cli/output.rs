@@ -26,6 +26,11 @@ pub fn say(program: &str, message: &str) {
     let _ = writeln!(std::io::stderr(), "{program}: {message}");
 }
 
+/// Data for whoever reads standard error.
+pub fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// The same where there is something to say.
 pub fn note(program: &str, message: Option<String>) {
     if let Some(message) = message {

@@ -1,6 +1,7 @@
 //! Reads the system. Never changes it, never joins a mount, pid or user namespace.
 
 pub mod access;
+pub mod block_device;
 pub mod cgroups;
 pub mod clock;
 pub mod containers;
@@ -13,7 +14,6 @@ pub mod host;
 pub mod inside;
 pub mod inspect;
 pub mod limits;
-pub mod memory_site;
 pub mod mounts;
 pub mod namespaces;
 mod nearby;
@@ -26,6 +26,7 @@ pub mod runtime;
 pub mod scan;
 pub mod seccomp;
 pub mod security;
+pub mod sites;
 pub mod standing;
 pub mod subordinate;
 pub mod target;

@@ -98,14 +98,6 @@ pub enum Version {
     V2,
 }
 
-/// Where a group can be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
-    /// The directory in which it is made.
-    pub parent: std::path::PathBuf,
-    pub is_v2: bool,
-}
-
 impl Version {
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,8 @@
 //! What `spawn` isolates a program by: everything asked for, checked, and nothing opened yet.
 
+use super::group::Limits;
 use super::namespace::{Kind, Kinds};
+use super::net_wish::NetWish;
 use super::user_map::UserMap;
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ pub struct Isolation {
     pub new: Kinds,
     /// Files on which the new namespaces stay when the program has ended.
     pub kept: Vec<(Kind, PathBuf)>,
+    /// Absent: as the namespaces say.
+    pub network: Option<NetWish>,
     pub users: Option<UserMap>,
     /// Who owns the new user namespace in place of the caller.
     pub owner: Option<(u32, u32)>,
@@ -20,6 +24,7 @@ pub struct Isolation {
     pub loopback: bool,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
+    pub limits: Limits,
     pub identity: Identity,
     /// As it is called inside.
     pub directory: Option<CString>,

@@ -1,5 +1,6 @@
 //! What `spawn` would do, in words.
 
+use super::net_wish;
 use crate::model::isolation::{Isolation, Propagation};
 use crate::model::security::IdRange;
 use crate::model::text::Text;
@@ -30,13 +31,17 @@ pub fn dry_run(isolation: &Isolation, program: &Text) -> String {
     for (name, value) in [("hostname", &isolation.hostname), ("domain", &isolation.domainname)] {
         steps.extend(value.as_ref().map(|value| (name, Text::new(value.as_bytes()).to_string())));
     }
-    if isolation.loopback {
-        steps.push(("net", "lo, up".to_owned()));
+    match &isolation.network {
+        Some(wish) => steps.push(("net", net_wish::outline(wish))),
+        None if isolation.loopback => steps.push(("net", "lo, up".to_owned())),
+        None => {}
     }
     for (kind, file) in &isolation.kept {
         let file = Text::new(file.as_os_str().as_bytes());
         steps.push(("keep", format!("the {kind} namespace on {file}")));
     }
+    let limits = isolation.limits.words();
+    steps.extend(limits.iter().map(|(name, value)| ("limit", format!("{name} {value}"))));
     life(isolation, &mut steps);
     if let Some(directory) = &isolation.directory {
         steps.push(("chdir", Text::new(directory.to_bytes()).to_string()));

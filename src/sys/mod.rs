@@ -10,6 +10,7 @@ pub mod entries;
 pub mod error;
 pub mod fds;
 pub mod idmap;
+pub mod incarnation;
 pub mod mounts;
 pub mod netlink;
 pub mod ns;

@@ -17,6 +17,7 @@ mod support;
 mod boundaries;
 mod clean;
 mod cores;
+mod faults;
 mod hangs;
 mod impersonation;
 mod joiner;
@@ -55,6 +56,7 @@ fn main() {
         size::tests(),
         hangs::tests(),
         state_files::tests(),
+        faults::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

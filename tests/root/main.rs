@@ -20,11 +20,13 @@ mod descriptors;
 mod dns;
 mod enter;
 mod environment;
+mod groups;
 mod inspection;
 mod jobs;
 mod life;
 mod listings;
 mod memory;
+mod named;
 mod namespaces;
 mod output;
 mod place;
@@ -36,6 +38,7 @@ mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
+mod spawn_net;
 mod targets;
 mod terminal;
 mod tools;
@@ -63,7 +66,10 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        named::tests(),
+        spawn_net::tests(),
         memory::tests(),
+        groups::tests(),
         privileges::tests(),
         terminal::tests(),
         tools::tests(),

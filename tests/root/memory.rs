@@ -51,7 +51,7 @@ fn groups(nsx: u32) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(controller().unwrap()).unwrap();
     let ours = entries.map(|entry| entry.unwrap().path());
     ours.filter(|path| {
-        path.file_name().unwrap().to_str().unwrap().starts_with(&format!("nsx-{nsx}"))
+        path.file_name().unwrap().to_str().unwrap().starts_with(&format!("nsx-{nsx}-"))
     })
     .collect()
 }

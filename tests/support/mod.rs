@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 
 pub mod cost;
 pub mod filtered;
+pub mod outer;
 pub mod pty;
+pub mod talk;
 
 /// What a test cannot do without.
 #[derive(Clone, Copy, Debug)]
@@ -325,7 +327,9 @@ pub fn status(pid: u32, field: &str) -> Option<String> {
 pub fn public_nsx() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let copy = directory.path().join("nsx");
-    std::fs::copy(binary("nsx"), &copy).expect("nsx is copied");
+    // By a process of its own: while a file is open for writing it cannot be run, and what another
+    // test starts meanwhile inherits whatever is open here.
+    succeeds(Command::new("cp").arg(binary("nsx")).arg(&copy));
     for path in [directory.path(), &copy] {
         std::fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
     }

@@ -19,6 +19,7 @@ mod confinement;
 mod containers;
 mod enter;
 mod host;
+mod limits;
 mod truth;
 
 fn main() {
@@ -26,5 +27,6 @@ fn main() {
     tests.extend(cgroups::tests());
     tests.extend(confinement::tests());
     tests.extend(enter::tests());
+    tests.extend(limits::tests());
     support::run(tests);
 }

@@ -5,11 +5,12 @@ use super::outside;
 use crate::action::error::ActionError;
 use crate::action::launch;
 use crate::model::isolation::Isolation;
+use crate::sys::bounded;
 use crate::sys::error::Context;
 use crate::sys::raw::fork::{self, Child, Side};
 use nix::sys::wait::waitpid;
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 #[derive(Debug)]
 pub(super) struct Companion {
@@ -52,6 +53,9 @@ impl Companion {
         drop(self.meeting);
         waitpid(self.child.pid, None).context("wait for", "a companion")?;
         launch::set_protected(true)?;
-        launch::reported(&self.failure)
+        let mut report = Vec::new();
+        bounded::read_fd_into(self.failure.as_fd(), bounded::SMALL, &mut report)
+            .context("hear", "a companion")?;
+        launch::reported(&report)
     }
 }

@@ -24,6 +24,8 @@ pub(super) fn settle(
 ) -> Result<(), ActionError> {
     if let Some(meeting) = meeting {
         meeting.wait().map_err(failed_outside)?;
+        // Somebody outside may have had to look into this process.
+        launch::set_protected(true)?;
     }
     if let Some(map) = isolation.users.as_ref().filter(|map| map.from_inside) {
         write_own_maps(map)?;

@@ -16,12 +16,21 @@ pub fn definition() -> clap::Command {
     definition_of("spawn", "Run a program in new namespaces, and leave nothing behind", OPTIONS)
 }
 
+#[cfg(feature = "schema")]
+pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
+    [
+        ("nsx.report.1", schemars::schema_for!(crate::render::report::Document<'_>)),
+        ("nsx.spawn-event.1", schemars::schema_for!(crate::model::spawned::Event<'_>)),
+    ]
+}
+
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let parsed = parse(context, OPTIONS, include_str!("../help/spawn.txt"), arguments);
     match parsed.map_err(Failure::of_launcher)? {
-        Parsed::Run { options, program } => read(options, program)
-            .and_then(|request| spawn::run(context, request))
-            .map_err(Failure::of_launcher),
+        Parsed::Run { options, program } => {
+            let request = read(options, program).map_err(Failure::of_launcher)?;
+            spawn::run(context, request)
+        }
         Parsed::Done(code) => Ok(code),
     }
 }

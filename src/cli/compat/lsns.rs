@@ -191,7 +191,7 @@ fn print(context: &Context, options: &Options, sheet: &Sheet) -> Result<(), Fail
     let text = match options.form {
         Form::Raw => smartcols::raw(sheet, options.headings, utf8),
         Form::Table => {
-            let width = context.width.filter(|_| options.truncate);
+            let width = context.width().filter(|_| options.truncate);
             let (headings, wrap) = (options.headings, options.wrap);
             smartcols::table(sheet, Layout { headings, width, wrap, utf8 })
         }

@@ -1,7 +1,9 @@
 //! What was asked of `spawn`, however it was spelled.
 
+use super::limits::Asked;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
+use crate::model::net_wish::NetWish;
 use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -11,8 +13,11 @@ use std::time::Duration;
 pub struct Request {
     pub manner: Manner,
     pub new: Kinds,
+    /// Those of them that were asked for one by one.
+    pub named: Kinds,
     /// Files on which a new namespace stays.
     pub kept: Vec<(Kind, PathBuf)>,
+    pub network: Option<NetWish>,
     pub map: Map,
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
@@ -30,10 +35,26 @@ pub struct Request {
     pub directory: Option<CString>,
     pub environment: Environment,
     pub life: Life,
-    pub memory_bytes: Option<u64>,
+    pub limits: Asked,
+    /// What it is known by while it runs.
+    pub name: Option<String>,
+    /// It is left alone when it runs.
+    pub detach: bool,
+    pub status_descriptor: Option<u32>,
+    pub pid_file: Option<PathBuf>,
+    /// A named program is ended, and none started.
+    pub stop: Option<String>,
+    pub report: Option<ReportForm>,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,
+}
+
+/// How what was used is told, when the program has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportForm {
+    Table,
+    Json,
 }
 
 /// How what was not said is taken.

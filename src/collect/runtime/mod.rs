@@ -55,7 +55,7 @@ impl Default for Sources {
             Box::new(containerd::Containerd::default()),
             Box::new(crio::Crio::default()),
             Box::new(podman::Podman::default()),
-            Box::new(nsx::Nsx),
+            Box::new(nsx::Nsx::default()),
             Box::new(oci_state::OciState::default()),
             Box::new(gvisor::source()),
             Box::new(kata::source()),

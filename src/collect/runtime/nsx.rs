@@ -1,29 +1,108 @@
-//! What `nsx spawn` isolated: told by the supervisor that it leaves outside.
+//! What `nsx spawn` isolated: told by the supervisor that it leaves outside, and by the record that
+//! one with a name keeps.
 
+use super::owners::Owners;
 use super::recognise::Recognised;
-use super::record::{Case, Record, Source};
+use super::record::{Case, First, Record, Source};
 use crate::model::runtime::Runtime;
+use crate::model::spawned::{DIRECTORY, Spawned};
+use crate::model::text::Text;
 use crate::sys::error::Result;
-use crate::sys::root::SysRoot;
+use crate::sys::incarnation;
+use crate::sys::owned::Place;
+use crate::sys::root::{SysRoot, path_text};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A record is a page; its command line may be long.
+const CAP: usize = 1 << 20;
+/// Nobody has more of them.
+const MOST: usize = 4096;
 
 #[derive(Debug, Default)]
-pub struct Nsx;
+pub struct Nsx {
+    owners: Owners,
+    /// By user: read when first asked for.
+    records: HashMap<u32, Vec<(Text, Spawned)>>,
+}
 
 impl Source for Nsx {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         let supervisor = case.monitor().filter(|monitor| {
             case.named.is_none_or(Recognised::is_host_service)
-                && matches!(monitor.comm.as_slice(), b"nsx" | b"nsx-spawn")
+                && matches!(monitor.comm.as_slice(), b"nsx" | b"nsx-spawn" | b"unshare")
         });
-        Ok(supervisor.map(|monitor| Record {
-            runtime: Runtime::Nsx,
-            owner_uid: Some(monitor.uid),
-            file: format!("pid {}", monitor.pid).into(),
-            ..Record::default()
+        let Some(supervisor) = supervisor else { return Ok(None) };
+        let uid = supervisor.uid;
+        let init = case.init.pid.number();
+        let records = self.of(case.root, uid);
+        let named = records.iter().find(|(_, spawned)| {
+            spawned.supervisor.pid == supervisor.pid.number()
+                && spawned.process.is_some_and(|process| process.pid == init)
+        });
+        Ok(Some(match named {
+            Some((file, spawned)) => record(file, spawned, uid),
+            None => Record {
+                runtime: Runtime::Nsx,
+                owner_uid: Some(uid),
+                file: format!("pid {}", supervisor.pid).into(),
+                ..Record::default()
+            },
         }))
     }
 
-    fn all(&mut self, _: &SysRoot) -> Vec<Record> {
-        Vec::new()
+    fn all(&mut self, root: &SysRoot) -> Vec<Record> {
+        let mut uids = Owners::present(root);
+        uids.push(0);
+        let boot = incarnation::boot_id(root).unwrap_or_default();
+        let mut all = Vec::new();
+        for uid in uids {
+            for (file, spawned) in self.of(root, uid) {
+                let mut record = record(file, spawned, uid);
+                if spawned.boot_id != boot {
+                    record.first = First::NotRunning;
+                }
+                all.push(record);
+            }
+        }
+        all
+    }
+}
+
+impl Nsx {
+    fn of(&mut self, root: &SysRoot, uid: u32) -> &[(Text, Spawned)] {
+        let owners = &self.owners;
+        self.records.entry(uid).or_insert_with(|| {
+            let place = match uid {
+                0 => Place::of_root(root, Path::new(DIRECTORY)),
+                uid => owners.runtime_dir(root, uid, "nsx"),
+            };
+            place.map(|place| read(&place)).unwrap_or_default()
+        })
+    }
+}
+
+fn read(place: &Place) -> Vec<(Text, Spawned)> {
+    let records = place.names().into_iter().take(MOST).filter_map(|file| {
+        let name = file.strip_suffix(".json")?;
+        let spawned = Spawned::parse(&place.read(&file, CAP).ok()?)?;
+        (spawned.name == name).then(|| (path_text(&place.path().join(&file)), spawned))
+    });
+    records.collect()
+}
+
+fn record(file: &Text, spawned: &Spawned, uid: u32) -> Record {
+    let command = spawned.command.join(" ");
+    Record {
+        runtime: Runtime::Nsx,
+        name: Some(spawned.name.as_str().into()),
+        program: (!command.is_empty()).then(|| command.as_str().into()),
+        created_unix_seconds: Some(spawned.created_unix_seconds),
+        owner_uid: Some(uid),
+        first: spawned.process.map_or(First::NotRunning, |process| {
+            First::of(process.pid.into(), Some(process.start_ticks))
+        }),
+        file: file.clone(),
+        ..Record::default()
     }
 }

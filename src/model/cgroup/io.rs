@@ -40,6 +40,18 @@ pub enum IoKind {
     Writes,
 }
 
+impl IoKind {
+    /// As io.max of v2 calls it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::ReadBytes => "rbps",
+            Self::WrittenBytes => "wbps",
+            Self::Reads => "riops",
+            Self::Writes => "wiops",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IoLimit {

@@ -13,6 +13,9 @@ use crate::model::gap::Gap;
 use crate::model::text::Text;
 
 const NSEC_PER_USEC: u64 = 1000;
+/// Clock ticks a second as programs are told (asm-generic/param.h; 1024 on alpha alone). Not asked of
+/// the auxiliary vector, which a protected process may not read.
+const USER_HZ: u64 = 100;
 
 const MEMORY: MemoryFiles = MemoryFiles {
     usage: "memory.usage_in_bytes",
@@ -162,14 +165,15 @@ pub fn cpu_usage_usec(group: &Group, gaps: &mut Vec<Gap>) -> Option<u64> {
 /// ones may be missing.
 pub fn user_and_system_usec(group: &Group, gaps: &mut Vec<Gap>) -> (Option<u64>, Option<u64>) {
     let mut files = Reader::new(group, "cpu", gaps);
-    let usec = |ticks: u64| {
-        ticks.saturating_mul(1_000_000).checked_div(rustix::param::clock_ticks_per_second())
-    };
-    let both = files.value("cpuacct.stat", |bytes| {
-        let field = |key| keyed_value(bytes, key).and_then(usec);
-        Some((field(b"user"), field(b"system")))
-    });
+    let both = files.value("cpuacct.stat", |bytes| Some(user_and_system_usec_of(bytes)));
     both.unwrap_or_default()
+}
+
+/// What cpuacct.stat says.
+pub fn user_and_system_usec_of(bytes: &[u8]) -> (Option<u64>, Option<u64>) {
+    let field =
+        |key| keyed_value(bytes, key).map(|ticks| ticks.saturating_mul(1_000_000 / USER_HZ));
+    (field(b"user"), field(b"system"))
 }
 
 /// What cpuacct.usage says.

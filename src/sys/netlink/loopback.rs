@@ -1,4 +1,4 @@
-//! The one change made to a network: `lo` up in a namespace that was just created.
+//! `lo` set up in a network namespace that was just created.
 //!
 //! A plain ioctl, because the caller must keep one thread until exec and has no runtime.
 

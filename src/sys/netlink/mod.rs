@@ -2,10 +2,12 @@
 //!
 //! A visit is a thread that joins just these namespaces, reads them and ends; it never joins a
 //! second time, and no other thread is moved. It reads nothing else, so that nothing else of the
-//! process can be confused with ours. See setns(2), rtnetlink(7).
+//! process can be confused with ours. What is changed for a new process is in `change` and `loopback`.
+//! See setns(2), rtnetlink(7).
 
 pub mod addr;
 mod attribute;
+pub mod change;
 mod channel;
 mod dump;
 mod flags;

@@ -1,7 +1,7 @@
 //! close_range(2), which the C libraries wrap unevenly.
 
 use nix::errno::Errno;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 
 /// `CLOSE_RANGE_CLOEXEC`, Linux 5.11.
 const CLOEXEC: u32 = 4;
@@ -19,6 +19,23 @@ pub fn close_on_exec_from(first: u32) -> nix::Result<()> {
         }),
         Err(errno) => Err(errno),
     }
+}
+
+/// A descriptor of the caller's, as one of ours that no program gets; the number is free afterwards
+/// if it is above the standard ones. EBADF: there is none. For the beginning: nothing of ours has
+/// that number yet.
+pub fn take_over(number: u32) -> nix::Result<OwnedFd> {
+    let raw = i32::try_from(number).map_err(|_| Errno::EBADF)?;
+    // SAFETY: a number that is no descriptor gives EBADF.
+    let copy = unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) };
+    let copy = Errno::result(copy)?;
+    // SAFETY: the call above made it, and nobody else owns it.
+    let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+    if number > 2 {
+        // SAFETY: the caller left it to us, and nothing of ours is behind it.
+        unsafe { libc::close(raw) };
+    }
+    Ok(copy)
 }
 
 /// Closes what the caller of this program left open, from `first` on, but for a few. For the

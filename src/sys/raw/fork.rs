@@ -1,7 +1,7 @@
 //! New processes: clone3(2), and the end of a child that must not run our destructors.
 
 use nix::errno::Errno;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Which side of a fork this is.
 #[derive(Debug)]
@@ -39,11 +39,30 @@ struct CloneArgs {
 /// The caller has one thread: then the child may go on as an ordinary process. (A multi-threaded
 /// caller's child may use only async-signal-safe functions; `sys::worker` keeps to that.)
 pub fn fork(namespaces: u64) -> nix::Result<Side> {
+    clone3(namespaces, 0)
+}
+
+/// The same, with the child in a control group of v2 from its first instant (Linux 5.7), where the
+/// kernel and the group allow it: the answer says whether it is.
+pub fn fork_into(group: BorrowedFd<'_>, namespaces: u64) -> nix::Result<(Side, bool)> {
+    let cgroup = u64::from(group.as_raw_fd().cast_unsigned());
+    match clone3(namespaces | CLONE_INTO_CGROUP, cgroup) {
+        Ok(side) => Ok((side, true)),
+        // Whether it is the group that is refused only the other way tells.
+        Err(_) => fork(namespaces).map(|side| (side, false)),
+    }
+}
+
+/// linux/sched.h
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+fn clone3(flags: u64, cgroup: u64) -> nix::Result<Side> {
     let mut pidfd: libc::c_int = -1;
     let mut args = CloneArgs {
-        flags: namespaces | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
+        flags: flags | u64::from(libc::CLONE_PIDFD.cast_unsigned()),
         pidfd: (&raw mut pidfd).expose_provenance() as u64,
         exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        cgroup,
         ..CloneArgs::default()
     };
     // SAFETY: without CLONE_VM and with no stack given this is fork: the child gets a copy of the

@@ -3,8 +3,9 @@
 use super::{Id as Any, opt};
 use crate::cli::error::Failure;
 use crate::cli::options::{Opt, Value};
-use crate::cli::spawn::request::Request;
-use crate::cli::values::time;
+use crate::cli::spawn::request::{ReportForm, Request};
+use crate::cli::values::{number, path, time};
+use crate::model::spawned::is_name;
 use crate::model::text::Text;
 use nix::sys::signal::Signal;
 use std::ffi::OsStr;
@@ -18,6 +19,12 @@ pub(in crate::cli::cmd::spawn) enum Id {
     Init,
     Timeout,
     KillAfter,
+    Name,
+    Detach,
+    StatusFd,
+    PidFile,
+    Stop,
+    Report,
     DryRun,
 }
 
@@ -70,6 +77,48 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
         Value::None,
         "Signals are passed on to the program (always)",
     ),
+    life(
+        Id::Name,
+        None,
+        "name",
+        Value::Required("NAME"),
+        "What it is known by: nsx:NAME as a target, in `nsx ps`, for --stop",
+    ),
+    life(
+        Id::Detach,
+        None,
+        "detach",
+        Value::None,
+        "Prints the name once the program runs, and leaves it alone, without input or output",
+    ),
+    life(
+        Id::StatusFd,
+        None,
+        "status-fd",
+        Value::Required("N"),
+        "Writes JSON lines to descriptor N: started, exited",
+    ),
+    life(
+        Id::PidFile,
+        None,
+        "pid-file",
+        Value::Required("FILE"),
+        "Holds the program's pid on the host while it runs",
+    ),
+    life(
+        Id::Stop,
+        None,
+        "stop",
+        Value::Required("NAME"),
+        "Ends a named program, with SIGTERM and, after --kill-after, SIGKILL; starts none",
+    ),
+    life(
+        Id::Report,
+        None,
+        "report",
+        Value::Optional("table|json"),
+        "Says on standard error what the program used, when it has ended",
+    ),
     life(Id::DryRun, None, "dry-run", Value::None, "Says what would be done, and does nothing"),
 ];
 
@@ -84,9 +133,38 @@ pub(super) fn take(request: &mut Request, id: Id, value: Option<&OsStr>) -> Resu
         Id::Init => life.init = true,
         Id::Timeout => life.limit = Some(time("--timeout", text)?),
         Id::KillAfter => life.grace = Some(time("--kill-after", text)?),
+        Id::Name => request.name = Some(name("--name", text)?),
+        Id::Detach => request.detach = true,
+        Id::StatusFd => request.status_descriptor = Some(number("--status-fd", text)?),
+        Id::PidFile => {
+            path("--pid-file", text)?;
+            request.pid_file = Some(text.into());
+        }
+        Id::Stop => request.stop = Some(name("--stop", text)?),
+        Id::Report => request.report = Some(report(value)?),
         Id::DryRun => request.dry_run = true,
     }
     Ok(())
+}
+
+fn report(value: Option<&OsStr>) -> Result<ReportForm, Failure> {
+    match value.map(OsStr::as_bytes) {
+        None | Some(b"table") => Ok(ReportForm::Table),
+        Some(b"json") => Ok(ReportForm::Json),
+        Some(other) => {
+            let other = Text::new(other);
+            Err(Failure::usage(format!("--report: {other} is not table or json")))
+        }
+    }
+}
+
+fn name(option: &str, value: &OsStr) -> Result<String, Failure> {
+    let name = value.to_str().filter(|name| is_name(name)).map(str::to_owned);
+    name.ok_or_else(|| {
+        let value = Text::new(value.as_bytes());
+        Failure::usage(format!("{option}: {value} is no name"))
+            .hint("letters, digits, _ . and -, at most 64, a letter or digit first")
+    })
 }
 
 /// `TERM`, `SIGTERM`, `15`

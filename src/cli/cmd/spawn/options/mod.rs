@@ -4,6 +4,7 @@ mod life;
 mod limits;
 mod mounts;
 mod namespaces;
+mod network;
 mod settings;
 mod users;
 
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Id {
     Namespaces(namespaces::Id),
+    Network(network::Id),
     Users(users::Id),
     Mounts(mounts::Id),
     Limits(limits::Id),
@@ -25,6 +27,7 @@ pub(super) enum Id {
 /// In the order in which they are listed.
 pub(super) const OPTIONS: &[&[Opt<Id>]] = &[
     namespaces::OPTIONS,
+    network::OPTIONS,
     users::OPTIONS,
     mounts::OPTIONS,
     limits::OPTIONS,
@@ -50,6 +53,7 @@ pub(super) fn read(
     for (id, value) in options {
         match id {
             Id::Namespaces(id) => namespaces::take(&mut request, id, value)?,
+            Id::Network(id) => network::take(&mut request, id, &value.unwrap_or_default())?,
             Id::Users(id) => users::take(&mut request, id, &value.unwrap_or_default())?,
             Id::Mounts(id) => mounts::take(&mut request, id, value)?,
             Id::Limits(id) => limits::take(&mut request, id, &value.unwrap_or_default())?,

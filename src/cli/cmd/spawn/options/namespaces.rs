@@ -71,6 +71,7 @@ pub(super) fn take(request: &mut Request, id: Id, value: Option<OsString>) -> Re
     match id {
         Id::New(kind) => {
             request.new = request.new.with(kind);
+            request.named = request.named.with(kind);
             if let Some(file) = value {
                 keep(request, kind, file)?;
             }

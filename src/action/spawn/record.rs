@@ -1,0 +1,176 @@
+//! The file that says of a named program that it runs: made before the program, so that there is one
+//! of a name, and removed after it.
+
+use super::janitor::Janitor;
+use crate::action::cgroup;
+use crate::action::error::ActionError;
+use crate::model::spawned::Spawned;
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::Context;
+use crate::sys::fds::write_all;
+use crate::sys::incarnation;
+use crate::sys::root::{SysRoot, path_text};
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// A record is a page; its command line may be long.
+const CAP: usize = 1 << 20;
+
+/// Removed when dropped, once it is ours.
+#[derive(Debug)]
+pub struct Record {
+    directory: OwnedFd,
+    path: PathBuf,
+    file: String,
+    is_ours: bool,
+    janitor: Rc<Janitor>,
+    pub spawned: Spawned,
+}
+
+impl Record {
+    /// Takes the name. What a nsx that was killed left under it is cleared up.
+    pub fn take(
+        root: &SysRoot,
+        directory: &Path,
+        spawned: Spawned,
+        janitor: &Rc<Janitor>,
+    ) -> Result<Self, ActionError> {
+        let dir = open(directory)?;
+        let file = format!("{}.json", spawned.name);
+        let path = directory.join(&file);
+        let janitor = Rc::clone(janitor);
+        let mut record = Self { directory: dir, path, file, is_ours: false, janitor, spawned };
+        for _ in 0..8 {
+            match record.write_new() {
+                Ok(()) => {
+                    record.is_ours = true;
+                    return Ok(record);
+                }
+                Err(ActionError::System(error)) if error.errno() == Some(Errno::EEXIST) => {
+                    record.clear_stale(root)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(record.taken("it is taken again and again"))
+    }
+
+    /// Writes what has become known.
+    pub fn update(&self) -> Result<(), ActionError> {
+        let temporary = self.write_temporary()?;
+        rustix::fs::renameat(&self.directory, &temporary, &self.directory, &self.file)
+            .with_context("write", || path_text(&self.path))?;
+        Ok(())
+    }
+
+    fn write_new(&self) -> Result<(), ActionError> {
+        let temporary = self.write_temporary()?;
+        let (dir, flags) = (&self.directory, AtFlags::empty());
+        let linked = rustix::fs::linkat(dir, &temporary, dir, &self.file, flags);
+        remove(dir, &temporary);
+        linked.with_context("make", || path_text(&self.path))?;
+        Ok(())
+    }
+
+    /// A file that has nothing to do but to be given the name.
+    fn write_temporary(&self) -> Result<String, ActionError> {
+        // Ours is the only process of this number that is alive.
+        let name = format!(".{}.{}", self.spawned.name, std::process::id());
+        self.janitor.expect_temporary(&self.path.with_file_name(&name))?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let write = || -> Result<(), ActionError> {
+            let file =
+                rustix::fs::openat(&self.directory, &name, flags, Mode::from_raw_mode(0o600))
+                    .with_context("make", || path_text(&self.path))?;
+            write_all(&file, self.spawned.to_json().as_bytes())
+                .with_context("write", || path_text(&self.path))?;
+            let stat =
+                rustix::fs::fstat(&file).with_context("examine", || path_text(&self.path))?;
+            self.janitor.expect_name((stat.st_dev, stat.st_ino), &self.path)
+        };
+        let written = write();
+        if written.is_err() {
+            remove(&self.directory, &name);
+        }
+        written.map(|()| name)
+    }
+
+    /// Fails where the name's owner runs.
+    fn clear_stale(&self, root: &SysRoot) -> Result<(), ActionError> {
+        let bytes = match bounded::read(self.directory.as_fd(), &self.file, CAP) {
+            Ok(bytes) => bytes,
+            Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(other) = Spawned::parse(&bytes) else {
+            return Err(self.taken("its file is none of nsx's"));
+        };
+        if is_running(root, &other)? {
+            return Err(self.taken(&format!("nsx of pid {}", other.supervisor.pid)));
+        }
+        clear(&other);
+        match rustix::fs::unlinkat(&self.directory, &self.file, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(errno) => Ok(Err(errno).with_context("remove", || path_text(&self.path))?),
+        }
+    }
+
+    fn taken(&self, by: &str) -> ActionError {
+        let name = &self.spawned.name;
+        ActionError::Refused(format!("the name {name} is taken ({by}; {})", path_text(&self.path)))
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.is_ours {
+            return;
+        }
+        remove(&self.directory, &self.file);
+    }
+}
+
+/// Once more where it does not work at once: nobody comes after us.
+fn remove(directory: &OwnedFd, name: &str) {
+    for _ in 0..3 {
+        match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => return,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Whether the nsx that wrote it is still there.
+pub fn is_running(root: &SysRoot, spawned: &Spawned) -> Result<bool, ActionError> {
+    let is_this_boot = incarnation::boot_id(root)? == spawned.boot_id;
+    Ok(is_this_boot && incarnation::is_there(root, spawned.supervisor))
+}
+
+/// What is left of one that does not run any more.
+pub fn clear(spawned: &Spawned) {
+    let groups: Vec<PathBuf> = spawned.cgroups.iter().map(PathBuf::from).collect();
+    cgroup::remove_left(&groups);
+}
+
+/// Ours alone: who else may write there could say what we are to end.
+fn open(path: &Path) -> Result<OwnedFd, ActionError> {
+    match rustix::fs::mkdir(path, Mode::from_raw_mode(0o700)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(errno) => Err(errno).with_context("make", || path_text(path))?,
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir =
+        rustix::fs::open(path, flags, Mode::empty()).with_context("open", || path_text(path))?;
+    let stat = rustix::fs::fstat(&dir).with_context("examine", || path_text(path))?;
+    let is_ours = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o022 == 0;
+    if is_ours {
+        return Ok(dir);
+    }
+    let path: Text = path_text(path);
+    Err(ActionError::Refused(format!("{path} is not ours alone: another could write there")))
+}

@@ -1,0 +1,136 @@
+//! Names: where the record of one is, its taking and its end.
+
+use super::request::Request;
+use crate::action::launch;
+use crate::action::spawn::janitor::Janitor;
+use crate::action::spawn::notices::{Notices, PidFile, is_writable};
+use crate::action::spawn::record::Record;
+use crate::action::spawn::stop;
+use crate::cli::context::Context;
+use crate::cli::error::{Failure, Kind};
+use crate::model::group::Sites;
+use crate::model::process::Pid;
+use crate::model::spawned::{DIRECTORY, Spawned};
+use crate::sys::error::Context as _;
+use crate::sys::incarnation;
+use crate::sys::owned::Place;
+use crate::sys::raw::fds;
+use crate::sys::root::SysRoot;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+const CAP: usize = 1 << 20;
+/// For a program to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Root's is the host's; a user's is in his runtime directory.
+fn directory(context: &Context) -> Result<PathBuf, Failure> {
+    let uid = rustix::process::geteuid();
+    if uid.is_root() {
+        return Ok(DIRECTORY.into());
+    }
+    let given = context.variable("XDG_RUNTIME_DIR").filter(|path| !path.is_empty());
+    let given = given.map_or_else(|| format!("/run/user/{}", uid.as_raw()).into(), PathBuf::from);
+    if !given.is_dir() {
+        return Err(Failure::new(
+            Kind::Failed,
+            "there is no place for a name: no runtime directory",
+        )
+        .hint("set XDG_RUNTIME_DIR to a directory of your own, or leave out --name"));
+    }
+    Ok(given.join("nsx"))
+}
+
+/// The descriptor that was named, before anything of ours is opened.
+pub(super) fn status(number: Option<u32>) -> Result<Option<OwnedFd>, Failure> {
+    let Some(number) = number else { return Ok(None) };
+    let descriptor = fds::take_over(number).ok().filter(is_writable);
+    let unusable = || {
+        Failure::usage(format!("--status-fd {number}: it is not open for writing"))
+            .hint("open it for nsx: nsx spawn --status-fd 3 … 3>status.jsonl")
+    };
+    descriptor.map(Some).ok_or_else(unusable)
+}
+
+/// Somebody who clears up if nsx is killed, where there will be something.
+pub(super) fn janitor(request: &Request, sites: &Sites) -> Result<Option<Rc<Janitor>>, Failure> {
+    let leaves = !sites.0.is_empty() || request.name.is_some() || request.pid_file.is_some();
+    Ok(if leaves { Some(Rc::new(Janitor::start()?)) } else { None })
+}
+
+/// Takes the name and makes the files. `None` where nobody wants to hear.
+pub(super) fn notices(
+    context: &Context,
+    root: &SysRoot,
+    request: &Request,
+    (status, ready): (Option<OwnedFd>, Option<OwnedFd>),
+    janitor: Option<&Rc<Janitor>>,
+) -> Result<Option<Notices>, Failure> {
+    let pid_file = match (&request.pid_file, janitor) {
+        (Some(path), Some(janitor)) => Some(PidFile::make(path, janitor)?),
+        _ => None,
+    };
+    let record = match (&request.name, janitor) {
+        (Some(name), Some(janitor)) => {
+            let spawned = spawned(root, request, name)?;
+            Some(Record::take(root, &directory(context)?, spawned, janitor)?)
+        }
+        _ => None,
+    };
+    if status.is_none() && pid_file.is_none() && record.is_none() && ready.is_none() {
+        return Ok(None);
+    }
+    let ready = ready.map(|ready| launch::nowhere().map(|nowhere| (ready, nowhere))).transpose()?;
+    let root = SysRoot::real()?;
+    let init = request.life.init;
+    Ok(Some(Notices { root, status, pid_file, record, ready, init, peer: None }))
+}
+
+fn spawned(root: &SysRoot, request: &Request, name: &str) -> Result<Spawned, Failure> {
+    let us = Pid::new(std::process::id())
+        .map(|pid| incarnation::of(root, pid))
+        .transpose()?
+        .ok_or_else(|| Failure::new(Kind::Failed, "nsx has no pid"))?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let words = request.program.iter().map(|word| word.to_string_lossy().into_owned());
+    Ok(Spawned {
+        schema: Spawned::SCHEMA.to_owned(),
+        name: name.to_owned(),
+        boot_id: incarnation::boot_id(root)?,
+        supervisor: us,
+        process: None,
+        created_unix_seconds: now.as_secs(),
+        command: words.collect(),
+        limits: std::collections::BTreeMap::new(),
+        cgroups: Vec::new(),
+    })
+}
+
+/// `--stop NAME`
+pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8, Failure> {
+    let root = SysRoot::real()?;
+    let directory = directory(context)?;
+    let uid = rustix::process::geteuid().as_raw();
+    let unknown = || {
+        Failure::new(Kind::NotFound, format!("there is no spawned program {name}"))
+            .hint("`nsx ps` lists them")
+    };
+    let place = if uid == 0 {
+        Place::of_root(&root, &directory)
+    } else {
+        Place::claimed(&root, &directory, uid)
+    };
+    let file = format!("{name}.json");
+    let place = place.map_err(|_| unknown())?;
+    let bytes = place.read(&file, CAP).map_err(|_| unknown())?;
+    let spawned = Spawned::parse(&bytes)
+        .ok_or_else(|| Failure::new(Kind::Failed, format!("{file} is none of nsx's")))?;
+    stop::stop(&root, &spawned, request.life.grace.unwrap_or(GRACE))?;
+    // One that was killed left it.
+    match rustix::fs::unlink(directory.join(&file)) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(0),
+        Err(errno) => Ok(Err(errno).context("remove", file)?),
+    }
+}

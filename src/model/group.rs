@@ -1,0 +1,247 @@
+//! A control group of our own, for one program: what it limits, where it can be made, and what was
+//! used in it.
+
+use super::cgroup::{Bound, IoDevice, IoKind};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+mod cpus;
+
+pub use cpus::CpuList;
+
+/// The length of the period of which a group may use a quota of CPU time: the kernel's own default.
+pub const CPU_PERIOD_USEC: u64 = 100_000;
+/// The kernel takes no less.
+pub const LEAST_CPU_QUOTA_USEC: u64 = 1_000;
+
+/// What a group needs to limit or to count something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controller {
+    Memory,
+    Cpu,
+    /// Counts CPU time on v1. On v2 every group does.
+    CpuAccounting,
+    Cpuset,
+    Pids,
+    Io,
+}
+
+impl Controller {
+    pub const ALL: [Self; 6] =
+        [Self::Memory, Self::Cpu, Self::CpuAccounting, Self::Cpuset, Self::Pids, Self::Io];
+
+    /// As v1 calls it.
+    pub const fn v1_name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+            Self::CpuAccounting => "cpuacct",
+            Self::Cpuset => "cpuset",
+            Self::Pids => "pids",
+            Self::Io => "blkio",
+        }
+    }
+
+    /// As v2 calls it; the accounting of CPU time is no controller there.
+    pub const fn v2_name(self) -> Option<&'static str> {
+        match self {
+            Self::CpuAccounting => None,
+            Self::Io => Some("io"),
+            same => Some(same.v1_name()),
+        }
+    }
+
+    /// What it limits.
+    pub const fn subject(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpu | Self::CpuAccounting => "CPU time",
+            Self::Cpuset => "CPUs",
+            Self::Pids => "processes",
+            Self::Io => "I/O",
+        }
+    }
+}
+
+/// What the program may use, all its processes together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub memory_bytes: Option<u64>,
+    /// Swap alone, beside memory. Where only memory is limited there is none, if the kernel can.
+    pub swap: Option<Bound>,
+    /// Of each [`CPU_PERIOD_USEC`], on all CPUs together.
+    pub cpu_quota_usec: Option<u64>,
+    pub cpus: Option<CpuList>,
+    pub pids: Option<u64>,
+    pub io: Vec<IoRule>,
+}
+
+impl Limits {
+    /// What must be there for them to hold.
+    pub fn controllers(&self) -> Vec<Controller> {
+        let memory = self.memory_bytes.is_some() || self.swap.is_some();
+        [
+            (Controller::Memory, memory),
+            (Controller::Cpu, self.cpu_quota_usec.is_some()),
+            (Controller::Cpuset, self.cpus.is_some()),
+            (Controller::Pids, self.pids.is_some()),
+            (Controller::Io, !self.io.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(controller, needed)| needed.then_some(controller))
+        .collect()
+    }
+
+    /// In the words of the options: `cpus` → `0.5`.
+    pub fn words(&self) -> BTreeMap<String, String> {
+        let io: Vec<_> = self.io.iter().map(ToString::to_string).collect();
+        let swap = self.swap.map(|swap| match swap {
+            Bound::Unlimited => "max".to_owned(),
+            Bound::At(bytes) => bytes.to_string(),
+        });
+        let said = [
+            ("memory", self.memory_bytes.map(|bytes| bytes.to_string())),
+            ("swap", swap),
+            ("cpus", self.cpu_quota_usec.map(share)),
+            ("cpuset", self.cpus.as_ref().map(ToString::to_string)),
+            ("pids", self.pids.map(|most| most.to_string())),
+            ("io", (!io.is_empty()).then(|| io.join(" "))),
+        ];
+        let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        said.collect()
+    }
+}
+
+/// `0.5` of 50000.
+fn share(quota_usec: u64) -> String {
+    let (whole, part) = (quota_usec / CPU_PERIOD_USEC, quota_usec % CPU_PERIOD_USEC);
+    let text = format!("{whole}.{part:05}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A block device by its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    pub major: u32,
+    pub minor: u32,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// One limit of one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoRule {
+    pub device: Device,
+    pub kind: IoKind,
+    pub per_second: u64,
+}
+
+impl fmt::Display for IoRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}={}", self.device, self.kind.key(), self.per_second)
+    }
+}
+
+/// Where the groups of one program can be made, one in each hierarchy that is needed. Empty where
+/// none is needed, or none can be had for mere accounting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sites(pub Vec<Site>);
+
+/// A place for a group in one hierarchy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The directory in which it is made.
+    pub parent: PathBuf,
+    pub is_v2: bool,
+    /// Those that the group will have, as far as we care.
+    pub controllers: Vec<Controller>,
+    /// It only counts or helps to clear up: where it cannot be made the program runs without.
+    pub is_optional: bool,
+}
+
+/// What was used in a group from its making to the end. `None`: this kernel does not say, or there
+/// was no controller for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Used {
+    pub cpu_usec: Option<u64>,
+    pub cpu_user_usec: Option<u64>,
+    pub cpu_system_usec: Option<u64>,
+    /// Periods in which it ran while its CPU time was limited, and those in which it used it up.
+    pub periods: Option<u64>,
+    pub throttled_periods: Option<u64>,
+    pub throttled_usec: Option<u64>,
+    /// The file cache is in it.
+    pub memory_peak_bytes: Option<u64>,
+    /// Processes that were killed because a limit on memory was met.
+    pub oom_kills: Option<u64>,
+    /// Processes and threads at one time.
+    pub pids_peak: Option<u64>,
+    /// Processes and threads that could not be started because of a limit on their number.
+    pub refused_forks: Option<u64>,
+    /// By device. v1 does not see what was written through the page cache.
+    pub io: Option<Vec<IoDevice>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_needs_its_controller() {
+        assert_eq!(Limits::default().controllers(), []);
+        let device = Device { major: 8, minor: 16 };
+        assert_eq!(device.to_string(), "8:16");
+        let swap = Limits { swap: Some(Bound::At(0)), ..Limits::default() };
+        assert_eq!(swap.controllers(), [Controller::Memory]);
+        let rest = Limits {
+            cpu_quota_usec: Some(50_000),
+            cpus: CpuList::parse(b"0"),
+            pids: Some(9),
+            io: vec![IoRule { device, kind: IoKind::Reads, per_second: 1 }],
+            ..Limits::default()
+        };
+        let needed = [Controller::Cpu, Controller::Cpuset, Controller::Pids, Controller::Io];
+        assert_eq!(rest.controllers(), needed);
+    }
+
+    #[test]
+    fn limits_are_told_in_the_words_of_the_options() {
+        let device = Device { major: 8, minor: 0 };
+        let rule = |kind, per_second| IoRule { device, kind, per_second };
+        let limits = Limits {
+            memory_bytes: Some(1024),
+            swap: Some(Bound::Unlimited),
+            cpu_quota_usec: Some(50_000),
+            cpus: CpuList::parse(b"3,1"),
+            pids: Some(9),
+            io: vec![rule(IoKind::WrittenBytes, 7), rule(IoKind::Reads, 8)],
+        };
+        let told: Vec<_> =
+            limits.words().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let expected = [
+            "cpus 0.5",
+            "cpuset 1,3",
+            "io 8:0:wbps=7 8:0:riops=8",
+            "memory 1024",
+            "pids 9",
+            "swap max",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(["2", "1.25", "0.01"].map(str::to_owned), [200_000, 125_000, 1000].map(share));
+        assert!(Limits::default().words().is_empty());
+    }
+
+    #[test]
+    fn the_two_versions_name_them_differently() {
+        let names = |controller: Controller| (controller.v1_name(), controller.v2_name());
+        assert_eq!(names(Controller::Io), ("blkio", Some("io")));
+        assert_eq!(names(Controller::CpuAccounting), ("cpuacct", None));
+        assert_eq!(names(Controller::Pids), ("pids", Some("pids")));
+    }
+}

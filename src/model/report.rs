@@ -1,0 +1,31 @@
+//! What a spawned program came to, and what it used.
+
+use super::group::Used;
+use serde::Serialize;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Report {
+    #[serde(flatten)]
+    pub end: End,
+    pub wall_usec: u64,
+    /// Of all its processes together, by its control groups. Without one for it what the kernel
+    /// says of those that were waited for is all there is: `cpu_usec` and the like.
+    pub used: Used,
+    /// Resident memory of the largest of its processes that were waited for.
+    pub largest_process_bytes: u64,
+    pub memory_limit_bytes: Option<u64>,
+    pub pids_limit: Option<u64>,
+    /// Thousandths of a CPU.
+    pub cpu_limit_millicores: Option<u64>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct End {
+    /// Null where a signal ended it.
+    pub code: Option<u8>,
+    pub signal: Option<i32>,
+    pub timed_out: bool,
+}

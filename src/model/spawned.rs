@@ -1,0 +1,130 @@
+//! What nsx keeps of a named program while it runs, and what it tells of one on a status descriptor.
+//! The first is a file of nsx's own, NAME.json; the second JSON, one object a line.
+
+use super::report::Report;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where root's are; a user's are in `nsx` below his runtime directory.
+pub const DIRECTORY: &str = "/run/nsx";
+
+/// A program with a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spawned {
+    pub schema: String,
+    pub name: String,
+    /// The boot in which all this is so.
+    pub boot_id: String,
+    /// The nsx that stays beside it.
+    pub supervisor: Incarnation,
+    /// The first process in its namespaces. Absent before it is there.
+    pub process: Option<Incarnation>,
+    pub created_unix_seconds: u64,
+    pub command: Vec<String>,
+    /// What it may use at most, in the words of the options.
+    pub limits: BTreeMap<String, String>,
+    /// The directories of its control groups, which end with it.
+    pub cgroups: Vec<String>,
+}
+
+/// A process that is not taken for a later one of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incarnation {
+    pub pid: u32,
+    /// Clock ticks since boot.
+    pub start_ticks: u64,
+}
+
+impl Spawned {
+    pub const SCHEMA: &str = "nsx.spawned/1";
+
+    /// `None` for what is not one of ours, or of a later kind.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let spawned: Self = serde_json::from_slice(bytes).ok()?;
+        (spawned.schema == Self::SCHEMA && is_name(&spawned.name)).then_some(spawned)
+    }
+
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+/// A word that is a file's name and nothing else: letters, digits, `_`, `.` and `-`, at most 64, a
+/// letter or digit first.
+pub fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    name.len() <= 64
+        && name.bytes().all(plain)
+        && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+}
+
+/// A line on the status descriptor.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    Started {
+        /// The program's, on the host; null where it is gone already.
+        pid: Option<u32>,
+        /// Of the first process in its namespaces, which with `--init` is an init of ours.
+        init_pid: u32,
+        name: Option<&'a str>,
+        /// Inodes, by kind.
+        namespaces: BTreeMap<&'static str, Option<u64>>,
+        /// The interface at the other end of its veth pair; null without one.
+        peer: Option<&'a str>,
+    },
+    Exited {
+        init_pid: u32,
+        #[serde(flatten)]
+        report: &'a Report,
+    },
+}
+
+impl Event<'_> {
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one() -> Spawned {
+        Spawned {
+            schema: Spawned::SCHEMA.to_owned(),
+            name: "t1".to_owned(),
+            boot_id: "b".to_owned(),
+            supervisor: Incarnation { pid: 7, start_ticks: 8 },
+            process: None,
+            created_unix_seconds: 9,
+            command: vec!["sh".to_owned()],
+            limits: BTreeMap::new(),
+            cgroups: vec![],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        assert_eq!(Spawned::parse(one().to_json().as_bytes()), Some(one()));
+        for other in [
+            Spawned { schema: "nsx.spawned/2".to_owned(), ..one() },
+            Spawned { name: "../x".to_owned(), ..one() },
+        ] {
+            assert_eq!(Spawned::parse(other.to_json().as_bytes()), None);
+        }
+        assert_eq!(Spawned::parse(b"{}"), None);
+    }
+
+    #[test]
+    fn a_name_is_one_word_of_a_path() {
+        for good in ["t1", "a", "web-1.example_x", "0"] {
+            assert!(is_name(good), "{good}");
+        }
+        let long = "x".repeat(65);
+        for bad in ["", ".", "..", "-x", "a/b", "a b", "\u{e4}", "a\0", long.as_str()] {
+            assert!(!is_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! `spawn` whose system calls fail, and whose nsx is killed: at each call in turn, nothing is left.
+
+use crate::support::{Need, binary, output, stderr, test, until};
+use libtest_mimic::Trial;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const NEEDS: &[Need] = &[Need::Root, Need::Program("strace")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("faults: a call that fails leaves nothing of a spawned program", NEEDS, || {
+            sweep(Traced::All, &["error=EIO", "error=ENOMEM"]);
+        }),
+        test("faults: nsx that is killed at any call leaves nothing", NEEDS, || {
+            sweep(Traced::Nsx, &["signal=KILL"]);
+        }),
+    ]
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Traced {
+    /// The process that was called alone.
+    Nsx,
+    /// What it starts too.
+    All,
+}
+
+/// What a run may leave behind, all under names of its own.
+struct Run {
+    directory: tempfile::TempDir,
+    name: String,
+}
+
+impl Run {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("nsx-faults-{}-{number}", std::process::id());
+        Self { directory: tempfile::tempdir().unwrap(), name }
+    }
+
+    /// A group, a network, a name, a pid file, an init.
+    fn spawn(&self, traced: Traced, strace: &[String]) -> Output {
+        let mut command = Command::new("timeout");
+        command.args(["-s", "KILL", "60", "strace", "-qq", "-o"]);
+        command.arg(self.trace());
+        if traced == Traced::All {
+            command.arg("-f");
+        }
+        let pid_file = self.directory.path().join("pid");
+        command.args(strace).arg(binary("nsx")).args(["spawn", "--new-all", "--init"]);
+        command.args(["--memory", "64M", "--pids", "50", "--report", "--map-users=0:100000:9"]);
+        command.args(["--map-groups=0:100000:9", "--name", &self.name, "--pid-file"]);
+        command.arg(pid_file).args(["sh", "-c", "sleep 0 & wait", &self.name]);
+        output(&mut command)
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.directory.path().join("trace")
+    }
+
+    /// How often each call is made at most by one process.
+    fn calls(&self, traced: Traced) -> BTreeMap<String, usize> {
+        let done = self.spawn(traced, &[]);
+        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+        let trace = std::fs::read_to_string(self.trace()).unwrap();
+        let mut each: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for line in trace.lines() {
+            let (pid, call) = match traced {
+                Traced::All => line.split_once(' ').unwrap(),
+                Traced::Nsx => ("", line),
+            };
+            let name = call.trim_start().split('(').next().unwrap();
+            if name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            {
+                *each.entry((pid.to_owned(), name.to_owned())).or_default() += 1;
+            }
+        }
+        let mut most = BTreeMap::new();
+        for ((_, name), count) in each {
+            let known = most.entry(name).or_default();
+            *known = count.max(*known);
+        }
+        // Those that end a process cannot fail, and the first one is before nsx; a descriptor is gone
+        // whatever close(2) says, and kept by one that is only said to have failed.
+        for never in ["exit_group", "exit", "execve", "rt_sigreturn", "close"] {
+            most.remove(never);
+        }
+        most
+    }
+
+    fn left(&self, before: &Host) -> Vec<String> {
+        let mut left = Host::look(&self.name).differences(before);
+        if Path::new("/run/nsx").join(format!("{}.json", self.name)).exists() {
+            left.push("its record".to_owned());
+        }
+        if self.directory.path().join("pid").exists() {
+            left.push("its pid file".to_owned());
+        }
+        left
+    }
+}
+
+/// What is there of what a run could leave.
+#[derive(PartialEq)]
+struct Host {
+    mounts: String,
+    interfaces: String,
+    groups: Vec<String>,
+    processes: Vec<String>,
+}
+
+impl Host {
+    fn look(name: &str) -> Self {
+        let interfaces = std::fs::read_to_string("/proc/self/net/dev").unwrap();
+        let names =
+            interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()));
+        Self {
+            mounts: std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
+            interfaces: names.collect::<Vec<_>>().join(" "),
+            groups: groups(),
+            processes: processes(name),
+        }
+    }
+
+    fn differences(&self, before: &Self) -> Vec<String> {
+        let mut differences = Vec::new();
+        if self.mounts != before.mounts {
+            differences.push("a mount".to_owned());
+        }
+        if self.interfaces != before.interfaces {
+            differences.push(format!("an interface: {}", self.interfaces));
+        }
+        let new = |ours: &[String], theirs: &[String]| -> Vec<String> {
+            ours.iter().filter(|one| !theirs.contains(one)).cloned().collect()
+        };
+        differences.extend(new(&self.groups, &before.groups));
+        differences.extend(new(&self.processes, &before.processes));
+        differences
+    }
+}
+
+/// The names of groups of nsx's by its own pid: other tests make some too, which end.
+fn groups() -> Vec<String> {
+    let list = |path: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    let roots = [vec![PathBuf::from("/sys/fs/cgroup")], list(Path::new("/sys/fs/cgroup"))].concat();
+    let all = roots.iter().flat_map(|root| list(root));
+    let ours = all.filter(|path| path.file_name().unwrap().as_encoded_bytes().starts_with(b"nsx-"));
+    ours.map(|path| path.display().to_string()).collect()
+}
+
+/// Those that run the program of a run, or are its nsx.
+fn processes(name: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let read = entries.filter_map(|entry| {
+        let bytes = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&bytes).replace('\0', " ");
+        let is_its =
+            line.contains(name) && !line.starts_with("timeout") && !line.starts_with("strace");
+        is_its.then(|| format!("process {}: {line}", entry.file_name().display()))
+    });
+    read.collect()
+}
+
+/// One fault at a time, of those in turn.
+fn sweep(traced: Traced, faults: &[&str]) {
+    let run = Run::new();
+    let before = Host::look(&run.name);
+    let calls = run.calls(traced);
+    assert!(calls.len() > 30, "{calls:?}");
+    let mut failed = 0;
+    for (call, count) in &calls {
+        for (when, fault) in (1..=*count).zip(faults.iter().cycle()) {
+            let begun = std::time::Instant::now();
+            let inject = format!("inject={call}:{fault}:when={when}");
+            let done = run.spawn(traced, &["-e".into(), inject.clone()]);
+            let said = stderr(&done);
+            assert!(!said.contains("panicked"), "{inject}: {said}");
+            assert!(begun.elapsed().as_secs() < 50, "{inject}: it hangs");
+            failed += usize::from(!done.status.success());
+            until(&format!("nothing is left of {inject}: {:?}", run.left(&before)), || {
+                run.left(&before).is_empty()
+            });
+        }
+    }
+    assert!(failed > 20, "only {failed} of them failed");
+}

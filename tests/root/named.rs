@@ -1,0 +1,296 @@
+//! A spawned program that is known by a name, left alone, and heard of.
+
+use crate::support::{
+    Need, ends_within, json, namespace, nsx, output, pidfd, public_nsx, stderr, stdout, succeeds,
+    test, until,
+};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const ROOT: &[Need] = &[Need::Root];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("named: it is listed, entered, inspected and ended by its name", ROOT, by_name),
+        test("named: a name is one program's, and free when it has ended", ROOT, one_of_a_name),
+        test("named: what cannot start says so and keeps no name", ROOT, cannot_start),
+        test("named: one that ignores its end is killed", ROOT, stubborn),
+        test("named: a killed nsx leaves nothing of it", ROOT, killed),
+        test(
+            "named: what a whole killed group of nsx left is cleared at the next use",
+            ROOT,
+            stale,
+        ),
+        test("named: a user's names are his own", ROOT, of_a_user),
+        test("status descriptor: started and exited, with what is so", ROOT, status_lines),
+        test(
+            "status descriptor: one that is not there is an error before anything runs",
+            ROOT,
+            || {
+                for number in ["9", "77", "x", "-1"] {
+                    let done =
+                        output(&mut nsx(["spawn", "-u", "--status-fd", number, "echo", "RAN"]));
+                    assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""));
+                }
+            },
+        ),
+        test("pid file: there while it runs, and whole", ROOT, pid_file),
+        test(
+            "report: what was used beside what was allowed, and standard output is clean",
+            ROOT,
+            report,
+        ),
+    ]
+}
+
+/// Ended when dropped, whatever became of the test.
+struct Named(String);
+
+impl Named {
+    fn start(options: &[&str], program: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("nsx-test-{}-{number}", std::process::id());
+        let mut command = nsx(["spawn", "-p", "--detach", "--name", &name]);
+        let said = succeeds(command.args(options).args(program));
+        assert_eq!(said, format!("{name}\n"));
+        Self(name)
+    }
+
+    fn record(&self) -> PathBuf {
+        Path::new("/run/nsx").join(format!("{}.json", self.0))
+    }
+
+    fn read(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.record()).unwrap()).unwrap()
+    }
+
+    fn pid_of(&self, who: &str) -> u32 {
+        u32::try_from(self.read()[who]["pid"].as_u64().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let _ = output(&mut nsx(["spawn", "--stop", &self.0]));
+    }
+}
+
+fn by_name() {
+    let named = Named::start(&["--newnet", "--hostname", "inside"], &["sleep", "1000"]);
+    let target = format!("nsx:{}", named.0);
+    let listed = json(&mut nsx(["ps", "--json"]));
+    let rows = listed["data"].as_array().or_else(|| listed["data"]["containers"].as_array());
+    let row = rows.unwrap().iter().find(|row| row["name"] == named.0.as_str()).expect("listed");
+    assert_eq!((row["runtime"].as_str(), row["state"].as_str()), (Some("nsx"), Some("running")));
+    assert_eq!(row["pid"], named.pid_of("process"));
+    assert_eq!(succeeds(&mut nsx(["enter", "-t", &target, "-u", "uname", "-n"])), "inside\n");
+    let report = json(&mut nsx(["inspect", &target, "--json"]));
+    assert_eq!(report["data"]["pid"], named.pid_of("process"));
+    let (program, supervisor) =
+        (pidfd(named.pid_of("process")).unwrap(), pidfd(named.pid_of("supervisor")).unwrap());
+    succeeds(&mut nsx(["spawn", "--stop", &named.0]));
+    assert!(ends_within(&program, Duration::ZERO) && ends_within(&supervisor, Duration::ZERO));
+    assert!(!named.record().exists());
+    let again = output(&mut nsx(["spawn", "--stop", &named.0]));
+    assert_eq!(again.status.code(), Some(3), "{}", stderr(&again));
+}
+
+fn one_of_a_name() {
+    let named = Named::start(&[], &["sleep", "1000"]);
+    let second = output(&mut nsx(["spawn", "-p", "--name", &named.0, "echo", "RAN"]));
+    assert_eq!((second.status.code(), stdout(&second).as_str()), (Some(125), ""));
+    assert!(stderr(&second).contains("is taken"), "{}", stderr(&second));
+    assert_eq!(named.read()["command"], serde_json::json!(["sleep", "1000"]));
+    succeeds(&mut nsx(["spawn", "--stop", &named.0]));
+    assert_eq!(succeeds(&mut nsx(["spawn", "-p", "--name", &named.0, "echo", "RAN"])), "RAN\n");
+    assert!(!named.record().exists());
+}
+
+fn cannot_start() {
+    for (program, code) in [("/no/such/program", 127), ("/etc/passwd", 126)] {
+        let mut command = nsx(["spawn", "-p", "--detach", "--name", "nsx-test-none", program]);
+        let done = output(&mut command);
+        assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(code), ""));
+        assert!(stderr(&done).contains(program), "{}", stderr(&done));
+        assert!(!Path::new("/run/nsx/nsx-test-none.json").exists());
+    }
+    for name in ["", "../x", "a/b", ".x", "a b"] {
+        let done = output(&mut nsx(["spawn", "-p", "--name", name, "echo", "RAN"]));
+        assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""), "{name}");
+    }
+}
+
+fn stubborn() {
+    let script = "trap '' TERM; while :; do sleep 0.1; done";
+    let named = Named::start(&[], &["sh", "-c", script]);
+    let program = pidfd(named.pid_of("process")).unwrap();
+    succeeds(&mut nsx(["spawn", "--stop", &named.0, "--kill-after", "300ms"]));
+    assert!(ends_within(&program, Duration::ZERO));
+    assert!(!named.record().exists());
+}
+
+fn groups_of(named: &Named) -> Vec<PathBuf> {
+    let groups = named.read()["cgroups"].as_array().unwrap().clone();
+    groups.iter().map(|path| PathBuf::from(path.as_str().unwrap())).collect()
+}
+
+fn killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let place = file.to_str().unwrap();
+    let script = "sleep 1000 & sleep 1000";
+    let options = ["--memory", "64M", "--pids", "9", "--pid-file", place];
+    let named = Named::start(&options, &["sh", "-c", script]);
+    let groups = groups_of(&named);
+    assert!(!groups.is_empty() && groups.iter().all(|group| group.is_dir()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{}\n", named.pid_of("process")));
+    let program = pidfd(named.pid_of("process")).unwrap();
+    kill(named.pid_of("supervisor"));
+    assert!(ends_within(&program, Duration::from_secs(5)));
+    until("what it left is removed", || {
+        !named.record().exists() && !file.exists() && !groups.iter().any(|group| group.exists())
+    });
+}
+
+fn kill(pid: u32) {
+    let target = pidfd(pid).unwrap();
+    rustix::process::pidfd_send_signal(&target, rustix::process::Signal::KILL).unwrap();
+    assert!(ends_within(&target, Duration::from_secs(5)));
+}
+
+/// A record whose nsx is not there any more, as after a crash of everything.
+fn stale() {
+    let named = Named::start(&[], &["sleep", "1000"]);
+    let mut record = named.read();
+    let name = format!("{}-stale", named.0);
+    record["name"] = name.as_str().into();
+    record["supervisor"]["start_ticks"] = 1.into();
+    let path = format!("/run/nsx/{name}.json");
+    std::fs::write(&path, record.to_string()).unwrap();
+    assert_eq!(succeeds(&mut nsx(["spawn", "-p", "--name", &name, "echo", "RAN"])), "RAN\n");
+    assert!(!Path::new(&path).exists());
+    // What it says of a process that is another by now is not believed.
+    std::fs::write(&path, record.to_string()).unwrap();
+    let program = pidfd(named.pid_of("process")).unwrap();
+    succeeds(&mut nsx(["spawn", "--stop", &name]));
+    assert!(!ends_within(&program, Duration::ZERO), "it runs under its own name");
+    assert!(!Path::new(&path).exists());
+}
+
+fn of_a_user() {
+    let (_directory, copy) = public_nsx();
+    let place = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(place.path(), Some(65534), Some(65534)).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = crate::support::as_nobody(&copy);
+        command.arg("spawn").args(arguments).env("XDG_RUNTIME_DIR", place.path());
+        output(&mut command)
+    };
+    let started = run(&["-U", "-p", "--detach", "--name", "mine", "sleep", "1000"]);
+    assert_eq!(stdout(&started), "mine\n", "{}", stderr(&started));
+    assert!(place.path().join("nsx/mine.json").exists());
+    assert_eq!(run(&["-U", "--name", "mine", "true"]).status.code(), Some(125));
+    let stopped = run(&["--stop", "mine"]);
+    assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
+    assert!(!place.path().join("nsx/mine.json").exists());
+    // A directory that others may write to is nobody's word.
+    let shared = tempfile::tempdir().unwrap();
+    let path = shared.path().join("nsx");
+    std::fs::create_dir(&path).unwrap();
+    std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(shared.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let mut command = crate::support::as_nobody(&copy);
+    command.args(["spawn", "-U", "--name", "mine", "echo", "RAN"]);
+    let refused = output(command.env("XDG_RUNTIME_DIR", shared.path()));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+}
+
+/// Lines on descriptor 3, from a shell that opens it.
+fn heard(options: &str, program: &str) -> Vec<Value> {
+    let nsx = crate::support::binary("nsx");
+    let line =
+        format!("exec {} spawn --status-fd 3 {options} {program} 3>&1 >/dev/null", nsx.display());
+    let done = output(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()));
+    stdout(&done).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+fn status_lines() {
+    let lines = heard("-p --newtime --newcgroup --newnet --init", "sh -c 'sleep 0.2; exit 7'");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let (started, exited) = (&lines[0], &lines[1]);
+    assert_eq!(
+        (started["event"].as_str(), exited["event"].as_str()),
+        (Some("started"), Some("exited"))
+    );
+    assert_ne!(started["pid"], started["init_pid"], "there is an init before it");
+    assert!(started["pid"].as_u64().unwrap() > started["init_pid"].as_u64().unwrap());
+    for (kind, inode) in started["namespaces"].as_object().unwrap() {
+        let is_new = ["pid", "mnt", "time", "cgroup", "net"].contains(&kind.as_str());
+        assert_eq!(inode.as_u64() != ours(kind), is_new, "{kind}");
+    }
+    assert_eq!((exited["code"].as_u64(), &exited["signal"]), (Some(7), &Value::Null));
+    assert_eq!(exited["init_pid"], started["init_pid"]);
+    let killed = heard("-u", "sh -c 'kill -KILL $$; sleep 9'");
+    assert_eq!(killed.len(), 2, "{killed:?}");
+    assert_eq!((&killed[1]["code"], killed[1]["signal"].as_u64()), (&Value::Null, Some(9)));
+    let over = heard("-p --timeout 200ms", "sleep 9");
+    assert_eq!((over[1]["timed_out"].as_bool(), over[1]["code"].as_u64()), (Some(true), Some(124)));
+    assert_eq!(heard("-p", "/no/such/program"), Vec::<Value>::new());
+    // The program has none of it.
+    let said = "ls -l /proc/self/fd >&2";
+    let line = format!(
+        "exec {} spawn --status-fd 3 -p sh -c '{said}' 3>/dev/null",
+        crate::support::binary("nsx").display()
+    );
+    let done = output(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()));
+    let open = stderr(&done).lines().filter(|line| line.contains(" -> ")).count();
+    assert_eq!(open, 4, "standard ones and the directory: {}", stderr(&done));
+}
+
+fn ours(kind: &str) -> Option<u64> {
+    namespace("self", kind).split_once('[')?.1.strip_suffix(']')?.parse().ok()
+}
+
+fn pid_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let place = file.to_str().unwrap();
+    for options in [&["-p"][..], &["-p", "--init"], &["-u"]] {
+        let mut command = nsx(["spawn", "--pid-file", place]);
+        let wait = format!("while ! test -s {place}; do sleep 0.01; done; cat {place}; echo $$");
+        let said = succeeds(command.args(options).args(["sh", "-c", &wait]));
+        let (pid, inside) = said.trim().split_once('\n').expect("two lines");
+        assert_eq!(pid == inside, options == ["-u"], "the pid on the host: {said}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "removed");
+    }
+    let missing = directory.path().join("no/such/place");
+    let mut command = nsx(["spawn", "-p", "--pid-file", missing.to_str().unwrap()]);
+    let done = output(command.args(["echo", "RAN"]));
+    assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""));
+}
+
+fn report() {
+    let memory = "my $x = 'x' x (100 << 20); print length $x";
+    let mut command =
+        nsx(["spawn", "-p", "--memory", "32M", "--report=json", "perl", "-e", memory]);
+    let done = output(&mut command);
+    assert_eq!(stdout(&done), "");
+    let report: Value = serde_json::from_str(&stderr(&done)).expect("JSON");
+    let (data, used) = (&report["data"], &report["data"]["used"]);
+    assert_eq!(report["schema"], "nsx.report/1");
+    assert_eq!((data["signal"].as_u64(), used["oom_kills"].as_u64()), (Some(9), Some(1)));
+    assert_eq!(data["memory_limit_bytes"], 32 << 20);
+    let peak = used["memory_peak_bytes"].as_u64().unwrap();
+    assert!(peak > 16 << 20 && peak <= 32 << 20, "{peak}");
+    let done = output(&mut nsx(["spawn", "-p", "--report", "sh", "-c", "echo said; exit 3"]));
+    assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(3), "said\n"));
+    assert!(stderr(&done).starts_with("nsx: exited 3 after "), "{}", stderr(&done));
+    assert!(stderr(&done).contains("  cpu  "), "{}", stderr(&done));
+}
