@@ -516,7 +516,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__spawn)
-            opts="-p -n -u -i -m -U -C -T -r -c -S -G -l -R -w -E -f -h -V --newpid --newnet --newuts --newipc --newns --newuser --newcgroup --newtime --new-all --monotonic --boottime --net --map-root --map-current-user --map-user --map-group --map-users --map-groups --map-auto --map-subids --lossy-map --owner --setgroups --setuid --setgid --keep-caps --propagation --mount-proc --mount-binfmt --load-interp --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname --wd --env --clear-env --whitelist-env --init --timeout --kill-after --kill-child --fork --forward-signals --name --detach --status-fd --pid-file --stop --report --dry-run --help --version"
+            opts="-p -n -u -i -m -U -C -T -r -c -S -G -l -R -w -E -f -h -V --newpid --newnet --newuts --newipc --newns --newuser --newcgroup --newtime --new-all --monotonic --boottime --net --map-root --map-current-user --map-user --map-group --map-users --map-groups --map-auto --map-subids --lossy-map --owner --setgroups --user --setuid --setgid --keep-caps --propagation --mount-proc --mount-binfmt --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --no-new-privs --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --clear-env --whitelist-env --init --timeout --kill-after --kill-child --fork --forward-signals --name --detach --status-fd --pid-file --stop --report --dry-run --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -697,6 +697,13 @@ _nsx_options() {
                     fi
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --setuid)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -810,6 +817,62 @@ _nsx_options() {
                     return 0
                     ;;
                 --io)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cap-drop)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cap-add)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --seccomp)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --landlock-ro)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --landlock-rw)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --rlimit)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --nice)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --umask)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -993,7 +1056,7 @@ _nsx() {
         ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
-        spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
+        spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
     esac
 
     # The first word that is no option, and whether the word before it wants a value.

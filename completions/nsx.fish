@@ -157,6 +157,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-users -d 'INSIDE:O
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-groups -d 'The same of groups' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l owner -d 'Who owns the new user namespace in your place' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l setgroups -d 'Whether setgroups(2) is there inside' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l user -d 'Who the program is, by name or number; names are those of its root\'s passwd and group. Without a value, or with a file: as --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s S -l setuid -d 'The program\'s user, by number' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s G -l setgid -d 'The program\'s group, by number, and no other' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l propagation -d 'How the mounts stand to those outside: private (the default), slave, shared, unchanged' -r -f
@@ -170,6 +171,14 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpus -d 'CPU time: as 
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpuset -d 'The CPUs on which the program may run: 0-3,8' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pids -d 'Processes and threads at one time' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l io -d 'A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=NUMBER,wiops=NUMBER; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-drop -d 'Capabilities that the program has not and cannot get: net_raw,setuid, or all; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-add -d 'Capabilities that it has all the same, as any user; taken in order with --cap-drop' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l seccomp -d 'Which system calls it may make: a profile as docker and podman take it (JSON)' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-ro -d 'It may read and execute what is beneath, and use no file that is not listed; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-rw -d 'It may change what is beneath too, and use no file that is not listed; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l rlimit -d 'A resource limit as prlimit(1) names it: nofile=1024:4096, core=unlimited; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l nice -d 'Its nice value, from -20 to 19' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l umask -d 'Permissions that files it makes have not: 022' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l hostname -d 'Hostname inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l domainname -d 'NIS domain name inside; implies --newuts' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s w -l wd -d 'Where the program starts, as it is called inside' -r -f -a "(__fish_complete_directories)"
@@ -190,6 +199,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-auto -d 'Your subo
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-subids -d 'Your subordinate users and groups, as themselves'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l lossy-map -d 'Where a range overlaps with your own id, the range gives way: an id of it may be lost'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l keep-caps -d 'What you may do in the new user namespace the program may too, whoever it is'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-new-privs -d 'No program that it runs has more privilege: set-user-ID is without effect'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l clear-env -d 'Nothing of your environment is passed on'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l init -d 'An init of its own stays beside the program: it passes signals on, and reaps'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s f -l fork -d 'The program is a child of nsx (always)'
@@ -216,7 +226,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

@@ -231,3 +231,26 @@ fn open_directory(from: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<Owned
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(from, path, flags, Mode::empty())
 }
+
+/// A directory that looks like a group.
+#[cfg(test)]
+mod imitation {
+    use super::*;
+
+    pub(super) fn part(temp: &tempfile::TempDir, is_v2: bool, files: &[(&str, &str)]) -> Part {
+        let directory = temp.path().join("above/group");
+        std::fs::create_dir_all(&directory).unwrap();
+        for (file, text) in files {
+            std::fs::write(directory.join(file), text).unwrap();
+        }
+        Part {
+            parent: open_directory(rustix::fs::CWD, &temp.path().join("above")).unwrap(),
+            name: "group".to_owned(),
+            dir: open_directory(rustix::fs::CWD, &directory).unwrap(),
+            directory,
+            is_v2,
+            is_optional: false,
+            controllers: Controller::ALL.to_vec(),
+        }
+    }
+}

@@ -18,7 +18,7 @@ use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
 
-mod exec;
+pub(super) mod exec;
 mod limits;
 
 /// A standing, ready to be taken.

@@ -212,7 +212,8 @@ fn become_program(
         // A change of ids unties it.
         launch::die_with(&parent)?;
     }
-    Err(launch::become_program(&entry.program, inherited, entry.confined.as_ref()))
+    let last_step = || entry.confined.as_ref().map_or(Ok(()), Confined::last_step);
+    Err(launch::become_program(&entry.program, inherited, last_step))
 }
 
 fn become_whom(plan: &Plan) -> Result<(), ActionError> {

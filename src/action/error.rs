@@ -24,6 +24,9 @@ pub enum ActionError {
     InChild { exit: u8, message: String },
     #[error("{0}")]
     Refused(String),
+    /// The same, where something can be done about it.
+    #[error("{message}")]
+    Advised { message: String, hint: &'static str },
 }
 
 fn joined(kinds: Kinds, held: Held) -> String {

@@ -1,6 +1,5 @@
 //! The last steps before a program: what it inherits, what it must not, and its exec.
 
-use super::confine::Confined;
 use super::error::ActionError;
 use super::supervise::SignalState;
 use crate::model::text::Text;
@@ -152,10 +151,11 @@ pub struct Inherited {
 }
 
 /// Everything between the last change and exec, in the program's own process. Nothing is opened.
+/// `last_step` may forbid everything but exec.
 pub fn become_program(
     program: &Program,
     inherited: &Inherited,
-    confined: Option<&Confined>,
+    last_step: impl FnOnce() -> Result<(), ActionError>,
 ) -> ActionError {
     // Credentials may have changed since: changing them makes a process dumpable again.
     if let Err(error) = set_protected(true) {
@@ -175,10 +175,10 @@ pub fn become_program(
     if let Err(errno) = restored {
         return SysError::new("restore", "limits and signals", errno).into();
     }
-    if let Some(Err(error)) = confined.map(Confined::last_step) {
-        return error;
+    match last_step() {
+        Ok(()) => program.exec(),
+        Err(error) => error,
     }
-    program.exec()
 }
 
 /// Dies with the process that `parent` pins: set, then checked, since it may be gone already.

@@ -18,6 +18,8 @@ use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::network::Network;
+use super::restrict::Restriction;
+use super::rootfs::Rootfs;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
 use crate::model::isolation::Isolation;
@@ -43,9 +45,12 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Spawn {
     pub isolation: Isolation,
+    pub restriction: Restriction,
     /// Where its control groups are made.
     pub sites: Sites,
     pub network: Network,
+    /// Where the program is to see other files than ours.
+    pub rootfs: Option<Rootfs>,
     pub program: Program,
     /// What it used is wanted too.
     pub reports: bool,
@@ -96,7 +101,8 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     let mut network = std::mem::take(&mut wanted.network);
     let begun = Instant::now();
     let outside = (&mut group, &mut network, notices.as_mut());
-    let (child, ending) = run(wanted, &inherited, &signals, outside)?;
+    let rootfs = wanted.rootfs.take();
+    let (child, ending) = run(wanted, &inherited, &signals, outside, rootfs)?;
     let wall = begun.elapsed();
     let report = match ending {
         Ok(ending) if wanted.reports || notices.is_some() => {
@@ -125,6 +131,7 @@ fn run(
     inherited: &Inherited,
     signals: &Signals,
     (group, network, notices): (&mut Group, &mut Network, Option<&mut Notices>),
+    rootfs: Option<Rootfs>,
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
@@ -149,7 +156,8 @@ fn run(
         Side::Child => {
             drop((of_nsx, status));
             network.let_go();
-            let error = match inside(wanted, inherited, of_child.as_ref(), (parent, signals)) {
+            let outside = Outside { meeting: of_child, parent, rootfs };
+            let error = match inside(wanted, inherited, outside, signals) {
                 Err(error) => error,
                 Ok(never) => match never {},
             };
@@ -157,7 +165,7 @@ fn run(
         }
         Side::Parent(child) => child,
     };
-    drop((of_child, report, parent));
+    drop((of_child, report, parent, rootfs));
     let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
@@ -212,15 +220,25 @@ fn give_birth(
     })
 }
 
+/// What the child has from outside: nothing of it stays.
+struct Outside {
+    meeting: Option<Inside>,
+    /// nsx.
+    parent: OwnedFd,
+    rootfs: Option<Rootfs>,
+}
+
 /// In the new namespaces, before the program.
 fn inside(
     wanted: &Spawn,
     inherited: &Inherited,
-    meeting: Option<&Inside>,
-    (parent, signals): (OwnedFd, &Signals),
+    outside: Outside,
+    signals: &Signals,
 ) -> Result<Infallible, ActionError> {
     let isolation = &wanted.isolation;
-    inside::settle(isolation, meeting, true)?;
+    let Outside { meeting, parent, rootfs } = outside;
+    inside::settle(isolation, rootfs, meeting.as_ref(), true)?;
+    drop(meeting);
     let (parent, ()) = if isolation.life.init {
         launch::die_with(&parent)?;
         drop(parent);
@@ -252,8 +270,12 @@ fn in_place(wanted: &Spawn, inherited: &Inherited) -> Result<Infallible, ActionE
     if let Some(companion) = &companion {
         companion.meeting.say_done();
     }
-    let settled =
-        inside::settle(isolation, companion.as_ref().map(|companion| &companion.meeting), false);
+    let settled = inside::settle(
+        isolation,
+        None,
+        companion.as_ref().map(|companion| &companion.meeting),
+        false,
+    );
     if let Some(companion) = companion {
         companion.finish()?;
     }
@@ -274,9 +296,10 @@ fn become_program(
     if let Some(nowhere) = &wanted.nowhere {
         launch::stand_on(nowhere)?;
     }
-    inside::become_whom(&isolation.identity)?;
+    let opened = wanted.restriction.in_program(&isolation.identity)?;
     if let Some(parent) = parent {
         launch::tie_to(parent, death_signal(isolation))?;
     }
-    Err(launch::become_program(&wanted.program, inherited, None))
+    let last_step = || wanted.restriction.last_step(opened);
+    Err(launch::become_program(&wanted.program, inherited, last_step))
 }

@@ -89,6 +89,7 @@ impl From<ActionError> for Failure {
         };
         let hint = match &error {
             ActionError::Network(error) => super::spawn::network::advice(error).map(str::to_owned),
+            ActionError::Advised { hint, .. } => Some((*hint).to_owned()),
             _ => None,
         };
         Self { hint, ..Self::new(kind, error) }

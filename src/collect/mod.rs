@@ -1,6 +1,7 @@
 //! Reads the system. Never changes it, never joins a mount, pid or user namespace.
 
 pub mod access;
+pub mod accounts;
 pub mod block_device;
 pub mod cgroups;
 pub mod clock;

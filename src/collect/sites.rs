@@ -141,11 +141,10 @@ impl Search<'_> {
     /// `None` where no v1 hierarchy has the controller.
     fn on_v1(&self, controller: Controller) -> Option<Result<Site, NoSite>> {
         let name = controller.v1_name();
-        let line = self.paths.line(name.as_bytes()).filter(|line| !line.is_v2())?;
+        self.paths.line(name.as_bytes()).filter(|line| !line.is_v2())?;
         let Some(place) = self.hierarchies.locate(self.paths, name.as_bytes()) else {
             return Some(Err(NoSite::Missing { controller, name, why: Missing::NotMounted }));
         };
-        debug_assert!(line.has(name.as_bytes()), "it is the line of this controller");
         let site = Site {
             parent: place.directory,
             is_v2: false,
@@ -194,14 +193,21 @@ impl Search<'_> {
     }
 
     /// A group of v2 that need have no controller: it is what all processes of the program can be
-    /// killed by at once. With `accounting` preferably where it counts.
+    /// killed by at once. With `accounting` preferably where it counts, but never where a limit
+    /// would hold no more that holds for us: nobody asked for that.
     fn optional_v2(&self, accounting: bool) -> Option<Site> {
         let own = self.hierarchies.locate_unified(self.paths)?;
         let wishes: &[&[Controller]] = if accounting { &COUNTING } else { &[&[]] };
         wishes.iter().find_map(|wish| {
-            let groups = self.upwards(&own).filter(|group| group.hands_down(wish));
-            let mut usable = groups.filter(|group| (self.may_use)(group.directory, true).is_ok());
-            usable.next().map(|group| group.site(true))
+            for group in self.upwards(&own) {
+                if group.hands_down(wish) && (self.may_use)(group.directory, true).is_ok() {
+                    return Some(group.site(true));
+                }
+                if is_limited(self.root, group.directory) {
+                    break;
+                }
+            }
+            None
         })
     }
 
@@ -291,6 +297,22 @@ impl<'a> Candidate<'a> {
             is_optional,
         }
     }
+}
+
+/// Whether a group of v2 itself limits memory or CPUs. (systemd limits the processes of everything,
+/// if nobody says otherwise: that is no wish of anybody's.)
+fn is_limited(root: &SysRoot, directory: &Path) -> bool {
+    let Ok(group) = root.open_dir(directory) else { return false };
+    let says = |file: &str, nothing: &[u8]| {
+        let text = bounded::read(group.as_fd(), file, bounded::SMALL);
+        text.is_ok_and(|text| {
+            text.split(u8::is_ascii_whitespace).next().is_some_and(|word| word != nothing)
+        })
+    };
+    says("memory.max", b"max")
+        || says("memory.high", b"max")
+        || says("cpu.max", b"max")
+        || says("cpuset.cpus", b"")
 }
 
 fn names_hold(names: &[u8], name: &str) -> bool {

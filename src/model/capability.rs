@@ -71,6 +71,15 @@ impl CapSet {
         u64::from_str_radix(hex, 16).ok().map(Self)
     }
 
+    /// By its name, in any case and with or without `CAP_`: `net_raw`, `CAP_NET_RAW`. Its kernel may
+    /// be too old for it.
+    pub fn named(name: &str) -> Option<Self> {
+        let prefixed = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("CAP_"));
+        let name = if prefixed { name.get(4..).unwrap_or_default() } else { name };
+        let number = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name))?;
+        Some(Self(1 << number))
+    }
+
     /// Bit N for capability number N.
     pub const fn of_bits(bits: u64) -> Self {
         Self(bits)
@@ -174,6 +183,20 @@ mod tests {
         assert_eq!(ids.each().last(), Some(CapSet::SETPCAP));
         let parts = CapSet::PARTS_OF_SYS_ADMIN.short_names();
         assert_eq!(parts, ["PERFMON", "BPF", "CHECKPOINT_RESTORE"]);
+    }
+
+    #[test]
+    fn names_are_taken_as_people_write_them() {
+        for name in ["NET_RAW", "net_raw", "cap_net_raw", "CAP_NET_RAW", "Cap_Net_Raw"] {
+            assert_eq!(CapSet::named(name), Some(CapSet(1 << 13)), "{name}");
+        }
+        assert_eq!(CapSet::named("CHOWN"), Some(CapSet(1)));
+        for name in ["", "CAP_", "NET", "CAP_CAP_CHOWN", " CHOWN", "all", "40", "čap_chown"] {
+            assert_eq!(CapSet::named(name), None, "{name}");
+        }
+        for one in CapSet::default().missing().each() {
+            assert_eq!(CapSet::named(&one.names()[0]), Some(one));
+        }
     }
 
     #[test]

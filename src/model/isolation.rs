@@ -1,8 +1,10 @@
 //! What `spawn` isolates a program by: everything asked for, checked, and nothing opened yet.
 
+use super::files::Files;
 use super::group::Limits;
 use super::namespace::{Kind, Kinds};
 use super::net_wish::NetWish;
+use super::restriction::Restrictions;
 use super::user_map::UserMap;
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -20,12 +22,15 @@ pub struct Isolation {
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
     pub mounts: Mounts,
+    /// What the program sees of the host's files, or in place of them; before the mounts above.
+    pub files: Files,
     /// `lo` is set up in the new network namespace.
     pub loopback: bool,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
     pub limits: Limits,
     pub identity: Identity,
+    pub restrictions: Restrictions,
     /// As it is called inside.
     pub directory: Option<CString>,
     pub life: Life,

@@ -106,6 +106,28 @@ impl Resource {
         }
     }
 
+    /// As setrlimit(2) names it after `RLIMIT_`, in small letters, as prlimit(1) has it.
+    pub const fn short_name(self) -> &'static str {
+        match self {
+            Self::CpuSeconds => "cpu",
+            Self::FileBytes => "fsize",
+            Self::DataBytes => "data",
+            Self::StackBytes => "stack",
+            Self::CoreBytes => "core",
+            Self::ResidentBytes => "rss",
+            Self::Processes => "nproc",
+            Self::OpenFiles => "nofile",
+            Self::LockedBytes => "memlock",
+            Self::AddressSpaceBytes => "as",
+            Self::FileLocks => "locks",
+            Self::PendingSignals => "sigpending",
+            Self::MessageQueueBytes => "msgqueue",
+            Self::Nice => "nice",
+            Self::RealtimePriority => "rtprio",
+            Self::RealtimeUsec => "rttime",
+        }
+    }
+
     pub const fn is_bytes(self) -> bool {
         matches!(
             self,

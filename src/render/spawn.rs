@@ -1,10 +1,12 @@
 //! What `spawn` would do, in words.
 
 use super::net_wish;
+use crate::model::files::{Files, More, Writes};
 use crate::model::isolation::{Isolation, Propagation};
 use crate::model::security::IdRange;
 use crate::model::text::Text;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// One line a step, in order.
 pub fn dry_run(isolation: &Isolation, program: &Text) -> String {
@@ -27,6 +29,7 @@ pub fn dry_run(isolation: &Isolation, program: &Text) -> String {
     for (name, offset) in [("monotonic", clocks.monotonic), ("boottime", clocks.boottime)] {
         steps.extend(offset.map(|offset| ("clock", format!("{name} {offset:+} s"))));
     }
+    files(&isolation.files, &mut steps);
     mounts(isolation, &mut steps);
     for (name, value) in [("hostname", &isolation.hostname), ("domain", &isolation.domainname)] {
         steps.extend(value.as_ref().map(|value| (name, Text::new(value.as_bytes()).to_string())));
@@ -50,6 +53,7 @@ pub fn dry_run(isolation: &Isolation, program: &Text) -> String {
     let ids = [("uid", identity.uid), ("gid", identity.gid)];
     steps
         .extend(ids.iter().filter_map(|(name, id)| Some(("become", format!("{name} {}", (*id)?)))));
+    steps.extend(isolation.restrictions.told());
     steps.push(("exec", program.to_string()));
     let lines: Vec<_> = steps.iter().map(|(step, what)| format!("{step:<9} {what}")).collect();
     lines.join("\n") + "\n"
@@ -63,6 +67,37 @@ fn mapped(range: IdRange) -> String {
     }
     let last = |first: u32| first.saturating_add(count - 1);
     format!("{inside}..{} inside are {outside}..{} outside", last(inside), last(outside))
+}
+
+/// In the order in which they are mounted.
+fn files(files: &Files, steps: &mut Vec<(&str, String)>) {
+    if files.are_as_they_are() {
+        return;
+    }
+    let path = |path: &Path| Text::new(path.as_os_str().as_bytes());
+    steps.push(("mounts", "private: nothing mounted inside is seen outside".to_owned()));
+    let root = files
+        .root
+        .as_deref()
+        .map_or_else(|| "the host's".to_owned(), |root| path(root).to_string());
+    let way = if files.read_only { ", read-only" } else { "" };
+    steps.push(("root", format!("{root}{way}")));
+    match &files.overlay {
+        None => {}
+        Some(Writes::Memory) => {
+            steps.push(("overlay", "what is written stays in memory".to_owned()));
+        }
+        Some(Writes::Directory(directory)) => {
+            steps.push(("overlay", format!("what is written stays in {}", path(directory))));
+        }
+    }
+    steps.extend(files.more.iter().map(|more| match more {
+        More::Bind { source, at, read_only } => {
+            let way = if *read_only { ", read-only" } else { "" };
+            ("bind", format!("{} on {}{way}", path(source), path(at)))
+        }
+        More::Memory { at, .. } => ("tmpfs", path(at).to_string()),
+    }));
 }
 
 fn mounts(isolation: &Isolation, steps: &mut Vec<(&str, String)>) {

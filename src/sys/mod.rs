@@ -23,6 +23,7 @@ pub mod privilege;
 pub mod proc;
 pub mod raw;
 pub mod reach;
+pub mod rlimits;
 pub mod root;
 pub mod seal;
 pub mod seccomp;

@@ -54,6 +54,19 @@ fn bounding() -> Result<CapSet> {
     Ok(found)
 }
 
+/// All that this kernel has.
+pub fn known() -> Result<CapSet> {
+    let mut known = CapSet::default();
+    for one in every() {
+        match thread::capability_is_in_bounding_set(set(one)) {
+            Ok(_) => known = known.or(one),
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(known)
+}
+
 /// Drops what is not in `kept` for good; EPERM without CAP_SETPCAP.
 pub fn bound(kept: CapSet) -> Result<()> {
     for one in bounding()?.without(kept).each() {

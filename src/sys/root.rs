@@ -146,10 +146,21 @@ pub fn read_inside(
     cap: usize,
     buffer: &mut Vec<u8>,
 ) -> rustix::io::Result<bool> {
+    let place = OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    let root = rustix::fs::openat(process, "root", place, Mode::empty())?;
+    read_in_root(root.as_fd(), path, cap, buffer)
+}
+
+/// The same where `root` is the root: no link and no `..` leads out of it.
+pub fn read_in_root(
+    root: BorrowedFd<'_>,
+    path: &str,
+    cap: usize,
+    buffer: &mut Vec<u8>,
+) -> rustix::io::Result<bool> {
     let place = OFlags::PATH | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(process, "root", place | OFlags::DIRECTORY, Mode::empty())?;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let place = rustix::fs::openat2(&root, path, place, Mode::empty(), resolve)?;
+    let place = rustix::fs::openat2(root, path, place, Mode::empty(), resolve)?;
     let stat = rustix::fs::fstat(&place)?;
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(rustix::io::Errno::NXIO);

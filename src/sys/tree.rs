@@ -4,15 +4,17 @@
 //! A tree that is attached nowhere is seen by nobody, and ends with its descriptor. What it is
 //! attached to is always named by a descriptor and one name: no path is walked.
 
+mod fresh;
+
+pub use fresh::Layers;
+
 use super::error::{Context, Result, SysError};
 use super::fds::write_all;
 use super::raw::mount_attributes as attributes;
 use crate::model::text::Text;
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -29,6 +31,10 @@ pub enum Guard {
     ReadOnly,
     /// No privilege of the file's; for a device that is to be used.
     Device,
+    /// No privilege of the file's, no device.
+    Files,
+    /// No device: where a file's privilege reaches no further than its user namespace.
+    Programs,
 }
 
 impl Guard {
@@ -37,6 +43,8 @@ impl Guard {
             Self::AsItIs => 0,
             Self::ReadOnly => attributes::RDONLY | attributes::NOSUID | attributes::NODEV,
             Self::Device => attributes::NOSUID | attributes::NOEXEC,
+            Self::Files => attributes::NOSUID | attributes::NODEV,
+            Self::Programs => attributes::NODEV,
         }
     }
 }
@@ -59,37 +67,21 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The same of what is open.
+    /// What is open, without what is mounted below it. EINVAL: a user namespace may not see what
+    /// such a mount hides.
+    pub fn copy_alone(open: BorrowedFd<'_>, guard: Guard) -> Result<Self> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH;
+        let tree = rustix::mount::open_tree(open, c"", flags).context("copy", "a tree")?;
+        let tree = Self(tree);
+        tree.guard(guard)?;
+        Ok(tree)
+    }
+
+    /// What is open, with all that is mounted below it.
     pub fn copy_of(open: BorrowedFd<'_>, guard: Guard) -> Result<Self> {
         Self::copy(open, c"", guard)
-    }
-
-    /// An empty file system in memory, its root of this mode.
-    pub fn memory(mode: &str) -> Result<Self> {
-        let options = [("mode", mode), ("source", "nsx")];
-        Self::fresh("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NOSUID)
-    }
-
-    /// A `/proc` of our own pid namespace. EPERM: in ours it would show what is hidden here.
-    pub fn proc() -> Result<Self> {
-        Self::fresh("proc", &[], KERNEL)
-    }
-
-    /// A `/sys` of our own network namespace, read-only.
-    pub fn sys() -> Result<Self> {
-        Self::fresh("sysfs", &[], KERNEL.union(MountAttrFlags::MOUNT_ATTR_RDONLY))
-    }
-
-    fn fresh(kind: &'static str, options: &[(&str, &str)], flags: MountAttrFlags) -> Result<Self> {
-        let make = || {
-            let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-            for (key, value) in options {
-                rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)?;
-            }
-            rustix::mount::fsconfig_create(context.as_fd())?;
-            rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, flags)
-        };
-        make().map(Self).context("make", kind)
     }
 
     /// Keeps what is mounted here and elsewhere apart, and sets flags; of all that is below too.
@@ -105,11 +97,40 @@ impl Tree {
             .with_context("mount on", || text(name))
     }
 
+    /// Attaches it over what is open: nothing is looked up.
+    pub fn attach_on(&self, place: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        let flags =
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        rustix::mount::move_mount(self.as_fd(), c"", place, c"", flags)
+    }
+
+    /// Nothing can be written to its first mount any more; what is below stays as it is.
+    pub fn make_read_only(&self) -> Result<()> {
+        attributes::set(self.as_fd(), attributes::RDONLY).context("make read-only", "a tree")
+    }
+
+    /// The same of all its mounts.
+    pub fn make_all_read_only(&self) -> Result<()> {
+        attributes::set_and_part(self.as_fd(), attributes::RDONLY)
+            .context("make read-only", "a tree")
+    }
+
+    /// Files keep the owners that they have, as the ids inside a user namespace: what belongs to 0
+    /// is root's in there. EINVAL: the file system cannot do that (Linux 5.12).
+    pub fn own_as_in(&self, users: BorrowedFd<'_>) -> nix::Result<()> {
+        attributes::map_owners(self.as_fd(), users)
+    }
+
     /// Attaches it over what a path of ours leads to.
     pub fn attach_at(&self, path: &CStr) -> Result<()> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
         rustix::mount::move_mount(self.as_fd(), c"", rustix::fs::CWD, path, flags)
             .with_context("mount on", || text(path))
+    }
+
+    /// Whether something of this name is in it.
+    pub fn has(&self, name: &CStr) -> bool {
+        rustix::fs::statat(self.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// Makes a directory in it. Like all names here it is one word, or words below directories of
@@ -162,9 +183,26 @@ impl From<OwnedFd> for Tree {
     }
 }
 
-const KERNEL: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID
-    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
-    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+/// The number of the mount that something open is on: Linux 5.8.
+pub fn mount_number(open: BorrowedFd<'_>) -> Option<u64> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = rustix::fs::statx(open, c"", flags, StatxFlags::MNT_ID).ok()?;
+    (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+}
+
+/// Keeps the mounts of our new namespace apart from those it is a copy of, and makes all of them
+/// read-only where that is wanted: one call, however many there are.
+pub fn part_all(read_only: bool) -> Result<()> {
+    let root = root()?;
+    let flags = if read_only { attributes::RDONLY } else { 0 };
+    attributes::set_and_part(root.as_fd(), flags).context("keep apart", "the mounts")
+}
+
+/// The root that we have, as a place.
+pub fn root() -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(c"/", flags, Mode::empty()).context("open", "/")
+}
 
 /// A mount namespace of our own, a copy of the one we are in: nothing mounted in either is seen in
 /// the other.

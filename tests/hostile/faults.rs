@@ -145,16 +145,22 @@ impl Host {
     }
 }
 
-/// The names of groups of nsx's by its own pid: other tests make some too, which end.
+/// The groups of nsx's, wherever they are.
 fn groups() -> Vec<String> {
-    let list = |path: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-    };
-    let roots = [vec![PathBuf::from("/sys/fs/cgroup")], list(Path::new("/sys/fs/cgroup"))].concat();
-    let all = roots.iter().flat_map(|root| list(root));
-    let ours = all.filter(|path| path.file_name().unwrap().as_encoded_bytes().starts_with(b"nsx-"));
-    ours.map(|path| path.display().to_string()).collect()
+    let mut found = Vec::new();
+    let mut above = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(directory) = above.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if entry.file_name().as_encoded_bytes().starts_with(b"nsx-") {
+                found.push(entry.path().display().to_string());
+            }
+            above.push(entry.path());
+        }
+    }
+    found
 }
 
 /// Those that run the program of a run, or are its nsx.

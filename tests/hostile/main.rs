@@ -28,6 +28,7 @@ mod overwrite;
 mod planted;
 mod pretenders;
 mod rooted;
+mod rootfs;
 mod size;
 mod state_files;
 mod stopped;
@@ -50,6 +51,7 @@ fn main() {
         overwrite::tests(),
         leaks::tests(),
         planted::tests(),
+        rootfs::tests(),
         cores::tests(),
         terminal::tests(),
         stopped::tests(),

@@ -31,8 +31,11 @@ mod namespaces;
 mod output;
 mod place;
 mod privileges;
+mod profiles;
 mod protection;
 mod races;
+mod restrict;
+mod rootfs;
 mod seats;
 mod seccomp;
 mod signals;
@@ -66,8 +69,11 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        rootfs::tests(),
         named::tests(),
         spawn_net::tests(),
+        restrict::tests(),
+        profiles::tests(),
         memory::tests(),
         groups::tests(),
         privileges::tests(),

@@ -42,7 +42,9 @@ const WAYS: [&[&str]; 8] = [
 fn calls(arguments: &[&str]) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("calls");
-    let mut strace = Command::new("strace");
+    // With core files to take from nsx.
+    let mut strace = Command::new("sh");
+    strace.args(["-c", "ulimit -c unlimited; exec strace \"$@\"", "sh"]);
     strace.args(["-f", "-qq", "-o"]).arg(&log).arg(binary("nsx")).args(arguments).arg("/bin/true");
     let output = output(&mut strace);
     assert!(output.status.success(), "{}", stderr(&output));

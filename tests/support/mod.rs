@@ -23,6 +23,7 @@ pub mod cost;
 pub mod filtered;
 pub mod outer;
 pub mod pty;
+pub mod rootfs;
 pub mod talk;
 
 /// What a test cannot do without.

@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Trial> {
         test("spawn, limits of root: memory, swap, forks", INSIDE, hold),
         test("spawn, limits of root: throttled, and inspect says so", INSIDE, throttled),
         test("spawn, limits of root: what was used", INSIDE, used),
+        test("spawn, limits of a service hold for a program that is reported on", INSIDE, reported),
         test("spawn, limits of a user with a delegated scope", INSIDE, delegated),
         test("spawn, limits of a user without one are refused with advice", INSIDE, undelegated),
     ]
@@ -195,6 +196,21 @@ fn used() {
     assert!(used.pids_peak.is_none_or(|peak| peak == 5), "{used:?}");
     assert!(used.refused_forks > Some(0), "{used:?}");
     assert!(used.io.is_some(), "{used:?}");
+}
+
+/// Beside the service it would be free of what is set for the service.
+fn reported() {
+    let group_in = |name: &str, limit: &[&str]| {
+        let mut run = Command::new("systemd-run");
+        run.args(["--quiet", "--pipe", "--wait", "--collect", "--unit", name]).args(limit);
+        run.arg(binary("nsx")).args(["spawn", "-u", "--report", "cat", "/proc/self/cgroup"]);
+        succeeds(&mut run)
+    };
+    let limited = group_in("nsxvm-limited", &["--property=MemoryMax=200M"]);
+    let below = "0::/system.slice/nsxvm-limited.service/nsx-";
+    assert!(limited.starts_with(below), "{limited}");
+    let free = group_in("nsxvm-free", &[]);
+    assert!(free.starts_with("0::/system.slice/nsx-"), "{free}");
 }
 
 /// `nsx spawn OPTIONS` by alice, in a scope of her own manager.

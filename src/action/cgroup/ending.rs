@@ -106,14 +106,17 @@ pub(super) fn remove(parts: &[Part]) -> Result<(), ActionError> {
     let mut failed = None;
     let mut killed = false;
     let mut left: Vec<&Part> = parts.iter().collect();
+    let mut tries = 0;
     patiently(|| {
         failed = None;
+        tries += 1;
         left.retain(|part| match part.remove() {
             Ok(()) => false,
             Err(error) => {
                 let is_busy = error.errno() == Some(Errno::EBUSY);
                 failed.get_or_insert(error);
-                is_busy
+                // Anything else is tried again too, but not for long: nobody comes after us.
+                is_busy || tries < 3
             }
         });
         if !left.is_empty() {

@@ -153,3 +153,131 @@ fn io_rule(part: &Part, rule: &IoRule) -> Done {
     let wanted = (device, rule.per_second);
     set_and_check(part, v1_file, &value, |now| io::v1_max(now).contains(&wanted))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "reads fixtures of its own")]
+
+    use super::*;
+    use crate::action::cgroup::imitation::part;
+    use crate::model::group::Device;
+
+    /// What is in the files afterwards, or the refusal.
+    fn written(
+        limits: &Limits,
+        is_v2: bool,
+        files: &[(&str, &str)],
+        asked: &[&str],
+    ) -> Result<Vec<String>, String> {
+        let temp = tempfile::tempdir().unwrap();
+        let part = part(&temp, is_v2, files);
+        let directory = part.directory.clone();
+        let done = set(&[part], limits).map_err(|error| error.to_string());
+        done.map_err(|error| error.replace(temp.path().to_str().unwrap(), ""))?;
+        Ok(asked
+            .iter()
+            .map(|file| std::fs::read_to_string(directory.join(file)).unwrap())
+            .collect())
+    }
+
+    fn memory(bytes: u64, swap: Option<Bound>) -> Limits {
+        Limits { memory_bytes: Some(bytes), swap, ..Limits::default() }
+    }
+
+    #[test]
+    fn without_a_word_there_is_no_swap_where_the_kernel_counts_it() {
+        let v1 = [("memory.limit_in_bytes", ""), ("memory.memsw.limit_in_bytes", "")];
+        let v2 = [("memory.max", ""), ("memory.swap.max", "")];
+        let on = |is_v2, swap| {
+            let files = if is_v2 { v2 } else { v1 };
+            written(&memory(65536, swap), is_v2, &files, &files.map(|(name, _)| name)).unwrap()
+        };
+        assert_eq!(on(false, None), ["65536", "65536"]);
+        assert_eq!(on(true, None), ["65536", "0"]);
+        assert_eq!(on(false, Some(Bound::At(1))), ["65536", "65537"]);
+        assert_eq!(on(true, Some(Bound::At(1))), ["65536", "1"]);
+        assert_eq!(on(false, Some(Bound::Unlimited)), ["65536", ""]);
+        assert_eq!(on(true, Some(Bound::Unlimited)), ["65536", ""]);
+    }
+
+    #[test]
+    fn swap_that_is_not_counted_is_refused_only_where_it_was_asked_about() {
+        let files = [("memory.max", "")];
+        assert_eq!(written(&memory(7, None), true, &files, &["memory.max"]).unwrap(), ["7"]);
+        assert_eq!(
+            written(&memory(7, Some(Bound::At(0))), true, &files, &[]).unwrap_err(),
+            "cannot limit swap: this kernel does not count it \
+             (/above/group/memory.swap.max is missing)"
+        );
+        let alone = Limits { swap: Some(Bound::At(1)), ..Limits::default() };
+        assert_eq!(
+            written(&alone, false, &[("memory.memsw.limit_in_bytes", "")], &[]).unwrap_err(),
+            "cannot limit swap: cgroup v1 limits it together with memory, which is not limited"
+        );
+    }
+
+    #[test]
+    fn what_the_kernel_rounds_to_pages_holds_and_anything_else_does_not() {
+        assert!(is_rounded(b"8192\n", 8192) && is_rounded(b"8192\n", 9000));
+        for now in ["12288\n", "9001\n", "max\n", ""] {
+            assert!(!is_rounded(now.as_bytes(), 9000), "{now}");
+        }
+        assert!(!is_rounded(b"0\n", 1 << 20));
+    }
+
+    #[test]
+    fn cpu_time_is_a_quota_of_a_period() {
+        let limits = Limits { cpu_quota_usec: Some(50_000), ..Limits::default() };
+        let v1 = ["cpu.cfs_period_us", "cpu.cfs_quota_us"];
+        assert_eq!(
+            written(&limits, false, &v1.map(|name| (name, "")), &v1).unwrap(),
+            ["100000", "50000"]
+        );
+        assert_eq!(
+            written(&limits, true, &[("cpu.max", "")], &["cpu.max"]).unwrap(),
+            ["50000 100000"]
+        );
+    }
+
+    #[test]
+    fn the_cpus_that_are_given_are_those_that_were_asked_for() {
+        let limits = Limits { cpus: CpuList::parse(b"0-2"), ..Limits::default() };
+        let on = |given, above| {
+            let files = [
+                ("cpuset.cpus", ""),
+                ("cpuset.cpus.effective", given),
+                ("../cpuset.cpus.effective", above),
+            ];
+            written(&limits, true, &files, &["cpuset.cpus"])
+        };
+        assert_eq!(on("0-2\n", "0-7\n").unwrap(), ["0-2"]);
+        assert_eq!(
+            on("0-1\n", "0-1\n").unwrap_err(),
+            "cannot limit CPUs to 0-2: there are 0-1 in /above"
+        );
+    }
+
+    #[test]
+    fn what_stands_in_the_file_afterwards_is_what_counts() {
+        let device = Device { major: 8, minor: 0 };
+        let rule = IoRule { device, kind: IoKind::Reads, per_second: 9 };
+        let limits = Limits { io: vec![rule], ..Limits::default() };
+        let file = "blkio.throttle.read_iops_device";
+        assert_eq!(written(&limits, false, &[(file, "")], &[file]).unwrap(), ["8:0 9"]);
+        let file = "io.max";
+        assert_eq!(written(&limits, true, &[(file, "")], &[file]).unwrap(), ["8:0 riops=9"]);
+        let temp = tempfile::tempdir().unwrap();
+        let part = part(&temp, true, &[("pids.max", "")]);
+        let refused = set_and_check(&part, "pids.max", "7", |_| false).unwrap_err().to_string();
+        assert!(refused.ends_with("pids.max to 7: it is 7 afterwards"), "{refused}");
+        let missing = set_and_check(&part, "io.max", "7", |_| true).unwrap_err().to_string();
+        assert!(missing.ends_with("io.max to 7: No such file or directory"), "{missing}");
+    }
+
+    #[test]
+    fn a_limit_without_a_group_for_it_is_refused() {
+        let limits = Limits { pids: Some(1), ..Limits::default() };
+        let refused = set(&[], &limits).unwrap_err().to_string();
+        assert_eq!(refused, "cannot limit processes: no group for it");
+    }
+}

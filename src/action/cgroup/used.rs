@@ -106,3 +106,99 @@ fn of_v2(part: &Part, used: &mut Used) {
         used.io = Some(io::stat(&stat));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::cgroup::imitation::part;
+    use crate::model::cgroup::IoDevice;
+
+    fn moved(device: &str, read_bytes: u64, reads: u64) -> Vec<IoDevice> {
+        vec![IoDevice { device: device.into(), read_bytes, reads, ..IoDevice::default() }]
+    }
+
+    const V1: [(&str, &str); 9] = [
+        ("memory.max_usage_in_bytes", "8192\n"),
+        ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+        ("cpu.stat", "nr_periods 5\nnr_throttled 3\nthrottled_time 7000\n"),
+        ("cpuacct.usage", "123456789\n"),
+        ("cpuacct.stat", "user 9\nsystem 3\n"),
+        ("pids.peak", "4\n"),
+        ("pids.events", "max 6\n"),
+        ("blkio.throttle.io_service_bytes_recursive", "8:0 Read 512\nTotal 512\n"),
+        ("blkio.throttle.io_serviced_recursive", "8:0 Read 1\nTotal 1\n"),
+    ];
+    const V2: [(&str, &str); 6] = [
+        (
+            "cpu.stat",
+            "usage_usec 11\nuser_usec 7\nsystem_usec 4\nnr_periods 2\nnr_throttled 1\n\
+             throttled_usec 9\n",
+        ),
+        ("memory.peak", "4096\n"),
+        ("memory.events", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n"),
+        ("pids.peak", "2\n"),
+        ("pids.events", "max 0\n"),
+        ("io.stat", "8:0 rbytes=1024 wbytes=0 rios=2 wios=0 dbytes=0 dios=0\n"),
+    ];
+
+    #[test]
+    fn each_version_tells_the_same_in_its_own_files() {
+        let temp = tempfile::tempdir().unwrap();
+        let of_v1 = Used {
+            cpu_usec: Some(123_456),
+            cpu_user_usec: Some(90_000),
+            cpu_system_usec: Some(30_000),
+            periods: Some(5),
+            throttled_periods: Some(3),
+            throttled_usec: Some(7),
+            memory_peak_bytes: Some(8192),
+            oom_kills: Some(2),
+            pids_peak: Some(4),
+            refused_forks: Some(6),
+            io: Some(moved("8:0", 512, 1)),
+        };
+        assert_eq!(read(&[part(&temp, false, &V1)]), of_v1);
+        let temp = tempfile::tempdir().unwrap();
+        let of_v2 = Used {
+            cpu_usec: Some(11),
+            cpu_user_usec: Some(7),
+            cpu_system_usec: Some(4),
+            periods: Some(2),
+            throttled_periods: Some(1),
+            throttled_usec: Some(9),
+            memory_peak_bytes: Some(4096),
+            oom_kills: Some(1),
+            pids_peak: Some(2),
+            refused_forks: Some(0),
+            io: Some(moved("8:0", 1024, 2)),
+        };
+        assert_eq!(read(&[part(&temp, true, &V2)]), of_v2);
+    }
+
+    #[test]
+    fn beside_v1_the_group_of_v2_adds_what_it_knows_better() {
+        let (temp, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let stat = [("cpu.stat", "usage_usec 11\nuser_usec 7\nsystem_usec 4\n")];
+        let used = read(&[part(&other, true, &stat), part(&temp, false, &V1)]);
+        assert_eq!((used.cpu_usec, used.cpu_user_usec), (Some(11), Some(7)));
+        assert_eq!((used.throttled_periods, used.oom_kills), (Some(3), Some(2)));
+    }
+
+    #[test]
+    fn kills_in_groups_below_are_counted_on_v1() {
+        let temp = tempfile::tempdir().unwrap();
+        let part = part(&temp, false, &V1);
+        let below = part.directory.join("below/deeper");
+        std::fs::create_dir_all(&below).unwrap();
+        std::fs::write(below.join("memory.oom_control"), "oom_kill 5\n").unwrap();
+        assert_eq!(read(&[part]).oom_kills, Some(7));
+    }
+
+    #[test]
+    fn what_a_kernel_does_not_tell_is_unknown() {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(read(&[part(&temp, true, &[])]), Used::default());
+        assert_eq!(read(&[part(&temp, false, &[])]), Used::default());
+        assert_eq!(read(&[]), Used::default());
+    }
+}

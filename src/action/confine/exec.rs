@@ -7,7 +7,7 @@ use crate::model::standing::{CapSets, Shortfall};
 
 /// What decides about it besides.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Program {
+pub(in crate::action) struct Program {
     /// The user is 0 in the namespace that the program is in.
     pub is_root: bool,
     pub no_new_privs: bool,
@@ -33,7 +33,7 @@ pub(super) fn before(target: &CapSets, program: Program) -> CapSets {
 }
 
 /// What exec makes of them.
-pub(super) fn after(sets: &CapSets, program: Program) -> CapSets {
+pub(in crate::action) fn after(sets: &CapSets, program: Program) -> CapSets {
     let given = sets.bounding.or(sets.inheritable);
     let permitted = match program {
         Program { is_root: false, .. } => sets.ambient,

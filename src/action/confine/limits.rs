@@ -3,29 +3,13 @@
 use crate::model::cgroup::Bound;
 use crate::model::limits::{Resource, Rlimit};
 use crate::model::standing::Shortfall;
+use crate::sys::rlimits;
 use rustix::io::Result;
-use rustix::process::{self, getrlimit, setrlimit};
 
 /// Raises our hard limits to the target's where they are lower, since that may be forbidden later;
 /// our soft limits stay. What the program can have comes back.
 pub(super) fn make_room(wanted: &[Rlimit], missing: &mut Vec<Shortfall>) -> Vec<Rlimit> {
-    wanted.iter().map(|limit| within(limit, raised(limit), missing)).collect()
-}
-
-/// Our hard limit, raised if it is lower and we may.
-fn raised(wanted: &Rlimit) -> Bound {
-    let resource = kernels(wanted.resource);
-    let ours = getrlimit(resource);
-    let lower = |than: Bound| match (ours.maximum, than) {
-        (None, _) => false,
-        (Some(_), Bound::Unlimited) => true,
-        (Some(ours), Bound::At(wanted)) => ours < wanted,
-    };
-    let raised = process::Rlimit { maximum: wanted.hard.value(), ..ours };
-    if lower(wanted.hard) && setrlimit(resource, raised).is_ok() {
-        return wanted.hard;
-    }
-    ours.maximum.map_or(Bound::Unlimited, Bound::At)
+    wanted.iter().map(|limit| within(limit, rlimits::raised(limit), missing)).collect()
 }
 
 /// No more than `hard`.
@@ -55,31 +39,9 @@ fn said(bound: Bound) -> String {
 /// Those of `limits` that are `wanted`.
 pub(super) fn set(limits: &[Rlimit], wanted: impl Fn(Resource) -> bool) -> Result<()> {
     for limit in limits.iter().filter(|limit| wanted(limit.resource)) {
-        let new = process::Rlimit { current: limit.soft.value(), maximum: limit.hard.value() };
-        setrlimit(kernels(limit.resource), new)?;
+        rlimits::set(limit)?;
     }
     Ok(())
-}
-
-const fn kernels(resource: Resource) -> process::Resource {
-    match resource {
-        Resource::CpuSeconds => process::Resource::Cpu,
-        Resource::FileBytes => process::Resource::Fsize,
-        Resource::DataBytes => process::Resource::Data,
-        Resource::StackBytes => process::Resource::Stack,
-        Resource::CoreBytes => process::Resource::Core,
-        Resource::ResidentBytes => process::Resource::Rss,
-        Resource::Processes => process::Resource::Nproc,
-        Resource::OpenFiles => process::Resource::Nofile,
-        Resource::LockedBytes => process::Resource::Memlock,
-        Resource::AddressSpaceBytes => process::Resource::As,
-        Resource::FileLocks => process::Resource::Locks,
-        Resource::PendingSignals => process::Resource::Sigpending,
-        Resource::MessageQueueBytes => process::Resource::Msgqueue,
-        Resource::Nice => process::Resource::Nice,
-        Resource::RealtimePriority => process::Resource::Rtprio,
-        Resource::RealtimeUsec => process::Resource::Rttime,
-    }
 }
 
 #[cfg(test)]
@@ -103,12 +65,5 @@ mod tests {
         assert_eq!(can(at(10), any, at(15)), ((at(10), at(15)), 1));
         assert_eq!(can(at(18), at(20), at(15)), ((at(15), at(15)), 1));
         assert_eq!(can(any, any, any), ((any, any), 0));
-    }
-
-    #[test]
-    fn the_kernels_resources_are_all_different() {
-        let mut numbers = Resource::ALL.map(|resource| kernels(resource) as u32).to_vec();
-        numbers.sort_unstable();
-        assert_eq!(numbers, (0..16).collect::<Vec<_>>());
     }
 }

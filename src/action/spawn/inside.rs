@@ -3,13 +3,14 @@
 
 use super::meeting::{Gone, Inside};
 use crate::action::error::ActionError;
+use crate::action::rootfs::Rootfs;
 use crate::action::{launch, mounts};
-use crate::model::isolation::{Clocks, Identity, Isolation};
+use crate::model::isolation::{Clocks, Isolation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::user_map::{UserMap, lines};
 use crate::sys::error::{Context, SysError};
 use crate::sys::fds::write_all;
-use crate::sys::{netlink, ns, privilege};
+use crate::sys::{netlink, ns};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
@@ -20,6 +21,7 @@ use std::os::fd::AsFd;
 /// those that its maker cannot give it are still to be made.
 pub(super) fn settle(
     isolation: &Isolation,
+    rootfs: Option<Rootfs>,
     meeting: Option<&Inside>,
     in_new_child: bool,
 ) -> Result<(), ActionError> {
@@ -38,6 +40,9 @@ pub(super) fn settle(
         make_late(isolation)?;
     } else if isolation.new.has(Kind::Time) {
         set_clocks(&isolation.clocks)?;
+    }
+    if let Some(rootfs) = rootfs {
+        rootfs.assemble(isolation.new)?;
     }
     mounts::set_up(&isolation.mounts)?;
     if let Some(name) = &isolation.hostname {
@@ -139,29 +144,4 @@ fn become_root_inside() -> Result<(), ActionError> {
     nix::unistd::setresgid(group, group, group).context("become", "group 0 inside")?;
     nix::unistd::setresuid(user, user, user).context("become", "user 0 inside")?;
     launch::set_protected(true)
-}
-
-/// The program's ids, when nothing else is left to be set up.
-pub(super) fn become_whom(identity: &Identity) -> Result<(), ActionError> {
-    if identity.keep_capabilities {
-        rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
-    }
-    if let Some(groups) = &identity.groups {
-        let groups: Vec<_> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-        nix::unistd::setgroups(&groups).context("set", "supplementary groups")?;
-    }
-    if let Some(gid) = identity.gid {
-        let gid = Gid::from_raw(gid);
-        nix::unistd::setresgid(gid, gid, gid)
-            .with_context("become", || format!("group {gid} inside"))?;
-    }
-    if let Some(uid) = identity.uid {
-        let uid = Uid::from_raw(uid);
-        nix::unistd::setresuid(uid, uid, uid)
-            .with_context("become", || format!("user {uid} inside"))?;
-    }
-    if identity.keep_capabilities {
-        privilege::hand_on().context("keep", "capabilities")?;
-    }
-    Ok(())
 }

@@ -3,33 +3,19 @@
 //! The target's processes may see them by `/proc/PROGRAM/root`: a fresh one must not give them
 //! more than a runtime does.
 
+use crate::action::withheld;
 use crate::model::namespace::{Kind, Kinds};
 use crate::sys::error::{Context, Result};
 use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::tree::{Guard, Tree};
 use crate::sys::worker;
-use nix::errno::Errno;
 use rustix::fs::{AtFlags, FileType, OFlags, ResolveFlags, StatxFlags, statx};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Settings of the whole machine: they can be read.
-const READ_ONLY: [&CStr; 5] =
-    [c"proc/bus", c"proc/fs", c"proc/irq", c"proc/sys", c"proc/sysrq-trigger"];
-/// What tells of the whole machine more than a container should know: files, and directories.
-const HIDDEN: [&CStr; 6] = [
-    c"proc/kcore",
-    c"proc/keys",
-    c"proc/latency_stats",
-    c"proc/sched_debug",
-    c"proc/timer_list",
-    c"proc/timer_stats",
-];
-const HIDDEN_DIRECTORIES: [&CStr; 3] = [c"proc/acpi", c"proc/asound", c"proc/scsi"];
 
 /// Devices that no program does without.
 pub(super) const DEVICES: [&CStr; 6] =
@@ -132,8 +118,9 @@ impl Fresh {
     pub(super) fn attach(&self, base: &Tree, places: Places) -> Result<()> {
         let tree = |fd: &OwnedFd| fd.try_clone().map(Tree::from).context("copy", "a descriptor");
         if let Some(proc) = self.proc.as_ref().filter(|_| places.proc) {
-            tree(proc)?.attach(base.as_fd(), c"proc")?;
-            withhold(base, places)?;
+            let proc = tree(proc)?;
+            proc.attach(base.as_fd(), c"proc")?;
+            withhold(&proc, base, places)?;
         }
         if let Some(sys) = self.sys.as_ref().filter(|_| places.sys) {
             tree(sys)?.attach(base.as_fd(), c"sys")?;
@@ -169,7 +156,7 @@ impl Copies {
                 (None, false) => match (Tree::proc(), own) {
                     (Ok(fresh), _) => {
                         fresh.attach(base.as_fd(), c"proc")?;
-                        withhold(base, places)?;
+                        withhold(&fresh, base, places)?;
                     }
                     (Err(_), Some(own)) => own.attach(base.as_fd(), c"proc")?,
                     (Err(_), None) => {}
@@ -189,17 +176,9 @@ impl Copies {
     }
 }
 
-/// Of a fresh /proc, what runtimes withhold from containers. Some of it not every kernel has.
-fn withhold(base: &Tree, places: Places) -> Result<()> {
-    let over = |from: &CStr, to: &CStr, guard| {
-        let covered =
-            Tree::copy(base.as_fd(), from, guard).and_then(|tree| tree.attach(base.as_fd(), to));
-        match covered {
-            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(()),
-            covered => covered,
-        }
-    };
-    READ_ONLY.iter().try_for_each(|name| over(name, name, Guard::ReadOnly))?;
-    HIDDEN.iter().try_for_each(|name| over(places.no_file, name, Guard::Device))?;
-    HIDDEN_DIRECTORIES.iter().try_for_each(|name| over(places.no_directory, name, Guard::ReadOnly))
+/// Of a fresh /proc, what runtimes withhold from containers.
+fn withhold(proc: &Tree, base: &Tree, places: Places) -> Result<()> {
+    let file = || Tree::copy(base.as_fd(), places.no_file, Guard::Device);
+    let directory = || Tree::copy(base.as_fd(), places.no_directory, Guard::ReadOnly);
+    withheld::of_proc(proc, file, directory)
 }

@@ -84,14 +84,15 @@ fn no_site(root: &SysRoot, error: NoSite) -> Failure {
                 (_, true) => failure,
             }
         }
-        NoSite::Missing { ref why, .. } => {
+        NoSite::Missing { ref why, name, .. } => {
             let failure = Failure::new(Kind::Unsupported, &error);
             match (why, has_systemd, is_root) {
                 (Missing::NotHandedDown(_), true, true) => failure.hint(delegate("")),
                 (Missing::NotHandedDown(_), true, false) => failure.hint(delegate("--user ")),
-                (Missing::NotHandedDown(_), false, _) => failure.hint(
-                    "write +NAME to cgroup.subtree_control of the groups from the root to it",
-                ),
+                (Missing::NotHandedDown(group), false, _) => failure.hint(format!(
+                    "move the processes of {group} to a group below it, then write +{name} to its \
+                     cgroup.subtree_control"
+                )),
                 _ => failure,
             }
         }

@@ -1,14 +1,17 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
+mod files;
 pub mod limits;
 mod named;
 pub(super) mod network;
 mod program;
 pub mod request;
 mod users;
+mod whom;
 
 use crate::action::error::ActionError;
 use crate::action::launch;
+use crate::action::restrict::Restriction;
 use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
 use crate::action::supervise::{Ending, end_alike};
@@ -20,9 +23,11 @@ use crate::model::isolation::{Identity, Isolation, Life, Mounts};
 use crate::model::namespace::Kind;
 use crate::model::net_wish::NetWish;
 use crate::model::report::Report;
-use crate::model::user_map::UserMap;
+use crate::model::restriction::Restrictions;
+use crate::model::user_map::{Setgroups, UserMap};
 use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
+use crate::sys::accounts::Account;
 use crate::sys::idmap;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
@@ -41,16 +46,23 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let status = named::status(request.status_descriptor)?;
     let root = SysRoot::real()?;
     let users = users::map(&root, &request)?;
-    let program = program::choose(context, &root, &request)?;
+    let account = whom::account(&root, &request)?;
+    let program = program::choose(context, &root, &request, account.as_ref())?;
     let (limits, sites) =
         std::mem::take(&mut request.limits).place(&root, request.report.is_some())?;
+    let isolation = Isolation { limits, ..isolation(&request, users, account) };
     let held = network::look_up(&root, request.network.as_ref())?;
     if request.dry_run {
-        let isolation = Isolation { limits, ..isolation(request, users) };
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
     }
     let network = network::open(request.network.as_ref(), held)?;
+    let new_users = isolation.users.as_ref().filter(|_| request.new.has(Kind::User));
+    let rootfs = files::open(context, &isolation.files, new_users)?;
+    let restriction = Restriction::prepare(&isolation)?;
+    for note in &restriction.notes {
+        output::note(&context.program, Some(format!("note: {note}")));
+    }
     let (mut ready, mut nowhere) = (None, None);
     if request.detach {
         let name = request.name.get_or_insert_with(|| format!("nsx-{}", std::process::id()));
@@ -68,15 +80,24 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let said = (status, ready);
     let mut notices = named::notices(context, &root, &request, said, janitor.as_ref())?;
     if let Some(record) = notices.as_mut().and_then(|notices| notices.record.as_mut()) {
-        record.spawned.limits = limits.words();
+        record.spawned.limits = isolation.limits.words();
     }
     drop(root);
     let report = request.report;
-    let isolation = Isolation { limits, ..isolation(request, users) };
     let limit = isolation.life.limit;
     let reports = report.is_some();
-    let mut wanted =
-        Spawn { isolation, sites, network, program, reports, janitor, notices, nowhere };
+    let mut wanted = Spawn {
+        isolation,
+        restriction,
+        sites,
+        network,
+        rootfs,
+        program,
+        reports,
+        janitor,
+        notices,
+        nowhere,
+    };
     let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
     if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
@@ -119,6 +140,7 @@ impl Request {
         if self.proc.is_some() {
             self.new = self.new.with(Kind::Mnt);
         }
+        files::complete(self)?;
         if own_manner {
             self.life.fork = true;
             // Its /proc must be its own to be of use, and private to harm nobody.
@@ -138,44 +160,49 @@ impl Request {
     }
 
     fn isolates_nothing(&self) -> bool {
+        let restricts = self.user.is_some() || self.restrictions != Restrictions::default();
         let is_elsewhere = matches!(self.network, Some(NetWish::Join(_)));
-        self.new.is_empty() && self.limits.is_empty() && !is_elsewhere
+        self.new.is_empty() && self.limits.is_empty() && !is_elsewhere && !restricts
     }
 }
 
-fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
+fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>) -> Isolation {
+    let mounts = mounts(request);
     let own_manner = request.manner == Manner::Nsx;
     let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
     let drops_groups = request.gid.is_some();
+    let identity = Identity {
+        first_root: own_manner && users.as_ref().is_some_and(mapped_root),
+        uid: request.uid,
+        gid: request.gid,
+        groups: drops_groups.then(Vec::new),
+        keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
+    };
     Isolation {
         new: request.new,
-        kept: request.kept,
-        network: request.network,
-        identity: Identity {
-            first_root: own_manner && users.as_ref().is_some_and(mapped_root),
-            uid: request.uid,
-            gid: request.gid,
-            groups: drops_groups.then(Vec::new),
-            keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
+        kept: request.kept.clone(),
+        network: request.network.clone(),
+        identity: match account {
+            Some(account) => Identity {
+                uid: Some(account.uid),
+                gid: Some(account.gid),
+                // Where nobody may set them they are the caller's, who has what they give.
+                groups: Some(account.groups).filter(|_| !groups_stay(users.as_ref())),
+                ..identity
+            },
+            None => identity,
         },
+        restrictions: request.restrictions.clone(),
         users,
         owner: request.owner,
         clocks: request.clocks,
-        mounts: Mounts {
-            propagation: request
-                .new
-                .has(Kind::Mnt)
-                .then(|| request.propagation.unwrap_or_default()),
-            root: request.root,
-            proc: request.proc,
-            binfmt: request.binfmt,
-            interpreter: request.interpreter,
-        },
+        mounts,
+        files: request.files.clone(),
         loopback: own_manner && request.new.has(Kind::Net),
-        hostname: request.hostname,
-        domainname: request.domainname,
+        hostname: request.hostname.clone(),
+        domainname: request.domainname.clone(),
+        directory: request.directory.clone(),
         limits: Limits::default(),
-        directory: request.directory,
         life: Life {
             fork: request.life.fork,
             init: request.life.init,
@@ -186,10 +213,31 @@ fn isolation(request: Request, users: Option<UserMap>) -> Isolation {
     }
 }
 
+fn mounts(request: &Request) -> Mounts {
+    let apart = files::are_apart(request);
+    let propagates = request.new.has(Kind::Mnt) && !apart;
+    Mounts {
+        propagation: propagates.then(|| request.propagation.unwrap_or_default()),
+        root: request.root.clone(),
+        proc: request.proc.clone().filter(|proc| !files::have_proc(request, proc)),
+        binfmt: request.binfmt.clone(),
+        interpreter: request.interpreter.clone(),
+    }
+}
+
+fn groups_stay(users: Option<&UserMap>) -> bool {
+    users.is_some_and(|map| map.setgroups == Some(Setgroups::Deny))
+}
+
 fn explain(error: ActionError, wanted: &Spawn) -> Failure {
     let forbidden =
         matches!(&error, ActionError::System(error) if error.errno() == Some(Errno::EPERM));
+    let not_executable = error.exit() == 126;
     let failure = Failure::from(error);
+    if not_executable && !wanted.isolation.restrictions.landlock.is_empty() {
+        return failure
+            .hint("Landlock allows no file that is not beneath a --landlock-ro or --landlock-rw");
+    }
     if forbidden && !wanted.isolation.new.has(Kind::User) {
         return failure.hint("run it as root, or add --newuser to be root inside only");
     }

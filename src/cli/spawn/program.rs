@@ -4,6 +4,7 @@ use super::request::{Manner, Request};
 use crate::action::launch::Program;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
+use crate::sys::accounts::Account;
 use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
@@ -12,8 +13,9 @@ pub(super) fn choose(
     context: &Context,
     root: &SysRoot,
     request: &Request,
+    account: Option<&Account>,
 ) -> Result<Program, Failure> {
-    let environment = environment(context, request);
+    let environment = environment(context, request, account);
     if !request.program.is_empty() {
         return Ok(Program::new(&request.program, &environment)?);
     }
@@ -26,12 +28,17 @@ pub(super) fn choose(
     }
 }
 
-fn environment(context: &Context, request: &Request) -> Vec<(OsString, OsString)> {
+fn environment(
+    context: &Context,
+    request: &Request,
+    account: Option<&Account>,
+) -> Vec<(OsString, OsString)> {
     let mut environment = context.environment();
     if let Some(only) = &request.environment.only {
         environment.retain(|(name, _)| only.contains(name));
     }
-    for (name, value) in &request.environment.more {
+    let home = account.and_then(|account| Some(("HOME".into(), account.home.clone()?)));
+    for (name, value) in home.iter().chain(&request.environment.more) {
         environment.retain(|(known, _)| known != name);
         environment.push((name.clone(), value.clone()));
     }

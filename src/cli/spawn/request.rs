@@ -1,9 +1,11 @@
 //! What was asked of `spawn`, however it was spelled.
 
 use super::limits::Asked;
+use crate::model::files::Files;
 use crate::model::isolation::{Clocks, Propagation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::net_wish::NetWish;
+use crate::model::restriction::Restrictions;
 use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ pub struct Request {
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
     pub propagation: Option<Propagation>,
+    pub files: Files,
     /// chroot(2)
     pub root: Option<CString>,
     pub proc: Option<CString>,
@@ -29,6 +32,8 @@ pub struct Request {
     pub interpreter: Option<CString>,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
+    /// Who the program is, `USER[:GROUP]` by the files of its root.
+    pub user: Option<OsString>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub keep_capabilities: bool,
@@ -36,6 +41,7 @@ pub struct Request {
     pub environment: Environment,
     pub life: Life,
     pub limits: Asked,
+    pub restrictions: Restrictions,
     /// What it is known by while it runs.
     pub name: Option<String>,
     /// It is left alone when it runs.

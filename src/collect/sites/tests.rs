@@ -63,7 +63,7 @@ fn refused(root: &SysRoot, needed: &[Controller], may_use: MayUse<'_>) -> String
     collect_sites_where(root, needed, false, may_use).unwrap_err().to_string()
 }
 
-use Controller::{Cpu, CpuAccounting, Cpuset, Io, Memory, Pids};
+use Controller::{Cpu, Cpuset, Io, Memory, Pids};
 
 #[test]
 fn nothing_is_looked_for_where_nothing_is_needed() {
@@ -92,7 +92,6 @@ fn on_v1_it_is_below_our_own_group_in_each_hierarchy() {
             "v1 /sys/fs/cgroup/pids/p pids optional",
         ]
     );
-    let _ = CpuAccounting;
 }
 
 #[test]
@@ -146,6 +145,30 @@ fn on_v2_it_is_at_the_nearest_ancestor_that_hands_all_down() {
         found(&root, &[], true),
         ["v2 /sys/fs/cgroup/user.slice/u.slice memory,pids optional"]
     );
+}
+
+#[test]
+fn a_report_frees_the_program_of_no_limit() {
+    let groups = [("", "cpu memory pids"), ("a.slice", "memory pids"), ("a.slice/b.service", "")];
+    let (temp, root) = host(PURE, "0::/a.slice/b.service\n", &groups);
+    let beside = "v2 /sys/fs/cgroup/a.slice memory,pids optional";
+    let below = "v2 /sys/fs/cgroup/a.slice/b.service  optional";
+    let own = temp.path().join("sys/fs/cgroup/a.slice/b.service");
+    for (file, nothing, limit) in [
+        ("memory.max", "max\n", "1048576\n"),
+        ("memory.high", "max\n", "1048576\n"),
+        ("cpu.max", "max 100000\n", "50000 100000\n"),
+        ("cpuset.cpus", "\n", "0-1\n"),
+    ] {
+        for (text, expected) in [(nothing, beside), (limit, below)] {
+            std::fs::write(own.join(file), text).unwrap();
+            assert_eq!(found(&root, &[], true), [expected], "{file}: {text}");
+        }
+        std::fs::remove_file(own.join(file)).unwrap();
+    }
+    // Who asks for a limit of his own gets it.
+    std::fs::write(own.join("memory.max"), "1\n").unwrap();
+    assert_eq!(found(&root, &[Pids], true), ["v2 /sys/fs/cgroup/a.slice memory,pids"]);
 }
 
 #[test]

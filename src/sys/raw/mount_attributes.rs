@@ -7,6 +7,7 @@ pub const RDONLY: u64 = 0x1;
 pub const NOSUID: u64 = 0x2;
 pub const NODEV: u64 = 0x4;
 pub const NOEXEC: u64 = 0x8;
+const IDMAP: u64 = 0x0010_0000;
 
 /// `struct mount_attr`
 #[repr(C)]
@@ -28,6 +29,13 @@ pub fn set(mount: BorrowedFd<'_>, attributes: u64) -> nix::Result<()> {
 pub fn set_and_part(tree: BorrowedFd<'_>, attributes: u64) -> nix::Result<()> {
     let propagation = libc::MS_PRIVATE;
     let wanted = Attributes { set: attributes, propagation, ..Attributes::default() };
+    call(tree, &wanted, libc::AT_RECURSIVE)
+}
+
+/// Shows the owners of its files, and of those below, as the user namespace maps them.
+pub fn map_owners(tree: BorrowedFd<'_>, users: BorrowedFd<'_>) -> nix::Result<()> {
+    let userns_fd = u64::try_from(users.as_raw_fd()).map_err(|_| nix::errno::Errno::EBADF)?;
+    let wanted = Attributes { set: IDMAP, userns_fd, ..Attributes::default() };
     call(tree, &wanted, libc::AT_RECURSIVE)
 }
 

@@ -109,7 +109,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// `67108864`, `64M`: binary units.
-fn size(text: &[u8]) -> Option<u64> {
+pub(super) fn size(text: &[u8]) -> Option<u64> {
     let (digits, shift) = match text.split_last()? {
         (b'K' | b'k', digits) => (digits, 10),
         (b'M' | b'm', digits) => (digits, 20),

@@ -1,5 +1,7 @@
 //! The options of `nsx spawn`: a group of them a file.
 
+mod confinement;
+mod files;
 mod life;
 mod limits;
 mod mounts;
@@ -18,8 +20,10 @@ pub(super) enum Id {
     Namespaces(namespaces::Id),
     Network(network::Id),
     Users(users::Id),
+    Files(files::Id),
     Mounts(mounts::Id),
     Limits(limits::Id),
+    Confinement(confinement::Id),
     Settings(settings::Id),
     Life(life::Id),
 }
@@ -29,8 +33,10 @@ pub(super) const OPTIONS: &[&[Opt<Id>]] = &[
     namespaces::OPTIONS,
     network::OPTIONS,
     users::OPTIONS,
+    files::OPTIONS,
     mounts::OPTIONS,
     limits::OPTIONS,
+    confinement::OPTIONS,
     settings::OPTIONS,
     life::OPTIONS,
 ];
@@ -54,9 +60,13 @@ pub(super) fn read(
         match id {
             Id::Namespaces(id) => namespaces::take(&mut request, id, value)?,
             Id::Network(id) => network::take(&mut request, id, &value.unwrap_or_default())?,
-            Id::Users(id) => users::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Users(id) => users::take(&mut request, id, value.as_deref())?,
+            Id::Files(id) => files::take(&mut request, id, value)?,
             Id::Mounts(id) => mounts::take(&mut request, id, value)?,
             Id::Limits(id) => limits::take(&mut request, id, &value.unwrap_or_default())?,
+            Id::Confinement(id) => {
+                confinement::take(&mut request, id, &value.unwrap_or_default())?;
+            }
             Id::Settings(id) => settings::take(&mut request, id, &value.unwrap_or_default())?,
             Id::Life(id) => life::take(&mut request, id, value.as_deref())?,
         }

@@ -56,7 +56,7 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
         Kind::User,
         'U',
         "newuser",
-        &["user"],
+        &[],
         "A user namespace: you are root inside, and only there, unless a map says otherwise",
     ),
     new(Kind::Cgroup, 'C', "newcgroup", &["cgroup"], "A cgroup namespace"),

@@ -65,6 +65,18 @@ fn maps_are_what_they_say() {
 }
 
 #[test]
+fn a_user_is_told_from_a_file() {
+    for (line, user) in
+        [("--user=web:www", Some("web:www")), ("--user=7", Some("7")), ("--user", None)]
+    {
+        let request = asked(line).unwrap();
+        assert_eq!(request.user, user.map(OsString::from), "{line}");
+        assert_eq!(request.new.has(Kind::User), user.is_none(), "{line}");
+    }
+    assert_eq!(asked("--user=./u").unwrap().kept, [(Kind::User, "./u".into())]);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     for line in [
         "--map-users 1:2",
@@ -81,6 +93,8 @@ fn what_makes_no_sense_is_refused() {
         "--kill-child=SIGNOTHING",
         "--timeout 0",
         "--env =x",
+        "--user=",
+        "--user=a --user=b",
         "--wd=",
         "-n=/a -n=/b",
         "-m=",

@@ -5,6 +5,7 @@ use crate::cli::error::Failure;
 use crate::cli::options::{Opt, Value};
 use crate::cli::spawn::request::{Map, Own, Request};
 use crate::cli::values::id as number;
+use crate::model::namespace::Kind;
 use crate::model::security::IdRange;
 use crate::model::text::Text;
 use crate::model::user_map::{Setgroups, Source};
@@ -24,6 +25,7 @@ pub(in crate::cli::cmd::spawn) enum Id {
     LossyMap,
     Owner,
     Setgroups,
+    User,
     SetUid,
     SetGid,
     KeepCapabilities,
@@ -71,6 +73,16 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
     ),
     with(Id::Owner, None, "owner", "UID:GID", "Who owns the new user namespace in your place"),
     with(Id::Setgroups, None, "setgroups", "allow|deny", "Whether setgroups(2) is there inside"),
+    opt(
+        Any::Users(Id::User),
+        None,
+        "user",
+        Value::Optional("USER[:GROUP]"),
+        (
+            HEADING,
+            "Who the program is, by name or number; names are those of its root's passwd and group. Without a value, or with a file: as --newuser",
+        ),
+    ),
     with(Id::SetUid, Some('S'), "setuid", "UID", "The program's user, by number"),
     with(Id::SetGid, Some('G'), "setgid", "GID", "The program's group, by number, and no other"),
     flag(
@@ -81,7 +93,11 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
     ),
 ];
 
-pub(super) fn take(request: &mut Request, id: Id, value: &OsStr) -> Result<(), Failure> {
+pub(super) fn take(request: &mut Request, id: Id, value: Option<&OsStr>) -> Result<(), Failure> {
+    if id == Id::User {
+        return user(request, value);
+    }
+    let value = value.unwrap_or_default();
     let map = &mut request.map;
     match id {
         Id::MapRoot => own(map, Own::Root),
@@ -106,11 +122,30 @@ pub(super) fn take(request: &mut Request, id: Id, value: &OsStr) -> Result<(), F
                 }
             });
         }
+        // Above.
+        Id::User => {}
         Id::SetUid => request.uid = Some(number("--setuid", value)?),
         Id::SetGid => request.gid = Some(number("--setgid", value)?),
         Id::KeepCapabilities => request.keep_capabilities = true,
     }
     Ok(())
+}
+
+/// As unshare(1) has it, unless the value is a name or a number.
+fn user(request: &mut Request, value: Option<&OsStr>) -> Result<(), Failure> {
+    match value {
+        Some(value) if value.is_empty() => Err(Failure::usage("--user: the user is empty")),
+        Some(value) if !value.as_bytes().contains(&b'/') => {
+            match request.user.replace(value.to_owned()) {
+                Some(_) => Err(Failure::usage("--user: the user is given twice")),
+                None => Ok(()),
+            }
+        }
+        file => {
+            let id = super::namespaces::Id::New(Kind::User);
+            super::namespaces::take(request, id, file.map(OsStr::to_owned))
+        }
+    }
 }
 
 fn own(map: &mut Map, own: Own) {

@@ -1,0 +1,346 @@
+//! A root from a tar archive, plain or compressed by gzip: tar(5). The archive is not trusted.
+//!
+//! It is unpacked below one directory of ours that nobody else writes to. No name of it is
+//! absolute or leads up, no link that it brings is followed, and what it declares and has is
+//! bounded by the room there is. Devices are left out; extended attributes are not read.
+
+use crate::action::error::ActionError;
+use crate::model::text::Text;
+use flate2::bufread::MultiGzDecoder;
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, SeekFrom, Timespec, Timestamps, Uid,
+};
+use rustix::io::Errno;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use tar::{Archive, Entry, EntryType};
+
+/// More than any system has files.
+const MOST_ENTRIES: u32 = 1 << 21;
+/// Room for all that stands before an entry: its header, long names, attributes.
+const HEADERS: u64 = 1 << 20;
+const CHUNK: usize = 128 << 10;
+
+/// Other compressions, by what they begin with, and who takes them off.
+const COMPRESSED: [(&[u8], &str); 3] =
+    [(b"\x28\xb5\x2f\xfd", "zstd -d"), (b"\xfd7zXZ", "xz -d"), (b"BZh", "bzip2 -d")];
+
+/// Unpacks what `file` has into an empty directory. `name` is what messages call it.
+pub(super) fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result<(), ActionError> {
+    let failed = |why: String| ActionError::Refused(format!("cannot unpack {name}: {why}"));
+    let mut file = BufReader::with_capacity(CHUNK, File::from(file));
+    let start = file.fill_buf().map_err(|error| failed(words(&error)))?;
+    if let Some((_, program)) = COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return Err(failed(format!(
+            "of compressions only gzip is known here: use `{program}` first"
+        )));
+    }
+    let is_gzip = start.starts_with(b"\x1f\x8b");
+    let data: Box<dyn Read> =
+        if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let left = Rc::new(Cell::new(HEADERS));
+    let mut archive = Archive::new(Metered { data, left: Rc::clone(&left) });
+    let mut root = Root::new(into).map_err(|errno| failed(Refusal::from(errno).0))?;
+    let mut entries = archive.entries().map_err(|error| failed(words(&error)))?;
+    loop {
+        left.set(HEADERS);
+        let Some(entry) = entries.next() else { break };
+        let mut entry = entry.map_err(|error| failed(words(&error)))?;
+        // What it has is bounded by the room there is.
+        left.set(u64::MAX);
+        root.add(&mut entry).map_err(|refusal| {
+            failed(format!("{}: {}", Text::new(entry.path_bytes()), refusal.0))
+        })?;
+    }
+    if root.entries == 0 {
+        return Err(failed("nothing is in it".to_owned()));
+    }
+    Ok(())
+}
+
+/// Libraries repeat what they read.
+fn words(error: &std::io::Error) -> String {
+    Text::from(error.to_string()).to_string()
+}
+
+/// Reads no more than is left: the library keeps names whole in memory, however long they are.
+struct Metered {
+    data: Box<dyn Read>,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.left.get();
+        if left == 0 {
+            return Err(std::io::Error::other("a name or an attribute is too long"));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.data.read(buffer.get_mut(..most).unwrap_or_default())?;
+        self.left.set(left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX)));
+        Ok(count)
+    }
+}
+
+/// Why an entry is not unpacked.
+#[derive(Debug)]
+struct Refusal(String);
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        let link = "a link or a file of the archive stands in its way";
+        match errno {
+            Errno::LOOP | Errno::NOTDIR | Errno::XDEV => Self(link.to_owned()),
+            _ => Self(nix::errno::Errno::from_raw(errno.raw_os_error()).desc().to_owned()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Self(words(&error))
+    }
+}
+
+/// Where it is unpacked, and what has been so far.
+struct Root<'a> {
+    dir: BorrowedFd<'a>,
+    room_bytes: u64,
+    bytes: u64,
+    entries: u32,
+    /// The directory of the last entry. None that is there is ever removed.
+    last: Option<(Vec<u8>, OwnedFd)>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Root<'a> {
+    fn new(dir: BorrowedFd<'a>) -> rustix::io::Result<Self> {
+        let fs = rustix::fs::fstatfs(dir)?;
+        let unit = u64::try_from(fs.f_bsize).unwrap_or_default();
+        let room_bytes = fs.f_blocks.saturating_mul(unit);
+        let buffer = vec![0; CHUNK];
+        Ok(Self { dir, room_bytes, bytes: 0, entries: 0, last: None, buffer })
+    }
+
+    fn add(&mut self, entry: &mut Entry<'_, Metered>) -> Result<(), Refusal> {
+        self.entries += 1;
+        if self.entries > MOST_ENTRIES {
+            return Err(Refusal(format!("it has more than {MOST_ENTRIES} entries")));
+        }
+        self.bytes = self.bytes.saturating_add(entry.size());
+        if self.bytes > self.room_bytes {
+            let room = self.room_bytes;
+            return Err(Refusal(format!("there is room for {room} bytes, and this needs more")));
+        }
+        let kind = entry.header().entry_type();
+        if matches!(kind, EntryType::XGlobalHeader) {
+            return skip(entry);
+        }
+        let name = entry.path_bytes().into_owned();
+        let path = inner(&name)?;
+        let is_directory = kind == EntryType::Directory
+            || (matches!(kind, EntryType::Regular) && name.ends_with(b"/"));
+        let Some((above, last)) = split(&path) else {
+            // `./`: the root itself.
+            let place = rustix::fs::openat(self.dir, c".", DIRECTORY, Mode::empty())?;
+            return Ok(dress(&place, entry)?);
+        };
+        self.enter(above)?;
+        let parent = self.last.as_ref().map_or(self.dir, |(_, fd)| fd.as_fd());
+        match kind {
+            _ if is_directory => {
+                let made = rustix::fs::mkdirat(parent, last, Mode::from_raw_mode(0o700));
+                if !matches!(made, Ok(()) | Err(Errno::EXIST)) {
+                    made?;
+                }
+                let place = rustix::fs::openat(parent, last, DIRECTORY, Mode::empty())?;
+                dress(&place, entry)?;
+                skip(entry)
+            }
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                let mode = Mode::from_raw_mode(0o600);
+                let file = instead(parent, last, || {
+                    rustix::fs::openat(parent, last, flags | OFlags::NOFOLLOW, mode)
+                })?;
+                copy(entry, &file, &mut self.buffer)?;
+                Ok(dress(&file, entry)?)
+            }
+            EntryType::Symlink => {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                instead(parent, last, || rustix::fs::symlinkat(&*target, parent, last))?;
+                let (uid, gid) = owner(entry);
+                let flags = AtFlags::SYMLINK_NOFOLLOW;
+                // It is ours where such an owner means nothing.
+                let _ = rustix::fs::chownat(parent, last, Some(uid), Some(gid), flags);
+                skip(entry)
+            }
+            EntryType::Link => {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                self.link(&target, last)?;
+                skip(entry)
+            }
+            EntryType::Fifo => {
+                let mode = Mode::from_raw_mode(entry.header().mode().unwrap_or(0o600) & 0o777);
+                instead(parent, last, || {
+                    rustix::fs::mknodat(parent, last, FileType::Fifo, mode, 0)
+                })?;
+                skip(entry)
+            }
+            // Devices, and what nobody has defined.
+            _ => skip(entry),
+        }
+    }
+
+    /// Opens the directory of an entry; those that the archive does not list are made.
+    fn enter(&mut self, path: &[u8]) -> rustix::io::Result<()> {
+        if self.last.as_ref().is_some_and(|(last, _)| last == path) {
+            return Ok(());
+        }
+        let dir = match self.open(path) {
+            Err(Errno::NOENT) => {
+                let mut dir = self.open(b"")?;
+                for name in path.split(|byte| *byte == b'/') {
+                    match rustix::fs::mkdirat(&dir, name, Mode::from_raw_mode(0o755)) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(errno) => return Err(errno),
+                    }
+                    dir = rustix::fs::openat(&dir, name, DIRECTORY, Mode::empty())?;
+                }
+                dir
+            }
+            opened => opened?,
+        };
+        self.last = Some((path.to_owned(), dir));
+        Ok(())
+    }
+
+    fn open(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+        let resolve = ResolveFlags::BENEATH
+            | ResolveFlags::NO_SYMLINKS
+            | ResolveFlags::NO_MAGICLINKS
+            | ResolveFlags::NO_XDEV;
+        let path = if path.is_empty() { b"." } else { path };
+        rustix::fs::openat2(self.dir, path, DIRECTORY, Mode::empty(), resolve)
+    }
+
+    /// One more name, in the directory of the last entry, of what the archive brought before.
+    fn link(&self, target: &[u8], name: &[u8]) -> Result<(), Refusal> {
+        let target = inner(target)?;
+        let Some((above, of)) = split(&target) else {
+            return Err(Refusal("it is a link to nothing".to_owned()));
+        };
+        let from = self.open(above)?;
+        let parent = self.last.as_ref().map_or(self.dir, |(_, fd)| fd.as_fd());
+        let link = || rustix::fs::linkat(&from, of, parent, name, AtFlags::empty());
+        match link() {
+            Err(Errno::EXIST) => {}
+            linked => return Ok(linked?),
+        }
+        let same = |dir: BorrowedFd<'_>, name: &[u8]| {
+            let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            rustix::io::Result::Ok((stat.st_dev, stat.st_ino))
+        };
+        if same(from.as_fd(), of)? == same(parent, name)? {
+            return Ok(());
+        }
+        Ok(instead(parent, name, link)?)
+    }
+}
+
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A name of the archive as a path below its root; empty for the root.
+fn inner(name: &[u8]) -> Result<Vec<u8>, Refusal> {
+    if name.starts_with(b"/") {
+        return Err(Refusal("its name is absolute".to_owned()));
+    }
+    let parts: Vec<&[u8]> =
+        name.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
+    if parts.contains(&&b".."[..]) {
+        return Err(Refusal("its name leads out of the directory it is in".to_owned()));
+    }
+    Ok(parts.join(&b'/'))
+}
+
+/// What is before the last name, and that.
+fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    if path.is_empty() {
+        return None;
+    }
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => Some((path.get(..at)?, path.get(at + 1..)?)),
+        None => Some((b"", path)),
+    }
+}
+
+/// Makes it, in place of what the archive had of this name before, which is no directory.
+fn instead<T>(
+    parent: BorrowedFd<'_>,
+    name: &[u8],
+    make: impl Fn() -> rustix::io::Result<T>,
+) -> rustix::io::Result<T> {
+    match make() {
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
+            make()
+        }
+        made => made,
+    }
+}
+
+fn owner(entry: &Entry<'_, Metered>) -> (Uid, Gid) {
+    let id = |id: std::io::Result<u64>| {
+        let id = id.ok().and_then(|id| u32::try_from(id).ok());
+        // -1 would leave it as it is.
+        id.filter(|id| *id != u32::MAX).unwrap_or_default()
+    };
+    (Uid::from_raw(id(entry.header().uid())), Gid::from_raw(id(entry.header().gid())))
+}
+
+/// Owner, mode and time. An owner that means nothing here leaves it ours, and then its privileges
+/// are not those that were meant.
+fn dress(file: &OwnedFd, entry: &Entry<'_, Metered>) -> rustix::io::Result<()> {
+    let (uid, gid) = owner(entry);
+    let is_theirs = rustix::fs::fchown(file, Some(uid), Some(gid)).is_ok();
+    let kept = if is_theirs { 0o7777 } else { 0o1777 };
+    let mode = entry.header().mode().unwrap_or(0o600) & kept;
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    let seconds = entry.header().mtime().ok().and_then(|time| i64::try_from(time).ok());
+    let time = Timespec { tv_sec: seconds.unwrap_or_default(), tv_nsec: 0 };
+    rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
+}
+
+/// The content; where there are but zeros, none is kept.
+fn copy(entry: &mut Entry<'_, Metered>, file: &OwnedFd, buffer: &mut [u8]) -> Result<(), Refusal> {
+    let mut written = 0_u64;
+    loop {
+        let count = entry.read(buffer)?;
+        let chunk = buffer.get(..count).unwrap_or_default();
+        if chunk.is_empty() {
+            break;
+        }
+        written = written.saturating_add(u64::try_from(count).unwrap_or_default());
+        if chunk.iter().all(|byte| *byte == 0) {
+            rustix::fs::seek(file, SeekFrom::Start(written))?;
+        } else {
+            crate::sys::fds::write_all(file, chunk)?;
+        }
+    }
+    if written != entry.size() {
+        return Err(Refusal("the archive ends in the middle of it".to_owned()));
+    }
+    Ok(rustix::fs::ftruncate(file, written)?)
+}
+
+fn skip(entry: &mut Entry<'_, Metered>) -> Result<(), Refusal> {
+    std::io::copy(entry, &mut std::io::sink())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The kernel's file systems in a root that is not the host's: /proc, /sys and /dev, and what is
+//! kept in memory, /tmp and /run.
+
+use super::places::{Places, Shape};
+use crate::action::error::ActionError;
+use crate::action::withheld;
+use crate::model::namespace::{Kind, Kinds};
+use crate::sys::error::{Result, SysError};
+use crate::sys::tree::{Guard, Tree};
+use nix::errno::Errno;
+use rustix::fs::CWD;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+/// Devices that no program does without: the host's.
+const DEVICES: [(&CStr, &CStr); 6] = [
+    (c"/dev/full", c"full"),
+    (c"/dev/null", c"null"),
+    (c"/dev/random", c"random"),
+    (c"/dev/tty", c"tty"),
+    (c"/dev/urandom", c"urandom"),
+    (c"/dev/zero", c"zero"),
+];
+const LINKS: [(&CStr, &CStr); 5] = [
+    (c"fd", c"/proc/self/fd"),
+    (c"stdin", c"/proc/self/fd/0"),
+    (c"stdout", c"/proc/self/fd/1"),
+    (c"stderr", c"/proc/self/fd/2"),
+    (c"ptmx", c"pts/ptmx"),
+];
+const SHM: &str = "1777";
+
+/// Mounts all of it; what the root has no directory for is left out, if none can be made there.
+/// `read_only`: in /dev nothing can be made either. Our own root is still the host's.
+pub(super) fn mount(
+    places: &mut Places<'_>,
+    new: Kinds,
+    read_only: bool,
+) -> std::result::Result<(), ActionError> {
+    if let Some(place) = places.find(Path::new("/proc"), Shape::Directory)? {
+        let proc = proc(new)?;
+        put(&proc, place.as_fd(), "/proc")?;
+        withheld::of_proc(&proc, no_file, no_directory)?;
+    }
+    if let Some(place) = places.find(Path::new("/sys"), Shape::Directory)?
+        && let Some(sys) = sys(new)?
+    {
+        put(&sys, place.as_fd(), "/sys")?;
+        withheld::of_sys(&sys, no_directory)?;
+    }
+    if let Some(place) = places.find(Path::new("/dev"), Shape::Directory)? {
+        // A device that is made in there is none; those of ours are mounts of their own.
+        let dev = Tree::memory_for_files("0755", None)?;
+        put(&dev, place.as_fd(), "/dev")?;
+        fill_dev(&dev, new)?;
+        if read_only {
+            dev.make_read_only()?;
+        } else {
+            places.is_ours(dev.as_fd());
+        }
+    }
+    for (path, mode) in [("/tmp", "1777"), ("/run", "0755")] {
+        if let Some(place) = places.find_existing(Path::new(path), Shape::Directory)? {
+            let memory = Tree::memory_for_files(mode, None)?;
+            put(&memory, place.as_fd(), path)?;
+            places.is_ours(memory.as_fd());
+        }
+    }
+    Ok(())
+}
+
+fn put(tree: &Tree, place: BorrowedFd<'_>, path: &'static str) -> Result<()> {
+    tree.attach_on(place).map_err(|errno| SysError::new("mount on", path, errno))
+}
+
+fn proc(new: Kinds) -> std::result::Result<Tree, ActionError> {
+    match fresh_proc() {
+        // The pid namespace is the host's, which a user namespace has no say in: its /proc then.
+        Err(_) if new.has(Kind::User) && !new.has(Kind::Pid) => {
+            Ok(Tree::copy(CWD, c"/proc", Guard::Files)?)
+        }
+        made => made,
+    }
+}
+
+/// Of our own pid namespace.
+pub(super) fn fresh_proc() -> std::result::Result<Tree, ActionError> {
+    Tree::proc().map_err(|error| {
+        if error.errno() == Some(Errno::EPERM) {
+            return ActionError::Refused(format!(
+                "{error}; parts of the /proc here are covered, as in a container, and the kernel \
+                 makes none that shows more: run nsx as root of the host, or where /proc is whole"
+            ));
+        }
+        error.into()
+    })
+}
+
+/// Where the network is the host's, or a fresh one would show what is covered here, it is the
+/// host's, read-only.
+fn sys(new: Kinds) -> Result<Option<Tree>> {
+    if new.has(Kind::Net)
+        && let Ok(sys) = Tree::sys()
+    {
+        return Ok(Some(sys));
+    }
+    match Tree::copy(CWD, c"/sys", Guard::ReadOnly) {
+        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
+        copy => copy.map(Some),
+    }
+}
+
+fn fill_dev(dev: &Tree, new: Kinds) -> Result<()> {
+    for (path, name) in DEVICES {
+        match Tree::copy(CWD, path, Guard::Device) {
+            Ok(device) => {
+                dev.file(name, b"")?;
+                device.attach(dev.as_fd(), name)?;
+            }
+            Err(error) if error.errno() == Some(Errno::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for (name, target) in LINKS {
+        dev.link(name, target)?;
+    }
+    let mut below =
+        vec![(c"pts", Tree::terminals()?), (c"shm", Tree::memory_for_files(SHM, None)?)];
+    if new.has(Kind::Ipc) {
+        below.push((c"mqueue", Tree::queues()?));
+    }
+    below.into_iter().try_for_each(|(name, tree)| {
+        dev.directory(name, 0o755)?;
+        tree.attach(dev.as_fd(), name)
+    })
+}
+
+fn no_file() -> Result<Tree> {
+    Tree::copy(CWD, c"/dev/null", Guard::Device)
+}
+
+fn no_directory() -> Result<Tree> {
+    let empty = Tree::memory_for_files("0555", None)?;
+    empty.make_read_only()?;
+    Ok(empty)
+}

@@ -1,0 +1,132 @@
+//! `--overlay`: what is written goes to a layer of its own, in memory or in a directory of the
+//! caller's; what is below stays untouched.
+
+use super::of_programs;
+use super::source::Source;
+use crate::action::error::ActionError;
+use crate::sys::error::{Context, Result, SysError};
+use crate::sys::tree::{Guard, Layers, Tree};
+use nix::errno::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+const UPPER: &CStr = c"upper";
+/// The kernel's own place for what it is about to put there.
+const WORK: &CStr = c"work";
+
+/// Where what is written goes.
+#[derive(Debug)]
+pub(super) enum Layer {
+    Memory,
+    /// Below `upper` of a directory.
+    Directory(Source),
+}
+
+/// A tree, below a layer where there is one, attached over our root.
+pub(super) fn attach(
+    tree: Tree,
+    layer: Option<Layer>,
+    by_user: bool,
+) -> std::result::Result<Tree, ActionError> {
+    match layer {
+        Some(layer) => layer.over(tree, by_user, of_programs(by_user)),
+        None => {
+            tree.attach_at(c"/")?;
+            Ok(tree)
+        }
+    }
+}
+
+impl Layer {
+    pub(super) fn in_directory(path: &Path) -> std::result::Result<Self, ActionError> {
+        let mut source = Source::open(path)?;
+        if !source.is_directory() {
+            return Err(SysError::new("write to", source.name().clone(), Errno::ENOTDIR).into());
+        }
+        make_both(source.as_fd()).map_err(|error| within(&source, &error))?;
+        source.copy(Guard::AsItIs)?;
+        Ok(Self::Directory(source))
+    }
+
+    /// Lays it over a tree, which ends: one that shows both is attached over our root.
+    pub(super) fn over(
+        self,
+        lower: Tree,
+        by_user: bool,
+        guard: Guard,
+    ) -> std::result::Result<Tree, ActionError> {
+        // Before Linux 6.15 only what is attached can be a layer.
+        lower.attach_at(c"/")?;
+        let layer = match self {
+            Self::Memory => {
+                let layer = Tree::memory_for_files("0755", None)?;
+                layer.attach_at(c"/")?;
+                make_both(layer.as_fd())?;
+                layer
+            }
+            Self::Directory(source) => {
+                let layer = source.settle(Guard::AsItIs)?;
+                layer.attach_at(c"/")?;
+                layer
+            }
+        };
+        let (upper, work) = (below(&layer, UPPER)?, below(&layer, WORK)?);
+        look_alike(&lower, &upper);
+        let layers = Layers {
+            lower: lower.as_fd(),
+            upper: upper.as_fd(),
+            work: work.as_fd(),
+            by_user,
+            guard,
+        };
+        let both = Tree::layered(layers).map_err(|error| explained(error, by_user))?;
+        // What is on top first.
+        layer.detach()?;
+        lower.detach()?;
+        both.attach_at(c"/")?;
+        Ok(both)
+    }
+}
+
+fn make_both(directory: BorrowedFd<'_>) -> Result<()> {
+    for name in [UPPER, WORK] {
+        match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
+            Err(rustix::io::Errno::EXIST) => {}
+            made => made.with_context("make", || name.to_bytes().to_vec())?,
+        }
+    }
+    Ok(())
+}
+
+fn below(layer: &Tree, name: &CStr) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(layer.as_fd(), name, flags, Mode::empty())
+        .with_context("open", || name.to_bytes().to_vec())
+}
+
+/// The root that is seen is the upper one: its owner and mode are to be those of the lower. Where
+/// that cannot be, it is ours.
+fn look_alike(lower: &Tree, upper: &OwnedFd) {
+    let Ok(stat) = rustix::fs::fstat(lower.as_fd()) else { return };
+    let (uid, gid) =
+        (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
+    let _ = rustix::fs::chownat(upper, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH);
+    let _ = rustix::fs::fchmod(upper, Mode::from_raw_mode(stat.st_mode));
+}
+
+fn explained(error: SysError, by_user: bool) -> ActionError {
+    if by_user {
+        return ActionError::Refused(format!(
+            "{error}; in a user namespace it takes Linux 5.11, and a root below which nothing else \
+             is mounted"
+        ));
+    }
+    error.into()
+}
+
+fn within(source: &Source, error: &SysError) -> SysError {
+    let path = [source.name().as_bytes(), b"/", error.object.as_bytes()].concat();
+    SysError { object: path.into(), ..error.clone() }
+}

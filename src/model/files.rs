@@ -1,0 +1,42 @@
+//! The files that a spawned program is to see, as asked for: nothing of it is opened yet.
+
+use std::path::{Path, PathBuf};
+
+/// Without a word the root is the host's as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// A directory or an archive; without one the host's own root.
+    pub root: Option<PathBuf>,
+    pub overlay: Option<Writes>,
+    pub read_only: bool,
+    /// In the order in which they are mounted.
+    pub more: Vec<More>,
+}
+
+/// Where what is written goes in place of the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Writes {
+    Memory,
+    Directory(PathBuf),
+}
+
+/// What is mounted in the root; `at` is a path inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum More {
+    Bind { source: PathBuf, at: PathBuf, read_only: bool },
+    Memory { at: PathBuf, size_bytes: Option<u64>, mode: Option<u32> },
+}
+
+impl Files {
+    pub fn are_as_they_are(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl More {
+    pub fn at(&self) -> &Path {
+        match self {
+            Self::Bind { at, .. } | Self::Memory { at, .. } => at,
+        }
+    }
+}
