@@ -136,7 +136,8 @@ impl Request {
         if self.hostname.is_some() || self.domainname.is_some() {
             self.new = self.new.with(Kind::Uts);
         }
-        if !self.map.is_empty() || self.map.setgroups.is_some() || self.owner.is_some() {
+        let setgroups = own_manner && self.map.setgroups.is_some();
+        if !self.map.is_empty() || setgroups || self.owner.is_some() {
             self.new = self.new.with(Kind::User);
         }
         if self.binfmt.is_some() {

@@ -50,7 +50,7 @@ fn environment(
 }
 
 fn preferred_shell(context: &Context, root: &SysRoot) -> OsString {
-    if let Some(shell) = context.variable("SHELL") {
+    if let Some(shell) = context.variable("SHELL").filter(|shell| !shell.is_empty()) {
         return shell;
     }
     let users = Users::read(root).unwrap_or_default();
