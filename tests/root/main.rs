@@ -42,6 +42,7 @@ mod signals;
 mod sources;
 mod spawn;
 mod spawn_net;
+mod stranger;
 mod targets;
 mod terminal;
 mod tools;
@@ -71,6 +72,7 @@ fn main() {
         spawn::tests(),
         rootfs::tests(),
         named::tests(),
+        stranger::tests(),
         spawn_net::tests(),
         restrict::tests(),
         profiles::tests(),
