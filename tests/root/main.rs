@@ -29,6 +29,7 @@ mod memory;
 mod named;
 mod namespaces;
 mod output;
+mod pids;
 mod place;
 mod privileges;
 mod profiles;
@@ -73,6 +74,7 @@ fn main() {
         rootfs::tests(),
         named::tests(),
         stranger::tests(),
+        pids::tests(),
         spawn_net::tests(),
         restrict::tests(),
         profiles::tests(),
