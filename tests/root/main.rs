@@ -41,6 +41,7 @@ mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
+mod spawn_cost;
 mod spawn_net;
 mod targets;
 mod terminal;
@@ -69,6 +70,7 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        spawn_cost::tests(),
         rootfs::tests(),
         named::tests(),
         spawn_net::tests(),

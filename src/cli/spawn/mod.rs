@@ -1,6 +1,7 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
 mod files;
+mod host;
 pub mod limits;
 mod named;
 pub(super) mod network;
@@ -29,7 +30,7 @@ use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
 use crate::sys::accounts::Account;
 use crate::sys::idmap;
-use crate::sys::root::SysRoot;
+use host::Host;
 use nix::errno::Errno;
 use request::{Manner, Own, ReportForm, Request};
 
@@ -44,7 +45,7 @@ pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
 fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
     let status = named::status(request.status_descriptor)?;
-    let root = SysRoot::real()?;
+    let root = Host::default();
     let users = users::map(&root, &request)?;
     let account = whom::account(&root, &request)?;
     let program = program::choose(context, &root, &request, account.as_ref())?;

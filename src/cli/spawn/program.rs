@@ -1,17 +1,17 @@
 //! Which program is started, and with what environment.
 
+use super::host::Host;
 use super::request::{Manner, Request};
 use crate::action::launch::Program;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::sys::accounts::Account;
 use crate::sys::passwd::Users;
-use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 
 pub(super) fn choose(
     context: &Context,
-    root: &SysRoot,
+    host: &Host,
     request: &Request,
     account: Option<&Account>,
 ) -> Result<Program, Failure> {
@@ -22,7 +22,7 @@ pub(super) fn choose(
     match request.manner {
         Manner::Nsx => Ok(Program::new(&["/bin/sh".into()], &environment)?),
         Manner::Unshare => {
-            let shell = preferred_shell(context, root);
+            let shell = preferred_shell(context, host);
             Ok(Program::new(&[shell], &environment)?.as_login_shell())
         }
     }
@@ -45,11 +45,11 @@ fn environment(
     environment
 }
 
-fn preferred_shell(context: &Context, root: &SysRoot) -> OsString {
+fn preferred_shell(context: &Context, host: &Host) -> OsString {
     if let Some(shell) = context.variable("SHELL") {
         return shell;
     }
-    let users = Users::read(root).unwrap_or_default();
+    let users = host.root().and_then(Users::read).unwrap_or_default();
     let ours = users.shell(rustix::process::getuid().as_raw());
     ours.map_or_else(|| "/bin/sh".into(), |shell| shell.as_os_str().to_owned())
 }

@@ -34,7 +34,9 @@ macro_rules! entry_point {
         ) -> ::std::ffi::c_int {
             // SAFETY: these are the arguments of `main`, unchanged.
             let arguments = unsafe { $crate::sys::raw::start::arguments(argc, argv) };
-            ::std::ffi::c_int::from($run(arguments))
+            let code = ::std::ffi::c_int::from($run(arguments));
+            // Nothing is buffered, and nothing else waits for the C library's end.
+            $crate::sys::raw::fork::exit_now(code)
         }
     };
 }
