@@ -516,7 +516,7 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__spawn)
-            opts="-p -n -u -i -m -U -C -T -r -c -S -G -l -R -w -E -f -h -V --newpid --newnet --newuts --newipc --newns --newuser --newcgroup --newtime --new-all --monotonic --boottime --net --map-root --map-current-user --map-user --map-group --map-users --map-groups --map-auto --map-subids --lossy-map --owner --setgroups --user --setuid --setgid --keep-caps --propagation --mount-proc --mount-binfmt --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --no-new-privs --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --clear-env --whitelist-env --init --timeout --kill-after --kill-child --fork --forward-signals --name --detach --status-fd --pid-file --stop --report --dry-run --help --version"
+            opts="-p -n -u -i -m -U -C -T -r -c -S -G -l -R -w -E -f -h -V --newpid --newnet --newuts --newipc --newns --newuser --newcgroup --newtime --new-all --monotonic --boottime --net --map-root --map-current-user --map-user --map-group --map-users --map-groups --map-auto --map-subids --lossy-map --owner --setgroups --user --setuid --setgid --keep-caps --rootfs --overlay --read-only --bind --ro-bind --tmpfs --propagation --mount-proc --mount-binfmt --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --no-new-privs --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --clear-env --whitelist-env --init --timeout --kill-after --kill-child --fork --forward-signals --name --detach --status-fd --pid-file --stop --report --pty --no-pty --dry-run --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -726,6 +726,41 @@ _nsx_options() {
                     return 0
                     ;;
                 -G)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --rootfs)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --overlay)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --bind)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --ro-bind)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --tmpfs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -1056,7 +1091,7 @@ _nsx() {
         ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
-        spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
+        spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --rootfs --bind --ro-bind --tmpfs --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
     esac
 
     # The first word that is no option, and whether the word before it wants a value.

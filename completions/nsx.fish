@@ -160,6 +160,11 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l setgroups -d 'Whether 
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l user -d 'Who the program is, by name or number; names are those of its root\'s passwd and group. Without a value, or with a file: as --newuser'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s S -l setuid -d 'The program\'s user, by number' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s G -l setgid -d 'The program\'s group, by number, and no other' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l rootfs -d 'The root: a directory, or a tar archive (.gz too) that is unpacked in memory' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l overlay -d 'The root stays untouched: what is written goes to memory, or below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l bind -d 'Shows a file or directory of the host\'s inside; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l ro-bind -d 'The same, read-only' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l tmpfs -d 'An empty directory in memory; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l propagation -d 'How the mounts stand to those outside: private (the default), slave, shared, unchanged' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-proc -d 'Where the new /proc is mounted; implies --newns (--newpid has it at /proc anyway)' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l mount-binfmt -d 'Binary formats of its own, at /proc/sys/fs/binfmt_misc; implies --newuser and --newns' -r -f -a "(__fish_complete_directories)"
@@ -199,12 +204,15 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-auto -d 'Your subo
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l map-subids -d 'Your subordinate users and groups, as themselves'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l lossy-map -d 'Where a range overlaps with your own id, the range gives way: an id of it may be lost'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l keep-caps -d 'What you may do in the new user namespace the program may too, whoever it is'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l read-only -d 'Nothing can be written to the root'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-new-privs -d 'No program that it runs has more privilege: set-user-ID is without effect'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l clear-env -d 'Nothing of your environment is passed on'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l init -d 'An init of its own stays beside the program: it passes signals on, and reaps'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s f -l fork -d 'The program is a child of nsx (always)'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l forward-signals -d 'Signals are passed on to the program (always)'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l detach -d 'Prints the name once the program runs, and leaves it alone, without input or output'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pty -d 'A terminal of its own (so it is with --rootfs on a terminal)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-pty -d 'None: the program has yours as it is'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
@@ -226,7 +234,7 @@ end
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --rootfs --bind --ro-bind --tmpfs --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
 
 complete -c nsx-ps -w 'nsx ps'
 complete -c nsx-ns -w 'nsx ns'

@@ -7,8 +7,8 @@ use super::supervise::{self, Program, Signals};
 use crate::model::capability::CapSet;
 use crate::sys::error::Context;
 use crate::sys::privilege;
-use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
+use crate::sys::raw::{self, fds};
 use crate::sys::worker::files;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -66,6 +66,8 @@ fn withdraw(
     privilege::keep(CapSet::default(), CapSet::KILL, CapSet::KILL)
         .context("drop", "capabilities")?;
     launch::set_protected(true)?;
+    // How nsx was called is nothing to those inside.
+    raw::environment::forget_arguments(std::env::args_os().count(), b"nsx-init");
     let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
     // What could be said of a failure would have nowhere to go from here on.
     if fds::close_inherited_from(3, &kept).is_err() {

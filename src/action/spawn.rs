@@ -18,16 +18,19 @@ use super::error::ActionError;
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::network::Network;
+use super::pty::{self, Pair};
 use super::restrict::Restriction;
 use super::rootfs::Rootfs;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
-use crate::model::isolation::Isolation;
+use crate::model::isolation::{Isolation, Seat};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::report::Report;
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
+use crate::sys::idmap;
 use crate::sys::ns;
+use crate::sys::raw;
 use crate::sys::raw::fork::{self, Child, Side};
 use companion::Companion;
 use janitor::Janitor;
@@ -150,13 +153,20 @@ fn run(
         // anybody. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
+    let pair = match isolation.seat {
+        Seat::Own => {
+            pty::wait_for_foreground();
+            Some(pty::open(owner_of_terminal(isolation))?)
+        }
+        Seat::Shared | Seat::Apart => None,
+    };
     network.join()?;
     let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
     let child = match side {
         Side::Child => {
             drop((of_nsx, status));
             network.let_go();
-            let outside = Outside { meeting: of_child, parent, rootfs };
+            let outside = Outside { meeting: of_child, parent, rootfs, pair };
             let error = match inside(wanted, inherited, outside, signals) {
                 Err(error) => error,
                 Ok(never) => match never {},
@@ -182,17 +192,19 @@ fn run(
     if is_unprotected {
         launch::set_protected(true)?;
     }
+    let terminal = pair.map(Pair::relay).transpose()?;
     let life = &isolation.life;
     let is_init = isolation.new.has(Kind::Pid) && !life.init;
     let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
     let program = if life.init { program.behind_an_init() } else { program };
+    let program = if isolation.seat == Seat::Apart { program.in_a_session() } else { program };
     let ending = match notices {
         Some(notices) => {
             notices.peer = network.peer();
             let mut tell = |child: &Child| notices.started(child);
-            supervise::supervise(program, signals, Some(status), None, Some(&mut tell))
+            supervise::supervise(program, signals, Some(status), terminal, Some(&mut tell))
         }
-        None => supervise::supervise(program, signals, Some(status), None, None),
+        None => supervise::supervise(program, signals, Some(status), terminal, None),
     };
     Ok((pid, attended.and(ending)))
 }
@@ -226,6 +238,7 @@ struct Outside {
     /// nsx.
     parent: OwnedFd,
     rootfs: Option<Rootfs>,
+    pair: Option<Pair>,
 }
 
 /// In the new namespaces, before the program.
@@ -236,18 +249,35 @@ fn inside(
     signals: &Signals,
 ) -> Result<Infallible, ActionError> {
     let isolation = &wanted.isolation;
-    let Outside { meeting, parent, rootfs } = outside;
+    let Outside { meeting, parent, rootfs, pair } = outside;
     inside::settle(isolation, rootfs, meeting.as_ref(), true)?;
     drop(meeting);
-    let (parent, ()) = if isolation.life.init {
+    let (parent, pair) = if isolation.life.init {
         launch::die_with(&parent)?;
         drop(parent);
-        let life = Life { limit: isolation.life.limit, grace: isolation.life.grace, nowhere: None };
-        init::split(signals, life, ())?
+        let nowhere = if pair.is_some() { Some(launch::nowhere()?) } else { None };
+        let life = Life { limit: isolation.life.limit, grace: isolation.life.grace, nowhere };
+        init::split(signals, life, pair)?
     } else {
-        (parent, ())
+        (parent, pair)
     };
+    match pair {
+        Some(pair) => pair.adopt()?,
+        None if isolation.seat == Seat::Apart => {
+            rustix::process::setsid().context("begin", "a session")?;
+        }
+        None => {}
+    }
     become_program(wanted, inherited, Some(&parent))
+}
+
+/// Whom it is given to, as he is called here.
+fn owner_of_terminal(isolation: &Isolation) -> Option<(u32, u32)> {
+    let (uid, gid) = (isolation.identity.uid.unwrap_or(0), isolation.identity.gid.unwrap_or(0));
+    match &isolation.users {
+        None => isolation.identity.uid.map(|uid| (uid, gid)),
+        Some(map) => idmap::to_outside(&map.users, uid).zip(idmap::to_outside(&map.groups, gid)),
+    }
 }
 
 fn death_signal(isolation: &Isolation) -> Signal {
@@ -292,6 +322,9 @@ fn become_program(
     if let Some(directory) = &isolation.directory {
         nix::unistd::chdir(directory.as_c_str())
             .with_context("change to", || Text::new(directory.to_bytes()))?;
+    }
+    if isolation.foreign {
+        raw::keyring::leave_session().context("leave", "the session keyring")?;
     }
     if let Some(nowhere) = &wanted.nowhere {
         launch::stand_on(nowhere)?;

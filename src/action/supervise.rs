@@ -82,6 +82,8 @@ pub struct Program {
     clock: Clock,
     /// Between SIGTERM and SIGKILL.
     grace: Duration,
+    /// In a session of its own: what the terminal's driver sends does not reach it.
+    is_apart: bool,
     /// It has not become the program yet: as a process of nsx it hears no signal.
     starting: bool,
 }
@@ -102,7 +104,7 @@ const GRACE: Duration = Duration::from_secs(5);
 impl Program {
     pub const fn new(child: Child, is_init: bool) -> Self {
         let (clock, grace) = (Clock::Unlimited, GRACE);
-        Self { child, is_init, killed_for: None, clock, grace, starting: false }
+        Self { child, is_init, killed_for: None, clock, grace, is_apart: false, starting: false }
     }
 
     /// The same, for no longer than that from now; and how long it then has to end.
@@ -110,6 +112,12 @@ impl Program {
     pub fn limited(self, limit: Option<Duration>, grace: Option<Duration>) -> Self {
         let clock = limit.map_or(Clock::Unlimited, |limit| Clock::Until(Instant::now() + limit));
         Self { clock, grace: grace.unwrap_or(GRACE), ..self }
+    }
+
+    /// It is in a session of its own.
+    #[must_use]
+    pub fn in_a_session(self) -> Self {
+        Self { is_apart: true, ..self }
     }
 
     /// Another process minds the same limit, and what is left when it is over.
@@ -303,7 +311,7 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     if deaf || (program.starting && asks_to_end(signal)) {
         program.killed_for = Some(signal);
         let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
-    } else if code != SI_KERNEL || own_terminal {
+    } else if code != SI_KERNEL || own_terminal || program.is_apart {
         let _ = raw::signal::send(pidfd, signal);
     }
 }

@@ -34,6 +34,9 @@ pub struct Isolation {
     /// As it is called inside.
     pub directory: Option<CString>,
     pub life: Life,
+    /// The program is not the host's.
+    pub foreign: bool,
+    pub seat: Seat,
 }
 
 /// What the clocks of a new time namespace are ahead by, in seconds: time_namespaces(7).
@@ -76,6 +79,18 @@ pub struct Identity {
     /// Supplementary groups, where they are not to stay; they may stay where the kernel insists.
     pub groups: Option<Vec<u32>>,
     pub keep_capabilities: bool,
+}
+
+/// How the program stands to the terminal that nsx was started on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seat {
+    /// As its caller has it.
+    #[default]
+    Shared,
+    /// In a session of its own, without any.
+    Apart,
+    /// On one of its own, relayed to ours.
+    Own,
 }
 
 /// What stands by the program.

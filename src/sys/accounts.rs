@@ -55,6 +55,16 @@ pub fn by_numbers(spelled: &[u8]) -> Option<Account> {
     Some(Account { uid, gid, groups: Vec::new(), name: None, home: None, shell: None })
 }
 
+/// A user's number, by name or number.
+pub fn uid(user: &[u8], passwd: &[u8]) -> Option<u32> {
+    by_user(user, passwd).map(|account| account.uid)
+}
+
+/// A group's number, by name or number.
+pub fn gid(group: &[u8], file: &[u8]) -> Option<u32> {
+    by_group(group, file)
+}
+
 /// What is there is taken by name first: a name may be made of digits.
 fn by_user(user: &[u8], passwd: &[u8]) -> Option<Account> {
     let number = number(user);

@@ -16,6 +16,7 @@ mod lsns;
 mod nsenter;
 mod schema;
 mod targets;
+mod unshare;
 mod usage;
 
 use std::process::Output;

@@ -3,6 +3,7 @@
 
 use crate::machine::Machine;
 use crate::support::{self, Held, Need, output, stderr, stdout, succeeds, until};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub fn tests() -> Vec<libtest_mimic::Trial> {
@@ -86,9 +87,14 @@ impl Scene {
         self.command("lsns".as_ref())
     }
 
+    /// The installed one, and a newer one where there is one.
+    fn references() -> impl Iterator<Item = PathBuf> {
+        std::iter::once("lsns".into()).chain(support::newer("lsns"))
+    }
+
     /// Later ones space columns otherwise; nsx does it as this one.
-    fn reference_is_2_38(&self) -> bool {
-        succeeds(self.reference().arg("--version")).contains(" 2.38")
+    fn is_2_38(&self, lsns: &Path) -> bool {
+        succeeds(self.command(lsns.as_ref()).arg("--version")).contains(" 2.38")
     }
 
     fn ours(&self) -> Command {
@@ -191,35 +197,48 @@ fn every_form() {
         forms.push(more.split_whitespace().chain([of.as_str()]).collect());
     }
     forms.push(vec!["-o", "PID,PPID", "-t", "net", &host]);
-    let old = scene.reference_is_2_38();
     let mut different = Vec::new();
-    for form in &forms {
-        for locale in ["C.UTF-8", "C"] {
-            let (mut theirs, mut ours) = (scene.reference(), scene.ours());
-            // Of one namespace, or of one process, every row has processes.
-            if form.last().is_none_or(|last| last.parse::<u64>().is_err()) {
-                ours.args(WITH_PROCESSES);
-                if !old {
-                    theirs.args(WITH_PROCESSES);
-                }
-            }
-            let theirs = output(theirs.args(form).env("LC_ALL", locale));
-            let ours = output(ours.args(form).env("LC_ALL", locale));
-            let (mut expected, mut shown) = (Scene::spelled_as_ours(&theirs.stdout), stdout(&ours));
-            if !old {
-                (expected, shown) = (squeezed(&expected), squeezed(&shown));
-            }
-            if shown != expected || theirs.status.code() != ours.status.code() {
-                different.push(format!(
-                    "lsns {form:?} in {locale}: {} and {}\n{expected}\n--- nsx\n{shown}{}",
-                    theirs.status,
-                    ours.status,
-                    stderr(&ours),
-                ));
-            }
-        }
+    for lsns in Scene::references() {
+        different.extend(scene.differing(&lsns, &forms));
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+impl Scene {
+    /// What is printed otherwise than by this lsns.
+    fn differing(&self, lsns: &Path, forms: &[Vec<&str>]) -> Vec<String> {
+        let old = self.is_2_38(lsns);
+        let mut different = Vec::new();
+        for form in forms {
+            for locale in ["C.UTF-8", "C"] {
+                let (mut theirs, mut ours) = (self.command(lsns.as_ref()), self.ours());
+                // Of one namespace, or of one process, every row has processes.
+                if form.last().is_none_or(|last| last.parse::<u64>().is_err()) {
+                    ours.args(WITH_PROCESSES);
+                    if !old {
+                        theirs.args(WITH_PROCESSES);
+                    }
+                }
+                let theirs = output(theirs.args(form).env("LC_ALL", locale));
+                let ours = output(ours.args(form).env("LC_ALL", locale));
+                let (mut expected, mut shown) =
+                    (Scene::spelled_as_ours(&theirs.stdout), stdout(&ours));
+                if !old {
+                    (expected, shown) = (squeezed(&expected), squeezed(&shown));
+                }
+                if shown != expected || theirs.status.code() != ours.status.code() {
+                    different.push(format!(
+                        "{} {form:?} in {locale}: {} and {}\n{expected}\n--- nsx\n{shown}{}",
+                        lsns.display(),
+                        theirs.status,
+                        ours.status,
+                        stderr(&ours),
+                    ));
+                }
+            }
+        }
+        different
+    }
 }
 
 /// With one blank for many, and none at the ends of lines.
@@ -253,10 +272,15 @@ fn mistakes() {
         "-p 1 2",
     ] {
         let asked = |mut command: Command| output(command.args(line.split_whitespace()));
-        let (theirs, ours) = (asked(scene.reference()), asked(scene.ours()));
-        assert_eq!(stderr(&ours), stderr(&theirs), "lsns {line}");
-        assert_eq!(ours.status.code(), theirs.status.code(), "lsns {line}");
+        let ours = asked(scene.ours());
         assert_eq!(stdout(&ours), "", "lsns {line}");
+        for lsns in Scene::references() {
+            let mut command = scene.command("bash".as_ref());
+            command.args(["-c", r#"exec -a lsns "$0" "$@""#]).arg(&lsns);
+            let theirs = asked(command);
+            assert_eq!(stderr(&ours), stderr(&theirs), "{} {line}", lsns.display());
+            assert_eq!(ours.status.code(), theirs.status.code(), "{} {line}", lsns.display());
+        }
     }
     let help = succeeds(scene.ours().arg("--help"));
     for option in succeeds(scene.reference().arg("--help")).split([' ', ',', '\n']) {

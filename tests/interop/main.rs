@@ -26,6 +26,7 @@ mod runc;
 mod runtimes;
 mod scene;
 mod sections;
+mod unshare;
 
 fn main() {
     let mut tests = compare::tests();
@@ -35,6 +36,7 @@ fn main() {
     tests.extend(held::tests());
     tests.extend(lsns::tests());
     tests.extend(nsenter::tests());
+    tests.extend(unshare::tests());
     tests.extend(scene::tests());
     tests.extend(runtimes::tests());
     support::run(tests);

@@ -6,11 +6,11 @@
 
 mod differences;
 mod joins;
-mod lifetime;
+pub mod lifetime;
 mod messages;
 mod newer;
 mod places;
-mod probe;
+pub mod probe;
 mod programs;
 mod scene;
 mod who;

@@ -32,6 +32,9 @@ pub enum Need {
     Root,
     /// A program, looked for in PATH and in the directories of system programs.
     Program(&'static str),
+    /// A program of the newer util-linux that `cargo xtask test` unpacks below cargo's target
+    /// directory.
+    Newer(&'static str),
     /// Something that the machine has or has not and that nobody can install: ignored without it,
     /// under `NSX_TEST_STRICT=1` too.
     Machine(&'static str, fn() -> bool),
@@ -42,6 +45,9 @@ impl Need {
         match self {
             Self::Root => (!nix::unistd::geteuid().is_root()).then(|| "root is needed".to_owned()),
             Self::Program(name) => find(name).is_none().then(|| format!("{name} is not installed")),
+            Self::Newer(name) => newer(name)
+                .is_none()
+                .then(|| format!("there is no newer {name} (cargo xtask peer)")),
             Self::Machine(what, has) => (!has()).then(|| format!("{what} is needed")),
         }
     }
@@ -53,6 +59,14 @@ pub fn find(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
         .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
+}
+
+/// Where a program of the newer util-linux is.
+pub fn newer(name: &str) -> Option<PathBuf> {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .ancestors()
+        .map(|above| above.join("peers/util-linux/usr/bin").join(name))
         .find(|candidate| candidate.is_file())
 }
 

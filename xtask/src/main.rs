@@ -9,12 +9,14 @@ mod attended;
 mod bench;
 mod capture;
 mod check;
+mod debian;
 mod demo;
 mod dist;
 mod r#gen;
 mod install;
 mod lab;
 mod needs;
+mod peer;
 mod process;
 mod run;
 mod say;
@@ -57,6 +59,8 @@ enum Task {
     BenchPeak { command: Vec<String> },
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
+    /// Unpack a newer util-linux to compare with below target/peers (as root)
+    Peer,
     /// A virtual machine with pure cgroup v2, systemd, docker and podman; no KVM needed
     Vm(vm::Arguments),
     /// Pack programs, manual pages and completions into dist/nsx-VERSION-TRIPLE.tar.gz
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
                 return ExitCode::from(vm::FAILED);
             }
         },
+        Task::Peer => peer::run(),
         Task::Dist => dist::run(),
     };
     match done {

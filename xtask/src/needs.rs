@@ -12,7 +12,7 @@ const fn need(program: &'static str, package: &'static str, why: &'static str) -
     Need { program, package, why }
 }
 
-pub(crate) const NEEDS: [Need; 29] = [
+pub(crate) const NEEDS: [Need; 30] = [
     need("dockerd", "docker.io", "containers of the tests and the lab"),
     need("containerd", "containerd", "the engine below docker"),
     need("runc", "runc", "containers without an engine"),
@@ -40,6 +40,7 @@ pub(crate) const NEEDS: [Need; 29] = [
     need("tar", "tar", "images and archives"),
     need("qemu-system-x86_64", "qemu-system-x86", "the virtual machine"),
     need("mmdebstrap", "mmdebstrap", "its image"),
+    need("patchelf", "patchelf", "a newer util-linux, run where it is unpacked"),
     need("mke2fs", "e2fsprogs", "its disk"),
     need("depmod", "kmod", "its kernel's modules"),
 ];

@@ -5,12 +5,13 @@
 
 use crate::run::Phases;
 use crate::workspace::{Release, cargo};
-use crate::{check, install, run, say, vm};
+use crate::{check, install, peer, run, say, vm};
 use anyhow::{Result, bail};
 
 pub(crate) fn run() -> Result<()> {
     let strict = std::env::var_os("NSX_TEST_STRICT").is_some_and(|value| value == "1");
     install::needs(strict)?;
+    peer::provide(strict)?;
     let mut phases = Phases::default();
     let mut release = None;
     phases.phase("release build", || {

@@ -148,6 +148,8 @@ pub(super) fn text(path: &Path) -> Text {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a test's own files")]
+
     use super::*;
     use std::os::unix::fs::symlink;
 

@@ -11,6 +11,7 @@ use crate::model::user_map::{UserMap, lines};
 use crate::sys::error::{Context, SysError};
 use crate::sys::fds::write_all;
 use crate::sys::{netlink, ns};
+use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
 use std::fmt::Write;
@@ -96,7 +97,15 @@ fn set_clocks(clocks: &Clocks) -> Result<(), ActionError> {
     if text.is_empty() {
         return Ok(());
     }
-    Ok(write_own("timens_offsets", &text)?)
+    match write_own("timens_offsets", &text) {
+        // The files of a protected process belong to the root of the host, who we are not.
+        Err(error) if error.errno() == Some(Errno::EACCES) => {
+            launch::set_protected(false)?;
+            write_own("timens_offsets", &text)?;
+            launch::set_protected(true)
+        }
+        written => Ok(written?),
+    }
 }
 
 fn write_own_maps(map: &UserMap) -> Result<(), ActionError> {
@@ -128,7 +137,7 @@ fn become_root_inside() -> Result<(), ActionError> {
     match nix::unistd::setgroups(&[]) {
         // Where the kernel keeps the caller's groups, as it must for one without the right to leave
         // them: a group may be what forbids him something.
-        Ok(()) | Err(nix::errno::Errno::EPERM) => {}
+        Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => Err(errno).context("drop", "supplementary groups")?,
     }
     let (user, group) = (Uid::from_raw(0), Gid::from_raw(0));

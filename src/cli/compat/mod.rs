@@ -5,11 +5,15 @@ pub mod getopt;
 pub mod lsns;
 pub mod nsenter;
 mod number;
+mod reason;
+pub mod unshare;
 
 use super::entry::Command;
 use std::ffi::OsStr;
 
 /// The tool that a name is of.
 pub fn find(name: &OsStr) -> Option<&'static Command> {
-    [&lsns::COMMAND, &nsenter::COMMAND].into_iter().find(|command| command.name == name)
+    [&lsns::COMMAND, &nsenter::COMMAND, &unshare::COMMAND]
+        .into_iter()
+        .find(|command| command.name == name)
 }

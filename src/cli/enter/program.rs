@@ -116,9 +116,10 @@ fn set(environment: &mut Vec<(OsString, OsString)>, name: &OsStr, value: &OsStr)
     environment.push((name.to_owned(), value.to_owned()));
 }
 
-/// Of the host's users alone: the target's passwd(5) is not asked who we are.
+/// Of the host's users alone: the target's passwd(5) is not asked who we are. An empty one is none.
 fn preferred_shell(root: &SysRoot, environment: &[(OsString, OsString)]) -> OsString {
-    if let Some((_, shell)) = environment.iter().rev().find(|(name, _)| name == "SHELL") {
+    let named = environment.iter().rev().find(|(name, _)| name == "SHELL");
+    if let Some((_, shell)) = named.filter(|(_, shell)| !shell.is_empty()) {
         return shell.clone();
     }
     let users = Users::read(root).unwrap_or_default();

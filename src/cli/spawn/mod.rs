@@ -12,6 +12,7 @@ mod whom;
 
 use crate::action::error::ActionError;
 use crate::action::launch;
+use crate::action::pty;
 use crate::action::restrict::Restriction;
 use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
@@ -20,7 +21,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
 use crate::model::group::Limits;
-use crate::model::isolation::{Identity, Isolation, Life, Mounts};
+use crate::model::isolation::{Identity, Isolation, Life, Mounts, Seat};
 use crate::model::namespace::Kind;
 use crate::model::net_wish::NetWish;
 use crate::model::report::Report;
@@ -30,6 +31,7 @@ use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
 use crate::sys::accounts::Account;
 use crate::sys::idmap;
+use crate::sys::seal;
 use host::Host;
 use nix::errno::Errno;
 use request::{Manner, Own, ReportForm, Request};
@@ -44,15 +46,19 @@ pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
 
 fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
+    let host = Host::default();
+    if request.is_foreign() && !request.dry_run {
+        // What runs there could keep our file, to write to it when nobody runs it any more.
+        seal::ensure(host.root()?, || (context.arguments(), context.environment()))?;
+    }
     let status = named::status(request.status_descriptor)?;
-    let root = Host::default();
-    let users = users::map(&root, &request)?;
-    let account = whom::account(&root, &request)?;
-    let program = program::choose(context, &root, &request, account.as_ref())?;
+    let users = users::map(&host, &request)?;
+    let account = whom::account(&host, &request)?;
+    let program = program::choose(context, &host, &request, account.as_ref())?;
     let (limits, sites) =
-        std::mem::take(&mut request.limits).place(&root, request.report.is_some())?;
+        std::mem::take(&mut request.limits).place(&host, request.report.is_some())?;
     let isolation = Isolation { limits, ..isolation(&request, users, account) };
-    let held = network::look_up(&root, request.network.as_ref())?;
+    let held = network::look_up(&host, request.network.as_ref())?;
     if request.dry_run {
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
@@ -79,11 +85,11 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let janitor = named::janitor(&request, &sites)?;
     let said = (status, ready);
-    let mut notices = named::notices(context, &root, &request, said, janitor.as_ref())?;
+    let mut notices = named::notices(context, &host, &request, said, janitor.as_ref())?;
     if let Some(record) = notices.as_mut().and_then(|notices| notices.record.as_mut()) {
         record.spawned.limits = isolation.limits.words();
     }
-    drop(root);
+    drop(host);
     let report = request.report;
     let limit = isolation.life.limit;
     let reports = report.is_some();
@@ -131,7 +137,8 @@ impl Request {
         if self.hostname.is_some() || self.domainname.is_some() {
             self.new = self.new.with(Kind::Uts);
         }
-        if !self.map.is_empty() || self.map.setgroups.is_some() || self.owner.is_some() {
+        let setgroups = own_manner && self.map.setgroups.is_some();
+        if !self.map.is_empty() || setgroups || self.owner.is_some() {
             self.new = self.new.with(Kind::User);
         }
         if self.binfmt.is_some() {
@@ -157,6 +164,22 @@ impl Request {
             }
         }
         Ok(())
+    }
+
+    /// Whether the program comes from a root that is not the host's.
+    fn is_foreign(&self) -> bool {
+        self.files.root.is_some()
+    }
+
+    fn seat(&self) -> Seat {
+        match self.terminal {
+            Some(true) => Seat::Own,
+            Some(false) => Seat::Shared,
+            None if !self.is_foreign() => Seat::Shared,
+            None if pty::wanted() && !self.detach => Seat::Own,
+            // Else it could end, by its group, whoever called us.
+            None => Seat::Apart,
+        }
     }
 
     fn isolates_nothing(&self) -> bool {
@@ -203,6 +226,8 @@ fn isolation(request: &Request, users: Option<UserMap>, account: Option<Account>
         domainname: request.domainname.clone(),
         directory: request.directory.clone(),
         limits: Limits::default(),
+        foreign: request.is_foreign(),
+        seat: request.seat(),
         life: Life {
             fork: request.life.fork,
             init: request.life.init,

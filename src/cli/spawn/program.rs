@@ -4,6 +4,7 @@ use super::host::Host;
 use super::request::{Manner, Request};
 use crate::action::launch::Program;
 use crate::cli::context::Context;
+use crate::cli::environment;
 use crate::cli::error::Failure;
 use crate::sys::accounts::Account;
 use crate::sys::passwd::Users;
@@ -33,8 +34,11 @@ fn environment(
     request: &Request,
     account: Option<&Account>,
 ) -> Vec<(OsString, OsString)> {
-    let mut environment = context.environment();
+    // A program of the host's is told everything.
+    let foreign = request.is_foreign() && request.manner == Manner::Nsx;
+    let mut environment = environment::for_program(context, foreign);
     if let Some(only) = &request.environment.only {
+        environment = context.environment();
         environment.retain(|(name, _)| only.contains(name));
     }
     let home = account.and_then(|account| Some(("HOME".into(), account.home.clone()?)));
@@ -46,7 +50,7 @@ fn environment(
 }
 
 fn preferred_shell(context: &Context, host: &Host) -> OsString {
-    if let Some(shell) = context.variable("SHELL") {
+    if let Some(shell) = context.variable("SHELL").filter(|shell| !shell.is_empty()) {
         return shell;
     }
     let users = host.root().and_then(Users::read).unwrap_or_default();

@@ -51,6 +51,8 @@ pub struct Request {
     /// A named program is ended, and none started.
     pub stop: Option<String>,
     pub report: Option<ReportForm>,
+    /// Whether it has a terminal of its own; unsaid, where it is not the host's and ours is one.
+    pub terminal: Option<bool>,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,

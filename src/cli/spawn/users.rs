@@ -12,9 +12,11 @@ use crate::sys::idmap;
 pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Failure> {
     let map = &request.map;
     if map.is_empty() {
-        return Ok(map
-            .setgroups
-            .map(|setgroups| UserMap { setgroups: Some(setgroups), ..UserMap::default() }));
+        return Ok(map.setgroups.map(|setgroups| UserMap {
+            setgroups: Some(setgroups),
+            from_inside: true,
+            ..UserMap::default()
+        }));
     }
     let root = host.root()?;
     let overlap = if map.yields || request.manner == Manner::Unshare {

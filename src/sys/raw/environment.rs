@@ -1,5 +1,5 @@
-//! The environment that this process was started with, as the kernel shows it in
-//! `/proc/PID/environ`: the strings themselves, not a copy.
+//! The environment and the arguments that this process was started with, as the kernel shows them
+//! in `/proc/PID/environ` and `cmdline`: the strings themselves, not a copy.
 
 use libc::{c_char, size_t};
 
@@ -31,5 +31,36 @@ pub fn forget() {
         let length: size_t = unsafe { libc::strlen(string) };
         // SAFETY: the kernel has put it on the stack, which is writable, and nobody borrows it.
         unsafe { std::ptr::write_bytes(string, 0, length) };
+    }
+}
+
+/// Overwrites the arguments too, of which there are `count`: what is left of them is `name`. As with
+/// the environment: std hands out copies alone, and this is for one thread.
+pub fn forget_arguments(count: usize, name: &[u8]) {
+    // SAFETY: the C library's own variable, which nobody changes: there is one thread.
+    let environment = unsafe { environ };
+    if environment.is_null() || count == 0 {
+        return;
+    }
+    // SAFETY: the kernel puts the arguments' pointers, and a null pointer, directly before those of
+    // the environment, which the C library takes over where they are.
+    let arguments = unsafe { environment.sub(count + 1) };
+    for at in 0..count {
+        // SAFETY: there are that many.
+        let string = unsafe { arguments.add(at) };
+        // SAFETY: an element of that array.
+        let string = unsafe { *string };
+        if string.is_null() {
+            return;
+        }
+        // SAFETY: each is a string that ends with NUL.
+        let length: size_t = unsafe { libc::strlen(string) };
+        // SAFETY: the kernel has put it on the stack, which is writable, and nobody borrows it.
+        unsafe { std::ptr::write_bytes(string, 0, length) };
+        if at == 0 {
+            let kept = name.len().min(length);
+            // SAFETY: no longer than what was there.
+            unsafe { std::ptr::copy_nonoverlapping(name.as_ptr(), string.cast(), kept) };
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::who::Ordinary;
 use crate::support::pty::Pty;
 use crate::support::{PATIENCE, ends_within, namespace, output, pidfd, stderr};
 use rustix::process::Signal;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
@@ -232,7 +233,123 @@ const DIFFERENCES: &[Difference] = &[
             assert_eq!(ours.code, Some(1));
         },
     },
+    Difference {
+        option: "-Z without a target, where there is no SELinux",
+        nsenter: "ignores it",
+        nsx: "refuses, as nsenter does where there is SELinux",
+        why: "what cannot be done is never left out silently",
+        shows: |scene| {
+            let [theirs, ours] = newer(scene, "-Z -n/proc/%all/ns/net");
+            assert!(theirs.is_none_or(|theirs| theirs.code == Some(7)) || selinux());
+            let said = "nsenter: no target PID specified for --follow-context\n";
+            assert_eq!(ours.map(|ours| (ours.code, ours.stderr)), Some((Some(1), said.to_owned())));
+        },
+    },
+    Difference {
+        option: "-W with its directory as the next word, and without one",
+        nsenter: "2.42 takes the word for the program, and none for nothing at all",
+        nsx: "takes the directory, and refuses none, as 2.38 does",
+        why: "it is how the option is documented",
+        shows: |scene| {
+            let [theirs, ours] = newer(scene, "-t %all -n -W /usr/bin");
+            assert!(theirs.is_none_or(|theirs| theirs.code == Some(126)));
+            assert_eq!(ours.expect("nsx").field("cwd"), "/usr/bin");
+            let words = scene.words("-t %all -n -W");
+            let ended = probe::ending(scene.ours().args(words), &Setting::default(), "");
+            assert!(ended.3.contains("requires an argument -- 'W'"), "{ended:?}");
+        },
+    },
+    Difference {
+        option: ":NSID on Linux 6.18",
+        nsenter: "fails: Stale file handle",
+        nsx: "joins it",
+        why: "the number is known there too",
+        shows: |scene| {
+            let of = format!("/proc/{}/ns/net", scene.pid("all"));
+            let file = std::fs::File::open(of).expect("it runs");
+            let Some(id) = nsx::sys::nsfs::id_of(file.as_fd()) else { return };
+            let [theirs, ours] = newer(scene, &format!("-n:{id}"));
+            assert_eq!(ours.map(|ours| ours.code), Some(Some(7)));
+            if let Some(theirs) = theirs.filter(|theirs| theirs.code != Some(7)) {
+                let said =
+                    format!("nsenter: cannot open namespace of id {id}: Stale file handle\n");
+                assert_eq!((theirs.code, theirs.stderr), (Some(1), said));
+            }
+        },
+    },
+    Difference {
+        option: "--keep-caps",
+        nsenter: "2.42.4 keeps none over a change of the user, and makes none inheritable",
+        nsx: "keeps them, over execve(2) of an ordinary user too",
+        why: "it is what the option is for",
+        shows: |scene| {
+            for line in ["-t %user -U -S 33 -G 33 --keep-caps", "-t %user -U --keep-caps"] {
+                let [theirs, ours] = newer(scene, line);
+                let none = |seen: &Seen| seen.field("CapAmb").chars().all(|digit| digit == '0');
+                assert!(theirs.is_none_or(|theirs| none(&theirs)), "{line}");
+                let kept = |seen: &Seen| seen.field("CapAmb") == seen.field("CapBnd");
+                assert!(ours.is_some_and(|ours| kept(&ours)), "{line}");
+            }
+        },
+    },
+    Difference {
+        option: "-N with a descriptor that is no socket, or none",
+        nsenter: "says the numbers that its own copies of process and descriptor have",
+        nsx: "says the numbers that it was given",
+        why: "nobody knows the others",
+        shows: |scene| {
+            let pid = scene.pid("all");
+            for (line, ours_begins, ends) in [
+                (0, "ioctl(0, ".to_owned(), "SIOCGSKNS): Inappropriate ioctl for device\n"),
+                (99, format!("pidfd_getfd({pid}, "), "99): Bad file descriptor\n"),
+            ] {
+                let [theirs, ours] = newer(scene, &format!("-t %all -N {line}"));
+                assert!(theirs.is_none_or(|theirs| theirs.stderr.ends_with(ends)), "{line}");
+                let expected = format!("nsenter: {ours_begins}{ends}");
+                assert_eq!(ours.map(|ours| ours.stderr), Some(expected));
+            }
+        },
+    },
+    Difference {
+        option: "-c where v2 is not what is mounted first",
+        nsenter: "refuses",
+        nsx: "joins the target's group in every hierarchy",
+        why: "limits hold there too",
+        shows: |scene| {
+            let [theirs, ours] = newer(scene, "-t %all -c -n");
+            let alone = rustix::fs::statfs("/sys/fs/cgroup").is_ok_and(|at| at.f_type == CGROUP2);
+            assert!(theirs.is_none_or(|theirs| theirs.code == Some(1)) || alone);
+            assert_eq!(ours.map(|ours| ours.code), Some(Some(7)));
+        },
+    },
+    Difference {
+        option: "--user-parent that is the caller's user namespace",
+        nsenter: "fails: Invalid argument",
+        nsx: "leaves it alone",
+        why: "as with -U",
+        shows: |scene| {
+            let [theirs, ours] = newer(scene, "-t %user --user-parent -n");
+            assert!(theirs.is_none_or(|theirs| theirs.stderr.contains("Invalid argument")));
+            let own = ours.map(|ours| ours.field("ns user").to_owned());
+            assert_eq!(own, Some(namespace("self", "user")));
+        },
+    },
 ];
+
+/// The magic number of a v2 hierarchy.
+const CGROUP2: i64 = 0x6367_7270;
+
+fn selinux() -> bool {
+    std::path::Path::new("/sys/fs/selinux/enforce").exists()
+}
+
+/// What is found by an nsenter that has all options, where there is one, and by nsx.
+fn newer(scene: &Scene, line: &str) -> [Option<Seen>; 2] {
+    let words = scene.words(line);
+    [Scene::newer(), Some(scene.ours())].map(|command| {
+        command.map(|mut command| probe::run(command.args(&words), &Setting::default()))
+    })
+}
 
 fn seen(scene: &Scene, line: &str) -> [Seen; 2] {
     scene.seen(line, &Setting::default())

@@ -21,15 +21,14 @@ pub fn places() {
             "-t %all -n -r/ -w/usr",
             "-t %all -n --root=/ -w/usr",
             "-t %all -m -r/ -w/usr/bin",
-            "-t %all -n -W /usr/bin",
             "-t %all -n -W/usr/bin",
             "-t %all -n --wdns=/usr/bin",
-            "-t %all -n -W ..",
+            "-t %all -n -W..",
             "-t %all -n --wdns",
-            "-t %all -m -W /usr/bin",
-            "-t %all -a -W /usr/bin",
-            "-t %chroot -m -r -W /usr/bin",
-            "-t %chroot -m -r -W bin",
+            "-t %all -m -W/usr/bin",
+            "-t %all -a -W/usr/bin",
+            "-t %chroot -m -r -W/usr/bin",
+            "-t %chroot -m -r -Wbin",
             // A directory of the caller's, seen from within another mount namespace.
             "-t %all -m -w/usr",
             "-t %all -a --wd=/usr/share",
@@ -39,7 +38,7 @@ pub fn places() {
         &Setting::default(),
     );
     scene.same(
-        &["-t %all -n", "-t %all -n -W lib", "-t %all -n -wlib"],
+        &["-t %all -n", "-t %all -n -Wlib", "-t %all -n -wlib"],
         &Setting { directory: "/usr", ..Setting::default() },
     );
 }

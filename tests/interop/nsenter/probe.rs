@@ -108,6 +108,10 @@ fn outside(launcher: &Held, seen: &mut Seen) {
     for name in ["cgroup", "limits", "oom_score_adj", "loginuid"] {
         tell(name, text(pid, name));
     }
+    for name in ["uid_map", "gid_map", "setgroups", "timens_offsets"] {
+        tell(name, text(pid, name));
+    }
+    tell("mounts", mounts(pid));
     for standard in 0..3 {
         let target = link(pid, &format!("fd/{standard}"));
         tell(&format!("fd {standard}"), target.split(':').next().unwrap_or_default().to_owned());
@@ -134,6 +138,20 @@ fn text(pid: u32, name: &str) -> String {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => error.to_string(),
     }
+}
+
+/// What is mounted, and how it stands to other namespaces; without numbers.
+fn mounts(pid: u32) -> String {
+    let table = text(pid, "mountinfo");
+    let line = |line: &str| -> Option<String> {
+        let (mount, source) = line.split_once(" - ")?;
+        let fields: Vec<&str> = mount.split(' ').collect();
+        let peers = fields.get(6..)?.iter().map(|peer| peer.split(':').next().unwrap_or_default());
+        let peers: Vec<&str> = peers.collect();
+        let kind = source.split(' ').next()?;
+        Some(format!("{} {} {kind} {}", fields.get(4)?, fields.get(5)?, peers.join(",")))
+    };
+    table.lines().filter_map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// What a process was started with, in order.

@@ -73,19 +73,24 @@ pub fn closed_descriptors() {
 pub fn shells() {
     let scene = Scene::start();
     let told = "tr '\\0' ' ' </proc/$$/cmdline; exit 3\n";
-    for shell in ["/bin/sh", "/bin/bash", "/no/such/shell", "bash", ""] {
+    for shell in ["/bin/sh", "/bin/bash", "/no/such/shell", "bash"] {
         let mut setting = Setting::default();
         setting.environment.push(("SHELL", shell));
         for line in ["-t %all -n", "-t %all -m -p", "-t %all -n --"] {
             same_ending_in(&scene, line, told, &setting);
         }
     }
-    // Without one, 2.38 takes /bin/sh.
+    // Without one, 2.38 takes /bin/sh, and an empty one as it is.
     let users = std::fs::read_to_string("/etc/passwd").expect("it is there");
     let root = users.lines().find(|line| line.split(':').nth(2) == Some("0")).expect("root");
     let shell = root.rsplit('/').next().expect("a shell");
-    let mut command = scene.ours();
-    command.args(scene.words("-t %all -n"));
-    let ended = probe::ending(&mut command, &Setting::default(), told);
-    assert_eq!(ended, (Some(3), None, format!("-{shell} "), String::new()));
+    let expected = (Some(3), None, format!("-{shell} "), String::new());
+    let mut empty = Setting::default();
+    empty.environment.push(("SHELL", ""));
+    for setting in [Setting::default(), empty] {
+        for mut command in [scene.ours()].into_iter().chain(Scene::newer()) {
+            let ended = probe::ending(command.args(scene.words("-t %all -n")), &setting, told);
+            assert_eq!(ended, expected, "{command:?} in {setting:?}");
+        }
+    }
 }

@@ -141,6 +141,14 @@ impl Scene {
         [Self::reference(), self.ours()]
     }
 
+    /// A reference that has what 2.42 has, where there is one: the installed one, or a newer one.
+    pub fn newer() -> Option<Command> {
+        if Self::reference_is(2, 42) {
+            return Some(Self::reference());
+        }
+        support::newer("nsenter").map(Self::named)
+    }
+
     /// Whether the reference is at least this one.
     pub fn reference_is(major: u32, minor: u32) -> bool {
         let said = succeeds(Self::reference().arg("--version"));

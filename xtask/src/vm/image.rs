@@ -4,7 +4,7 @@
 //! one is never kept.
 
 use crate::attended::Attention;
-use crate::{run, say, workspace};
+use crate::{debian, run, say, workspace};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -59,9 +59,6 @@ const PACKAGES: [&str; 35] = [
     "util-linux",
     "util-linux-extra",
 ];
-
-/// Where there is nothing better.
-const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// Nobody reads there.
 const LEFT_OUT: [&str; 4] =
@@ -199,11 +196,8 @@ fn make(attention: &Attention, place: &Path) -> Result<PathBuf> {
 /// Where the machine itself gets this release from, or else Debian's own servers; and the other
 /// suites of the kernels from the same place.
 fn sources() -> Vec<String> {
-    let machines = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
-    let read = |path: &str| Some((path.to_owned(), std::fs::read_to_string(path).ok()?));
-    let has = |(_, text): &(String, String)| text.split_whitespace().any(|word| word == SUITE);
-    let found = machines.into_iter().filter_map(read).find(has);
-    let mirror = found.as_ref().and_then(|(_, text)| mirror(text)).unwrap_or(MIRROR);
+    let found = debian::source(SUITE);
+    let mirror = debian::mirror(found.as_ref().map(|(_, text)| text.as_str()));
     let line = |suite: &str| format!("deb {mirror} {suite} main");
     let mut sources: Vec<String> = KERNELS
         .into_iter()
@@ -216,13 +210,6 @@ fn sources() -> Vec<String> {
         None => sources.insert(0, line(SUITE)),
     }
     sources
-}
-
-/// The first address in one of apt's files of either form.
-fn mirror(text: &str) -> Option<&str> {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let is_address = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
-    lines.flat_map(str::split_whitespace).find(is_address)
 }
 
 /// One partition, of Linux, over the whole disk.
@@ -252,14 +239,6 @@ mod tests {
         assert_eq!(&table[440..444], b"vxsn");
         assert_eq!(&table[454..458], [0, 8, 0, 0]);
         assert_eq!(Image::root(), "root=PARTUUID=6e737876-01");
-    }
-
-    #[test]
-    fn the_mirror_is_the_machines() {
-        let new = "Types: deb\n# http://snapshot\nURIs: http://mirror/debian\nSuites: bookworm\n";
-        assert_eq!(mirror(new), Some("http://mirror/debian"));
-        assert_eq!(mirror("deb [signed-by=/k] https://m/d bookworm main\n"), Some("https://m/d"));
-        assert_eq!(mirror("Types: deb\n"), None);
     }
 
     #[test]

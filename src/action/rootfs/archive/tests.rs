@@ -1,5 +1,7 @@
 //! Archives as they are, and as somebody makes them who wants to write where he may not.
 
+#![expect(clippy::disallowed_methods, reason = "a test's own files")]
+
 use super::*;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;

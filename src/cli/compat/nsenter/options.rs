@@ -35,8 +35,9 @@ pub(super) enum UsageError {
     /// What the kernel would say of the number that means none.
     #[error("{0}() failed: Invalid argument")]
     NoId(&'static str),
-    #[error("options --wd and --wdns cannot be combined")]
-    Directories,
+    /// In the order in which they came.
+    #[error("options --{0} and --{1} cannot be combined")]
+    Directories(&'static str, &'static str),
     #[error("cannot open {0}: Invalid argument")]
     Path(Text),
     #[error("no target PID specified for --{0}")]
@@ -227,7 +228,11 @@ fn complete(request: &mut Request) -> Result<(), UsageError> {
 fn start_in(request: &mut Request, place: Place) -> Result<(), UsageError> {
     let inside = |place: &Place| matches!(place, Place::Inside(_));
     if request.directory.as_ref().is_some_and(|before| inside(before) != inside(&place)) {
-        return Err(UsageError::Directories);
+        return Err(if inside(&place) {
+            UsageError::Directories("wd", "wdns")
+        } else {
+            UsageError::Directories("wdns", "wd")
+        });
     }
     request.directory = Some(place);
     Ok(())

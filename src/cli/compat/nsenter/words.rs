@@ -1,5 +1,6 @@
 //! What went wrong, in the words of nsenter(1).
 
+use crate::cli::compat::reason;
 use crate::cli::enter::request::{Place, Request};
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::collect::target::TargetError;
@@ -50,14 +51,6 @@ const CALLED: &[(&str, &str)] = &[
     ("cannot start a child", "fork failed"),
 ];
 
-/// Errors that the C library calls otherwise.
-const ERRORS: [(&str, &str); 4] = [
-    ("Bad file number", "Bad file descriptor"),
-    ("Not a typewriter", "Inappropriate ioctl for device"),
-    ("Out of memory", "Cannot allocate memory"),
-    ("Too many symbolic links encountered", "Too many levels of symbolic links"),
-];
-
 impl Words {
     pub(super) fn of(request: &Request) -> Self {
         let kinds = if request.wish.all { Kinds::EVERY } else { request.wish.named };
@@ -85,24 +78,11 @@ impl Words {
 
     /// Every failure but that of the program itself is 1.
     pub(super) fn of_failure(&self, failure: &Failure) -> Failure {
-        let why = failure.message.rsplit(": ").next().unwrap_or_default();
-        let why = ERRORS.iter().find(|(ours, _)| *ours == why).map_or(why, |(_, theirs)| theirs);
-        match failure.kind {
-            FailureKind::CommandNotFound => self.not_executed(failure, "No such file or directory"),
-            FailureKind::NotExecutable => self.not_executed(failure, why),
-            _ => Failure::new(FailureKind::Failed, self.message(&failure.message, why)),
-        }
-    }
-
-    fn not_executed(&self, failure: &Failure, why: &str) -> Failure {
-        let said = failure.message.as_str();
-        let shell = || {
-            let shell = said.strip_prefix("cannot execute ").unwrap_or(said);
-            let end = shell.find(" does not exist").or_else(|| shell.rfind(": "));
-            end.and_then(|end| shell.get(..end)).unwrap_or_default().to_owned()
-        };
-        let name = self.program.as_ref().map_or_else(shell, ToString::to_string);
-        Failure::new(failure.kind, format!("failed to execute {name}: {why}"))
+        let program = self.program.as_ref().map(ToString::to_string);
+        reason::not_executed(failure, program.as_deref()).unwrap_or_else(|| {
+            let why = reason::of(&failure.message);
+            Failure::new(FailureKind::Failed, self.message(&failure.message, &why))
+        })
     }
 
     fn message(&self, said: &str, why: &str) -> String {

@@ -25,6 +25,8 @@ pub(in crate::cli::cmd::spawn) enum Id {
     PidFile,
     Stop,
     Report,
+    Pty,
+    NoPty,
     DryRun,
 }
 
@@ -119,6 +121,14 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
         Value::Optional("table|json"),
         "Says on standard error what the program used, when it has ended",
     ),
+    life(
+        Id::Pty,
+        None,
+        "pty",
+        Value::None,
+        "A terminal of its own (so it is with --rootfs on a terminal)",
+    ),
+    life(Id::NoPty, None, "no-pty", Value::None, "None: the program has yours as it is"),
     life(Id::DryRun, None, "dry-run", Value::None, "Says what would be done, and does nothing"),
 ];
 
@@ -142,6 +152,15 @@ pub(super) fn take(request: &mut Request, id: Id, value: Option<&OsStr>) -> Resu
         }
         Id::Stop => request.stop = Some(name("--stop", text)?),
         Id::Report => request.report = Some(report(value)?),
+        Id::Pty | Id::NoPty => {
+            if request
+                .terminal
+                .replace(id == Id::Pty)
+                .is_some_and(|before| before != (id == Id::Pty))
+            {
+                return Err(Failure::usage("--pty and --no-pty exclude each other"));
+            }
+        }
         Id::DryRun => request.dry_run = true,
     }
     Ok(())

@@ -120,7 +120,7 @@ fn what_is_wrong_is_said_in_nsenters_words() {
         ("-n/f -r", "neither filename nor target pid supplied for root"),
         ("-n/f -w", "neither filename nor target pid supplied for cwd"),
         ("-n/f -w/a -W /b", "options --wd and --wdns cannot be combined"),
-        ("-n/f --wdns=/b --wd", "options --wd and --wdns cannot be combined"),
+        ("-n/f --wdns=/b --wd", "options --wdns and --wd cannot be combined"),
         ("-n/f -S x", "failed to parse uid: 'x'"),
         ("-n/f -G ''", "failed to parse gid: ''"),
         ("-n/f -S 4294967295", "setuid() failed: Invalid argument"),
