@@ -63,7 +63,7 @@ impl Bench {
 
     /// All namespaces, the host's files read-only, a /proc of its own.
     fn isolate(&mut self, nothing: &str, what: &str) {
-        let Some(mut peer) = self.program("bwrap") else { return };
+        let Some(mut peer) = program("bwrap") else { return };
         peer.args(["--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", nothing]);
         let ours = self.nsx("nsx-spawn", &["--new-all", "--read-only", nothing]);
         self.compare(what, ours, peer);
@@ -73,7 +73,7 @@ impl Bench {
     /// group, and with one.
     fn contain(&mut self, nothing: &Nothing) -> Result<()> {
         for name in ["crun", "runc"] {
-            let Some(runtime) = self.program(name) else { continue };
+            let Some(runtime) = program(name) else { continue };
             let bundle = tempfile::tempdir().context("make a directory")?;
             let root = bundle.path().join("rootfs");
             // A runtime makes what it mounts on; with us a root is left as it is.
@@ -93,26 +93,26 @@ impl Bench {
                 "--no-new-privs",
                 "--rlimit=nofile=1024",
             ];
-            let program: &[&str] = &["/nothing"];
+            let words: &[&str] = &["/nothing"];
             for more in [&[][..], &["--pids=100"]] {
                 let mut peer = run::plain(runtime.get_program());
                 peer.args(["run", "-b"]).arg(bundle.path()).arg(CONTAINER);
-                let ours = self.nsx("nsx-spawn", &[&alone, more, program].concat());
+                let ours = self.nsx("nsx-spawn", &[&alone, more, words].concat());
                 let group = if more.is_empty() { "" } else { ", with a control group" };
                 self.compare(&format!("run a minimal bundle{group}"), ours, peer);
             }
         }
         Ok(())
     }
+}
 
-    /// What is not installed is said and left out.
-    fn program(&self, name: &str) -> Option<Command> {
-        let found = run::find(name);
-        if found.is_none() {
-            crate::say::note(format_args!("bench: {name} is not installed: left out"));
-        }
-        found.map(run::plain)
+/// What is not installed is said and left out.
+fn program(name: &str) -> Option<Command> {
+    let found = run::find(name);
+    if found.is_none() {
+        crate::say::note(format_args!("bench: {name} is not installed: left out"));
     }
+    found.map(run::plain)
 }
 
 /// The runtime's own example, with our program and without a terminal.
