@@ -102,16 +102,16 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
         notices.note_groups(&group.directories())?;
     }
     let mut network = std::mem::take(&mut wanted.network);
-    let begun = Instant::now();
+    let is_told = wanted.reports || notices.is_some();
+    let begun = is_told.then(Instant::now);
     let outside = (&mut group, &mut network, notices.as_mut());
     let rootfs = wanted.rootfs.take();
     let (child, ending) = run(wanted, &inherited, &signals, outside, rootfs)?;
-    let wall = begun.elapsed();
-    let report = match ending {
-        Ok(ending) if wanted.reports || notices.is_some() => {
+    let report = match (ending.as_ref(), begun.map(|begun| begun.elapsed())) {
+        (Ok(ending), Some(wall)) => {
             // What is left uses nothing more.
             group.kill()?;
-            Some(report::make(ending, wall, group.used(), &wanted.isolation.limits)?)
+            Some(report::make(*ending, wall, group.used(), &wanted.isolation.limits)?)
         }
         _ => None,
     };

@@ -180,8 +180,13 @@ pub fn supervise(
     let mut failed = None;
     let ending = loop {
         let patience = program.mind_the_clock();
-        let ready = wait_for_something(signals, status.as_ref(), terminal.as_ref(), patience)?;
-        if ready.status
+        // Where nobody waits for the start, nobody is woken by it, and it is looked for when it
+        // matters.
+        let awaits_start = on_start.is_some() || patience.is_some();
+        let start = status.as_ref().filter(|_| awaits_start);
+        let ready = wait_for_something(signals, start, terminal.as_ref(), patience)?;
+        let has_news = ready.status || (!awaits_start && status.as_ref().is_some_and(has_news));
+        if has_news
             && let Some(pipe) = &status
             && !read_report(pipe, &mut report)
         {
@@ -249,6 +254,11 @@ fn wait_for_something(
     }
     let ready = |at: usize| watched.get(at).is_some_and(|fd| !fd.revents().is_empty());
     Ok(Ready { signal: ready(0), status: status.is_some() && ready(1) })
+}
+
+fn has_news(pipe: &OwnedFd) -> bool {
+    let mut pipe = [PollFd::new(pipe, PollFlags::IN)];
+    matches!(rustix::event::poll(&mut pipe, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1))
 }
 
 /// False at the end of the pipe.

@@ -40,7 +40,7 @@ impl Context {
 
     /// How this process was started, its own name first.
     pub fn arguments(&self) -> Vec<OsString> {
-        std::env::args_os().collect()
+        crate::sys::raw::start::given()
     }
 
     /// The caller's whole environment, in its order.

@@ -42,6 +42,7 @@ mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
+mod spawn_cost;
 mod spawn_net;
 mod stranger;
 mod targets;
@@ -71,6 +72,7 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        spawn_cost::tests(),
         rootfs::tests(),
         named::tests(),
         stranger::tests(),

@@ -1,5 +1,6 @@
 //! The limits that were asked for, and where groups can be made that hold them.
 
+use super::host::Host;
 use crate::cli::error::{Failure, Kind};
 use crate::collect::block_device::{self, NoDevice};
 use crate::collect::sites::{Missing, NoSite, collect_sites};
@@ -23,7 +24,14 @@ impl Asked {
 
     /// The limits, and where groups can be made that hold them; for `accounting` also, as far as
     /// there are any, such as count what is used. No site: there is nothing to make.
-    pub fn place(self, root: &SysRoot, accounting: bool) -> Result<(Limits, Sites), Failure> {
+    pub(super) fn place(self, host: &Host, accounting: bool) -> Result<(Limits, Sites), Failure> {
+        if self.is_empty() && !accounting {
+            return Ok((self.checked, Sites::default()));
+        }
+        self.place_below(host.root()?, accounting)
+    }
+
+    fn place_below(self, root: &SysRoot, accounting: bool) -> Result<(Limits, Sites), Failure> {
         let mut limits = self.checked;
         for (spelled, kind, per_second) in self.by_device {
             let device = block_device::find(root, &spelled).map_err(no_device)?;
@@ -113,7 +121,8 @@ mod tests {
         std::fs::write(own.join("cgroup"), "4:memory:/\n").unwrap();
         std::fs::create_dir(temp.path().join("memory")).unwrap();
         let root = SysRoot::fixture(temp.path()).unwrap();
-        let place = |checked: Limits| Asked { checked, by_device: Vec::new() }.place(&root, false);
+        let place =
+            |checked: Limits| Asked { checked, by_device: Vec::new() }.place_below(&root, false);
         let swap = Limits { swap: Some(Bound::At(1 << 20)), ..Limits::default() };
         let both = Limits { memory_bytes: Some(1 << 20), ..swap.clone() };
         let (limits, sites) = place(both.clone()).unwrap();
@@ -129,7 +138,7 @@ mod tests {
         let by_device = vec![("sda".into(), IoKind::Reads, 1)];
         let asked = Asked { by_device, ..Asked::default() };
         assert!(!asked.is_empty() && Asked::default().is_empty());
-        let failure = asked.place(&root, false).unwrap_err();
+        let failure = asked.place_below(&root, false).unwrap_err();
         assert_eq!(failure.message, "sda is neither the path of a device nor MAJOR:MINOR");
     }
 }

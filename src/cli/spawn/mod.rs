@@ -1,6 +1,7 @@
 //! `spawn` behind its spellings: what was asked becomes an isolation, and that is carried out.
 
 mod files;
+mod host;
 pub mod limits;
 mod named;
 pub(super) mod network;
@@ -30,8 +31,8 @@ use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
 use crate::sys::accounts::Account;
 use crate::sys::idmap;
-use crate::sys::root::SysRoot;
 use crate::sys::seal;
+use host::Host;
 use nix::errno::Errno;
 use request::{Manner, Own, ReportForm, Request};
 
@@ -45,19 +46,19 @@ pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
 
 fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
-    let root = SysRoot::real()?;
+    let host = Host::default();
     if request.is_foreign() && !request.dry_run {
         // What runs there could keep our file, to write to it when nobody runs it any more.
-        seal::ensure(&root, || (context.arguments(), context.environment()))?;
+        seal::ensure(host.root()?, || (context.arguments(), context.environment()))?;
     }
     let status = named::status(request.status_descriptor)?;
-    let users = users::map(&root, &request)?;
-    let account = whom::account(&root, &request)?;
-    let program = program::choose(context, &root, &request, account.as_ref())?;
+    let users = users::map(&host, &request)?;
+    let account = whom::account(&host, &request)?;
+    let program = program::choose(context, &host, &request, account.as_ref())?;
     let (limits, sites) =
-        std::mem::take(&mut request.limits).place(&root, request.report.is_some())?;
+        std::mem::take(&mut request.limits).place(&host, request.report.is_some())?;
     let isolation = Isolation { limits, ..isolation(&request, users, account) };
-    let held = network::look_up(&root, request.network.as_ref())?;
+    let held = network::look_up(&host, request.network.as_ref())?;
     if request.dry_run {
         output::write(&dry_run(&isolation, &program.name()))?;
         return Ok(0);
@@ -84,11 +85,11 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let janitor = named::janitor(&request, &sites)?;
     let said = (status, ready);
-    let mut notices = named::notices(context, &root, &request, said, janitor.as_ref())?;
+    let mut notices = named::notices(context, &host, &request, said, janitor.as_ref())?;
     if let Some(record) = notices.as_mut().and_then(|notices| notices.record.as_mut()) {
         record.spawned.limits = isolation.limits.words();
     }
-    drop(root);
+    drop(host);
     let report = request.report;
     let limit = isolation.life.limit;
     let reports = report.is_some();

@@ -1,5 +1,6 @@
 //! Names: where the record of one is, its taking and its end.
 
+use super::host::Host;
 use super::request::Request;
 use crate::action::launch;
 use crate::action::spawn::janitor::Janitor;
@@ -63,7 +64,7 @@ pub(super) fn janitor(request: &Request, sites: &Sites) -> Result<Option<Rc<Jani
 /// Takes the name and makes the files. `None` where nobody wants to hear.
 pub(super) fn notices(
     context: &Context,
-    root: &SysRoot,
+    host: &Host,
     request: &Request,
     (status, ready): (Option<OwnedFd>, Option<OwnedFd>),
     janitor: Option<&Rc<Janitor>>,
@@ -74,6 +75,7 @@ pub(super) fn notices(
     };
     let record = match (&request.name, janitor) {
         (Some(name), Some(janitor)) => {
+            let root = host.root()?;
             let spawned = spawned(root, request, name)?;
             Some(Record::take(root, &directory(context)?, spawned, janitor)?)
         }

@@ -1,6 +1,7 @@
 //! The network of `spawn`: looks up the target that it names, and says what can be done where it
 //! cannot be had.
 
+use super::host::Host;
 use crate::action::error::ActionError;
 use crate::action::network::{Held, Network, NetworkError};
 use crate::cli::error::Failure;
@@ -34,8 +35,8 @@ pub(super) fn kinds(wish: Option<&NetWish>, new: Kinds, named: Kinds) -> Result<
 }
 
 /// Looks up the target that a wish names.
-pub(super) fn look_up(root: &SysRoot, wish: Option<&NetWish>) -> Result<Option<Held>, Failure> {
-    wish.and_then(spelled).map(|spelled| hold(root, spelled)).transpose()
+pub(super) fn look_up(host: &Host, wish: Option<&NetWish>) -> Result<Option<Held>, Failure> {
+    wish.and_then(spelled).map(|spelled| hold(host.root()?, spelled)).transpose()
 }
 
 /// Opens what it takes there.

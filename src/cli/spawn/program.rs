@@ -1,5 +1,6 @@
 //! Which program is started, and with what environment.
 
+use super::host::Host;
 use super::request::{Manner, Request};
 use crate::action::launch::Program;
 use crate::cli::context::Context;
@@ -7,12 +8,11 @@ use crate::cli::environment;
 use crate::cli::error::Failure;
 use crate::sys::accounts::Account;
 use crate::sys::passwd::Users;
-use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 
 pub(super) fn choose(
     context: &Context,
-    root: &SysRoot,
+    host: &Host,
     request: &Request,
     account: Option<&Account>,
 ) -> Result<Program, Failure> {
@@ -23,7 +23,7 @@ pub(super) fn choose(
     match request.manner {
         Manner::Nsx => Ok(Program::new(&["/bin/sh".into()], &environment)?),
         Manner::Unshare => {
-            let shell = preferred_shell(context, root);
+            let shell = preferred_shell(context, host);
             Ok(Program::new(&[shell], &environment)?.as_login_shell())
         }
     }
@@ -49,11 +49,11 @@ fn environment(
     environment
 }
 
-fn preferred_shell(context: &Context, root: &SysRoot) -> OsString {
+fn preferred_shell(context: &Context, host: &Host) -> OsString {
     if let Some(shell) = context.variable("SHELL").filter(|shell| !shell.is_empty()) {
         return shell;
     }
-    let users = Users::read(root).unwrap_or_default();
+    let users = host.root().and_then(Users::read).unwrap_or_default();
     let ours = users.shell(rustix::process::getuid().as_raw());
     ours.map_or_else(|| "/bin/sh".into(), |shell| shell.as_os_str().to_owned())
 }

@@ -1,15 +1,15 @@
 //! The id maps of a new user namespace, from what was asked for and what the caller has.
 
+use super::host::Host;
 use super::request::{Manner, Map, Own, Request};
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::collect::subordinate::{self, Subordinate};
 use crate::model::user_map::{MapError, Overlap, Setgroups, Stock, UserMap, Wish, compose};
 use crate::sys::bounded;
 use crate::sys::idmap;
-use crate::sys::root::SysRoot;
 
 /// Absent where nothing is to be mapped.
-pub(super) fn map(root: &SysRoot, request: &Request) -> Result<Option<UserMap>, Failure> {
+pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Failure> {
     let map = &request.map;
     if map.is_empty() {
         return Ok(map.setgroups.map(|setgroups| UserMap {
@@ -18,6 +18,7 @@ pub(super) fn map(root: &SysRoot, request: &Request) -> Result<Option<UserMap>, 
             ..UserMap::default()
         }));
     }
+    let root = host.root()?;
     let overlap = if map.yields || request.manner == Manner::Unshare {
         Overlap::Yield
     } else {

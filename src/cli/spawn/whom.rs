@@ -1,17 +1,17 @@
 //! Who the program is to be, by the files of the root that it gets.
 
+use super::host::Host;
 use super::request::Request;
 use crate::cli::error::Failure;
 use crate::collect::accounts::{self, AccountError};
 use crate::sys::accounts::Account;
 use crate::sys::error::Context;
-use crate::sys::root::SysRoot;
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub(super) fn account(root: &SysRoot, request: &Request) -> Result<Option<Account>, Failure> {
+pub(super) fn account(host: &Host, request: &Request) -> Result<Option<Account>, Failure> {
     let Some(user) = &request.user else { return Ok(None) };
     if request.uid.is_some() || request.gid.is_some() {
         return Err(Failure::usage(
@@ -31,7 +31,7 @@ pub(super) fn account(root: &SysRoot, request: &Request) -> Result<Option<Accoun
             }
             opened => opened.with_context("open", || crate::model::text::Text::new(new))?,
         },
-        None => root.open_dir(Path::new("/"))?,
+        None => host.root()?.open_dir(Path::new("/"))?,
     };
     let found = accounts::account(place.as_fd(), user.as_bytes());
     Ok(Some(found.map_err(|error| {

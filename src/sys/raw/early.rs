@@ -103,22 +103,46 @@ impl Words {
     }
 }
 
-/// The first word behind the command, if that is `enter`, by whatever name.
-fn of_enter(words: Words) -> Option<usize> {
+/// Whether the command is one that the program will be seen in, by whatever name it was called.
+fn will_be_seen(words: Words) -> bool {
     let called = words.get(0);
     if called.is_null() {
-        return None;
+        return false;
     }
     let name = base(called);
     if begins(name, b"nsx-enter", true) || begins(name, b"nsenter", true) {
-        return Some(1);
+        return may_be_seen(words, 1);
+    }
+    if begins(name, b"nsx-spawn", true) {
+        return names_a_root(words, 1);
     }
     let command = words.get(1);
-    let front = begins(name, b"nsx", true) && !command.is_null();
-    (front && begins(command, b"enter", true)).then_some(2)
+    if !begins(name, b"nsx", true) || command.is_null() {
+        return false;
+    }
+    if begins(command, b"spawn", true) {
+        return names_a_root(words, 2);
+    }
+    begins(command, b"enter", true) && may_be_seen(words, 2)
 }
 
-/// Whether a pid namespace will be joined or is shared, as far as that can be told by a glance.
+/// Whether `spawn` is to run a program of another root. A value may be between the options.
+fn names_a_root(words: Words, first: usize) -> bool {
+    let mut at = first;
+    while at < first + WORDS {
+        let word = words.get(at);
+        if word.is_null() || begins(word, b"--", true) || begins(word, b"--dry-run", true) {
+            return false;
+        }
+        if begins(word, b"--rootfs", false) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Of `enter`, whether a pid namespace will be joined or is shared, as far as that can be told by a glance.
 fn may_be_seen(words: Words, first: usize) -> bool {
     let (mut at, mut seen, mut kinds) = (first, false, false);
     while at < first + WORDS {
@@ -184,11 +208,7 @@ pub unsafe extern "C" fn seal(stack: *const usize) {
     // SAFETY: the arguments follow their count.
     let arguments = unsafe { stack.add(1) };
     let words = Words { count, arguments: arguments.cast() };
-    let Some(first) = of_enter(words) else { return };
-    if !may_be_seen(words, first)
-        || call(libc::SYS_geteuid, (0, 0, 0), (0, 0)) != 0
-        || is_detached()
-    {
+    if !will_be_seen(words) || call(libc::SYS_geteuid, (0, 0, 0), (0, 0)) != 0 || is_detached() {
         return;
     }
     let program = PROGRAM.as_ptr() as usize;

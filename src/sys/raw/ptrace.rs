@@ -10,9 +10,15 @@ pub const MOST_INSTRUCTIONS: usize = 4096;
 /// `struct sock_filter`
 pub const INSTRUCTION_BYTES: usize = 8;
 
+/// As the C library has it.
+#[cfg(target_env = "musl")]
+type Request = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type Request = libc::c_uint;
+
 /// linux/ptrace.h; the crate of the C library lacks them.
-const PTRACE_SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
-const PTRACE_SECCOMP_GET_METADATA: libc::c_uint = 0x420d;
+const PTRACE_SECCOMP_GET_FILTER: Request = 0x420c;
+const PTRACE_SECCOMP_GET_METADATA: Request = 0x420d;
 
 /// Where a tracee stands, as waitpid(2) said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +34,7 @@ fn word(number: usize) -> Word {
     std::ptr::without_provenance_mut(number)
 }
 
-fn ptrace(request: libc::c_uint, pid: i32, address: Word, data: Word) -> nix::Result<i64> {
+fn ptrace(request: Request, pid: i32, address: Word, data: Word) -> nix::Result<i64> {
     // SAFETY: every caller below passes either plain numbers or memory of the size that the
     // request writes, alive through the call.
     Errno::result(unsafe { libc::ptrace(request, pid, address, data) })

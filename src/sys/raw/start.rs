@@ -3,6 +3,16 @@
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
+
+/// Of this process. The standard library knows them only where the C library hands them to everybody
+/// at its start, as musl does not.
+static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// How this process was started, its own name first; of a program with another `main` nothing.
+pub fn given() -> Vec<OsString> {
+    ARGUMENTS.get().cloned().unwrap_or_default()
+}
 
 /// The arguments that the C library hands to `main`.
 ///
@@ -19,7 +29,8 @@ pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString
         let string = unsafe { CStr::from_ptr(string) };
         OsStr::from_bytes(string.to_bytes()).to_owned()
     };
-    (0..count).map(argument).collect()
+    let arguments: Vec<OsString> = (0..count).map(argument).collect();
+    ARGUMENTS.get_or_init(|| arguments).clone()
 }
 
 /// Defines `main` of a binary: `$run` takes the arguments and gives the exit code.
@@ -34,7 +45,9 @@ macro_rules! entry_point {
         ) -> ::std::ffi::c_int {
             // SAFETY: these are the arguments of `main`, unchanged.
             let arguments = unsafe { $crate::sys::raw::start::arguments(argc, argv) };
-            ::std::ffi::c_int::from($run(arguments))
+            let code = ::std::ffi::c_int::from($run(arguments));
+            // Nothing is buffered, and nothing else waits for the C library's end.
+            $crate::sys::raw::fork::exit_now(code)
         }
     };
 }

@@ -61,6 +61,8 @@ pub(super) fn compare(what: &str, ours: Command, peer: Command, budget: Duration
 }
 
 fn quiet(mut command: Command) -> Command {
+    // Cargo sets it for what it runs: every loader would search there, the peers' above all.
+    command.env_remove("LD_LIBRARY_PATH");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

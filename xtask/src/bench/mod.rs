@@ -3,6 +3,7 @@
 
 mod crowd;
 mod idle;
+mod launch;
 mod measure;
 mod mounts;
 mod nothing;
@@ -10,7 +11,6 @@ mod scale;
 
 pub(crate) use idle::{processes, threads};
 pub(crate) use mounts::mount;
-use nothing::Nothing;
 pub(crate) use scale::peak;
 
 use crate::lab::{Lab, Runtime, docker};
@@ -127,28 +127,6 @@ impl Bench {
                 None
             }
         }
-    }
-
-    /// `enter` and `spawn`, with a program that does nothing.
-    fn launchers(&mut self) -> Result<()> {
-        let target = Crowd::gather(1)?;
-        let pid = target.first().context("nobody is isolated")?.to_string();
-        let nothing = Nothing::write()?;
-        let nothing = nothing.path.to_str().context("a path that is no text")?;
-        let net = ["-t", &pid, "-n"];
-        let five = ["-t", &pid, "-n", "-u", "-i", "-p", "-C"];
-        for (what, options) in [("a network namespace", &net[..]), ("five namespaces", &five)] {
-            for program in [nothing, "/bin/true"] {
-                let line = [options, &[program]].concat();
-                let peer = util_linux("nsenter", &line)?;
-                self.compare(&format!("enter {what}"), self.nsx("nsx-enter", &line), peer);
-            }
-        }
-        drop(target);
-        let ours = self.nsx("nsx-spawn", &["--newpid", "/bin/true"]);
-        let peer = util_linux("unshare", &["-pf", "--mount-proc", "/bin/true"])?;
-        self.compare("spawn in a pid namespace", ours, peer);
-        Ok(())
     }
 
     /// What was measured is not lost with what cannot be cleared away.

@@ -3,6 +3,7 @@
 use super::{Bench, util_linux};
 use crate::{run, say};
 use anyhow::{Context, Result, ensure};
+use rustix::mount::{MountFlags, MountPropagationFlags};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -56,10 +57,32 @@ impl Drop for Many {
     }
 }
 
+/// Does something in a mount namespace that is a thread's alone, and that has so many mounts more:
+/// what it starts is in it too.
+pub(super) fn among(count: usize, act: impl FnOnce() + Send) -> Result<()> {
+    let there = || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
+        let apart = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        rustix::mount::mount_change("/", apart)?;
+        make(count)?;
+        act();
+        Ok(())
+    };
+    std::thread::scope(|scope| match scope.spawn(there).join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
 /// `xtask bench-mounts N`: that many mounts, in a mount namespace that is ours alone, until our input
 /// ends.
 pub(crate) fn mount(count: usize) -> Result<()> {
-    let flags = rustix::mount::MountFlags::empty();
+    make(count)?;
+    super::idle::told_until_the_end(count)
+}
+
+fn make(count: usize) -> Result<()> {
+    let flags = MountFlags::empty();
     let top = Path::new("/mnt");
     rustix::mount::mount("nsx-bench", top, "tmpfs", flags, None)?;
     for number in 1..count {
@@ -67,5 +90,5 @@ pub(crate) fn mount(count: usize) -> Result<()> {
         std::fs::create_dir(&place)?;
         rustix::mount::mount_bind(&place, &place)?;
     }
-    super::idle::told_until_the_end(count)
+    Ok(())
 }
