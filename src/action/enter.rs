@@ -89,7 +89,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
-    let life = init::Life { limit: entry.limit, grace: None, nowhere };
+    let life = init::Life { limit: entry.limit, grace: None, stopped_elsewhere: false, nowhere };
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {

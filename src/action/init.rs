@@ -33,6 +33,7 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
     // Their descriptors are closed already.
     std::mem::forget((init, own));
     let program = Program::new(child, false).limited(life.limit, life.grace);
+    let program = if life.stopped_elsewhere { program.stopped_elsewhere() } else { program };
     let ending = supervise::supervise(program, signals, None, None, None);
     end_all();
     let code = match ending {
@@ -48,6 +49,8 @@ pub struct Life {
     pub limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Option<Duration>,
+    /// It is the first process of a pid namespace, on a terminal that it shares with nsx.
+    pub stopped_elsewhere: bool,
     /// In place of the operator's terminal, where the program has one of its own.
     pub nowhere: Option<OwnedFd>,
 }

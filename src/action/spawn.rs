@@ -197,6 +197,7 @@ fn run(
     let is_init = isolation.new.has(Kind::Pid) && !life.init;
     let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
     let program = if life.init { program.behind_an_init() } else { program };
+    let program = if hides_stops(isolation) { program.with_hidden_stops() } else { program };
     let program = if isolation.seat == Seat::Apart { program.in_a_session() } else { program };
     let ending = match notices {
         Some(notices) => {
@@ -207,6 +208,11 @@ fn run(
         None => supervise::supervise(program, signals, Some(status), terminal, None),
     };
     Ok((pid, attended.and(ending)))
+}
+
+/// Whether an init is between that cannot stop, where the terminal stops the others.
+fn hides_stops(isolation: &Isolation) -> bool {
+    isolation.life.init && isolation.new.has(Kind::Pid) && isolation.seat == Seat::Shared
 }
 
 /// Says also whether it was in the group, so that no process of the program ever was elsewhere.
@@ -256,7 +262,12 @@ fn inside(
         launch::die_with(&parent)?;
         drop(parent);
         let nowhere = if pair.is_some() { Some(launch::nowhere()?) } else { None };
-        let life = Life { limit: isolation.life.limit, grace: isolation.life.grace, nowhere };
+        let life = Life {
+            limit: isolation.life.limit,
+            grace: isolation.life.grace,
+            stopped_elsewhere: hides_stops(isolation),
+            nowhere,
+        };
         init::split(signals, life, pair)?
     } else {
         (parent, pair)

@@ -84,6 +84,10 @@ pub struct Program {
     grace: Duration,
     /// In a session of its own: what the terminal's driver sends does not reach it.
     is_apart: bool,
+    /// It is behind the first process of a pid namespace, which cannot stop and tell of a stop so.
+    is_stop_hidden: bool,
+    /// We are that first process, and nsx outside hears what the terminal says to everybody.
+    is_stopped_elsewhere: bool,
     /// It has not become the program yet: as a process of nsx it hears no signal.
     starting: bool,
 }
@@ -104,7 +108,17 @@ const GRACE: Duration = Duration::from_secs(5);
 impl Program {
     pub const fn new(child: Child, is_init: bool) -> Self {
         let (clock, grace) = (Clock::Unlimited, GRACE);
-        Self { child, is_init, killed_for: None, clock, grace, is_apart: false, starting: false }
+        Self {
+            child,
+            is_init,
+            killed_for: None,
+            clock,
+            grace,
+            is_apart: false,
+            is_stop_hidden: false,
+            is_stopped_elsewhere: false,
+            starting: false,
+        }
     }
 
     /// The same, for no longer than that from now; and how long it then has to end.
@@ -124,6 +138,20 @@ impl Program {
     #[must_use]
     pub fn behind_an_init(self) -> Self {
         Self { grace: self.grace * 2, ..self }
+    }
+
+    /// Nobody tells of its stops: what the terminal says to everybody is heard here.
+    #[must_use]
+    pub fn with_hidden_stops(self) -> Self {
+        Self { is_stop_hidden: true, ..self }
+    }
+
+    /// This process cannot stop with it; one outside does that [with hidden stops].
+    ///
+    /// [with hidden stops]: Self::with_hidden_stops
+    #[must_use]
+    pub fn stopped_elsewhere(self) -> Self {
+        Self { is_stopped_elsewhere: true, ..self }
     }
 
     /// Does what the clock says; how long to wait at most for anything else.
@@ -150,8 +178,7 @@ impl Program {
 
     /// Whether nsx stops with it. Who stops minds no limit: it does so for job control alone then.
     fn is_followed(&self, signal: i32) -> bool {
-        let of_jobs = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
-        self.clock == Clock::Unlimited || of_jobs.iter().any(|of_job| *of_job as i32 == signal)
+        self.clock == Clock::Unlimited || stops_a_job(signal)
     }
 
     fn ended(&self, ending: Ending) -> Ending {
@@ -297,14 +324,22 @@ fn take_signals(
             _ => {}
         }
         forward(program, number, info.ssi_code, terminal.is_some());
+        if program.is_stop_hidden && stops_a_job(number) {
+            stop_as_told(&program.child, number);
+        } else if program.is_stop_hidden && asks_to_end(number) {
+            // It may stand still, unknown to us, and hear nothing.
+            let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGCONT as i32);
+        }
     }
     Ok(None)
 }
 
+/// From the terminal's driver.
+const SI_KERNEL: i32 = 0x80;
+
 /// What the terminal's driver sends goes to the whole foreground group, the program included;
 /// sending it on would deliver it twice. A program on a terminal of its own is in another group.
 fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
-    const SI_KERNEL: i32 = 0x80;
     // It may have ended meanwhile: then there is nobody to tell.
     let pidfd = program.child.pidfd.as_fd();
     let deaf = program.is_init && ends_by_default(signal) && leaves_default(&program.child, signal);
@@ -362,6 +397,7 @@ fn reap(
         match change {
             Change::Exited(code) => return Ok(Some(Ending::Exited(code))),
             Change::Killed(signal) => return Ok(Some(program.ending(signal))),
+            Change::Stopped(signal) if program.is_stopped_elsewhere && stops_a_job(signal) => {}
             Change::Stopped(signal) if program.is_followed(signal) => {
                 stop_too(&program.child, terminal.as_deref_mut());
             }
@@ -369,6 +405,21 @@ fn reap(
         }
     }
     Ok(None)
+}
+
+fn stops_a_job(signal: i32) -> bool {
+    matches!(Signal::try_from(signal), Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU))
+}
+
+/// Stops as the signal's default action does, which is not at all where nobody could set it going
+/// again; then sets the child going, whoever of its group was stopped too.
+fn stop_as_told(child: &Child, signal: i32) {
+    raw::signal::raise_unblocked(signal);
+    if let Ok(signal) = Signal::try_from(signal) {
+        let mask = SigSet::from(signal);
+        let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None);
+    }
+    let _ = raw::signal::send(child.pidfd.as_fd(), Signal::SIGCONT as i32);
 }
 
 /// Stops with the child, and sets it going again when continued.

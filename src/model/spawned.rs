@@ -15,6 +15,8 @@ pub struct Spawned {
     pub name: String,
     /// The boot in which all this is so.
     pub boot_id: String,
+    /// Where its pids and times are what they are said to be.
+    pub seen_from: Option<Viewpoint>,
     /// The nsx that stays beside it.
     pub supervisor: Incarnation,
     /// The first process in its namespaces. Absent before it is there.
@@ -28,6 +30,14 @@ pub struct Spawned {
 }
 
 /// A process that is not taken for a later one of the same number.
+/// The namespaces by which processes are told apart: a pid is another's in another pid namespace,
+/// and start times are shifted in a time namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewpoint {
+    pub pid_namespace: u64,
+    pub time_namespace: Option<u64>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incarnation {
     pub pid: u32,
@@ -96,6 +106,7 @@ mod tests {
             schema: Spawned::SCHEMA.to_owned(),
             name: "t1".to_owned(),
             boot_id: "b".to_owned(),
+            seen_from: Some(Viewpoint { pid_namespace: 5, time_namespace: None }),
             supervisor: Incarnation { pid: 7, start_ticks: 8 },
             process: None,
             created_unix_seconds: 9,

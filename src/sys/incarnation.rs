@@ -2,10 +2,12 @@
 
 use super::bounded;
 use super::error::{Result, SysError};
+use super::ns;
 use super::proc::stat;
 use super::root::SysRoot;
+use crate::model::namespace::Kind;
 use crate::model::process::Pid;
-use crate::model::spawned::Incarnation;
+use crate::model::spawned::{Incarnation, Viewpoint};
 
 /// The one that has this number now.
 pub fn of(root: &SysRoot, pid: Pid) -> Result<Incarnation> {
@@ -22,6 +24,13 @@ pub fn is_there(root: &SysRoot, incarnation: Incarnation) -> bool {
 }
 
 /// Of this boot: a number and a start come again in another.
+/// Where this process tells others apart. `None`: the kernel does not say.
+pub fn viewpoint(root: &SysRoot) -> Option<Viewpoint> {
+    let us = Pid::new(std::process::id())?;
+    let identity = |kind| ns::identity_of(root.proc(), us, kind).ok();
+    Some(Viewpoint { pid_namespace: identity(Kind::Pid)?, time_namespace: identity(Kind::Time) })
+}
+
 pub fn boot_id(root: &SysRoot) -> Result<String> {
     let bytes = bounded::read(root.proc(), "sys/kernel/random/boot_id", bounded::SMALL)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())

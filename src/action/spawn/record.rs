@@ -12,7 +12,7 @@ use crate::sys::fds::write_all;
 use crate::sys::incarnation;
 use crate::sys::root::{SysRoot, path_text};
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -44,6 +44,8 @@ impl Record {
         let path = directory.join(&file);
         let janitor = Rc::clone(janitor);
         let mut record = Self { directory: dir, path, file, is_ours: false, janitor, spawned };
+        // Between finding that a name's owner is gone and removing his record another could take it.
+        let _one_at_a_time = lock(directory)?;
         for _ in 0..8 {
             match record.write_new() {
                 Ok(()) => {
@@ -62,8 +64,12 @@ impl Record {
     /// Writes what has become known.
     pub fn update(&self) -> Result<(), ActionError> {
         let temporary = self.write_temporary()?;
-        rustix::fs::renameat(&self.directory, &temporary, &self.directory, &self.file)
-            .with_context("write", || path_text(&self.path))?;
+        let dir = &self.directory;
+        let renamed = rustix::fs::renameat(dir, &temporary, dir, &self.file);
+        if renamed.is_err() {
+            remove(dir, &temporary);
+        }
+        renamed.with_context("write", || path_text(&self.path))?;
         Ok(())
     }
 
@@ -110,6 +116,9 @@ impl Record {
         let Some(other) = Spawned::parse(&bytes) else {
             return Err(self.taken("its file is none of nsx's"));
         };
+        if is_elsewhere(root, &other)? {
+            return Err(self.taken("a nsx of another pid or time namespace, or what one left"));
+        }
         if is_running(root, &other)? {
             return Err(self.taken(&format!("nsx of pid {}", other.supervisor.pid)));
         }
@@ -149,6 +158,51 @@ fn remove(directory: &OwnedFd, name: &str) {
 pub fn is_running(root: &SysRoot, spawned: &Spawned) -> Result<bool, ActionError> {
     let is_this_boot = incarnation::boot_id(root)? == spawned.boot_id;
     Ok(is_this_boot && incarnation::is_there(root, spawned.supervisor))
+}
+
+/// Whether it was written where pids or times are others: nothing can be said of it here.
+pub fn is_elsewhere(root: &SysRoot, spawned: &Spawned) -> Result<bool, ActionError> {
+    let is_this_boot = incarnation::boot_id(root)? == spawned.boot_id;
+    let (here, there) = (incarnation::viewpoint(root), spawned.seen_from);
+    Ok(is_this_boot && here.zip(there).is_some_and(|(here, there)| here != there))
+}
+
+/// Removes the record of one that has ended, unless the name is another's by now.
+pub fn forget(directory: &Path, spawned: &Spawned) -> Result<(), ActionError> {
+    let dir = open(directory)?;
+    let file = format!("{}.json", spawned.name);
+    let _one_at_a_time = lock(directory)?;
+    let bytes = match bounded::read(dir.as_fd(), &file, CAP) {
+        Ok(bytes) => bytes,
+        Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let is_its_own = |other: Spawned| {
+        (other.supervisor, &other.boot_id) == (spawned.supervisor, &spawned.boot_id)
+    };
+    if Spawned::parse(&bytes).is_some_and(is_its_own) {
+        match rustix::fs::unlinkat(&dir, &file, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(errno) => {
+                Err(errno).with_context("remove", || path_text(&directory.join(&file)))?
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Until dropped: nobody else takes a name, or removes one that he found without an owner.
+fn lock(directory: &Path) -> Result<OwnedFd, ActionError> {
+    let dir = open(directory)?;
+    loop {
+        match rustix::fs::flock(&dir, FlockOperation::LockExclusive) {
+            Err(rustix::io::Errno::INTR) => {}
+            locked => {
+                locked.with_context("lock", || path_text(directory))?;
+                return Ok(dir);
+            }
+        }
+    }
 }
 
 /// What is left of one that does not run any more.

@@ -5,18 +5,17 @@ use super::request::Request;
 use crate::action::launch;
 use crate::action::spawn::janitor::Janitor;
 use crate::action::spawn::notices::{Notices, PidFile, is_writable};
-use crate::action::spawn::record::Record;
+use crate::action::spawn::record::{self, Record};
 use crate::action::spawn::stop;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind};
 use crate::model::group::Sites;
 use crate::model::process::Pid;
 use crate::model::spawned::{DIRECTORY, Spawned};
-use crate::sys::error::Context as _;
 use crate::sys::incarnation;
 use crate::sys::owned::Place;
 use crate::sys::raw::fds;
-use crate::sys::root::SysRoot;
+use crate::sys::root::{SysRoot, path_text};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -101,6 +100,7 @@ fn spawned(root: &SysRoot, request: &Request, name: &str) -> Result<Spawned, Fai
         schema: Spawned::SCHEMA.to_owned(),
         name: name.to_owned(),
         boot_id: incarnation::boot_id(root)?,
+        seen_from: incarnation::viewpoint(root),
         supervisor: us,
         process: None,
         created_unix_seconds: now.as_secs(),
@@ -129,10 +129,17 @@ pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8
     let bytes = place.read(&file, CAP).map_err(|_| unknown())?;
     let spawned = Spawned::parse(&bytes)
         .ok_or_else(|| Failure::new(Kind::Failed, format!("{file} is none of nsx's")))?;
+    if record::is_elsewhere(&root, &spawned)? {
+        let what = format!("{name} was started in another pid or time namespace");
+        return Err(Failure::new(Kind::Failed, format!("cannot end {name}: {what}")).hint(
+            format!(
+                "end it from there; if that is gone, remove {}",
+                path_text(&directory.join(&file))
+            ),
+        ));
+    }
     stop::stop(&root, &spawned, request.life.grace.unwrap_or(GRACE))?;
     // One that was killed left it.
-    match rustix::fs::unlink(directory.join(&file)) {
-        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(0),
-        Err(errno) => Ok(Err(errno).context("remove", file)?),
-    }
+    record::forget(&directory, &spawned)?;
+    Ok(0)
 }
