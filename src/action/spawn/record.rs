@@ -184,7 +184,7 @@ pub fn forget(directory: &Path, spawned: &Spawned) -> Result<(), ActionError> {
         match rustix::fs::unlinkat(&dir, &file, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => {}
             Err(errno) => {
-                Err(errno).with_context("remove", || path_text(&directory.join(&file)))?
+                Err(errno).with_context("remove", || path_text(&directory.join(&file)))?;
             }
         }
     }

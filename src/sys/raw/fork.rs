@@ -86,7 +86,7 @@ fn clone3(flags: u64, cgroup: u64) -> nix::Result<Side> {
 fn clone(flags: u64, pidfd: &mut libc::c_int) -> nix::Result<libc::c_long> {
     let of_child = u64::from(libc::CLONE_NEWTIME.cast_unsigned());
     let flags = libc::c_ulong::try_from(flags).map_err(|_| Errno::EINVAL)?;
-    if u64::from(flags) & of_child != 0 {
+    if flags & of_child != 0 {
         return Err(Errno::ENOSYS);
     }
     let flags = flags | (libc::CLONE_PIDFD | libc::SIGCHLD) as libc::c_ulong;
