@@ -25,6 +25,9 @@ _nsx_options() {
             nsx,ns)
                 cmd="nsx__subcmd__ns"
                 ;;
+            nsx,pid)
+                cmd="nsx__subcmd__pid"
+                ;;
             nsx,ps)
                 cmd="nsx__subcmd__ps"
                 ;;
@@ -38,7 +41,7 @@ _nsx_options() {
 
     case "${cmd}" in
         nsx)
-            opts="-h -V --help --version ps ns inspect enter spawn"
+            opts="-h -V --help --version ps ns inspect enter spawn pid"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -415,6 +418,63 @@ _nsx_options() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nsx__subcmd__pid)
+            opts="-o -q -h -V --inside --from --to --all --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --inside)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -1092,6 +1152,7 @@ _nsx() {
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
         spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --rootfs --bind --ro-bind --tmpfs --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
+        pid) long=" --inside --from --to --output --columns --color " short="o" positional=target ;;
     esac
 
     # The first word that is no option, and whether the word before it wants a value.
@@ -1134,4 +1195,4 @@ _nsx() {
     _nsx_options nsx "$cur" "$prev"
 }
 
-complete -F _nsx -o bashdefault -o default nsx nsx-ps nsx-ns nsx-inspect nsx-enter nsx-spawn
+complete -F _nsx -o bashdefault -o default nsx nsx-ps nsx-ns nsx-inspect nsx-enter nsx-spawn nsx-pid

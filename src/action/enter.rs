@@ -106,6 +106,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let terminal = pair.map(Pair::relay).transpose()?;
     let program = supervise::Program::new(child, false).limited(entry.limit, None);
     let program = if entry.init { program.behind_an_init() } else { program };
+    let program = if entry.plan.apart { program.in_a_session() } else { program };
     let ending = supervise::supervise(program, &signals, Some(status), terminal, None);
     entry.seat = None;
     ending
@@ -182,8 +183,12 @@ fn child(
         } else {
             (parent, pair)
         };
-        if let Some(pair) = pair {
-            pair.adopt()?;
+        match pair {
+            Some(pair) => pair.adopt()?,
+            None if entry.plan.apart => {
+                rustix::process::setsid().context("begin", "a session")?;
+            }
+            None => {}
         }
         become_program(entry, inherited, Some(parent))
     };

@@ -25,6 +25,8 @@ pub struct Wish {
     pub groups: Option<Vec<u32>>,
     /// That all that was named is ours already is no error.
     pub may_join_nothing: bool,
+    /// The program stays in our session and group, whatever it is.
+    pub keeps_session: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +210,7 @@ fn with_process(plan: Plan, wish: &Wish, facts: &Facts) -> Result<Plan, PlanErro
         fork: !wish.no_fork && (joined.has(Kind::Pid) || pty || wish.stays),
         foreign_program,
         pty,
+        apart: foreign_program && !pty && !facts.on_a_terminal && !wish.keeps_session,
         seen: joined.has(Kind::Pid) || facts.target.is_some_and(others),
         ..plan
     })

@@ -25,6 +25,7 @@ pub fn definition() -> clap::Command {
         .subcommand(cmd::inspect::definition())
         .subcommand(cmd::enter::definition())
         .subcommand(cmd::spawn::definition())
+        .subcommand(cmd::pid::definition())
 }
 
 /// The JSON Schema of each command's output.
@@ -34,5 +35,6 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         vec![("nsx.inspect.1", cmd::inspect::schema()), ("nsx.ns.1", cmd::ns::schema())];
     schemas.extend(cmd::ps::schemas());
     schemas.extend(cmd::spawn::schemas());
+    schemas.push(("nsx.pid.1", cmd::pid::schema()));
     schemas
 }

@@ -22,6 +22,7 @@ pub mod namespace;
 pub mod net_wish;
 pub mod network;
 pub mod orphan;
+pub mod pid_chain;
 pub mod plan;
 pub mod pod;
 pub mod process;

@@ -43,6 +43,9 @@ pub struct Plan {
     /// The program comes from the target's file system.
     pub foreign_program: bool,
     pub pty: bool,
+    /// Where it is forked, in a session of its own: else it could end, by its group, whoever called
+    /// us. On a terminal of ours that is handed over the group is what job control goes by.
+    pub apart: bool,
     /// A process of the target can see this one, and its program file by it.
     pub seen: bool,
     pub ids: Ids,

@@ -181,6 +181,7 @@ mod tests {
             joins: vec![Join { held: Held::Process(Pid::new(42).unwrap()), kinds }],
             user_first: false,
             equal: Kinds::NONE.with(Kind::User),
+            apart: false,
             pty: true,
             fork: true,
             foreign_program: true,

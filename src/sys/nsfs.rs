@@ -11,6 +11,7 @@ use super::raw::nsfs as ioctl;
 use super::root::SysRoot;
 use super::worker;
 use crate::model::namespace::{Kind, NsKey};
+use crate::model::process::Pid;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
@@ -124,6 +125,20 @@ pub fn above(namespace: BorrowedFd<'_>) -> Result<NsFile> {
 /// Who made a user namespace, as we call him.
 pub fn owner_uid(user_namespace: BorrowedFd<'_>) -> Option<u32> {
     ioctl::owner_uid(user_namespace).ok()
+}
+
+/// The namespace above a pid or user namespace. EPERM: it is none of those that we may see.
+pub fn parent(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    ioctl::parent(namespace).context("find what is above", "a namespace")
+}
+
+/// What a process of a pid namespace is called in ours; ENOTTY before Linux 6.11.
+pub fn pid_from(namespace: BorrowedFd<'_>, inside: Pid) -> Result<Option<Pid>> {
+    match ioctl::pid_from(namespace, inside.raw()) {
+        Ok(pid) => Ok(u32::try_from(pid).ok().and_then(Pid::new)),
+        Err(nix::errno::Errno::ESRCH) => Ok(None),
+        Err(errno) => Err(errno).context("translate", format!("pid {inside}")),
+    }
 }
 
 /// The number of a namespace; `None` before Linux 6.18.

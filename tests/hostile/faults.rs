@@ -52,7 +52,15 @@ impl Run {
         }
         let pid_file = self.directory.path().join("pid");
         command.args(strace).arg(binary("nsx")).args(["spawn", "--new-all", "--init"]);
-        command.args(["--memory", "64M", "--pids", "50", "--report", "--map-users=0:100000:9"]);
+        command.args([
+            "--memory",
+            "64M",
+            "--pids",
+            "50",
+            "--report",
+            "--timeout=10s",
+            "--map-users=0:100000:9",
+        ]);
         command.args(["--map-groups=0:100000:9", "--name", &self.name, "--pid-file"]);
         command.arg(pid_file).args(["sh", "-c", "sleep 0 & wait", &self.name]);
         output(&mut command)

@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Trial> {
         test("a program whose time is over is ended, and nsx exits with 124", ROOT, timed_out),
         test("a program that is done in time ends as ever", ROOT, in_time),
         test("a program that ignores its end is killed", ROOT, ignores),
+        test("a program of the target's does not end its caller's group", ROOT, own_group),
         test("an init reaps what the program leaves behind, and ends it with it", ROOT, reaps),
         test("through an init a program ends as it would without", ROOT, through_init),
         test("an init ends with nsx, and the program with it", ROOT, nsx_is_killed),
@@ -25,6 +26,21 @@ pub fn tests() -> Vec<Trial> {
         test("a reader that does not read keeps nothing from ending", ROOT, blocked_reader),
         test("what is typed may end within a line", ROOT, ends_within_a_line),
     ]
+}
+
+/// In a session of the test's own, which would be gone too.
+fn own_group() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    let nsx = crate::support::binary("nsx");
+    for options in ["-a", "-a --init", "-p -m"] {
+        let line = format!(
+            "{} enter -t {target} {options} sh -c 'kill -KILL 0' </dev/null >/dev/null; echo goes on",
+            nsx.display()
+        );
+        let mut command = Command::new("setsid");
+        let output = output(command.args(["-w", "sh", "-c", &line]).stderr(Stdio::piped()));
+        assert_eq!(stdout(&output), "goes on\n", "{options}: {}", stderr(&output));
+    }
 }
 
 fn timed_out() {

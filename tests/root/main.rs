@@ -29,6 +29,7 @@ mod memory;
 mod named;
 mod namespaces;
 mod output;
+mod pids;
 mod place;
 mod privileges;
 mod profiles;
@@ -43,6 +44,7 @@ mod sources;
 mod spawn;
 mod spawn_cost;
 mod spawn_net;
+mod stranger;
 mod targets;
 mod terminal;
 mod tools;
@@ -73,6 +75,8 @@ fn main() {
         spawn_cost::tests(),
         rootfs::tests(),
         named::tests(),
+        stranger::tests(),
+        pids::tests(),
         spawn_net::tests(),
         restrict::tests(),
         profiles::tests(),

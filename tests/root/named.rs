@@ -81,13 +81,20 @@ impl Drop for Named {
 }
 
 fn by_name() {
-    let named = Named::start(&["--newnet", "--hostname", "inside"], &["sleep", "1000"]);
+    let named =
+        Named::start(&["--newnet", "--hostname", "inside", "--pids", "9"], &["sleep", "1000"]);
     let target = format!("nsx:{}", named.0);
     let listed = json(&mut nsx(["ps", "--json"]));
     let rows = listed["data"].as_array().or_else(|| listed["data"]["containers"].as_array());
     let row = rows.unwrap().iter().find(|row| row["name"] == named.0.as_str()).expect("listed");
     assert_eq!((row["runtime"].as_str(), row["state"].as_str()), (Some("nsx"), Some("running")));
     assert_eq!(row["pid"], named.pid_of("process"));
+    assert_eq!(row["created_unix_seconds"], named.read()["created_unix_seconds"]);
+    let labels = &row["labels"];
+    assert_eq!(
+        (&labels["nsx.command"], &labels["nsx.limit.pids"]),
+        (&"sleep 1000".into(), &"9".into())
+    );
     assert_eq!(succeeds(&mut nsx(["enter", "-t", &target, "-u", "uname", "-n"])), "inside\n");
     let report = json(&mut nsx(["inspect", &target, "--json"]));
     assert_eq!(report["data"]["pid"], named.pid_of("process"));

@@ -3,11 +3,18 @@
 pub mod enter;
 pub mod inspect;
 pub mod ns;
+pub mod pid;
 pub mod ps;
 pub mod spawn;
 
 use super::entry::Command;
 
 /// Every command of the front, in the order help lists them.
-pub const ALL: [&Command; 5] =
-    [&ps::COMMAND, &ns::COMMAND, &inspect::COMMAND, &enter::COMMAND, &spawn::COMMAND];
+pub const ALL: [&Command; 6] = [
+    &ps::COMMAND,
+    &ns::COMMAND,
+    &inspect::COMMAND,
+    &enter::COMMAND,
+    &spawn::COMMAND,
+    &pid::COMMAND,
+];

@@ -4,6 +4,7 @@
 use super::owners::Owners;
 use super::recognise::Recognised;
 use super::record::{Case, First, Record, Source};
+use crate::model::container::Label;
 use crate::model::runtime::Runtime;
 use crate::model::spawned::{DIRECTORY, Spawned};
 use crate::model::text::Text;
@@ -96,6 +97,7 @@ fn record(file: &Text, spawned: &Spawned, uid: u32) -> Record {
     Record {
         runtime: Runtime::Nsx,
         name: Some(spawned.name.as_str().into()),
+        labels: labels(spawned, &command),
         program: (!command.is_empty()).then(|| command.as_str().into()),
         created_unix_seconds: Some(spawned.created_unix_seconds),
         owner_uid: Some(uid),
@@ -105,4 +107,15 @@ fn record(file: &Text, spawned: &Spawned, uid: u32) -> Record {
         file: file.clone(),
         ..Record::default()
     }
+}
+
+/// What it runs, and what it may use: `nsx.command`, `nsx.limit.memory`.
+fn labels(spawned: &Spawned, command: &str) -> Vec<Label> {
+    let limits =
+        spawned.limits.iter().map(|(name, value)| (format!("nsx.limit.{name}"), value.as_str()));
+    let all = limits.chain([("nsx.command".to_owned(), command)]);
+    let mut labels: Vec<Label> =
+        all.map(|(name, value)| (name.as_str().into(), value.into())).collect();
+    labels.sort();
+    labels
 }

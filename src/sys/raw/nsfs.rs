@@ -12,6 +12,8 @@ const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
 const NS_GET_OWNER_UID: libc::Ioctl = 0xb704;
 /// Linux 6.11.
 const NS_GET_MNTNS_ID: libc::Ioctl = libc::_IOR::<u64>(0xb7, 5);
+/// Linux 6.11; the number goes by value.
+const NS_GET_PID_FROM_PIDNS: libc::Ioctl = libc::_IOR::<libc::c_int>(0xb7, 6);
 /// Linux 6.12.
 const NS_MNT_GET_NEXT: libc::Ioctl = libc::_IOR::<MountNamespaceInfo>(0xb7, 11);
 /// Linux 6.12.
@@ -53,6 +55,14 @@ pub fn kind(namespace: BorrowedFd<'_>) -> nix::Result<i32> {
     // SAFETY: the request takes no argument and returns a number or -1.
     let bit = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_NSTYPE) };
     nix::errno::Errno::result(bit)
+}
+
+/// What a process or thread of a pid namespace is called in ours. ESRCH: there is none, or none that
+/// has a number here; ENOTTY before Linux 6.11.
+pub fn pid_from(namespace: BorrowedFd<'_>, inside: i32) -> nix::Result<i32> {
+    // SAFETY: the request takes a number and returns one or -1.
+    let pid = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_PID_FROM_PIDNS, inside) };
+    nix::errno::Errno::result(pid)
 }
 
 /// The number that is never given twice; ENOTTY before Linux 6.18.

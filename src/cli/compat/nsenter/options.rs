@@ -184,6 +184,7 @@ fn complete(request: &mut Request) -> Result<(), UsageError> {
     let named = wish.named.iter().filter(|kind| !overridden.has(*kind)).collect::<Kinds>();
     wish.named = named;
     wish.may_join_nothing = true;
+    wish.keeps_session = true;
     if wish.no_fork {
         // Who becomes the program cannot stay beside it to relay.
         wish.terminal = Terminal::Never;

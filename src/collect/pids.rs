@@ -1,0 +1,114 @@
+//! PIDs from one pid namespace to another: pid_namespaces(7), ioctl_nsfs(2).
+
+use crate::model::namespace::Kind;
+use crate::model::pid_chain::{Level, PidChain};
+use crate::model::process::Pid;
+use crate::sys::error::{Context, Result, SysError};
+use crate::sys::proc::status;
+use crate::sys::root::{self, SysRoot};
+use crate::sys::{bounded, ns, nsfs};
+use nix::errno::Errno;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A process or a thread by its number here.
+pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
+    let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
+    let bytes = bounded::read(dir.as_fd(), "status", bounded::SMALL)?;
+    let status = status::parse(&bytes)
+        .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/status"), "line"))?;
+    let pids = status.pids_by_level;
+    let mut above = namespaces_above(dir.as_fd(), pids.len());
+    above.resize(pids.len(), None);
+    let levels = pids.iter().zip(above.iter().rev());
+    let levels: Vec<Level> =
+        levels.map(|(pid, namespace)| Level { namespace: *namespace, pid: pid.number() }).collect();
+    Ok(PidChain { pid: pid.number(), levels })
+}
+
+/// Of its own first, then each above, as far as they may be seen.
+fn namespaces_above(process: BorrowedFd<'_>, count: usize) -> Vec<Option<u64>> {
+    let mut namespace = ns::open(process, Kind::Pid).ok();
+    let mut inodes = Vec::new();
+    while let Some(here) = namespace.take() {
+        inodes.push(ns::inode(here.as_fd()).ok());
+        if inodes.len() == count {
+            break;
+        }
+        namespace = nsfs::parent(here.as_fd()).ok();
+    }
+    inodes
+}
+
+/// A pid namespace, and how many are above it from ours on.
+#[derive(Debug)]
+pub struct Inside {
+    namespace: OwnedFd,
+    level: usize,
+}
+
+impl Inside {
+    /// The one that a process is in.
+    pub fn of(process: BorrowedFd<'_>) -> Result<Self> {
+        let namespace = ns::open(process, Kind::Pid)?;
+        let bytes = bounded::read(process, "status", bounded::SMALL)?;
+        let levels = status::parse(&bytes).map_or(0, |status| status.pids_by_level.len());
+        Ok(Self { namespace, level: levels.saturating_sub(1) })
+    }
+
+    pub fn inode(&self) -> Result<u64> {
+        ns::inode(self.namespace.as_fd()).context("examine", "a pid namespace")
+    }
+
+    /// What the process, or thread, of that number inside is called here.
+    pub fn to_ours(&self, root: &SysRoot, inside: Pid) -> Result<Option<Pid>> {
+        match nsfs::pid_from(self.namespace.as_fd(), inside) {
+            Err(error) if matches!(error.errno(), Some(Errno::ENOTTY | Errno::EINVAL)) => {
+                self.to_ours_by_status(root, inside)
+            }
+            translated => translated,
+        }
+    }
+
+    /// The same where the kernel does not translate: before Linux 6.11.
+    pub fn to_ours_by_status(&self, root: &SysRoot, inside: Pid) -> Result<Option<Pid>> {
+        let inode = self.inode()?;
+        let is_it = |pid: Pid| {
+            let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+            let bytes = bounded::read(dir.as_fd(), "status", bounded::SMALL).ok()?;
+            let pids = status::parse(&bytes)?.pids_by_level;
+            if *pids.get(self.level)? != inside {
+                return Some(false);
+            }
+            let above = namespaces_above(dir.as_fd(), pids.len());
+            Some(above.iter().rev().nth(self.level).copied().flatten() == Some(inode))
+        };
+        let processes = processes(root.proc())?;
+        let found = processes.iter().copied().find(|pid| is_it(*pid) == Some(true));
+        if found.is_some() {
+            return Ok(found);
+        }
+        let threads = processes.iter().flat_map(|pid| threads(root, *pid));
+        Ok(threads.into_iter().find(|thread| is_it(*thread) == Some(true)))
+    }
+
+    /// All processes in it and in those below it, by their numbers here.
+    pub fn processes(&self, root: &SysRoot) -> Result<Vec<PidChain>> {
+        let inode = self.inode()?;
+        let all = processes(root.proc())?;
+        let chains = all.into_iter().filter_map(|pid| chain(root, pid).ok());
+        Ok(chains.filter(|chain| chain.in_namespace(inode).is_some()).collect())
+    }
+}
+
+fn processes(proc: BorrowedFd<'_>) -> Result<Vec<Pid>> {
+    let names = root::list(proc)?;
+    let mut pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
+    pids.sort_unstable();
+    Ok(pids)
+}
+
+fn threads(root: &SysRoot, pid: Pid) -> Vec<Pid> {
+    bounded::open_dir(root.proc(), &format!("{pid}/task"))
+        .and_then(|tasks| processes(tasks.as_fd()))
+        .unwrap_or_default()
+}
