@@ -4,7 +4,7 @@
 
 use super::crowd::Crowd;
 use super::nothing::Nothing;
-use super::{Bench, mounts, util_linux};
+use super::{Bench, mounts};
 use crate::run;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ impl Bench {
             ];
             let words: &[&str] = &["/nothing"];
             for more in [&[][..], &["--pids=100"]] {
-                let mut peer = run::plain(runtime.get_program());
+                let mut peer = Command::new(runtime.get_program());
                 peer.args(["run", "-b"]).arg(bundle.path()).arg(CONTAINER);
                 let ours = self.nsx("nsx-spawn", &[&alone, more, words].concat());
                 let group = if more.is_empty() { "" } else { ", with a control group" };
@@ -112,7 +112,15 @@ fn program(name: &str) -> Option<Command> {
     if found.is_none() {
         crate::say::note(format_args!("bench: {name} is not installed: left out"));
     }
-    found.map(run::plain)
+    found.map(Command::new)
+}
+
+/// As its caller has it, the locale included: all that a person waits for.
+fn util_linux(name: &str, arguments: &[&str]) -> Result<Command> {
+    let found = run::find(name).with_context(|| format!("{name} is not installed"))?;
+    let mut command = Command::new(found);
+    command.args(arguments);
+    Ok(command)
 }
 
 /// The runtime's own example, with our program and without a terminal.
