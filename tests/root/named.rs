@@ -118,6 +118,20 @@ fn one_of_a_name() {
     assert!(!named.record().exists());
 }
 
+/// There its pid is another's, and nothing tells that it runs.
+fn from_another_pid_namespace() {
+    let named = Named::start(&[], &["sleep", "1000"]);
+    let unshare = ["-pf", "--mount-proc", support::NSX, "spawn"];
+    let inside = |words: &[&str]| output(Command::new("unshare").args(unshare).args(words));
+    let second = inside(&["-u", "--name", &named.0, "echo", "RAN"]);
+    assert_eq!((second.status.code(), stdout(&second).as_str()), (Some(125), ""));
+    assert!(stderr(&second).contains("is taken"), "{}", stderr(&second));
+    let stopped = inside(&["--stop", &named.0]);
+    assert_eq!(stopped.status.code(), Some(1), "{}", stderr(&stopped));
+    assert_eq!(named.read()["command"], serde_json::json!(["sleep", "1000"]));
+    succeeds(&mut nsx(["spawn", "--stop", &named.0]));
+}
+
 fn cannot_start() {
     for (program, code) in [("/no/such/program", 127), ("/etc/passwd", 126)] {
         let mut command = nsx(["spawn", "-p", "--detach", "--name", "nsx-test-none", program]);

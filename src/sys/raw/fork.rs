@@ -84,12 +84,11 @@ fn clone3(flags: u64, cgroup: u64) -> nix::Result<Side> {
 
 /// The older call, of which a filter sees all; it has no bit for a new time namespace.
 fn clone(flags: u64, pidfd: &mut libc::c_int) -> nix::Result<libc::c_long> {
-    let of_child = u64::from(libc::CLONE_NEWTIME.cast_unsigned());
-    let flags = libc::c_ulong::try_from(flags).map_err(|_| Errno::EINVAL)?;
-    if flags & of_child != 0 {
+    if flags & u64::from(libc::CLONE_NEWTIME.cast_unsigned()) != 0 {
         return Err(Errno::ENOSYS);
     }
-    let flags = flags | (libc::CLONE_PIDFD | libc::SIGCHLD) as libc::c_ulong;
+    let flags = flags | u64::from((libc::CLONE_PIDFD | libc::SIGCHLD).cast_unsigned());
+    let flags = libc::c_ulong::try_from(flags).map_err(|_| Errno::EINVAL)?;
     let nothing = std::ptr::null_mut::<libc::c_void>();
     // SAFETY: as with clone3: fork, without CLONE_VM and a stack. The place for the pidfd lives
     // through the call; the two arguments after it, in whichever order the machine has them, are
