@@ -182,7 +182,10 @@ pub fn forget(directory: &Path, spawned: &Spawned) -> Result<(), ActionError> {
     };
     if Spawned::parse(&bytes).is_some_and(is_its_own) {
         let removed = rustix::fs::unlinkat(&dir, &file, AtFlags::empty());
-        removed.with_context("remove", || path_text(&directory.join(&file)))?;
+        // Who clears up after a killed nsx may have been quicker.
+        if removed != Err(rustix::io::Errno::NOENT) {
+            removed.with_context("remove", || path_text(&directory.join(&file)))?;
+        }
     }
     Ok(())
 }
