@@ -17,6 +17,11 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("named: it is listed, entered, inspected and ended by its name", ROOT, by_name),
         test("named: a name is one program's, and free when it has ended", ROOT, one_of_a_name),
+        test(
+            "named: from another pid namespace a running name is left alone",
+            ROOT,
+            from_another_pid_namespace,
+        ),
         test("named: what cannot start says so and keeps no name", ROOT, cannot_start),
         test("named: one that ignores its end is killed", ROOT, stubborn),
         test("named: a killed nsx leaves nothing of it", ROOT, killed),
@@ -121,8 +126,12 @@ fn one_of_a_name() {
 /// There its pid is another's, and nothing tells that it runs.
 fn from_another_pid_namespace() {
     let named = Named::start(&[], &["sleep", "1000"]);
-    let unshare = ["-pf", "--mount-proc", support::NSX, "spawn"];
-    let inside = |words: &[&str]| output(Command::new("unshare").args(unshare).args(words));
+    let inside = |words: &[&str]| {
+        let nsx = nsx(["spawn"]);
+        let mut unshare = Command::new("unshare");
+        unshare.args(["-pf", "--mount-proc"]).arg(nsx.get_program()).args(nsx.get_args());
+        output(unshare.args(words))
+    };
     let second = inside(&["-u", "--name", &named.0, "echo", "RAN"]);
     assert_eq!((second.status.code(), stdout(&second).as_str()), (Some(125), ""));
     assert!(stderr(&second).contains("is taken"), "{}", stderr(&second));

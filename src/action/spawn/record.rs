@@ -181,11 +181,10 @@ pub fn forget(directory: &Path, spawned: &Spawned) -> Result<(), ActionError> {
         (other.supervisor, &other.boot_id) == (spawned.supervisor, &spawned.boot_id)
     };
     if Spawned::parse(&bytes).is_some_and(is_its_own) {
-        match rustix::fs::unlinkat(&dir, &file, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(errno) => {
-                Err(errno).with_context("remove", || path_text(&directory.join(&file)))?;
-            }
+        let removed = rustix::fs::unlinkat(&dir, &file, AtFlags::empty());
+        // Who clears up after a killed nsx may have been quicker.
+        if removed != Err(rustix::io::Errno::NOENT) {
+            removed.with_context("remove", || path_text(&directory.join(&file)))?;
         }
     }
     Ok(())
