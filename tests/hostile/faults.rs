@@ -3,8 +3,9 @@
 use crate::support::{Need, binary, output, stderr, test, until};
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const NEEDS: &[Need] = &[Need::Root, Need::Program("strace")];
@@ -14,10 +15,48 @@ pub fn tests() -> Vec<Trial> {
         test("faults: a call that fails leaves nothing of a spawned program", NEEDS, || {
             sweep(Traced::All, &["error=EIO", "error=ENOMEM"]);
         }),
+        test("faults: however a spawned program ends, nothing is left", &[Need::Root], ends),
         test("faults: nsx that is killed at any call leaves nothing", NEEDS, || {
             sweep(Traced::Nsx, &["signal=KILL"]);
         }),
     ]
+}
+
+/// By itself, by a signal to it or to nsx, in time, for memory, and where it cannot begin.
+fn ends() {
+    let run = Run::new();
+    let before = Host::look(&run.name);
+    let cases: [(&[&str], &str, Option<&str>, i32); 8] = [
+        (&[], "exit 7", None, 7),
+        (&["--init"], "sleep 1000 & exit 7", None, 7),
+        (&[], "kill -TERM $$; sleep 1000 & exit 9", None, 9),
+        (
+            &["--timeout=300ms", "--kill-after=300ms"],
+            "trap '' TERM; sleep 1000; sleep 1000",
+            None,
+            124,
+        ),
+        (&["--memory=32M"], "x=$(head -c 200M /dev/zero | tr '\\0' x)", None, 137),
+        (&["--net=veth:198.51.100.2/24,peer=nsx-faults"], "sleep 1000", Some("TERM"), 143),
+        (&["--init"], "sleep 1000 & sleep 1000", Some("HUP"), 129),
+        (&["--net=veth:198.51.100.2/24,peer=nsx-faults"], "sleep 1000", Some("KILL"), 137),
+    ];
+    for (options, script, signal, code) in cases {
+        let mut command = Command::new(binary("nsx"));
+        command.args(["spawn", "-pmuiC", "--pids=50", "--name", &run.name, "--pid-file"]);
+        command.arg(run.directory.path().join("pid")).args(options);
+        command.args(["sh", "-c", script, &run.name]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        if let Some(signal) = signal {
+            until("it runs", || run.directory.path().join("pid").exists());
+            let pid = child.id().to_string();
+            output(Command::new("kill").args(["-s", signal, &pid]));
+        }
+        let status = child.wait().unwrap();
+        let ended = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+        assert_eq!(ended, Some(code), "{options:?} {script}");
+        until(&format!("nothing is left of {options:?} {script}"), || run.left(&before).is_empty());
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

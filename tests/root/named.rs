@@ -301,9 +301,11 @@ fn pid_file() {
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "removed");
     }
     let missing = directory.path().join("no/such/place");
-    let mut command = nsx(["spawn", "-p", "--pid-file", missing.to_str().unwrap()]);
-    let done = output(command.args(["echo", "RAN"]));
-    assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""));
+    for wrong in [missing.to_str().unwrap(), directory.path().to_str().unwrap(), ".", "/", ""] {
+        let mut command = nsx(["spawn", "-p", "--pid-file", wrong]);
+        let done = output(command.args(["echo", "RAN"]));
+        assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""), "{wrong}");
+    }
 }
 
 fn report() {

@@ -51,7 +51,14 @@ pub struct PidFile {
 impl PidFile {
     /// Made beside the place it is to have, so that nobody reads half of it.
     pub fn make(path: &Path, janitor: &Janitor) -> Result<Self, ActionError> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
+        let no_file = || {
+            let path = path_text(path);
+            ActionError::Refused(format!("{path} is a directory: a pid file cannot be there"))
+        };
+        if path.is_dir() {
+            return Err(no_file());
+        }
+        let mut name = path.file_name().ok_or_else(no_file)?.to_owned();
         name.push(format!(".{}", std::process::id()));
         let temporary = path.with_file_name(name);
         janitor.expect_temporary(&temporary)?;
