@@ -4,7 +4,7 @@ use crate::support::{Need, binary, output, stderr, test, until};
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -143,8 +143,10 @@ impl Run {
 
     fn left(&self, before: &Host) -> Vec<String> {
         let mut left = Host::look(&self.name).differences(before);
-        if Path::new("/run/nsx").join(format!("{}.json", self.name)).exists() {
-            left.push("its record".to_owned());
+        for entry in std::fs::read_dir("/run/nsx").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().contains(&self.name) {
+                left.push(entry.path().display().to_string());
+            }
         }
         if self.directory.path().join("pid").exists() {
             left.push("its pid file".to_owned());
