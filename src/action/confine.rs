@@ -131,13 +131,9 @@ impl Confined {
     /// Directly before exec: from here on the program's limits and filters are ours.
     pub fn last_step(&self) -> Result<(), ActionError> {
         limits::set(&self.limits, |_| true).context("set", "resource limits")?;
-        // Without no_new_privs a filter takes the right to install one, which exec takes away.
+        // Without no_new_privs a filter takes the right to install one.
         let by_right = !self.no_new_privs && !self.standing.filters.is_empty();
-        let right = if by_right { CapSet::SYS_ADMIN } else { CapSet::default() };
-        let CapSets { inheritable, permitted, effective, ambient, .. } = self.sets;
-        privilege::keep(inheritable, permitted.or(right), effective.or(right))
-            .context("set", "capabilities")?;
-        privilege::make_ambient(ambient).context("set", "ambient capabilities")?;
+        keep_until_exec(&self.sets, by_right)?;
         if self.no_new_privs {
             rustix::thread::set_no_new_privs(true).context("set", "no_new_privs")?;
         }
@@ -147,6 +143,17 @@ impl Confined {
         }
         Ok(())
     }
+}
+
+/// Leaves this process what exec makes the program's, and, for filters and rules that are still to be
+/// installed, a right that exec takes away.
+pub(super) fn keep_until_exec(sets: &CapSets, confines_by_right: bool) -> Result<(), ActionError> {
+    let right = if confines_by_right { CapSet::SYS_ADMIN } else { CapSet::default() };
+    let CapSets { inheritable, permitted, effective, ambient, .. } = *sets;
+    privilege::keep(inheritable, permitted.or(right), effective.or(right))
+        .context("set", "capabilities")?;
+    privilege::make_ambient(ambient).context("set", "ambient capabilities")?;
+    Ok(())
 }
 
 impl Drop for Confined {

@@ -5,6 +5,7 @@
 
 pub mod cgroup;
 pub mod confine;
+mod devices;
 pub mod dns;
 pub mod enter;
 pub mod error;

@@ -6,6 +6,7 @@
 //! root are made; [`Restriction::last_step`], after which only exec follows. What was not asked for is
 //! left as it is.
 
+use super::confine::keep_until_exec;
 use super::error::ActionError;
 use super::launch;
 use crate::model::capability::CapSet;
@@ -130,14 +131,9 @@ impl Restriction {
             set(limit)?;
         }
         if let Some(powers) = &self.powers {
-            // Without no_new_privs a filter takes the right to install one, which exec takes away.
+            // Without no_new_privs a filter takes the right to install one, and so do rules.
             let confined = opened.rules.is_some() || !self.filters.is_empty();
-            let by_right = confined && !self.no_new_privs;
-            let right = if by_right { CapSet::SYS_ADMIN } else { CapSet::default() };
-            let CapSets { inheritable, permitted, effective, ambient, .. } = powers.sets;
-            privilege::keep(inheritable, permitted.or(right), effective.or(right))
-                .context("set", "capabilities")?;
-            privilege::make_ambient(ambient).context("set", "ambient capabilities")?;
+            keep_until_exec(&powers.sets, confined && !self.no_new_privs)?;
         }
         if self.no_new_privs {
             rustix::thread::set_no_new_privs(true).context("set", "no_new_privs")?;

@@ -23,7 +23,7 @@ use super::restrict::Restriction;
 use super::rootfs::Rootfs;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
-use crate::model::isolation::{Isolation, Seat};
+use crate::model::isolation::{Isolation, Terminal};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::report::Report;
 use crate::model::text::Text;
@@ -153,12 +153,12 @@ fn run(
         // anybody. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
-    let pair = match isolation.seat {
-        Seat::Own => {
+    let pair = match isolation.terminal {
+        Terminal::Own => {
             pty::wait_for_foreground();
             Some(pty::open(owner_of_terminal(isolation))?)
         }
-        Seat::Shared | Seat::Apart => None,
+        Terminal::Shared | Terminal::Apart => None,
     };
     network.join()?;
     let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
@@ -198,7 +198,8 @@ fn run(
     let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
     let program = if life.init { program.behind_an_init() } else { program };
     let program = if hides_stops(isolation) { program.with_hidden_stops() } else { program };
-    let program = if isolation.seat == Seat::Apart { program.in_a_session() } else { program };
+    let program =
+        if isolation.terminal == Terminal::Apart { program.in_a_session() } else { program };
     let ending = match notices {
         Some(notices) => {
             notices.peer = network.peer();
@@ -212,7 +213,7 @@ fn run(
 
 /// Whether an init is between that cannot stop, where the terminal stops the others.
 fn hides_stops(isolation: &Isolation) -> bool {
-    isolation.life.init && isolation.new.has(Kind::Pid) && isolation.seat == Seat::Shared
+    isolation.life.init && isolation.new.has(Kind::Pid) && isolation.terminal == Terminal::Shared
 }
 
 /// Says also whether it was in the group, so that no process of the program ever was elsewhere.
@@ -274,7 +275,7 @@ fn inside(
     };
     match pair {
         Some(pair) => pair.adopt()?,
-        None if isolation.seat == Seat::Apart => {
+        None if isolation.terminal == Terminal::Apart => {
             rustix::process::setsid().context("begin", "a session")?;
         }
         None => {}

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::error::{Failure, Kind};
 use crate::action::launch::DEFAULT_PATH;
+use crate::sys::passwd::Users;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::worker::files;
 use std::collections::HashSet;
@@ -31,6 +32,17 @@ pub fn for_program(context: &Context, foreign: bool) -> Environment {
         }
     }
     environment
+}
+
+/// The caller's shell: the one that is `named`, by `SHELL`, else his of the host's users. An empty
+/// name is none. A target's passwd(5) is not asked who we are.
+pub fn preferred_shell(named: Option<&OsStr>, users: impl FnOnce() -> Users) -> OsString {
+    if let Some(shell) = named.filter(|shell| !shell.is_empty()) {
+        return shell.to_owned();
+    }
+    let users = users();
+    let ours = users.shell(rustix::process::getuid().as_raw());
+    ours.map_or_else(|| "/bin/sh".into(), |shell| shell.as_os_str().to_owned())
 }
 
 /// Whether a variable says what a program runs or loads.

@@ -36,7 +36,7 @@ pub struct Isolation {
     pub life: Life,
     /// The program is not the host's.
     pub foreign: bool,
-    pub seat: Seat,
+    pub terminal: Terminal,
 }
 
 /// What the clocks of a new time namespace are ahead by, in seconds: time_namespaces(7).
@@ -83,7 +83,7 @@ pub struct Identity {
 
 /// How the program stands to the terminal that nsx was started on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Seat {
+pub enum Terminal {
     /// As its caller has it.
     #[default]
     Shared,

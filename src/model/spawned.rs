@@ -46,6 +46,8 @@ pub struct Incarnation {
 }
 
 impl Spawned {
+    /// A record is a page; its command line may be long.
+    pub const MOST_BYTES: usize = 1 << 20;
     pub const SCHEMA: &str = "nsx.spawned/1";
 
     /// `None` for what is not one of ours, or of a later kind.

@@ -10,6 +10,7 @@ pub use fresh::Layers;
 
 use super::error::{Context, Result, SysError};
 use super::fds::write_all;
+use super::proc;
 use super::raw::mount_attributes as attributes;
 use crate::model::text::Text;
 use nix::errno::Errno;
@@ -224,9 +225,9 @@ pub fn part_anyhow() -> Result<()> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER)
         .context("make", "a user namespace")?;
-    write_own(c"setgroups", "deny")?;
-    write_own(c"gid_map", &format!("{gid} {gid} 1"))?;
-    write_own(c"uid_map", &format!("{uid} {uid} 1"))?;
+    proc::write("self", "setgroups", "deny")?;
+    proc::write("self", "gid_map", &format!("{gid} {gid} 1"))?;
+    proc::write("self", "uid_map", &format!("{uid} {uid} 1"))?;
     part()
 }
 
@@ -237,16 +238,6 @@ pub fn locked_copy() -> Result<Tree> {
     let kinds = nix::sched::CloneFlags::CLONE_NEWUSER | nix::sched::CloneFlags::CLONE_NEWNS;
     nix::sched::unshare(kinds).context("make", "a user namespace")?;
     Tree::copy(rustix::fs::CWD, c".", Guard::AsItIs)
-}
-
-fn write_own(name: &CStr, value: &str) -> Result<()> {
-    let write = || {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let own = rustix::fs::open(c"/proc/self", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        let file = rustix::fs::openat(own, name, flags, Mode::empty())?;
-        write_all(&file, value.as_bytes())
-    };
-    write().with_context("write", || text(name))
 }
 
 /// Makes a tree that is attached over our root the root, and lets go of the old one with all its

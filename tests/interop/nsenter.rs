@@ -5,13 +5,13 @@
 //! 2.42 does.
 
 mod differences;
-mod joins;
+pub mod joins;
 pub mod lifetime;
 mod messages;
 mod newer;
 mod places;
 pub mod probe;
-mod programs;
+pub mod programs;
 mod scene;
 mod who;
 

@@ -2,33 +2,17 @@
 //! kept in memory, /tmp and /run.
 
 use super::places::{Places, Shape};
+use crate::action::devices::{self, DEVICES, LINKS};
 use crate::action::error::ActionError;
 use crate::action::withheld;
 use crate::model::namespace::{Kind, Kinds};
-use crate::sys::error::{Result, SysError};
+use crate::sys::error::{Context, Result, SysError};
 use crate::sys::tree::{Guard, Tree};
 use nix::errno::Errno;
-use rustix::fs::CWD;
-use std::ffi::CStr;
+use rustix::fs::{CWD, Mode, OFlags};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// Devices that no program does without: the host's.
-const DEVICES: [(&CStr, &CStr); 6] = [
-    (c"/dev/full", c"full"),
-    (c"/dev/null", c"null"),
-    (c"/dev/random", c"random"),
-    (c"/dev/tty", c"tty"),
-    (c"/dev/urandom", c"urandom"),
-    (c"/dev/zero", c"zero"),
-];
-const LINKS: [(&CStr, &CStr); 5] = [
-    (c"fd", c"/proc/self/fd"),
-    (c"stdin", c"/proc/self/fd/0"),
-    (c"stdout", c"/proc/self/fd/1"),
-    (c"stderr", c"/proc/self/fd/2"),
-    (c"ptmx", c"pts/ptmx"),
-];
 const SHM: &str = "1777";
 
 /// Mounts all of it; what the root has no directory for is left out, if none can be made there.
@@ -112,9 +96,12 @@ fn sys(new: Kinds) -> Result<Option<Tree>> {
 }
 
 fn fill_dev(dev: &Tree, new: Kinds) -> Result<()> {
-    for (path, name) in DEVICES {
-        match Tree::copy(CWD, path, Guard::Device) {
+    let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .context("open", "the root")?;
+    for path in DEVICES {
+        match Tree::copy(root.as_fd(), path, Guard::Device) {
             Ok(device) => {
+                let name = devices::name(path);
                 dev.file(name, b"")?;
                 device.attach(dev.as_fd(), name)?;
             }
@@ -122,9 +109,10 @@ fn fill_dev(dev: &Tree, new: Kinds) -> Result<()> {
             Err(error) => return Err(error),
         }
     }
-    for (name, target) in LINKS {
-        dev.link(name, target)?;
+    for (path, target) in LINKS {
+        dev.link(devices::name(path), target)?;
     }
+    dev.link(c"ptmx", c"pts/ptmx")?;
     let mut below =
         vec![(c"pts", Tree::terminals()?), (c"shm", Tree::memory_for_files(SHM, None)?)];
     if new.has(Kind::Ipc) {

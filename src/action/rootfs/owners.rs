@@ -4,9 +4,10 @@
 use crate::model::namespace::Kind;
 use crate::model::security::IdRange;
 use crate::model::user_map::{UserMap, lines};
-use crate::sys::error::{Context, Result, SysError};
+use crate::sys::error::{Context, Result};
 use crate::sys::idmap;
 use crate::sys::ns;
+use crate::sys::proc;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::tree::Tree;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -45,19 +46,11 @@ fn namespace(maps: &UserMap) -> Result<OwnedFd> {
         // The child is ours and not reaped: its number cannot be another's.
         let path = format!("/proc/{}", child.pid);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let proc = rustix::fs::open(path.as_str(), flags, Mode::empty())
+        let process = rustix::fs::open(path.as_str(), flags, Mode::empty())
             .with_context("open", || path.clone())?;
-        for (name, map) in [("uid_map", &maps.users), ("gid_map", &maps.groups)] {
-            let file =
-                rustix::fs::openat(&proc, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-                    .context("open", name)?;
-            let text = lines(map);
-            let count = rustix::io::write(&file, text.as_bytes()).context("write", name)?;
-            if count != text.len() {
-                return Err(SysError::new("write", name, nix::errno::Errno::EIO));
-            }
-        }
-        ns::open(proc.as_fd(), Kind::User)
+        proc::write(child.pid, "uid_map", &lines(&maps.users))?;
+        proc::write(child.pid, "gid_map", &lines(&maps.groups))?;
+        ns::open(process.as_fd(), Kind::User)
     };
     let opened = opened();
     drop(go);

@@ -8,9 +8,8 @@ use crate::action::{launch, mounts};
 use crate::model::isolation::{Clocks, Isolation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::user_map::{UserMap, lines};
-use crate::sys::error::{Context, SysError};
-use crate::sys::fds::write_all;
-use crate::sys::{netlink, ns};
+use crate::sys::error::Context;
+use crate::sys::{netlink, ns, proc};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
@@ -97,11 +96,11 @@ fn set_clocks(clocks: &Clocks) -> Result<(), ActionError> {
     if text.is_empty() {
         return Ok(());
     }
-    match write_own("timens_offsets", &text) {
+    match proc::write("self", "timens_offsets", &text) {
         // The files of a protected process belong to the root of the host, who we are not.
         Err(error) if error.errno() == Some(Errno::EACCES) => {
             launch::set_protected(false)?;
-            write_own("timens_offsets", &text)?;
+            proc::write("self", "timens_offsets", &text)?;
             launch::set_protected(true)
         }
         written => Ok(written?),
@@ -112,24 +111,14 @@ fn write_own_maps(map: &UserMap) -> Result<(), ActionError> {
     // The files of a protected process belong to the root of the host. Nobody else is in here yet.
     launch::set_protected(false)?;
     if let Some(setgroups) = map.setgroups {
-        write_own("setgroups", setgroups.word())?;
+        proc::write("self", "setgroups", setgroups.word())?;
     }
     for (file, ranges) in [("gid_map", &map.groups), ("uid_map", &map.users)] {
         if !ranges.is_empty() {
-            write_own(file, &lines(ranges))?;
+            proc::write("self", file, &lines(ranges))?;
         }
     }
     launch::set_protected(true)
-}
-
-fn write_own(file: &str, value: &str) -> Result<(), SysError> {
-    let path = format!("/proc/self/{file}");
-    let write = || {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(path.as_str(), flags, Mode::empty())?;
-        write_all(&file, value.as_bytes())
-    };
-    write().context("write", path.as_str())
 }
 
 /// What is made from here on belongs to somebody who has a name inside.

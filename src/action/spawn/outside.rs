@@ -7,7 +7,8 @@ use crate::model::gap::Reason;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::Kind;
 use crate::model::user_map::{UserMap, lines};
-use crate::sys::error::{Context, SysError};
+use crate::sys::error::Context;
+use crate::sys::proc;
 use crate::sys::root::path_text;
 use nix::mount::{MsFlags, mount};
 use nix::unistd::Pid;
@@ -48,14 +49,14 @@ pub(super) fn attend(
 
 fn write_maps(map: &UserMap, pid: Pid) -> Result<(), ActionError> {
     if let Some(setgroups) = map.setgroups {
-        write_proc(pid, "setgroups", setgroups.word())?;
+        proc::write(pid, "setgroups", setgroups.word())?;
     }
     let sides = [("gid_map", &map.groups, "newgidmap"), ("uid_map", &map.users, "newuidmap")];
     for (file, ranges, tool) in sides {
         if ranges.is_empty() {
             continue;
         }
-        match write_proc(pid, file, &lines(ranges)) {
+        match proc::write(pid, file, &lines(ranges)) {
             // Those who are set-id may, for ids that are set aside for the caller.
             Err(error) if error.reason() == Reason::Denied => {
                 super::id_tools::run(tool, pid, ranges)?;
@@ -64,17 +65,6 @@ fn write_maps(map: &UserMap, pid: Pid) -> Result<(), ActionError> {
         }
     }
     Ok(())
-}
-
-/// Creates nothing.
-fn write_proc(pid: Pid, file: &str, value: &str) -> Result<(), SysError> {
-    use std::io::Write;
-    let path = format!("/proc/{pid}/{file}");
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(value.as_bytes()));
-    written.context("write", path.as_str())
 }
 
 /// A mount of the namespace keeps it when nobody is in it any more.

@@ -17,9 +17,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// A record is a page; its command line may be long.
-const CAP: usize = 1 << 20;
-
 /// Removed when dropped, once it is ours.
 #[derive(Debug)]
 pub struct Record {
@@ -108,11 +105,7 @@ impl Record {
 
     /// Fails where the name's owner runs.
     fn clear_stale(&self, root: &SysRoot) -> Result<(), ActionError> {
-        let bytes = match bounded::read(self.directory.as_fd(), &self.file, CAP) {
-            Ok(bytes) => bytes,
-            Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(bytes) = read(&self.directory, &self.file)? else { return Ok(()) };
         let Some(other) = Spawned::parse(&bytes) else {
             return Err(self.taken("its file is none of nsx's"));
         };
@@ -123,10 +116,8 @@ impl Record {
             return Err(self.taken(&format!("nsx of pid {}", other.supervisor.pid)));
         }
         clear(&other);
-        match rustix::fs::unlinkat(&self.directory, &self.file, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
-            Err(errno) => Ok(Err(errno).with_context("remove", || path_text(&self.path))?),
-        }
+        unlink(&self.directory, &self.file).with_context("remove", || path_text(&self.path))?;
+        Ok(())
     }
 
     fn taken(&self, by: &str) -> ActionError {
@@ -147,10 +138,25 @@ impl Drop for Record {
 /// Once more where it does not work at once: nobody comes after us.
 fn remove(directory: &OwnedFd, name: &str) {
     for _ in 0..3 {
-        match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => return,
-            Err(_) => {}
+        if unlink(directory, name).is_ok() {
+            return;
         }
+    }
+}
+
+/// Who clears up after a killed nsx may have been quicker.
+fn unlink(directory: &OwnedFd, name: &str) -> rustix::io::Result<()> {
+    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+        Err(rustix::io::Errno::NOENT) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// `None`: there is none of that name.
+fn read(directory: &OwnedFd, file: &str) -> Result<Option<Vec<u8>>, ActionError> {
+    match bounded::read(directory.as_fd(), file, Spawned::MOST_BYTES) {
+        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
+        read => Ok(Some(read?)),
     }
 }
 
@@ -172,20 +178,12 @@ pub fn forget(directory: &Path, spawned: &Spawned) -> Result<(), ActionError> {
     let dir = open(directory)?;
     let file = format!("{}.json", spawned.name);
     let _one_at_a_time = lock(directory)?;
-    let bytes = match bounded::read(dir.as_fd(), &file, CAP) {
-        Ok(bytes) => bytes,
-        Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(bytes) = read(&dir, &file)? else { return Ok(()) };
     let is_its_own = |other: Spawned| {
         (other.supervisor, &other.boot_id) == (spawned.supervisor, &spawned.boot_id)
     };
     if Spawned::parse(&bytes).is_some_and(is_its_own) {
-        let removed = rustix::fs::unlinkat(&dir, &file, AtFlags::empty());
-        // Who clears up after a killed nsx may have been quicker.
-        if removed != Err(rustix::io::Errno::NOENT) {
-            removed.with_context("remove", || path_text(&directory.join(&file)))?;
-        }
+        unlink(&dir, &file).with_context("remove", || path_text(&directory.join(&file)))?;
     }
     Ok(())
 }

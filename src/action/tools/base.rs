@@ -2,8 +2,9 @@
 
 use super::SIDE;
 use super::host::{Source, place};
-use super::kernel::{DEVICES, Fresh, Places};
+use super::kernel::{Fresh, Places};
 use super::start::Loader;
+use crate::action::devices::{DEVICES, LINKS};
 use crate::action::dns::names::{Names, read_files};
 use crate::sys::entries::{Entry, What};
 use crate::sys::error::Result;
@@ -173,12 +174,7 @@ fn lay_devices(host: &Source, base: &Tree) -> Result<()> {
     for device in DEVICES {
         host.lay_file(base, device, device, Guard::Device)?;
     }
-    for (name, target) in [
-        (c"dev/fd", c"/proc/self/fd"),
-        (c"dev/stdin", c"/proc/self/fd/0"),
-        (c"dev/stdout", c"/proc/self/fd/1"),
-        (c"dev/stderr", c"/proc/self/fd/2"),
-    ] {
+    for (name, target) in LINKS {
         base.link(name, target)?;
     }
     Ok(())

@@ -17,10 +17,6 @@ use std::time::Duration;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Devices that no program does without.
-pub(super) const DEVICES: [&CStr; 6] =
-    [c"dev/full", c"dev/null", c"dev/random", c"dev/tty", c"dev/urandom", c"dev/zero"];
-
 /// Which of the three are directories of our root, and what there covers what is withheld. Nothing
 /// of these names is a link of the target's.
 #[derive(Clone, Copy, Debug)]

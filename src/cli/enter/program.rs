@@ -25,7 +25,10 @@ pub(super) fn choose(
     let account = subject.account.as_ref();
     let environment = environment(context, request, subject, plan)?;
     if request.program.is_empty() && request.shell == Shell::Preferred {
-        let words = vec![preferred_shell(root, &environment)];
+        let named = environment.iter().rev().find(|(name, _)| name == "SHELL");
+        let named = named.map(|(_, shell)| shell.as_os_str());
+        let users = || Users::read(root).unwrap_or_default();
+        let words = vec![environment::preferred_shell(named, users)];
         return Ok(Command { words, environment, login: true });
     }
     let command = |words, login| Command { words, environment, login };
@@ -114,15 +117,4 @@ fn of_target(
 fn set(environment: &mut Vec<(OsString, OsString)>, name: &OsStr, value: &OsStr) {
     environment.retain(|(known, _)| known != name);
     environment.push((name.to_owned(), value.to_owned()));
-}
-
-/// Of the host's users alone: the target's passwd(5) is not asked who we are. An empty one is none.
-fn preferred_shell(root: &SysRoot, environment: &[(OsString, OsString)]) -> OsString {
-    let named = environment.iter().rev().find(|(name, _)| name == "SHELL");
-    if let Some((_, shell)) = named.filter(|(_, shell)| !shell.is_empty()) {
-        return shell.clone();
-    }
-    let users = Users::read(root).unwrap_or_default();
-    let ours = users.shell(rustix::process::getuid().as_raw());
-    ours.map_or_else(|| "/bin/sh".into(), |shell| shell.as_os_str().to_owned())
 }

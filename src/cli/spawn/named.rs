@@ -16,12 +16,12 @@ use crate::sys::incarnation;
 use crate::sys::owned::Place;
 use crate::sys::raw::fds;
 use crate::sys::root::{SysRoot, path_text};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-const CAP: usize = 1 << 20;
 /// For a program to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -65,6 +65,7 @@ pub(super) fn notices(
     context: &Context,
     host: &Host,
     request: &Request,
+    limits: BTreeMap<String, String>,
     (status, ready): (Option<OwnedFd>, Option<OwnedFd>),
     janitor: Option<&Rc<Janitor>>,
 ) -> Result<Option<Notices>, Failure> {
@@ -75,7 +76,7 @@ pub(super) fn notices(
     let record = match (&request.name, janitor) {
         (Some(name), Some(janitor)) => {
             let root = host.root()?;
-            let spawned = spawned(root, request, name)?;
+            let spawned = spawned(root, request, name, limits)?;
             Some(Record::take(root, &directory(context)?, spawned, janitor)?)
         }
         _ => None,
@@ -89,7 +90,12 @@ pub(super) fn notices(
     Ok(Some(Notices { root, status, pid_file, record, ready, init, peer: None }))
 }
 
-fn spawned(root: &SysRoot, request: &Request, name: &str) -> Result<Spawned, Failure> {
+fn spawned(
+    root: &SysRoot,
+    request: &Request,
+    name: &str,
+    limits: BTreeMap<String, String>,
+) -> Result<Spawned, Failure> {
     let us = Pid::new(std::process::id())
         .map(|pid| incarnation::of(root, pid))
         .transpose()?
@@ -105,7 +111,7 @@ fn spawned(root: &SysRoot, request: &Request, name: &str) -> Result<Spawned, Fai
         process: None,
         created_unix_seconds: now.as_secs(),
         command: words.collect(),
-        limits: std::collections::BTreeMap::new(),
+        limits,
         cgroups: Vec::new(),
     })
 }
@@ -126,7 +132,7 @@ pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8
     };
     let file = format!("{name}.json");
     let place = place.map_err(|_| unknown())?;
-    let bytes = place.read(&file, CAP).map_err(|_| unknown())?;
+    let bytes = place.read(&file, Spawned::MOST_BYTES).map_err(|_| unknown())?;
     let spawned = Spawned::parse(&bytes)
         .ok_or_else(|| Failure::new(Kind::Failed, format!("{file} is none of nsx's")))?;
     if record::is_elsewhere(&root, &spawned)? {

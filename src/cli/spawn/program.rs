@@ -23,7 +23,9 @@ pub(super) fn choose(
     match request.manner {
         Manner::Nsx => Ok(Program::new(&["/bin/sh".into()], &environment)?),
         Manner::Unshare => {
-            let shell = preferred_shell(context, host);
+            let named = context.variable("SHELL");
+            let users = || host.root().and_then(Users::read).unwrap_or_default();
+            let shell = environment::preferred_shell(named.as_deref(), users);
             Ok(Program::new(&[shell], &environment)?.as_login_shell())
         }
     }
@@ -47,13 +49,4 @@ fn environment(
         environment.push((name.clone(), value.clone()));
     }
     environment
-}
-
-fn preferred_shell(context: &Context, host: &Host) -> OsString {
-    if let Some(shell) = context.variable("SHELL").filter(|shell| !shell.is_empty()) {
-        return shell;
-    }
-    let users = host.root().and_then(Users::read).unwrap_or_default();
-    let ours = users.shell(rustix::process::getuid().as_raw());
-    ours.map_or_else(|| "/bin/sh".into(), |shell| shell.as_os_str().to_owned())
 }

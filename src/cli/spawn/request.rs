@@ -2,14 +2,13 @@
 
 use super::limits::Asked;
 use crate::model::files::Files;
-use crate::model::isolation::{Clocks, Propagation};
+use crate::model::isolation::{Clocks, Life, Propagation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::net_wish::NetWish;
 use crate::model::restriction::Restrictions;
 use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
-use std::time::Duration;
 
 #[derive(Debug, Default)]
 pub struct Request {
@@ -52,7 +51,7 @@ pub struct Request {
     pub stop: Option<String>,
     pub report: Option<ReportForm>,
     /// Whether it has a terminal of its own; unsaid, where it is not the host's and ours is one.
-    pub terminal: Option<bool>,
+    pub own_terminal: Option<bool>,
     pub dry_run: bool,
     /// Without one: a shell.
     pub program: Vec<OsString>,
@@ -109,13 +108,4 @@ pub struct Environment {
     /// Nothing of the caller's but these.
     pub only: Option<Vec<OsString>>,
     pub more: Vec<(OsString, OsString)>,
-}
-
-#[derive(Debug, Default)]
-pub struct Life {
-    pub fork: bool,
-    pub init: bool,
-    pub limit: Option<Duration>,
-    pub grace: Option<Duration>,
-    pub death_signal: Option<i32>,
 }

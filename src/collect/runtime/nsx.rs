@@ -15,8 +15,6 @@ use crate::sys::root::{SysRoot, path_text};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// A record is a page; its command line may be long.
-const CAP: usize = 1 << 20;
 /// Nobody has more of them.
 const MOST: usize = 4096;
 
@@ -86,7 +84,7 @@ impl Nsx {
 fn read(place: &Place) -> Vec<(Text, Spawned)> {
     let records = place.names().into_iter().take(MOST).filter_map(|file| {
         let name = file.strip_suffix(".json")?;
-        let spawned = Spawned::parse(&place.read(&file, CAP).ok()?)?;
+        let spawned = Spawned::parse(&place.read(&file, Spawned::MOST_BYTES).ok()?)?;
         (spawned.name == name).then(|| (path_text(&place.path().join(&file)), spawned))
     });
     records.collect()

@@ -10,3 +10,6 @@ pub mod net;
 pub mod stat;
 pub mod status;
 pub mod timens;
+mod write;
+
+pub use write::write;

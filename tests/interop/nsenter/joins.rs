@@ -4,7 +4,8 @@ use super::probe::{self, Setting};
 use super::scene::Scene;
 use std::process::Command;
 
-const OPTIONS: [(&str, &str, &str); 8] = [
+/// The kinds, as they are spelled.
+pub const OPTIONS: [(&str, &str, &str); 8] = [
     ("mnt", "-m", "--mount"),
     ("uts", "-u", "--uts"),
     ("ipc", "-i", "--ipc"),

@@ -4,19 +4,25 @@ use super::probe::{self, Setting};
 use super::same_ending_in;
 use super::scene::Scene;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
-pub fn endings() {
-    let scene = Scene::start();
+/// A file without a first line, one with, and one whose interpreter is not there.
+pub fn plant(directory: &Path) {
     for (name, text) in [
         ("plain", "echo plain \"$@\"; exit 5"),
         ("script", "#!/bin/sh\necho script \"$@\"\n"),
         ("lost", "#!/no/such/thing\n"),
     ] {
-        let path = scene.directory.path().join(name);
+        let path = directory.join(name);
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+pub fn endings() {
+    let scene = Scene::start();
+    plant(scene.directory.path());
     for flags in ["-n", "-p", "-m", "-a", "-a -F"] {
         for program in [
             "true",

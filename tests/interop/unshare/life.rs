@@ -2,6 +2,7 @@
 
 use super::scene::{ALL, NEWER, Scene, Who};
 use crate::nsenter::probe::{self, Setting};
+use crate::nsenter::programs;
 use crate::support::{Held, PATIENCE, child_of, ends_within, pidfd, status, until};
 use rustix::process::Signal;
 use std::process::{Command, Stdio};
@@ -9,16 +10,7 @@ use std::time::Duration;
 
 pub fn endings() {
     let scene = Scene::root();
-    for (name, text) in [
-        ("plain", "echo plain \"$@\"; exit 5"),
-        ("script", "#!/bin/sh\necho script \"$@\"\n"),
-        ("lost", "#!/no/such/thing\n"),
-    ] {
-        use std::os::unix::fs::PermissionsExt;
-        let path = scene.directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    programs::plant(scene.directory.path());
     for flags in
         ["", "-n", "-f", "-nf", "-pf", "-mpf --mount-proc", "-Ur", "-Urf", "--kill-child", "-T"]
     {

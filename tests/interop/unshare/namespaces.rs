@@ -1,18 +1,8 @@
 //! Which namespaces are new, for every spelling of every option that names one, and clocks.
 
 use super::scene::{ALL, Scene, Who};
+use crate::nsenter::joins::OPTIONS;
 use crate::support::KINDS;
-
-const OPTIONS: [(&str, &str, &str); 8] = [
-    ("mnt", "-m", "--mount"),
-    ("uts", "-u", "--uts"),
-    ("ipc", "-i", "--ipc"),
-    ("net", "-n", "--net"),
-    ("pid", "-p", "--pid"),
-    ("user", "-U", "--user"),
-    ("cgroup", "-C", "--cgroup"),
-    ("time", "-T", "--time"),
-];
 
 /// A program that is born in a new pid namespace, or stays outside of it.
 pub fn each_kind() {

@@ -7,6 +7,7 @@
 use super::profile::{Action, Comparison, Condition, Profile, Rule};
 use crate::model::standing::Filter;
 use crate::sys::calls::Abi;
+use crate::sys::raw::ptrace::MOST_INSTRUCTIONS;
 use nix::errno::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Operator,
@@ -14,8 +15,6 @@ use seccompiler::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Longer programs the kernel does not take.
-const MOST_INSTRUCTIONS: usize = 4096;
 /// What seccompiler begins with: which architecture it is, and that others are killed.
 const ITS_HEAD: usize = 3;
 /// `__X32_SYSCALL_BIT`

@@ -154,7 +154,7 @@ pub(super) fn take(request: &mut Request, id: Id, value: Option<&OsStr>) -> Resu
         Id::Report => request.report = Some(report(value)?),
         Id::Pty | Id::NoPty => {
             if request
-                .terminal
+                .own_terminal
                 .replace(id == Id::Pty)
                 .is_some_and(|before| before != (id == Id::Pty))
             {

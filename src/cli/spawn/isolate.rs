@@ -1,0 +1,137 @@
+//! What was asked, completed by what it brings with it, as an isolation.
+
+use super::request::{Manner, Own, Request};
+use super::{files, network};
+use crate::action::pty;
+use crate::cli::error::Failure;
+use crate::model::group::Limits;
+use crate::model::isolation::{Identity, Isolation, Mounts, Terminal};
+use crate::model::namespace::Kind;
+use crate::model::net_wish::NetWish;
+use crate::model::restriction::Restrictions;
+use crate::model::user_map::{Setgroups, UserMap};
+use crate::sys::accounts::Account;
+use crate::sys::idmap;
+
+impl Request {
+    /// What one option brings with it.
+    pub(super) fn complete(&mut self) -> Result<(), Failure> {
+        let own_manner = self.manner == Manner::Nsx;
+        self.new = network::kinds(self.network.as_ref(), self.new, self.named)?;
+        if self.hostname.is_some() || self.domainname.is_some() {
+            self.new = self.new.with(Kind::Uts);
+        }
+        let setgroups = own_manner && self.map.setgroups.is_some();
+        if !self.map.is_empty() || setgroups || self.owner.is_some() {
+            self.new = self.new.with(Kind::User);
+        }
+        if self.binfmt.is_some() {
+            self.new = self.new.with(Kind::User).with(Kind::Mnt);
+        }
+        if self.proc.is_some() {
+            self.new = self.new.with(Kind::Mnt);
+        }
+        files::complete(self)?;
+        if own_manner {
+            self.life.fork = true;
+            // Its /proc must be its own to be of use, and private to harm nobody.
+            if self.new.has(Kind::Pid) {
+                self.new = self.new.with(Kind::Mnt);
+                self.proc.get_or_insert_with(|| c"/proc".to_owned());
+            }
+            if self.new.has(Kind::User) && self.map.is_empty() {
+                (self.map.user, self.map.group) = (Some(Own::Root), Some(Own::Root));
+            }
+            if self.isolates_nothing() {
+                return Err(Failure::usage("nothing to isolate: name at least one new namespace")
+                    .hint("--newpid for a pid namespace, --new-all for every kind"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the program comes from a root that is not the host's.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.files.root.is_some()
+    }
+
+    fn terminal(&self) -> Terminal {
+        match self.own_terminal {
+            Some(true) => Terminal::Own,
+            Some(false) => Terminal::Shared,
+            None if !self.is_foreign() => Terminal::Shared,
+            None if pty::wanted() && !self.detach => Terminal::Own,
+            // Else it could end, by its group, whoever called us.
+            None => Terminal::Apart,
+        }
+    }
+
+    fn isolates_nothing(&self) -> bool {
+        let restricts = self.user.is_some() || self.restrictions != Restrictions::default();
+        let is_elsewhere = matches!(self.network, Some(NetWish::Join(_)));
+        self.new.is_empty() && self.limits.is_empty() && !is_elsewhere && !restricts
+    }
+}
+
+pub(super) fn isolation(
+    request: &Request,
+    users: Option<UserMap>,
+    account: Option<Account>,
+) -> Isolation {
+    let mounts = mounts(request);
+    let own_manner = request.manner == Manner::Nsx;
+    let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
+    let drops_groups = request.gid.is_some();
+    let identity = Identity {
+        first_root: own_manner && users.as_ref().is_some_and(mapped_root),
+        uid: request.uid,
+        gid: request.gid,
+        groups: drops_groups.then(Vec::new),
+        keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
+    };
+    Isolation {
+        new: request.new,
+        kept: request.kept.clone(),
+        network: request.network.clone(),
+        identity: match account {
+            Some(account) => Identity {
+                uid: Some(account.uid),
+                gid: Some(account.gid),
+                // Where nobody may set them they are the caller's, who has what they give.
+                groups: Some(account.groups).filter(|_| !groups_stay(users.as_ref())),
+                ..identity
+            },
+            None => identity,
+        },
+        restrictions: request.restrictions.clone(),
+        users,
+        owner: request.owner,
+        clocks: request.clocks,
+        mounts,
+        files: request.files.clone(),
+        loopback: own_manner && request.new.has(Kind::Net),
+        hostname: request.hostname.clone(),
+        domainname: request.domainname.clone(),
+        directory: request.directory.clone(),
+        limits: Limits::default(),
+        foreign: request.is_foreign(),
+        terminal: request.terminal(),
+        life: request.life,
+    }
+}
+
+fn mounts(request: &Request) -> Mounts {
+    let apart = files::are_apart(request);
+    let propagates = request.new.has(Kind::Mnt) && !apart;
+    Mounts {
+        propagation: propagates.then(|| request.propagation.unwrap_or_default()),
+        root: request.root.clone(),
+        proc: request.proc.clone().filter(|proc| !files::have_proc(request, proc)),
+        binfmt: request.binfmt.clone(),
+        interpreter: request.interpreter.clone(),
+    }
+}
+
+fn groups_stay(users: Option<&UserMap>) -> bool {
+    users.is_some_and(|map| map.setgroups == Some(Setgroups::Deny))
+}
