@@ -7,6 +7,7 @@
 
 use super::error::ActionError;
 use super::launch;
+use super::whom::set_groups;
 use crate::model::capability::CapSet;
 use crate::model::limits::{Resource, Rlimit};
 use crate::model::standing::{CapSets, Label, Module, Number, Shortfall, Standing, Users};
@@ -232,11 +233,6 @@ fn groups(
         miss("some have no number in the user namespace");
     }
     Ok(Groups::Inside)
-}
-
-fn set_groups(groups: impl Iterator<Item = u32>) -> Result<(), ActionError> {
-    let groups: Vec<Gid> = groups.map(Gid::from_raw).collect();
-    Ok(nix::unistd::setgroups(&groups).context("set", "supplementary groups")?)
 }
 
 /// Becomes another user and group, keeps its capabilities, and stays closed to others.

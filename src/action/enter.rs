@@ -9,13 +9,14 @@ use super::pty::{self, Pair};
 use super::seat::Seat;
 use super::supervise::{self, Ending, Signals};
 use super::tools::Tools;
+use super::whom::become_whom;
+use crate::model::isolation::Identity;
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::plan::{Held, Plan};
 use crate::sys::error::{Context, SysError};
 use crate::sys::ns;
 use crate::sys::nsfs::NsFile;
 use crate::sys::pidfd::ProcessHandle;
-use crate::sys::privilege;
 use crate::sys::raw;
 use crate::sys::raw::fork::{self, Side};
 use nix::errno::Errno;
@@ -211,7 +212,7 @@ fn become_program(
     }
     match &entry.confined {
         Some(confined) => confined.in_program()?,
-        None => become_whom(&entry.plan)?,
+        None => become_whom(&identity(&entry.plan), entry.plan.ids.if_there)?,
     }
     if let Some(parent) = parent {
         // A change of ids unties it.
@@ -221,34 +222,15 @@ fn become_program(
     Err(launch::become_program(&entry.program, inherited, last_step))
 }
 
-fn become_whom(plan: &Plan) -> Result<(), ActionError> {
+fn identity(plan: &Plan) -> Identity {
     let ids = &plan.ids;
-    if plan.keep_capabilities {
-        rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
+    Identity {
+        first_root: false,
+        uid: ids.uid,
+        gid: ids.gid,
+        groups: ids.groups.clone().filter(|_| !ids.groups_before_join),
+        keep_capabilities: plan.keep_capabilities,
     }
-    if let Some(groups) = ids.groups.as_ref().filter(|_| !ids.groups_before_join) {
-        let groups: Vec<_> = groups.iter().map(|gid| nix::unistd::Gid::from_raw(*gid)).collect();
-        nix::unistd::setgroups(&groups).context("set", "supplementary groups")?;
-    }
-    // EINVAL: the namespace has no such id, which a plan for it alone cannot know.
-    let if_there = |done| match done {
-        Err(Errno::EINVAL) if ids.if_there => Ok(()),
-        other => other,
-    };
-    if let Some(gid) = ids.gid {
-        let gid = nix::unistd::Gid::from_raw(gid);
-        if_there(nix::unistd::setresgid(gid, gid, gid))
-            .with_context("become", || format!("group {gid} inside"))?;
-    }
-    if let Some(uid) = ids.uid {
-        let uid = nix::unistd::Uid::from_raw(uid);
-        if_there(nix::unistd::setresuid(uid, uid, uid))
-            .with_context("become", || format!("user {uid} inside"))?;
-    }
-    if plan.keep_capabilities {
-        privilege::hand_on().context("keep", "capabilities")?;
-    }
-    Ok(())
 }
 
 /// Root and working directory, with the rights that we came with. No descriptor of a directory of

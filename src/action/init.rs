@@ -1,5 +1,6 @@
 //! An init of the program's own: it reaps what the program leaves behind, and ends it with the
-//! program. In a joined pid namespace the first process is the target's, which may reap nothing.
+//! program. In a joined pid namespace the first process is the target's, which may reap nothing; in
+//! a new one the program would be it.
 
 use super::error::ActionError;
 use super::launch;

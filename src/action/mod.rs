@@ -21,4 +21,5 @@ pub mod seat;
 pub mod spawn;
 pub mod supervise;
 pub mod tools;
+mod whom;
 mod withheld;

@@ -9,6 +9,7 @@
 use super::confine::keep_until_exec;
 use super::error::ActionError;
 use super::launch;
+use super::whom::become_whom;
 use crate::model::capability::CapSet;
 use crate::model::cgroup::Bound;
 use crate::model::isolation::{Identity, Isolation};
@@ -24,7 +25,6 @@ use rustix::fs::Mode;
 mod capabilities;
 mod landlock;
 mod seccomp;
-mod whom;
 
 /// Ready to be taken.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Restriction {
         }
         match &self.powers {
             Some(powers) => become_with(powers, identity)?,
-            None => whom::become_whom(identity)?,
+            None => become_whom(identity, false)?,
         }
         Ok(Opened { rules })
     }
@@ -168,7 +168,7 @@ fn become_with(powers: &Powers, identity: &Identity) -> Result<(), ActionError> 
     }
     rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
     // They are handed on one by one, by the last step.
-    whom::become_whom(&Identity { keep_capabilities: false, ..identity.clone() })?;
+    become_whom(&Identity { keep_capabilities: false, ..identity.clone() }, false)?;
     privilege::use_all(None).context("keep", "capabilities")?;
     launch::set_protected(true)
 }
