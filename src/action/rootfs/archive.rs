@@ -48,7 +48,7 @@ pub(super) fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result
     loop {
         left.set(HEADERS);
         let Some(entry) = entries.next() else { break };
-        let mut entry = entry.map_err(|error| failed(words(&error)))?;
+        let mut entry = entry.map_err(|error| failed(damage(&error, root.entries == 0)))?;
         // What it has is bounded by the room there is.
         left.set(u64::MAX);
         root.add(&mut entry).map_err(|refusal| {
@@ -59,6 +59,17 @@ pub(super) fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result
         return Err(failed("nothing is in it".to_owned()));
     }
     Ok(())
+}
+
+/// What is no header the library repeats, and it is anybody's file.
+fn damage(error: &std::io::Error, is_first: bool) -> String {
+    let said = words(error);
+    let is_header = ["numeric field", "archive header"].iter().any(|what| said.starts_with(what));
+    match (is_header, is_first) {
+        (false, _) => said,
+        (true, true) => "it is no tar archive".to_owned(),
+        (true, false) => "it is damaged".to_owned(),
+    }
 }
 
 /// Libraries repeat what they read.

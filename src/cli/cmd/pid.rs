@@ -86,10 +86,13 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
         (None, None) => return Err(Failure::usage("a target is missing")),
     };
     let process = target::resolve_process(root, from.as_bytes())?;
-    let inside = Inside::of(process.handle.dir())?;
-    process.handle.check_alive()?;
+    let inside = || -> Result<Inside, Failure> {
+        let inside = Inside::of(process.handle.dir())?;
+        process.handle.check_alive()?;
+        Ok(inside)
+    };
     if args.all {
-        return Ok((inside.processes(root)?, true, None));
+        return Ok((inside()?.processes(root)?, true, None));
     }
     let pid = match spelled {
         None if args.from.is_some() => return Err(Failure::usage("--from: which process?")),
@@ -97,7 +100,7 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
         Some(spelled) => {
             let wanted = number(spelled)?;
             let absent = || Failure::new(Kind::NotFound, format!("there is no pid {wanted} there"));
-            inside.to_ours(root, wanted)?.ok_or_else(absent)?
+            inside()?.to_ours(root, wanted)?.ok_or_else(absent)?
         }
     };
     let chain = chain(root, pid)?;

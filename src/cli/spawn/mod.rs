@@ -82,7 +82,7 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     let listeners = (status, ready);
     let notices = named::notices(context, &host, &request, limits, listeners, janitor.as_ref())?;
     drop(host);
-    let report = request.report;
+    let (report, bare_user) = (request.report, request.bare_user);
     let limit = isolation.life.limit;
     let reports = report.is_some();
     let mut wanted = Spawn {
@@ -97,7 +97,7 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
         notices,
         nowhere,
     };
-    let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted))?;
+    let ended = spawn::spawn(&mut wanted).map_err(|error| explain(error, &wanted, bare_user))?;
     if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
@@ -121,11 +121,19 @@ fn tell(form: ReportForm, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn explain(error: ActionError, wanted: &Spawn) -> Failure {
+fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
     let forbidden =
         matches!(&error, ActionError::System(error) if error.errno() == Some(Errno::EPERM));
     let not_executable = error.exit() == 126;
+    let not_found = error.exit() == 127;
     let failure = Failure::from(error);
+    if not_found && bare_user {
+        return failure.hint("what follows --user after a space is the program: --user=USER");
+    }
+    if failure.message.starts_with("cannot become ") && wanted.isolation.users.is_some() {
+        return failure
+            .hint("its user namespace has the ids of --map-users and --map-groups alone");
+    }
     if not_executable && !wanted.isolation.restrictions.landlock.is_empty() {
         return failure
             .hint("Landlock allows no file that is not beneath a --landlock-ro or --landlock-rw");

@@ -50,6 +50,8 @@ pub struct Request {
     /// A named program is ended, and none started.
     pub stop: Option<String>,
     pub report: Option<ReportForm>,
+    /// `--user` stood alone: a user namespace.
+    pub bare_user: bool,
     /// Whether it has a terminal of its own; unsaid, where it is not the host's and ours is one.
     pub own_terminal: Option<bool>,
     pub dry_run: bool,

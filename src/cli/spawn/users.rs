@@ -38,7 +38,8 @@ pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Fai
         let bytes = bounded::read(root.proc(), &format!("self/{file}"), bounded::SMALL)?;
         let ours = idmap::parse(&bytes).unwrap_or_default();
         let block = if wish.needs_subordinates() {
-            Some(subordinate::first_block(root, subordinate, uid)?)
+            let block = subordinate::first_block(root, subordinate, uid);
+            Some(block.map_err(|error| Failure::from(error).hint(SET_ASIDE))?)
         } else {
             None
         };
@@ -49,6 +50,9 @@ pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Fai
     let map = UserMap { users, groups, setgroups: setgroups(map), from_inside: false };
     Ok(Some(UserMap { from_inside: map.is_own_alone(uid, gid), ..map }))
 }
+
+const SET_ASIDE: &str =
+    "root sets some aside: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER";
 
 const fn inside(own: Own, current: u32) -> u32 {
     match own {

@@ -142,6 +142,7 @@ fn user(request: &mut Request, value: Option<&OsStr>) -> Result<(), Failure> {
             }
         }
         file => {
+            request.bare_user |= file.is_none();
             let id = super::namespaces::Id::New(Kind::User);
             super::namespaces::take(request, id, file.map(OsStr::to_owned))
         }
