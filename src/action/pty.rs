@@ -36,8 +36,9 @@ pub fn wait_for_foreground() {
 
 /// True where standard input is no terminal of ours: then there is no job control to respect.
 fn in_foreground() -> bool {
-    let group = rustix::termios::tcgetpgrp(rustix::stdio::stdin());
-    group.is_err() || group == Ok(rustix::process::getpgrp())
+    // A group whose leader is in a pid namespace further out is 0, for which rustix has no value.
+    let group = nix::unistd::tcgetpgrp(std::io::stdin());
+    group.is_err() || group == Ok(nix::unistd::getpgrp())
 }
 
 /// A new pair with the settings and size of the terminal we have. It belongs to `owner`, a user and

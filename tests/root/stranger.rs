@@ -90,7 +90,7 @@ fn at_home() {
         command.args(options).args(["sh", "-c", "echo $KEPT; ps -o sid= -p $$"]).env("KEPT", "yes");
         succeeds(&mut command)
     };
-    let session = rustix::process::getsid(None).unwrap().as_raw_nonzero().get();
+    let session = nix::unistd::getsid(None).unwrap();
     let said = group(&[]);
     let mut lines = said.lines();
     assert_eq!(lines.next(), Some("yes"));

@@ -32,8 +32,7 @@ pub enum Need {
     Root,
     /// A program, looked for in PATH and in the directories of system programs.
     Program(&'static str),
-    /// A program of the newer util-linux that `cargo xtask test` unpacks below cargo's target
-    /// directory.
+    /// A program of the newer util-linux that `cargo xtask test` unpacks.
     Newer(&'static str),
     /// Something that the machine has or has not and that nobody can install: ignored without it,
     /// under `NSX_TEST_STRICT=1` too.
@@ -64,10 +63,8 @@ pub fn find(name: &str) -> Option<PathBuf> {
 
 /// Where a program of the newer util-linux is.
 pub fn newer(name: &str) -> Option<PathBuf> {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .ancestors()
-        .map(|above| above.join("peers/util-linux/usr/bin").join(name))
-        .find(|candidate| candidate.is_file())
+    let program = Path::new("/var/cache/nsx-peers/util-linux/usr/bin").join(name);
+    program.is_file().then_some(program)
 }
 
 /// A test, ignored with its reason where a need is missing; under `NSX_TEST_STRICT=1` it fails.

@@ -1,16 +1,22 @@
 //! A newer util-linux than the machine's, to compare with: Debian's package of it and what that
-//! needs, unpacked below `target/peers`, never installed.
+//! needs, unpacked below [`PLACE`], never installed.
 //!
+//! That place is outside the checkout, since ordinary users run them too, and a checkout may lie
+//! where those may not look.
 //! Its programs are told where their loader and libraries lie, so that each is one file to execute,
 //! as the machine's own is. Half of it is never kept.
 
 use crate::attended::Attention;
-use crate::{debian, run, say, workspace};
+use crate::{debian, run, say};
 use anyhow::{Result, bail};
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+/// Where the tests look for it too.
+const PLACE: &str = "/var/cache/nsx-peers";
 
 /// Has the release that the personalities of nsx stand in for, or one that is later.
 const SUITE: &str = "sid";
@@ -43,18 +49,19 @@ pub(crate) fn provide(strict: bool) -> Result<()> {
 
 /// Where it is, unpacked there if it is not.
 fn get() -> Result<PathBuf> {
-    let peers = workspace::target()?.join("peers");
-    std::fs::create_dir_all(&peers)?;
-    let lock = File::create(peers.join("lock"))?;
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
-    let place = peers.join("util-linux");
-    let recipe = recipe(&place);
-    let of_place = std::fs::read_to_string(place.join("recipe"));
-    if of_place.is_ok_and(|of_place| of_place == recipe) {
+    let place = Path::new(PLACE).join("util-linux");
+    if is_there(&place) {
         return Ok(place);
     }
     if !run::is_root() {
         bail!("it is unpacked as root");
+    }
+    std::fs::create_dir_all(PLACE)?;
+    std::fs::set_permissions(PLACE, Permissions::from_mode(0o755))?;
+    let lock = File::create(Path::new(PLACE).join("lock"))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
+    if is_there(&place) {
+        return Ok(place);
     }
     for program in ["mmdebstrap", "patchelf"] {
         if run::find(program).is_none() {
@@ -65,16 +72,19 @@ fn get() -> Result<PathBuf> {
         std::fs::remove_dir_all(&place)?;
     }
     let made = unpack(&Attention::hold()?, &place)
-        .and_then(|()| Ok(std::fs::write(place.join("recipe"), recipe)?));
+        .and_then(|()| Ok(std::fs::write(place.join("recipe"), recipe())?));
     if made.is_err() {
         let _ = std::fs::remove_dir_all(&place);
     }
     made.map(|()| place)
 }
 
-/// The programs know where they lie, so that is a part of it.
-fn recipe(place: &Path) -> String {
-    format!("{SUITE} {PROGRAMS:?} {LEFT_OUT:?} {}\n", place.display())
+fn is_there(place: &Path) -> bool {
+    std::fs::read_to_string(place.join("recipe")).is_ok_and(|of_place| of_place == recipe())
+}
+
+fn recipe() -> String {
+    format!("{SUITE} {PROGRAMS:?} {LEFT_OUT:?}\n")
 }
 
 fn unpack(attention: &Attention, place: &Path) -> Result<()> {
