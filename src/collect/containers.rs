@@ -32,6 +32,8 @@ pub struct Containers {
     pub gaps: Vec<Gap>,
     /// The namespaces that they were told from.
     pub host: NsSet,
+    /// By pid: every process whose mnt, pid or net namespace is not the host's.
+    pub isolated: Vec<Process>,
 }
 
 impl Containers {
@@ -100,7 +102,7 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     }
     let gaps = namer.gaps();
     let list = super::order::order(list, &within);
-    Ok(Containers { list, gaps, host: scan.host })
+    Ok(Containers { list, gaps, host: scan.host, isolated: scan.isolated })
 }
 
 /// To the innermost container whose pid namespace they were in.
@@ -339,6 +341,7 @@ pub(super) fn take(container: &mut Container, record: Record) {
     container.program = record.program;
     container.engine_namespace = record.engine_namespace;
     container.labels = record.labels;
+    container.published = record.published;
     container.created_unix_seconds = record.created_unix_seconds;
     // In whose slice it is says less than who wrote the record.
     container.owner_uid = record.owner_uid.or(container.owner_uid);

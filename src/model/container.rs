@@ -6,6 +6,7 @@ use super::pod::Pod;
 use super::process::{self, Pid, Process};
 use super::runtime::Runtime;
 use super::text::Text;
+use super::trail::Published;
 use super::usage::Usage;
 use std::net::IpAddr;
 
@@ -103,6 +104,8 @@ pub struct Container {
     /// Addresses in its network namespace, loopback and link-local left out; empty where it
     /// shares the host's.
     pub addresses: Vec<IpAddr>,
+    /// Ports of the host that lead to it, as its engine recorded them; in order.
+    pub published: Vec<Published>,
     /// Seconds since 1970 at which its engine made it.
     pub created_unix_seconds: Option<u64>,
     /// Seconds since 1970 at which its first process started.

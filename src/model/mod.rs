@@ -34,6 +34,7 @@ pub mod security;
 pub mod spawned;
 pub mod standing;
 pub mod text;
+pub mod trail;
 pub mod usage;
 pub mod user_map;
 pub mod uts;

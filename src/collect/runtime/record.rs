@@ -10,6 +10,7 @@ use crate::model::pod::Pod;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
+use crate::model::trail::Published;
 use crate::sys::error::{Result, SysError};
 use crate::sys::reach::Reach;
 use crate::sys::root::{self, SysRoot};
@@ -33,6 +34,8 @@ pub struct Record {
     /// What it was told to run, where nothing names it better.
     pub program: Option<Text>,
     pub labels: Vec<Label>,
+    /// Ports of the host that lead to it.
+    pub published: Vec<Published>,
     pub created_unix_seconds: Option<u64>,
     /// Who wrote it.
     pub owner_uid: Option<u32>,
