@@ -16,7 +16,7 @@ use crate::model::text::Text;
 use crate::model::trail::{Answer, Owner, Step, Trail};
 use crate::sys::bounded;
 use crate::sys::error::Result;
-use crate::sys::proc::status;
+use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use clue::Clue;
 use std::os::fd::AsFd;
@@ -58,6 +58,11 @@ impl<'a> Host<'a> {
             _ => Vec::new(),
         };
         Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
+    }
+
+    /// Every one that was looked at.
+    pub fn containers(&self) -> &[Container] {
+        &self.containers.list
     }
 
     /// What could not be searched, each once.
@@ -117,15 +122,15 @@ impl<'a> Host<'a> {
     /// A process as a step; `None`: there is none of that number.
     pub(super) fn process(&self, pid: Pid) -> Option<Step> {
         let dir = bounded::open_dir(self.root.proc(), &pid.to_string()).ok()?;
-        let comm = bounded::read(dir.as_fd(), "comm", bounded::SMALL).ok()?;
-        let bytes = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?;
-        let status = status::parse(&bytes)?;
+        let stat = stat::parse(&bounded::read_single(dir.as_fd(), "stat").ok()?)?;
+        let status = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok();
+        let status = status.and_then(|bytes| status::parse(&bytes)).unwrap_or_default();
         let process = status.process.unwrap_or(pid);
         let inside = status.pids_by_level.last().copied();
         Some(Step::Process {
             pid: process,
             thread: Some(pid).filter(|pid| *pid != process),
-            comm: Text::new(comm.strip_suffix(b"\n").unwrap_or(&comm)),
+            comm: stat.comm,
             pid_inside: inside.filter(|inside| *inside != pid),
         })
     }
