@@ -6,6 +6,7 @@ mod namespaces;
 mod processes;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
+use super::netspaces::NetSpaces;
 use super::runtime::recognise::{self, Recognised};
 use crate::model::container::Container;
 use crate::model::gap::Gap;
@@ -19,6 +20,7 @@ use crate::sys::error::Result;
 use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use clue::Clue;
+use std::cell::{OnceCell, RefCell};
 use std::os::fd::AsFd;
 
 /// What is known of the host, read when it is first asked for: several clues share it.
@@ -26,7 +28,8 @@ use std::os::fd::AsFd;
 pub struct Host<'a> {
     pub(super) root: &'a SysRoot,
     pub(super) containers: Containers,
-    pub(super) gaps: Vec<Gap>,
+    spaces: OnceCell<NetSpaces>,
+    gaps: RefCell<Vec<Gap>>,
 }
 
 impl<'a> Host<'a> {
@@ -40,11 +43,11 @@ impl<'a> Host<'a> {
         } else {
             collect_containers(root)?
         };
-        let gaps = std::mem::take(&mut containers.gaps);
-        Ok(Self { root, containers, gaps })
+        let gaps = RefCell::new(std::mem::take(&mut containers.gaps));
+        Ok(Self { root, containers, spaces: OnceCell::new(), gaps })
     }
 
-    pub fn follow(&mut self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
+    pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let trails = match clue {
             Clue::Pid(pid) => processes::by_pid(self, pid),
             Clue::PidInside(pid) => processes::by_pid_inside(self, pid)?,
@@ -67,13 +70,23 @@ impl<'a> Host<'a> {
 
     /// What could not be searched, each once.
     pub fn into_gaps(self) -> Vec<Gap> {
-        let mut gaps: Vec<Gap> = Vec::new();
-        for gap in self.gaps {
-            if !gaps.contains(&gap) {
-                gaps.push(gap);
-            }
+        self.gaps.into_inner()
+    }
+
+    pub(super) fn note(&self, gap: Gap) {
+        let mut gaps = self.gaps.borrow_mut();
+        if !gaps.contains(&gap) {
+            gaps.push(gap);
         }
-        gaps
+    }
+
+    /// Every network namespace.
+    pub(super) fn spaces(&self) -> &NetSpaces {
+        self.spaces.get_or_init(|| {
+            let mut spaces = NetSpaces::list(self.root, &self.containers);
+            spaces.gaps.drain(..).for_each(|gap| self.note(gap));
+            spaces
+        })
     }
 
     /// Whose a process is, by the innermost container that it is in.

@@ -49,7 +49,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let clues: Vec<Clue<'_>> =
         spelled.iter().map(|text| parse(text)).collect::<Result<_, Failure>>()?;
     let root = args.output.root()?;
-    let mut host = Host::collect(&root, &clues)?;
+    let host = Host::collect(&root, &clues)?;
     let follow = |(text, clue): (&Vec<u8>, &Clue<'_>)| host.follow(text, *clue);
     let answers: Vec<Answer> = spelled.iter().zip(&clues).map(follow).collect::<Result<_, _>>()?;
     let rows = who::rows(&answers, host.containers());
