@@ -57,6 +57,10 @@ impl<'a> Host<'a> {
                 Some(inode) => namespaces::by_inode(self, inode)?,
                 None => processes::by_name(self, name)?,
             },
+            Clue::Path(path) => match namespaces::named(self.root, path) {
+                Some(inode) => namespaces::by_inode(self, inode)?,
+                None => Vec::new(),
+            },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
             _ => Vec::new(),
         };
