@@ -127,7 +127,7 @@ fn of_namespace() {
         assert_eq!(rows[0]["steps"][1]["pid"], pid);
         assert_eq!(rows[0]["owner"]["container"]["name"], "who-namespace");
     }
-    let host = rows(&[&namespace(1, "user")]);
+    let host = rows(&[&namespace("self", "user")]);
     assert_eq!((host.len(), &host[0]["owner"]["kind"]), (1, &"host".into()));
 }
 
