@@ -12,6 +12,7 @@ mod support;
 mod answers;
 mod census;
 mod checks;
+mod clues;
 mod compare;
 mod docker;
 mod entered;
