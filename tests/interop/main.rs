@@ -28,6 +28,7 @@ mod runtimes;
 mod scene;
 mod sections;
 mod unshare;
+mod who;
 
 fn main() {
     let mut tests = compare::tests();

@@ -50,10 +50,14 @@ mod terminal;
 mod tools;
 mod users;
 mod who;
+mod who_ports;
 
 fn main() {
     if std::env::var_os(census::ROLE).is_some() {
         census::play_role();
+    }
+    if let Ok(told) = std::env::var(who_ports::ROLE) {
+        who_ports::play_role(&told);
     }
     let suites = [
         targets::tests(),
@@ -92,6 +96,7 @@ fn main() {
         listings::tests(),
         output::tests(),
         inspection::tests(),
+        who_ports::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }
