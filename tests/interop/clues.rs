@@ -180,7 +180,8 @@ impl<'a> Seen<'a> {
                 let trails = self.leads(&format!("port:{published}/{protocol}"));
                 let steps = trails.iter().flat_map(|trail| trail["steps"].as_array().unwrap());
                 let mut steps = steps.filter(|step| step["kind"] == "published");
-                if !steps.any(|step| step["container_port"].to_string() == port) {
+                let port: u16 = port.parse().expect("a port");
+                if !steps.any(|step| step["container_port"] == port) {
                     self.found.push(format!("{published} is not told to lead to {port}"));
                 }
             }
