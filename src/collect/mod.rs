@@ -35,3 +35,4 @@ pub mod subordinate;
 pub mod target;
 pub mod usage;
 pub mod verdict;
+pub mod who;
