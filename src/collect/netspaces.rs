@@ -88,8 +88,10 @@ impl NetSpaces {
                 spaces.change(place, |space| space.add_mount(target));
             }
         }
-        let denied = |gap: &Gap| gap.what == "namespaces" && gap.reason == Reason::Denied;
-        if !unseen.is_empty() || containers.gaps.iter().any(denied) {
+        // Who may not ask the first process may not ask others.
+        let init = Pid::new(1).map(|init| ns::identity_of(root.proc(), init, Kind::Net));
+        let denied = matches!(init, Some(Err(Errno::EACCES | Errno::EPERM)));
+        if !unseen.is_empty() || denied {
             spaces.add_unseen(root, unseen);
         }
         for place in 0..spaces.list.len() {
@@ -121,7 +123,7 @@ impl NetSpaces {
     pub fn owner(&self, containers: &Containers, place: usize) -> Owner {
         let Some(space) = self.list.get(place) else { return Owner::Unknown };
         if let Some(container) = space.container.and_then(|at| containers.list.get(at)) {
-            return Owner::Container(Box::new(container.clone()));
+            return super::who::owner(container);
         }
         match space.inode {
             _ if space.own || space.of_host => Owner::Host { unit: None },
@@ -209,6 +211,15 @@ impl NetSpaces {
             }
         }
         Err(problem)
+    }
+
+    fn words(&self, place: usize) -> Text {
+        let space = self.list.get(place);
+        match space.and_then(|space| Some((space.name.as_ref(), space.inode?))) {
+            Some((Some(name), _)) => name.clone(),
+            Some((None, inode)) => format!("net:[{inode}]").into(),
+            None => "a network namespace".into(),
+        }
     }
 
     fn door(&self, root: &SysRoot, place: usize) -> nix::Result<Door> {
@@ -321,22 +332,25 @@ pub struct Visited {
 
 impl Visited {
     fn add_gaps(&mut self, spaces: &NetSpaces, failed: Vec<(usize, Problem)>, what: &'static str) {
-        let name = |place: usize| -> Text {
-            let space = spaces.list.get(place);
-            match space.and_then(|space| Some((space.name.as_ref(), space.inode?))) {
-                Some((Some(name), _)) => name.clone(),
-                Some((None, inode)) => format!("net:[{inode}]").into(),
-                None => "a network namespace".into(),
-            }
-        };
         for (place, problem) in failed {
-            let object = name(place);
+            let object = spaces.words(place);
             let reason = SysError { doing: "enter", object, problem }.reason();
             // One that has gone is nobody's any more.
             let gone = reason == Reason::Gone || problem == Problem::Errno(Errno::ESTALE);
             self.missed.extend((!gone).then_some((place, reason)));
         }
-        self.gaps.extend(gaps(&self.missed, what, &name));
+        self.tell(spaces, what);
+    }
+
+    /// These were searched by other means.
+    pub fn forgive(&mut self, spaces: &NetSpaces, what: &'static str, searched: &[usize]) {
+        self.missed.retain(|(place, _)| !searched.contains(place));
+        self.tell(spaces, what);
+    }
+
+    fn tell(&mut self, spaces: &NetSpaces, what: &'static str) {
+        let name = |place: usize| spaces.words(place);
+        self.gaps = gaps(&self.missed, what, &name);
         for (place, found) in &self.found {
             for table in &found.incomplete {
                 let (object, reason) = (name(*place), Reason::Truncated);

@@ -1,11 +1,14 @@
 //! From any clue to whose it is: a process, a port, an address, an interface, a mount, … → the
 //! container that it belongs to, with what led there.
 
+mod addresses;
 pub mod clue;
+mod interfaces;
 mod namespaces;
 mod processes;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
+use super::netspaces::NetSpaces;
 use super::runtime::recognise::{self, Recognised};
 use crate::model::container::Container;
 use crate::model::gap::Gap;
@@ -20,6 +23,7 @@ use crate::sys::proc::status;
 use crate::sys::root::SysRoot;
 use clue::Clue;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
 /// What is known of the host, read when it is first asked for: several clues share it.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub struct Host<'a> {
     pub(super) root: &'a SysRoot,
     pub(super) containers: Containers,
     pub(super) gaps: Vec<Gap>,
+    spaces: Option<Rc<NetSpaces>>,
 }
 
 impl<'a> Host<'a> {
@@ -41,7 +46,7 @@ impl<'a> Host<'a> {
             collect_containers(root)?
         };
         let gaps = std::mem::take(&mut containers.gaps);
-        Ok(Self { root, containers, gaps })
+        Ok(Self { root, containers, gaps, spaces: None })
     }
 
     pub fn follow(&mut self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
@@ -55,6 +60,9 @@ impl<'a> Host<'a> {
                 None => processes::by_name(self, name)?,
             },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
+            Clue::Interface(name) => interfaces::by_name(self, name)?,
+            Clue::Mac(mac) => interfaces::by_mac(self, mac)?,
+            Clue::Ip(ip) => addresses::by_ip(self, ip)?,
             _ => Vec::new(),
         };
         Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
@@ -69,6 +77,12 @@ impl<'a> Host<'a> {
             }
         }
         gaps
+    }
+
+    /// Every network namespace there is.
+    pub(super) fn spaces(&mut self) -> Rc<NetSpaces> {
+        let list = || Rc::new(NetSpaces::list(self.root, &self.containers));
+        Rc::clone(self.spaces.get_or_insert_with(list))
     }
 
     /// Whose a process is, by the innermost container that it is in.

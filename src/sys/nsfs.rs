@@ -116,6 +116,16 @@ pub fn of_socket(process: &ProcessHandle, number: i32) -> Result<NsFile> {
     from_fd(namespace.with_context("find the network namespace of", object)?)
 }
 
+/// The network namespace of the tun or tap interface that a process serves by a descriptor.
+pub fn of_tun(process: &ProcessHandle, number: i32) -> Result<NsFile> {
+    let object = || format!("descriptor {number} of pid {}", process.pid());
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    let tun = rustix::process::pidfd_getfd(process.pidfd()?, number, flags)
+        .with_context("take", object)?;
+    let namespace = ioctl::of_tun(tun.as_fd());
+    from_fd(namespace.with_context("find the network namespace of", object)?)
+}
+
 /// The user namespace that owns a namespace; of a user namespace the one above it. EPERM: it is
 /// none of those that we may see.
 pub fn above(namespace: BorrowedFd<'_>) -> Result<NsFile> {
