@@ -4,7 +4,7 @@ use super::Host;
 use super::interfaces::{MOST, step};
 use crate::collect::netspaces::{self, NetSpaces};
 use crate::model::network::{Address, Interface};
-use crate::model::trail::{Step, Trail};
+use crate::model::trail::{Owner, Step, Trail};
 use crate::sys::error::Result;
 use crate::sys::netlink::roam::{Found, Row, Wanted};
 use std::net::IpAddr;
@@ -64,7 +64,12 @@ pub(super) fn by_ip(host: &mut Host<'_>, ip: IpAddr) -> Result<Vec<Trail>> {
             let mut steps = vec![address_step(ip, if ip.is_ipv4() { 32 } else { 128 })];
             steps.extend(space.step());
             steps.extend(host.process(pid));
-            trails.push(Trail { steps, owner: host.owner_of(pid) });
+            // That it is not in our own namespace is known, and no more.
+            let owner = match host.owner_of(pid) {
+                Owner::Host { unit: None } => Owner::Unknown,
+                owner => owner,
+            };
+            trails.push(Trail { steps, owner });
         }
     }
     visited.forgive(&spaces, WHAT, &searched);

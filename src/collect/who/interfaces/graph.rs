@@ -147,6 +147,16 @@ impl Walk {
                 self.end(place, End::Home);
                 return Vec::new();
             }
+            // The cable of a namespace of nobody's is that namespace's, and not its neighbour's.
+            Standing::Nobodys if by == By::Peer && came_from_elsewhere => {
+                let from = node.from.and_then(|from| self.nodes.get(from));
+                let is_cable = |from: &Node| from.by == By::Clue && from.link.master.is_none();
+                let is_nobodys = |from: &Node| world.standing(from.at.0) == Standing::Nobodys;
+                if from.is_some_and(|from| is_cable(from) && is_nobodys(from)) {
+                    self.end(place, End::Home);
+                    return Vec::new();
+                }
+            }
             _ => {}
         }
         if is("tun") && world.is_held(at, link) {

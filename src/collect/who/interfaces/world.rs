@@ -121,7 +121,8 @@ impl<'a> Net<'a> {
         let visited = spaces.visit(root, places, WHAT, &mut |place, here| {
             let Ok(links) = here.links() else { return here.send_no_links() };
             let mut numbers = HashSet::new();
-            for (link, row) in &links {
+            // Nothing leads along a loopback.
+            for (link, row) in links.iter().filter(|(link, _)| link.kind != "loopback") {
                 here.send_link(row);
                 if uppers && link.kind != "veth" {
                     numbers.extend(link.peer_nsid.and_then(|number| u32::try_from(number).ok()));

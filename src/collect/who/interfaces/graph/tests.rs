@@ -173,6 +173,21 @@ fn a_way_that_ends_at_nobodys_ends_there_and_one_that_comes_home_nowhere() {
 }
 
 #[test]
+fn a_cable_of_nobodys_namespace_is_its_own_unless_a_container_is_at_the_other_end() {
+    let mut made = made(&[Nobodys, Nobodys, Owned]);
+    let bridge = made.link(1, "br", "bridge");
+    let (first, cable) = made.veth((1, "p2"), (2, "eth0"));
+    let (second, _) = made.veth((1, "p3"), (3, "eth0"));
+    made.enslave(first, bridge);
+    made.enslave(second, bridge);
+    let (routed, _) = made.veth((1, "r3"), (3, "eth1"));
+    made.prepared.extend([1, 2]);
+    assert_eq!(made.ways(cable), ["eth0@2"]);
+    assert_eq!(made.ways(first), ["p2@1 > eth0@2"]);
+    assert_eq!(made.ways(routed), ["r3@1 > eth1@3"]);
+}
+
+#[test]
 fn an_owner_beside_a_dead_end_is_the_only_answer() {
     let mut made = made(&[Nobodys, Owned]);
     let bridge = made.link(1, "br", "bridge");
