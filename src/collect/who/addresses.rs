@@ -1,14 +1,12 @@
 //! An IP address: every network namespace in which it is configured.
 
 use super::Host;
-use super::interfaces::{MOST, step};
-use crate::collect::netspaces::{self, NetSpaces};
+use super::interfaces::{MOST, owner, step};
+use crate::collect::netspaces::{self, NetSpace};
 use crate::model::network::{Address, Interface};
 use crate::model::trail::{Owner, Step, Trail};
-use crate::sys::error::Result;
 use crate::sys::netlink::roam::{Found, Row, Wanted};
 use std::net::IpAddr;
-use std::rc::Rc;
 
 /// What was looked for, where it could not be.
 const WHAT: &str = "addresses";
@@ -17,8 +15,8 @@ const TRIED: usize = 4;
 
 /// In the reader's own namespace first. Where one may not be entered, the files of a process in it
 /// tell all but addresses of one host or link.
-pub(super) fn by_ip(host: &mut Host<'_>, ip: IpAddr) -> Result<Vec<Trail>> {
-    let spaces: Rc<NetSpaces> = host.spaces();
+pub(super) fn by_ip(host: &Host<'_>, ip: IpAddr) -> Vec<Trail> {
+    let spaces = host.spaces();
     let ip = ip.to_canonical();
     let places: Vec<usize> = (0..spaces.list.len()).collect();
     let wanted = Wanted { addresses: true, ..Wanted::default() };
@@ -39,11 +37,11 @@ pub(super) fn by_ip(host: &mut Host<'_>, ip: IpAddr) -> Result<Vec<Trail>> {
     });
     let mut trails = Vec::new();
     for (place, found) in &visited.found {
-        let namespace = spaces.list.get(*place).and_then(netspaces::NetSpace::elsewhere);
+        let namespace = spaces.list.get(*place).and_then(NetSpace::elsewhere);
         for (address, link) in configured(found) {
             let mut steps = vec![address_step(ip, address.prefix_length)];
             steps.extend(link.map(|link| step(link, namespace)));
-            trails.push(Trail { steps, owner: spaces.owner(&host.containers, *place) });
+            trails.push(Trail { steps, owner: owner(host, *place) });
         }
     }
     let is_of_one_link = match ip {
@@ -72,10 +70,10 @@ pub(super) fn by_ip(host: &mut Host<'_>, ip: IpAddr) -> Result<Vec<Trail>> {
             trails.push(Trail { steps, owner });
         }
     }
-    visited.forgive(&spaces, WHAT, &searched);
-    host.gaps.append(&mut visited.gaps);
+    visited.forgive(spaces, WHAT, &searched);
+    visited.gaps.drain(..).for_each(|gap| host.note(gap));
     trails.truncate(MOST);
-    Ok(trails)
+    trails
 }
 
 fn address_step(address: IpAddr, prefix_length: u8) -> Step {

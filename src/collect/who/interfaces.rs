@@ -5,9 +5,9 @@ mod tun;
 mod world;
 
 use super::Host;
+use crate::collect::netspaces::NetSpace;
 use crate::model::network::Interface;
 use crate::model::trail::{By, Owner, Step, Trail};
-use crate::sys::error::Result;
 use graph::{At, Way, World as _};
 use world::Net;
 
@@ -16,7 +16,7 @@ pub(super) const MOST: usize = 4096;
 
 /// By any of its names: in the reader's network namespace, and where it is not there in every
 /// other.
-pub(super) fn by_name(host: &mut Host<'_>, name: &[u8]) -> Result<Vec<Trail>> {
+pub(super) fn by_name(host: &Host<'_>, name: &[u8]) -> Vec<Trail> {
     let mut net = Net::new(host.root, host.spaces());
     let trails = match net.named_here(name) {
         Some(at) => lead(host, &mut net, at),
@@ -29,15 +29,14 @@ pub(super) fn by_name(host: &mut Host<'_>, name: &[u8]) -> Result<Vec<Trail>> {
             trails
         }
     };
-    host.gaps.append(&mut net.gaps);
-    Ok(trails)
+    net.gaps.drain(..).for_each(|gap| host.note(gap));
+    trails
 }
 
 /// By its link-layer address, in every namespace. A veth leads to its other end: a bridge has the
 /// address of one of its ports, and does not lead to the others.
-pub(super) fn by_mac(host: &mut Host<'_>, mac: [u8; 6]) -> Result<Vec<Trail>> {
-    let spaces = host.spaces();
-    let mut net = Net::new(host.root, spaces);
+pub(super) fn by_mac(host: &Host<'_>, mac: [u8; 6]) -> Vec<Trail> {
+    let mut net = Net::new(host.root, host.spaces());
     let bytes: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
     let mac = bytes.join(":");
     let places: Vec<usize> = (0..net.spaces.list.len()).collect();
@@ -50,8 +49,8 @@ pub(super) fn by_mac(host: &mut Host<'_>, mac: [u8; 6]) -> Result<Vec<Trail>> {
             trails.push(trail(host, &mut net, &Way { hops: vec![(at, link)], lost: false }));
         }
     }
-    host.gaps.append(&mut net.gaps);
-    Ok(trails)
+    net.gaps.drain(..).for_each(|gap| host.note(gap));
+    trails
 }
 
 fn lead(host: &Host<'_>, net: &mut Net<'_>, at: At) -> Vec<Trail> {
@@ -68,9 +67,9 @@ fn lead_or_stay(host: &Host<'_>, net: &mut Net<'_>, at: At, link: Interface) -> 
 }
 
 fn trail(host: &Host<'_>, net: &mut Net<'_>, way: &Way) -> Trail {
-    let spaces = std::rc::Rc::clone(&net.spaces);
+    let spaces = net.spaces;
     let step = |((space, _), link): &(At, Interface)| {
-        step(link, spaces.list.get(*space).and_then(crate::collect::netspaces::NetSpace::elsewhere))
+        step(link, spaces.list.get(*space).and_then(NetSpace::elsewhere))
     };
     let mut steps: Vec<Step> = way.hops.iter().map(step).collect();
     let Some(((space, index), link)) = way.hops.last() else {
@@ -91,7 +90,17 @@ fn trail(host: &Host<'_>, net: &mut Net<'_>, way: &Way) -> Trail {
             return Trail { steps, owner: host.owner_of(pid) };
         }
     }
-    Trail { steps, owner: spaces.owner(&host.containers, *space) }
+    Trail { steps, owner: owner(host, *space) }
+}
+
+/// Whose a network namespace is, by its place in the list of all.
+pub(super) fn owner(host: &Host<'_>, place: usize) -> Owner {
+    let spaces = host.spaces();
+    let process = spaces.list.get(place).and_then(|space| space.processes.first());
+    match (spaces.owner(&host.containers, place), process) {
+        (Owner::Host { unit: None }, Some(pid)) => host.owner_of(*pid),
+        (owner, _) => owner,
+    }
 }
 
 /// As a step; `namespace` is absent where it is the reader's.

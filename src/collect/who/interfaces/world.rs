@@ -12,7 +12,6 @@ use crate::sys::netlink::roam::{Found, Here, Row};
 use crate::sys::root::SysRoot;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
 
 /// What was looked for, where it could not be.
 pub(super) const WHAT: &str = "interfaces";
@@ -21,7 +20,7 @@ type Tables = BTreeMap<u32, Interface>;
 
 pub(super) struct Net<'a> {
     root: &'a SysRoot,
-    pub(super) spaces: Rc<NetSpaces>,
+    pub(super) spaces: &'a NetSpaces,
     /// Our own namespace, of which a question costs little.
     links: Option<Links>,
     ids: Option<NsIds>,
@@ -38,7 +37,7 @@ pub(super) struct Net<'a> {
 }
 
 impl<'a> Net<'a> {
-    pub(super) fn new(root: &'a SysRoot, spaces: Rc<NetSpaces>) -> Self {
+    pub(super) fn new(root: &'a SysRoot, spaces: &'a NetSpaces) -> Self {
         let real = root.is_real();
         Self {
             root,
@@ -117,7 +116,7 @@ impl<'a> Net<'a> {
 
     /// The whole tables of `places`; with `uppers` what is below them in other namespaces, too.
     fn load(&mut self, places: &[usize], uppers: bool) {
-        let (root, spaces, own) = (self.root, Rc::clone(&self.spaces), self.own.as_ref());
+        let (root, spaces, own) = (self.root, self.spaces, self.own.as_ref());
         let visited = spaces.visit(root, places, WHAT, &mut |place, here| {
             let Ok(links) = here.links() else { return here.send_no_links() };
             let mut numbers = HashSet::new();
@@ -128,7 +127,7 @@ impl<'a> Net<'a> {
                     numbers.extend(link.peer_nsid.and_then(|number| u32::try_from(number).ok()));
                 }
             }
-            send_numbers(here, root, &spaces, place, own, Some(numbers));
+            send_numbers(here, root, spaces, place, own, Some(numbers));
         });
         self.gaps.extend(visited.gaps);
         // What cannot be entered is not tried again.
@@ -235,9 +234,9 @@ impl World for Net<'_> {
             return self.numbered_here(number);
         }
         if self.numbered.insert(space) {
-            let (root, spaces, own) = (self.root, Rc::clone(&self.spaces), self.own.as_ref());
+            let (root, spaces, own) = (self.root, self.spaces, self.own.as_ref());
             let visited = spaces.visit(root, &[space], WHAT, &mut |place, here| {
-                send_numbers(here, root, &spaces, place, own, None);
+                send_numbers(here, root, spaces, place, own, None);
             });
             for (place, found) in visited.found {
                 self.learn(place, &found.numbers);
