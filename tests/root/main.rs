@@ -50,6 +50,7 @@ mod terminal;
 mod tools;
 mod users;
 mod who;
+mod who_networks;
 
 fn main() {
     if std::env::var_os(census::ROLE).is_some() {
@@ -68,6 +69,7 @@ fn main() {
         environment::tests(),
         users::tests(),
         who::tests(),
+        who_networks::tests(),
         as_target::tests(),
         seats::tests(),
         protection::tests(),
