@@ -20,7 +20,8 @@ use crate::sys::netlink::roam::{self, Door, Found, Here, Row, Wanted};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, nsfs};
 use nix::errno::Errno;
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -56,6 +57,8 @@ pub struct NetSpaces {
     /// The reader's own is the first.
     pub list: Vec<NetSpace>,
     by_inode: BTreeMap<u64, usize>,
+    /// Our own root, and what tells namespaces from other files below it.
+    mounted: OnceCell<Option<(OwnedFd, nsfs::Device)>>,
     pub gaps: Vec<Gap>,
 }
 
@@ -88,8 +91,10 @@ impl NetSpaces {
                 spaces.change(place, |space| space.add_mount(target));
             }
         }
-        let denied = |gap: &Gap| gap.what == "namespaces" && gap.reason == Reason::Denied;
-        if !unseen.is_empty() || containers.gaps.iter().any(denied) {
+        // Who may not ask the first process may not ask others.
+        let init = Pid::new(1).map(|init| ns::identity_of(root.proc(), init, Kind::Net));
+        let denied = matches!(init, Some(Err(Errno::EACCES | Errno::EPERM)));
+        if !unseen.is_empty() || denied {
             spaces.add_unseen(root, unseen);
         }
         for place in 0..spaces.list.len() {
@@ -121,7 +126,7 @@ impl NetSpaces {
     pub fn owner(&self, containers: &Containers, place: usize) -> Owner {
         let Some(space) = self.list.get(place) else { return Owner::Unknown };
         if let Some(container) = space.container.and_then(|at| containers.list.get(at)) {
-            return Owner::Container(Box::new(container.clone()));
+            return super::who::owner(container);
         }
         match space.inode {
             _ if space.own || space.of_host => Owner::Host { unit: None },
@@ -189,26 +194,53 @@ impl NetSpaces {
         let inode = space.inode.ok_or(Errno::EACCES)?;
         let key = NsKey { kind: Kind::Net, inode };
         let mut problem = Errno::ENOENT;
-        let first = (space.of_host).then(|| Pid::new(1)).flatten();
         if space.own {
             return open_link(root, "self", key);
         }
-        for pid in first.iter().chain(&space.processes).take(TRIED) {
-            match ns::open_links(root.proc(), *pid)
-                .and_then(|links| ns::open_in(links.as_fd(), key))
-            {
+        // The first process need not show its namespaces; a thread of the kernel's may.
+        let first = if space.of_host { &[Pid::new(1), Pid::new(2)][..] } else { &[] };
+        for pid in first.iter().flatten().chain(&space.processes).take(TRIED) {
+            match ns::open_of(root.proc(), *pid, key) {
                 Ok(file) => return Ok(file),
                 Err(errno) => problem = errno,
             }
         }
         for target in &space.mounts {
-            match open_mounted(root, target) {
-                Ok(file) if file.key == key => return Ok(file.fd),
-                Ok(_) => problem = Errno::ESTALE,
-                Err(error) => problem = error.errno().unwrap_or(Errno::ETIMEDOUT),
+            match self.open_mounted(root, target, key) {
+                Ok(file) => return Ok(file),
+                Err(errno) => problem = errno,
             }
         }
         Err(problem)
+    }
+
+    /// The path of a mount is in the kernel's memory as a rule.
+    fn open_mounted(&self, root: &SysRoot, target: &Text, key: NsKey) -> nix::Result<OwnedFd> {
+        let begin = || {
+            let within = bounded::open_link(root.proc(), "self/root").ok()?;
+            Some((within, nsfs::Device::of(root).ok()?))
+        };
+        let (within, device) = self.mounted.get_or_init(begin).as_ref().ok_or(Errno::EIO)?;
+        let path = target.as_bytes();
+        match nsfs::open_known(root, *device, within.as_fd(), path, key.inode) {
+            Err(Errno::EAGAIN | Errno::EINVAL) => {}
+            opened => return opened,
+        }
+        let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(path);
+        match nsfs::open(root, Path::new(path)) {
+            Ok(Some(file)) if file.key == key => Ok(file.fd),
+            Ok(_) => Err(Errno::ESTALE),
+            Err(error) => Err(error.errno().unwrap_or(Errno::ETIMEDOUT)),
+        }
+    }
+
+    fn words(&self, place: usize) -> Text {
+        let space = self.list.get(place);
+        match space.and_then(|space| Some((space.name.as_ref(), space.inode?))) {
+            Some((Some(name), _)) => name.clone(),
+            Some((None, inode)) => format!("net:[{inode}]").into(),
+            None => "a network namespace".into(),
+        }
     }
 
     fn door(&self, root: &SysRoot, place: usize) -> nix::Result<Door> {
@@ -243,10 +275,16 @@ impl NetSpaces {
 
     /// Processes whose namespaces are not ours to read: their files tell them apart.
     fn add_unseen(&mut self, root: &SysRoot, unseen: Vec<Pid>) {
-        let known = |pid: &Pid| self.list.iter().any(|space| space.processes.contains(pid));
+        let seen: HashSet<Pid> =
+            self.list.iter().flat_map(|space| &space.processes).copied().collect();
         let mut pids = scan::list_pids(root).unwrap_or(unseen);
-        pids.retain(|pid| !known(pid));
-        for processes in outside::tell_apart(root, pids) {
+        pids.retain(|pid| !seen.contains(pid));
+        // Where the host's is ours, it is known by ourselves.
+        let is_elsewhere = self.list.iter().skip(1).any(|space| space.of_host);
+        let init = [1, 2].into_iter().filter_map(Pid::new).filter(|_| is_elsewhere);
+        let firsts = self.list.iter().filter_map(|space| space.processes.first().copied());
+        let of_known: Vec<Pid> = init.chain(firsts).collect();
+        for processes in outside::tell_apart(root, pids, &of_known) {
             self.list.push(NetSpace { processes, ..NetSpace::default() });
         }
     }
@@ -256,21 +294,6 @@ fn open_link(root: &SysRoot, name: &str, key: NsKey) -> nix::Result<OwnedFd> {
     let dir = bounded::open_link(root.proc(), name)
         .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
     ns::open_in(ns::open_links_below(dir.as_fd())?.as_fd(), key)
-}
-
-/// The path of a mount is in the kernel's memory as a rule.
-fn open_mounted(root: &SysRoot, target: &Text) -> Result<nsfs::NsFile, SysError> {
-    let none = || SysError::new("open", target.clone(), Errno::ESTALE);
-    let within = bounded::open_link(root.proc(), "self/root")?;
-    let opened = match nsfs::open_mounted(root, within.as_fd(), target.as_bytes(), true) {
-        Err(error) if matches!(error.errno(), Some(Errno::EAGAIN | Errno::EINVAL)) => {
-            let path: &std::ffi::OsStr =
-                std::os::unix::ffi::OsStrExt::from_bytes(target.as_bytes());
-            nsfs::open(root, Path::new(path))
-        }
-        opened => opened,
-    };
-    opened?.ok_or_else(none)
 }
 
 impl NetSpace {
@@ -328,32 +351,34 @@ pub struct Visited {
 }
 
 impl Visited {
-    /// What was missed and is known by another way is missing no more. `what` was looked for.
+    fn add_gaps(&mut self, spaces: &NetSpaces, failed: Vec<(usize, Problem)>, what: &'static str) {
+        for (place, problem) in failed {
+            let object = spaces.words(place);
+            let reason = SysError { doing: "enter", object, problem }.reason();
+            // One that has gone is nobody's any more.
+            let gone = reason == Reason::Gone || problem == Problem::Errno(Errno::ESTALE);
+            self.missed.extend((!gone).then_some((place, reason)));
+        }
+        self.tell(spaces, what);
+    }
+
+    /// What was missed and is known by other means is missing no more; `what` was looked for.
     pub fn forgive(
         &mut self,
         spaces: &NetSpaces,
         what: &'static str,
         is_known: impl Fn(usize) -> bool,
     ) {
-        let told = gaps(&self.missed, what, &|place| spaces.name(place)).len();
-        let tables = self.gaps.split_off(told.min(self.gaps.len()));
         self.missed.retain(|(place, _)| !is_known(*place));
-        self.gaps = gaps(&self.missed, what, &|place| spaces.name(place));
-        self.gaps.extend(tables);
+        self.tell(spaces, what);
     }
 
-    fn add_gaps(&mut self, spaces: &NetSpaces, failed: Vec<(usize, Problem)>, what: &'static str) {
-        for (place, problem) in failed {
-            let object = spaces.name(place);
-            let reason = SysError { doing: "enter", object, problem }.reason();
-            // One that has gone is nobody's any more.
-            let gone = reason == Reason::Gone || problem == Problem::Errno(Errno::ESTALE);
-            self.missed.extend((!gone).then_some((place, reason)));
-        }
-        self.gaps.extend(gaps(&self.missed, what, &|place| spaces.name(place)));
+    fn tell(&mut self, spaces: &NetSpaces, what: &'static str) {
+        let name = |place: usize| spaces.words(place);
+        self.gaps = gaps(&self.missed, what, &name);
         for (place, found) in &self.found {
             for table in &found.incomplete {
-                let (object, reason) = (spaces.name(*place), Reason::Truncated);
+                let (object, reason) = (spaces.words(*place), Reason::Truncated);
                 self.gaps.push(Gap { object, what: table, reason });
             }
         }

@@ -1,8 +1,10 @@
 //! From any clue to whose it is: a process, a port, an address, an interface, a mount, … → the
 //! container that it belongs to, with what led there.
 
+mod addresses;
 pub mod clue;
 mod holders;
+mod interfaces;
 mod namespaces;
 mod ports;
 mod processes;
@@ -77,6 +79,9 @@ impl<'a> Host<'a> {
                 ports::find(self, &Query { address: Some(address), port, protocol })
             }
             Clue::Socket(inode) => sockets::by_inode(self, inode),
+            Clue::Interface(name) => interfaces::by_name(self, name),
+            Clue::Mac(mac) => interfaces::by_mac(self, mac),
+            Clue::Ip(ip) => addresses::by_ip(self, ip),
             _ => Vec::new(),
         };
         Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })

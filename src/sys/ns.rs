@@ -186,6 +186,14 @@ pub fn open_in(links: BorrowedFd<'_>, key: NsKey) -> nix::Result<OwnedFd> {
     if inode(file.as_fd())? == key.inode { Ok(file) } else { Err(Errno::ESTALE) }
 }
 
+/// The same from `/proc`, in one walk: what the inode tells needs no look at the process.
+pub fn open_of(proc: BorrowedFd<'_>, pid: Pid, key: NsKey) -> nix::Result<OwnedFd> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let path = format!("{pid}/{}", link(key.kind));
+    let file = rustix::fs::openat(proc, path, flags, rustix::fs::Mode::empty()).map_err(errno)?;
+    if inode(file.as_fd())? == key.inode { Ok(file) } else { Err(Errno::ESTALE) }
+}
+
 /// Of an open namespace.
 pub fn inode(namespace: BorrowedFd<'_>) -> nix::Result<u64> {
     rustix::fs::fstat(namespace).map(|stat| stat.st_ino).map_err(errno)

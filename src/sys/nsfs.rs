@@ -82,6 +82,29 @@ pub fn open_mounted(
     from_place(root, &place)
 }
 
+/// A bind mount of the namespace of this inode, below `within`, with what the kernel has in memory
+/// (EAGAIN). ESTALE: something else is there, which is not opened.
+pub fn open_known(
+    root: &SysRoot,
+    device: Device,
+    within: BorrowedFd<'_>,
+    path: &[u8],
+    inode: u64,
+) -> nix::Result<OwnedFd> {
+    let errno = |errno: rustix::io::Errno| Errno::from_raw(errno.raw_os_error());
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let place = rustix::fs::openat2(within, path, flags, Mode::empty(), resolve).map_err(errno)?;
+    let stat = examine(place.as_fd(), "", AtFlags::EMPTY_PATH)
+        .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
+    if !device.has(&stat) || stat.stx_ino != inode {
+        return Err(Errno::ESTALE);
+    }
+    let name = format!("self/fd/{}", place.as_raw_fd());
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(root.proc(), name, flags, Mode::empty()).map_err(errno)
+}
+
 /// Opens what a descriptor opened with O_PATH stands for, if it is a namespace.
 pub fn from_place(root: &SysRoot, place: &OwnedFd) -> Result<Option<NsFile>> {
     if !root.is_real() {
@@ -113,6 +136,16 @@ pub fn of_socket(process: &ProcessHandle, number: i32) -> Result<NsFile> {
     let socket = rustix::process::pidfd_getfd(process.pidfd()?, number, flags)
         .with_context("take", object)?;
     let namespace = ioctl::of_socket(socket.as_fd());
+    from_fd(namespace.with_context("find the network namespace of", object)?)
+}
+
+/// The network namespace of the tun or tap interface that a process serves by a descriptor.
+pub fn of_tun(process: &ProcessHandle, number: i32) -> Result<NsFile> {
+    let object = || format!("descriptor {number} of pid {}", process.pid());
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    let tun = rustix::process::pidfd_getfd(process.pidfd()?, number, flags)
+        .with_context("take", object)?;
+    let namespace = ioctl::of_tun(tun.as_fd());
     from_fd(namespace.with_context("find the network namespace of", object)?)
 }
 

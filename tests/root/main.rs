@@ -50,6 +50,7 @@ mod terminal;
 mod tools;
 mod users;
 mod who;
+mod who_networks;
 mod who_ports;
 
 fn main() {
@@ -72,6 +73,7 @@ fn main() {
         environment::tests(),
         users::tests(),
         who::tests(),
+        who_networks::tests(),
         as_target::tests(),
         seats::tests(),
         protection::tests(),

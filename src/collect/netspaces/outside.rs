@@ -5,7 +5,7 @@ use crate::model::process::Pid;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, proc};
 use rustix::fs::AtFlags;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
@@ -14,17 +14,18 @@ const TABLE: usize = 1 << 20;
 /// Processes of a namespace that are kept.
 const KEPT: usize = 64;
 
-/// The processes of each namespace that is not ours. Every namespace has files of its own in /proc,
+/// The processes of each namespace that is neither ours nor that of one of `known`. Every namespace has files of its own in /proc,
 /// and their inodes tell them apart where those of the namespaces may not be asked.
-pub(super) fn tell_apart(root: &SysRoot, pids: Vec<Pid>) -> Vec<Vec<Pid>> {
+pub(super) fn tell_apart(root: &SysRoot, pids: Vec<Pid>, known: &[Pid]) -> Vec<Vec<Pid>> {
     let file = |process: &str| {
         let path = format!("{process}/net/dev");
         rustix::fs::statat(root.proc(), path, AtFlags::empty()).ok().map(|stat| stat.st_ino)
     };
-    let own = file("self");
+    let of_known = known.iter().filter_map(|pid| file(&pid.to_string()));
+    let known: HashSet<u64> = of_known.chain(file("self")).collect();
     let mut spaces: BTreeMap<u64, Vec<Pid>> = BTreeMap::new();
     for pid in pids {
-        if let Some(inode) = file(&pid.to_string()).filter(|inode| Some(*inode) != own) {
+        if let Some(inode) = file(&pid.to_string()).filter(|inode| !known.contains(inode)) {
             let space = spaces.entry(inode).or_default();
             if space.len() < KEPT {
                 space.push(pid);

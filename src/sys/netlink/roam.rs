@@ -150,6 +150,13 @@ impl<'a> Here<'a> {
         Ok(row.and_then(|row| Some((link::parse(row)?, row.to_vec()))))
     }
 
+    /// The interface of an index.
+    pub fn link_at(&mut self, index: u32) -> Result<Option<(Interface, Vec<u8>)>> {
+        let asker = asker(&mut self.routes, NETLINK_ROUTE)?;
+        let row = asker.one("an interface", libc::RTM_GETLINK, &link::request_one(index))?;
+        Ok(row.and_then(|row| Some((link::parse(row)?, row.to_vec()))))
+    }
+
     /// The number by which this namespace calls another.
     pub fn number_of(&mut self, namespace: BorrowedFd<'_>) -> Result<Option<u32>> {
         let ids = match self.ids.take() {

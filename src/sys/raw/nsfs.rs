@@ -111,6 +111,12 @@ pub fn of_socket(socket: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
     ioctl_fd(socket, SIOCGSKNS)
 }
 
+/// The network namespace of the interface that a descriptor of /dev/net/tun serves; EBADFD where it
+/// serves none. Linux 5.2.
+pub fn of_tun(tun: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    ioctl_fd(tun, libc::TUNGETDEVNETNS)
+}
+
 /// The uid, in the caller's user namespace, of who made a user namespace; EINVAL on other kinds.
 pub fn owner_uid(user_namespace: BorrowedFd<'_>) -> nix::Result<u32> {
     let mut uid: libc::uid_t = 0;

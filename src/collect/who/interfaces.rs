@@ -1,0 +1,114 @@
+//! An interface: its namespace, and what is at its other end.
+
+mod graph;
+mod tun;
+mod world;
+
+use super::Host;
+use crate::collect::netspaces::NetSpace;
+use crate::model::network::Interface;
+use crate::model::trail::{By, Owner, Step, Trail};
+use graph::{At, Way, World as _};
+use world::Net;
+
+/// Answers to one clue at most: every namespace may have an interface of that name.
+pub(super) const MOST: usize = 4096;
+
+/// By any of its names: in the reader's network namespace, and where it is not there in every
+/// other.
+pub(super) fn by_name(host: &Host<'_>, name: &[u8]) -> Vec<Trail> {
+    let mut net = Net::new(host.root, host.spaces());
+    let trails = match net.named_here(name) {
+        Some(at) => lead(host, &mut net, at),
+        None => {
+            let found = net.named_elsewhere(name);
+            let mut trails = Vec::new();
+            for (at, link) in found.into_iter().take(MOST) {
+                trails.extend(lead_or_stay(host, &mut net, at, link));
+            }
+            trails
+        }
+    };
+    net.gaps.drain(..).for_each(|gap| host.note(gap));
+    trails
+}
+
+/// By its link-layer address, in every namespace. A veth leads to its other end: a bridge has the
+/// address of one of its ports, and does not lead to the others.
+pub(super) fn by_mac(host: &Host<'_>, mac: [u8; 6]) -> Vec<Trail> {
+    let mut net = Net::new(host.root, host.spaces());
+    let bytes: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mac = bytes.join(":");
+    let places: Vec<usize> = (0..net.spaces.list.len()).collect();
+    let found = net.chosen(&places, &|link| link.mac.as_deref() == Some(mac.as_str()));
+    let mut trails = Vec::new();
+    for (at, link) in found.into_iter().take(MOST) {
+        if link.kind == "veth" {
+            trails.extend(lead_or_stay(host, &mut net, at, link));
+        } else {
+            trails.push(trail(host, &mut net, &Way { hops: vec![(at, link)], lost: false }));
+        }
+    }
+    net.gaps.drain(..).for_each(|gap| host.note(gap));
+    trails
+}
+
+fn lead(host: &Host<'_>, net: &mut Net<'_>, at: At) -> Vec<Trail> {
+    let ways = graph::follow(net, at);
+    ways.iter().take(MOST).map(|way| trail(host, net, way)).collect()
+}
+
+/// Where its namespace is a container's it is all there is to know.
+fn lead_or_stay(host: &Host<'_>, net: &mut Net<'_>, at: At, link: Interface) -> Vec<Trail> {
+    if net.standing(at.0) == graph::Standing::Owned {
+        return vec![trail(host, net, &Way { hops: vec![(at, link)], lost: false })];
+    }
+    lead(host, net, at)
+}
+
+fn trail(host: &Host<'_>, net: &mut Net<'_>, way: &Way) -> Trail {
+    let spaces = net.spaces;
+    let step = |((space, _), link): &(At, Interface)| {
+        step(link, spaces.list.get(*space).and_then(NetSpace::elsewhere))
+    };
+    let mut steps: Vec<Step> = way.hops.iter().map(step).collect();
+    let Some(((space, index), link)) = way.hops.last() else {
+        return Trail { steps, owner: Owner::Unknown };
+    };
+    if way.lost {
+        return Trail { steps, owner: Owner::Unknown };
+    }
+    if link.kind == "tun" && net.standing(*space) != graph::Standing::Owned {
+        net.is_held((*space, *index), link);
+        let inode = spaces.list.get(*space).and_then(|space| space.inode);
+        let mut holders = net.holders.iter().flatten();
+        if let Some(holder) = holders.find(|holder| holder.serves(&link.name, inode))
+            && let Some(Step::Process { comm, .. }) = host.process(holder.pid)
+        {
+            let (pid, by) = (holder.pid, By::Descriptor { number: holder.number });
+            steps.push(Step::Use { pid, comm, by });
+            return Trail { steps, owner: host.owner_of(pid) };
+        }
+    }
+    Trail { steps, owner: owner(host, *space) }
+}
+
+/// Whose a network namespace is, by its place in the list of all.
+pub(super) fn owner(host: &Host<'_>, place: usize) -> Owner {
+    let spaces = host.spaces();
+    let process = spaces.list.get(place).and_then(|space| space.processes.first());
+    match (spaces.owner(&host.containers, place), process) {
+        (Owner::Host { unit: None }, Some(pid)) => host.owner_of(*pid),
+        (owner, _) => owner,
+    }
+}
+
+/// As a step; `namespace` is absent where it is the reader's.
+pub(super) fn step(link: &Interface, namespace: Option<u64>) -> Step {
+    Step::Interface {
+        name: link.name.clone(),
+        index: link.index,
+        kind: link.kind.clone(),
+        namespace,
+    }
+}
