@@ -2,6 +2,7 @@
 //! container that it belongs to, with what led there.
 
 pub mod clue;
+mod files;
 mod namespaces;
 mod processes;
 
@@ -55,6 +56,9 @@ impl<'a> Host<'a> {
                 None => processes::by_name(self, name)?,
             },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
+            Clue::Path(path) => files::path(self, path)?,
+            Clue::Device(device) => files::device(self, device)?,
+            Clue::Overlay(name) => files::overlay(self, name)?,
             _ => Vec::new(),
         };
         Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
