@@ -49,6 +49,7 @@ mod targets;
 mod terminal;
 mod tools;
 mod users;
+mod who_files;
 
 fn main() {
     if std::env::var_os(census::ROLE).is_some() {
@@ -66,6 +67,7 @@ fn main() {
         descriptors::tests(),
         environment::tests(),
         users::tests(),
+        who_files::tests(),
         as_target::tests(),
         seats::tests(),
         protection::tests(),
