@@ -98,7 +98,7 @@ impl Scene {
     fn who(&self, clue: impl AsRef<OsStr>) -> Vec<Value> {
         let said = output(self.within(support::binary("nsx")).args(["who", "--json"]).arg(&clue));
         let code = said.status.code();
-        assert!(matches!(code, Some(0 | 3)), "{:?}: {}", clue.as_ref(), support::stderr(&said));
+        assert!(matches!(code, Some(0 | 3)), "{}", support::stderr(&said));
         if code == Some(3) {
             return Vec::new();
         }

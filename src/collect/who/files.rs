@@ -110,7 +110,8 @@ pub(super) fn device(host: &mut Host<'_>, device: Device) -> Result<Vec<Trail>> 
 /// Whose layer a directory is, by what an engine calls it.
 pub(super) fn overlay(host: &mut Host<'_>, name: &[u8]) -> Result<Vec<Trail>> {
     let ground = Ground::read(host);
-    let stores = mounts::stores(host.root, &ground.ours, &ground.all);
+    let mut stores = mounts::stores(host.root, &ground.ours, &ground.all);
+    layers::complete(&mut stores, &host.containers.list);
     let mut wanted = Wanted::default();
     let mut found = Vec::new();
     for store in &stores {
@@ -227,7 +228,7 @@ impl Ground {
         let hits = mounts::search(host.root, &self.ours, spaces, wanted, &mut gaps);
         let mut mounted = Mounted::default();
         for hit in &hits {
-            self.add(host, hit, start, &mut mounted);
+            self.add(host, hit, wanted, start, &mut mounted);
         }
         if mounted.is_cut {
             gaps.push(cut("mounts of it"));
@@ -259,7 +260,14 @@ impl Ground {
         Ok(trails)
     }
 
-    fn add(&self, host: &Host<'_>, hit: &Hit, start: Option<&Step>, mounted: &mut Mounted) {
+    fn add(
+        &self,
+        host: &Host<'_>,
+        hit: &Hit,
+        wanted: &Wanted,
+        start: Option<&Step>,
+        mounted: &mut Mounted,
+    ) {
         if hit.found.is_empty() {
             return;
         }
@@ -275,7 +283,11 @@ impl Ground {
             (Owner::Host { .. } | Owner::Unknown, Some(_), Some(pid)) => host.process(pid),
             _ => None,
         };
-        for found in &hit.found {
+        // What runs in a container was mounted by an engine in there, whose paths are others.
+        let is_nested = matches!(&owner, Owner::Container(one) if one.depth > 0);
+        let is_foreign =
+            |found: &Found| is_nested && found.layer.is_some() && wanted.layers.name.is_none();
+        for found in hit.found.iter().filter(|found| !is_foreign(found)) {
             let mount = Step::Mount {
                 target: found.target.clone(),
                 fs_type: found.fs_type.clone(),

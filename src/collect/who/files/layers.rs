@@ -2,10 +2,11 @@
 //! by what engines call them.
 
 use super::place::rest_below;
+use crate::model::container::Container;
 use crate::model::mount::{Mount, Overlay};
 use crate::model::text::Text;
 use crate::sys::entries;
-use crate::sys::root::SysRoot;
+use crate::sys::root::{SysRoot, read_beneath};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -42,9 +43,12 @@ impl Layers {
         let lower = overlay.lower.iter().chain(&overlay.data_only).map(|path| (path, "lower"));
         let work = overlay.work.iter().map(|path| (path, "work"));
         let mut all = upper.chain(lower).chain(work);
+        // Without paths of the host's its short links mean nothing either, but a name does.
+        let links = self.links.iter().filter(|_| self.name.is_some() || !paths.is_empty());
+        let paths: Vec<&Vec<u8>> = paths.iter().chain(links).collect();
         let is_meant = |layer: &[u8]| {
             self.name.as_ref().is_some_and(|name| names(layer, name))
-                || paths.iter().chain(&self.links).any(|path| is_about(layer, path))
+                || paths.iter().any(|path| is_about(layer, path))
         };
         let found = all.find(|(layer, _)| is_meant(layer.as_bytes()));
         found.map(|(layer, role)| (layer.clone(), role))
@@ -110,13 +114,27 @@ pub(super) fn stores(mounts: &[Mount]) -> Vec<Vec<u8>> {
     stores
 }
 
-/// With those that every engine has by default.
-pub(super) fn complete(stores: &mut Vec<Vec<u8>>) {
-    for store in STORES {
-        if !stores.iter().any(|known| known == store.as_bytes()) {
-            stores.push(store.into());
+/// With those that every engine has by default, and those beside the records of containers.
+pub(super) fn complete(stores: &mut Vec<Vec<u8>>, containers: &[Container]) {
+    let records = containers.iter().flat_map(|one| &one.evidence);
+    let beside = records.filter_map(|record| beside(record.object.as_bytes()));
+    for store in STORES.map(|store| store.as_bytes().to_vec()).into_iter().chain(beside) {
+        if stores.len() < MOST_STORES && !stores.contains(&store) {
+            stores.push(store);
         }
     }
+}
+
+/// `…/containers/ID/config.v2.json` is docker's, `…/overlay-containers/…` that of podman and CRI-O.
+pub(super) fn beside(record: &[u8]) -> Option<Vec<u8>> {
+    let before = |word: &[u8]| {
+        let at = record.windows(word.len()).rposition(|window| window == word)?;
+        record.get(..at).filter(|before| before.starts_with(b"/"))
+    };
+    if record.ends_with(b"/config.v2.json") {
+        return Some([before(b"/containers/")?, b"/overlay2"].concat());
+    }
+    Some([before(b"/overlay-containers/")?, b"/overlay"].concat())
 }
 
 /// The short links to the layer that a path is in: `…/overlay2/HASH/link` names one.
@@ -143,8 +161,10 @@ fn link_of(root: &SysRoot, store: &[u8], hash: &[u8]) -> Option<Vec<u8>> {
     if matches!(hash, b"" | b"." | b".." | b"l") {
         return None;
     }
-    let file = path_of(&[store, b"/", hash, b"/link"].concat());
-    let short = root.read(&file, LINK).ok()?;
+    // The store may be a user's, who can put a link to anything there.
+    let dir = root.open_data(&path_of(store)).ok()?;
+    let file = [hash, b"/link"].concat();
+    let short = read_beneath(dir.as_fd(), std::str::from_utf8(&file).ok()?, LINK).ok()?;
     let short = short.trim_ascii();
     let is_name = !short.is_empty() && short.iter().all(u8::is_ascii_alphanumeric);
     is_name.then(|| [store, b"/l/", short].concat())
@@ -220,20 +240,39 @@ mod tests {
         let root = SysRoot::fixture(temp.path()).unwrap();
         let links = |path: String| links_of_path(&root, path.as_bytes());
         let short = b"/s/overlay2/l/SHORT".to_vec();
-        assert_eq!(links(format!("/s/overlay2/{HASH}")), [short.clone()]);
+        assert_eq!(links(format!("/s/overlay2/{HASH}")), std::slice::from_ref(&short));
         assert_eq!(links(format!("/s/overlay2/{HASH}/diff/a/b")), [b"/s/overlay2/l/SHORT/a/b"]);
         assert!(links(format!("/s/overlay2/{HASH}/work")).is_empty());
         assert!(links("/s/overlay2/none".to_owned()).is_empty());
         assert!(links("/s/overlay2/..".to_owned()).is_empty());
         let found = named(&root, b"/s/overlay2", b"0123");
         assert_eq!(found, (vec![HASH.as_bytes().to_vec()], vec![short]));
+        std::fs::remove_file(layer.join("link")).unwrap();
+        std::fs::write(temp.path().join("elsewhere"), "SHORT").unwrap();
+        std::os::unix::fs::symlink(temp.path().join("elsewhere"), layer.join("link")).unwrap();
+        assert!(links(format!("/s/overlay2/{HASH}")).is_empty(), "no link is followed");
+        std::fs::remove_file(layer.join("link")).unwrap();
         std::fs::write(layer.join("link"), "../../etc").unwrap();
         assert!(links(format!("/s/overlay2/{HASH}")).is_empty());
+    }
+
+    #[test]
+    fn a_store_stands_beside_the_records() {
+        let store =
+            |record: &str| beside(record.as_bytes()).map(|store| String::from_utf8(store).unwrap());
+        let found = |path: &str| Some(path.to_owned());
+        assert_eq!(store("/d/containers/ab/config.v2.json"), found("/d/overlay2"));
+        assert_eq!(store("/s/overlay-containers/containers.json"), found("/s/overlay"));
+        assert_eq!(store("/r/overlay-containers/ab/userdata/pidfile"), found("/r/overlay"));
+        for none in ["pid 4", "/config.v2.json", "/run/runc/x/state.json", ""] {
+            assert_eq!(store(none), None, "{none}");
+        }
     }
 
     proptest::proptest! {
         #[test]
         fn no_paths_panic(layer: Vec<u8>, path: Vec<u8>) {
+            let _ = beside(&path);
             let _ = (is_about(&layer, &path), names(&layer, &path), store_of(&path));
         }
     }

@@ -104,7 +104,6 @@ pub(super) fn stores(root: &SysRoot, own: &[Mount], all: &[Namespace]) -> Vec<Ve
             }
         },
     );
-    layers::complete(&mut stores);
     stores
 }
 

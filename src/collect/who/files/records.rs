@@ -1,13 +1,14 @@
 //! Layers of containers that do not run: nothing has them mounted, and the records of engines say
 //! whose they are.
 
-use super::layers::{path_of, store_of};
+use super::layers::{beside, path_of, store_of};
 use crate::collect::runtime::record::CAP;
 use crate::collect::who::{Host, owner};
+use crate::model::container::Container;
 use crate::model::text::Text;
 use crate::model::trail::{Owner, Step, Trail};
 use crate::sys::entries;
-use crate::sys::root::SysRoot;
+use crate::sys::root::{SysRoot, read_beneath};
 use std::os::fd::AsFd;
 
 /// More containers than these are not looked through.
@@ -43,9 +44,13 @@ pub(super) fn of_layers(host: &Host<'_>, layers: &[Layer]) -> Vec<Trail> {
         for record in records {
             let is_it = |(of, name): &&Layer| of == store && *name == record.layer;
             let Some((_, name)) = layers.iter().find(is_it) else { continue };
-            let is_its = |id: &Text| id.as_bytes() == &record.container[..];
-            let container =
-                host.containers.list.iter().find(|one| one.id.as_ref().is_some_and(is_its));
+            // Who keeps a store can write any id into its records.
+            let is_its = |one: &&Container| {
+                let mut kept = one.evidence.iter().map(|record| beside(record.object.as_bytes()));
+                one.id.as_ref().is_some_and(|id| id.as_bytes() == &record.container[..])
+                    && kept.any(|kept| kept.as_deref() == Some(store))
+            };
+            let container = host.containers.list.iter().find(is_its);
             let path = [store, b"/", name, b"/diff"].concat().into();
             let role = if name.ends_with(b"-init") { "lower" } else { "upper" };
             trails.push(Trail {
@@ -69,17 +74,20 @@ fn of_docker(root: &SysRoot, store: &[u8]) -> Vec<Record> {
     let mounts = [data, b"/image/overlay2/layerdb/mounts"].concat();
     let Ok(dir) = root.open_data(&path_of(&mounts)) else { return Vec::new() };
     let (listed, _) = entries::list(dir.as_fd(), MOST).unwrap_or_default();
-    let record = |(entry, name): (&entries::Entry, &[u8])| {
+    let record = |(entry, name): (&entries::Entry, &str)| {
         let container = entry.name.as_bytes().to_vec();
-        let file = [&mounts[..], b"/", &container, b"/", name].concat();
-        let layer = root.read(&path_of(&file), NAME).ok()?;
+        let file = format!("{}/{name}", entry.name.to_str().ok()?);
+        let layer = read_beneath(dir.as_fd(), &file, NAME).ok()?;
+        let file = [&mounts[..], b"/", file.as_bytes()].concat();
         Some(Record { layer: layer.trim_ascii().to_vec(), container, file: file.into() })
     };
-    let names = [&b"mount-id"[..], b"init-id"];
+    let names = ["mount-id", "init-id"];
     listed.iter().flat_map(|entry| names.map(|name| (entry, name))).filter_map(record).collect()
 }
 
-/// `overlay-containers/containers.json` beside the store.
+const LIST: &str = "overlay-containers/containers.json";
+
+/// That list stands beside the store.
 fn of_storage(root: &SysRoot, store: &[u8]) -> Option<Vec<Record>> {
     #[derive(serde::Deserialize)]
     struct Kept {
@@ -87,8 +95,9 @@ fn of_storage(root: &SysRoot, store: &[u8]) -> Option<Vec<Record>> {
         layer: String,
     }
     let data = store.strip_suffix(b"/overlay")?;
-    let file = [data, b"/overlay-containers/containers.json"].concat();
-    let read = root.read(&path_of(&file), CAP).ok()?;
+    let dir = root.open_data(&path_of(data)).ok()?;
+    let read = read_beneath(dir.as_fd(), LIST, CAP).ok()?;
+    let file = [data, b"/", LIST.as_bytes()].concat();
     let kept: Vec<Kept> = serde_json::from_slice(&read).ok()?;
     let record = |kept: Kept| Record {
         layer: kept.layer.into_bytes(),

@@ -127,8 +127,9 @@ fn examine(
                 return here(if as_ours { "mount" } else { "bind" });
             }
             (Some(Lies::Here), Some(propagation)) => {
+                // Everybody has a root, and nobody unmounts ours.
                 let is_it = wanted.mount.as_ref().is_some_and(|our| our.target == mount.target);
-                if is_it && holds(propagation) {
+                if is_it && mount.target != "/" && holds(propagation) {
                     return here("mount");
                 }
             }
@@ -155,15 +156,21 @@ fn examine(
         return here("mount");
     }
     let source = mount.source.as_bytes();
-    if source.starts_with(b"/")
-        && copied.is_none()
-        && wanted.paths.iter().any(|path| path == source)
-    {
+    if copied.is_none() && has_a_disk(mount) && wanted.paths.iter().any(|path| path == source) {
         return here(role());
     }
     let overlay = mount.overlay.as_ref().filter(|_| mount.root == "/" && copied.is_none())?;
-    let layer = wanted.layers.find(overlay, &wanted.paths)?;
+    // Paths are those of whoever mounted it: a root was made from outside, anything else in a
+    // container by its own engine, whose directories may well be called like the host's.
+    let is_ours = side.is_none_or(|side| side.is_copy) || mount.target == "/";
+    let paths = if is_ours { &wanted.paths[..] } else { &[] };
+    let layer = wanted.layers.find(overlay, paths)?;
     Some(Found { layer: Some(layer), ..found(mount.target.clone(), "layer") })
+}
+
+/// Only root mounts those; what another file system gives as its source may be any word.
+fn has_a_disk(mount: &Mount) -> bool {
+    !mount.device.starts_with("0:") || mount.fs_type == "btrfs"
 }
 
 /// Whether something is mounted on the very path: it is not mounted there for us, or not any more.

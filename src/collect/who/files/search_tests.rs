@@ -85,7 +85,7 @@ fn a_copy_of_the_hosts_mounts_is_told_only_where_it_holds_one() {
     assert_eq!(told(COPY, &wanted("/srv", true)), [""; 0], "it goes with the host's");
     assert_eq!(told(COPY, &wanted("/etc", true)), [""; 0]);
     assert_eq!(told(COPY, &wanted("/tmp/private/a", true)), ["bind /tmp/a"]);
-    assert_eq!(told(COPY, &wanted("/", true)), ["mount /", "bind /tmp"]);
+    assert_eq!(told(COPY, &wanted("/", true)), ["bind /tmp"]);
 }
 
 #[test]
@@ -167,6 +167,20 @@ fn a_source_is_a_path_too() {
 }
 
 #[test]
+fn what_a_container_writes_is_not_taken_for_the_hosts() {
+    let inner = b"\
+31 0 0:70 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/own/diff
+32 31 0:71 / /run/inner rw - overlay overlay rw,lowerdir=/l,upperdir=/c/snapshots/17/fs
+33 31 0:72 / /f rw - fuse /dev/sda2 rw
+";
+    assert_eq!(told(inner, &wanted("/c/snapshots/17/fs", true)), [""; 0]);
+    assert_eq!(told(inner, &wanted("/dev/sda2", false)), [""; 0]);
+    let mut by_name = Wanted::default();
+    by_name.layers.name = Some(b"17".to_vec());
+    assert_eq!(told(inner, &by_name), ["layer /run/inner upper /c/snapshots/17/fs"]);
+}
+
+#[test]
 fn what_travels_arrives() {
     let (mounts, _) = parse_in_full(CONTAINER);
     let wanted = Wanted { devices: vec!["8:1".into()], ..wanted("/export", true) };
@@ -182,7 +196,9 @@ fn what_travels_arrives() {
     };
     let plain = Found { layer: None, role: "root", ..found.clone() };
     let mut out = Vec::new();
-    known.iter().for_each(|known| known.write(&mut out));
+    for known in &known {
+        known.write(&mut out);
+    }
     found.write(&mut out);
     plain.write(&mut out);
     let mut rest = Rest(&out);
