@@ -18,6 +18,7 @@ pub mod limits;
 pub mod mounts;
 pub mod namespaces;
 mod nearby;
+pub mod netspaces;
 pub mod network;
 pub mod order;
 pub mod orphans;

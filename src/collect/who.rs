@@ -3,10 +3,15 @@
 
 pub mod clue;
 mod files;
+mod holders;
 mod namespaces;
+mod ports;
 mod processes;
+mod sockets;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
+use super::netspaces::NetSpaces;
+use super::runtime::cni;
 use super::runtime::recognise::{self, Recognised};
 use crate::model::container::Container;
 use crate::model::gap::Gap;
@@ -17,9 +22,11 @@ use crate::model::text::Text;
 use crate::model::trail::{Answer, Owner, Step, Trail};
 use crate::sys::bounded;
 use crate::sys::error::Result;
-use crate::sys::proc::status;
+use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use clue::Clue;
+use ports::Query;
+use std::cell::{OnceCell, RefCell};
 use std::os::fd::AsFd;
 
 /// What is known of the host, read when it is first asked for: several clues share it.
@@ -27,7 +34,8 @@ use std::os::fd::AsFd;
 pub struct Host<'a> {
     pub(super) root: &'a SysRoot,
     pub(super) containers: Containers,
-    pub(super) gaps: Vec<Gap>,
+    spaces: OnceCell<NetSpaces>,
+    gaps: RefCell<Vec<Gap>>,
 }
 
 impl<'a> Host<'a> {
@@ -41,11 +49,14 @@ impl<'a> Host<'a> {
         } else {
             collect_containers(root)?
         };
-        let gaps = std::mem::take(&mut containers.gaps);
-        Ok(Self { root, containers, gaps })
+        if clues.iter().any(|clue| clue.kind() == "port") {
+            cni::add(root, &mut containers.list);
+        }
+        let gaps = RefCell::new(containers.gaps.clone());
+        Ok(Self { root, containers, spaces: OnceCell::new(), gaps })
     }
 
-    pub fn follow(&mut self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
+    pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let trails = match clue {
             Clue::Pid(pid) => processes::by_pid(self, pid),
             Clue::PidInside(pid) => processes::by_pid_inside(self, pid)?,
@@ -55,24 +66,49 @@ impl<'a> Host<'a> {
                 Some(inode) => namespaces::by_inode(self, inode)?,
                 None => processes::by_name(self, name)?,
             },
+            Clue::Path(path) => match namespaces::named(self.root, path) {
+                Some(inode) => namespaces::by_inode(self, inode)?,
+                None => files::path(self, path)?,
+            },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
-            Clue::Path(path) => files::path(self, path)?,
             Clue::Device(device) => files::device(self, device)?,
             Clue::Overlay(name) => files::overlay(self, name)?,
+            Clue::Port { port, protocol } => {
+                ports::find(self, &Query { address: None, port, protocol })
+            }
+            Clue::Endpoint { address, port, protocol } => {
+                ports::find(self, &Query { address: Some(address), port, protocol })
+            }
+            Clue::Socket(inode) => sockets::by_inode(self, inode),
             _ => Vec::new(),
         };
         Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
     }
 
+    /// Every one that was looked at.
+    pub fn containers(&self) -> &[Container] {
+        &self.containers.list
+    }
+
     /// What could not be searched, each once.
     pub fn into_gaps(self) -> Vec<Gap> {
-        let mut gaps: Vec<Gap> = Vec::new();
-        for gap in self.gaps {
-            if !gaps.contains(&gap) {
-                gaps.push(gap);
-            }
+        self.gaps.into_inner()
+    }
+
+    pub(super) fn note(&self, gap: Gap) {
+        let mut gaps = self.gaps.borrow_mut();
+        if !gaps.contains(&gap) {
+            gaps.push(gap);
         }
-        gaps
+    }
+
+    /// Every network namespace.
+    pub(super) fn spaces(&self) -> &NetSpaces {
+        self.spaces.get_or_init(|| {
+            let mut spaces = NetSpaces::list(self.root, &self.containers);
+            spaces.gaps.drain(..).for_each(|gap| self.note(gap));
+            spaces
+        })
     }
 
     /// Whose a process is, by the innermost container that it is in.
@@ -121,15 +157,15 @@ impl<'a> Host<'a> {
     /// A process as a step; `None`: there is none of that number.
     pub(super) fn process(&self, pid: Pid) -> Option<Step> {
         let dir = bounded::open_dir(self.root.proc(), &pid.to_string()).ok()?;
-        let comm = bounded::read(dir.as_fd(), "comm", bounded::SMALL).ok()?;
-        let bytes = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?;
-        let status = status::parse(&bytes)?;
+        let stat = stat::parse(&bounded::read_single(dir.as_fd(), "stat").ok()?)?;
+        let status = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok();
+        let status = status.and_then(|bytes| status::parse(&bytes)).unwrap_or_default();
         let process = status.process.unwrap_or(pid);
         let inside = status.pids_by_level.last().copied();
         Some(Step::Process {
             pid: process,
             thread: Some(pid).filter(|pid| *pid != process),
-            comm: Text::new(comm.strip_suffix(b"\n").unwrap_or(&comm)),
+            comm: stat.comm,
             pid_inside: inside.filter(|inside| *inside != pid),
         })
     }

@@ -1,11 +1,11 @@
 //! The namespaces of the host. Every process is visited once, in the default report nothing else:
 //! what belongs to a namespace is asked once a namespace, and only where a report shows it.
 
-mod descriptors;
+pub(super) mod descriptors;
 mod facts;
 mod handles;
 mod lineage;
-mod mounts;
+pub(super) mod mounts;
 mod owners;
 mod record;
 mod relations;

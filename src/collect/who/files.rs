@@ -5,6 +5,7 @@
 //! gone, what is left of it is a text: layers of overlays, and mounts on it that others still have.
 
 mod layers;
+mod loops;
 mod mounts;
 mod place;
 mod records;
@@ -39,7 +40,7 @@ const MOST_USES: usize = 100;
 const MOST_MOUNTS: usize = 1000;
 
 /// Whoever has to do with a path of ours, which may be gone.
-pub(super) fn path(host: &mut Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
+pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
     let path = if path.starts_with(b"/") { normal(path) } else { path.to_vec() };
     let ground = Ground::read(host);
     let mut wanted = Wanted { paths: vec![path.clone()], ..Wanted::default() };
@@ -72,6 +73,13 @@ pub(super) fn path(host: &mut Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
     wanted.layers.links = links.collect();
     let start = node.map(|(device, _)| step_of(host, device));
     let mut trails = ground.trails(host, &wanted, start.as_ref(), node)?;
+    for device in loops::of_file(host.root, &wanted.paths) {
+        let start = step_of(host, device);
+        let devices = vec![device.to_string()];
+        let within = Wanted { devices, exists: true, ..Wanted::default() };
+        let node = Some((device, FileType::BlockDevice));
+        trails.extend(ground.trails(host, &within, Some(&start), node)?);
+    }
     if trails.is_empty() {
         trails = records::of_path(host, &wanted.paths);
     }
@@ -95,7 +103,7 @@ pub(super) fn path(host: &mut Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
 }
 
 /// Whoever has a file system mounted, uses something of it, or has its device open.
-pub(super) fn device(host: &mut Host<'_>, device: Device) -> Result<Vec<Trail>> {
+pub(super) fn device(host: &Host<'_>, device: Device) -> Result<Vec<Trail>> {
     let ground = Ground::read(host);
     let wanted = Wanted { devices: vec![device.to_string()], exists: true, ..Wanted::default() };
     let step = step_of(host, device);
@@ -108,7 +116,7 @@ pub(super) fn device(host: &mut Host<'_>, device: Device) -> Result<Vec<Trail>> 
 }
 
 /// Whose layer a directory is, by what an engine calls it.
-pub(super) fn overlay(host: &mut Host<'_>, name: &[u8]) -> Result<Vec<Trail>> {
+pub(super) fn overlay(host: &Host<'_>, name: &[u8]) -> Result<Vec<Trail>> {
     let ground = Ground::read(host);
     let mut stores = mounts::stores(host.root, &ground.ours, &ground.all);
     layers::complete(&mut stores, &host.containers.list);
@@ -154,7 +162,7 @@ struct There {
 }
 
 /// Walks to a path once, by a process that can be abandoned.
-fn meet(host: &mut Host<'_>, path: &[u8]) -> Met {
+fn meet(host: &Host<'_>, path: &[u8]) -> Met {
     if !host.root.is_real() {
         return Met::There(There { mount: None, path: Some(path.to_vec()), node: None });
     }
@@ -163,12 +171,12 @@ fn meet(host: &mut Host<'_>, path: &[u8]) -> Met {
     match opened {
         Ok(place) => Met::There(examine(host, &place)),
         Err(error) if error.problem == Problem::TimedOut => {
-            host.gaps.push(error.gap("where it leads"));
+            host.note(error.gap("where it leads"));
             Met::Silence
         }
         Err(error) => {
             if !matches!(error.errno(), Some(Errno::ENOENT | Errno::ENOTDIR)) {
-                host.gaps.push(error.gap("where it leads"));
+                host.note(error.gap("where it leads"));
             }
             Met::Nothing
         }
@@ -218,7 +226,7 @@ impl Ground {
     /// The mounts first, those of containers before those of the host; then uses.
     fn trails(
         &self,
-        host: &mut Host<'_>,
+        host: &Host<'_>,
         wanted: &Wanted,
         start: Option<&Step>,
         node: Option<(Device, FileType)>,
@@ -256,7 +264,9 @@ impl Ground {
                 });
             }
         }
-        host.gaps.extend(gaps);
+        for gap in gaps {
+            host.note(gap);
+        }
         Ok(trails)
     }
 
