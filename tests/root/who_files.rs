@@ -15,6 +15,14 @@ use std::process::Command;
 const MOUNTS: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("nsenter")];
 const ROOTS: &[Need] =
     &[Need::Root, Need::Program("unshare"), Need::Program("nsenter"), Need::Program("busybox")];
+const LOOPS: &[Need] = &[
+    Need::Root,
+    Need::Program("unshare"),
+    Need::Program("nsenter"),
+    Need::Program("losetup"),
+    Need::Program("mkfs.ext4"),
+    Need::Machine("/dev/loop-control", || Path::new("/dev/loop-control").exists()),
+];
 const WALKED: &[Need] = &[
     Need::Root,
     Need::Program("unshare"),
@@ -32,6 +40,7 @@ pub fn tests() -> Vec<Trial> {
         test("a root leads to its container, and to another that has it", ROOTS, roots),
         test("a mount namespace that only a file keeps is searched", WALKED, kept),
         test("a path that nobody has to do with is the host's", MOUNTS, nobodys),
+        test("an image leads to who has it mounted by a loop device", LOOPS, image),
         test("any names and hundreds of mounts are searched", MOUNTS, crowded),
     ]
 }
@@ -378,4 +387,32 @@ fn crowded() {
     assert_eq!(told, [("bind".to_owned(), scene.path("dst"), u64::from(holder.pid()))]);
     let last = mounts(&scene.who(format!("path:{}", scene.path("m300"))));
     assert_eq!(last, [("mount".to_owned(), scene.path("m300"), u64::from(holder.pid()))]);
+}
+
+/// The node is used by who opened it, the file by its device, and the mount is in both.
+fn image() {
+    let scene = Scene::new("mkdir x; truncate -s 8M img; mkfs.ext4 -q img");
+    let (node, file) = (Loop::of(&scene.path("img")), scene.path("img"));
+    let holder = scene.copy(&format!("mount {} x", node.0));
+    let mounted = vec![("mount".to_owned(), scene.path("x"), u64::from(holder.pid()))];
+    assert_eq!(mounts(&scene.who(format!("path:{file}"))), mounted);
+    assert_eq!(mounts(&scene.who(format!("path:{}", node.0))), mounted);
+    let user = scene.start(&[], &format!("exec 7<{}", node.0));
+    let trails = scene.who(format!("path:{}", node.0));
+    assert_eq!(users(&trails), BTreeSet::from([u64::from(user.pid())]));
+}
+
+struct Loop(String);
+
+impl Loop {
+    fn of(file: &str) -> Self {
+        let mut command = Command::new("losetup");
+        Self(support::succeeds(command.args(["-f", "--show", file])).trim().to_owned())
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        output(Command::new("losetup").args(["-d", &self.0]));
+    }
 }

@@ -210,7 +210,9 @@ pub(super) fn known(mounts: &[Mount], wanted: &Wanted) -> Vec<Known> {
 impl Wanted {
     /// The file systems that processes may use something of.
     pub(super) fn devices_of(&self) -> impl Iterator<Item = &str> {
-        let place = self.place.iter().filter(|_| self.exists).map(|place| place.device.as_str());
+        // A node is used by its numbers; the file system that it lies on says nothing.
+        let place = self.place.iter().filter(|_| self.exists && self.devices.is_empty());
+        let place = place.map(|place| place.device.as_str());
         place.chain(self.devices.iter().map(String::as_str))
     }
 }

@@ -181,6 +181,15 @@ fn what_a_container_writes_is_not_taken_for_the_hosts() {
 }
 
 #[test]
+fn a_node_is_not_looked_for_on_the_file_system_that_it_lies_on() {
+    let node = Wanted { devices: vec!["7:0".into()], ..wanted("/mnt/x/loop0", true) };
+    assert_eq!(node.devices_of().collect::<Vec<_>>(), ["7:0"]);
+    assert_eq!(wanted("/mnt/x/a", true).devices_of().collect::<Vec<_>>(), ["0:40"]);
+    assert_eq!(wanted("/mnt/x/a", false).devices_of().count(), 0);
+    assert!(known(&parse_in_full(HOST).0, &node).is_empty());
+}
+
+#[test]
 fn what_travels_arrives() {
     let (mounts, _) = parse_in_full(CONTAINER);
     let wanted = Wanted { devices: vec!["8:1".into()], ..wanted("/export", true) };
