@@ -250,14 +250,6 @@ impl NetSpaces {
         }
     }
 
-    fn name(&self, place: usize) -> Text {
-        match self.list.get(place).and_then(|space| Some((space.name.as_ref(), space.inode?))) {
-            Some((Some(name), _)) => name.clone(),
-            Some((None, inode)) => format!("net:[{inode}]").into(),
-            None => "a network namespace".into(),
-        }
-    }
-
     fn place(&mut self, inode: u64) -> usize {
         let next = self.list.len();
         let place = *self.by_inode.entry(inode).or_insert(next);

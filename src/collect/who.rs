@@ -3,6 +3,7 @@
 
 mod addresses;
 pub mod clue;
+mod files;
 mod holders;
 mod interfaces;
 mod namespaces;
@@ -69,9 +70,11 @@ impl<'a> Host<'a> {
             },
             Clue::Path(path) => match namespaces::named(self.root, path) {
                 Some(inode) => namespaces::by_inode(self, inode)?,
-                None => Vec::new(),
+                None => files::path(self, path)?,
             },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
+            Clue::Device(device) => files::device(self, device)?,
+            Clue::Overlay(name) => files::overlay(self, name)?,
             Clue::Port { port, protocol } => {
                 ports::find(self, &Query { address: None, port, protocol })
             }
@@ -82,9 +85,16 @@ impl<'a> Host<'a> {
             Clue::Interface(name) => interfaces::by_name(self, name),
             Clue::Mac(mac) => interfaces::by_mac(self, mac),
             Clue::Ip(ip) => addresses::by_ip(self, ip),
-            _ => Vec::new(),
         };
-        Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
+        let mut answer = Answer { clue: Text::new(spelled), kind: clue.kind(), trails };
+        // What no container is called may be an interface.
+        if let Clue::Name(name) = clue
+            && answer.trails.is_empty()
+        {
+            answer.kind = Clue::Interface(name).kind();
+            answer.trails = interfaces::by_name(self, name);
+        }
+        Ok(answer)
     }
 
     /// Every one that was looked at.

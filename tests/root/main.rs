@@ -50,6 +50,7 @@ mod terminal;
 mod tools;
 mod users;
 mod who;
+mod who_files;
 mod who_networks;
 mod who_ports;
 
@@ -72,6 +73,7 @@ fn main() {
         descriptors::tests(),
         environment::tests(),
         users::tests(),
+        who_files::tests(),
         who::tests(),
         who_networks::tests(),
         as_target::tests(),
