@@ -24,6 +24,7 @@ mod settings;
 pub mod socket;
 mod socket_tables;
 mod tables;
+pub mod unix_socket;
 
 pub use lookup::Links;
 pub use loopback::bring_loopback_up;
