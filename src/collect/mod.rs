@@ -21,6 +21,7 @@ mod nearby;
 pub mod network;
 pub mod order;
 pub mod orphans;
+pub mod peers;
 pub mod pids;
 pub mod processes;
 pub mod records;

@@ -5,7 +5,7 @@
 //! client: both ends of one connection may stand in the tables of different namespaces, or of one
 //! that neither process is in. Only the inodes tell.
 
-use super::attribute::{after, u8_at, u32_at};
+use super::attribute::{after, text, u8_at, u32_at};
 use crate::model::text::Text;
 
 /// `struct unix_diag_msg`
@@ -24,26 +24,18 @@ const MOST_WAITING: usize = 4096;
 /// One end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocket {
-    pub inode: u32,
+    pub inode: u64,
     /// `stream`, `dgram` or `seqpacket`.
     pub kind: &'static str,
     /// `listen`, `established` or, of what is neither, `unconnected`.
     pub state: &'static str,
-    /// What it was bound to; of a connection that was accepted, what its listener was bound to.
-    pub name: Option<UnixName>,
+    /// What it was bound to; of a connection that was accepted, what its listener was bound to. A
+    /// path is as whoever bound it saw it; what begins with a zero is in no directory.
+    pub name: Option<Text>,
     /// The inode of the other end; absent until that was accepted.
-    pub peer: Option<u32>,
+    pub peer: Option<u64>,
     /// Of a listener: the inodes of the clients that it has not accepted.
-    pub waiting: Vec<u32>,
-}
-
-/// What a socket is bound to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum UnixName {
-    /// As whoever bound it saw it: it may be another in each mount namespace.
-    Path(Text),
-    /// In the network namespace, and in no directory; without the zero before it.
-    Abstract(Text),
+    pub waiting: Vec<u64>,
 }
 
 /// The body of a request for every socket of the namespace.
@@ -63,7 +55,7 @@ pub fn parse(message: &[u8]) -> Option<UnixSocket> {
         return None;
     }
     let mut socket = UnixSocket {
-        inode: u32_at(message, 4)?,
+        inode: u32_at(message, 4)?.into(),
         kind: kind_word(u8_at(message, 1)?),
         state: state_word(u8_at(message, 2)?),
         name: None,
@@ -73,11 +65,10 @@ pub fn parse(message: &[u8]) -> Option<UnixSocket> {
     for (kind, value) in after(message, HEADER)? {
         match kind {
             UNIX_DIAG_NAME => socket.name = name(value),
-            UNIX_DIAG_PEER => socket.peer = u32_at(value, 0).filter(|inode| *inode != 0),
+            UNIX_DIAG_PEER => socket.peer = inode(value),
             UNIX_DIAG_ICONS => {
-                let inodes = value.chunks_exact(4).filter_map(|inode| u32_at(inode, 0));
                 // One that was closed meanwhile has none.
-                let inodes = inodes.filter(|inode| *inode != 0);
+                let inodes = value.chunks_exact(4).filter_map(inode);
                 socket.waiting = inodes.take(MOST_WAITING).collect();
             }
             _ => {}
@@ -86,14 +77,16 @@ pub fn parse(message: &[u8]) -> Option<UnixSocket> {
     Some(socket)
 }
 
-fn name(value: &[u8]) -> Option<UnixName> {
+fn inode(value: &[u8]) -> Option<u64> {
+    u32_at(value, 0).map(u64::from).filter(|inode| *inode != 0)
+}
+
+/// A path ends with its zero; of a name in no directory every byte counts.
+fn name(value: &[u8]) -> Option<Text> {
     let value = value.get(..MOST_NAME).unwrap_or(value);
-    match value.split_first()? {
-        (0, name) => Some(UnixName::Abstract(Text::new(name))),
-        _ => {
-            let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
-            Some(UnixName::Path(Text::new(value.get(..end)?)))
-        }
+    match value.first()? {
+        0 => Some(Text::new(value)),
+        _ => Some(text(value)),
     }
 }
 
@@ -140,12 +133,12 @@ mod tests {
             bytes.extend(encode(UNIX_DIAG_NAME, value));
             parse(&bytes).unwrap().name
         };
-        assert_eq!(named(b"/run/a.sock\0"), Some(UnixName::Path("/run/a.sock".into())));
-        assert_eq!(named(b"relative"), Some(UnixName::Path("relative".into())));
-        assert_eq!(named(b"\0x\0y"), Some(UnixName::Abstract(Text::new(b"x\0y"))));
+        assert_eq!(named(b"/run/a.sock\0"), Some("/run/a.sock".into()));
+        assert_eq!(named(b"relative"), Some("relative".into()));
+        assert_eq!(named(b"\0x\0y"), Some(Text::new(b"\0x\0y")));
         assert_eq!(named(b""), None, "not bound");
         let long = named(&[b'x'; 4000]).unwrap();
-        assert_eq!(long, UnixName::Path(Text::new(&[b'x'; MOST_NAME])));
+        assert_eq!(long, Text::new([b'x'; MOST_NAME]));
     }
 
     #[test]
@@ -185,8 +178,8 @@ mod tests {
         })
     }
 
-    fn inode(socket: impl AsFd) -> u32 {
-        u32::try_from(rustix::fs::fstat(socket).unwrap().st_ino).unwrap()
+    fn inode(socket: impl AsFd) -> u64 {
+        rustix::fs::fstat(socket).unwrap().st_ino
     }
 
     #[test]
@@ -204,7 +197,7 @@ mod tests {
         let (near, far) = (find(inode(&client)), find(inode(&server)));
         assert_eq!((near.peer, near.name), (Some(far.inode), None));
         let name = path.to_str().unwrap();
-        assert_eq!((far.peer, far.name), (Some(near.inode), Some(UnixName::Path(name.into()))));
+        assert_eq!((far.peer, far.name), (Some(near.inode), Some(name.into())));
         assert_eq!((far.kind, far.state), ("stream", "established"));
         let listener = find(inode(&listener));
         assert_eq!((listener.state, listener.waiting), ("listen", Vec::new()));
