@@ -34,6 +34,9 @@ _nsx_options() {
             nsx,spawn)
                 cmd="nsx__subcmd__spawn"
                 ;;
+            nsx,who)
+                cmd="nsx__subcmd__who"
+                ;;
             *)
                 ;;
         esac
@@ -41,7 +44,7 @@ _nsx_options() {
 
     case "${cmd}" in
         nsx)
-            opts="-h -V --help --version ps ns inspect enter spawn pid"
+            opts="-h -V --help --version ps ns inspect enter spawn who pid"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1086,6 +1089,48 @@ _nsx_options() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nsx__subcmd__who)
+            opts="-o -q -h -V --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
     esac
 }
 
@@ -1152,6 +1197,7 @@ _nsx() {
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
         spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --rootfs --bind --ro-bind --tmpfs --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
+        who) long=" --output --columns --color " short="o" positional=target ;;
         pid) long=" --inside --from --to --output --columns --color " short="o" positional=target ;;
     esac
 
@@ -1195,4 +1241,4 @@ _nsx() {
     _nsx_options nsx "$cur" "$prev"
 }
 
-complete -F _nsx -o bashdefault -o default nsx nsx-ps nsx-ns nsx-inspect nsx-enter nsx-spawn nsx-pid
+complete -F _nsx -o bashdefault -o default nsx nsx-ps nsx-ns nsx-inspect nsx-enter nsx-spawn nsx-who nsx-pid

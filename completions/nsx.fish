@@ -31,6 +31,7 @@ complete -c nsx -n "__fish_nsx_needs_command" -f -a "ns" -d 'List the namespaces
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container, or in one namespace'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in new namespaces, and leave nothing behind'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "who" -d 'Tell which container a process, port, address, interface, mount, … belongs to'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "pid" -d 'Translate PIDs between the host and what is inside'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l interval -d 'How long --usage watches the CPU: 2s, 500ms' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s Q -l filter -d 'Only rows for which this holds: \'runtime == "docker" and procs > 10\'' -r -f
@@ -217,6 +218,23 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-pty -d 'None: the p
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
+wide\t'The same with more columns'
+json\t'One JSON document'
+jsonl\t'One JSON object a line, without the envelope'
+tsv\t'Tab-separated values headed by column keys'
+name\t'One name, id or PID a line'"
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l json -d 'JSON: the same as -o json'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -s q -l quiet -d 'One name a line: the same as -o name'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l no-headings -d 'No line of headings'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l bytes -d 'Plain numbers: bytes and seconds'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l strict -d 'Exit with 6 if anything could not be seen'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -s h -l help -d 'Print help'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -s V -l version -d 'Print version'
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l inside -d 'The other way: its numbers in each pid namespace that it is in' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l from -d 'From which target\'s numbers N is translated' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l to -d 'To which target\'s' -r -f -a "(__nsx_targets)"
@@ -264,4 +282,5 @@ complete -c nsx-ns -w 'nsx ns'
 complete -c nsx-inspect -w 'nsx inspect'
 complete -c nsx-enter -w 'nsx enter'
 complete -c nsx-spawn -w 'nsx spawn'
+complete -c nsx-who -w 'nsx who'
 complete -c nsx-pid -w 'nsx pid'

@@ -25,6 +25,7 @@ pub fn definition() -> clap::Command {
         .subcommand(cmd::inspect::definition())
         .subcommand(cmd::enter::definition())
         .subcommand(cmd::spawn::definition())
+        .subcommand(cmd::who::definition())
         .subcommand(cmd::pid::definition())
 }
 
@@ -35,6 +36,7 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         vec![("nsx.inspect.1", cmd::inspect::schema()), ("nsx.ns.1", cmd::ns::schema())];
     schemas.extend(cmd::ps::schemas());
     schemas.extend(cmd::spawn::schemas());
+    schemas.push(("nsx.who.1", cmd::who::schema()));
     schemas.push(("nsx.pid.1", cmd::pid::schema()));
     schemas
 }

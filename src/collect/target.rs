@@ -124,6 +124,19 @@ fn members(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<Vec<
     }
 }
 
+/// Every process of a unit or a group, the oldest first.
+pub fn members_of(root: &SysRoot, spelled: &[u8]) -> Result<Vec<Pid>> {
+    let mut members = members(root, spelled, &parse(spelled)?)?;
+    members.sort_by_key(|process| (process.start_ticks, process.pid));
+    Ok(members.into_iter().map(|process| process.pid).collect())
+}
+
+/// Every container that a name or an id may mean, where one alone is not asked for; none where no
+/// container can be spelled like that.
+pub fn all_named<'a>(containers: &'a Containers, spelled: &[u8]) -> Result<Vec<&'a Container>> {
+    Ok(choose::containers(&containers.list, &parse(spelled)?))
+}
+
 /// The containers that a target names, or that it lies in: at least one.
 pub fn containers_of<'a>(
     root: &SysRoot,

@@ -139,8 +139,20 @@ pub enum By {
     Root,
     WorkingDirectory,
     Program,
-    Descriptor { number: u32 },
+    Descriptor {
+        number: u32,
+    },
     Mapping,
+    /// A thread that is elsewhere than its process.
+    Thread {
+        thread: Pid,
+    },
+    /// What its next child will be in.
+    NextChild,
+    /// A socket in it.
+    Socket {
+        number: u32,
+    },
 }
 
 /// What `docker run -p 198.51.100.1:8080:80` asks for.

@@ -26,3 +26,4 @@ pub mod sandboxed;
 pub mod smartcols;
 pub mod spawn;
 pub mod table;
+pub mod who;

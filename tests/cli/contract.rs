@@ -134,7 +134,7 @@ fn inspect_for_scripts() {
 /// Entering and spawning need live processes; what can be seen without is the same for all.
 #[test]
 fn help_can_be_read_and_version_is_one_line() {
-    for command in ["ps", "ns", "inspect", "enter", "spawn", "pid"] {
+    for command in ["ps", "ns", "inspect", "enter", "spawn", "who", "pid"] {
         let help = super::support::succeeds(&mut super::support::nsx([command, "--help"]));
         assert!(help.lines().count() <= 160, "{command}: {} lines", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: too wide");

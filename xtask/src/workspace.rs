@@ -11,11 +11,11 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) const RELEASED: &str = "2026-11-24";
 
 /// The programs that are shipped.
-pub(crate) const PROGRAMS: [&str; 7] =
-    ["nsx", "nsx-ps", "nsx-ns", "nsx-inspect", "nsx-enter", "nsx-spawn", "nsx-pid"];
+pub(crate) const PROGRAMS: [&str; 8] =
+    ["nsx", "nsx-ps", "nsx-ns", "nsx-inspect", "nsx-enter", "nsx-spawn", "nsx-who", "nsx-pid"];
 
 /// The commands; each has a page nsx-COMMAND(1) and a program of that name.
-pub(crate) const COMMANDS: [&str; 6] = ["ps", "ns", "inspect", "enter", "spawn", "pid"];
+pub(crate) const COMMANDS: [&str; 7] = ["ps", "ns", "inspect", "enter", "spawn", "who", "pid"];
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {

@@ -5,7 +5,7 @@ mod descriptors;
 mod facts;
 mod handles;
 mod lineage;
-mod mounts;
+pub(super) mod mounts;
 mod owners;
 mod record;
 mod relations;

@@ -8,7 +8,7 @@ use crate::sys::{bounded, ns};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Those of our own mount namespace, each with where it is mounted.
-pub(super) fn own(root: &SysRoot) -> Vec<(NsKey, Text)> {
+pub(in crate::collect) fn own(root: &SysRoot) -> Vec<(NsKey, Text)> {
     match bounded::open_link(root.proc(), "self") {
         Ok(dir) => read(dir.as_fd(), "mountinfo").unwrap_or_default(),
         Err(_) => Vec::new(),

@@ -5,7 +5,7 @@
 
 use crate::model::conversation::{Direction, Service};
 use crate::model::text::Text;
-use crate::sys::netlink::unix_socket::UnixSocket;
+use crate::sys::netlink::unix::UnixSocket;
 use std::collections::{HashMap, HashSet};
 
 /// Sockets that are kept.

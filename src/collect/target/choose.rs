@@ -21,7 +21,16 @@ pub(super) fn container<'a>(
     spelled: &[u8],
     meaning: &Spelled<'_>,
 ) -> Result<&'a Container, TargetError> {
-    let found = match *meaning {
+    let found = match meaning {
+        Spelled::Pod { container, .. } => of_pod(&pod(list, meaning), container.is_some()),
+        _ => containers(list, meaning),
+    };
+    one(&found, spelled, meaning)
+}
+
+/// All that are called so, of the best that are.
+pub(super) fn containers<'a>(list: &'a [Container], meaning: &Spelled<'_>) -> Vec<&'a Container> {
+    match *meaning {
         Spelled::Container { runtime, name } => named(list, name, &|container| {
             runtime.is_none_or(|runtime| runtime == container.runtime)
         }),
@@ -30,11 +39,10 @@ pub(super) fn container<'a>(
                 && is(container.engine_namespace.as_ref(), namespace)
         }),
         Spelled::Cri(name) => named(list, name, &is_in_kubernetes),
-        Spelled::Pod { container, .. } => of_pod(&pod(list, meaning), container.is_some()),
+        Spelled::Pod { .. } => pod(list, meaning),
         // No container is spelled like that.
         _ => Vec::new(),
-    };
-    one(&found, spelled, meaning)
+    }
 }
 
 /// Every container that a `pod:` target names.

@@ -21,10 +21,13 @@ const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_STATS64: u16 = 23;
+const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFF_UP: u32 = 1;
+/// Linux 4.9; ignored before.
+const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 /// linux/if_arp.h; libc has the others.
 const ARPHRD_IP6GRE: u16 = 823;
 
@@ -32,6 +35,32 @@ const ARPHRD_IP6GRE: u16 = 823;
 /// peers that have no number here yet.
 pub(super) fn request() -> Vec<u8> {
     vec![0; HEADER]
+}
+
+/// The same without counters, which nobody needs who looks for an interface.
+pub(super) fn request_bare() -> Vec<u8> {
+    let mut body = request();
+    push(&mut body, IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+    body
+}
+
+/// The body of a request for the one that is called so, by any of its names.
+pub(super) fn request_named(name: &[u8]) -> Vec<u8> {
+    // Since Linux 5.5 there are names that are too long for the first attribute.
+    let kind = if name.len() < libc::IFNAMSIZ { IFLA_IFNAME } else { IFLA_ALT_IFNAME };
+    let mut body = request();
+    push(&mut body, kind, &[name, b"\0"].concat());
+    push(&mut body, IFLA_EXT_MASK, &RTEXT_FILTER_SKIP_STATS.to_ne_bytes());
+    body
+}
+
+/// As the kernel reads it: length, kind, value, up to the next multiple of four.
+fn push(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
+    body.extend(length.to_ne_bytes());
+    body.extend(kind.to_ne_bytes());
+    body.extend(value);
+    body.resize(body.len().next_multiple_of(4), 0);
 }
 
 /// The body of a request for one interface.

@@ -6,6 +6,7 @@
 //! See setns(2), rtnetlink(7).
 
 pub mod addr;
+mod asker;
 mod attribute;
 pub mod change;
 mod channel;
@@ -18,13 +19,14 @@ pub mod message;
 pub mod neighbour;
 mod network;
 pub mod nsid;
+pub mod roam;
 pub mod route;
 pub mod rule;
 mod settings;
 pub mod socket;
 mod socket_tables;
 mod tables;
-pub mod unix_socket;
+pub mod unix;
 
 pub use lookup::Links;
 pub use loopback::bring_loopback_up;

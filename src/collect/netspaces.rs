@@ -1,0 +1,376 @@
+//! Every network namespace there is: our own, those that processes are in, those that are
+//! bind-mounted; each once, with whose it is and a way into it.
+//!
+//! What only a descriptor holds, or a mount in another mount namespace, is found by
+//! [`super::namespaces::collect_census`] with `holders`, which looks through every process.
+
+mod outside;
+
+use super::containers::Containers;
+use super::namespaces::mounts;
+use super::scan;
+use crate::model::container::Container;
+use crate::model::gap::{Gap, Reason};
+use crate::model::namespace::{Kind, NsKey};
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::model::trail::{Owner, Step};
+use crate::sys::error::{Problem, SysError};
+use crate::sys::netlink::roam::{self, Door, Found, Here, Row, Wanted};
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, ns, nsfs};
+use nix::errno::Errno;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+pub use outside::addresses as addresses_outside;
+
+/// Where names are given to network namespaces: by iproute2 and CNI, by docker.
+const NAMED: [&[u8]; 3] = [b"/run/netns/", b"/var/run/netns/", b"/run/docker/netns/"];
+/// A process that has ended since the scan is not the last one of its namespace.
+const TRIED: usize = 8;
+
+/// One network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetSpace {
+    /// Absent where it may not be told: then only the files of its processes can be read.
+    pub inode: Option<u64>,
+    /// The reader's own.
+    pub own: bool,
+    /// That of the host's first process.
+    pub of_host: bool,
+    /// Below /run/netns or the like; another mount of it by its path.
+    pub name: Option<Text>,
+    /// Where it is mounted in our own mount namespace.
+    pub mounts: Vec<Text>,
+    /// Those of [`Containers::isolated`] in it, ascending. Of the host's there are none.
+    pub processes: Vec<Pid>,
+    /// Its container in [`Containers::list`].
+    pub container: Option<usize>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct NetSpaces {
+    /// The reader's own is the first.
+    pub list: Vec<NetSpace>,
+    by_inode: BTreeMap<u64, usize>,
+    pub gaps: Vec<Gap>,
+}
+
+impl NetSpaces {
+    pub fn list(root: &SysRoot, containers: &Containers) -> Self {
+        let own = bounded::open_link(root.proc(), "self").ok();
+        let own = own.and_then(|own| ns::identity(own.as_fd(), Kind::Net).ok());
+        let host = containers.host.inode(Kind::Net);
+        let mut spaces = Self::default();
+        spaces.list.push(NetSpace { inode: own.or(host), own: true, ..NetSpace::default() });
+        spaces.by_inode.extend(own.or(host).map(|inode| (inode, 0)));
+        if let Some(host) = host {
+            let place = spaces.place(host);
+            spaces.change(place, |space| space.of_host = true);
+        }
+        let mut unseen = Vec::new();
+        for process in containers.isolated.iter().filter(|process| !process.state.ended()) {
+            let Some(inode) = process.namespaces.inode(Kind::Net) else {
+                unseen.push(process.pid);
+                continue;
+            };
+            if Some(inode) != host {
+                let place = spaces.place(inode);
+                spaces.change(place, |space| space.processes.push(process.pid));
+            }
+        }
+        for (key, target) in mounts::own(root) {
+            if key.kind == Kind::Net {
+                let place = spaces.place(key.inode);
+                spaces.change(place, |space| space.add_mount(target));
+            }
+        }
+        let denied = |gap: &Gap| gap.what == "namespaces" && gap.reason == Reason::Denied;
+        if !unseen.is_empty() || containers.gaps.iter().any(denied) {
+            spaces.add_unseen(root, unseen);
+        }
+        for place in 0..spaces.list.len() {
+            let container = spaces.list.get(place).and_then(|space| space.owner_in(containers));
+            spaces.change(place, |space| space.container = container);
+        }
+        spaces
+    }
+
+    /// By inode.
+    pub fn find(&self, inode: u64) -> Option<&NetSpace> {
+        self.list.get(self.place_of(inode)?)
+    }
+
+    pub fn place_of(&self, inode: u64) -> Option<usize> {
+        self.by_inode.get(&inode).copied()
+    }
+
+    /// The reader's own.
+    pub fn own(&self) -> Option<&NetSpace> {
+        self.list.first()
+    }
+
+    /// All but the reader's own.
+    pub fn others(&self) -> Vec<usize> {
+        (1..self.list.len()).collect()
+    }
+
+    pub fn owner(&self, containers: &Containers, place: usize) -> Owner {
+        let Some(space) = self.list.get(place) else { return Owner::Unknown };
+        if let Some(container) = space.container.and_then(|at| containers.list.get(at)) {
+            return Owner::Container(Box::new(container.clone()));
+        }
+        match space.inode {
+            _ if space.own || space.of_host => Owner::Host { unit: None },
+            Some(inode) if space.name.is_some() || space.processes.is_empty() => {
+                let key = NsKey { kind: Kind::Net, inode };
+                Owner::Namespace { key, name: space.name.clone() }
+            }
+            Some(_) => Owner::Host { unit: None },
+            None => Owner::Unknown,
+        }
+    }
+
+    /// Reads the tables `wanted` of each of `places`, and of them the rows that `keep` chooses, in
+    /// processes of their own. What could not be looked into is a gap, `what` was looked for.
+    ///
+    /// The caller has one thread.
+    pub fn read(
+        &self,
+        root: &SysRoot,
+        places: &[usize],
+        wanted: Wanted,
+        what: &'static str,
+        keep: &mut dyn FnMut(&Row) -> bool,
+    ) -> Visited {
+        self.visit(root, places, what, &mut |_, here| here.read(wanted, keep))
+    }
+
+    /// The same with any questions.
+    pub fn visit(
+        &self,
+        root: &SysRoot,
+        places: &[usize],
+        what: &'static str,
+        ask: &mut dyn FnMut(usize, &mut Here<'_>),
+    ) -> Visited {
+        let mut visited = Visited::default();
+        if !root.is_real() || places.is_empty() {
+            return visited;
+        }
+        // Who has left our own namespace does not come back to it.
+        let mut places = places.to_vec();
+        places.sort_unstable();
+        places.dedup();
+        let at = |piece: usize| places.get(piece).copied().unwrap_or(usize::MAX);
+        let mut failed = Vec::new();
+        roam::roam(
+            root.proc(),
+            places.len(),
+            &mut |piece| self.door(root, at(piece)),
+            &mut |piece, here| ask(at(piece), here),
+            &mut |piece, answer| match answer {
+                Ok(found) => visited.found.push((at(piece), found)),
+                Err(problem) => failed.push((at(piece), problem)),
+            },
+        );
+        visited.found.sort_by_key(|(place, _)| *place);
+        failed.sort_by_key(|(place, _)| *place);
+        visited.add_gaps(self, failed, what);
+        visited
+    }
+
+    /// Opens it as far as nothing has to be waited for, or through a process that may be.
+    pub fn open(&self, root: &SysRoot, place: usize) -> nix::Result<OwnedFd> {
+        let space = self.list.get(place).ok_or(Errno::ENOENT)?;
+        let inode = space.inode.ok_or(Errno::EACCES)?;
+        let key = NsKey { kind: Kind::Net, inode };
+        let mut problem = Errno::ENOENT;
+        let first = (space.of_host).then(|| Pid::new(1)).flatten();
+        if space.own {
+            return open_link(root, "self", key);
+        }
+        for pid in first.iter().chain(&space.processes).take(TRIED) {
+            match ns::open_links(root.proc(), *pid)
+                .and_then(|links| ns::open_in(links.as_fd(), key))
+            {
+                Ok(file) => return Ok(file),
+                Err(errno) => problem = errno,
+            }
+        }
+        for target in &space.mounts {
+            match open_mounted(root, target) {
+                Ok(file) if file.key == key => return Ok(file.fd),
+                Ok(_) => problem = Errno::ESTALE,
+                Err(error) => problem = error.errno().unwrap_or(Errno::ETIMEDOUT),
+            }
+        }
+        Err(problem)
+    }
+
+    fn door(&self, root: &SysRoot, place: usize) -> nix::Result<Door> {
+        match self.list.get(place) {
+            Some(space) if space.own => Ok(Door::Own),
+            _ => self.open(root, place).map(Door::Through),
+        }
+    }
+
+    fn place(&mut self, inode: u64) -> usize {
+        let next = self.list.len();
+        let place = *self.by_inode.entry(inode).or_insert(next);
+        if place == next {
+            self.list.push(NetSpace { inode: Some(inode), ..NetSpace::default() });
+        }
+        place
+    }
+
+    fn change(&mut self, place: usize, change: impl FnOnce(&mut NetSpace)) {
+        if let Some(space) = self.list.get_mut(place) {
+            change(space);
+        }
+    }
+
+    /// Processes whose namespaces are not ours to read: their files tell them apart.
+    fn add_unseen(&mut self, root: &SysRoot, unseen: Vec<Pid>) {
+        let known = |pid: &Pid| self.list.iter().any(|space| space.processes.contains(pid));
+        let mut pids = scan::list_pids(root).unwrap_or(unseen);
+        pids.retain(|pid| !known(pid));
+        for processes in outside::tell_apart(root, pids) {
+            self.list.push(NetSpace { processes, ..NetSpace::default() });
+        }
+    }
+}
+
+fn open_link(root: &SysRoot, name: &str, key: NsKey) -> nix::Result<OwnedFd> {
+    let dir = bounded::open_link(root.proc(), name)
+        .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
+    ns::open_in(ns::open_links_below(dir.as_fd())?.as_fd(), key)
+}
+
+/// The path of a mount is in the kernel's memory as a rule.
+fn open_mounted(root: &SysRoot, target: &Text) -> Result<nsfs::NsFile, SysError> {
+    let none = || SysError::new("open", target.clone(), Errno::ESTALE);
+    let within = bounded::open_link(root.proc(), "self/root")?;
+    let opened = match nsfs::open_mounted(root, within.as_fd(), target.as_bytes(), true) {
+        Err(error) if matches!(error.errno(), Some(Errno::EAGAIN | Errno::EINVAL)) => {
+            let path: &std::ffi::OsStr =
+                std::os::unix::ffi::OsStrExt::from_bytes(target.as_bytes());
+            nsfs::open(root, Path::new(path))
+        }
+        opened => opened,
+    };
+    opened?.ok_or_else(none)
+}
+
+impl NetSpace {
+    /// As a step of a trail; none where its inode may not be told.
+    pub fn step(&self) -> Option<Step> {
+        let (kind, name) = (Kind::Net.name(), self.name.clone());
+        self.inode.map(|inode| Step::Namespace { kind, inode, name })
+    }
+
+    /// As steps name it: none for the reader's own.
+    pub fn elsewhere(&self) -> Option<u64> {
+        self.inode.filter(|_| !self.own)
+    }
+
+    fn add_mount(&mut self, target: Text) {
+        let below = |dir: &&[u8]| target.as_bytes().strip_prefix(*dir).map(Text::new);
+        let short = NAMED.iter().find_map(below);
+        if short.is_some() || self.name.is_none() {
+            self.name = short.or_else(|| Some(target.clone()));
+        }
+        if !self.mounts.contains(&target) {
+            self.mounts.push(target);
+        }
+    }
+
+    /// The outermost of the containers whose own it is, as the sandbox of a pod; else the innermost
+    /// that a process in it belongs to.
+    fn owner_in(&self, containers: &Containers) -> Option<usize> {
+        if self.of_host || (self.own && self.processes.is_empty()) {
+            return None;
+        }
+        let calls_it_own = |container: &Container| {
+            container.own.has(Kind::Net)
+                && self.inode.is_some()
+                && container.namespaces.inode(Kind::Net) == self.inode
+        };
+        let holds = |container: &Container| {
+            self.processes.iter().any(|pid| container.processes.binary_search(pid).is_ok())
+        };
+        let list = &containers.list;
+        list.iter().position(calls_it_own).or_else(|| {
+            let held = list.iter().enumerate().filter(|(_, container)| holds(container));
+            held.max_by_key(|(_, container)| container.depth).map(|(place, _)| place)
+        })
+    }
+}
+
+/// What was found, by place, and what could not be looked into.
+#[derive(Debug, Default)]
+pub struct Visited {
+    pub found: Vec<(usize, Found)>,
+    /// Places that were not entered, and whether for want of a right.
+    pub missed: Vec<(usize, Reason)>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Visited {
+    fn add_gaps(&mut self, spaces: &NetSpaces, failed: Vec<(usize, Problem)>, what: &'static str) {
+        let name = |place: usize| -> Text {
+            let space = spaces.list.get(place);
+            match space.and_then(|space| Some((space.name.as_ref(), space.inode?))) {
+                Some((Some(name), _)) => name.clone(),
+                Some((None, inode)) => format!("net:[{inode}]").into(),
+                None => "a network namespace".into(),
+            }
+        };
+        for (place, problem) in failed {
+            let object = name(place);
+            let reason = SysError { doing: "enter", object, problem }.reason();
+            // One that has gone is nobody's any more.
+            let gone = reason == Reason::Gone || problem == Problem::Errno(Errno::ESTALE);
+            self.missed.extend((!gone).then_some((place, reason)));
+        }
+        self.gaps.extend(gaps(&self.missed, what, &name));
+        for (place, found) in &self.found {
+            for table in &found.incomplete {
+                let (object, reason) = (name(*place), Reason::Truncated);
+                self.gaps.push(Gap { object, what: table, reason });
+            }
+        }
+    }
+}
+
+/// Of a few each, of many how many.
+fn gaps(missed: &[(usize, Reason)], what: &'static str, name: &dyn Fn(usize) -> Text) -> Vec<Gap> {
+    const FEW: usize = 3;
+    if missed.len() <= FEW {
+        let gap =
+            |(place, reason): &(usize, Reason)| Gap { object: name(*place), what, reason: *reason };
+        return missed.iter().map(gap).collect();
+    }
+    let mut by_reason: Vec<(Reason, usize)> = Vec::new();
+    for (_, reason) in missed {
+        match by_reason.iter_mut().find(|(one, _)| one == reason) {
+            Some((_, count)) => *count += 1,
+            None => by_reason.push((*reason, 1)),
+        }
+    }
+    let gap = |(reason, count): (Reason, usize)| Gap {
+        object: match count {
+            1 => "1 network namespace".into(),
+            many => format!("{many} network namespaces").into(),
+        },
+        what,
+        reason,
+    };
+    by_reason.into_iter().map(gap).collect()
+}
+
+#[cfg(test)]
+mod tests;

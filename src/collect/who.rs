@@ -1,0 +1,158 @@
+//! From any clue to whose it is: a process, a port, an address, an interface, a mount, … → the
+//! container that it belongs to, with what led there.
+
+pub mod clue;
+mod namespaces;
+mod processes;
+
+use super::containers::{Containers, collect_containers, collect_recorded_containers};
+use super::runtime::recognise::{self, Recognised};
+use crate::model::container::Container;
+use crate::model::gap::Gap;
+use crate::model::namespace::NsKey;
+use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
+use crate::model::text::Text;
+use crate::model::trail::{Answer, Owner, Step, Trail};
+use crate::sys::bounded;
+use crate::sys::error::Result;
+use crate::sys::proc::status;
+use crate::sys::root::SysRoot;
+use clue::Clue;
+use std::os::fd::AsFd;
+
+/// What is known of the host, read when it is first asked for: several clues share it.
+#[derive(Debug)]
+pub struct Host<'a> {
+    pub(super) root: &'a SysRoot,
+    pub(super) containers: Containers,
+    pub(super) gaps: Vec<Gap>,
+}
+
+impl<'a> Host<'a> {
+    /// For these clues. What has a record and does not run is looked for where a name may mean it.
+    pub fn collect(root: &'a SysRoot, clues: &[Clue<'_>]) -> Result<Self> {
+        let of_record = |clue: &Clue<'_>| {
+            matches!(clue, Clue::Name(_) | Clue::Path(_) | Clue::Overlay(_) | Clue::Cgroup(_))
+        };
+        let mut containers = if clues.iter().any(of_record) {
+            collect_recorded_containers(root)?
+        } else {
+            collect_containers(root)?
+        };
+        let gaps = std::mem::take(&mut containers.gaps);
+        Ok(Self { root, containers, gaps })
+    }
+
+    pub fn follow(&mut self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
+        let trails = match clue {
+            Clue::Pid(pid) => processes::by_pid(self, pid),
+            Clue::PidInside(pid) => processes::by_pid_inside(self, pid)?,
+            Clue::Unit(name) => processes::of_unit(self, name)?,
+            Clue::Cgroup(path) => processes::of_group(self, path)?,
+            Clue::Name(name) => match namespaces::named(self.root, name) {
+                Some(inode) => namespaces::by_inode(self, inode)?,
+                None => processes::by_name(self, name)?,
+            },
+            Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
+            _ => Vec::new(),
+        };
+        Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
+    }
+
+    /// What could not be searched, each once.
+    pub fn into_gaps(self) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = Vec::new();
+        for gap in self.gaps {
+            if !gaps.contains(&gap) {
+                gaps.push(gap);
+            }
+        }
+        gaps
+    }
+
+    /// Whose a process is, by the innermost container that it is in.
+    pub(super) fn owner_of(&self, pid: Pid) -> Owner {
+        let zombie = |one: &&Container| one.zombies.contains(&pid);
+        let container =
+            self.containers.owner_of(pid).or_else(|| self.containers.list.iter().find(zombie));
+        match container {
+            Some(container) => owner(container),
+            None => Owner::Host { unit: self.unit_of(pid) },
+        }
+    }
+
+    /// Whose a namespace is: of the containers whose own it is that which stands outermost; else
+    /// that of a process in it; else it has no more than a name.
+    pub(super) fn owner_of_namespace(
+        &self,
+        key: NsKey,
+        process: Option<Pid>,
+        name: Option<&Text>,
+    ) -> Owner {
+        if self.containers.host.inode(key.kind) == Some(key.inode) {
+            return Owner::Host { unit: None };
+        }
+        let is_own = |one: &&Container| {
+            one.own.has(key.kind) && one.namespaces.inode(key.kind) == Some(key.inode)
+        };
+        if let Some(container) = self.containers.list.iter().find(is_own) {
+            return owner(container);
+        }
+        match process {
+            Some(pid) => self.owner_of(pid),
+            None => Owner::Namespace { key, name: name.cloned() },
+        }
+    }
+
+    /// The service of the host's that a process belongs to.
+    fn unit_of(&self, pid: Pid) -> Option<Text> {
+        let mut lines = Vec::new();
+        let file = format!("{pid}/cgroup");
+        bounded::read_record(self.root.proc(), &file, bounded::SMALL, &mut lines).ok()?;
+        let found = recognise::cgroup(&lines).pop().filter(Recognised::is_host_service)?;
+        Some(unit(&found.id))
+    }
+
+    /// A process as a step; `None`: there is none of that number.
+    pub(super) fn process(&self, pid: Pid) -> Option<Step> {
+        let dir = bounded::open_dir(self.root.proc(), &pid.to_string()).ok()?;
+        let comm = bounded::read(dir.as_fd(), "comm", bounded::SMALL).ok()?;
+        let bytes = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?;
+        let status = status::parse(&bytes)?;
+        let process = status.process.unwrap_or(pid);
+        let inside = status.pids_by_level.last().copied();
+        Some(Step::Process {
+            pid: process,
+            thread: Some(pid).filter(|pid| *pid != process),
+            comm: Text::new(comm.strip_suffix(b"\n").unwrap_or(&comm)),
+            pid_inside: inside.filter(|inside| *inside != pid),
+        })
+    }
+}
+
+/// A service of systemd's with namespaces of its own is the host's.
+pub(super) fn owner(container: &Container) -> Owner {
+    if container.runtime == Runtime::Systemd && container.depth == 0 {
+        let unit = container.name.as_ref().map(|name| unit(name.as_bytes()));
+        return Owner::Host { unit };
+    }
+    Owner::Container(Box::new(container.clone()))
+}
+
+fn unit(name: &[u8]) -> Text {
+    [name, b".service"].concat().into()
+}
+
+/// One line an owner: of trails that are the same but for how they begin, the first.
+pub(super) fn one_for_each<K: PartialEq>(trails: &mut Vec<Trail>, key: impl Fn(&Trail) -> K) {
+    let mut seen: Vec<K> = Vec::new();
+    trails.retain(|trail| {
+        let key = key(trail);
+        let is_new = !seen.contains(&key);
+        if is_new {
+            seen.push(key);
+        }
+        is_new
+    });
+}

@@ -1,0 +1,267 @@
+//! Where clues lead, a row a trail.
+
+use super::column::{CellKind, Column, Style, or_dash};
+use super::ps;
+use crate::model::container::Container;
+use crate::model::network::Protocol;
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::model::trail::{By, Owner, Published, Step, Trail};
+use std::net::{IpAddr, SocketAddr};
+
+/// One trail, with the clue that it begins at.
+#[derive(Debug)]
+pub struct Row<'a> {
+    pub clue: &'a Text,
+    pub kind: &'static str,
+    pub trail: &'a Trail,
+}
+
+impl Row<'_> {
+    fn container(&self) -> Option<&Container> {
+        match &self.trail.owner {
+            Owner::Container(container) => Some(container),
+            _ => None,
+        }
+    }
+}
+
+type Cell = fn(&Row<'_>, Style) -> String;
+
+const fn column<'a>(
+    key: &'static str,
+    heading: &'static str,
+    cuttable: bool,
+    cell: Cell,
+) -> Column<Row<'a>> {
+    Column { key, heading, kind: CellKind::Text, cuttable, cell }
+}
+
+/// What is shown unless other columns are asked for; the clue too where there are several.
+pub fn default_columns(several: bool) -> Vec<&'static str> {
+    let clue = several.then_some("clue");
+    clue.into_iter().chain(["via", "owner", "runtime", "id", "image"]).collect()
+}
+
+pub const fn columns<'a>() -> [Column<Row<'a>>; 11] {
+    [
+        column("clue", "CLUE", true, |row, _| row.clue.to_string()),
+        column("kind", "KIND", false, |row, _| row.kind.to_owned()),
+        column("via", "VIA", true, |row, style| via(&row.trail.steps, style)),
+        column("owner", "OWNER", true, |row, _| owner(&row.trail.owner)),
+        column("runtime", "RUNTIME", false, |row, _| match &row.trail.owner {
+            Owner::Container(container) => container.runtime.to_string(),
+            Owner::Host { .. } => "host".to_owned(),
+            Owner::Namespace { .. } | Owner::Unknown => "-".to_owned(),
+        }),
+        column("id", "ID", false, |row, style| {
+            let id = |one: &Container| if style.whole { one.id.clone() } else { one.short_id() };
+            or_dash(row.container().and_then(id))
+        }),
+        column("image", "IMAGE", true, |row, _| {
+            or_dash(row.container().and_then(|one| one.image.as_ref()))
+        }),
+        column("pod", "POD", true, |row, _| {
+            or_dash(row.container().and_then(|one| one.pod.as_ref()?.path()))
+        }),
+        column("pid", "PID", false, |row, _| or_dash(pid(row))),
+        column("state", "STATE", false, |row, _| {
+            or_dash(row.container().map(|one| one.state.name()))
+        }),
+        column("target", "TARGET", true, |row, _| {
+            or_dash(row.container().map(Container::spelling))
+        }),
+    ]
+}
+
+fn pid(row: &Row<'_>) -> Option<Pid> {
+    row.container()?.init.as_ref().map(|init| init.pid)
+}
+
+fn owner(owner: &Owner) -> String {
+    match owner {
+        Owner::Container(container) => {
+            let label = container.label();
+            if label.is_empty() { "-".to_owned() } else { label.to_string() }
+        }
+        Owner::Host { unit } => or_dash(unit.as_ref()),
+        Owner::Namespace { key, name } => {
+            name.as_ref().map_or_else(|| key.to_string(), ToString::to_string)
+        }
+        Owner::Unknown => "?".to_owned(),
+    }
+}
+
+/// A target that means the owner, a line each; of the host its unit, or `host`.
+pub fn names(rows: &[Row<'_>]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for row in rows {
+        let line = match &row.trail.owner {
+            Owner::Container(container) => ps::names(std::slice::from_ref(container)),
+            Owner::Host { unit: Some(unit) } => format!("unit:{unit}\n"),
+            Owner::Host { unit: None } => "host\n".to_owned(),
+            Owner::Namespace { key, .. } => format!("ns:{}\n", key.inode),
+            Owner::Unknown => continue,
+        };
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.concat()
+}
+
+/// `pid 30221 (nginx) -> cgroup /docker/6961dd4fce83…`
+fn via(steps: &[Step], style: Style) -> String {
+    let steps: Vec<String> = steps.iter().map(|step| words(step, style)).collect();
+    if steps.is_empty() { "-".to_owned() } else { steps.join(" -> ") }
+}
+
+fn words(step: &Step, style: Style) -> String {
+    match step {
+        Step::Process { pid, thread, comm, pid_inside } => {
+            let thread = thread.map(|thread| format!("thread {thread} of ")).unwrap_or_default();
+            let inside = pid_inside.map(|inside| format!(", {inside} inside")).unwrap_or_default();
+            format!("{thread}pid {pid} ({comm}{inside})")
+        }
+        Step::Use { pid, comm, by } => format!("{} pid {pid} ({comm})", use_words(*by)),
+        Step::Cgroup { path } => format!("cgroup {}", shortened(path, style)),
+        Step::Unit { name } => format!("unit {name}"),
+        Step::Namespace { kind, inode, name } => {
+            let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+            format!("{kind}:[{inode}]{name}")
+        }
+        Step::Interface { name, kind, namespace, .. } => {
+            let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
+            format!("{name}{kind}{}", in_net(*namespace))
+        }
+        Step::Address { address, prefix_length } => format!("{address}/{prefix_length}"),
+        Step::Socket { protocol, state, peer_address, peer_port, namespace, .. } => {
+            let Step::Socket { address, port, .. } = step else { return String::new() };
+            let here = endpoint(*address, *port);
+            let peer = peer_address.zip(*peer_port);
+            let peer = peer.map(|(address, port)| format!(" - {}", endpoint(address, port)));
+            let peer = peer.unwrap_or_default();
+            format!("{} {here}{peer} {state}{}", protocol.name(), in_net(*namespace))
+        }
+        Step::Published(published) => published_words(published),
+        Step::Mount { target, fs_type, device, role, namespace, .. } => {
+            let within = namespace.map(|inode| format!(" in mnt:[{inode}]")).unwrap_or_default();
+            let what = [fs_type.to_string(), device.clone()].join(" ");
+            let what = what.trim();
+            format!("{role} {} ({what}){within}", shortened(target, style))
+        }
+        Step::Layer { path, role } => format!("{role} layer {}", shortened(path, style)),
+        Step::Device { device, name } => {
+            let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+            format!("device {device}{name}")
+        }
+        Step::Record { path } => format!("record {}", shortened(path, style)),
+    }
+}
+
+fn use_words(by: By) -> String {
+    match by {
+        By::Root => "root directory of".to_owned(),
+        By::WorkingDirectory => "working directory of".to_owned(),
+        By::Program => "program of".to_owned(),
+        By::Descriptor { number } => format!("fd {number} of"),
+        By::Mapping => "mapped by".to_owned(),
+        By::Thread { thread } => format!("thread {thread} of"),
+        By::NextChild => "for the next child of".to_owned(),
+        By::Socket { number } => format!("socket fd {number} of"),
+    }
+}
+
+fn in_net(namespace: Option<u64>) -> String {
+    namespace.map(|inode| format!(" in net:[{inode}]")).unwrap_or_default()
+}
+
+fn endpoint(address: IpAddr, port: u16) -> String {
+    if address.is_unspecified() {
+        return format!("*:{port}");
+    }
+    SocketAddr::new(address, port).to_string()
+}
+
+/// `published *:18080/tcp to 80`
+fn published_words(published: &Published) -> String {
+    let Published { protocol, host_address, host_port, container_port } = published;
+    let here = match host_address {
+        Some(address) => endpoint(*address, *host_port),
+        None => format!("*:{host_port}"),
+    };
+    let protocol: Protocol = *protocol;
+    format!("published {here}/{} to {container_port}", protocol.name())
+}
+
+/// Ids of 64 digits as people know them.
+fn shortened(path: &Text, style: Style) -> String {
+    let text = path.to_string();
+    if style.whole {
+        return text;
+    }
+    let short = |part: &str| {
+        let is_id = part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let first = part.get(..12).filter(|_| is_id);
+        first.map_or_else(|| part.to_owned(), |first| format!("{first}…"))
+    };
+    let parts: Vec<String> = text.split('/').map(short).collect();
+    parts.join("/")
+}
+
+/// One trail in JSON.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JsonRow<'a> {
+    /// As it was spelled.
+    pub clue: &'a Text,
+    /// What it was taken for.
+    pub kind: &'static str,
+    /// From the clue on.
+    pub steps: &'a [Step],
+    pub owner: JsonOwner<'a>,
+}
+
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JsonOwner<'a> {
+    Container {
+        /// A target that means it.
+        target: Text,
+        container: Box<ps::JsonRow<'a>>,
+    },
+    /// In no container.
+    Host {
+        /// The service that it belongs to.
+        unit: Option<&'a Text>,
+    },
+    /// Nobody is in it.
+    Namespace {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        inode: u64,
+        name: Option<&'a Text>,
+    },
+    /// It could not be seen.
+    Unknown,
+}
+
+impl<'a> From<&'a Row<'_>> for JsonRow<'a> {
+    fn from(row: &'a Row<'_>) -> Self {
+        let owner = match &row.trail.owner {
+            Owner::Container(container) => JsonOwner::Container {
+                target: container.spelling(),
+                container: Box::new(ps::JsonRow::from(&**container)),
+            },
+            Owner::Host { unit } => JsonOwner::Host { unit: unit.as_ref() },
+            Owner::Namespace { key, name } => JsonOwner::Namespace {
+                kind: key.kind.name(),
+                inode: key.inode,
+                name: name.as_ref(),
+            },
+            Owner::Unknown => JsonOwner::Unknown,
+        };
+        Self { clue: row.clue, kind: row.kind, steps: &row.trail.steps, owner }
+    }
+}
