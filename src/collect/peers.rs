@@ -1,7 +1,189 @@
 //! Whom a target talks to: its sockets, and those of every other network namespace that are joined
 //! to them.
+//!
+//! The target's own namespace is read first; of all others only what may be the end of one of its
+//! connections leaves the process that reads it. Then the processes that hold those are looked for.
 
 mod around;
+mod holders;
 mod matching;
 mod rows;
+mod subject;
 mod unix;
+mod whose;
+
+use super::containers::collect_recorded_containers;
+use super::netspaces::NetSpaces;
+use super::scan;
+use super::target::TargetError;
+use crate::model::conversation::{Carrier, Conversation, Seen, Service};
+use crate::model::gap::{Gap, Reason};
+use crate::model::process::Pid;
+use crate::sys::bounded;
+use crate::sys::netlink::roam::{Row, Wanted};
+use crate::sys::proc::conntrack;
+use crate::sys::root::SysRoot;
+use around::Around;
+use matching::{End, Flow, Matching, Pair, Translations};
+use rows::{Rows, Talk};
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use subject::Chosen;
+use unix::{UnixPair, UnixSockets};
+use whose::Judge;
+
+const WHAT: &str = "sockets";
+/// Of the connections that the host tracks: some two hundred bytes each.
+const TRACKED: usize = 16 << 20;
+
+/// Every conversation of the target with somebody else, and what could not be seen.
+///
+/// The caller has one thread.
+pub fn collect_peers(
+    root: &SysRoot,
+    spelled: &[u8],
+) -> Result<(Vec<Conversation>, Vec<Gap>), TargetError> {
+    let mut containers = collect_recorded_containers(root)?;
+    let mut gaps = std::mem::take(&mut containers.gaps);
+    let spaces = NetSpaces::list(root, &containers);
+    gaps.extend(spaces.gaps.iter().cloned());
+    let chosen = Chosen::find(root, spelled, &containers, &spaces)?;
+    let (own, gap) = holders::of(root, &chosen.processes, |_| true);
+    gaps.extend(gap);
+
+    let (subject, flows, unseen) = chosen.read(root, &spaces, &containers, &own);
+    gaps.extend(unseen);
+    let host = containers.host.inode(crate::model::namespace::Kind::Net).unwrap_or(0);
+    let translations = translations(root, &flows);
+    let mut matching = Matching::new(&subject, &translations);
+    flows.into_iter().for_each(|flow| matching.take_own(flow));
+    matching.prepare();
+
+    let mut around = Around::new(host, chosen.published_by_others(&containers));
+    let mut unix = UnixSockets::new(&subject.inodes);
+    let everywhere: Vec<usize> = (0..spaces.list.len()).collect();
+    let wanted = Wanted {
+        addresses: true,
+        listening: true,
+        connected: true,
+        udp: true,
+        unix: true,
+        ..Wanted::default()
+    };
+    let visited = spaces.read(root, &everywhere, wanted, WHAT, &mut |row| match row {
+        Row::Socket(socket, _) => matching.matters(&Flow::of(socket)),
+        Row::Unix(socket) => unix.matters(socket),
+        _ => true,
+    });
+    around.complete = visited.missed.is_empty()
+        && visited.found.iter().all(|(_, found)| !found.incomplete.contains(&"addresses"));
+    for (place, found) in visited.found {
+        let Some(namespace) = spaces.list.get(place).and_then(|space| space.inode) else {
+            continue;
+        };
+        for row in found.rows {
+            match row {
+                Row::Address(_, address) => around.add(namespace, address.address),
+                Row::Socket(socket, _) => matching.see(namespace, &Flow::of(&socket), host),
+                Row::Unix(socket) => unix.see(*socket),
+                Row::Link(_) => {}
+            }
+        }
+    }
+    gaps.extend(visited.gaps);
+    let truncated = matching.truncated || unix.truncated;
+    let (pairs, unix) = (matching.finish(&around), unix.finish());
+
+    let wanted: HashSet<u64> = pairs
+        .iter()
+        .filter_map(|pair| match pair.end {
+            End::At { inode, .. } => inode,
+            _ => None,
+        })
+        .chain(unix.iter().map(|pair| pair.other))
+        .filter(|inode| !own.contains_key(inode))
+        .collect();
+    let others = others(root, &chosen.processes, &wanted);
+    let (held, gap) = holders::of(root, &others, |inode| wanted.contains(&inode));
+    gaps.extend(gap);
+    let mut judge = Judge::new(&containers, &spaces, &chosen, own, held);
+    let mut rows = Rows::default();
+    let talks = pairs.iter().filter_map(|pair| of_pair(&mut judge, pair));
+    talks.for_each(|talk| rows.add(talk));
+    unix.into_iter().filter_map(|pair| of_unix(&mut judge, pair)).for_each(|talk| rows.add(talk));
+    let (conversations, cut) = rows.finish();
+    if truncated || cut {
+        let object = chosen.label.clone();
+        gaps.push(Gap { object, what: WHAT, reason: Reason::Truncated });
+    }
+    Ok((conversations, gaps))
+}
+
+/// Nobody is asked where nothing is looked for.
+fn others(root: &SysRoot, own: &[Pid], wanted: &HashSet<u64>) -> Vec<Pid> {
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut pids = scan::list_pids(root).unwrap_or_default();
+    pids.retain(|pid| own.binary_search(pid).is_err());
+    pids
+}
+
+/// What the host changes of the target's connections; nothing where it tracks none.
+fn translations(root: &SysRoot, own: &[Flow]) -> Translations {
+    let mut table = Vec::new();
+    let mut found = Translations::new();
+    if own.iter().all(|flow| flow.peer.is_none()) {
+        return found;
+    }
+    let own: HashSet<(Carrier, SocketAddr, SocketAddr)> =
+        own.iter().filter_map(|flow| Some((flow.protocol, flow.local, flow.peer?))).collect();
+    if bounded::read_into(root.proc(), "1/net/nf_conntrack", TRACKED, &mut table).is_err() {
+        return found;
+    }
+    for tracked in conntrack::parse(&table).filter(conntrack::Tracked::is_translated) {
+        let protocol = Carrier::from(tracked.protocol);
+        let (sent, answered) = (tracked.original, tracked.reply);
+        for (here, there) in [(sent, answered), (answered, sent)] {
+            let key = (protocol, here.0, here.1);
+            if own.contains(&key) {
+                found.insert(key, there);
+            }
+        }
+    }
+    found
+}
+
+/// `None`: the target with itself.
+fn of_pair(judge: &mut Judge<'_>, pair: &Pair) -> Option<Talk> {
+    let whose = judge.end(pair.end)?;
+    let port = |at: SocketAddr| Service::Port { address: Some(at.ip()), port: at.port() };
+    Some(Talk {
+        protocol: pair.flow.protocol,
+        direction: pair.direction,
+        service: pair.service.map(port),
+        local: judge.local(pair.flow.inode),
+        whose,
+        peer_address: pair.flow.peer.map(|peer| peer.ip()),
+        via: pair.via,
+        seen: pair.seen,
+        alternatives: pair.alternatives,
+        state: pair.flow.state,
+    })
+}
+
+fn of_unix(judge: &mut Judge<'_>, pair: UnixPair) -> Option<Talk> {
+    let whose = judge.unix_end(pair.other)?;
+    Some(Talk {
+        protocol: Carrier::Unix,
+        direction: pair.direction,
+        service: pair.service,
+        local: judge.local(Some(pair.own)),
+        seen: if whose.holders.is_empty() { Seen::Nothing } else { Seen::Socket },
+        whose,
+        peer_address: None,
+        via: None,
+        alternatives: 0,
+        state: pair.state,
+    })
+}

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Around {
     /// The network namespaces that have an address; that of the host before others.
-    addresses: HashMap<IpAddr, Vec<u64>>,
+    pub addresses: HashMap<IpAddr, Vec<u64>>,
     /// The network namespace in which engines publish ports.
     pub host: u64,
     /// Ports of the host, and the container that they lead to.
@@ -53,7 +53,11 @@ impl Around {
     }
 
     /// Where an engine leads what goes to an address of the host.
-    pub(super) fn published(&self, protocol: Carrier, at: SocketAddr) -> Option<(usize, Published)> {
+    pub(super) fn published(
+        &self,
+        protocol: Carrier,
+        at: SocketAddr,
+    ) -> Option<(usize, Published)> {
         self.published.iter().find(|(_, one)| leads(one, protocol, at)).copied()
     }
 }

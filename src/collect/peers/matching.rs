@@ -361,6 +361,17 @@ struct Ends<'a> {
     listeners: HashMap<(u64, Carrier, u16), Vec<Flow>>,
 }
 
+/// One, as far as it was found.
+struct Found {
+    /// Absent: no namespace is known to have it.
+    namespace: Option<u64>,
+    inode: Option<u64>,
+    /// Who listens there.
+    listener: Option<Flow>,
+    seen: Seen,
+    alternatives: u64,
+}
+
 impl Ends<'_> {
     /// `None`: it is the target itself, through a port of the host.
     fn pair(
@@ -371,80 +382,81 @@ impl Ends<'_> {
         callers: &mut Callers,
     ) -> Option<Pair> {
         let flow = own.flow;
-        let mut pair = Pair {
-            flow,
-            direction: Direction::Unknown,
-            service: None,
-            end: End::Unknown,
-            via: None,
-            seen: Seen::Nothing,
-            alternatives: 0,
-        };
-        let is_of_host = self.around.is_of_host(peer.ip(), self.subject.namespace);
-        if is_of_host && !serves {
-            let of_target = self.subject.published.iter();
-            if of_target.clone().any(|one| leads(one, flow.protocol, peer)) {
+        if !serves && self.around.is_of_host(peer.ip(), self.subject.namespace) {
+            if self.subject.published.iter().any(|one| leads(one, flow.protocol, peer)) {
                 return None;
             }
             if let Some((container, via)) = self.around.published(flow.protocol, peer) {
-                pair.direction = Direction::Out;
-                pair.service = Some(peer);
-                (pair.end, pair.via, pair.seen) =
-                    (End::Container(container), Some(via), Seen::Published);
-                return Some(pair);
+                return Some(Pair {
+                    flow,
+                    direction: Direction::Out,
+                    service: Some(peer),
+                    end: End::Container(container),
+                    via: Some(via),
+                    seen: Seen::Published,
+                    alternatives: 0,
+                });
             }
         }
         if own.ends.is_empty()
             && serves
             && let Some(caller) = callers.take(flow.protocol, peer)
         {
-            pair.direction = Direction::In;
-            pair.service = Some(flow.local);
-            (pair.end, pair.via, pair.seen) = (caller.end, caller.via, Seen::Socket);
-            return Some(pair);
+            return Some(Pair { flow, service: Some(flow.local), ..caller });
         }
-        let mut listener = None;
-        let (namespace, inode) = if let Some((place, others)) = self.best(&own.ends) {
-            pair.seen = Seen::Socket;
-            pair.alternatives = others;
-            let there = SocketAddr::new(place.address, peer.port());
-            listener = self.listener(place.namespace, flow.protocol, there);
-            (Some(place.namespace), place.inode)
-        } else {
-            let holders = if peer.ip().is_loopback() {
-                std::slice::from_ref(&self.subject.namespace)
-            } else {
-                self.around.holders(peer.ip())
-            };
-            let first = holders.first().copied();
-            let found = holders.iter().find_map(|namespace| {
-                Some((*namespace, self.listener(*namespace, flow.protocol, peer)?))
-            });
-            pair.alternatives = holders.len().saturating_sub(1) as u64;
-            listener = found.map(|(_, listener)| listener);
-            pair.seen = match (&found, first) {
-                (Some(_), _) => Seen::Listener,
-                (None, Some(_)) => Seen::Address,
-                (None, None) => Seen::Nothing,
-            };
-            (found.map(|(namespace, _)| namespace).or(first), None)
+        let found = self.by_socket(own, peer).unwrap_or_else(|| self.by_address(&flow, peer));
+        let direction = direction(serves, found.listener.is_some(), flow.local, peer);
+        let (service, server) = match direction {
+            Direction::In => (Some(flow.local), None),
+            Direction::Out => (Some(peer), found.listener),
+            Direction::Unknown => (None, None),
         };
-        pair.direction = direction(serves, listener.is_some(), flow.local, peer);
-        pair.service = match pair.direction {
-            Direction::In => Some(flow.local),
-            Direction::Out => Some(peer),
-            Direction::Unknown => None,
-        };
-        pair.end = match namespace {
+        let end = match found.namespace {
             Some(namespace) => {
-                let of_listener =
-                    listener.filter(|_| pair.direction == Direction::Out).and_then(|one| one.inode);
-                End::At { namespace, inode: inode.or(of_listener) }
+                // Of one that nobody holds any more, whoever served it.
+                let inode = found.inode.or_else(|| server?.inode);
+                End::At { namespace, inode }
             }
             None if self.around.complete || peer.ip().is_multicast() => End::Outside,
             None => End::Unknown,
         };
-        Some(pair)
+        let Found { seen, alternatives, .. } = found;
+        Some(Pair { flow, direction, service, end, via: None, seen, alternatives })
+    }
+
+    fn by_socket(&self, own: &Own, peer: SocketAddr) -> Option<Found> {
+        let (place, alternatives) = self.best(&own.ends)?;
+        let there = SocketAddr::new(place.address, peer.port());
+        Some(Found {
+            namespace: Some(place.namespace),
+            inode: place.inode,
+            listener: self.listener(place.namespace, own.flow.protocol, there),
+            seen: Seen::Socket,
+            alternatives,
+        })
+    }
+
+    fn by_address(&self, flow: &Flow, peer: SocketAddr) -> Found {
+        let holders = if peer.ip().is_loopback() {
+            std::slice::from_ref(&self.subject.namespace)
+        } else {
+            self.around.holders(peer.ip())
+        };
+        let listening = holders.iter().find_map(|namespace| {
+            Some((*namespace, self.listener(*namespace, flow.protocol, peer)?))
+        });
+        let first = holders.first().copied();
+        Found {
+            namespace: listening.map(|(namespace, _)| namespace).or(first),
+            inode: None,
+            listener: listening.map(|(_, listener)| listener),
+            seen: match (listening, first) {
+                (Some(_), _) => Seen::Listener,
+                (None, Some(_)) => Seen::Address,
+                (None, None) => Seen::Nothing,
+            },
+            alternatives: holders.len().saturating_sub(1) as u64,
+        }
     }
 
     /// That of the target's own namespace, where the address is one of its own; else one whose
@@ -471,9 +483,9 @@ impl Ends<'_> {
         Some((first, number.saturating_sub(1) as u64))
     }
 
-    fn listener(&self, namespace: u64, protocol: Carrier, at: SocketAddr) -> Option<&Flow> {
+    fn listener(&self, namespace: u64, protocol: Carrier, at: SocketAddr) -> Option<Flow> {
         let there = self.listeners.get(&(namespace, protocol, at.port()))?;
-        there.iter().find(|flow| flow.serves(protocol, at))
+        there.iter().find(|flow| flow.serves(protocol, at)).copied()
     }
 }
 
