@@ -6,6 +6,7 @@
 
 mod around;
 mod holders;
+mod listeners;
 mod matching;
 mod rows;
 mod subject;

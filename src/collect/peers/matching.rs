@@ -5,6 +5,7 @@
 //! target's own.
 
 use super::around::Around;
+use super::listeners::{Listener, Listeners};
 use crate::model::conversation::{Carrier, Direction, Seen};
 use crate::model::network::Socket;
 use crate::model::trail::Published;
@@ -13,7 +14,6 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Connections of the target, and of others to it.
 const MOST: usize = 1 << 18;
-const MOST_LISTENERS: usize = 1 << 14;
 /// Namespaces that may hold the other end of one.
 const MOST_ENDS: usize = 4;
 /// What the kernel gives to those that connect, unless told otherwise (ip_local_port_range).
@@ -48,16 +48,6 @@ impl Flow {
     /// Takes from everybody.
     fn waits(&self) -> bool {
         self.state == "listen" || self.protocol == Carrier::Udp && self.peer.is_none()
-    }
-
-    /// Takes what is sent there, in its own namespace.
-    fn serves(&self, protocol: Carrier, at: SocketAddr) -> bool {
-        let address = self.local.ip();
-        // One of IPv6 takes IPv4 too, unless told otherwise.
-        let everywhere = address.is_unspecified() && (address.is_ipv6() || at.is_ipv4());
-        self.protocol == protocol
-            && self.local.port() == at.port()
-            && (everywhere || address == at.ip())
     }
 }
 
@@ -127,14 +117,14 @@ pub(super) struct Matching<'a> {
     subject: &'a Subject,
     translations: &'a Translations,
     own: Vec<Own>,
-    own_listeners: Vec<Flow>,
+    own_listeners: Listeners,
     /// To the place in `own`, and whether that is where the host translates.
     wanted: HashMap<Key, (usize, bool)>,
     /// Ports at which others' listeners matter.
     asked: HashSet<(Carrier, u16)>,
     /// Ports at which others may call the target.
     called: HashSet<(Carrier, u16)>,
-    listeners: Vec<(u64, Flow)>,
+    listeners: Listeners,
     callers: Vec<(u64, Flow)>,
     /// There were more than the bounds.
     pub(super) truncated: bool,
@@ -146,11 +136,11 @@ impl<'a> Matching<'a> {
             subject,
             translations,
             own: Vec::new(),
-            own_listeners: Vec::new(),
+            own_listeners: Listeners::default(),
             wanted: HashMap::new(),
             asked: HashSet::new(),
             called: HashSet::new(),
-            listeners: Vec::new(),
+            listeners: Listeners::default(),
             callers: Vec::new(),
             truncated: false,
         }
@@ -163,11 +153,7 @@ impl<'a> Matching<'a> {
             return;
         }
         if flow.waits() {
-            if self.own_listeners.len() < MOST_LISTENERS {
-                self.own_listeners.push(flow);
-            } else {
-                self.truncated = true;
-            }
+            self.truncated |= !self.own_listeners.add(self.subject.namespace, &flow);
         } else if flow.peer.is_some() {
             if self.own.len() < MOST {
                 self.own.push(Own { flow, ends: Vec::new() });
@@ -181,9 +167,10 @@ impl<'a> Matching<'a> {
     pub(super) fn prepare(&mut self) {
         if !self.subject.exclusive {
             // What nobody holds, or nobody yet, is of whoever listens there.
-            let (own, listeners) = (&mut self.own, &self.own_listeners);
-            let is_served = |flow: &Flow| is_served(listeners.iter(), flow.protocol, flow.local);
-            own.retain(|own| own.flow.inode.is_some() || is_served(&own.flow));
+            let (namespace, listeners) = (self.subject.namespace, &self.own_listeners);
+            let is_served =
+                |flow: &Flow| listeners.find(namespace, flow.protocol, flow.local).is_some();
+            self.own.retain(|own| own.flow.inode.is_some() || is_served(&own.flow));
         }
         for (place, Own { flow, .. }) in self.own.iter().enumerate() {
             let Some(peer) = flow.peer else { continue };
@@ -195,10 +182,9 @@ impl<'a> Matching<'a> {
                 self.asked.insert((flow.protocol, local.port()));
             }
         }
-        let listeners = self.own_listeners.iter().map(|flow| (flow.protocol, flow.local.port()));
         let published = self.subject.published.iter();
         let published = published.map(|one| (Carrier::from(one.protocol), one.host_port));
-        self.called = listeners.chain(published).collect();
+        self.called = self.own_listeners.ports().chain(published).collect();
     }
 
     /// Whether [`see`](Self::see) may have use for it, whatever namespace it is in.
@@ -216,11 +202,7 @@ impl<'a> Matching<'a> {
     pub(super) fn see(&mut self, namespace: u64, flow: &Flow, host: u64) {
         if flow.waits() {
             if self.asked.contains(&(flow.protocol, flow.local.port())) {
-                if self.listeners.len() < MOST_LISTENERS {
-                    self.listeners.push((namespace, *flow));
-                } else {
-                    self.truncated = true;
-                }
+                self.truncated |= !self.listeners.add(namespace, flow);
             }
             return;
         }
@@ -247,17 +229,14 @@ impl<'a> Matching<'a> {
     }
 
     pub(super) fn finish(self, around: &Around) -> Vec<Pair> {
-        let mut callers = Callers::sort(self.subject, &self.own_listeners, self.callers, around);
-        let mut listeners: HashMap<(u64, Carrier, u16), Vec<Flow>> = HashMap::new();
-        for (namespace, flow) in self.listeners {
-            let key = (namespace, flow.protocol, flow.local.port());
-            listeners.entry(key).or_default().push(flow);
-        }
-        let ends = Ends { subject: self.subject, around, listeners };
+        let own_listeners = &self.own_listeners;
+        let mut callers = Callers::sort(self.subject, own_listeners, self.callers, around);
+        let ends = Ends { subject: self.subject, around, listeners: self.listeners };
         let mut pairs = Vec::with_capacity(self.own.len());
         for own in &self.own {
             let Some(peer) = own.flow.peer else { continue };
-            let serves = is_served(self.own_listeners.iter(), own.flow.protocol, own.flow.local);
+            let (protocol, local) = (own.flow.protocol, own.flow.local);
+            let serves = own_listeners.find(self.subject.namespace, protocol, local).is_some();
             pairs.extend(ends.pair(own, peer, serves, &mut callers));
         }
         pairs.extend(callers.rest());
@@ -276,14 +255,6 @@ impl Own {
     }
 }
 
-fn is_served<'a>(
-    mut listeners: impl Iterator<Item = &'a Flow>,
-    protocol: Carrier,
-    at: SocketAddr,
-) -> bool {
-    listeners.any(|listener| listener.serves(protocol, at))
-}
-
 /// Those who have a connection to the target that the target has not.
 #[derive(Debug, Default)]
 struct Callers {
@@ -295,7 +266,7 @@ struct Callers {
 impl Callers {
     fn sort(
         subject: &Subject,
-        listeners: &[Flow],
+        listeners: &Listeners,
         callers: Vec<(u64, Flow)>,
         around: &Around,
     ) -> Self {
@@ -308,7 +279,9 @@ impl Callers {
             } else {
                 subject.addresses.contains(&called.ip())
             };
-            let via = if leads_here && is_served(listeners.iter(), flow.protocol, called) {
+            let listener = listeners.find(subject.namespace, flow.protocol, called);
+            let listener = listener.filter(|_| leads_here);
+            let via = if listener.is_some() {
                 None
             } else {
                 let published = subject.published.iter();
@@ -323,7 +296,12 @@ impl Callers {
                 sorted.through_host.insert((flow.protocol, flow.local), sorted.list.len());
             }
             sorted.list.push(Some(Pair {
-                flow: Flow { local: called, peer: Some(flow.local), inode: None, ..flow },
+                flow: Flow {
+                    local: called,
+                    peer: Some(flow.local),
+                    inode: listener.and_then(|one| one.inode),
+                    ..flow
+                },
                 direction: Direction::In,
                 service: Some(called),
                 end: End::At { namespace, inode: flow.inode },
@@ -358,7 +336,7 @@ pub(super) fn leads(published: &Published, protocol: Carrier, at: SocketAddr) ->
 struct Ends<'a> {
     subject: &'a Subject,
     around: &'a Around,
-    listeners: HashMap<(u64, Carrier, u16), Vec<Flow>>,
+    listeners: Listeners,
 }
 
 /// One, as far as it was found.
@@ -367,7 +345,7 @@ struct Found {
     namespace: Option<u64>,
     inode: Option<u64>,
     /// Who listens there.
-    listener: Option<Flow>,
+    listener: Option<Listener>,
     seen: Seen,
     alternatives: u64,
 }
@@ -430,7 +408,7 @@ impl Ends<'_> {
         Some(Found {
             namespace: Some(place.namespace),
             inode: place.inode,
-            listener: self.listener(place.namespace, own.flow.protocol, there),
+            listener: self.listeners.find(place.namespace, own.flow.protocol, there),
             seen: Seen::Socket,
             alternatives,
         })
@@ -443,7 +421,7 @@ impl Ends<'_> {
             self.around.holders(peer.ip())
         };
         let listening = holders.iter().find_map(|namespace| {
-            Some((*namespace, self.listener(*namespace, flow.protocol, peer)?))
+            Some((*namespace, self.listeners.find(*namespace, flow.protocol, peer)?))
         });
         let first = holders.first().copied();
         Found {
@@ -481,11 +459,6 @@ impl Ends<'_> {
             None => (*ends.first()?, ends.len()),
         };
         Some((first, number.saturating_sub(1) as u64))
-    }
-
-    fn listener(&self, namespace: u64, protocol: Carrier, at: SocketAddr) -> Option<Flow> {
-        let there = self.listeners.get(&(namespace, protocol, at.port()))?;
-        there.iter().find(|flow| flow.serves(protocol, at)).copied()
     }
 }
 
