@@ -19,13 +19,14 @@ use super::scan;
 use super::target::TargetError;
 use crate::model::conversation::{Carrier, Conversation, Seen, Service};
 use crate::model::gap::{Gap, Reason};
+use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::bounded;
-use crate::sys::netlink::roam::{Row, Wanted};
+use crate::sys::netlink::roam::{Found, Row, Wanted};
 use crate::sys::proc::conntrack;
 use crate::sys::root::SysRoot;
 use around::Around;
-use matching::{End, Flow, Matching, Pair, Translations};
+use matching::{End, Flow, Matching, Pair, Subject, Translations};
 use rows::{Rows, Talk};
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -51,16 +52,60 @@ pub fn collect_peers(
     let chosen = Chosen::find(root, spelled, &containers, &spaces)?;
     let (own, gap) = holders::of(root, &chosen.processes, |_| true);
     gaps.extend(gap);
-
     let (subject, flows, unseen) = chosen.read(root, &spaces, &containers, &own);
     gaps.extend(unseen);
-    let host = containers.host.inode(crate::model::namespace::Kind::Net).unwrap_or(0);
-    let translations = translations(root, &flows);
-    let mut matching = Matching::new(&subject, &translations);
-    flows.into_iter().for_each(|flow| matching.take_own(flow));
-    matching.prepare();
+    let host = containers.host.inode(Kind::Net).unwrap_or(0);
+    let around = Around::new(host, chosen.published_by_others(&containers));
+    let joined = join(root, &spaces, &subject, flows, around);
+    gaps.extend(joined.gaps);
 
-    let mut around = Around::new(host, chosen.published_by_others(&containers));
+    let ends = joined.pairs.iter().filter_map(|pair| match pair.end {
+        End::At { inode, .. } => inode,
+        _ => None,
+    });
+    let ends = ends.chain(joined.unix.iter().map(|pair| pair.other));
+    let wanted: HashSet<u64> = ends.filter(|inode| !own.contains_key(inode)).collect();
+    let others = others(root, &chosen.processes, &wanted);
+    let (held, gap) = holders::of(root, &others, |inode| wanted.contains(&inode));
+    gaps.extend(gap);
+    let mut judge = Judge::new(&containers, &spaces, &chosen, own, held);
+    let mut rows = Rows::default();
+    for talk in joined.pairs.iter().filter_map(|pair| of_pair(&mut judge, pair)) {
+        rows.add(talk);
+    }
+    for talk in joined.unix.into_iter().filter_map(|pair| of_unix(&mut judge, pair)) {
+        rows.add(talk);
+    }
+    let (conversations, cut) = rows.finish();
+    if joined.truncated || cut {
+        let object = chosen.label.clone();
+        gaps.push(Gap { object, what: WHAT, reason: Reason::Truncated });
+    }
+    Ok((conversations, gaps))
+}
+
+/// The target's connections, and what is known of their other ends.
+struct Joined {
+    pairs: Vec<Pair>,
+    unix: Vec<UnixPair>,
+    gaps: Vec<Gap>,
+    truncated: bool,
+}
+
+/// Looks through every network namespace for the other ends.
+fn join(
+    root: &SysRoot,
+    spaces: &NetSpaces,
+    subject: &Subject,
+    flows: Vec<Flow>,
+    mut around: Around,
+) -> Joined {
+    let translations = translations(root, spaces, &flows);
+    let mut matching = Matching::new(subject, &translations);
+    for flow in flows {
+        matching.take_own(flow);
+    }
+    matching.prepare();
     let mut unix = UnixSockets::new(&subject.inodes);
     let everywhere: Vec<usize> = (0..spaces.list.len()).collect();
     let wanted = Wanted {
@@ -76,48 +121,26 @@ pub fn collect_peers(
         Row::Unix(socket) => unix.matters(socket),
         _ => true,
     });
-    around.complete = visited.missed.is_empty()
-        && visited.found.iter().all(|(_, found)| !found.incomplete.contains(&"addresses"));
+    let has_addresses = |found: &Found| !found.incomplete.contains(&"addresses");
+    around.complete =
+        visited.missed.is_empty() && visited.found.iter().all(|(_, found)| has_addresses(found));
     for (place, found) in visited.found {
-        let Some(namespace) = spaces.list.get(place).and_then(|space| space.inode) else {
-            continue;
-        };
+        let namespace = spaces.list.get(place).and_then(|space| space.inode).unwrap_or(0);
         for row in found.rows {
             match row {
                 Row::Address(_, address) => around.add(namespace, address.address),
-                Row::Socket(socket, _) => matching.see(namespace, &Flow::of(&socket), host),
+                Row::Socket(socket, _) => matching.see(namespace, &Flow::of(&socket), around.host),
                 Row::Unix(socket) => unix.see(*socket),
                 Row::Link(_) => {}
             }
         }
     }
-    gaps.extend(visited.gaps);
-    let truncated = matching.truncated || unix.truncated;
-    let (pairs, unix) = (matching.finish(&around), unix.finish());
-
-    let wanted: HashSet<u64> = pairs
-        .iter()
-        .filter_map(|pair| match pair.end {
-            End::At { inode, .. } => inode,
-            _ => None,
-        })
-        .chain(unix.iter().map(|pair| pair.other))
-        .filter(|inode| !own.contains_key(inode))
-        .collect();
-    let others = others(root, &chosen.processes, &wanted);
-    let (held, gap) = holders::of(root, &others, |inode| wanted.contains(&inode));
-    gaps.extend(gap);
-    let mut judge = Judge::new(&containers, &spaces, &chosen, own, held);
-    let mut rows = Rows::default();
-    let talks = pairs.iter().filter_map(|pair| of_pair(&mut judge, pair));
-    talks.for_each(|talk| rows.add(talk));
-    unix.into_iter().filter_map(|pair| of_unix(&mut judge, pair)).for_each(|talk| rows.add(talk));
-    let (conversations, cut) = rows.finish();
-    if truncated || cut {
-        let object = chosen.label.clone();
-        gaps.push(Gap { object, what: WHAT, reason: Reason::Truncated });
+    Joined {
+        truncated: matching.truncated || unix.truncated,
+        pairs: matching.finish(&around),
+        unix: unix.finish(),
+        gaps: visited.gaps,
     }
-    Ok((conversations, gaps))
 }
 
 /// Nobody is asked where nothing is looked for.
@@ -130,25 +153,30 @@ fn others(root: &SysRoot, own: &[Pid], wanted: &HashSet<u64>) -> Vec<Pid> {
     pids
 }
 
-/// What the host changes of the target's connections; nothing where it tracks none.
-fn translations(root: &SysRoot, own: &[Flow]) -> Translations {
-    let mut table = Vec::new();
+/// What the host changes of the target's connections, and what our own namespace does where that is
+/// another; nothing where none are tracked.
+fn translations(root: &SysRoot, spaces: &NetSpaces, own: &[Flow]) -> Translations {
     let mut found = Translations::new();
-    if own.iter().all(|flow| flow.peer.is_none()) {
-        return found;
-    }
     let own: HashSet<(Carrier, SocketAddr, SocketAddr)> =
         own.iter().filter_map(|flow| Some((flow.protocol, flow.local, flow.peer?))).collect();
-    if bounded::read_into(root.proc(), "1/net/nf_conntrack", TRACKED, &mut table).is_err() {
+    if own.is_empty() {
         return found;
     }
-    for tracked in conntrack::parse(&table).filter(conntrack::Tracked::is_translated) {
-        let protocol = Carrier::from(tracked.protocol);
-        let (sent, answered) = (tracked.original, tracked.reply);
-        for (here, there) in [(sent, answered), (answered, sent)] {
-            let key = (protocol, here.0, here.1);
-            if own.contains(&key) {
-                found.insert(key, there);
+    let is_host = spaces.own().is_some_and(|own| own.of_host);
+    let mut table = Vec::new();
+    for process in ["1", "self"].into_iter().skip(usize::from(is_host)) {
+        let name = format!("{process}/net/nf_conntrack");
+        if bounded::read_into(root.proc(), &name, TRACKED, &mut table).is_err() {
+            continue;
+        }
+        for tracked in conntrack::parse(&table).filter(conntrack::Tracked::is_translated) {
+            let protocol = Carrier::from(tracked.protocol);
+            let (sent, answered) = (tracked.original, tracked.reply);
+            for (here, there) in [(sent, answered), (answered, sent)] {
+                let key = (protocol, here.0, here.1);
+                if own.contains(&key) {
+                    found.insert(key, there);
+                }
             }
         }
     }

@@ -49,8 +49,10 @@ mod targets;
 mod terminal;
 mod tools;
 mod users;
+mod who_peers;
 
 fn main() {
+    support::cost::act();
     if std::env::var_os(census::ROLE).is_some() {
         census::play_role();
     }
@@ -90,6 +92,7 @@ fn main() {
         listings::tests(),
         output::tests(),
         inspection::tests(),
+        who_peers::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

@@ -142,8 +142,8 @@ mod tests {
         all.finish()
     }
 
-    fn path(path: &str) -> Option<Service> {
-        Some(Service::Path { path: path.into() })
+    fn path(path: &str) -> Service {
+        Service::Path { path: path.into() }
     }
 
     #[test]
@@ -151,10 +151,10 @@ mod tests {
         let both = || vec![socket(1, Some(2), None), socket(2, Some(1), Some("/run/s"))];
         let client = &pairs(&[1], both())[0];
         assert_eq!((client.own, client.other, client.direction), (1, 2, Direction::Out));
-        assert_eq!(client.service, path("/run/s"));
+        assert_eq!(client.service, Some(path("/run/s")));
         let server = &pairs(&[2], both())[0];
         assert_eq!((server.own, server.other, server.direction), (2, 1, Direction::In));
-        assert_eq!(server.service, path("/run/s"));
+        assert_eq!(server.service, Some(path("/run/s")));
         assert_eq!(pairs(&[3], both()), []);
     }
 
@@ -175,7 +175,10 @@ mod tests {
         };
         let client = pairs(&[1], all());
         assert_eq!((client.len(), client[0].other, client[0].state), (1, 5, "waiting"));
-        assert_eq!((client[0].direction, client[0].service.clone()), (Direction::Out, path("/s")));
+        assert_eq!(
+            (client[0].direction, client[0].service.clone()),
+            (Direction::Out, Some(path("/s")))
+        );
         let server = pairs(&[5], all());
         assert_eq!(server.iter().map(|pair| pair.other).collect::<Vec<_>>(), [1, 9]);
         assert_eq!(server[0].direction, Direction::In);
@@ -197,7 +200,7 @@ mod tests {
         let named = pairs(&[2], all());
         assert_eq!(
             (named[0].direction, named[0].service.clone()),
-            (Direction::Out, path("/dev/log")),
+            (Direction::Out, Some(path("/dev/log"))),
             "it may have a name itself"
         );
     }
