@@ -6,6 +6,7 @@ mod namespaces;
 mod processes;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
+use super::netspaces::NetSpaces;
 use super::runtime::recognise::{self, Recognised};
 use crate::model::container::Container;
 use crate::model::gap::Gap;
@@ -16,9 +17,10 @@ use crate::model::text::Text;
 use crate::model::trail::{Answer, Owner, Step, Trail};
 use crate::sys::bounded;
 use crate::sys::error::Result;
-use crate::sys::proc::status;
+use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use clue::Clue;
+use std::cell::{OnceCell, RefCell};
 use std::os::fd::AsFd;
 
 /// What is known of the host, read when it is first asked for: several clues share it.
@@ -26,7 +28,8 @@ use std::os::fd::AsFd;
 pub struct Host<'a> {
     pub(super) root: &'a SysRoot,
     pub(super) containers: Containers,
-    pub(super) gaps: Vec<Gap>,
+    spaces: OnceCell<NetSpaces>,
+    gaps: RefCell<Vec<Gap>>,
 }
 
 impl<'a> Host<'a> {
@@ -40,11 +43,11 @@ impl<'a> Host<'a> {
         } else {
             collect_containers(root)?
         };
-        let gaps = std::mem::take(&mut containers.gaps);
-        Ok(Self { root, containers, gaps })
+        let gaps = RefCell::new(std::mem::take(&mut containers.gaps));
+        Ok(Self { root, containers, spaces: OnceCell::new(), gaps })
     }
 
-    pub fn follow(&mut self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
+    pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let trails = match clue {
             Clue::Pid(pid) => processes::by_pid(self, pid),
             Clue::PidInside(pid) => processes::by_pid_inside(self, pid)?,
@@ -54,21 +57,40 @@ impl<'a> Host<'a> {
                 Some(inode) => namespaces::by_inode(self, inode)?,
                 None => processes::by_name(self, name)?,
             },
+            Clue::Path(path) => match namespaces::named(self.root, path) {
+                Some(inode) => namespaces::by_inode(self, inode)?,
+                None => Vec::new(),
+            },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
             _ => Vec::new(),
         };
         Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
     }
 
+    /// Every one that was looked at.
+    pub fn containers(&self) -> &[Container] {
+        &self.containers.list
+    }
+
     /// What could not be searched, each once.
     pub fn into_gaps(self) -> Vec<Gap> {
-        let mut gaps: Vec<Gap> = Vec::new();
-        for gap in self.gaps {
-            if !gaps.contains(&gap) {
-                gaps.push(gap);
-            }
+        self.gaps.into_inner()
+    }
+
+    pub(super) fn note(&self, gap: Gap) {
+        let mut gaps = self.gaps.borrow_mut();
+        if !gaps.contains(&gap) {
+            gaps.push(gap);
         }
-        gaps
+    }
+
+    /// Every network namespace.
+    pub(super) fn spaces(&self) -> &NetSpaces {
+        self.spaces.get_or_init(|| {
+            let mut spaces = NetSpaces::list(self.root, &self.containers);
+            spaces.gaps.drain(..).for_each(|gap| self.note(gap));
+            spaces
+        })
     }
 
     /// Whose a process is, by the innermost container that it is in.
@@ -117,15 +139,15 @@ impl<'a> Host<'a> {
     /// A process as a step; `None`: there is none of that number.
     pub(super) fn process(&self, pid: Pid) -> Option<Step> {
         let dir = bounded::open_dir(self.root.proc(), &pid.to_string()).ok()?;
-        let comm = bounded::read(dir.as_fd(), "comm", bounded::SMALL).ok()?;
-        let bytes = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?;
-        let status = status::parse(&bytes)?;
+        let stat = stat::parse(&bounded::read_single(dir.as_fd(), "stat").ok()?)?;
+        let status = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok();
+        let status = status.and_then(|bytes| status::parse(&bytes)).unwrap_or_default();
         let process = status.process.unwrap_or(pid);
         let inside = status.pids_by_level.last().copied();
         Some(Step::Process {
             pid: process,
             thread: Some(pid).filter(|pid| *pid != process),
-            comm: Text::new(comm.strip_suffix(b"\n").unwrap_or(&comm)),
+            comm: stat.comm,
             pid_inside: inside.filter(|inside| *inside != pid),
         })
     }

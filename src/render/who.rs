@@ -6,15 +6,43 @@ use crate::model::container::Container;
 use crate::model::network::Protocol;
 use crate::model::process::Pid;
 use crate::model::text::Text;
-use crate::model::trail::{By, Owner, Published, Step, Trail};
+use crate::model::trail::{Answer, By, Owner, Published, Step, Trail};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 /// One trail, with the clue that it begins at.
 #[derive(Debug)]
 pub struct Row<'a> {
-    pub clue: &'a Text,
-    pub kind: &'static str,
-    pub trail: &'a Trail,
+    clue: &'a Text,
+    kind: &'static str,
+    trail: &'a Trail,
+    /// A target that means the owner and nothing else.
+    target: Option<String>,
+}
+
+/// A row a trail; `all` are those that a name may not be mistaken for.
+pub fn rows<'a>(answers: &'a [Answer], all: &[Container]) -> Vec<Row<'a>> {
+    let names = ps::names(all);
+    let targets: HashMap<Text, &str> =
+        all.iter().map(Container::spelling).zip(names.lines()).collect();
+    let mut rows = Vec::new();
+    for Answer { clue, kind, trails } in answers {
+        for trail in trails {
+            let target = match &trail.owner {
+                Owner::Container(one) => {
+                    let spelling = one.spelling();
+                    let known = targets.get(&spelling).map(|target| (*target).to_owned());
+                    Some(known.unwrap_or_else(|| spelling.to_string()))
+                }
+                Owner::Host { unit: Some(unit) } => Some(format!("unit:{unit}")),
+                Owner::Host { unit: None } => Some("host".to_owned()),
+                Owner::Namespace { key, .. } => Some(format!("ns:{}", key.inode)),
+                Owner::Unknown => None,
+            };
+            rows.push(Row { clue, kind, trail, target });
+        }
+    }
+    rows
 }
 
 impl Row<'_> {
@@ -37,10 +65,10 @@ const fn column<'a>(
     Column { key, heading, kind: CellKind::Text, cuttable, cell }
 }
 
-/// What is shown unless other columns are asked for; the clue too where there are several.
+/// What is shown unless other columns are asked for; the clue only where there are several.
 pub fn default_columns(several: bool) -> Vec<&'static str> {
     let clue = several.then_some("clue");
-    clue.into_iter().chain(["via", "owner", "runtime", "id", "image"]).collect()
+    clue.into_iter().chain(["owner", "runtime", "id", "image", "via"]).collect()
 }
 
 pub const fn columns<'a>() -> [Column<Row<'a>>; 11] {
@@ -68,9 +96,7 @@ pub const fn columns<'a>() -> [Column<Row<'a>>; 11] {
         column("state", "STATE", false, |row, _| {
             or_dash(row.container().map(|one| one.state.name()))
         }),
-        column("target", "TARGET", true, |row, _| {
-            or_dash(row.container().map(Container::spelling))
-        }),
+        column("target", "TARGET", true, |row, _| or_dash(row.target.as_deref())),
     ]
 }
 
@@ -94,20 +120,15 @@ fn owner(owner: &Owner) -> String {
 
 /// A target that means the owner, a line each; of the host its unit, or `host`.
 pub fn names(rows: &[Row<'_>]) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for row in rows {
-        let line = match &row.trail.owner {
-            Owner::Container(container) => ps::names(std::slice::from_ref(container)),
-            Owner::Host { unit: Some(unit) } => format!("unit:{unit}\n"),
-            Owner::Host { unit: None } => "host\n".to_owned(),
-            Owner::Namespace { key, .. } => format!("ns:{}\n", key.inode),
-            Owner::Unknown => continue,
-        };
-        if !lines.contains(&line) {
-            lines.push(line);
+    let mut seen = HashSet::new();
+    let mut lines = String::new();
+    for target in rows.iter().filter_map(|row| row.target.as_deref()) {
+        if seen.insert(target) {
+            lines.push_str(target);
+            lines.push('\n');
         }
     }
-    lines.concat()
+    lines
 }
 
 /// `pid 30221 (nginx) -> cgroup /docker/6961dd4fce83…`
@@ -196,17 +217,23 @@ fn published_words(published: &Published) -> String {
 
 /// Ids of 64 digits as people know them.
 fn shortened(path: &Text, style: Style) -> String {
+    const LONG: usize = 64;
     let text = path.to_string();
     if style.whole {
         return text;
     }
-    let short = |part: &str| {
-        let is_id = part.len() == 64 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let first = part.get(..12).filter(|_| is_id);
-        first.map_or_else(|| part.to_owned(), |first| format!("{first}…"))
-    };
-    let parts: Vec<String> = text.split('/').map(short).collect();
-    parts.join("/")
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (kept, mark) = if digits == LONG { (12, "…") } else { (digits, "") };
+        short.push_str(rest.get(..kept).unwrap_or_default());
+        short.push_str(mark);
+        let mut after = rest.get(digits..).unwrap_or_default().chars();
+        short.extend(after.next());
+        rest = after.as_str();
+    }
+    short
 }
 
 /// One trail in JSON.

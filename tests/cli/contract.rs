@@ -131,6 +131,22 @@ fn inspect_for_scripts() {
     assert_snapshot!("inspect-pid", seen(&on("docker-v2", &["inspect", "docker:web", "-q"])));
 }
 
+#[test]
+fn who_as_a_table() {
+    let on_docker = |clues: &[&str]| seen(&on("docker-v2", &[&["who"], clues].concat()));
+    assert_snapshot!("who-pid", on_docker(&["30176"]));
+    assert_snapshot!("who-several", on_docker(&["30221", "web", "cgroup:/system.slice", "ns:1"]));
+    assert_snapshot!("who-units", seen(&on("mixed", &["who", "build1", "cgroup:/web", "web"])));
+    assert_snapshot!("who-misspelled", on_docker(&["30176", "port:x"]));
+}
+
+#[test]
+fn who_for_scripts() {
+    assert_snapshot!("who-json", seen(&on("docker-v2", &["who", "30176", "--json"])));
+    assert_snapshot!("who-tsv", seen(&on("docker-v2", &["who", "30176", "-o", "tsv"])));
+    assert_snapshot!("who-names", seen(&on("mixed", &["who", "-q", "3000", "3200", "3000"])));
+}
+
 /// Entering and spawning need live processes; what can be seen without is the same for all.
 #[test]
 fn help_can_be_read_and_version_is_one_line() {

@@ -49,6 +49,7 @@ mod targets;
 mod terminal;
 mod tools;
 mod users;
+mod who;
 mod who_peers;
 
 fn main() {
@@ -68,6 +69,7 @@ fn main() {
         descriptors::tests(),
         environment::tests(),
         users::tests(),
+        who::tests(),
         as_target::tests(),
         seats::tests(),
         protection::tests(),

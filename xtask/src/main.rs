@@ -56,6 +56,8 @@ enum Task {
     #[command(hide = true)]
     BenchMounts { count: usize },
     #[command(hide = true)]
+    BenchEachNetwork,
+    #[command(hide = true)]
     BenchPeak { command: Vec<String> },
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Task::BenchThreads { count } => bench::threads(count),
         Task::BenchProcesses { count } => bench::processes(count),
         Task::BenchMounts { count } => bench::mount(count),
+        Task::BenchEachNetwork => bench::each_network(),
         Task::BenchPeak { command } => bench::peak(&command),
         Task::Capture(arguments) => capture::run(&arguments),
         Task::Vm(arguments) => match vm::run(&arguments) {

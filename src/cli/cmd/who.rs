@@ -9,7 +9,7 @@ use crate::collect::who::Host;
 use crate::collect::who::clue::{self, Clue};
 use crate::model::text::Text;
 use crate::model::trail::Answer;
-use crate::render::who::{self, JsonRow, Row};
+use crate::render::who::{self, JsonRow};
 use crate::sys::bounded;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -56,21 +56,16 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let clues: Vec<Clue<'_>> =
         spelled.iter().map(|text| parse(text)).collect::<Result<_, Failure>>()?;
     let root = args.output.root()?;
-    let mut host = Host::collect(&root, &clues)?;
+    let host = Host::collect(&root, &clues)?;
     let follow = |(text, clue): (&Vec<u8>, &Clue<'_>)| host.follow(text, *clue);
     let answers: Vec<Answer> = spelled.iter().zip(&clues).map(follow).collect::<Result<_, _>>()?;
+    let rows = who::rows(&answers, host.containers());
     let gaps = host.into_gaps();
-    let rows: Vec<Row<'_>> = answers
-        .iter()
-        .flat_map(|answer| {
-            let row = |trail| Row { clue: &answer.clue, kind: answer.kind, trail };
-            answer.trails.iter().map(row)
-        })
-        .collect();
+    let several = clues.len() > 1 || args.output.format() == Format::Tsv;
     let list = List {
         rows: &rows,
         columns: &who::columns(),
-        default: &who::default_columns(clues.len() > 1),
+        default: &who::default_columns(several),
         schema: "nsx.who/1",
         names: who::names,
         gaps: &gaps,

@@ -104,6 +104,10 @@ pub fn parse(spelled: &[u8]) -> Result<Clue<'_>, Misspelled> {
     if spelled.contains(&0) {
         return Err(Misspelled::Nul);
     }
+    // Two kinds of namespace are called by a word of ours: `pid:[4026531836]`.
+    if let Some(key) = crate::sys::ns::parse_name(spelled) {
+        return Ok(Clue::Namespace(key.inode));
+    }
     match split(spelled) {
         Some((word, rest)) => by_word(word, rest).unwrap_or_else(|| Ok(by_form(spelled))),
         None => Ok(by_form(spelled)),
@@ -130,7 +134,7 @@ fn by_word<'a>(word: &[u8], rest: &'a [u8]) -> Option<Result<Clue<'a>, Misspelle
         b"ip" => ip(rest).map(Clue::Ip).ok_or(Misspelled::Ip),
         b"mac" => mac(rest).map(Clue::Mac).ok_or(Misspelled::Mac),
         b"if" => named(Clue::Interface, "if"),
-        b"ns" => namespace(rest).map(Clue::Namespace).ok_or(Misspelled::Namespace),
+        b"ns" => number(brackets(rest)).map(Clue::Namespace).ok_or(Misspelled::Namespace),
         b"cgroup" => placed(Clue::Cgroup, "cgroup"),
         b"path" => placed(Clue::Path, "path"),
         b"dev" => device(rest).map(Clue::Device).ok_or(Misspelled::Device),
@@ -149,7 +153,7 @@ fn by_form(spelled: &[u8]) -> Clue<'_> {
     }
     let by_itself = Pid::parse(spelled).map(Clue::Pid);
     by_itself
-        .or_else(|| namespace(spelled).map(Clue::Namespace))
+        .or_else(|| number(spelled).map(Clue::Namespace))
         .or_else(|| mac(spelled).map(Clue::Mac))
         .or_else(|| ip(spelled).map(Clue::Ip))
         .or_else(|| endpoint(spelled))
@@ -167,12 +171,6 @@ fn number<N: std::str::FromStr>(text: &[u8]) -> Option<N> {
 
 fn brackets(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(text)
-}
-
-/// A bare number that is no pid, or a link of /proc/PID/ns.
-fn namespace(text: &[u8]) -> Option<u64> {
-    let of_link = || crate::sys::ns::parse_name(text).map(|key| key.inode);
-    number(text).or_else(of_link)
 }
 
 /// `443`, `443/tcp`
@@ -246,6 +244,8 @@ mod tests {
             ("4242", Clue::Pid(pid)),
             ("4026532280", Clue::Namespace(4_026_532_280)),
             ("net:[4026532280]", Clue::Namespace(4_026_532_280)),
+            ("pid:[4026532280]", Clue::Namespace(4_026_532_280)),
+            ("cgroup:[4026532280]", Clue::Namespace(4_026_532_280)),
             ("198.51.100.2", Clue::Ip(v4)),
             ("198.51.100.2/24", Clue::Ip(v4)),
             ("::ffff:198.51.100.2", Clue::Ip(v4)),

@@ -23,7 +23,7 @@ pub(super) fn named(root: &SysRoot, spelled: &[u8]) -> Option<u64> {
 }
 
 /// One for each owner of a process in it; of one that nobody is in, one for each that keeps it.
-pub(super) fn by_inode(host: &mut Host<'_>, inode: u64) -> Result<Vec<Trail>> {
+pub(super) fn by_inode(host: &Host<'_>, inode: u64) -> Result<Vec<Trail>> {
     let wants = Wants { describe: Describe::In(inode), ..Wants::default() };
     let census = collect_census(host.root, wants)?;
     let kept = |census: &Census| {
@@ -35,7 +35,7 @@ pub(super) fn by_inode(host: &mut Host<'_>, inode: u64) -> Result<Vec<Trail>> {
         // What keeps it has to be looked for.
         collect_census(host.root, Wants { holders: true, sockets: true, threads: true, ..wants })?
     };
-    host.gaps.extend(census.gaps.iter().filter(|gap| !gap.is_of_init()).cloned());
+    census.gaps.iter().filter(|gap| !gap.is_of_init()).for_each(|gap| host.note(gap.clone()));
     let Some(namespace) = census.find(inode) else { return Ok(Vec::new()) };
     let step = step(namespace);
     let name = name_of(namespace);

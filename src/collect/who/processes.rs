@@ -4,6 +4,7 @@ use super::{Host, one_for_each, owner};
 use crate::collect::pids;
 use crate::collect::target::{self, TargetError};
 use crate::model::container::Container;
+use crate::model::evidence::{Evidence, Source};
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::model::trail::{Owner, Step, Trail};
@@ -104,11 +105,22 @@ pub(super) fn by_name(host: &Host<'_>, spelled: &[u8]) -> Result<Vec<Trail>> {
     };
     let trail = |container: &&Container| {
         let first = container.init.as_ref().and_then(|init| host.process(init.pid));
-        let record = container.evidence.iter().find(|one| one.object.as_bytes().starts_with(b"/"));
         let mut steps: Vec<Step> =
-            record.map(|record| Step::Record { path: record.object.clone() }).into_iter().collect();
+            container.evidence.first().and_then(said_by).into_iter().collect();
         steps.extend(first);
         Trail { steps, owner: owner(container) }
     };
     Ok(found.iter().map(trail).collect())
+}
+
+/// What names a container: a file, or its group.
+fn said_by(evidence: &Evidence) -> Option<Step> {
+    let path = evidence.object.clone();
+    match evidence.source {
+        Source::Cgroup => Some(Step::Cgroup { path }),
+        Source::State | Source::Monitor if path.as_bytes().starts_with(b"/") => {
+            Some(Step::Record { path })
+        }
+        _ => None,
+    }
 }

@@ -6,11 +6,13 @@ mod idle;
 mod launch;
 mod measure;
 mod mounts;
+mod networks;
 mod nothing;
 mod scale;
 
 pub(crate) use idle::{processes, threads};
 pub(crate) use mounts::mount;
+pub(crate) use networks::each as each_network;
 pub(crate) use scale::peak;
 
 use crate::lab::{Lab, Runtime, docker};
@@ -45,6 +47,12 @@ pub(crate) struct Arguments {
     /// Only how mounts are told
     #[arg(long)]
     mounts: bool,
+    /// Only who owns what among so many network namespaces
+    #[arg(long, value_name = "N")]
+    networks: Option<usize>,
+    /// In a network and a mount namespace of the bench's own already
+    #[arg(long, hide = true)]
+    apart: bool,
     /// Only the listings of docker containers
     #[arg(long)]
     only_containers: bool,
@@ -53,6 +61,8 @@ pub(crate) struct Arguments {
     seconds: u64,
 }
 
+const NETWORKS: usize = 500;
+
 /// A lab of its own, so that one that is up is left alone.
 const LAB: &str = "/tmp/nsx-bench";
 
@@ -60,9 +70,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !run::is_root() {
         bail!("the peers need root, and so does this");
     }
-    let installed = install(&Release::build()?)?;
+    if let Some(count) = arguments.networks.filter(|_| !arguments.apart) {
+        Release::build()?;
+        return networks::apart(arguments, count);
+    }
+    let release = if arguments.apart { Release::locate()? } else { Release::build()? };
+    let installed = install(&release)?;
     let mut bench =
         Bench { installed, seconds: arguments.seconds, rows: Vec::new(), notes: Vec::new() };
+    if let Some(count) = arguments.networks {
+        return bench.networks(count);
+    }
     if arguments.scale {
         let done = bench.scale(&arguments.crowds);
         print(&bench.rows, &bench.notes);
@@ -81,6 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.only_containers {
         bench.launchers()?;
         bench.mounts()?;
+        networks::apart(arguments, NETWORKS)?;
     }
     let done = if run::is_program(Path::new("/usr/bin/docker")) {
         bench

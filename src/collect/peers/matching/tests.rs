@@ -1,3 +1,5 @@
+//! Ends of connections, put together from sockets that are written down.
+
 use super::*;
 use crate::model::network::Protocol;
 

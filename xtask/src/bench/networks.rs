@@ -1,0 +1,127 @@
+//! Many network namespaces with a veth each, in a network namespace of the bench's own: what it costs
+//! to find whose one is, beside a list of the links of each.
+
+use super::{Arguments, Bench, print};
+use crate::{run, say};
+use anyhow::{Context, Result, ensure};
+use nix::sched::{CloneFlags, setns};
+use rustix::mount::MountFlags;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Where `ip netns` keeps them.
+const NAMED: &str = "/run/netns";
+const PORT: u16 = 8080;
+
+/// The same command again, where nothing of the machine's network is.
+pub(super) fn apart(arguments: &Arguments, count: usize) -> Result<()> {
+    let unshare = run::find("unshare").context("unshare is not installed")?;
+    let mut command = Command::new(unshare);
+    command.args(["--net", "--mount", "--"]).arg(std::env::current_exe()?);
+    command.args(["bench", "--apart", "--networks", &count.to_string()]);
+    command.args(["--seconds", &arguments.seconds.to_string()]);
+    run::visibly(&mut command)
+}
+
+impl Bench {
+    pub(super) fn networks(&mut self, count: usize) -> Result<()> {
+        say::note(format_args!("bench: making {count} network namespaces"));
+        // The mount namespace is ours: what lies below /run is out of our sight, and untouched.
+        rustix::mount::mount("nsx-bench", "/run", "tmpfs", MountFlags::empty(), None)?;
+        std::fs::create_dir(NAMED)?;
+        make(count)?;
+        let middle = count / 2;
+        let _listener = listen(&Path::new(NAMED).join(format!("w{middle}")))?;
+        let peer = || -> Result<Command> {
+            let mut peer = Command::new(std::env::current_exe()?);
+            peer.arg("bench-each-network");
+            Ok(peer)
+        };
+        let of = |what: &str| format!("{what}, {count} network namespaces; against links of each");
+        let veth = format!("if:v{middle}");
+        self.compare(&of("whose veth"), self.nsx("nsx-who", &[&veth]), peer()?);
+        let port = format!("port:{PORT}");
+        self.compare(&of("whose port"), self.nsx("nsx-who", &[&port]), peer()?);
+        self.compare(&of("whose address"), self.nsx("nsx-who", &["ip:198.51.100.2"]), peer()?);
+        for row in &self.rows {
+            let (ours, peer) = (row.ours_median_usec / 1e3, row.peer_median_usec / 1e3);
+            self.notes.push(format!("{}: {ours:.0} ms, the peer {peer:.0} ms", row.what));
+        }
+        print(&self.rows, &self.notes);
+        Ok(())
+    }
+}
+
+fn make(count: usize) -> Result<()> {
+    let mut lines = String::from("link set lo up\n");
+    for number in 0..count {
+        let _ = writeln!(lines, "netns add w{number}");
+    }
+    for number in 0..count {
+        let _ = writeln!(lines, "link add v{number} type veth peer name eth0 netns w{number}");
+    }
+    let mut ip = run::plain(run::find("ip").context("ip is not installed")?);
+    let mut ip = ip.args(["-batch", "-"]).stdin(Stdio::piped()).spawn()?;
+    ip.stdin.take().context("no pipe")?.write_all(lines.as_bytes())?;
+    ensure!(ip.wait()?.success(), "ip -batch failed");
+    let middle = format!("w{}", count / 2);
+    let address = ["-n", &middle, "addr", "add", "198.51.100.2/24", "dev", "eth0"];
+    run::output(run::plain("ip").args(address)).map(drop)
+}
+
+/// A socket in that namespace, held by a process in this one.
+fn listen(file: &Path) -> Result<TcpListener> {
+    let there = || -> Result<TcpListener> {
+        setns(File::open(file)?, CloneFlags::CLONE_NEWNET)?;
+        Ok(TcpListener::bind(("0.0.0.0", PORT))?)
+    };
+    std::thread::scope(|scope| match scope.spawn(there).join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+/// `xtask bench-each-network`: the least that looking into each can do.
+pub(crate) fn each() -> Result<()> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(NAMED)? {
+        setns(File::open(entry?.path())?, CloneFlags::CLONE_NEWNET)?;
+        bytes += links()?;
+    }
+    say::line(format_args!("{bytes}"));
+    Ok(())
+}
+
+/// How many bytes RTM_GETLINK of all answers with.
+fn links() -> Result<usize> {
+    let socket = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        // NETLINK_ROUTE is protocol 0.
+        None,
+    )?;
+    rustix::net::connect(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
+    // struct nlmsghdr: RTM_GETLINK with NLM_F_REQUEST | NLM_F_DUMP; then struct ifinfomsg.
+    let mut request = [0_u8; 32];
+    request[..4].copy_from_slice(&32_u32.to_ne_bytes());
+    request[4..6].copy_from_slice(&18_u16.to_ne_bytes());
+    request[6..8].copy_from_slice(&0x301_u16.to_ne_bytes());
+    rustix::net::send(&socket, &request, SendFlags::empty())?;
+    let mut answer = vec![0_u8; 32 << 10];
+    let mut bytes = 0;
+    loop {
+        let (read, _) = rustix::net::recv(socket.as_fd(), &mut answer[..], RecvFlags::empty())?;
+        bytes += read;
+        // NLMSG_DONE comes in a message of its own.
+        if read < 16 || answer[4..6] == 3_u16.to_ne_bytes() {
+            return Ok(bytes);
+        }
+    }
+}
