@@ -14,6 +14,7 @@ use crate::model::text::Text;
 use crate::model::trail::Published;
 use crate::sys::netlink::roam::{Row, Wanted};
 use crate::sys::root::SysRoot;
+use std::collections::HashSet;
 
 /// What was named.
 #[derive(Debug)]
@@ -114,11 +115,21 @@ impl Chosen {
         };
         let place = self.namespace.and_then(|inode| spaces.place_of(inode));
         let places: Vec<usize> = place.into_iter().collect();
+        // Listeners come before connections. What has no inode any more, or not yet, is of whoever
+        // listens there: a busy host has a hundred thousand of them.
+        let mut served = HashSet::new();
         let visited = spaces.read(root, &places, wanted, WHAT, &mut |row| match row {
-            Row::Socket(socket, _) => {
-                let is_held = |inode: u32| subject.inodes.contains(&u64::from(inode));
-                self.exclusive || socket.inode.is_none_or(is_held)
-            }
+            Row::Socket(_, _) if self.exclusive => true,
+            Row::Socket(socket, _) => match socket.inode {
+                None => served.contains(&socket.port),
+                Some(inode) if subject.inodes.contains(&u64::from(inode)) => {
+                    if socket.state == "listen" {
+                        served.insert(socket.port);
+                    }
+                    true
+                }
+                Some(_) => false,
+            },
             _ => true,
         });
         let mut flows = Vec::new();

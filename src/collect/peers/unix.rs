@@ -8,7 +8,7 @@ use crate::model::text::Text;
 use crate::sys::netlink::unix::UnixSocket;
 use std::collections::{HashMap, HashSet};
 
-/// Sockets that are kept.
+/// Sockets that are kept, and those that wait at them.
 const MOST: usize = 1 << 18;
 
 /// A connection of the target.
@@ -28,12 +28,13 @@ pub(super) struct UnixSockets<'a> {
     /// That the target's processes hold.
     own: &'a HashSet<u64>,
     list: HashMap<u64, UnixSocket>,
+    kept: usize,
     pub(super) truncated: bool,
 }
 
 impl<'a> UnixSockets<'a> {
     pub(super) fn new(own: &'a HashSet<u64>) -> Self {
-        Self { own, list: HashMap::new(), truncated: false }
+        Self { own, list: HashMap::new(), kept: 0, truncated: false }
     }
 
     /// Whether it may be an end of one of the target's, or take what the target sends.
@@ -49,7 +50,8 @@ impl<'a> UnixSockets<'a> {
         if !self.matters(&socket) {
             return;
         }
-        if self.list.len() < MOST {
+        if self.kept < MOST {
+            self.kept += 1 + socket.waiting.len();
             self.list.insert(socket.inode, socket);
         } else {
             self.truncated = true;

@@ -5,7 +5,7 @@ use super::matching::End;
 use super::rows::Whose;
 use super::subject::Chosen;
 use crate::collect::containers::Containers;
-use crate::collect::netspaces::NetSpaces;
+use crate::collect::netspaces::{NetSpace, NetSpaces};
 use crate::model::container::Container;
 use crate::model::conversation::{Holder, Party};
 use crate::model::process::Pid;
@@ -72,19 +72,13 @@ impl<'a> Judge<'a> {
     /// Whoever made a socket may have left it to others: one in its namespace is most likely to use
     /// it, and the host's first process the least.
     fn holders(&mut self, holders: Vec<Holder>, namespace: Option<u64>) -> Whose {
-        let space = namespace.and_then(|namespace| self.spaces.find(namespace));
-        let lives_there = |pid: Pid| match space {
-            Some(space) if space.of_host => self
-                .spaces
-                .list
-                .iter()
-                .all(|other| other.of_host || other.processes.binary_search(&pid).is_err()),
-            Some(space) => space.processes.binary_search(&pid).is_ok(),
-            None => true,
+        let user = match holders.as_slice() {
+            [only] => Some(only),
+            all => all.iter().min_by_key(|one| {
+                (!self.lives_in(one.pid, namespace), one.pid.number() == 1, one.pid)
+            }),
         };
-        let rank =
-            |holder: &&Holder| (!lives_there(holder.pid), holder.pid.number() == 1, holder.pid);
-        let Some(user) = holders.iter().min_by_key(rank).cloned() else {
+        let Some(user) = user.cloned() else {
             return Whose { party: Party::Unknown, holders };
         };
         let party = match self.owner(user.pid) {
@@ -92,6 +86,15 @@ impl<'a> Judge<'a> {
             None => Party::Host { comm: user.comm },
         };
         Whose { party, holders }
+    }
+
+    fn lives_in(&self, pid: Pid, namespace: Option<u64>) -> bool {
+        let has = |space: &NetSpace| space.processes.binary_search(&pid).is_ok();
+        match namespace.and_then(|namespace| self.spaces.find(namespace)) {
+            Some(host) if host.of_host => !self.spaces.list.iter().any(has),
+            Some(space) => has(space),
+            None => true,
+        }
     }
 
     fn owner(&mut self, pid: Pid) -> Option<usize> {
