@@ -67,7 +67,8 @@ pub fn collect_peers(
     let wanted: HashSet<u64> = ends.filter(|inode| !own.contains_key(inode)).collect();
     let others = others(root, &chosen.processes, &wanted);
     let (held, gap) = holders::of(root, &others, |inode| wanted.contains(&inode));
-    gaps.extend(gap);
+    // Who could not be asked holds none of them where each has been found.
+    gaps.extend(gap.filter(|_| held.len() < wanted.len()));
     let mut judge = Judge::new(&containers, &spaces, &chosen, own, held);
     let mut rows = Rows::default();
     for talk in joined.pairs.iter().filter_map(|pair| of_pair(&mut judge, pair)) {

@@ -5,8 +5,9 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::bounded;
-use crate::sys::error::Result;
+use crate::sys::error::{Context, Result};
 use crate::sys::root::{self, SysRoot};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 
@@ -66,8 +67,13 @@ fn look(
         let Some(rest) = left.checked_sub(1) else { break };
         *left = rest;
         let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
-        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) else {
-            continue;
+        let text = match rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) {
+            Ok((text, _)) => text,
+            // Root sees the names of all descriptors, and not always what they are.
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(errno).context("read", "a link of a descriptor");
+            }
+            Err(_) => continue,
         };
         let Some(inode) = parse(text).filter(|inode| wanted(*inode)) else { continue };
         let holders = held.entry(inode).or_default();

@@ -7,7 +7,7 @@ use crate::collect::containers::Containers;
 use crate::collect::netspaces::NetSpaces;
 use crate::collect::target::{self, Target, TargetError};
 use crate::model::container::Container;
-use crate::model::gap::Gap;
+use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -72,7 +72,9 @@ impl Chosen {
         let place = |one: &Container| containers.list.iter().position(|two| std::ptr::eq(one, two));
         let mut processes = pinned.processes(owner).to_vec();
         processes.sort_unstable();
-        let namespace = pinned.process.namespaces.inode(Kind::Net);
+        // The first process's may not be told even to root, and is the host's.
+        let of_first = || containers.host.inode(Kind::Net).filter(|_| pid.number() == 1);
+        let namespace = pinned.process.namespaces.inode(Kind::Net).or_else(of_first);
         let space = namespace.and_then(|inode| spaces.find(inode));
         let is_own = |pid: &Pid| processes.binary_search(pid).is_ok();
         let exclusive = space.is_some_and(|space| {
@@ -114,6 +116,11 @@ impl Chosen {
             ..Wanted::default()
         };
         let place = self.namespace.and_then(|inode| spaces.place_of(inode));
+        let unseen = place.is_none().then(|| Gap {
+            object: self.label.clone(),
+            what: WHAT,
+            reason: Reason::Denied,
+        });
         let places: Vec<usize> = place.into_iter().collect();
         // Listeners come before connections. What has no inode any more, or not yet, is of whoever
         // listens there: a busy host has a hundred thousand of them.
@@ -144,6 +151,6 @@ impl Chosen {
                 }
             }
         }
-        (subject, flows, visited.gaps)
+        (subject, flows, unseen.into_iter().chain(visited.gaps).collect())
     }
 }

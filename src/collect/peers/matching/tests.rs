@@ -155,6 +155,8 @@ fn a_server_of_udp_takes_from_everybody_and_is_found_at_its_port() {
     let flows = [
         (WEB, udp(listener("0.0.0.0:53", 20))),
         (CLIENT, udp(tcp("198.51.100.3:40000", "198.51.100.2:53", 31))),
+        // To the same port elsewhere.
+        (9, udp(tcp("198.51.100.9:40000", "198.51.100.8:53", 91))),
     ];
     let of_client = matched(&subject(CLIENT), &around(), &flows);
     assert_eq!(of_client.len(), 1);
