@@ -218,6 +218,14 @@ impl NetSpaces {
         }
     }
 
+    fn name(&self, place: usize) -> Text {
+        match self.list.get(place).and_then(|space| Some((space.name.as_ref(), space.inode?))) {
+            Some((Some(name), _)) => name.clone(),
+            Some((None, inode)) => format!("net:[{inode}]").into(),
+            None => "a network namespace".into(),
+        }
+    }
+
     fn place(&mut self, inode: u64) -> usize {
         let next = self.list.len();
         let place = *self.by_inode.entry(inode).or_insert(next);
@@ -320,26 +328,32 @@ pub struct Visited {
 }
 
 impl Visited {
+    /// What was missed and is known by another way is missing no more. `what` was looked for.
+    pub fn forgive(
+        &mut self,
+        spaces: &NetSpaces,
+        what: &'static str,
+        is_known: impl Fn(usize) -> bool,
+    ) {
+        let told = gaps(&self.missed, what, &|place| spaces.name(place)).len();
+        let tables = self.gaps.split_off(told.min(self.gaps.len()));
+        self.missed.retain(|(place, _)| !is_known(*place));
+        self.gaps = gaps(&self.missed, what, &|place| spaces.name(place));
+        self.gaps.extend(tables);
+    }
+
     fn add_gaps(&mut self, spaces: &NetSpaces, failed: Vec<(usize, Problem)>, what: &'static str) {
-        let name = |place: usize| -> Text {
-            let space = spaces.list.get(place);
-            match space.and_then(|space| Some((space.name.as_ref(), space.inode?))) {
-                Some((Some(name), _)) => name.clone(),
-                Some((None, inode)) => format!("net:[{inode}]").into(),
-                None => "a network namespace".into(),
-            }
-        };
         for (place, problem) in failed {
-            let object = name(place);
+            let object = spaces.name(place);
             let reason = SysError { doing: "enter", object, problem }.reason();
             // One that has gone is nobody's any more.
             let gone = reason == Reason::Gone || problem == Problem::Errno(Errno::ESTALE);
             self.missed.extend((!gone).then_some((place, reason)));
         }
-        self.gaps.extend(gaps(&self.missed, what, &name));
+        self.gaps.extend(gaps(&self.missed, what, &|place| spaces.name(place)));
         for (place, found) in &self.found {
             for table in &found.incomplete {
-                let (object, reason) = (name(*place), Reason::Truncated);
+                let (object, reason) = (spaces.name(*place), Reason::Truncated);
                 self.gaps.push(Gap { object, what: table, reason });
             }
         }

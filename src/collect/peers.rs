@@ -15,12 +15,10 @@ mod whose;
 
 use super::containers::collect_recorded_containers;
 use super::netspaces::NetSpaces;
-use super::scan;
 use super::target::TargetError;
 use crate::model::conversation::{Carrier, Conversation, Seen, Service};
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
-use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::netlink::roam::{Found, Row, Wanted};
 use crate::sys::proc::conntrack;
@@ -28,7 +26,7 @@ use crate::sys::root::SysRoot;
 use around::Around;
 use matching::{End, Flow, Matching, Pair, Subject, Translations};
 use rows::{Rows, Talk};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use subject::Chosen;
 use unix::{UnixPair, UnixSockets};
@@ -50,7 +48,7 @@ pub fn collect_peers(
     let spaces = NetSpaces::list(root, &containers);
     gaps.extend(spaces.gaps.iter().cloned());
     let chosen = Chosen::find(root, spelled, &containers, &spaces)?;
-    let (own, gap) = holders::of(root, &chosen.processes, |_| true);
+    let (own, gap) = holders::of(root, &chosen.processes);
     gaps.extend(gap);
     let (subject, flows, unseen) = chosen.read(root, &spaces, &containers, &own);
     gaps.extend(unseen);
@@ -59,16 +57,20 @@ pub fn collect_peers(
     let joined = join(root, &spaces, &subject, flows, around);
     gaps.extend(joined.gaps);
 
-    let ends = joined.pairs.iter().filter_map(|pair| match pair.end {
-        End::At { inode, .. } => inode,
-        _ => None,
-    });
-    let ends = ends.chain(joined.unix.iter().map(|pair| pair.other));
-    let wanted: HashSet<u64> = ends.filter(|inode| !own.contains_key(inode)).collect();
-    let others = others(root, &chosen.processes, &wanted);
-    let (held, gap) = holders::of(root, &others, |inode| wanted.contains(&inode));
-    // Who could not be asked holds none of them where each has been found.
-    gaps.extend(gap.filter(|_| held.len() < wanted.len()));
+    let (mut wanted, mut namespaces) = (HashSet::new(), BTreeSet::new());
+    for pair in &joined.pairs {
+        if let End::At { namespace, inode: Some(inode) } = pair.end {
+            wanted.insert(inode);
+            namespaces.insert(namespace);
+        }
+    }
+    wanted.extend(joined.unix.iter().map(|pair| pair.other));
+    wanted.retain(|inode| !own.contains_key(inode));
+    // Those who live in the namespaces of the sockets.
+    let namespaces = namespaces.into_iter().filter_map(|namespace| spaces.find(namespace));
+    let likely = namespaces.flat_map(|space| space.processes.iter().copied()).collect();
+    let (held, gap) = holders::find(root, &wanted, &likely);
+    gaps.extend(gap);
     let mut judge = Judge::new(&containers, &spaces, &chosen, own, held);
     let mut rows = Rows::default();
     for talk in joined.pairs.iter().filter_map(|pair| of_pair(&mut judge, pair)) {
@@ -142,16 +144,6 @@ fn join(
         unix: unix.finish(),
         gaps: visited.gaps,
     }
-}
-
-/// Nobody is asked where nothing is looked for.
-fn others(root: &SysRoot, own: &[Pid], wanted: &HashSet<u64>) -> Vec<Pid> {
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let mut pids = scan::list_pids(root).unwrap_or_default();
-    pids.retain(|pid| own.binary_search(pid).is_err());
-    pids
 }
 
 /// What the host changes of the target's connections, and what our own namespace does where that is

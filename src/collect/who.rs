@@ -2,11 +2,15 @@
 //! container that it belongs to, with what led there.
 
 pub mod clue;
+pub(super) mod holders;
 mod namespaces;
+mod ports;
 mod processes;
+mod sockets;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use super::netspaces::NetSpaces;
+use super::runtime::cni;
 use super::runtime::recognise::{self, Recognised};
 use crate::model::container::Container;
 use crate::model::gap::Gap;
@@ -20,6 +24,7 @@ use crate::sys::error::Result;
 use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use clue::Clue;
+use ports::Query;
 use std::cell::{OnceCell, RefCell};
 use std::os::fd::AsFd;
 
@@ -43,7 +48,10 @@ impl<'a> Host<'a> {
         } else {
             collect_containers(root)?
         };
-        let gaps = RefCell::new(std::mem::take(&mut containers.gaps));
+        if clues.iter().any(|clue| clue.kind() == "port") {
+            cni::add(root, &mut containers.list);
+        }
+        let gaps = RefCell::new(containers.gaps.clone());
         Ok(Self { root, containers, spaces: OnceCell::new(), gaps })
     }
 
@@ -62,6 +70,13 @@ impl<'a> Host<'a> {
                 None => Vec::new(),
             },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
+            Clue::Port { port, protocol } => {
+                ports::find(self, &Query { address: None, port, protocol })
+            }
+            Clue::Endpoint { address, port, protocol } => {
+                ports::find(self, &Query { address: Some(address), port, protocol })
+            }
+            Clue::Socket(inode) => sockets::by_inode(self, inode),
             _ => Vec::new(),
         };
         Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })

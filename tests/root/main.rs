@@ -51,11 +51,15 @@ mod tools;
 mod users;
 mod who;
 mod who_peers;
+mod who_ports;
 
 fn main() {
     support::cost::act();
     if std::env::var_os(census::ROLE).is_some() {
         census::play_role();
+    }
+    if let Ok(told) = std::env::var(who_ports::ROLE) {
+        who_ports::play_role(&told);
     }
     let suites = [
         targets::tests(),
@@ -95,6 +99,7 @@ fn main() {
         output::tests(),
         inspection::tests(),
         who_peers::tests(),
+        who_ports::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

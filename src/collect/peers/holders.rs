@@ -1,5 +1,6 @@
-//! Which processes hold which sockets, by the links of their descriptors.
+//! Which sockets the target's processes hold, and who holds the ends of others.
 
+use crate::collect::who::holders::{self, Extent};
 use crate::model::conversation::Holder;
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
@@ -8,7 +9,7 @@ use crate::sys::bounded;
 use crate::sys::error::{Context, Result};
 use crate::sys::root::{self, SysRoot};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::fd::AsFd;
 
 /// Descriptors that are looked at.
@@ -21,17 +22,13 @@ const LINK: usize = 64;
 /// By the inode of the socket.
 pub(super) type Held = HashMap<u64, Vec<Holder>>;
 
-/// The sockets of these processes that are `wanted`; a gap where not all could be asked.
-pub(super) fn of(
-    root: &SysRoot,
-    pids: &[Pid],
-    wanted: impl Fn(u64) -> bool,
-) -> (Held, Option<Gap>) {
+/// Every socket of these processes; a gap where not all could be asked.
+pub(super) fn of(root: &SysRoot, pids: &[Pid]) -> (Held, Option<Gap>) {
     let mut held = Held::new();
     let mut left = MOST_DESCRIPTORS;
     let mut unseen: Vec<(Pid, Reason)> = Vec::new();
     for pid in pids {
-        match look(root, *pid, &mut left, &wanted, &mut held) {
+        match look(root, *pid, &mut left, &mut held) {
             Ok(()) if left == 0 => {
                 unseen.push((*pid, Reason::Truncated));
                 break;
@@ -45,22 +42,44 @@ pub(super) fn of(
     (held, gap(&unseen))
 }
 
+/// Who of all processes holds these; those that are likely to are asked first. A gap where it may
+/// be somebody who could not be asked.
+pub(super) fn find(
+    root: &SysRoot,
+    inodes: &HashSet<u64>,
+    likely: &BTreeSet<Pid>,
+) -> (Held, Option<Gap>) {
+    let found = holders::find(root, inodes, likely, Extent::UntilFound);
+    let mut comms = HashMap::new();
+    let mut held = Held::with_capacity(inodes.len());
+    for inode in inodes {
+        let mut few: Vec<Holder> = Vec::new();
+        for holder in found.of(*inode) {
+            let pid = holder.pid;
+            // A descriptor may have been copied.
+            if few.len() < MOST_HOLDERS && few.last().is_none_or(|last| last.pid != pid) {
+                let comm = comms.entry(pid).or_insert_with(|| comm_of(root, pid)).clone();
+                few.push(Holder { pid, comm });
+            }
+        }
+        if !few.is_empty() {
+            held.insert(*inode, few);
+        }
+    }
+    let gap = found.gap().filter(|_| held.len() < inodes.len());
+    (held, gap)
+}
+
 fn gap(unseen: &[(Pid, Reason)]) -> Option<Gap> {
     let (pid, reason) = unseen.first()?;
     let object = match unseen.len() {
         1 => format!("pid {pid}"),
         many => format!("{many} processes"),
     };
-    Some(Gap { object: object.into(), what: "sockets that they hold", reason: *reason })
+    Some(Gap { object: object.into(), what: "owners of sockets", reason: *reason })
 }
 
-fn look(
-    root: &SysRoot,
-    pid: Pid,
-    left: &mut usize,
-    wanted: &impl Fn(u64) -> bool,
-    held: &mut Held,
-) -> Result<()> {
+fn look(root: &SysRoot, pid: Pid, left: &mut usize, held: &mut Held) -> Result<()> {
     let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
     let mut comm = None;
     for name in root::list(dir.as_fd())? {
@@ -75,7 +94,7 @@ fn look(
             }
             Err(_) => continue,
         };
-        let Some(inode) = parse(text).filter(|inode| wanted(*inode)) else { continue };
+        let Some(inode) = parse(text) else { continue };
         let holders = held.entry(inode).or_default();
         // A descriptor may have been copied.
         if holders.len() < MOST_HOLDERS && holders.last().is_none_or(|last| last.pid != pid) {
@@ -118,10 +137,12 @@ mod tests {
         let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
         let root = SysRoot::real().unwrap();
         let own = Pid::new(std::process::id()).unwrap();
-        let (held, gap) = of(&root, &[own], |one| one == inode);
-        assert_eq!((held.len(), held[&inode].len(), gap), (1, 1, None));
+        let (held, gap) = of(&root, &[own]);
+        assert_eq!((held[&inode].len(), gap), (1, None));
         assert_eq!(held[&inode][0].pid, own);
         assert!(held[&inode][0].comm.is_some());
+        let (found, gap) = find(&root, &[inode].into(), &BTreeSet::new());
+        assert_eq!((&found[&inode], gap), (&held[&inode], None));
     }
 
     #[test]
