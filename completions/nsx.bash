@@ -1090,12 +1090,16 @@ _nsx_options() {
             return 0
             ;;
         nsx__subcmd__who)
-            opts="-o -q -h -V --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
+            opts="-o -q -h -V --peers --output --json --quiet --columns --no-headings --bytes --color --strict --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --peers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -W "table wide json jsonl tsv name" -- "${cur}"))
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -1197,7 +1201,7 @@ _nsx() {
         inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
         enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
         spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --rootfs --bind --ro-bind --tmpfs --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
-        who) long=" --output --columns --color " short="o" positional=target ;;
+        who) long=" --peers --output --columns --color " short="o" positional=target ;;
         pid) long=" --inside --from --to --output --columns --color " short="o" positional=target ;;
     esac
 

@@ -218,6 +218,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-pty -d 'None: the p
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l peers -d 'Instead: whom TARGET talks to on this host, by TCP, UDP and unix sockets' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand who" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'

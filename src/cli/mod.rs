@@ -37,6 +37,7 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
     schemas.extend(cmd::ps::schemas());
     schemas.extend(cmd::spawn::schemas());
     schemas.push(("nsx.who.1", cmd::who::schema()));
+    schemas.push(("nsx.peers.1", cmd::who::peers::schema()));
     schemas.push(("nsx.pid.1", cmd::pid::schema()));
     schemas
 }

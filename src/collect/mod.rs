@@ -22,6 +22,7 @@ pub mod netspaces;
 pub mod network;
 pub mod order;
 pub mod orphans;
+pub mod peers;
 pub mod pids;
 pub mod processes;
 pub mod records;

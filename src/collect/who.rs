@@ -4,7 +4,7 @@
 mod addresses;
 pub mod clue;
 mod files;
-mod holders;
+pub(super) mod holders;
 mod interfaces;
 mod namespaces;
 mod ports;

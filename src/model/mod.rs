@@ -6,6 +6,7 @@ pub mod census;
 pub mod cgroup;
 pub mod confinement;
 pub mod container;
+pub mod conversation;
 pub mod evidence;
 pub mod files;
 pub mod finding;

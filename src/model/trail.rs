@@ -178,7 +178,7 @@ pub enum By {
 }
 
 /// What `docker run -p 198.51.100.1:8080:80` asks for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Published {
     pub protocol: Protocol,

@@ -18,6 +18,7 @@ pub mod ns_json;
 pub mod ns_process;
 pub mod ns_tree;
 pub mod orphans;
+pub mod peers;
 pub mod pids;
 pub mod plan;
 pub mod ps;

@@ -52,9 +52,11 @@ mod users;
 mod who;
 mod who_files;
 mod who_networks;
+mod who_peers;
 mod who_ports;
 
 fn main() {
+    support::cost::act();
     if std::env::var_os(census::ROLE).is_some() {
         census::play_role();
     }
@@ -100,6 +102,7 @@ fn main() {
         listings::tests(),
         output::tests(),
         inspection::tests(),
+        who_peers::tests(),
         who_ports::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());

@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
+pub mod peers;
 pub const COMMAND: Command = Command { name: "who", run };
 
 /// Tell which container a process, port, address, interface, mount, … belongs to.
@@ -22,8 +23,11 @@ pub const COMMAND: Command = Command { name: "who", run };
 #[command(name = "who", version)]
 struct Args {
     /// As under CLUES in nsx-who(1): 4242, port:443, 198.51.100.2, if:veth1, …; - from stdin.
-    #[arg(value_name = "CLUE", required = true)]
+    #[arg(value_name = "CLUE", required_unless_present = "peers")]
     clues: Vec<OsString>,
+    /// Instead: whom TARGET talks to on this host, by TCP, UDP and unix sockets.
+    #[arg(long, value_name = "TARGET", conflicts_with = "clues")]
+    peers: Option<OsString>,
     #[command(flatten)]
     output: Output,
 }
@@ -45,6 +49,9 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
+    if let Some(target) = &args.peers {
+        return peers::run(context, &args.output, target);
+    }
     let spelled = spelled(&args.clues)?;
     let clues: Vec<Clue<'_>> =
         spelled.iter().map(|text| parse(text)).collect::<Result<_, Failure>>()?;

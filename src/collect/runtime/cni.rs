@@ -37,7 +37,7 @@ pub fn add(root: &SysRoot, containers: &mut [Container]) {
     }
     for (id, published) in read(root) {
         for one in lacking.iter_mut().filter(|one| is_called(one, &id)) {
-            one.published.extend(published.iter().cloned());
+            one.published.extend(published.iter().copied());
             one.published.sort_unstable();
             one.published.dedup();
         }

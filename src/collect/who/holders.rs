@@ -5,8 +5,9 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::crew::{self, PATIENCE};
-use crate::sys::error::SysError;
+use crate::sys::error::{Context, SysError};
 use crate::sys::root::{self, SysRoot};
+use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::fd::AsFd;
 
@@ -20,28 +21,28 @@ const LINK: usize = 64;
 
 /// How far is looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(in crate::collect) enum Extent {
     /// Until every socket has one: a group of processes is looked through whole.
     UntilFound,
     Everybody,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Holder {
+pub(in crate::collect) struct Holder {
     pub pid: Pid,
     pub descriptor: u32,
 }
 
 /// By the inode of the socket; the lowest pid first.
 #[derive(Debug, Default)]
-pub(super) struct Holders {
+pub(in crate::collect) struct Holders {
     found: HashMap<u64, Vec<Holder>>,
     /// Processes that could not be looked at to the end.
     missed: Vec<(Pid, Reason)>,
 }
 
 /// `first` are those that are looked at before all others.
-pub(super) fn find(
+pub(in crate::collect) fn find(
     root: &SysRoot,
     inodes: &HashSet<u64>,
     first: &BTreeSet<Pid>,
@@ -71,17 +72,17 @@ pub(super) fn find(
 }
 
 impl Holders {
-    pub(super) fn of(&self, inode: u64) -> &[Holder] {
+    pub(in crate::collect) fn of(&self, inode: u64) -> &[Holder] {
         self.found.get(&inode).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether nobody could be missed.
-    pub(super) const fn is_complete(&self) -> bool {
+    pub(in crate::collect) const fn is_complete(&self) -> bool {
         self.missed.is_empty()
     }
 
     /// What could not be looked at; none where that changes nothing.
-    pub(super) fn gap(&self) -> Option<Gap> {
+    pub(in crate::collect) fn gap(&self) -> Option<Gap> {
         let (pid, reason) = *self.missed.first()?;
         let object = match self.missed.len() {
             1 => format!("pid {pid}"),
@@ -167,7 +168,14 @@ fn look(
     for name in names.iter().take(MOST_DESCRIPTORS) {
         let Ok(name) = std::str::from_utf8(name.as_bytes()) else { continue };
         let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
-        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name, &mut buffer) else { continue };
+        let text = match rustix::fs::readlinkat_raw(&dir, name, &mut buffer) {
+            Ok((text, _)) => text,
+            // Root sees the names of all descriptors, and not always what they are.
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(errno).context("read", "a link of a descriptor");
+            }
+            Err(_) => continue,
+        };
         let Some(inode) = parse(text).filter(|inode| inodes.contains(inode)) else { continue };
         let Ok(descriptor) = name.parse::<u32>() else { continue };
         out.extend(inode.to_ne_bytes());

@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod claims;
+pub mod conntrack;
 pub mod fd;
 pub mod fib;
 pub mod limits;

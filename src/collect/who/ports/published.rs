@@ -25,7 +25,7 @@ pub(super) fn leads(host: &Host<'_>, query: &Query, host_has: bool) -> Vec<Lead>
     for (container, one) in host.containers.list.iter().enumerate() {
         let runs = matches!(one.state, State::Running | State::Paused) && one.init.is_some();
         let meant = |published: &&Published| runs && query.is_published(published, host_has);
-        let published = one.published.iter().filter(meant).cloned();
+        let published = one.published.iter().filter(meant).copied();
         leads.extend(published.map(|published| Lead { container, published }));
     }
     leads
@@ -39,14 +39,14 @@ impl Lead {
     /// By the record alone: the engine leads it there by rules of the kernel's.
     pub(super) fn alone(&self, host: &Host<'_>) -> Option<Trail> {
         let owner = crate::collect::who::owner(self.of(host)?);
-        Some(Trail { steps: vec![Step::Published(self.published.clone())], owner })
+        Some(Trail { steps: vec![Step::Published(self.published)], owner })
     }
 
     /// By way of a process that stands for the engine.
     pub(super) fn through(&self, host: &Host<'_>, group: &Group<'_>) -> Option<Trail> {
         let mut steps = vec![step(host, group)];
         steps.extend(group.process.and_then(|pid| host.process(pid)));
-        steps.push(Step::Published(self.published.clone()));
+        steps.push(Step::Published(self.published));
         Some(Trail { steps, owner: crate::collect::who::owner(self.of(host)?) })
     }
 

@@ -70,8 +70,7 @@ fn what_is_published_at_no_address_is_at_every_one_of_the_host() {
         host_port: 80,
         container_port: 8080,
     };
-    let at =
-        Published { host_address: Some("198.51.100.1".parse().unwrap()), ..everywhere.clone() };
+    let at = Published { host_address: Some("198.51.100.1".parse().unwrap()), ..everywhere };
     let port = query(None, 80, None);
     assert!(port.is_published(&everywhere, false) && port.is_published(&at, false));
     let endpoint = query(Some("198.51.100.1"), 80, None);

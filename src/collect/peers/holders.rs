@@ -1,0 +1,157 @@
+//! Which sockets the target's processes hold, and who holds the ends of others.
+
+use crate::collect::who::holders::{self, Extent};
+use crate::model::conversation::Holder;
+use crate::model::gap::{Gap, Reason};
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::{Context, Result};
+use crate::sys::root::{self, SysRoot};
+use rustix::io::Errno;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::os::fd::AsFd;
+
+/// Descriptors that are looked at.
+const MOST_DESCRIPTORS: usize = 1 << 19;
+/// Holders that are told of one socket.
+const MOST_HOLDERS: usize = 8;
+/// Longer links are paths.
+const LINK: usize = 64;
+
+/// By the inode of the socket.
+pub(super) type Held = HashMap<u64, Vec<Holder>>;
+
+/// Every socket of these processes; a gap where not all could be asked.
+pub(super) fn of(root: &SysRoot, pids: &[Pid]) -> (Held, Option<Gap>) {
+    let mut held = Held::new();
+    let mut left = MOST_DESCRIPTORS;
+    let mut unseen: Vec<(Pid, Reason)> = Vec::new();
+    for pid in pids {
+        match look(root, *pid, &mut left, &mut held) {
+            Ok(()) if left == 0 => {
+                unseen.push((*pid, Reason::Truncated));
+                break;
+            }
+            Ok(()) => {}
+            // One that has ended holds nothing.
+            Err(error) if error.reason() == Reason::Gone => {}
+            Err(error) => unseen.push((*pid, error.reason())),
+        }
+    }
+    (held, gap(&unseen))
+}
+
+/// Who of all processes holds these; those that are likely to are asked first. A gap where it may
+/// be somebody who could not be asked.
+pub(super) fn find(
+    root: &SysRoot,
+    inodes: &HashSet<u64>,
+    likely: &BTreeSet<Pid>,
+) -> (Held, Option<Gap>) {
+    let found = holders::find(root, inodes, likely, Extent::UntilFound);
+    let mut comms = HashMap::new();
+    let mut held = Held::with_capacity(inodes.len());
+    for inode in inodes {
+        let mut few: Vec<Holder> = Vec::new();
+        for holder in found.of(*inode) {
+            let pid = holder.pid;
+            // A descriptor may have been copied.
+            if few.len() < MOST_HOLDERS && few.last().is_none_or(|last| last.pid != pid) {
+                let comm = comms.entry(pid).or_insert_with(|| comm_of(root, pid)).clone();
+                few.push(Holder { pid, comm });
+            }
+        }
+        if !few.is_empty() {
+            held.insert(*inode, few);
+        }
+    }
+    let gap = found.gap().filter(|_| held.len() < inodes.len());
+    (held, gap)
+}
+
+fn gap(unseen: &[(Pid, Reason)]) -> Option<Gap> {
+    let (pid, reason) = unseen.first()?;
+    let object = match unseen.len() {
+        1 => format!("pid {pid}"),
+        many => format!("{many} processes"),
+    };
+    Some(Gap { object: object.into(), what: "owners of sockets", reason: *reason })
+}
+
+fn look(root: &SysRoot, pid: Pid, left: &mut usize, held: &mut Held) -> Result<()> {
+    let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
+    let mut comm = None;
+    for name in root::list(dir.as_fd())? {
+        let Some(rest) = left.checked_sub(1) else { break };
+        *left = rest;
+        let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
+        let text = match rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) {
+            Ok((text, _)) => text,
+            // Root sees the names of all descriptors, and not always what they are.
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(errno).context("read", "a link of a descriptor");
+            }
+            Err(_) => continue,
+        };
+        let Some(inode) = parse(text) else { continue };
+        let holders = held.entry(inode).or_default();
+        // A descriptor may have been copied.
+        if holders.len() < MOST_HOLDERS && holders.last().is_none_or(|last| last.pid != pid) {
+            let comm = comm.get_or_insert_with(|| comm_of(root, pid));
+            holders.push(Holder { pid, comm: comm.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn comm_of(root: &SysRoot, pid: Pid) -> Option<Text> {
+    let mut bytes = Vec::new();
+    let name = format!("{pid}/comm");
+    bounded::read_record(root.proc(), &name, bounded::SMALL, &mut bytes).ok()?;
+    Some(Text::new(bytes.strip_suffix(b"\n").unwrap_or(&bytes)))
+}
+
+/// `socket:[12345]`
+fn parse(link: &[u8]) -> Option<u64> {
+    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_of_a_socket_has_its_inode() {
+        assert_eq!(parse(b"socket:[12345]"), Some(12345));
+        for other in [&b"pipe:[1]"[..], b"/socket:[1]", b"socket:[]", b"socket:[1] (deleted)"] {
+            assert_eq!(parse(other), None);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_held_once_by_a_process_that_has_it_twice() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let _copy = listener.try_clone().unwrap();
+        let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
+        let root = SysRoot::real().unwrap();
+        let own = Pid::new(std::process::id()).unwrap();
+        let (held, gap) = of(&root, &[own]);
+        assert_eq!((held[&inode].len(), gap), (1, None));
+        assert_eq!(held[&inode][0].pid, own);
+        assert!(held[&inode][0].comm.is_some());
+        let (found, gap) = find(&root, &[inode].into(), &BTreeSet::new());
+        assert_eq!((&found[&inode], gap), (&held[&inode], None));
+    }
+
+    #[test]
+    fn what_could_not_be_asked_is_one_gap() {
+        let pid = |number| Pid::new(number).unwrap();
+        assert_eq!(gap(&[]), None);
+        let one = gap(&[(pid(7), Reason::Denied)]).unwrap();
+        assert_eq!((one.object.to_string(), one.reason), ("pid 7".into(), Reason::Denied));
+        let two = gap(&[(pid(7), Reason::Denied), (pid(8), Reason::Denied)]).unwrap();
+        assert_eq!(two.object, "2 processes");
+    }
+}

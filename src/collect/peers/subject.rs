@@ -1,0 +1,156 @@
+//! The target: which processes and which network namespace it is, and the sockets that are its own.
+
+use super::WHAT;
+use super::holders::Held;
+use super::matching::{Flow, Subject};
+use crate::collect::containers::Containers;
+use crate::collect::netspaces::NetSpaces;
+use crate::collect::target::{self, Target, TargetError};
+use crate::model::container::Container;
+use crate::model::gap::{Gap, Reason};
+use crate::model::namespace::Kind;
+use crate::model::process::Pid;
+use crate::model::text::Text;
+use crate::model::trail::Published;
+use crate::sys::netlink::roam::{Row, Wanted};
+use crate::sys::root::SysRoot;
+use std::collections::HashSet;
+
+/// What was named.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub label: Text,
+    /// Ascending.
+    pub processes: Vec<Pid>,
+    pub namespace: Option<u64>,
+    /// In the list of containers.
+    pub container: Option<usize>,
+    /// Nobody else is in its network namespace.
+    pub exclusive: bool,
+}
+
+impl Chosen {
+    /// A container, the one that a process is in, or that process; or all of a network namespace.
+    pub(super) fn find(
+        root: &SysRoot,
+        spelled: &[u8],
+        containers: &Containers,
+        spaces: &NetSpaces,
+    ) -> Result<Self, TargetError> {
+        let held = match target::resolve(root, spelled)? {
+            Target::Namespace(held) if held.key.kind == Kind::Net => held,
+            Target::Namespace(_) => return Self::of_process(root, spelled, containers, spaces),
+            Target::Process(process) => return Ok(Self::of(&process, containers, spaces)),
+        };
+        let space = spaces.find(held.key.inode);
+        // Of the host's all processes would have to be told from those of others.
+        if space.is_none_or(|space| space.of_host) {
+            return Self::of_process(root, spelled, containers, spaces);
+        }
+        Ok(Self {
+            processes: space.map(|space| space.processes.clone()).unwrap_or_default(),
+            namespace: Some(held.key.inode),
+            container: space.and_then(|space| space.container),
+            label: held.label,
+            exclusive: true,
+        })
+    }
+
+    fn of_process(
+        root: &SysRoot,
+        spelled: &[u8],
+        containers: &Containers,
+        spaces: &NetSpaces,
+    ) -> Result<Self, TargetError> {
+        let process = target::resolve_process(root, spelled)?;
+        Ok(Self::of(&process, containers, spaces))
+    }
+
+    fn of(pinned: &target::PinnedProcess, containers: &Containers, spaces: &NetSpaces) -> Self {
+        let pid = pinned.process.pid;
+        let owner = containers.owner_of(pid).filter(|_| pinned.group.is_none());
+        let place = |one: &Container| containers.list.iter().position(|two| std::ptr::eq(one, two));
+        let mut processes = pinned.processes(owner).to_vec();
+        processes.sort_unstable();
+        // The first process's may not be told even to root, and is the host's.
+        let of_first = || containers.host.inode(Kind::Net).filter(|_| pid.number() == 1);
+        let namespace = pinned.process.namespaces.inode(Kind::Net).or_else(of_first);
+        let space = namespace.and_then(|inode| spaces.find(inode));
+        let is_own = |pid: &Pid| processes.binary_search(pid).is_ok();
+        let exclusive = space.is_some_and(|space| {
+            !space.of_host && !space.own && space.processes.iter().all(is_own)
+        });
+        let label = owner.map_or_else(|| pinned.label(), Container::label);
+        Self { label, container: owner.and_then(place), processes, namespace, exclusive }
+    }
+
+    /// Ports of the host that lead to other containers.
+    pub(super) fn published_by_others(&self, containers: &Containers) -> Vec<(usize, Published)> {
+        let others = containers.list.iter().enumerate();
+        let others = others.filter(|(place, _)| Some(*place) != self.container);
+        others.flat_map(|(place, one)| one.published.iter().map(move |one| (place, *one))).collect()
+    }
+
+    /// What is in its network namespace: of a namespace that it shares, what it holds and what
+    /// nobody does.
+    pub(super) fn read(
+        &self,
+        root: &SysRoot,
+        spaces: &NetSpaces,
+        containers: &Containers,
+        held: &Held,
+    ) -> (Subject, Vec<Flow>, Vec<Gap>) {
+        let container = self.container.and_then(|place| containers.list.get(place));
+        let mut subject = Subject {
+            namespace: self.namespace.unwrap_or(0),
+            exclusive: self.exclusive,
+            inodes: held.keys().copied().collect(),
+            published: container.map(|one| one.published.clone()).unwrap_or_default(),
+            ..Subject::default()
+        };
+        let wanted = Wanted {
+            addresses: true,
+            listening: true,
+            connected: true,
+            udp: true,
+            ..Wanted::default()
+        };
+        let place = self.namespace.and_then(|inode| spaces.place_of(inode));
+        let unseen = place.is_none().then(|| Gap {
+            object: self.label.clone(),
+            what: WHAT,
+            reason: Reason::Denied,
+        });
+        let places: Vec<usize> = place.into_iter().collect();
+        // Listeners come before connections. What has no inode any more, or not yet, is of whoever
+        // listens there: a busy host has a hundred thousand of them.
+        let mut served = HashSet::new();
+        let visited = spaces.read(root, &places, wanted, WHAT, &mut |row| match row {
+            Row::Socket(_, _) if self.exclusive => true,
+            Row::Socket(socket, _) => match socket.inode {
+                None => served.contains(&socket.port),
+                Some(inode) if subject.inodes.contains(&u64::from(inode)) => {
+                    if socket.state == "listen" {
+                        served.insert(socket.port);
+                    }
+                    true
+                }
+                Some(_) => false,
+            },
+            _ => true,
+        });
+        let mut flows = Vec::new();
+        for (_, found) in visited.found {
+            for row in found.rows {
+                match row {
+                    Row::Socket(socket, _) => flows.push(Flow::of(&socket)),
+                    Row::Address(_, address) => {
+                        subject.addresses.insert(address.address.to_canonical());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        (subject, flows, unseen.into_iter().chain(visited.gaps).collect())
+    }
+}
