@@ -354,9 +354,14 @@ impl Visited {
         self.tell(spaces, what);
     }
 
-    /// These were searched by other means.
-    pub fn forgive(&mut self, spaces: &NetSpaces, what: &'static str, searched: &[usize]) {
-        self.missed.retain(|(place, _)| !searched.contains(place));
+    /// What was missed and is known by other means is missing no more; `what` was looked for.
+    pub fn forgive(
+        &mut self,
+        spaces: &NetSpaces,
+        what: &'static str,
+        is_known: impl Fn(usize) -> bool,
+    ) {
+        self.missed.retain(|(place, _)| !is_known(*place));
         self.tell(spaces, what);
     }
 
@@ -365,7 +370,7 @@ impl Visited {
         self.gaps = gaps(&self.missed, what, &name);
         for (place, found) in &self.found {
             for table in &found.incomplete {
-                let (object, reason) = (name(*place), Reason::Truncated);
+                let (object, reason) = (spaces.words(*place), Reason::Truncated);
                 self.gaps.push(Gap { object, what: table, reason });
             }
         }

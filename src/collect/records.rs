@@ -76,6 +76,10 @@ pub fn without_a_group(
             ..Container::default()
         };
         take(&mut container, record);
+        if container.state != State::Running {
+            // An engine keeps what was asked for; nothing of the host leads to it now.
+            container.published.clear();
+        }
         if let Some(process) = process {
             add_process(&mut container, &process, host);
         }
@@ -113,7 +117,9 @@ fn add_process(container: &mut Container, process: &Process, host: &NsSet) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::network::Protocol;
     use crate::model::process::Pid;
+    use crate::model::trail::Published;
 
     fn record(runtime: Runtime, id: &str, first: First) -> Record {
         Record { runtime, id: id.into(), first, state: State::Stopped, ..Record::default() }
@@ -142,6 +148,23 @@ mod tests {
                 (Runtime::Runc, "dead".into(), State::Stale)
             ]
         );
+    }
+
+    #[test]
+    fn ports_lead_to_what_runs_only() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let port = Published {
+            protocol: Protocol::Tcp,
+            host_address: None,
+            host_port: 8080,
+            container_port: 80,
+        };
+        let ended = record(Runtime::Podman, "ended", First::NotRunning);
+        let ended = Record { published: vec![port], ..ended };
+        let more = without_a_group(&root, &NsSet::default(), &[], vec![ended]);
+        assert_eq!((more.len(), &more[0].published[..]), (1, &[][..]));
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl KernelThreads {
     }
 
     /// Whether it is one of them, without a call. No container has any.
-    fn has(&self, pid: Pid) -> bool {
+    pub fn has(&self, pid: Pid) -> bool {
         self.pids.binary_search(&pid).is_ok()
     }
 

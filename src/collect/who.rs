@@ -3,12 +3,17 @@
 
 mod addresses;
 pub mod clue;
+mod files;
+mod holders;
 mod interfaces;
 mod namespaces;
+mod ports;
 mod processes;
+mod sockets;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use super::netspaces::NetSpaces;
+use super::runtime::cni;
 use super::runtime::recognise::{self, Recognised};
 use crate::model::container::Container;
 use crate::model::gap::Gap;
@@ -22,6 +27,7 @@ use crate::sys::error::Result;
 use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use clue::Clue;
+use ports::Query;
 use std::cell::{OnceCell, RefCell};
 use std::os::fd::AsFd;
 
@@ -45,7 +51,10 @@ impl<'a> Host<'a> {
         } else {
             collect_containers(root)?
         };
-        let gaps = RefCell::new(std::mem::take(&mut containers.gaps));
+        if clues.iter().any(|clue| clue.kind() == "port") {
+            cni::add(root, &mut containers.list);
+        }
+        let gaps = RefCell::new(containers.gaps.clone());
         Ok(Self { root, containers, spaces: OnceCell::new(), gaps })
     }
 
@@ -61,15 +70,31 @@ impl<'a> Host<'a> {
             },
             Clue::Path(path) => match namespaces::named(self.root, path) {
                 Some(inode) => namespaces::by_inode(self, inode)?,
-                None => Vec::new(),
+                None => files::path(self, path)?,
             },
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
+            Clue::Device(device) => files::device(self, device)?,
+            Clue::Overlay(name) => files::overlay(self, name)?,
+            Clue::Port { port, protocol } => {
+                ports::find(self, &Query { address: None, port, protocol })
+            }
+            Clue::Endpoint { address, port, protocol } => {
+                ports::find(self, &Query { address: Some(address), port, protocol })
+            }
+            Clue::Socket(inode) => sockets::by_inode(self, inode),
             Clue::Interface(name) => interfaces::by_name(self, name),
             Clue::Mac(mac) => interfaces::by_mac(self, mac),
             Clue::Ip(ip) => addresses::by_ip(self, ip),
-            _ => Vec::new(),
         };
-        Ok(Answer { clue: Text::new(spelled), kind: clue.kind(), trails })
+        let mut answer = Answer { clue: Text::new(spelled), kind: clue.kind(), trails };
+        // What no container is called may be an interface.
+        if let Clue::Name(name) = clue
+            && answer.trails.is_empty()
+        {
+            answer.kind = Clue::Interface(name).kind();
+            answer.trails = interfaces::by_name(self, name);
+        }
+        Ok(answer)
     }
 
     /// Every one that was looked at.

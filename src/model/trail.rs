@@ -97,8 +97,30 @@ pub enum Step {
         port: u16,
         peer_address: Option<IpAddr>,
         peer_port: Option<u16>,
+        /// Where it is one.
         inode: Option<u64>,
+        /// How many sockets this stands for: connections that are alike but for their peers, or
+        /// for the port that the kernel gave them.
+        sockets: u64,
         /// The network namespace it is in, where that is not the reader's.
+        namespace: Option<u64>,
+    },
+    UnixSocket {
+        /// `stream`, `dgram`, `seqpacket`.
+        #[serde(rename = "type")]
+        kind: &'static str,
+        /// `listen`, `established`, `unconnected`.
+        state: &'static str,
+        inode: u64,
+        /// What it was bound to; one that begins with a zero is in no file system.
+        path: Option<Text>,
+        /// The inode of the socket at the other end.
+        peer: Option<u64>,
+        namespace: Option<u64>,
+    },
+    /// One that is in no table: of netlink, of packets, not bound yet.
+    OtherSocket {
+        inode: u64,
         namespace: Option<u64>,
     },
     /// A port of the host that an engine leads to a container, by the engine's own record.

@@ -156,13 +156,22 @@ fn words(step: &Step, style: Style) -> String {
             format!("{name}{kind}{}", in_net(*namespace))
         }
         Step::Address { address, prefix_length } => format!("{address}/{prefix_length}"),
-        Step::Socket { protocol, state, peer_address, peer_port, namespace, .. } => {
+        Step::Socket { protocol, state, peer_address, peer_port, sockets, namespace, .. } => {
             let Step::Socket { address, port, .. } = step else { return String::new() };
             let here = endpoint(*address, *port);
             let peer = peer_address.zip(*peer_port);
             let peer = peer.map(|(address, port)| format!(" - {}", endpoint(address, port)));
             let peer = peer.unwrap_or_default();
-            format!("{} {here}{peer} {state}{}", protocol.name(), in_net(*namespace))
+            let several =
+                if *sockets > 1 { format!(" ({sockets} sockets)") } else { String::new() };
+            format!("{} {here}{peer} {state}{several}{}", protocol.name(), in_net(*namespace))
+        }
+        Step::UnixSocket { kind, state, path, namespace, .. } => {
+            let path = path.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
+            format!("unix {kind}{path} {state}{}", in_net(*namespace))
+        }
+        Step::OtherSocket { inode, namespace } => {
+            format!("socket:[{inode}]{}", in_net(*namespace))
         }
         Step::Published(published) => published_words(published),
         Step::Mount { target, fs_type, device, role, namespace, .. } => {

@@ -36,6 +36,7 @@ pub fn tests() -> Vec<Trial> {
         test("monitors whose memory is locked are waited for once", FUSE, monitors),
         test("the records on a dead file system are lost, and nothing else", FUSE, records),
         test("a frozen container costs nothing", FREEZER, frozen),
+        test("whose a dead file system is, is told without it", FUSE, whose),
         test("a /proc that never answers does not keep who enters", FUSE, dead_proc),
         test("everything that is silent, at once, costs its own cells", BUSYBOX, at_once),
     ]
@@ -232,6 +233,30 @@ fn fullness(pid: u32) {
     let unasked = report(&["inspect", "--json", "--only", "mounts", &text]);
     let mounts = unasked["data"]["mounts"].as_array().unwrap();
     assert!(mounts.iter().all(|mount| mount["usage"].is_null()), "{unasked}");
+}
+
+/// By its path as far as it can be walked, by its device, and beside a process that does not answer.
+fn whose() {
+    let silent = Silent::start(&["-n"], &["inside", "beside"]);
+    let text = std::fs::read_to_string(format!("/proc/{}/mountinfo", silent.first)).unwrap();
+    let line = text.lines().find(|line| line.split(' ').nth(4) == Some("/mnt")).unwrap();
+    let device = line.split(' ').nth(2).unwrap();
+    let told = |command: Command| {
+        let said = cost::bounded(&command);
+        let report: Value = parsed(&said);
+        (report["data"].to_string(), report["gaps"].to_string())
+    };
+    let (data, _) = told(nsx(["who", "--json", &format!("dev:{device}")]));
+    assert!(data.contains(r#""target":"/mnt""#), "{data}");
+    let within = told(silent.there(&["who", "--json", &format!("dev:{device}")])).0;
+    let used = |data: &str| data.contains(r#""by":"working_directory","comm":"sleep""#);
+    assert!(used(&data) && used(&within), "{data}\n{within}");
+    told(nsx(["who", "--json", "path:/sys"]));
+    let (data, _) = told(silent.there(&["who", "--json", "path:/mnt"]));
+    assert!(used(&data) && data.contains(r#""by":"mapping""#), "{data}");
+    let (data, gaps) = told(silent.there(&["who", "--json", "path:/mnt/deep"]));
+    assert!(data.contains(r#""target":"/mnt""#), "{data}");
+    assert!(gaps.contains(r#""reason":"timeout","what":"where it leads""#), "{gaps}");
 }
 
 fn beside() {

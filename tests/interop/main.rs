@@ -12,6 +12,7 @@ mod support;
 mod answers;
 mod census;
 mod checks;
+mod clues;
 mod compare;
 mod docker;
 mod entered;
@@ -27,6 +28,7 @@ mod runtimes;
 mod scene;
 mod sections;
 mod unshare;
+mod who;
 
 fn main() {
     let mut tests = compare::tests();

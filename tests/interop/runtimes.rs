@@ -3,6 +3,7 @@
 //! One lab serves all of these tests. They take turns, and the last one takes it down.
 
 use crate::answers::{self, Difference, NOBODY, QUESTIONS};
+use crate::clues;
 use crate::compare::{assert_mounts, findmnt};
 use crate::entered::differences;
 use crate::lab::Lab;
@@ -49,6 +50,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("each is inspected by runtime and name, also while the engines hang", inspected),
     ("the mounts of each are those that findmnt lists", mounted),
     ("every section of inspect is what the kernel's files and tools and the engine say", sectioned),
+    ("every clue leads to the container it is of, also while the engines hang", led),
     ("each is entered by runtime and name, also while the engines hang", entered),
     ("a program in each has its namespaces, and may do what it may if so asked", confined),
 ];
@@ -287,6 +289,31 @@ fn sectioned(seen: &Seen) {
     let all = [&rows[..], &[&outsider]].concat();
     let found: Vec<String> =
         rows.iter().flat_map(|row| sections::differences(&seen.lab, row, &all)).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+fn led(seen: &Seen) {
+    // What they are told of, the lists have: their processes and namespaces.
+    let of_list = |row: &&Value| seen.rows.iter().find(|listed| listed["pid"] == row["pid"]);
+    let rows: Vec<&Value> = visible(seen).iter().filter_map(of_list).collect();
+    let named = |name: &str| *rows.iter().find(|row| row["name"] == name).expect("it runs");
+    let docker = named("nsx-lab-docker");
+    let _address = net::Address::set(&seen.lab, named("nsx-lab-lxc"));
+    let (mut found, mut asked) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let (wrong, clues) = clues::differences(&seen.lab, row);
+        found.extend(wrong);
+        asked.push((*row, clues));
+    }
+    let scene = net::Scene::set(&seen.lab, docker);
+    found.extend(clues::sockets(&seen.lab, docker, 8081));
+    drop(scene);
+    found.extend(clues::busy(&seen.lab, docker));
+    let stopped = seen.lab.stopped();
+    for (row, clues) in &asked {
+        found.extend(clues::again(&seen.lab, row, clues));
+    }
+    drop(stopped);
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 

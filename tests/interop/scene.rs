@@ -58,6 +58,7 @@ const OTHERS: &[Check] = &[
     ("where mounts come from is what docker tells", crate::mounts::origins),
     ("limits and privileges are those that docker was told", told_limits),
     ("a container that docker gives no filter has none", unfiltered),
+    ("a published port leads to its container", crate::who::published_ports),
 ];
 
 pub fn tests() -> Vec<Trial> {

@@ -50,11 +50,16 @@ mod terminal;
 mod tools;
 mod users;
 mod who;
+mod who_files;
 mod who_networks;
+mod who_ports;
 
 fn main() {
     if std::env::var_os(census::ROLE).is_some() {
         census::play_role();
+    }
+    if let Ok(told) = std::env::var(who_ports::ROLE) {
+        who_ports::play_role(&told);
     }
     let suites = [
         targets::tests(),
@@ -68,6 +73,7 @@ fn main() {
         descriptors::tests(),
         environment::tests(),
         users::tests(),
+        who_files::tests(),
         who::tests(),
         who_networks::tests(),
         as_target::tests(),
@@ -94,6 +100,7 @@ fn main() {
         listings::tests(),
         output::tests(),
         inspection::tests(),
+        who_ports::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

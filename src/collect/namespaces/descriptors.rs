@@ -115,12 +115,30 @@ fn inode_of_socket(
     inode
 }
 
-/// The network namespace that a socket of another process is in (pidfd_getfd(2), Linux 5.6).
+/// The network namespace that a socket of another process is in.
 pub(super) fn of_socket(process: BorrowedFd<'_>, number: u32) -> nix::Result<OwnedFd> {
-    let errno = |errno: rustix::io::Errno| Errno::from_raw(errno.raw_os_error());
+    // Our copy is closed at once: one that stays would keep a connection open.
+    ioctl::of_socket(copy(process, number)?.as_fd())
+}
+
+/// The same of the socket `inode`: ESTALE where the descriptor has become another one since.
+pub(in crate::collect) fn of_this_socket(
+    process: BorrowedFd<'_>,
+    number: u32,
+    inode: u64,
+) -> nix::Result<OwnedFd> {
+    let socket = copy(process, number)?;
+    let stat = rustix::fs::fstat(&socket).map_err(|_| Errno::EBADF)?;
+    if stat.st_ino != inode {
+        return Err(Errno::ESTALE);
+    }
+    ioctl::of_socket(socket.as_fd())
+}
+
+/// pidfd_getfd(2), Linux 5.6.
+fn copy(process: BorrowedFd<'_>, number: u32) -> nix::Result<OwnedFd> {
     let number = number.try_into().map_err(|_| Errno::EBADF)?;
     let flags = rustix::process::PidfdGetfdFlags::empty();
-    let socket = rustix::process::pidfd_getfd(process, number, flags).map_err(errno)?;
-    // Our copy is closed at once: one that stays would keep a connection open.
-    ioctl::of_socket(socket.as_fd())
+    rustix::process::pidfd_getfd(process, number, flags)
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
 }

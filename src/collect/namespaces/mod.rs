@@ -1,7 +1,7 @@
 //! The namespaces of the host. Every process is visited once, in the default report nothing else:
 //! what belongs to a namespace is asked once a namespace, and only where a report shows it.
 
-mod descriptors;
+pub(super) mod descriptors;
 mod facts;
 mod handles;
 mod lineage;

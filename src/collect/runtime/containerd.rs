@@ -7,6 +7,7 @@ use super::containerd_meta::{self, Metadata};
 use super::oci_state;
 use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
+use super::published;
 use super::recognise::is_engine_id;
 use super::record::{self, CAP, Case, First, Gaps, Record, Source};
 use super::rootless;
@@ -283,6 +284,8 @@ impl Database {
         let Some(Some(known)) = self.gaps.note(known) else { return record };
         let name = known.labels.iter().find(|(key, _)| *key == "nerdctl/name");
         let name = name.map(|(_, name)| name.clone());
+        let ports = known.labels.iter().find(|(key, _)| *key == "nerdctl/ports");
+        let ports = ports.map(|(_, list)| published::NERDCTL.parse(list.as_bytes()));
         let pod = match (record.pod, known.pod) {
             (Some(mut pod), Some(known)) => {
                 pod.complete_from(known);
@@ -298,6 +301,7 @@ impl Database {
             image: record.image.or(known.image),
             pod,
             labels: known.labels,
+            published: ports.unwrap_or(record.published),
             created_unix_seconds: known.created_unix_seconds,
             ..record
         }
@@ -376,9 +380,11 @@ pub fn parse(spec: &[u8]) -> Option<Record> {
         Some(pod) => pod.container.clone(),
         None => note("nerdctl/name"),
     };
+    let ports = note("nerdctl/ports");
     Some(Record {
         name,
         image: cri("image-name").or_else(|| cri("podsandbox.image-name")),
+        published: ports.map(|list| published::NERDCTL.parse(list.as_bytes())).unwrap_or_default(),
         pod,
         labels: spec.labels(ANNOTATIONS),
         ..Record::default()

@@ -10,6 +10,7 @@ pub use roots::{configured, parse_arguments};
 use super::kubernetes;
 use super::owners::Owners;
 use super::picked::{Path as Key, Picked};
+use super::published;
 use super::record::{self, CAP, Case, First, Gaps, Record, Source};
 use super::rootless;
 use super::shim::{self, Bundle};
@@ -240,13 +241,16 @@ const STARTED: Key = &["State", "StartedAt"];
 
 /// A record that names another container is none.
 pub fn parse(bytes: &[u8], id: &str) -> Option<Record> {
-    let json = Picked::from_json(bytes, &[ID, NAME, IMAGE, LABELS, CREATED, PID, STARTED])?;
+    let [address, port] = published::DOCKERS;
+    let paths = [ID, NAME, IMAGE, LABELS, CREATED, PID, STARTED, address, port];
+    let json = Picked::from_json(bytes, &paths)?;
     if json.text(ID) != Some(id) {
         return None;
     }
     let name = json.text(NAME).unwrap_or_default();
     let labels = json.labels(LABELS);
     let started = json.text(STARTED).and_then(timestamp::unix_seconds);
+    let first = First::of(json.number(PID).unwrap_or(0), None);
     Some(Record {
         runtime: Runtime::Docker,
         id: id.into(),
@@ -259,7 +263,12 @@ pub fn parse(bytes: &[u8], id: &str) -> Option<Record> {
         created_unix_seconds: json.text(CREATED).and_then(timestamp::unix_seconds),
         owner_uid: Some(0),
         state: if started.is_some() { State::Stopped } else { State::Created },
-        first: First::of(json.number(PID).unwrap_or(0), None),
+        // What has ended may still be on record with them.
+        published: match first {
+            First::At { .. } => published::dockers(&json),
+            _ => Vec::new(),
+        },
+        first,
         ..Record::default()
     })
 }
@@ -302,6 +311,17 @@ mod tests {
         assert_eq!(record.first, First::At { pid: Pid::new(7).unwrap(), start_ticks: None });
         assert_eq!(parse(bytes, "abd"), None);
         assert_eq!(parse(b"{", "abc"), None);
+    }
+
+    #[test]
+    fn ports_are_those_of_a_container_that_runs() {
+        let published = |pid: u32| {
+            let ports = r#"{"Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}]}}"#;
+            let json = format!(r#"{{"ID":"a","State":{{"Pid":{pid}}},"NetworkSettings":{ports}}}"#);
+            parse(json.as_bytes(), "a").unwrap().published
+        };
+        assert_eq!((published(7)[0].host_port, published(7)[0].container_port), (8080, 80));
+        assert!(published(0).is_empty());
     }
 
     #[test]

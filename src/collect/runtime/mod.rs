@@ -6,6 +6,7 @@
 
 pub mod bolt;
 pub mod bubblewrap;
+pub mod cni;
 pub mod conmon;
 pub mod containerd;
 pub mod containerd_meta;
@@ -28,6 +29,7 @@ pub mod picked;
 pub mod podman;
 pub mod podman_sqlite;
 pub mod podman_state;
+pub mod published;
 pub mod recognise;
 pub mod record;
 pub mod rootless;

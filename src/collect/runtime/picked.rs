@@ -5,24 +5,34 @@
 use crate::model::container::Label;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use std::rc::Rc;
 
 /// Where a value stands: a key for each level; `*` is any key and any place of an array.
 pub type Path = &'static [&'static str];
 
-/// More values than this are not kept: a record has some dozens.
-const MOST: usize = 4096;
+/// More values than this are not kept of one path: a record has some dozens.
+const MOST: usize = 1 << 14;
 
 /// Values by the path that asked for them.
 #[derive(Debug, Default)]
-pub struct Picked(Vec<Value>);
+pub struct Picked(Vec<Answers>);
+
+/// The values of one path.
+#[derive(Debug)]
+struct Answers {
+    path: Path,
+    values: Vec<Value>,
+}
 
 #[derive(Debug)]
 struct Value {
-    path: Path,
-    /// The key or place that `*` stood for, the last of them.
-    key: String,
+    keys: Keys,
     scalar: Scalar,
 }
+
+/// The key or place that each `*` stood for, the outermost first. They are shared: one key may stand
+/// above thousands of values.
+pub type Keys = Vec<Rc<str>>;
 
 #[derive(Debug)]
 enum Scalar {
@@ -34,11 +44,9 @@ enum Scalar {
 impl Picked {
     /// `None`: the document is no JSON.
     pub fn from_json(bytes: &[u8], paths: &[Path]) -> Option<Self> {
-        let mut picked = Self::default();
-        let wanted: Vec<Wanted> = paths.iter().map(|path| Wanted { path, rest: path }).collect();
+        let mut picked = Self::of_paths(paths);
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        let pick = Pick { wanted, key: String::new(), into: &mut picked.0 };
-        pick.deserialize(&mut json).ok()?;
+        picked.whole().deserialize(&mut json).ok()?;
         json.end().ok()?;
         Some(picked)
     }
@@ -50,14 +58,37 @@ impl Picked {
         json.end().ok()
     }
 
+    fn of_paths(paths: &[Path]) -> Self {
+        Self(paths.iter().map(|path| Answers { path, values: Vec::new() }).collect())
+    }
+
+    fn whole(&mut self) -> Pick<'_> {
+        let wanted = self.0.iter().enumerate();
+        let wanted =
+            wanted.map(|(at, answers)| Wanted { at, rest: answers.path, keys: Vec::new() });
+        Pick { wanted: wanted.collect(), into: &mut self.0 }
+    }
+
     pub fn text(&self, path: Path) -> Option<&str> {
         self.all(path).next().map(|(_, text)| text)
     }
 
-    /// The texts below a path with `*`, by what it stood for.
+    /// The texts below a path with `*`, by what the last one stood for.
     pub fn all(&self, path: Path) -> impl Iterator<Item = (&str, &str)> {
+        self.texts(path).map(|(keys, text)| (keys.last().map_or("", |key| &**key), text))
+    }
+
+    /// The same by what each `*` stood for.
+    pub fn texts(&self, path: Path) -> impl Iterator<Item = (&Keys, &str)> {
         self.of(path).filter_map(|value| match &value.scalar {
-            Scalar::Text(text) => Some((value.key.as_str(), text.as_str())),
+            Scalar::Text(text) => Some((&value.keys, text.as_str())),
+            _ => None,
+        })
+    }
+
+    pub fn numbers(&self, path: Path) -> impl Iterator<Item = (&Keys, u64)> {
+        self.of(path).filter_map(|value| match &value.scalar {
+            Scalar::Number(number) => Some((&value.keys, u64::try_from(*number).ok()?)),
             _ => None,
         })
     }
@@ -71,10 +102,7 @@ impl Picked {
     }
 
     pub fn number(&self, path: Path) -> Option<u64> {
-        self.of(path).find_map(|value| match &value.scalar {
-            Scalar::Number(number) => u64::try_from(*number).ok(),
-            _ => None,
-        })
+        self.numbers(path).next().map(|(_, number)| number)
     }
 
     pub fn is_true(&self, path: Path) -> bool {
@@ -82,49 +110,49 @@ impl Picked {
     }
 
     fn of(&self, path: Path) -> impl Iterator<Item = &Value> {
-        self.0.iter().filter(move |value| value.path == path)
+        let answers = self.0.iter().find(move |answers| answers.path == path);
+        answers.into_iter().flat_map(|answers| &answers.values)
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Wanted {
-    path: Path,
+    /// Where its answers are.
+    at: usize,
     rest: Path,
+    keys: Keys,
 }
 
 /// One level of the document.
 struct Pick<'a> {
     wanted: Vec<Wanted>,
-    key: String,
-    into: &'a mut Vec<Value>,
+    into: &'a mut [Answers],
 }
 
 impl Pick<'_> {
     fn keep(self, scalar: impl Fn() -> Scalar) {
-        for wanted in self.wanted.iter().filter(|wanted| wanted.rest.is_empty()) {
-            if self.into.len() < MOST {
-                let key = self.key.clone();
-                self.into.push(Value { path: wanted.path, key, scalar: scalar() });
+        for wanted in self.wanted.into_iter().filter(|wanted| wanted.rest.is_empty()) {
+            let answers = self.into.get_mut(wanted.at);
+            if let Some(answers) = answers.filter(|answers| answers.values.len() < MOST) {
+                answers.values.push(Value { keys: wanted.keys, scalar: scalar() });
             }
         }
     }
 
     fn below(&mut self, key: &str) -> Option<Pick<'_>> {
-        let mut through_star = false;
-        let wanted: Vec<Wanted> = self
-            .wanted
-            .iter()
-            .filter_map(|wanted| {
-                let (first, rest) = wanted.rest.split_first()?;
-                through_star |= *first == "*";
-                (*first == key || *first == "*").then_some(Wanted { path: wanted.path, rest })
-            })
-            .collect();
-        if wanted.is_empty() {
-            return None;
+        let mut shared: Option<Rc<str>> = None;
+        let mut wanted = Vec::new();
+        for one in &self.wanted {
+            let Some((first, rest)) = one.rest.split_first() else { continue };
+            let mut keys = one.keys.clone();
+            if *first == "*" {
+                keys.push(shared.get_or_insert_with(|| key.into()).clone());
+            } else if *first != key {
+                continue;
+            }
+            wanted.push(Wanted { at: one.at, rest, keys });
         }
-        let key = if through_star { key.to_owned() } else { self.key.clone() };
-        Some(Pick { wanted, key, into: self.into })
+        (!wanted.is_empty()).then_some(Pick { wanted, into: self.into })
     }
 }
 
@@ -218,10 +246,8 @@ impl<'de, F: FnMut(Picked)> Visitor<'de> for Each<'_, F> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
         loop {
-            let mut picked = Picked::default();
-            let wanted = self.paths.iter().map(|path| Wanted { path, rest: path }).collect();
-            let pick = Pick { wanted, key: String::new(), into: &mut picked.0 };
-            if seq.next_element_seed(pick)?.is_none() {
+            let mut picked = Picked::of_paths(self.paths);
+            if seq.next_element_seed(picked.whole())?.is_none() {
                 return Ok(());
             }
             (self.take)(picked);
@@ -249,7 +275,27 @@ mod tests {
         assert!(picked.is_true(DEAD));
         assert_eq!(picked.all(LABELS).collect::<Vec<_>>(), [("a", "1"), ("b.c", "2")]);
         assert_eq!(picked.all(SOURCES).map(|(_, text)| text).collect::<Vec<_>>(), ["p", "q"]);
-        assert_eq!(picked.0.len(), 7);
+        assert_eq!(picked.0.iter().map(|answers| answers.values.len()).sum::<usize>(), 7);
+    }
+
+    #[test]
+    fn a_value_is_told_by_every_key_above_it() {
+        const PORTS: Path = &["Ports", "*", "*", "HostPort"];
+        const FIRST: Path = &["Ports", "80/tcp", "*", "HostPort"];
+        let json = br#"{"Ports":{"80/tcp":[{"HostPort":"1"},{"HostPort":"2"}],"90/udp":[{"HostPort":3}],"1/tcp":null}}"#;
+        let picked = Picked::from_json(json, &[PORTS, FIRST]).unwrap();
+        let told = |keys: &Keys| keys.join(" ");
+        let texts = |path| picked.texts(path).map(|(keys, text)| (told(keys), text.to_owned()));
+        assert_eq!(
+            texts(PORTS).collect::<Vec<_>>(),
+            [("80/tcp 0".into(), "1".into()), ("80/tcp 1".into(), "2".into())]
+        );
+        let numbers = picked.numbers(PORTS).map(|(keys, number)| (told(keys), number));
+        assert_eq!(numbers.collect::<Vec<_>>(), [("90/udp 0".to_owned(), 3)]);
+        assert_eq!(
+            texts(FIRST).collect::<Vec<_>>(),
+            [("0".into(), "1".into()), ("1".into(), "2".into())]
+        );
     }
 
     #[test]
@@ -273,10 +319,12 @@ mod tests {
     #[test]
     fn depth_does_no_harm_and_the_number_of_values_is_bounded() {
         let deep = [vec![b'['; 1 << 20], vec![b']'; 1 << 20]].concat();
-        assert!(Picked::from_json(&deep, &[NAME]).unwrap().0.is_empty());
-        let many = format!("{{\"mounts\":[{}{{}}]}}", "{\"source\":\"x\"},".repeat(MOST + 9));
-        let picked = Picked::from_json(many.as_bytes(), &[SOURCES]).unwrap();
+        assert_eq!(Picked::from_json(&deep, &[NAME]).unwrap().text(NAME), None);
+        let many = "{\"source\":\"x\"},".repeat(MOST + 9);
+        let many = format!("{{\"mounts\":[{many}{{}}],\"Name\":\"web\"}}");
+        let picked = Picked::from_json(many.as_bytes(), &[SOURCES, NAME]).unwrap();
         assert_eq!(picked.all(SOURCES).count(), MOST);
+        assert_eq!(picked.text(NAME), Some("web"), "what is behind many is found all the same");
     }
 
     proptest::proptest! {

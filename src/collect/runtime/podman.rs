@@ -5,6 +5,7 @@ use super::conmon::{Conmon, Told};
 use super::monitor::Monitor;
 use super::owners;
 use super::picked::{Path as Key, Picked};
+use super::podman_state;
 use super::record::{CAP, Case, First, Gaps, Record, Source};
 use super::storage::{Found, Stores};
 use crate::model::container::State;
@@ -159,7 +160,8 @@ fn record(found: &Found<'_>, pod: Option<Text>) -> Record {
             Some(State::Created) => State::Created,
             _ => State::Stopped,
         };
-        return Record { pod: noted.pod, labels: noted.labels, state, ..record };
+        let podman_state::Record { pod, labels, published, .. } = noted;
+        return Record { pod, labels, published, state, ..record };
     }
     let specification = found.specification(CAP);
     Record {

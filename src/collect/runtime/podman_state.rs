@@ -6,10 +6,12 @@
 
 use super::bolt::{self, Database, Snapshot};
 use super::picked::{Path as Key, Picked};
+use super::published;
 use super::timestamp;
 use crate::model::container::{Label, State};
 use crate::model::pod::Pod;
 use crate::model::text::Text;
+use crate::model::trail::Published;
 use crate::sys::error::{Problem, Result};
 use crate::sys::owned::Place;
 use std::os::fd::OwnedFd;
@@ -32,6 +34,8 @@ pub struct Record {
     /// By key.
     pub labels: Vec<Label>,
     pub pod: Option<Pod>,
+    /// Ports of the host that lead to it while it runs.
+    pub published: Vec<Published>,
     /// It is a pod's own container.
     is_pods: bool,
 }
@@ -106,11 +110,18 @@ const IS_PODS: Key = &["pause"];
 
 /// The part of a record that does not change. One that names another container is none.
 pub fn parse_config(bytes: &[u8], id: &[u8]) -> Option<Record> {
-    let config = Picked::from_json(bytes, &[ID, NAME, IMAGE, CREATED, LABELS, IS_PODS])?;
+    let mut paths = vec![ID, NAME, IMAGE, CREATED, LABELS, IS_PODS];
+    paths.extend(published::PODMAN.paths().chain(published::OLD_PODMAN.paths()));
+    let config = Picked::from_json(bytes, &paths)?;
     if config.text(ID)?.as_bytes() != id {
         return None;
     }
+    let published = match published::PODMAN.read(&config) {
+        none if none.is_empty() => published::OLD_PODMAN.read(&config),
+        published => published,
+    };
     Some(Record {
+        published,
         name: config.text(NAME)?.into(),
         image: config.text(IMAGE).filter(|image| !image.is_empty()).map(Text::from),
         created_unix_seconds: config.text(CREATED).and_then(timestamp::unix_seconds),

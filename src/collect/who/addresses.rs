@@ -70,7 +70,7 @@ pub(super) fn by_ip(host: &Host<'_>, ip: IpAddr) -> Vec<Trail> {
             trails.push(Trail { steps, owner });
         }
     }
-    visited.forgive(spaces, WHAT, &searched);
+    visited.forgive(spaces, WHAT, |place| searched.contains(&place));
     visited.gaps.drain(..).for_each(|gap| host.note(gap));
     trails.truncate(MOST);
     trails

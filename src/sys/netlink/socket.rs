@@ -89,7 +89,7 @@ pub(super) fn listens(message: &[u8]) -> bool {
 }
 
 /// TCP_*, linux/tcp_states.h.
-fn state_word(protocol: Protocol, state: u8) -> &'static str {
+pub(in crate::sys) fn state_word(protocol: Protocol, state: u8) -> &'static str {
     match (state, protocol) {
         (1, _) => "established",
         (2, _) => "syn_sent",

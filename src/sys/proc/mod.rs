@@ -7,6 +7,7 @@ pub mod fib;
 pub mod limits;
 pub mod mountinfo;
 pub mod net;
+pub mod sockets;
 pub mod stat;
 pub mod status;
 pub mod timens;

@@ -109,10 +109,10 @@ fn links() -> Result<usize> {
     )?;
     rustix::net::connect(&socket, &netlink::SocketAddrNetlink::new(0, 0))?;
     // struct nlmsghdr: RTM_GETLINK with NLM_F_REQUEST | NLM_F_DUMP; then struct ifinfomsg.
-    let mut request = [0_u8; 32];
-    request[..4].copy_from_slice(&32_u32.to_ne_bytes());
-    request[4..6].copy_from_slice(&18_u16.to_ne_bytes());
-    request[6..8].copy_from_slice(&0x301_u16.to_ne_bytes());
+    let mut request = Vec::from(32_u32.to_ne_bytes());
+    request.extend(18_u16.to_ne_bytes());
+    request.extend(0x301_u16.to_ne_bytes());
+    request.resize(32, 0);
     rustix::net::send(&socket, &request, SendFlags::empty())?;
     let mut answer = vec![0_u8; 32 << 10];
     let mut bytes = 0;
@@ -120,7 +120,7 @@ fn links() -> Result<usize> {
         let (read, _) = rustix::net::recv(socket.as_fd(), &mut answer[..], RecvFlags::empty())?;
         bytes += read;
         // NLMSG_DONE comes in a message of its own.
-        if read < 16 || answer[4..6] == 3_u16.to_ne_bytes() {
+        if read < 16 || answer.get(4..6) == Some(&3_u16.to_ne_bytes()) {
             return Ok(bytes);
         }
     }

@@ -18,6 +18,8 @@ const CLIENT: &str = "/usr/bin/docker";
 
 const IMAGE: &str = "nsx-lab:1";
 const NAME: &str = "nsx-lab-docker";
+/// A port of the network namespace that the daemon is in.
+const PUBLISHED: &str = "18080:80";
 
 /// `exec` keeps the number: the daemon is the process that was started.
 const START: &str = r#"
@@ -57,7 +59,7 @@ pub(super) fn up(lab: &mut Lab) -> Result<()> {
 /// The engine and one container.
 pub(crate) fn up_alone(lab: &mut Lab) -> Result<()> {
     start_with(lab, Net::Bridge)?;
-    run_container(lab, NAME)
+    run_with(lab, NAME, &["--publish", PUBLISHED])
 }
 
 /// An engine for many containers without a network: the host is as it is with any engine.
@@ -109,10 +111,15 @@ fn start_engine(lab: &Lab, dir: &Path, net: Net) -> Result<()> {
 
 /// Starts one more container, with limits and a directory of the host's.
 pub(crate) fn run_container(lab: &mut Lab, name: &str) -> Result<()> {
+    run_with(lab, name, &[])
+}
+
+fn run_with(lab: &mut Lab, name: &str, options: &[&str]) -> Result<()> {
     let shared = format!("{}:/shared:ro", lab.below(Runtime::Docker).join("rootfs").display());
     let mut run = client(lab);
     run.args(["run", "-d", "--memory", "64m", "--pids-limit", "99", "--cpus", "0.75"]);
-    run.args(["--volume", &shared, "--name", name, IMAGE]).args(rootfs::SLEEP);
+    run.args(["--volume", &shared]).args(options);
+    run.args(["--name", name, IMAGE]).args(rootfs::SLEEP);
     let id = run::output(&mut run)?;
     let pid = run::output(client(lab).args(["inspect", "-f", "{{.State.Pid}}", name]))?;
     let init = Started::of(name, pid.parse()?)?;

@@ -56,7 +56,9 @@ fn annotations_tell_the_pod() {
     assert_eq!(record.image.unwrap(), "registry/cart:2.1");
     assert_eq!(parse(b"{}").unwrap().pod, None);
     assert_eq!(parse(b"["), None);
-    let nerdctl = parse(br#"{"annotations":{"nerdctl/name":"web"}}"#).unwrap();
+    let nerdctl = br#"{"annotations":{"nerdctl/name":"web","nerdctl/ports":"[{\"HostPort\":8080,\"ContainerPort\":80,\"Protocol\":\"tcp\",\"HostIP\":\"0.0.0.0\"}]"}}"#;
+    let nerdctl = parse(nerdctl).unwrap();
+    assert_eq!(nerdctl.published[0].host_port, 8080);
     assert_eq!(nerdctl.name.unwrap(), "web");
 }
 

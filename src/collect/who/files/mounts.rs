@@ -1,0 +1,337 @@
+//! The mounts of every mount namespace, read and searched by a crew: what crosses the pipe is what was
+//! found.
+
+use super::layers;
+use super::search::{self, Found, Known, Own, Wanted};
+use super::travel::{self, Rest};
+use crate::collect::containers::Containers;
+use crate::collect::scan::{self, KernelThreads};
+use crate::model::gap::{Gap, Reason};
+use crate::model::mount::Mount;
+use crate::model::namespace::Kind;
+use crate::model::process::Pid;
+use crate::sys::crew::{self, Care, PATIENCE};
+use crate::sys::error::Problem;
+use crate::sys::proc::mountinfo;
+use crate::sys::raw::nsfs::{self, Towards};
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, mounts, ns};
+use nix::errno::Errno;
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+
+/// Enough for 20,000 mounts with long names.
+const LONGEST: usize = 8 << 20;
+/// A namespace is read through another process of it where the first has ended.
+const SUBSTITUTES: usize = 4;
+/// What the uses of a file system are told by; a host has some thousands at most.
+const MOST_KNOWN: usize = 100_000;
+/// More namespaces that no process is in are not walked through.
+const MOST_WALKED: usize = 10_000;
+
+/// A mount namespace that is not ours.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    pub inode: u64,
+    /// Processes in it, some of them.
+    pub pids: Vec<Pid>,
+}
+
+/// What one namespace has to do with a clue.
+#[derive(Debug, Default)]
+pub(super) struct Hit {
+    /// `None`: our own.
+    pub namespace: Option<u64>,
+    pub pid: Option<Pid>,
+    pub found: Vec<Found>,
+    /// Every mount of the file systems that are looked for.
+    pub known: Vec<Known>,
+}
+
+/// All that processes are in; also that of the host where it is not ours.
+pub(super) fn namespaces(root: &SysRoot, containers: &Containers) -> (Option<u64>, Vec<Namespace>) {
+    let own = bounded::open_link(root.proc(), "self").ok();
+    let own = own.and_then(|own| ns::identity(own.as_fd(), Kind::Mnt).ok());
+    let mut all: Vec<Namespace> = Vec::new();
+    let mut add = |inode: u64, pid: Pid| {
+        if Some(inode) == own {
+            return;
+        }
+        match all.iter_mut().find(|one| one.inode == inode) {
+            Some(known) if known.pids.len() < SUBSTITUTES => known.pids.push(pid),
+            Some(_) => {}
+            None => all.push(Namespace { inode, pids: vec![pid] }),
+        }
+    };
+    if let (Some(host), Some(init)) = (containers.host.inode(Kind::Mnt), Pid::new(1)) {
+        add(host, init);
+    }
+    for process in &containers.isolated {
+        if let Some(inode) = process.namespaces.inode(Kind::Mnt) {
+            add(inode, process.pid);
+        }
+    }
+    (own, all)
+}
+
+/// Our own mounts, with their layers.
+pub(super) fn own(root: &SysRoot) -> Vec<Mount> {
+    root.mountinfo().map(|bytes| mountinfo::parse_in_full(bytes).0).unwrap_or_default()
+}
+
+/// The stores that overlays of any namespace take their layers from.
+pub(super) fn stores(root: &SysRoot, own: &[Mount], all: &[Namespace]) -> Vec<Vec<u8>> {
+    let mut stores = layers::stores(own);
+    let mut buffer = Vec::new();
+    crew::work(
+        all.len(),
+        crew::size(),
+        PATIENCE,
+        &mut |piece, _, out| {
+            if let Some(Ok(mounts)) = all.get(piece).map(|one| read(root, one, &mut buffer)) {
+                for store in layers::stores(&mounts) {
+                    travel::write(&store, out);
+                }
+            }
+        },
+        &mut |_, answer| {
+            let mut rest = Rest(answer.unwrap_or_default());
+            while let Some(store) = rest.bytes() {
+                if stores.len() < layers::MOST_STORES && !stores.iter().any(|known| known == store)
+                {
+                    stores.push(store.to_vec());
+                }
+            }
+        },
+    );
+    stores
+}
+
+/// Searches our own namespace, those of processes, and those that the kernel has beside them.
+pub(super) fn search(
+    root: &SysRoot,
+    ours: &[Mount],
+    (own, all): (Option<u64>, &[Namespace]),
+    wanted: &Wanted,
+    gaps: &mut Vec<Gap>,
+) -> Vec<Hit> {
+    let mut hits = vec![Hit {
+        found: search::search(ours, wanted, None),
+        known: search::known(ours, wanted),
+        ..Hit::default()
+    }];
+    let compared = Own::new(ours);
+    let mut buffer = Vec::new();
+    let mut count = 0;
+    crew::work(
+        all.len(),
+        crew::size(),
+        PATIENCE,
+        &mut |piece, _, out| {
+            if let Some(one) = all.get(piece) {
+                match read(root, one, &mut buffer) {
+                    Ok(mounts) => answer(&mounts, wanted, &compared, out),
+                    Err(reason) => refuse(reason, out),
+                }
+            }
+        },
+        &mut |piece, given: Result<&[u8], Problem>| {
+            let Some(one) = all.get(piece) else { return };
+            let object = || format!("mnt:[{}]", one.inode).into();
+            let mut rest = Rest(given.unwrap_or(&[TIMED_OUT]));
+            match take(&mut rest, MOST_KNOWN - count) {
+                Ok((found, known)) => {
+                    count += known.len();
+                    let pid = one.pids.first().copied();
+                    hits.push(Hit { namespace: Some(one.inode), pid, found, known });
+                }
+                // It ended with its processes.
+                Err(Reason::Gone) => {}
+                Err(reason) => gaps.push(Gap { object: object(), what: "mounts", reason }),
+            }
+        },
+    );
+    // As they were asked for, whoever answered first.
+    let order = |hit: &Hit| all.iter().position(|one| Some(one.inode) == hit.namespace);
+    hits.sort_by_key(order);
+    if root.is_real() {
+        hits.extend(walk(root, (own, all), wanted, &compared, gaps));
+    }
+    hits
+}
+
+/// Of the first of its processes that is still in it.
+fn read(root: &SysRoot, namespace: &Namespace, buffer: &mut Vec<u8>) -> Result<Vec<Mount>, Reason> {
+    let mut reason = Reason::Gone;
+    for pid in &namespace.pids {
+        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
+        let is_it = || ns::identity(dir.as_fd(), Kind::Mnt) == Ok(namespace.inode);
+        match bounded::read_into(dir.as_fd(), "mountinfo", LONGEST, buffer) {
+            Ok(_) if !buffer.is_empty() && is_it() => {
+                return Ok(mountinfo::parse_in_full(buffer).0);
+            }
+            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => reason = Reason::Denied,
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Err(reason)
+}
+
+const SEARCHED: u8 = 0;
+const GONE: u8 = 1;
+const DENIED: u8 = 2;
+const TIMED_OUT: u8 = 3;
+const UNSUPPORTED: u8 = 4;
+
+fn refuse(reason: Reason, out: &mut Vec<u8>) {
+    out.push(match reason {
+        Reason::Denied => DENIED,
+        Reason::Timeout => TIMED_OUT,
+        Reason::Gone => GONE,
+        _ => UNSUPPORTED,
+    });
+}
+
+fn answer(mounts: &[Mount], wanted: &Wanted, own: &Own, out: &mut Vec<u8>) {
+    out.push(SEARCHED);
+    let found = search::search(mounts, wanted, Some(own));
+    out.extend(u32::try_from(found.len()).unwrap_or(0).to_ne_bytes());
+    for found in &found {
+        found.write(out);
+    }
+    let known = search::known(mounts, wanted);
+    out.extend(u32::try_from(known.len()).unwrap_or(0).to_ne_bytes());
+    for known in &known {
+        known.write(out);
+    }
+}
+
+fn take(rest: &mut Rest<'_>, room: usize) -> Result<(Vec<Found>, Vec<Known>), Reason> {
+    match rest.byte() {
+        Some(SEARCHED) => {}
+        Some(GONE) => return Err(Reason::Gone),
+        Some(DENIED) => return Err(Reason::Denied),
+        Some(TIMED_OUT) => return Err(Reason::Timeout),
+        Some(_) => return Err(Reason::Unsupported),
+        None => return Err(Reason::Malformed),
+    }
+    let mut lists = || {
+        let count = rest.u32()?;
+        let found: Option<Vec<Found>> = (0..count).map(|_| Found::read(rest)).collect();
+        let count = rest.u32()?;
+        let known: Option<Vec<Known>> = (0..count).map(|_| Known::read(rest)).collect();
+        Some((found?, known?))
+    };
+    let (found, mut known) = lists().ok_or(Reason::Malformed)?;
+    known.truncate(room);
+    Ok((found, known))
+}
+
+/// Mount namespaces that no process is in: the kernel walks through all of them, from the oldest to
+/// the newest (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial user namespace.
+fn walk(
+    root: &SysRoot,
+    (own, all): (Option<u64>, &[Namespace]),
+    wanted: &Wanted,
+    compared: &Own,
+    gaps: &mut Vec<Gap>,
+) -> Vec<Hit> {
+    let mut known: HashSet<u64> = all.iter().map(|one| one.inode).collect();
+    known.extend(own);
+    let mut hits = Vec::new();
+    let mut refused = Some(Reason::Timeout);
+    crew::work(
+        1,
+        1,
+        PATIENCE,
+        &mut |_, care, out| {
+            // What did not answer once is not asked again.
+            let walked = match care {
+                Care::Whole => each_other(&mut known, |inode, mounts| {
+                    let mut searched = Vec::new();
+                    answer(mounts, wanted, compared, &mut searched);
+                    out.extend(inode.to_ne_bytes());
+                    travel::write(&searched, out);
+                }),
+                Care::Safe => Err(Errno::ETIMEDOUT),
+            };
+            out.extend(0_u64.to_ne_bytes());
+            match walked {
+                Ok(()) => out.push(SEARCHED),
+                Err(Errno::EPERM | Errno::EACCES) => refuse(Reason::Denied, out),
+                Err(Errno::ETIMEDOUT) => refuse(Reason::Timeout, out),
+                Err(_) => refuse(Reason::Unsupported, out),
+            }
+        },
+        &mut |_, given: Result<&[u8], Problem>| {
+            let mut rest = Rest(given.unwrap_or_default());
+            while let Some(inode) = rest.u64().filter(|inode| *inode != 0) {
+                let Some(searched) = rest.bytes() else { break };
+                if let Ok((found, known)) = take(&mut Rest(searched), MOST_KNOWN) {
+                    hits.push(Hit { namespace: Some(inode), pid: None, found, known });
+                }
+            }
+            refused = match rest.byte() {
+                Some(SEARCHED) => None,
+                Some(DENIED) => Some(Reason::Denied),
+                Some(UNSUPPORTED) => Some(Reason::Unsupported),
+                _ => Some(Reason::Timeout),
+            };
+        },
+    );
+    if let Some(reason) = refused {
+        let what = "those without a process";
+        gaps.push(Gap { object: "mount namespaces".into(), what, reason });
+    }
+    settle(root, &mut hits);
+    hits
+}
+
+/// In a member of the crew.
+fn each_other(
+    known: &mut HashSet<u64>,
+    mut search: impl FnMut(u64, &[Mount]),
+) -> Result<(), Errno> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let own = rustix::fs::open("/proc/self/ns/mnt", flags, rustix::fs::Mode::empty())
+        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+    let mut walked = 0;
+    for towards in [Towards::Older, Towards::Newer] {
+        let mut here = own.try_clone().map_err(|_| Errno::EMFILE)?;
+        while walked < MOST_WALKED {
+            let next = match nsfs::next_mount_namespace(here.as_fd(), towards) {
+                Ok(next) => next,
+                Err(Errno::ENOENT) => break,
+                Err(errno) => return Err(errno),
+            };
+            walked += 1;
+            let inode = ns::inode(next.as_fd())?;
+            if known.insert(inode)
+                && let Ok((mounts, _)) = mounts::of_namespace(next.as_fd(), LONGEST)
+            {
+                search(inode, &mounts);
+            }
+            here = next;
+        }
+    }
+    Ok(())
+}
+
+/// Some have a process that is no isolated one, or is since then; the kernel's own say nothing.
+fn settle(root: &SysRoot, hits: &mut Vec<Hit>) {
+    hits.retain(|hit| !hit.found.is_empty() || !hit.known.is_empty());
+    if hits.is_empty() {
+        return;
+    }
+    let kernel = KernelThreads::list(root);
+    for pid in scan::list_pids(root).unwrap_or_default() {
+        let Ok(inode) = ns::identity_of(root.proc(), pid, Kind::Mnt) else { continue };
+        if let Some(at) = hits.iter().position(|hit| hit.namespace == Some(inode)) {
+            if kernel.has(pid) {
+                hits.swap_remove(at);
+            } else if let Some(hit) = hits.get_mut(at) {
+                hit.pid = hit.pid.or(Some(pid));
+            }
+        }
+    }
+}
