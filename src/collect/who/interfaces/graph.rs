@@ -186,8 +186,6 @@ impl Walk {
             && by != By::Master
             // Its own bridge would lead to everybody.
             && !(is_single && by == By::Clue)
-            // One device for many bridges connects them by routes at most.
-            && world.link((at.0, master)).is_some_and(|master| master.kind != "vrf")
         {
             next.push(((at.0, master), By::Port));
         }

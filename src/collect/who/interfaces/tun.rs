@@ -132,7 +132,9 @@ mod tests {
         let holder = |name: &[u8], inode| Holder { pid, number: 9, name: Text::new(name), inode };
         let all = [holder(b"tap0", Some(4_026_532_000)), holder(b"\xff\x1b", None)];
         let mut bytes = Vec::new();
-        all.iter().for_each(|holder| write(holder, &mut bytes));
+        for holder in &all {
+            write(holder, &mut bytes);
+        }
         let mut found = Vec::new();
         read(pid, &bytes, &mut found);
         assert_eq!(found, all);

@@ -28,7 +28,8 @@ pub(super) struct Net<'a> {
     next: usize,
     own: Option<OwnedFd>,
     tables: HashMap<usize, Tables>,
-    all: bool,
+    /// What stands on an interface.
+    uppers: Option<BTreeMap<At, Vec<At>>>,
     numbers: HashMap<(usize, u32), usize>,
     /// Those in which every number was asked for.
     numbered: HashSet<usize>,
@@ -48,7 +49,7 @@ impl<'a> Net<'a> {
             ids: real.then(NsIds::open).and_then(Result::ok),
             next: 1,
             tables: HashMap::new(),
-            all: false,
+            uppers: None,
             numbers: HashMap::new(),
             numbered: HashSet::new(),
             holders: None,
@@ -114,43 +115,54 @@ impl<'a> Net<'a> {
         }
     }
 
-    /// The whole tables of `places`; with `uppers` what is below them in other namespaces, too.
-    fn load(&mut self, places: &[usize], uppers: bool) {
+    /// The whole tables of `places`.
+    fn load(&mut self, places: &[usize]) {
+        let visited = self.spaces.visit(self.root, places, WHAT, &mut |_, here| {
+            let Ok(links) = here.links() else { return here.send_no_links() };
+            for (_, row) in links {
+                here.send_link(&row);
+            }
+        });
+        // What cannot be entered is not tried again.
+        self.tables.extend(places.iter().map(|place| (*place, Tables::new())));
+        for (at, link) in self.take(visited) {
+            self.tables.entry(at.0).or_default().insert(at.1, link);
+        }
+    }
+
+    /// What stands on what, in every namespace: one list of links in each, of which few are sent.
+    fn find_uppers(&mut self) -> BTreeMap<At, Vec<At>> {
         let (root, spaces, own) = (self.root, self.spaces, self.own.as_ref());
-        let visited = spaces.visit(root, places, WHAT, &mut |place, here| {
+        let places: Vec<usize> = (0..spaces.list.len()).collect();
+        let visited = spaces.visit(root, &places, WHAT, &mut |place, here| {
             let Ok(links) = here.links() else { return here.send_no_links() };
             let mut numbers = HashSet::new();
-            // Nothing leads along a loopback.
-            for (link, row) in links.iter().filter(|(link, _)| link.kind != "loopback") {
-                here.send_link(row);
-                if uppers && link.kind != "veth" {
+            for (link, row) in &links {
+                // A veth has a peer there.
+                if link.kind != "veth" && link.peer_index.is_some() {
+                    here.send_link(row);
                     numbers.extend(link.peer_nsid.and_then(|number| u32::try_from(number).ok()));
                 }
             }
             send_numbers(here, root, spaces, place, own, Some(numbers));
         });
-        self.gaps.extend(visited.gaps);
-        // What cannot be entered is not tried again.
-        self.tables.extend(places.iter().map(|place| (*place, Tables::new())));
-        for (place, found) in visited.found {
-            self.learn(place, &found.numbers);
-            let table = links(found).map(|link| (link.index, link)).collect();
-            self.tables.insert(place, table);
+        let mut uppers: BTreeMap<At, Vec<At>> = BTreeMap::new();
+        for (at, link) in self.take(visited) {
+            let below = match link.peer_nsid.map(u32::try_from) {
+                None => Some(at.0),
+                Some(Ok(number)) => self.numbers.get(&(at.0, number)).copied(),
+                Some(Err(_)) => None,
+            };
+            if let Some(lower) = below.zip(link.peer_index).filter(|lower| *lower != at) {
+                uppers.entry(lower).or_default().push(at);
+            }
         }
-    }
-
-    /// Every table; what our own namespace tells costs a question each no more.
-    fn load_all(&mut self) {
-        if !self.all {
-            self.all = true;
-            let places: Vec<usize> = (0..self.spaces.list.len()).collect();
-            self.load(&places, true);
-        }
+        uppers
     }
 
     fn table(&mut self, space: usize) -> Option<&Tables> {
         if !self.tables.contains_key(&space) {
-            self.load(&[space], false);
+            self.load(&[space]);
         }
         self.tables.get(&space)
     }
@@ -186,7 +198,7 @@ impl World for Net<'_> {
         let new = |space: &&usize| **space != 0 && !self.tables.contains_key(*space);
         let new: Vec<usize> = spaces.iter().filter(new).copied().collect();
         if !new.is_empty() {
-            self.load(&new, false);
+            self.load(&new);
         }
     }
 
@@ -204,26 +216,11 @@ impl World for Net<'_> {
     }
 
     fn upon(&mut self, lower: At) -> Vec<At> {
-        self.load_all();
-        let mut found = Vec::new();
-        for (space, table) in &self.tables {
-            for link in table.values() {
-                if link.kind == "veth" || link.peer_index != Some(lower.1) {
-                    continue;
-                }
-                let below = match link.peer_nsid.map(u32::try_from) {
-                    None => Some(*space),
-                    Some(number) => {
-                        number.ok().and_then(|number| self.numbers.get(&(*space, number)).copied())
-                    }
-                };
-                if below == Some(lower.0) && (*space, link.index) != lower {
-                    found.push((*space, link.index));
-                }
-            }
-        }
-        found.sort_unstable();
-        found
+        let uppers = match self.uppers.take() {
+            Some(uppers) => uppers,
+            None => self.find_uppers(),
+        };
+        self.uppers.insert(uppers).get(&lower).cloned().unwrap_or_default()
     }
 
     fn numbered(&mut self, space: usize, number: u32) -> Option<usize> {
