@@ -72,6 +72,15 @@ pub(super) fn follow(world: &mut dyn World, clue: At) -> Vec<Way> {
     walk.ways()
 }
 
+/// A bridge of a container's own and what is plugged into it are of those that it runs.
+pub(super) fn is_inner(link: &Interface) -> bool {
+    is_switch(link) || (link.kind == "veth" && link.master.is_some())
+}
+
+fn is_switch(link: &Interface) -> bool {
+    link.kind == "bridge" || link.kind == "openvswitch"
+}
+
 struct Node {
     at: At,
     link: Interface,
@@ -138,10 +147,7 @@ impl Walk {
         let before = node.from.and_then(|from| self.nodes.get(from)).map(|node| node.at);
         let came_from_elsewhere = before.is_some_and(|(space, _)| space != at.0);
         let is = |kind: &str| link.kind == kind;
-        // What is plugged into a bridge of the container's own is of those that it runs.
-        let is_switch = is("bridge") || is("openvswitch");
-        let is_plugged = is("veth") && link.master.is_some();
-        let is_inner = by == By::Master || (by == By::Clue && (is_switch || is_plugged));
+        let is_inner = by == By::Master || (by == By::Clue && is_inner(link));
         match world.standing(at.0) {
             Standing::Owned if !is_inner => {
                 self.end(place, End::Owner);
@@ -178,7 +184,7 @@ impl Walk {
         }
         let is_single = is("veth") || is("tun");
         // A bond that one of its own ports leads to does not lead to the others.
-        if !is_single && (is_switch || !matches!(by, By::Master | By::Port)) {
+        if !is_single && (is_switch(link) || !matches!(by, By::Master | By::Port)) {
             next.extend(world.ports(at).into_iter().map(|port| (port, By::Master)));
         }
         // Behind the port of a bridge is its cable; what else stands on it is no part of the bridge.
