@@ -1,7 +1,7 @@
 //! Where clues lead, a row a trail.
 
 use super::column::{CellKind, Column, Style, or_dash};
-use super::ps;
+use super::{ps, table};
 use crate::model::container::Container;
 use crate::model::network::Protocol;
 use crate::model::process::Pid;
@@ -35,7 +35,8 @@ pub fn rows<'a>(answers: &'a [Answer], all: &[Container]) -> Vec<Row<'a>> {
                     Some(known.unwrap_or_else(|| spelling.to_string()))
                 }
                 Owner::Host { unit: Some(unit) } => Some(format!("unit:{unit}")),
-                Owner::Host { unit: None } => Some("host".to_owned()),
+                // A container may be called `host`.
+                Owner::Host { unit: None } => Some("1".to_owned()),
                 Owner::Namespace { key, .. } => Some(format!("ns:{}", key.inode)),
                 Owner::Unknown => None,
             };
@@ -65,10 +66,21 @@ const fn column<'a>(
     Column { key, heading, kind: CellKind::Text, cuttable, cell }
 }
 
-/// What is shown unless other columns are asked for; the clue only where there are several.
-pub fn default_columns(several: bool) -> Vec<&'static str> {
+/// What is shown unless other columns are asked for; the clue only where there are several. In a
+/// terminal of that width the way is worth more than what it would be cut for.
+pub fn default_columns(rows: &[Row<'_>], several: bool, width: Option<usize>) -> Vec<&'static str> {
     let clue = several.then_some("clue");
-    clue.into_iter().chain(["owner", "runtime", "id", "image", "via"]).collect()
+    let mut keys: Vec<_> =
+        clue.into_iter().chain(["owner", "runtime", "id", "image", "via"]).collect();
+    let Some(width) = width else { return keys };
+    let columns = columns();
+    for spare in ["image", "id"] {
+        let shown: Vec<_> = columns.iter().filter(|one| keys.contains(&one.key)).collect();
+        if table::natural_width(rows, &shown) > width {
+            keys.retain(|key| *key != spare);
+        }
+    }
+    keys
 }
 
 pub const fn columns<'a>() -> [Column<Row<'a>>; 11] {
@@ -118,7 +130,7 @@ fn owner(owner: &Owner) -> String {
     }
 }
 
-/// A target that means the owner, a line each; of the host its unit, or `host`.
+/// A target that means the owner, a line each; of the host its unit, or its first process.
 pub fn names(rows: &[Row<'_>]) -> String {
     let mut seen = HashSet::new();
     let mut lines = String::new();
@@ -152,7 +164,8 @@ fn words(step: &Step, style: Style) -> String {
             format!("{kind}:[{inode}]{name}")
         }
         Step::Interface { name, kind, namespace, .. } => {
-            let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
+            let is_plain = kind.is_empty() || *kind == "loopback";
+            let kind = if is_plain { String::new() } else { format!(" ({kind})") };
             format!("{name}{kind}{}", in_net(*namespace))
         }
         Step::Address { address, prefix_length } => format!("{address}/{prefix_length}"),

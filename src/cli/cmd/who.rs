@@ -62,10 +62,11 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let rows = who::rows(&answers, host.containers());
     let gaps = host.into_gaps();
     let several = clues.len() > 1 || args.output.format() == Format::Tsv;
+    let width = context.width().filter(|_| args.output.format() == Format::Table);
     let list = List {
         rows: &rows,
         columns: &who::columns(),
-        default: &who::default_columns(several),
+        default: &who::default_columns(&rows, several, width),
         schema: "nsx.who/1",
         names: who::names,
         gaps: &gaps,
@@ -80,8 +81,14 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let mut unknown = answers.iter().filter(|answer| answer.trails.is_empty());
     let Some(first) = unknown.next() else { return Ok(code) };
     let names = unknown.fold(first.clue.to_string(), |names, one| format!("{names}, {}", one.clue));
-    let message = format!("nothing on this host is, or leads to, {names}");
-    Err(Failure::new(Kind::NotFound, message).hint("nsx-who(1) lists what a clue may be"))
+    // What was not searched has been told.
+    let nothing =
+        if gaps.is_empty() { "nothing on this host" } else { "nothing that was searched" };
+    let failure = Failure::new(Kind::NotFound, format!("{nothing} is, or leads to, {names}"));
+    Err(failure.hint(match first.kind {
+        "if" | "name" => "`nsx ps --all` lists containers; nsx-who(1) what else a clue may be",
+        _ => "nsx-who(1) lists what a clue may be",
+    }))
 }
 
 /// With those of standard input in the place of `-`.

@@ -110,7 +110,11 @@ pub fn parse(spelled: &[u8]) -> Result<Clue<'_>, Misspelled> {
     }
     match split(spelled) {
         Some((word, rest)) => by_word(word, rest).unwrap_or_else(|| Ok(by_form(spelled))),
-        None => Ok(by_form(spelled)),
+        None => match by_form(spelled) {
+            // `:99999`
+            Clue::Name([b':', ..]) => Err(Misspelled::Port),
+            clue => Ok(clue),
+        },
     }
 }
 
@@ -301,6 +305,8 @@ mod tests {
             "nspid:",
             "port:",
             "port:65536",
+            ":65536",
+            ":http",
             "port:1/sctp",
             "ip:web",
             "ip:198.51.100.2/129",
