@@ -314,3 +314,37 @@ impl<'a> From<&'a Row<'_>> for JsonRow<'a> {
         Self { clue: row.clue, kind: row.kind, steps: &row.trail.steps, owner }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::namespace::{Kind, NsKey};
+
+    #[test]
+    fn a_narrow_terminal_shows_the_way_rather_than_what_is_not_known() {
+        let step = |name: &str| Step::Interface {
+            name: name.into(),
+            index: 1,
+            kind: "loopback".into(),
+            namespace: Some(4_026_532_280),
+        };
+        let owner = Owner::Namespace { key: NsKey { kind: Kind::Net, inode: 1 }, name: None };
+        let answers = |name: &str| {
+            let trails = vec![Trail { steps: vec![step(name)], owner: owner.clone() }];
+            [Answer { clue: "if:lo".into(), kind: "if", trails }]
+        };
+        let shown = |answers: &[Answer], several: bool, width: Option<usize>| {
+            default_columns(&rows(answers, &[]), several, width).join(" ")
+        };
+        // OWNER, RUNTIME, ID, IMAGE, and a way of 24 columns: 56.
+        let short = answers("lo");
+        assert_eq!(words(&step("lo"), Style::default()), "lo in net:[4026532280]");
+        assert_eq!(shown(&short, false, Some(52)), "owner runtime id image via");
+        assert_eq!(shown(&short, false, Some(48)), "owner runtime id via");
+        assert_eq!(shown(&short, true, Some(48)), "clue owner runtime via");
+        assert_eq!(shown(&short, false, None), "owner runtime id image via");
+        let long = answers(&"x".repeat(100));
+        assert_eq!(shown(&long, false, Some(80)), "owner runtime via");
+        assert_eq!(shown(&long, false, None), "owner runtime id image via");
+    }
+}

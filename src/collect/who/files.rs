@@ -45,12 +45,13 @@ const MOST_MOUNTS: usize = 1000;
 /// Whoever has to do with a path of ours, which may be gone; where it is a namespace's, who is in
 /// that.
 pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
-    let met = meet(host, path);
+    let ours = mounts::own(host.root);
+    let met = meet(host, &ours, path);
     if let Met::There(There { namespace: Some(key), .. }) = &met {
         return namespaces::by_inode(host, key.inode);
     }
     let path = if path.starts_with(b"/") { normal(path) } else { path.to_vec() };
-    let ground = Ground::read(host);
+    let ground = Ground::with(host, ours);
     let mut wanted = Wanted { paths: vec![path.clone()], ..Wanted::default() };
     wanted.exists = !matches!(met, Met::Nothing);
     let mut node = None;
@@ -170,10 +171,19 @@ struct There {
 }
 
 /// Walks to a path once, by a process that can be abandoned.
-fn meet(host: &Host<'_>, path: &[u8]) -> Met {
+fn meet(host: &Host<'_>, ours: &[Mount], path: &[u8]) -> Met {
     if !host.root.is_real() {
         let path = Some(normal(path));
         return Met::There(There { mount: None, path, node: None, namespace: None });
+    }
+    // To walk below an automount would mount something.
+    let straight = normal(path);
+    if let Some(at) = mount_at(ours, &straight)
+        && at.fs_type == "autofs"
+        && at.target.as_bytes() != straight
+    {
+        host.note(Gap { object: Text::new(path), what: "automount", reason: Reason::Unsupported });
+        return Met::Silence;
     }
     let walk = layers::path_of(path);
     let opened = worker::open_place(&walk, OFlags::empty(), ResolveFlags::empty(), PATIENCE);
@@ -229,8 +239,12 @@ struct Ground {
 
 impl Ground {
     fn read(host: &Host<'_>) -> Self {
+        Self::with(host, mounts::own(host.root))
+    }
+
+    fn with(host: &Host<'_>, ours: Vec<Mount>) -> Self {
         let (own, all) = mounts::namespaces(host.root, &host.containers);
-        Self { ours: mounts::own(host.root), own, all }
+        Self { ours, own, all }
     }
 
     /// The mounts first, those of containers before those of the host; then uses.
