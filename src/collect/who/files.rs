@@ -4,13 +4,13 @@
 //! mounts of every mount namespace are compared with that, then what processes use. Where a path is
 //! gone, what is left of it is a text: layers of overlays, and mounts on it that others still have.
 
-mod layers;
+pub mod layers;
 mod loops;
 mod mounts;
-mod place;
+pub mod place;
 mod records;
-mod search;
-mod travel;
+pub mod search;
+pub mod travel;
 mod uses;
 
 use super::Host;
