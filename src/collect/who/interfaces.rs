@@ -58,9 +58,9 @@ fn lead(host: &Host<'_>, net: &mut Net<'_>, at: At) -> Vec<Trail> {
     ways.iter().take(MOST).map(|way| trail(host, net, way)).collect()
 }
 
-/// Where its namespace is a container's it is all there is to know.
+/// Where its namespace is a container's it is all there is to know, unless that runs others.
 fn lead_or_stay(host: &Host<'_>, net: &mut Net<'_>, at: At, link: Interface) -> Vec<Trail> {
-    if net.standing(at.0) == graph::Standing::Owned {
+    if net.standing(at.0) == graph::Standing::Owned && !graph::is_inner(&link) {
         return vec![trail(host, net, &Way { hops: vec![(at, link)], lost: false })];
     }
     lead(host, net, at)
