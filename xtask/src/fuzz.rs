@@ -5,7 +5,7 @@
 //! takes it with `RUSTC_BOOTSTRAP`.
 
 use crate::workspace::{Release, cargo, root, target};
-use crate::{run, say};
+use crate::say;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
