@@ -12,7 +12,8 @@ const LIMIT: usize = 50;
 
 /// Writes the sum of the meta page at `at`.
 fn seal(bytes: &mut [u8], at: usize) {
-    let Some((meta, sum)) = bytes.get_mut(at + 16..at + 80).and_then(|m| m.split_at_mut_checked(56))
+    let Some((meta, sum)) =
+        bytes.get_mut(at + 16..at + 80).and_then(|m| m.split_at_mut_checked(56))
     else {
         return;
     };

@@ -12,10 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!name.is_empty() && !name.contains(&b' '));
     }
     let arguments: Vec<Text> = bytes.split(|byte| *byte == 0).map(Text::new).collect();
-    for name in [
-        nspawn::name_of_arguments(&arguments),
-        bubblewrap::program_of_arguments(&arguments),
-    ] {
+    for name in
+        [nspawn::name_of_arguments(&arguments), bubblewrap::program_of_arguments(&arguments)]
+    {
         let Some(name) = name else { continue };
         assert!(!name.is_empty() && contains(bytes, name.as_bytes()));
     }

@@ -5,7 +5,7 @@
 //! a file that is replaced on the host meanwhile is seen again.
 
 pub(super) mod names;
-mod nsswitch;
+pub mod nsswitch;
 
 use super::error::ActionError;
 use crate::model::text::Text;

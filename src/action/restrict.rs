@@ -24,7 +24,7 @@ use rustix::fs::Mode;
 
 mod capabilities;
 mod landlock;
-mod seccomp;
+pub mod seccomp;
 
 /// Ready to be taken.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //! put together by descriptor: what is in it is not trusted, and no link of it is followed. The
 //! host's own root, where no other is asked for, stays as it is but for what is mounted over it.
 
-mod archive;
+pub mod archive;
 mod host;
 mod kernel;
 mod layers;

@@ -15,7 +15,7 @@ use crate::sys::{bounded, ns, proc, root};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-mod travel;
+pub mod travel;
 
 /// Below this many processes a second one costs more than it saves.
 const MANY: usize = 100;
@@ -136,7 +136,9 @@ fn hidden_gap(hidden: u32) -> Option<Gap> {
     Some(Gap { object, what: "namespaces", reason: Reason::Denied })
 }
 
-pub(super) enum Visit {
+/// What a visit to a process came to.
+#[derive(Debug)]
+pub enum Visit {
     Isolated(Box<Process>),
     OfTheHost,
     /// Its namespaces are not ours to read, and its cgroup does not tell a container.

@@ -41,7 +41,7 @@ pub fn first_block(root: &SysRoot, kind: Subordinate, uid: u32) -> Result<(u32, 
 }
 
 /// `name-or-uid:first:count`; a line that is none is passed over.
-fn first(bytes: &[u8], names: &[&[u8]]) -> Option<(u32, u32)> {
+pub fn first(bytes: &[u8], names: &[&[u8]]) -> Option<(u32, u32)> {
     bytes.split(|byte| *byte == b'\n').find_map(|line| {
         let mut fields = line.split(|byte| *byte == b':');
         let name = fields.next().filter(|name| names.contains(name))?;

@@ -3,7 +3,7 @@
 
 mod addresses;
 pub mod clue;
-mod files;
+pub mod files;
 pub(super) mod holders;
 mod interfaces;
 mod namespaces;

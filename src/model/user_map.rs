@@ -163,11 +163,10 @@ fn make_room(ranges: &mut Vec<IdRange>, id: u32) {
             }
             let at = id - range.inside;
             let before = IdRange { count: at, ..range };
-            let after = IdRange {
-                inside: id.saturating_add(1),
-                outside: range.outside + at,
-                count: range.count - at,
-            };
+            let inside = id.saturating_add(1);
+            // One that would move beyond the last id is lost.
+            let count = (range.count - at).min(u32::MAX - inside);
+            let after = IdRange { inside, outside: range.outside + at, count };
             [before, after].into_iter().filter(|range| range.count > 0).collect()
         })
         .collect();
@@ -262,6 +261,12 @@ mod tests {
                 &[Source::All],
                 MapError::Inside(1000),
                 "1000 1000 1;0 0 1000;1001 1001 4294966294;",
+            ),
+            (
+                Some(2000),
+                &[Source::All],
+                MapError::Inside(2000),
+                "2000 1000 1;0 0 1000;1001 1001 999;2001 2000 4294965294;",
             ),
             (
                 Some(3),

@@ -39,7 +39,10 @@ pub fn examine(file: BorrowedFd<'_>) -> Result<Form> {
     form(read).context("read", "a program")
 }
 
-fn form(read: impl Fn(usize, usize) -> rustix::io::Result<Vec<u8>>) -> rustix::io::Result<Form> {
+/// The same of anything that gives so many bytes from some place on, or fewer at its end.
+pub fn form(
+    read: impl Fn(usize, usize) -> rustix::io::Result<Vec<u8>>,
+) -> rustix::io::Result<Form> {
     let head = read(0, HEAD)?;
     if let Some(line) = head.strip_prefix(b"#!") {
         return Ok(script(line).unwrap_or(Form::Other));

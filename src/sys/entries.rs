@@ -87,8 +87,8 @@ fn look(dir: BorrowedFd<'_>, cap: usize) -> rustix::io::Result<(Vec<Entry>, bool
     Ok((entries, false))
 }
 
-/// A letter, and words ended by NUL.
-fn write(entry: &Entry, bytes: &mut Vec<u8>) {
+/// As it travels from the process that looked: a letter, and words ended by NUL.
+pub fn write(entry: &Entry, bytes: &mut Vec<u8>) {
     let (letter, target) = match &entry.what {
         What::Directory => (b'd', None),
         What::Link(target) => (b'l', Some(target)),
@@ -99,7 +99,8 @@ fn write(entry: &Entry, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(target.map_or(b"\0", |target| target.as_bytes_with_nul()));
 }
 
-fn read(mut bytes: &[u8]) -> Option<Vec<Entry>> {
+/// All that were written one after the other.
+pub fn read(mut bytes: &[u8]) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
     while let Some((letter, rest)) = bytes.split_first() {
         let (name, rest) = word(rest)?;

@@ -68,7 +68,7 @@ fn stat(namespace: u64, mount: u64, buffer: &mut Vec<u8>) -> Result<Option<Statm
 }
 
 /// `None`: it cannot be reached from the root of the namespace, and stands in no mountinfo either.
-fn mount_of(stat: &Statmount, buffer: &[u8]) -> Option<Mount> {
+pub fn mount_of(stat: &Statmount, buffer: &[u8]) -> Option<Mount> {
     let text = |field: u64, offset: u32| {
         let strings = buffer.get(size_of::<Statmount>()..).unwrap_or_default();
         let rest = strings.get(usize::try_from(offset).ok()?..)?;

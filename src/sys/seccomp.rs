@@ -83,7 +83,8 @@ fn read_stopped(pid: i32, into: &mut Vec<u8>) -> nix::Result<()> {
     Ok(())
 }
 
-fn decode(mut bytes: &[u8]) -> Option<Vec<RawFilter>> {
+/// As they travel from the process that stopped the target.
+pub fn decode(mut bytes: &[u8]) -> Option<Vec<RawFilter>> {
     let mut filters = Vec::new();
     while !bytes.is_empty() {
         let (header, rest) = bytes.split_at_checked(HEADER)?;

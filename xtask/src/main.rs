@@ -12,6 +12,7 @@ mod check;
 mod debian;
 mod demo;
 mod dist;
+mod fuzz;
 mod r#gen;
 mod install;
 mod lab;
@@ -49,6 +50,8 @@ enum Task {
     Check,
     /// Compare whole commands with their peers in one run
     Bench(bench::Arguments),
+    /// Try inputs on every parser of foreign bytes, with libFuzzer and AddressSanitizer
+    Fuzz(fuzz::Arguments),
     #[command(hide = true)]
     BenchThreads { count: usize },
     #[command(hide = true)]
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Lab(arguments) => lab::run(&arguments),
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Check => check::run(),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::BenchThreads { count } => bench::threads(count),
         Task::BenchProcesses { count } => bench::processes(count),

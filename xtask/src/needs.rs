@@ -12,7 +12,7 @@ const fn need(program: &'static str, package: &'static str, why: &'static str) -
     Need { program, package, why }
 }
 
-pub(crate) const NEEDS: [Need; 30] = [
+pub(crate) const NEEDS: [Need; 31] = [
     need("dockerd", "docker.io", "containers of the tests and the lab"),
     need("containerd", "containerd", "the engine below docker"),
     need("runc", "runc", "containers without an engine"),
@@ -42,6 +42,7 @@ pub(crate) const NEEDS: [Need; 30] = [
     need("mmdebstrap", "mmdebstrap", "its image"),
     need("patchelf", "patchelf", "a newer util-linux, run where it is unpacked"),
     need("mke2fs", "e2fsprogs", "its disk"),
+    need("g++", "g++", "libFuzzer, of the fuzz targets"),
     need("depmod", "kmod", "its kernel's modules"),
 ];
 

@@ -5,7 +5,7 @@
 
 use crate::run::Phases;
 use crate::workspace::{Release, cargo};
-use crate::{check, install, peer, run, say, vm};
+use crate::{check, fuzz, install, peer, run, say, vm};
 use anyhow::{Result, bail};
 
 pub(crate) fn run() -> Result<()> {
@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result<()> {
         }
         run::visibly(&mut tests)
     });
+    phases.phase("fuzz targets", fuzz::routine);
     match vm::obstacle() {
         None => {
             let programs = release.as_ref().map(|release| release.programs.as_path());

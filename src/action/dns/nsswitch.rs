@@ -10,7 +10,7 @@ use crate::model::text::Text;
 const DEFAULT: &[u8] = b"files dns";
 
 /// The new file, and the target's modules that were left out since the host lacks them.
-pub(super) fn merge(
+pub fn merge(
     host: Option<&[u8]>,
     target: Option<&[u8]>,
     has_module: impl Fn(&str) -> bool,

@@ -14,8 +14,8 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-mod compile;
-mod profile;
+pub mod compile;
+pub mod profile;
 mod usual;
 
 /// docker's own has 13 KB.
@@ -23,12 +23,12 @@ const LARGEST_PROFILE: usize = 1 << 20;
 
 /// What rules of a profile may depend on.
 #[derive(Clone, Debug)]
-struct Facts {
+pub struct Facts {
     /// Those that the program is going to have.
-    capabilities: CapSet,
+    pub capabilities: CapSet,
     /// As Go names it.
-    architecture: &'static str,
-    kernel: (u32, u32),
+    pub architecture: &'static str,
+    pub kernel: (u32, u32),
 }
 
 impl Facts {
@@ -46,7 +46,7 @@ impl Facts {
 }
 
 /// Filters that are ready to be installed, and what should be said about them.
-pub(super) fn prepare(
+pub fn prepare(
     which: &Profile,
     capabilities: CapSet,
 ) -> Result<(Vec<Filter>, Vec<String>), ActionError> {

@@ -29,7 +29,7 @@ const COMPRESSED: [(&[u8], &str); 3] =
     [(b"\x28\xb5\x2f\xfd", "zstd -d"), (b"\xfd7zXZ", "xz -d"), (b"BZh", "bzip2 -d")];
 
 /// Unpacks what `file` has into an empty directory. `name` is what messages call it.
-pub(super) fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result<(), ActionError> {
+pub fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result<(), ActionError> {
     let failed = |why: String| ActionError::Refused(format!("cannot unpack {name}: {why}"));
     let mut file = BufReader::with_capacity(CHUNK, File::from(file));
     let start = file.fill_buf().map_err(|error| failed(words(&error)))?;

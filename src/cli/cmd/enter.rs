@@ -2,6 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::enter;
+use crate::cli::enter::request::Request;
 use crate::cli::entry::Command;
 use crate::cli::error::Failure;
 use crate::cli::options::{Parsed, definition_of, parse};
@@ -23,11 +24,19 @@ pub fn definition() -> clap::Command {
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
-    let parsed = parse(context, &[OPTIONS], include_str!("../help/enter.txt"), arguments);
-    match parsed.map_err(Failure::of_launcher)? {
-        Parsed::Run { options, program } => read(options, program)
-            .and_then(|request| enter::run(context, request))
-            .map_err(Failure::of_launcher),
-        Parsed::Done(code) => Ok(code),
+    match request(context, arguments).map_err(Failure::of_launcher)? {
+        Ok(request) => enter::run(context, request).map_err(Failure::of_launcher),
+        Err(code) => Ok(code),
+    }
+}
+
+/// What the words ask for; an exit code where help was asked for and printed.
+pub fn request(
+    context: &Context,
+    arguments: Vec<OsString>,
+) -> Result<Result<Request, u8>, Failure> {
+    match parse(context, &[OPTIONS], include_str!("../help/enter.txt"), arguments)? {
+        Parsed::Run { options, program } => read(options, program).map(Ok),
+        Parsed::Done(code) => Ok(Err(code)),
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::entry::Command;
 use crate::cli::error::Failure;
 use crate::cli::options::{Parsed, definition_of, parse};
 use crate::cli::spawn;
+use crate::cli::spawn::request::Request;
 use options::{OPTIONS, read};
 use std::ffi::OsString;
 
@@ -25,12 +26,19 @@ pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
-    let parsed = parse(context, OPTIONS, include_str!("../help/spawn.txt"), arguments);
-    match parsed.map_err(Failure::of_launcher)? {
-        Parsed::Run { options, program } => {
-            let request = read(options, program).map_err(Failure::of_launcher)?;
-            spawn::run(context, request)
-        }
-        Parsed::Done(code) => Ok(code),
+    match request(context, arguments).map_err(Failure::of_launcher)? {
+        Ok(request) => spawn::run(context, request),
+        Err(code) => Ok(code),
+    }
+}
+
+/// What the words ask for; an exit code where help was asked for and printed.
+pub fn request(
+    context: &Context,
+    arguments: Vec<OsString>,
+) -> Result<Result<Request, u8>, Failure> {
+    match parse(context, OPTIONS, include_str!("../help/spawn.txt"), arguments)? {
+        Parsed::Run { options, program } => read(options, program).map(Ok),
+        Parsed::Done(code) => Ok(Err(code)),
     }
 }

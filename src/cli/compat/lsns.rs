@@ -6,7 +6,7 @@
 
 mod columns;
 mod forest;
-mod options;
+pub mod options;
 
 use crate::cli::args;
 use crate::cli::context::Context;

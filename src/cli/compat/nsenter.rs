@@ -3,7 +3,7 @@
 //! What differs does so on purpose: nsx(1) tells it. The options become the same request as those
 //! of `nsx enter`, and what is done is the same.
 
-mod options;
+pub mod options;
 mod words;
 
 use crate::cli::context::Context;

@@ -4,7 +4,7 @@
 //! What differs does so on purpose: nsx(1) tells it. The options become the same request as those
 //! of `nsx spawn`, and what is done is the same.
 
-mod options;
+pub mod options;
 mod values;
 mod words;
 

@@ -6,7 +6,7 @@ use crate::model::namespace::Kind;
 
 /// One answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
     #[default]
     NotAsked,
     None,
@@ -16,7 +16,7 @@ pub(super) enum Answer {
 
 /// All of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub struct Facts {
     pub key: NsKey,
     pub owner: Answer,
     pub parent: Answer,
@@ -26,12 +26,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn none(key: NsKey) -> Self {
+    pub fn none(key: NsKey) -> Self {
         let not = Answer::NotAsked;
         Self { key, owner: not, parent: not, id: not, net_id: not, owner_uid: not }
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         out.push(self.key.kind as u8);
         out.extend(self.key.inode.to_ne_bytes());
         for answer in [self.owner, self.parent, self.id, self.net_id, self.owner_uid] {
@@ -47,7 +47,7 @@ impl Facts {
     }
 
     /// All that were written one after the other.
-    pub(super) fn read_all(bytes: &[u8]) -> impl Iterator<Item = Self> {
+    pub fn read_all(bytes: &[u8]) -> impl Iterator<Item = Self> {
         bytes.chunks_exact(9 * 6).filter_map(Self::read)
     }
 

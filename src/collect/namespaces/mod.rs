@@ -2,12 +2,12 @@
 //! what belongs to a namespace is asked once a namespace, and only where a report shows it.
 
 pub(super) mod descriptors;
-mod facts;
+pub mod facts;
 mod handles;
 mod lineage;
 pub(super) mod mounts;
 mod owners;
-mod record;
+pub mod record;
 mod relations;
 mod survey;
 mod tally;

@@ -8,7 +8,7 @@ use crate::model::text::Text;
 
 /// One visit to `/proc/PID`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Visit {
+pub struct Visit {
     pub status: Status,
     pub namespaces: NsSet,
     /// Where the process was described.
@@ -27,7 +27,7 @@ pub(super) struct Visit {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Status {
+pub enum Status {
     #[default]
     Gone,
     Seen,
@@ -38,7 +38,7 @@ pub(super) enum Status {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct About {
+pub struct About {
     pub uid: u32,
     /// 0 for none.
     pub parent: u32,
@@ -48,7 +48,7 @@ pub(super) struct About {
 
 /// What became of a command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Quality {
+pub enum Quality {
     #[default]
     Whole,
     Cut,
@@ -59,7 +59,7 @@ pub(super) enum Quality {
 
 /// A descriptor that is a namespace, or a socket in a network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Descriptor {
+pub struct Descriptor {
     pub number: u32,
     pub kind: Kind,
     pub inode: u64,
@@ -67,7 +67,7 @@ pub(super) struct Descriptor {
 }
 
 impl Visit {
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         let status = match self.status {
             Status::Gone => 0_u8,
             Status::Seen => 1,
@@ -110,7 +110,7 @@ impl Visit {
         }
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+    pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
         let [status] = rest.take()?;
         let mut visit = Self {

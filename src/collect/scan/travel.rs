@@ -12,7 +12,7 @@ const HIDDEN: u8 = 2;
 const ISOLATED: u8 = 3;
 
 impl Visit {
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         let process = match self {
             Self::Gone => return out.push(GONE),
             Self::OfTheHost => return out.push(OF_THE_HOST),
@@ -32,7 +32,7 @@ impl Visit {
         out.extend(process.cgroup.as_bytes());
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Self {
+    pub fn read(bytes: &[u8]) -> Self {
         match bytes.split_first() {
             Some((&OF_THE_HOST, _)) => Self::OfTheHost,
             Some((&HIDDEN, _)) => Self::Hidden,

@@ -5,13 +5,13 @@
 //! gone, what is left of it is a text: layers of overlays, and mounts on it that others still have.
 
 mod claims;
-mod layers;
+pub mod layers;
 mod loops;
 mod mounts;
-mod place;
+pub mod place;
 mod records;
-mod search;
-mod travel;
+pub mod search;
+pub mod travel;
 mod uses;
 
 use super::processes::key_of;

@@ -4,7 +4,7 @@
 //! no thread of the caller is moved. What matches is told in the member, and its messages are sent
 //! as the kernel wrote them, so that there is one parser for both sides.
 
-mod answer;
+pub mod answer;
 
 pub use answer::{Found, Row};
 

@@ -55,7 +55,7 @@ pub fn inotify(process: BorrowedFd<'_>) -> Option<Inotify> {
 }
 
 /// `inotify wd:1 ino:2 sdev:3 mask:4 …` for each.
-fn watches(info: &[u8]) -> u64 {
+pub fn watches(info: &[u8]) -> u64 {
     let lines = info.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"inotify wd:"));
     u64::try_from(lines.count()).unwrap_or(u64::MAX)
 }

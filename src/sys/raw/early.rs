@@ -103,6 +103,16 @@ impl Words {
     }
 }
 
+/// Whether these words, the name of the program first, are such that [`seal`] would run it once more.
+pub fn would_seal(words: &[&core::ffi::CStr]) -> bool {
+    const MOST: usize = 2 * WORDS;
+    let mut arguments = [null(); MOST];
+    for (place, word) in arguments.iter_mut().zip(words) {
+        *place = word.as_ptr().cast::<u8>();
+    }
+    will_be_seen(Words { count: words.len().min(MOST), arguments: arguments.as_ptr() })
+}
+
 /// Whether the command is one that the program will be seen in, by whatever name it was called.
 fn will_be_seen(words: Words) -> bool {
     let called = words.get(0);

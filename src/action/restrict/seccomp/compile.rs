@@ -25,7 +25,7 @@ const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Compiled {
+pub struct Compiled {
     /// In the order in which they are to be installed.
     pub filters: Vec<Filter>,
     /// Names that are no calls of any architecture here.
@@ -35,7 +35,7 @@ pub(super) struct Compiled {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Impossible {
+pub enum Impossible {
     #[error("filters are not made for this architecture")]
     Architecture,
     #[error("it does not allow execve, and no program could be started")]
@@ -46,7 +46,7 @@ pub(super) enum Impossible {
     Rule,
 }
 
-pub(super) fn compile(profile: &Profile) -> Result<Compiled, Impossible> {
+pub fn compile(profile: &Profile) -> Result<Compiled, Impossible> {
     let native = *Abi::HERE.first().ok_or(Impossible::Architecture)?;
     let target = TargetArch::try_from(native.name()).map_err(|_| Impossible::Architecture)?;
     let i386 = profile.i386 && Abi::HERE.contains(&Abi::I386);

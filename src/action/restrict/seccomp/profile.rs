@@ -14,7 +14,7 @@ const LARGEST_ERRNO: u32 = 4095;
 
 /// What becomes of a call, the strictest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Action {
+pub enum Action {
     KillProcess,
     KillThread,
     Trap,
@@ -25,7 +25,7 @@ pub(super) enum Action {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub enum Comparison {
     Equal,
     NotEqual,
     Less,
@@ -37,7 +37,7 @@ pub(super) enum Comparison {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Condition {
+pub struct Condition {
     pub argument: u8,
     pub comparison: Comparison,
     pub value: u64,
@@ -45,14 +45,14 @@ pub(super) struct Condition {
 
 /// What becomes of calls, if all conditions hold for their arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
+pub struct Rule {
     pub names: Vec<String>,
     pub action: Action,
     pub conditions: Vec<Condition>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Profile {
+pub struct Profile {
     /// What becomes of all other calls.
     pub default: Action,
     /// Programs for the 32-bit x86 may run too.
@@ -63,7 +63,7 @@ pub(super) struct Profile {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Wrong {
+pub enum Wrong {
     #[error("it is no profile: {0}")]
     Json(Text),
     #[error("{0} is no action")]
@@ -139,7 +139,7 @@ struct Circumstances {
     min_kernel: Option<String>,
 }
 
-pub(super) fn parse(json: &[u8], facts: &Facts) -> Result<Profile, Wrong> {
+pub fn parse(json: &[u8], facts: &Facts) -> Result<Profile, Wrong> {
     let written: Written = serde_json::from_slice(json)
         .map_err(|error| Wrong::Json(Text::new(error.to_string().as_bytes())))?;
     let default = action(
@@ -294,7 +294,7 @@ impl Circumstances {
 }
 
 /// `6.18.44-generic`: the first two numbers.
-pub(super) fn version(text: &str) -> Option<(u32, u32)> {
+pub fn version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.splitn(3, ['.', '-', '+']);
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// What the rows hang under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Tree {
+pub enum Tree {
     /// The namespace of the parent process: what lsns does by itself.
     #[default]
     Process,
@@ -18,7 +18,7 @@ pub(super) enum Tree {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     #[default]
     Table,
     Raw,
@@ -27,7 +27,7 @@ pub(super) enum Form {
 
 /// Which namespaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Selection {
+pub enum Selection {
     #[default]
     All,
     /// Those of a process, if there is one of that number.
@@ -39,32 +39,32 @@ pub(super) enum Selection {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Options {
+pub struct Options {
     /// Those asked for; none is all.
-    pub(super) kinds: Kinds,
-    pub(super) selection: Selection,
+    pub kinds: Kinds,
+    pub selection: Selection,
     /// `None` is a list.
-    pub(super) tree: Option<Tree>,
-    pub(super) form: Form,
-    pub(super) headings: bool,
-    pub(super) truncate: bool,
-    pub(super) wrap: bool,
-    pub(super) columns: Option<OsString>,
-    pub(super) all_columns: bool,
+    pub tree: Option<Tree>,
+    pub form: Form,
+    pub headings: bool,
+    pub truncate: bool,
+    pub wrap: bool,
+    pub columns: Option<OsString>,
+    pub all_columns: bool,
     /// Not empty.
-    pub(super) filter: Option<String>,
-    pub(super) list_columns: bool,
+    pub filter: Option<String>,
+    pub list_columns: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub enum Request {
     List(Options),
     Help,
     Version,
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UsageError {
+pub enum UsageError {
     #[error("{0}\nTry 'lsns --help' for more information.")]
     Option(#[from] getopt::Error),
     #[error("options --{0} and --{1} cannot be combined")]
@@ -135,7 +135,7 @@ const EXCLUSIVE: [(Id, Id); 3] =
     [(Id::Json, Id::Raw), (Id::Task, Id::Persistent), (Id::List, Id::Tree)];
 
 /// What each option means is checked as it comes; `strict` is POSIXLY_CORRECT.
-pub(super) fn parse(words: Vec<OsString>, strict: bool) -> Result<Request, UsageError> {
+pub fn parse(words: Vec<OsString>, strict: bool) -> Result<Request, UsageError> {
     let mut options = Options { headings: true, truncate: true, wrap: true, ..Options::default() };
     let mut seen = Vec::new();
     let mut operand = None;

@@ -10,7 +10,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 #[derive(Debug)]
-pub(super) enum Asked {
+pub enum Asked {
     /// With the target's SELinux context, where that is asked for.
     Run {
         request: Box<Request>,
@@ -21,7 +21,7 @@ pub(super) enum Asked {
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UsageError {
+pub enum UsageError {
     #[error("{0}\nTry 'nsenter --help' for more information.")]
     Option(#[from] getopt::Error),
     #[error("invalid PID argument: '{0}'")]
@@ -111,7 +111,7 @@ const fn long(id: Id, long: &'static str, argument: Argument) -> Opt<Id> {
 }
 
 /// Options end at the first operand, which is the program.
-pub(super) fn parse(words: Vec<OsString>) -> Result<Asked, UsageError> {
+pub fn parse(words: Vec<OsString>) -> Result<Asked, UsageError> {
     let mut request = Request::default();
     let mut context = false;
     for item in Parser::new(TABLE, words, true) {

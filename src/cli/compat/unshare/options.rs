@@ -12,20 +12,20 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 #[derive(Debug)]
-pub(super) enum Asked {
+pub enum Asked {
     Run(Box<Request>),
     Help,
     Version,
 }
 
 /// Who is called what.
-pub(super) trait Names {
+pub trait Names {
     fn uid(&self, name: &[u8]) -> Option<u32>;
     fn gid(&self, name: &[u8]) -> Option<u32>;
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UsageError {
+pub enum UsageError {
     #[error("{0}\nTry 'unshare --help' for more information.")]
     Option(#[from] getopt::Error),
     #[error("failed to parse {what}: '{value}'")]
@@ -150,7 +150,7 @@ const fn short(id: Id, short: u8) -> Opt<Id> {
 }
 
 /// Options end at the first operand, which is the program.
-pub(super) fn parse(words: Vec<OsString>, names: &dyn Names) -> Result<Asked, UsageError> {
+pub fn parse(words: Vec<OsString>, names: &dyn Names) -> Result<Asked, UsageError> {
     let mut request = Request { manner: Manner::Unshare, ..Request::default() };
     for item in Parser::new(TABLE, words, true) {
         match item? {

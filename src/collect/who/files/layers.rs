@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Where engines keep layers, if nothing says otherwise.
 const STORES: [&str; 2] = ["/var/lib/docker/overlay2", "/var/lib/containers/storage/overlay"];
 /// More stores than these nobody has.
-pub(super) const MOST_STORES: usize = 32;
+pub const MOST_STORES: usize = 32;
 /// More layers than these are not looked through.
 const MOST_LAYERS: usize = 20_000;
 /// A beginning of a hash that is shorter says nothing.
@@ -25,7 +25,7 @@ const LINK: usize = 128;
 
 /// Which layers are looked for.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
+pub struct Layers {
     /// What an engine calls it, or how that begins.
     pub name: Option<Vec<u8>>,
     /// Short links to it, `…/overlay2/l/SHORT`, with what follows.
@@ -34,11 +34,7 @@ pub(super) struct Layers {
 
 impl Layers {
     /// The first layer of an overlay that is meant: by its name, or by a path.
-    pub(super) fn find(
-        &self,
-        overlay: &Overlay,
-        paths: &[Vec<u8>],
-    ) -> Option<(Text, &'static str)> {
+    pub fn find(&self, overlay: &Overlay, paths: &[Vec<u8>]) -> Option<(Text, &'static str)> {
         let upper = overlay.upper.iter().map(|path| (path, "upper"));
         let lower = overlay.lower.iter().chain(&overlay.data_only).map(|path| (path, "lower"));
         let work = overlay.work.iter().map(|path| (path, "work"));
@@ -87,7 +83,7 @@ fn names(layer: &[u8], name: &[u8]) -> bool {
 }
 
 /// The directory of all layers that a path leads through: `/var/lib/docker/overlay2`.
-pub(super) fn store_of(path: &[u8]) -> Option<&[u8]> {
+pub fn store_of(path: &[u8]) -> Option<&[u8]> {
     let mut end = 0;
     for part in path.split(|byte| *byte == b'/') {
         end += part.len();
@@ -101,7 +97,7 @@ pub(super) fn store_of(path: &[u8]) -> Option<&[u8]> {
 }
 
 /// The stores that some mounts take layers from.
-pub(super) fn stores(mounts: &[Mount]) -> Vec<Vec<u8>> {
+pub fn stores(mounts: &[Mount]) -> Vec<Vec<u8>> {
     let mut stores: Vec<Vec<u8>> = Vec::new();
     for overlay in mounts.iter().filter_map(|mount| mount.overlay.as_ref()) {
         let first = overlay.upper.iter().chain(overlay.lower.first());
@@ -115,7 +111,7 @@ pub(super) fn stores(mounts: &[Mount]) -> Vec<Vec<u8>> {
 }
 
 /// With those that every engine has by default, and those beside the records of containers.
-pub(super) fn complete(stores: &mut Vec<Vec<u8>>, containers: &[Container]) {
+pub fn complete(stores: &mut Vec<Vec<u8>>, containers: &[Container]) {
     let records = containers.iter().flat_map(|one| &one.evidence);
     let beside = records.filter_map(|record| beside(record.object.as_bytes()));
     for store in STORES.map(|store| store.as_bytes().to_vec()).into_iter().chain(beside) {
@@ -126,7 +122,7 @@ pub(super) fn complete(stores: &mut Vec<Vec<u8>>, containers: &[Container]) {
 }
 
 /// `…/containers/ID/config.v2.json` is docker's, `…/overlay-containers/…` that of podman and CRI-O.
-pub(super) fn beside(record: &[u8]) -> Option<Vec<u8>> {
+pub fn beside(record: &[u8]) -> Option<Vec<u8>> {
     let before = |word: &[u8]| {
         let at = record.windows(word.len()).rposition(|window| window == word)?;
         record.get(..at).filter(|before| before.starts_with(b"/"))
@@ -138,7 +134,7 @@ pub(super) fn beside(record: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The short links to the layer that a path is in: `…/overlay2/HASH/link` names one.
-pub(super) fn links_of_path(root: &SysRoot, path: &[u8]) -> Vec<Vec<u8>> {
+pub fn links_of_path(root: &SysRoot, path: &[u8]) -> Vec<Vec<u8>> {
     let linked = || {
         let store = store_of(path)?;
         let rest = path.get(store.len() + 1..)?;
@@ -171,7 +167,7 @@ fn link_of(root: &SysRoot, store: &[u8], hash: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The layers of a store whose names begin so, and their short links.
-pub(super) fn named(root: &SysRoot, store: &[u8], name: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+pub fn named(root: &SysRoot, store: &[u8], name: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let Ok(dir) = root.open_data(&path_of(store)) else { return (Vec::new(), Vec::new()) };
     let (listed, _) = entries::list(dir.as_fd(), MOST_LAYERS).unwrap_or_default();
     let names = listed.iter().map(|entry| entry.name.as_bytes());
@@ -181,7 +177,7 @@ pub(super) fn named(root: &SysRoot, store: &[u8], name: &[u8]) -> (Vec<Vec<u8>>,
     (found, links)
 }
 
-pub(super) fn path_of(path: &[u8]) -> PathBuf {
+pub fn path_of(path: &[u8]) -> PathBuf {
     Path::new(OsStr::from_bytes(path)).to_owned()
 }
 

@@ -5,7 +5,7 @@ use crate::model::mount::Mount;
 
 /// A part of a file system, whatever it is mounted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     /// `major:minor` as mountinfo spells it, which is not always what stat(2) tells of a file.
     pub device: String,
     /// From the root of the file system.
@@ -14,7 +14,7 @@ pub(super) struct Place {
 
 /// How what is mounted and what is looked for lie to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lies<'a> {
+pub enum Lies<'a> {
     /// They are the same.
     Here,
     /// It lies inside what is mounted, by this rest of its path.
@@ -25,13 +25,13 @@ pub(super) enum Lies<'a> {
 
 impl Place {
     /// What a path of a mount is.
-    pub(super) fn of(mount: &Mount, path: &[u8]) -> Option<Self> {
+    pub fn of(mount: &Mount, path: &[u8]) -> Option<Self> {
         let rest = rest_below(mount.target.as_bytes(), path)?;
         let path = join(mount.root.as_bytes(), rest);
         Some(Self { device: mount.device.clone(), path })
     }
 
-    pub(super) fn lies(&self, root: &[u8]) -> Option<Lies<'_>> {
+    pub fn lies(&self, root: &[u8]) -> Option<Lies<'_>> {
         match rest_below(root, &self.path) {
             Some(b"") => Some(Lies::Here),
             Some(rest) => Some(Lies::Inside(rest)),
@@ -41,7 +41,7 @@ impl Place {
 }
 
 /// What is left of a path from a directory on, by whole parts: empty where it is that directory.
-pub(super) fn rest_below<'a>(directory: &[u8], path: &'a [u8]) -> Option<&'a [u8]> {
+pub fn rest_below<'a>(directory: &[u8], path: &'a [u8]) -> Option<&'a [u8]> {
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     let rest = path.strip_prefix(directory)?;
     match rest {
@@ -52,38 +52,38 @@ pub(super) fn rest_below<'a>(directory: &[u8], path: &'a [u8]) -> Option<&'a [u8
 }
 
 /// The reverse.
-pub(super) fn join(directory: &[u8], rest: &[u8]) -> Vec<u8> {
+pub fn join(directory: &[u8], rest: &[u8]) -> Vec<u8> {
     let directory = directory.strip_suffix(b"/").unwrap_or(directory);
     let joined = [directory, rest].concat();
     if joined.is_empty() { b"/".to_vec() } else { joined }
 }
 
 /// Without empty parts, `.` and a slash at the end. What `..` means, only the file system knows.
-pub(super) fn normal(path: &[u8]) -> Vec<u8> {
+pub fn normal(path: &[u8]) -> Vec<u8> {
     let parts = path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
     let normal = parts.fold(Vec::new(), |normal, part| [&normal, &b"/"[..], part].concat());
     if normal.is_empty() { b"/".to_vec() } else { normal }
 }
 
 /// The root of a mount whose directory was removed.
-pub(super) fn removed(root: &[u8]) -> Option<&[u8]> {
+pub fn removed(root: &[u8]) -> Option<&[u8]> {
     root.strip_suffix(b"//deleted")
 }
 
 /// The text of a link to something that was removed.
-pub(super) fn unlinked(text: &[u8]) -> &[u8] {
+pub fn unlinked(text: &[u8]) -> &[u8] {
     text.strip_suffix(b" (deleted)").unwrap_or(text)
 }
 
 /// Of all mounts on the way to a path, the one that shows it: the last of those with the longest
 /// target.
-pub(super) fn mount_at<'a>(mounts: &'a [Mount], path: &[u8]) -> Option<&'a Mount> {
+pub fn mount_at<'a>(mounts: &'a [Mount], path: &[u8]) -> Option<&'a Mount> {
     let on_the_way = |mount: &&Mount| rest_below(mount.target.as_bytes(), path).is_some();
     mounts.iter().filter(on_the_way).max_by_key(|mount| mount.target.as_bytes().len())
 }
 
 /// `254:0`
-pub(super) fn numbers(device: &str) -> Option<Device> {
+pub fn numbers(device: &str) -> Option<Device> {
     let (major, minor) = device.split_once(':')?;
     Some(Device { major: major.parse().ok()?, minor: minor.parse().ok()? })
 }

@@ -12,7 +12,7 @@ const MOST: usize = 256;
 
 /// What a clue means.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// How it is spelled, and where that leads; empty where it is no path.
     pub paths: Vec<Vec<u8>>,
     pub place: Option<Place>,
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
 
 /// A mount that has to do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Found {
     pub device: String,
     pub root: Text,
     /// Where what is looked for is seen, or what is mounted of it.
@@ -40,14 +40,14 @@ pub(super) struct Found {
 
 /// The mounts that this process itself sees, as far as others are compared with them.
 #[derive(Debug, Default)]
-pub(super) struct Own {
+pub struct Own {
     /// What is mounted where: a copy of it in another namespace is no more than that.
     places: HashMap<(String, Text, Text), &'static str>,
     root: Option<(String, Text)>,
 }
 
 impl Own {
-    pub(super) fn new(mounts: &[Mount]) -> Self {
+    pub fn new(mounts: &[Mount]) -> Self {
         let places = mounts.iter().map(|mount| {
             ((mount.device.clone(), mount.root.clone(), mount.target.clone()), mount.propagation)
         });
@@ -68,7 +68,7 @@ fn root_of(mounts: &[Mount]) -> Option<(String, Text)> {
 }
 
 /// The mounts of one namespace. Without `own` it is our own.
-pub(super) fn search(mounts: &[Mount], wanted: &Wanted, own: Option<&Own>) -> Vec<Found> {
+pub fn search(mounts: &[Mount], wanted: &Wanted, own: Option<&Own>) -> Vec<Found> {
     let side = own.map(|own| Side {
         own,
         // It began as a copy of ours; what a container has is there because somebody put it there.
@@ -189,14 +189,14 @@ fn is_on(mount: &Mount, wanted: &Wanted, side: &Side<'_>) -> bool {
 
 /// A mount of a file system that is looked for, by which what processes use is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub struct Known {
     pub id: u32,
     pub root: Text,
     pub target: Text,
 }
 
 /// All of those.
-pub(super) fn known(mounts: &[Mount], wanted: &Wanted) -> Vec<Known> {
+pub fn known(mounts: &[Mount], wanted: &Wanted) -> Vec<Known> {
     let devices: HashSet<&str> = wanted.devices_of().collect();
     let is_wanted = |mount: &&Mount| devices.contains(mount.device.as_str());
     let known = |mount: &Mount| Known {
@@ -209,7 +209,7 @@ pub(super) fn known(mounts: &[Mount], wanted: &Wanted) -> Vec<Known> {
 
 impl Wanted {
     /// The file systems that processes may use something of.
-    pub(super) fn devices_of(&self) -> impl Iterator<Item = &str> {
+    pub fn devices_of(&self) -> impl Iterator<Item = &str> {
         // A node is used by its numbers; the file system that it lies on says nothing.
         let place = self.place.iter().filter(|_| self.exists && self.devices.is_empty());
         let place = place.map(|place| place.device.as_str());
@@ -229,7 +229,7 @@ fn read_role(rest: &mut Rest<'_>) -> Option<&'static str> {
 }
 
 impl Found {
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         travel::write(self.device.as_bytes(), out);
         for text in [&self.root, &self.target, &self.fs_type] {
             travel::write(text.as_bytes(), out);
@@ -242,7 +242,7 @@ impl Found {
         }
     }
 
-    pub(super) fn read(rest: &mut Rest<'_>) -> Option<Self> {
+    pub fn read(rest: &mut Rest<'_>) -> Option<Self> {
         let device = String::from_utf8(rest.bytes()?.to_vec()).ok()?;
         let [root, target, fs_type] = [rest.bytes()?, rest.bytes()?, rest.bytes()?].map(Text::new);
         let role = read_role(rest)?;
@@ -255,13 +255,13 @@ impl Found {
 }
 
 impl Known {
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.id.to_ne_bytes());
         travel::write(self.root.as_bytes(), out);
         travel::write(self.target.as_bytes(), out);
     }
 
-    pub(super) fn read(rest: &mut Rest<'_>) -> Option<Self> {
+    pub fn read(rest: &mut Rest<'_>) -> Option<Self> {
         let id = rest.u32()?;
         Some(Self { id, root: Text::new(rest.bytes()?), target: Text::new(rest.bytes()?) })
     }

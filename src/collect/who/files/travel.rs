@@ -1,7 +1,7 @@
 //! How answers travel from a member of the crew: fixed fields in the machine's byte order and bytes
 //! after their length, written and read by the same program.
 
-pub(super) fn write(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn write(bytes: &[u8], out: &mut Vec<u8>) {
     let length = u32::try_from(bytes.len()).unwrap_or(0);
     out.extend(length.to_ne_bytes());
     out.extend(bytes.get(..length as usize).unwrap_or_default());
@@ -9,28 +9,28 @@ pub(super) fn write(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// What is left to read.
 #[derive(Debug)]
-pub(super) struct Rest<'a>(pub &'a [u8]);
+pub struct Rest<'a>(pub &'a [u8]);
 
 impl<'a> Rest<'a> {
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*taken)
     }
 
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub fn byte(&mut self) -> Option<u8> {
         self.array().map(|[byte]| byte)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_ne_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_ne_bytes)
     }
 
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()? as usize;
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;

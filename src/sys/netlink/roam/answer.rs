@@ -29,7 +29,7 @@ pub struct Found {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
+pub enum Table {
     Links,
     Addresses,
     Listening,
@@ -42,7 +42,7 @@ impl Table {
     const ALL: [Self; 6] =
         [Self::Links, Self::Addresses, Self::Listening, Self::Connected, Self::Udp, Self::Unix];
 
-    pub(super) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Links => "interfaces",
             Self::Addresses => "addresses",
@@ -51,7 +51,7 @@ impl Table {
         }
     }
 
-    pub(super) fn parse(self, message: &[u8]) -> Option<Row> {
+    pub fn parse(self, message: &[u8]) -> Option<Row> {
         let of = |protocol| {
             let (socket, interface) = socket::parse(protocol, message)?;
             Some(Row::Socket(Box::new(socket), interface))
@@ -82,20 +82,20 @@ const REFUSED: u8 = 0xf0;
 const NUMBER: u8 = 0xf1;
 const INCOMPLETE: u8 = 0xf2;
 
-pub(super) fn row(out: &mut Vec<u8>, table: Table, message: &[u8]) {
+pub fn row(out: &mut Vec<u8>, table: Table, message: &[u8]) {
     push(out, table.code(), message);
 }
 
-pub(super) fn number(out: &mut Vec<u8>, number: u32, inode: u64) {
+pub fn number(out: &mut Vec<u8>, number: u32, inode: u64) {
     push(out, NUMBER, &[&number.to_ne_bytes()[..], &inode.to_ne_bytes()].concat());
 }
 
-pub(super) fn incomplete(out: &mut Vec<u8>, table: Table) {
+pub fn incomplete(out: &mut Vec<u8>, table: Table) {
     push(out, INCOMPLETE, &[table.code()]);
 }
 
 /// It was not entered.
-pub(super) fn refuse(out: &mut Vec<u8>, errno: Errno) {
+pub fn refuse(out: &mut Vec<u8>, errno: Errno) {
     push(out, REFUSED, &(errno as i32).to_ne_bytes());
 }
 
@@ -105,7 +105,7 @@ fn push(out: &mut Vec<u8>, word: u8, bytes: &[u8]) {
     out.extend(bytes);
 }
 
-pub(super) fn read(mut bytes: &[u8]) -> Result<Found, Problem> {
+pub fn read(mut bytes: &[u8]) -> Result<Found, Problem> {
     let mut found = Found::default();
     while !bytes.is_empty() {
         let (word, value) = take(&mut bytes).ok_or(Problem::Malformed("answer"))?;
