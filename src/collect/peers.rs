@@ -15,6 +15,7 @@ mod whose;
 
 use super::containers::collect_recorded_containers;
 use super::netspaces::NetSpaces;
+use super::runtime::cni;
 use super::target::TargetError;
 use crate::model::conversation::{Carrier, Conversation, Seen, Service};
 use crate::model::gap::{Gap, Reason};
@@ -44,6 +45,7 @@ pub fn collect_peers(
     spelled: &[u8],
 ) -> Result<(Vec<Conversation>, Vec<Gap>), TargetError> {
     let mut containers = collect_recorded_containers(root)?;
+    cni::add(root, &mut containers.list);
     let mut gaps = std::mem::take(&mut containers.gaps);
     let spaces = NetSpaces::list(root, &containers);
     gaps.extend(spaces.gaps.iter().cloned());

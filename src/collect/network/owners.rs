@@ -129,6 +129,7 @@ mod tests {
             interface: None,
             receive_queue: 0,
             send_queue: 0,
+            only_v6: false,
             dropped: None,
             uid: 0,
             inode: Some(inode),

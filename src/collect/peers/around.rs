@@ -12,14 +12,14 @@ pub(super) struct Around {
     pub addresses: HashMap<IpAddr, Vec<u64>>,
     /// The network namespace in which engines publish ports.
     pub host: u64,
-    /// Ports of the host, and the container that they lead to.
-    pub published: Vec<(usize, Published)>,
+    /// Ports of the host, the container that they lead to, and whose word that is.
+    pub published: Vec<(usize, u32, Published)>,
     /// Every namespace was looked into: an address that is nowhere is outside.
     pub complete: bool,
 }
 
 impl Around {
-    pub(super) fn new(host: u64, published: Vec<(usize, Published)>) -> Self {
+    pub(super) fn new(host: u64, published: Vec<(usize, u32, Published)>) -> Self {
         Self { addresses: HashMap::new(), host, published, complete: true }
     }
 
@@ -52,12 +52,14 @@ impl Around {
         self.holders(address).contains(&self.host)
     }
 
-    /// Where an engine leads what goes to an address of the host.
+    /// Where an engine leads what goes to an address of the host, by a record that `counts`.
     pub(super) fn published(
         &self,
         protocol: Carrier,
         at: SocketAddr,
+        counts: impl Fn(u32) -> bool,
     ) -> Option<(usize, Published)> {
-        self.published.iter().find(|(_, one)| leads(one, protocol, at)).copied()
+        let is_it = |(_, uid, one): &&(_, u32, _)| leads(one, protocol, at) && counts(*uid);
+        self.published.iter().find(is_it).map(|(container, _, one)| (*container, *one))
     }
 }

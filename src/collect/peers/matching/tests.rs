@@ -25,6 +25,8 @@ fn tcp(local: &str, peer: &str, inode: u64) -> Flow {
         local: at(local),
         peer: Some(at(peer)),
         inode: Some(inode).filter(|inode| *inode != 0),
+        uid: 0,
+        only_v6: false,
     }
 }
 
@@ -142,6 +144,7 @@ fn ipv4_within_ipv6_is_ipv4() {
         interface: None,
         receive_queue: 0,
         send_queue: 0,
+        only_v6: false,
         dropped: None,
         uid: 0,
         inode: Some(21),
@@ -230,7 +233,7 @@ fn in_a_namespace_of_many_only_what_the_target_holds_is_its_own() {
 
 #[test]
 fn a_port_of_the_host_leads_to_the_container_that_published_it() {
-    let published = vec![(4, publishes(None))];
+    let published = vec![(4, 0, publishes(None))];
     let around = Around { published, ..around() };
     let flows = [
         (CLIENT, tcp("198.51.100.3:40000", "198.51.100.1:18080", 31)),
@@ -243,6 +246,23 @@ fn a_port_of_the_host_leads_to_the_container_that_published_it() {
     assert_eq!((pair.via, pair.service), (Some(publishes(None)), Some(at("198.51.100.1:18080"))));
     let of_another = [(CLIENT, tcp("198.51.100.3:40000", "198.51.100.2:18080", 31))];
     assert_eq!(matched(&subject(CLIENT), &around, &of_another)[0].seen, Seen::Address);
+}
+
+#[test]
+fn a_users_record_is_no_more_than_his_word() {
+    let around = Around { published: vec![(4, 1000, publishes(None))], ..around() };
+    let call = (CLIENT, tcp("198.51.100.3:40000", "198.51.100.1:18080", 31));
+    let by = |uid| (HOST, Flow { uid, ..listener("0.0.0.0:18080", 10) });
+    let end_of = |flows: &[(u64, Flow)]| matched(&subject(CLIENT), &around, flows)[0].end;
+    assert_eq!(end_of(&[call, by(1000)]), End::Container(4));
+    assert_eq!(end_of(&[call, by(0)]), end(HOST, 10));
+    assert_eq!(end_of(&[call]), end(HOST, 0));
+    let his = Subject { published: vec![publishes(None)], uid: 1000, ..subject(WEB) };
+    for (uid, callers) in [(1000, 1), (0, 0)] {
+        let pairs =
+            matched(&his, &Around { published: Vec::new(), ..around.clone() }, &[call, by(uid)]);
+        assert_eq!(pairs.len(), callers, "{uid} {pairs:?}");
+    }
 }
 
 #[test]
@@ -327,6 +347,8 @@ proptest::proptest! {
                 local: end(*one),
                 peer: Some(end(*other)),
                 inode: Some(*inode).filter(|inode| *inode != 0),
+                uid: 0,
+                only_v6: false,
             };
             let flow = match kind {
                 0 => flow,
@@ -335,7 +357,7 @@ proptest::proptest! {
             };
             (*namespace, flow)
         }).collect();
-        let around = Around { published: vec![(0, publishes(None))], ..around() };
+        let around = Around { published: vec![(0, 0, publishes(None))], ..around() };
         let pairs = matched(&subject(WEB), &around, &flows);
         let connected = || flows.iter().filter(|(_, flow)| flow.peer.is_some());
         let own = connected().filter(|(namespace, _)| *namespace == WEB).count();
