@@ -55,7 +55,7 @@ pub fn collect_peers(
     let (subject, flows, unseen) = chosen.read(root, &spaces, &containers, &own);
     gaps.extend(unseen);
     let host = containers.host.inode(Kind::Net).unwrap_or(0);
-    let around = Around::new(host, chosen.published_by_others(&containers));
+    let around = Around::new(host, subject.namespace, chosen.published_by_others(&containers));
     let joined = join(root, &spaces, &subject, flows, around);
     gaps.extend(joined.gaps);
 
@@ -133,7 +133,9 @@ fn join(
         let namespace = spaces.list.get(place).and_then(|space| space.inode).unwrap_or(0);
         for row in found.rows {
             match row {
-                Row::Address(_, address) => around.add(namespace, address.address),
+                Row::Address(_, address) => {
+                    around.add(namespace, address.address, address.prefix_length)
+                }
                 Row::Socket(socket, _) => matching.see(namespace, &Flow::of(&socket), around.host),
                 Row::Unix(socket) => unix.see(*socket),
                 Row::Link(_) => {}

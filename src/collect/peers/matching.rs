@@ -278,6 +278,9 @@ impl Callers {
         for (namespace, flow) in callers {
             let Some(called) = flow.peer else { continue };
             let is_here = namespace == subject.namespace;
+            if !is_here && ends.around.stays(namespace, called.ip()) {
+                continue;
+            }
             let leads_here = if called.ip().is_loopback() {
                 is_here
             } else {
@@ -397,7 +400,11 @@ impl Ends<'_> {
                 let inode = found.inode.or_else(|| server?.inode);
                 End::At { namespace, inode }
             }
-            None if self.around.complete || peer.ip().is_multicast() => End::Outside,
+            // An address that somebody here has and cannot be called by is not told to be anybody's.
+            None if peer.ip().is_multicast() => End::Outside,
+            None if self.around.complete && self.around.holders(peer.ip()).is_empty() => {
+                End::Outside
+            }
             None => End::Unknown,
         };
         let Found { seen, alternatives, .. } = found;
@@ -433,7 +440,7 @@ impl Ends<'_> {
         let holders = if peer.ip().is_loopback() {
             std::slice::from_ref(&self.subject.namespace)
         } else {
-            self.around.holders(peer.ip())
+            self.around.reachable(peer.ip())
         };
         let listening = holders.iter().find_map(|namespace| {
             Some((*namespace, self.listeners.find(*namespace, flow.protocol, peer)?))

@@ -49,10 +49,10 @@ fn publishes(address: Option<&str>) -> Published {
 }
 
 fn around() -> Around {
-    let mut around = Around::new(HOST, Vec::new());
-    around.add(WEB, ip(WEB_IP));
-    around.add(CLIENT, ip(CLIENT_IP));
-    around.add(HOST, ip(GATEWAY));
+    let mut around = Around::new(HOST, 0, Vec::new());
+    around.add(WEB, ip(WEB_IP), 24);
+    around.add(CLIENT, ip(CLIENT_IP), 24);
+    around.add(HOST, ip(GATEWAY), 24);
     around
 }
 
@@ -210,8 +210,34 @@ fn a_socket_in_a_namespace_without_its_address_is_a_worse_match() {
     let pair = matched(&subject(CLIENT), &around(), &flows)[0];
     assert_eq!((pair.end, pair.alternatives), (end(WEB, 21), 0));
     let mut both = around();
-    both.add(9, ip(WEB_IP));
+    both.add(9, ip(WEB_IP), 24);
     assert_eq!(matched(&subject(CLIENT), &both, &flows)[0].alternatives, 1);
+}
+
+#[test]
+fn an_address_that_anybody_gave_himself_is_no_end() {
+    let mut around = around();
+    around.add(9, ip("203.0.113.7"), 24);
+    let flows = [
+        (CLIENT, tcp("198.51.100.3:40000", "203.0.113.7:443", 31)),
+        (9, listener("0.0.0.0:443", 66)),
+    ];
+    let pair = matched(&subject(CLIENT), &around, &flows)[0];
+    assert_eq!((pair.end, pair.seen), (End::Unknown, Seen::Nothing));
+}
+
+#[test]
+fn who_calls_an_address_of_his_own_calls_himself() {
+    let mut around = around();
+    around.add(9, ip(WEB_IP), 32);
+    around.add(9, ip(GATEWAY), 32);
+    let flows = [
+        (WEB, listener("0.0.0.0:80", 20)),
+        (9, tcp("198.51.100.2:40000", "198.51.100.2:80", 66)),
+        (9, tcp("198.51.100.2:40001", "198.51.100.1:18080", 67)),
+    ];
+    let published = vec![publishes(None)];
+    assert_eq!(matched(&Subject { published, ..subject(WEB) }, &around, &flows), []);
 }
 
 #[test]
