@@ -59,9 +59,11 @@ enum By {
 
 /// Interfaces that one clue leads to at most.
 const MOST: usize = 1 << 16;
+/// A way that is longer was made to be.
+const MOST_HOPS: usize = 64;
 
-/// Every way that begins at `clue`; the interface alone where nothing leads on.
-pub(super) fn follow(world: &mut dyn World, clue: At) -> Vec<Way> {
+/// Every way that begins at `clue`, up to `most`; the interface alone where nothing leads on.
+pub(super) fn follow(world: &mut dyn World, clue: At, most: usize) -> Vec<Way> {
     let Some(link) = world.link(clue) else { return Vec::new() };
     let mut walk = Walk { nodes: Vec::new(), seen: HashSet::new() };
     walk.add(clue, link, None, By::Clue);
@@ -69,13 +71,15 @@ pub(super) fn follow(world: &mut dyn World, clue: At) -> Vec<Way> {
     while done < walk.nodes.len() {
         done = walk.go_on(world, done);
     }
-    walk.ways()
+    walk.ways(most)
 }
 
 struct Node {
     at: At,
     link: Interface,
     from: Option<usize>,
+    /// How many are before it.
+    hops: usize,
     by: By,
     end: End,
 }
@@ -100,7 +104,10 @@ struct Walk {
 impl Walk {
     fn add(&mut self, at: At, link: Interface, from: Option<usize>, by: By) {
         if self.nodes.len() < MOST && self.seen.insert(at) {
-            self.nodes.push(Node { at, link, from, by, end: End::Open });
+            let before = from.and_then(|from| self.nodes.get(from));
+            let hops = before.map_or(0, |before| before.hops + 1);
+            let end = if hops < MOST_HOPS { End::Open } else { End::Lost };
+            self.nodes.push(Node { at, link, from, hops, by, end });
         }
     }
 
@@ -159,6 +166,9 @@ impl Walk {
             }
             _ => {}
         }
+        if node.end == End::Lost {
+            return Vec::new();
+        }
         if is("tun") && world.is_held(at, link) {
             self.end(place, End::Owner);
             return Vec::new();
@@ -196,7 +206,7 @@ impl Walk {
     }
 
     /// A namespace that belongs to nobody is where a way ends if nothing behind it is.
-    fn ways(self) -> Vec<Way> {
+    fn ways(self, most: usize) -> Vec<Way> {
         let mut leads = vec![false; self.nodes.len()];
         let mut ends = Vec::new();
         for (place, node) in self.nodes.iter().enumerate().rev() {
@@ -217,8 +227,7 @@ impl Walk {
                 *before = true;
             }
         }
-        ends.reverse();
-        ends.into_iter().map(|place| self.way(place)).collect()
+        ends.into_iter().rev().take(most).map(|place| self.way(place)).collect()
     }
 
     fn way(&self, end: usize) -> Way {
