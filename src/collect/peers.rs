@@ -134,7 +134,7 @@ fn join(
         for row in found.rows {
             match row {
                 Row::Address(_, address) => {
-                    around.add(namespace, address.address, address.prefix_length)
+                    around.add(namespace, address.address, address.prefix_length);
                 }
                 Row::Socket(socket, _) => matching.see(namespace, &Flow::of(&socket), around.host),
                 Row::Unix(socket) => unix.see(*socket),

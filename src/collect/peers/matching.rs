@@ -289,6 +289,12 @@ impl Callers {
             let listener = listeners.find(subject.namespace, flow.protocol, called);
             let listener = listener.filter(|_| leads_here);
             let via = if listener.is_some() {
+                // The other end of this would be among the target's: somebody else has the address.
+                if flow.protocol == Carrier::Tcp
+                    && matches!(flow.state, "established" | "close_wait")
+                {
+                    continue;
+                }
                 None
             } else {
                 let of_host = ends.around.is_of_host(called.ip(), namespace);

@@ -8,8 +8,9 @@ use super::Host;
 use crate::collect::netspaces::NetSpace;
 use crate::model::gap::{Gap, Reason};
 use crate::model::network::Interface;
-use crate::model::trail::{By, Owner, Step, Trail};
+use crate::model::trail::{Answer, By, Owner, Step, Trail};
 use graph::{At, Way, World as _};
+use std::collections::BTreeSet;
 use world::{Net, WHAT};
 
 /// Answers to one clue at most: every namespace may have an interface of that name.
@@ -39,14 +40,32 @@ pub(super) fn by_mac(host: &Host<'_>, mac: [u8; 6]) -> Vec<Trail> {
     let mac = bytes.join(":");
     let places: Vec<usize> = (0..net.spaces.list.len()).collect();
     let found = net.chosen(&places, &|link| link.mac.as_deref() == Some(mac.as_str()));
-    let lead = |(at, link): (At, Interface)| match link.kind == "veth" {
-        true => lead_or_stay(host, &mut net, at, link),
-        false => vec![trail(host, &mut net, &Way { hops: vec![(at, link)], lost: false })],
+    let lead = |(at, link): (At, Interface)| {
+        if link.kind == "veth" {
+            return lead_or_stay(host, &mut net, at, link);
+        }
+        vec![trail(host, &mut net, &Way { hops: vec![(at, link)], lost: false })]
     };
     let found = few(host, WHAT, found);
     let trails = few(host, WHAT, found.into_iter().flat_map(lead).take(MOST + 1).collect());
     net.gaps.drain(..).for_each(|gap| host.note(gap));
     trails
+}
+
+/// Whether a clue may have its end in a namespace that is not listed: the other end of a veth that
+/// it led to, or, where nothing was found, of any veth here.
+pub(super) fn lead_elsewhere(host: &Host<'_>, answer: &Answer) -> bool {
+    let is_lost = |trail: &Trail| {
+        matches!((&trail.owner, trail.steps.last()), (Owner::Unknown, Some(Step::Interface { .. })))
+    };
+    if !answer.trails.is_empty() {
+        return answer.trails.iter().any(is_lost);
+    }
+    let mut net = Net::new(host.root, host.spaces());
+    let veths = net.chosen(&[0], &|link| link.kind == "veth");
+    let numbers: BTreeSet<u32> =
+        veths.iter().filter_map(|(_, link)| u32::try_from(link.peer_nsid?).ok()).collect();
+    numbers.into_iter().any(|number| net.numbered(0, number).is_none())
 }
 
 fn lead(host: &Host<'_>, net: &mut Net<'_>, at: At) -> Vec<Trail> {

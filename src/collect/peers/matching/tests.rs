@@ -241,6 +241,17 @@ fn who_calls_an_address_of_his_own_calls_himself() {
 }
 
 #[test]
+fn a_connection_to_another_who_has_the_targets_address_is_no_call() {
+    let call = |state| (9, Flow { state, ..tcp("198.51.100.7:40000", "198.51.100.2:80", 66) });
+    for (state, calls) in [("established", 0), ("syn_sent", 1), ("time_wait", 1)] {
+        let flows = [(WEB, listener("0.0.0.0:80", 20)), call(state)];
+        assert_eq!(matched(&subject(WEB), &around(), &flows).len(), calls, "{state}");
+    }
+    let flows = [(WEB, udp(listener("0.0.0.0:80", 20))), (9, udp(call("established").1))];
+    assert_eq!(matched(&subject(WEB), &around(), &flows).len(), 1);
+}
+
+#[test]
 fn in_a_namespace_of_many_only_what_the_target_holds_is_its_own() {
     let subject = Subject { exclusive: false, inodes: [20, 21].into(), ..subject(WEB) };
     let mut flows = joined();
