@@ -31,6 +31,7 @@ pub fn tests() -> Vec<Trial> {
         test("who: a way through a named namespace goes on behind its bridge", IP, nested),
         test("who: a name that is not here is looked for everywhere", IP, elsewhere),
         test("who: a namespace that only a descriptor keeps is found where a veth is", IP, kept),
+        test("who: interfaces beside the other end are not looked at", IP, crowded),
         test("who: a macvlan elsewhere stands on an interface here", MACVLAN, macvlan),
         test("who: an ipvlan elsewhere stands on an interface here", IPVLAN, ipvlan),
         test("who: a VLAN that is a port leads behind its bridge", VLAN, vlan),
@@ -272,6 +273,26 @@ fn kept() {
     assert_eq!(said["data"].as_array().unwrap().len(), 2);
     let first = json(&mut world.who(&["203.0.113.5"]));
     assert_eq!(first["data"][0]["steps"][1]["namespace"], inode);
+}
+
+/// Whoever is root at the other end may give its interface more names than fit into a part of a
+/// table, and as many interfaces beside it as he likes.
+fn crowded() {
+    let world = World::new(
+        &["a"],
+        "link add name va type veth peer name eth0 netns a
+         -n a link add name br0 type bridge",
+    );
+    let long = "x".repeat(120);
+    let script = format!(
+        "for i in $(seq 1000 1495); do echo link property add dev eth0 altname $i-{long}; done | \
+         ip -n a -batch -"
+    );
+    succeeds(&mut world.run(["sh", "-c", &script]));
+    let container = world.container("a");
+    let way = format!("eth0@a = pid {}", container.pid());
+    assert_eq!(world.ways("if:va"), [format!("va > {way}")]);
+    assert_eq!(world.ways("if:eth0"), [way]);
 }
 
 fn macvlan() {

@@ -8,8 +8,9 @@ use rtnetlink::sys::{Socket, SocketAddr};
 
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
-/// The kernel fills at most half of it with a part of a table.
-const BUFFER: usize = 64 << 10;
+/// The kernel fills at most a quarter of it with a part of a table; but one interface may have
+/// sixty-four thousand bytes of names alone.
+const BUFFER: usize = 128 << 10;
 /// How often an interrupted table is asked for.
 const ATTEMPTS: usize = 4;
 

@@ -2,7 +2,7 @@
 //! beside an interface is asked of a [`World`].
 
 use crate::model::network::Interface;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 /// An interface: the place of its namespace in the list of all, and its index there.
 pub(super) type At = (usize, u32);
@@ -21,8 +21,8 @@ pub(super) enum Standing {
 /// What is known of interfaces.
 pub(super) trait World {
     fn standing(&self, space: usize) -> Standing;
-    /// The interfaces of these are about to be asked for.
-    fn prepare(&mut self, spaces: &[usize]);
+    /// These are about to be asked for.
+    fn prepare(&mut self, next: &[At]);
     fn link(&mut self, at: At) -> Option<Interface>;
     /// Those whose master it is, in the same namespace.
     fn ports(&mut self, master: At) -> Vec<At>;
@@ -120,8 +120,7 @@ impl Walk {
             next.extend(found.into_iter().map(|(at, by)| (at, place, by)));
         }
         next.retain(|(at, ..)| !self.seen.contains(at));
-        let spaces: BTreeSet<usize> = next.iter().map(|((space, _), ..)| *space).collect();
-        world.prepare(&spaces.into_iter().collect::<Vec<_>>());
+        world.prepare(&next.iter().map(|(at, ..)| *at).collect::<Vec<_>>());
         for (at, from, by) in next {
             match world.link(at) {
                 Some(link) => self.add(at, link, Some(from), by),

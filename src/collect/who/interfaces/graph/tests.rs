@@ -83,8 +83,8 @@ impl World for Made {
         self.spaces[space].0
     }
 
-    fn prepare(&mut self, spaces: &[usize]) {
-        self.prepared.extend(spaces);
+    fn prepare(&mut self, next: &[At]) {
+        self.prepared.extend(next.iter().map(|(space, _)| *space));
     }
 
     fn link(&mut self, at: At) -> Option<Interface> {
