@@ -167,7 +167,13 @@ impl NetSpaces {
         ask: &mut dyn FnMut(usize, &mut Here<'_>),
     ) -> Visited {
         let mut visited = Visited::default();
-        if !root.is_real() || places.is_empty() {
+        if !root.is_real() {
+            // Where no kernel can be asked files may tell.
+            let unsupported = |place: &usize| (*place, Problem::Errno(Errno::ENOSYS));
+            visited.add_gaps(self, places.iter().map(unsupported).collect(), what);
+            return visited;
+        }
+        if places.is_empty() {
             return visited;
         }
         // Who has left our own namespace does not come back to it.

@@ -25,12 +25,12 @@ pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
     Ok(PidChain { pid: pid.number(), levels })
 }
 
-/// The processes that have that number in a pid namespace of their own, by their numbers here.
+/// The processes that have that number in the pid namespace that they are in, by their numbers here.
 pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
     let is_it = |pid: &Pid| {
         let bytes = bounded::read(root.proc(), &format!("{pid}/status"), bounded::SMALL).ok()?;
         let levels = status::parse(&bytes)?.pids_by_level;
-        Some(levels.len() > 1 && levels.last() == Some(&inside))
+        Some(levels.last() == Some(&inside))
     };
     let all = processes(root.proc())?;
     Ok(all.into_iter().filter(|pid| is_it(pid) == Some(true)).collect())

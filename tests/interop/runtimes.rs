@@ -305,6 +305,8 @@ fn led(seen: &Seen) {
         found.extend(wrong);
         asked.push((*row, clues));
     }
+    let count: usize = asked.iter().map(|(_, clues)| clues.len()).sum();
+    assert!(count >= 100, "{count} clues for {} containers", rows.len());
     let scene = net::Scene::set(&seen.lab, docker);
     found.extend(clues::sockets(&seen.lab, docker, 8081));
     drop(scene);

@@ -34,6 +34,10 @@ pub fn tests() -> Vec<Trial> {
 /// The main of the suite, in the role of a server: does what it is told, a word and a value each,
 /// writes the inodes of what it has made, and waits for its end.
 pub fn play_role(told: &str) {
+    // Many connections are many descriptors.
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
     let mut held: Vec<OwnedFd> = Vec::new();
     let mut numbers: Vec<String> = Vec::new();
     let mut keep = |socket: OwnedFd, numbers: &mut Vec<String>| {

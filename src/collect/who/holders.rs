@@ -7,9 +7,10 @@ use crate::sys::bounded;
 use crate::sys::crew::{self, PATIENCE};
 use crate::sys::error::{Context, SysError};
 use crate::sys::root::{self, SysRoot};
+use crate::sys::threads::{self, Shared};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Descriptors of one process that are looked at, and holders of one socket that are kept.
 const MOST_DESCRIPTORS: usize = 1 << 16;
@@ -31,6 +32,8 @@ pub(in crate::collect) enum Extent {
 pub(in crate::collect) struct Holder {
     pub pid: Pid,
     pub descriptor: u32,
+    /// Whose own it is, where the process has not got it.
+    pub thread: Option<Pid>,
 }
 
 /// By the inode of the socket; the lowest pid first.
@@ -125,11 +128,14 @@ impl Holders {
             _ => {}
         }
         for entry in rest.as_chunks::<ENTRY>().0 {
-            let Some((inode, descriptor)) = entry.split_first_chunk() else { continue };
-            let descriptor = descriptor.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+            let Some((inode, rest)) = entry.split_first_chunk() else { continue };
+            let number =
+                |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+            let descriptor = number(rest.first_chunk());
+            let thread = Pid::new(number(rest.last_chunk()));
             let holders = self.found.entry(u64::from_ne_bytes(*inode)).or_default();
             if holders.len() < MOST_HOLDERS {
-                holders.push(Holder { pid, descriptor });
+                holders.push(Holder { pid, descriptor, thread });
             }
         }
     }
@@ -138,8 +144,8 @@ impl Holders {
 const WHOLE: u8 = 0;
 const DENIED: u8 = 1;
 const CUT: u8 = 2;
-/// An inode and a descriptor.
-const ENTRY: usize = 12;
+/// An inode, a descriptor and a thread.
+const ENTRY: usize = 16;
 
 /// Writes a word on how far that went, and what was found.
 fn sockets_of(root: &SysRoot, pid: Pid, inodes: &HashSet<u64>, out: &mut Vec<u8>) {
@@ -163,7 +169,26 @@ fn look(
     inodes: &HashSet<u64>,
     out: &mut Vec<u8>,
 ) -> Result<bool, SysError> {
-    let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
+    let process = bounded::open_dir(root.proc(), &pid.to_string())?;
+    let mut is_whole = table(process.as_fd(), "fd", None, inodes, out)?;
+    for thread in threads::apart(root, process.as_fd(), pid, Shared::Descriptors) {
+        match table(process.as_fd(), &format!("task/{thread}/fd"), Some(thread), inodes, out) {
+            Ok(of_thread) => is_whole &= of_thread,
+            Err(error) if error.reason() == Reason::Denied => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(is_whole)
+}
+
+fn table(
+    process: BorrowedFd<'_>,
+    path: &str,
+    thread: Option<Pid>,
+    inodes: &HashSet<u64>,
+    out: &mut Vec<u8>,
+) -> Result<bool, SysError> {
+    let dir = bounded::open_dir(process, path)?;
     let names = root::list(dir.as_fd())?;
     for name in names.iter().take(MOST_DESCRIPTORS) {
         let Ok(name) = std::str::from_utf8(name.as_bytes()) else { continue };
@@ -180,6 +205,7 @@ fn look(
         let Ok(descriptor) = name.parse::<u32>() else { continue };
         out.extend(inode.to_ne_bytes());
         out.extend(descriptor.to_ne_bytes());
+        out.extend(thread.map_or(0, Pid::number).to_ne_bytes());
     }
     Ok(names.len() <= MOST_DESCRIPTORS)
 }
@@ -213,7 +239,7 @@ mod tests {
         let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
         let root = SysRoot::real().unwrap();
         let descriptor = u32::try_from(listener.as_raw_fd()).unwrap();
-        let ours = Holder { pid: own(), descriptor };
+        let ours = Holder { pid: own(), descriptor, thread: None };
         for first in [BTreeSet::new(), BTreeSet::from([own()])] {
             for extent in [Extent::UntilFound, Extent::Everybody] {
                 let holders = find(&root, &HashSet::from([inode]), &first, extent);
@@ -238,8 +264,8 @@ mod tests {
         let pid = |number| Pid::new(number).unwrap();
         let wanted = HashSet::from([inode, 1]);
         let holders = find(&root, &wanted, &BTreeSet::from([pid(7)]), Extent::UntilFound);
-        assert_eq!(holders.of(inode), [Holder { pid: pid(7), descriptor: 3 }]);
-        assert_eq!(holders.of(1), [Holder { pid: pid(8), descriptor: 4 }]);
+        assert_eq!(holders.of(inode), [Holder { pid: pid(7), descriptor: 3, thread: None }]);
+        assert_eq!(holders.of(1), [Holder { pid: pid(8), descriptor: 4, thread: None }]);
         let wanted = HashSet::from([inode]);
         let holders = find(&root, &wanted, &BTreeSet::from([pid(7)]), Extent::UntilFound);
         assert!(holders.of(1).is_empty() && holders.is_complete() && holders.gap().is_none());

@@ -83,9 +83,9 @@ pub(super) fn few<T>(host: &Host<'_>, what: &'static str, mut found: Vec<T>) -> 
     found
 }
 
-/// Where its namespace is a container's it is all there is to know.
+/// Where its namespace is a container's it is all there is to know, unless that runs others.
 fn lead_or_stay(host: &Host<'_>, net: &mut Net<'_>, at: At, link: Interface) -> Vec<Trail> {
-    if net.standing(at.0) == graph::Standing::Owned {
+    if net.standing(at.0) == graph::Standing::Owned && !graph::is_inner(&link) {
         return vec![trail(host, net, &Way { hops: vec![(at, link)], lost: false })];
     }
     lead(host, net, at)

@@ -2,6 +2,7 @@
 
 use super::{Host, one_for_each, owner};
 use crate::collect::pids;
+use crate::collect::runtime::recognise;
 use crate::collect::target::{self, TargetError};
 use crate::model::container::Container;
 use crate::model::evidence::{Evidence, Source};
@@ -58,16 +59,12 @@ pub(super) fn of_group(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
     if !found.is_empty() {
         return Ok(found);
     }
-    // One that nothing runs in: the container that is called by it, or by one above it.
-    let list = host.containers.list.iter();
-    let is_its = |one: &&Container| is_below(path, one.cgroup.as_bytes());
-    let found = list.filter(is_its).max_by_key(|one| one.cgroup.as_bytes().len());
+    // One that nothing runs in, below what is known to be a container's own.
+    let named = recognise::path(path).pop().filter(|found| !found.is_host_service());
+    let own = named.map(|found| Text::new(&found.group));
+    let mut list = host.containers.list.iter();
+    let found = own.and_then(|own| list.find(|one| one.cgroup == own));
     Ok(found.map(|one| Trail { steps: vec![step], owner: owner(one) }).into_iter().collect())
-}
-
-fn is_below(path: &[u8], group: &[u8]) -> bool {
-    group.len() > 1
-        && path.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// One for each owner of what is in a group, by the oldest process of each.

@@ -12,7 +12,7 @@ pub(super) type At = (usize, u32);
 pub(super) enum Standing {
     /// The reader's, or the host's. A way that comes back to it has led nowhere.
     Home,
-    /// A container's: the way ends here.
+    /// A container's: a way from elsewhere ends here.
     Owned,
     /// A way may pass through.
     Nobodys,
@@ -72,6 +72,15 @@ pub(super) fn follow(world: &mut dyn World, clue: At, most: usize) -> Vec<Way> {
         done = walk.go_on(world, done);
     }
     walk.ways(most)
+}
+
+/// A bridge of a container's own and what is plugged into it are of those that it runs.
+pub(super) fn is_inner(link: &Interface) -> bool {
+    is_switch(link) || (link.kind == "veth" && link.master.is_some())
+}
+
+fn is_switch(link: &Interface) -> bool {
+    link.kind == "bridge" || link.kind == "openvswitch"
 }
 
 struct Node {
@@ -144,8 +153,9 @@ impl Walk {
         let before = node.from.and_then(|from| self.nodes.get(from)).map(|node| node.at);
         let came_from_elsewhere = before.is_some_and(|(space, _)| space != at.0);
         let is = |kind: &str| link.kind == kind;
+        let is_inner = by == By::Master || (by == By::Clue && is_inner(link));
         match world.standing(at.0) {
-            Standing::Owned => {
+            Standing::Owned if !is_inner => {
                 self.end(place, End::Owner);
                 return Vec::new();
             }
@@ -183,8 +193,7 @@ impl Walk {
         }
         let is_single = is("veth") || is("tun");
         // A bond that one of its own ports leads to does not lead to the others.
-        let shares = is("bridge") || is("openvswitch");
-        if !is_single && (shares || !matches!(by, By::Master | By::Port)) {
+        if !is_single && (is_switch(link) || !matches!(by, By::Master | By::Port)) {
             next.extend(world.ports(at).into_iter().map(|port| (port, By::Master)));
         }
         // Behind the port of a bridge is its cable; what else stands on it is no part of the bridge.

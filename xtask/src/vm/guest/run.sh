@@ -11,17 +11,18 @@ namespace() {
         [ "$(cat "$device/nsid")" = "$1" ] && echo "/dev/${device##*/}"
     done
 }
-mkdir -p /run/nsx /run/results
-chmod 755 /run/nsx
-tar -C /run/nsx -xf "$(namespace 2)"
-cat "$(namespace 4)" >/run/nsx/script
-export HOME=/root PATH=/run/nsx:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export NSX_VM=1 NSX_TEST_BIN_DIR=/run/nsx NSX_VM_RESULTS=/run/results
-cd /run/nsx || exit
+# Where no test mounts anything over it.
+mkdir -p /opt/nsx /run/results
+mount -t tmpfs -o mode=755 programs /opt/nsx
+tar -C /opt/nsx -xf "$(namespace 2)"
+cat "$(namespace 4)" >/opt/nsx/script
+export HOME=/root PATH=/opt/nsx:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export NSX_VM=1 NSX_TEST_BIN_DIR=/opt/nsx NSX_VM_RESULTS=/run/results
+cd /opt/nsx || exit
 # Through a pipe: what it prints is not for a terminal. Something may hold the pipe for longer.
 exec 3> >(exec cat)
 printer=$!
-bash /run/nsx/script >&3 2>&1
+bash /opt/nsx/script >&3 2>&1
 echo $? >/run/results/rc
 exec 3>&-
 timeout 3 tail --pid="$printer" -f /dev/null

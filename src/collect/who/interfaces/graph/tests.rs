@@ -289,6 +289,20 @@ fn what_nobody_can_look_at_is_lost_and_a_ring_ends() {
 }
 
 #[test]
+fn the_bridge_of_a_container_leads_to_those_that_it_runs() {
+    let mut made = made(&[Standing::Owned, Standing::Owned]);
+    let bridge = made.link(1, "docker0", "bridge");
+    let (port, inner) = made.veth((1, "vethA"), (2, "eth0"));
+    made.enslave(port, bridge);
+    let (own, _) = made.veth((1, "eth0"), (OWN, "vethB"));
+    made.prepared.extend([1, 2]);
+    assert_eq!(made.ways(port), ["vethA@1 > eth0@2"]);
+    assert_eq!(made.ways(bridge), ["docker0@1 > vethA@1 > eth0@2"]);
+    assert_eq!(made.ways(own), ["eth0@1"], "the host's end is nobody else's");
+    assert_eq!(made.ways(inner), ["eth0@2"], "its cable is its own");
+}
+
+#[test]
 fn a_tap_that_a_process_holds_is_an_end() {
     let mut made = made(&[]);
     let (bridge, tap) = (made.link(OWN, "virbr0", "bridge"), made.link(OWN, "vnet0", "tun"));
