@@ -30,7 +30,7 @@ use crate::sys::{bounded, ns};
 use clue::Clue;
 use nix::errno::Errno;
 use ports::Query;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::os::fd::AsFd;
 
 /// What is known of the host, read when it is first asked for: several clues share it.
@@ -39,6 +39,9 @@ pub struct Host<'a> {
     pub(super) root: &'a SysRoot,
     pub(super) containers: Containers,
     spaces: OnceCell<NetSpaces>,
+    /// With those that are hard to find, once something leads to one.
+    all_spaces: OnceCell<NetSpaces>,
+    needs_all: Cell<bool>,
     gaps: RefCell<Vec<Gap>>,
 }
 
@@ -57,10 +60,21 @@ impl<'a> Host<'a> {
             cni::add(root, &mut containers.list);
         }
         let gaps = RefCell::new(containers.gaps.clone());
-        Ok(Self { root, containers, spaces: OnceCell::new(), gaps })
+        let (spaces, all_spaces) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { root, containers, spaces, all_spaces, needs_all: Cell::new(false), gaps })
     }
 
     pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
+        let answer = self.lead(spelled, clue)?;
+        let is_of_network = matches!(answer.kind, "port" | "ip" | "if" | "mac");
+        if is_of_network && !self.needs_all.get() && interfaces::lead_elsewhere(self, &answer) {
+            self.needs_all.set(true);
+            return self.lead(spelled, clue);
+        }
+        Ok(answer)
+    }
+
+    fn lead(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let trails = match clue {
             Clue::Pid(pid) => processes::by_pid(self, pid),
             Clue::PidInside(pid) => processes::by_pid_inside(self, pid)?,
@@ -115,8 +129,13 @@ impl<'a> Host<'a> {
 
     /// Every network namespace.
     pub(super) fn spaces(&self) -> &NetSpaces {
-        self.spaces.get_or_init(|| {
-            let mut spaces = NetSpaces::list(self.root, &self.containers);
+        let (place, list): (_, fn(&SysRoot, &Containers) -> NetSpaces) = if self.needs_all.get() {
+            (&self.all_spaces, NetSpaces::with_hidden)
+        } else {
+            (&self.spaces, NetSpaces::list)
+        };
+        place.get_or_init(|| {
+            let mut spaces = list(self.root, &self.containers);
             spaces.gaps.drain(..).for_each(|gap| self.note(gap));
             spaces
         })

@@ -4,8 +4,10 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::network::{Owner, Socket, Sockets};
 use crate::model::process::Pid;
 use crate::model::text::Text;
+use crate::sys::bounded;
+use crate::sys::error::{Context, SysError};
 use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, error::SysError};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 
@@ -66,7 +68,14 @@ fn look(
         *left = rest;
         let Ok(name) = std::str::from_utf8(name.as_bytes()) else { continue };
         let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
-        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name, &mut buffer) else { continue };
+        let text = match rustix::fs::readlinkat_raw(&dir, name, &mut buffer) {
+            Ok((text, _)) => text,
+            // Root sees the names of all descriptors, and not always what they are.
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(errno).context("read", "a link of a descriptor");
+            }
+            Err(_) => continue,
+        };
         let Some(found) = parse(text).and_then(|inode| wanted.get_mut(&inode)) else { continue };
         let comm = comm.get_or_insert_with(|| comm_of(root, pid));
         let Ok(descriptor) = name.parse() else { continue };
@@ -129,6 +138,7 @@ mod tests {
             interface: None,
             receive_queue: 0,
             send_queue: 0,
+            only_v6: false,
             dropped: None,
             uid: 0,
             inode: Some(inode),
