@@ -5,10 +5,10 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::crew::{self, PATIENCE};
-use crate::sys::error::{Context, SysError};
-use crate::sys::root::{self, SysRoot};
+use crate::sys::error::SysError;
+use crate::sys::proc::fd;
+use crate::sys::root::SysRoot;
 use crate::sys::threads::{self, Shared};
-use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -17,8 +17,6 @@ const MOST_DESCRIPTORS: usize = 1 << 16;
 const MOST_HOLDERS: usize = 256;
 /// Fewer processes than this are not worth others to look for them.
 const MANY: usize = 256;
-/// Longer links are paths.
-const LINK: usize = 64;
 
 /// How far is looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,32 +186,14 @@ fn table(
     inodes: &HashSet<u64>,
     out: &mut Vec<u8>,
 ) -> Result<bool, SysError> {
-    let dir = bounded::open_dir(process, path)?;
-    let names = root::list(dir.as_fd())?;
-    for name in names.iter().take(MOST_DESCRIPTORS) {
-        let Ok(name) = std::str::from_utf8(name.as_bytes()) else { continue };
-        let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
-        let text = match rustix::fs::readlinkat_raw(&dir, name, &mut buffer) {
-            Ok((text, _)) => text,
-            // Root sees the names of all descriptors, and not always what they are.
-            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
-                return Err(errno).context("read", "a link of a descriptor");
-            }
-            Err(_) => continue,
-        };
-        let Some(inode) = parse(text).filter(|inode| inodes.contains(inode)) else { continue };
-        let Ok(descriptor) = name.parse::<u32>() else { continue };
-        out.extend(inode.to_ne_bytes());
-        out.extend(descriptor.to_ne_bytes());
-        out.extend(thread.map_or(0, Pid::number).to_ne_bytes());
-    }
-    Ok(names.len() <= MOST_DESCRIPTORS)
-}
-
-/// `socket:[12345]`
-fn parse(link: &[u8]) -> Option<u64> {
-    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let seen = fd::sockets(process, path, MOST_DESCRIPTORS, &mut |descriptor, inode| {
+        if inodes.contains(&inode) {
+            out.extend(inode.to_ne_bytes());
+            out.extend(descriptor.to_ne_bytes());
+            out.extend(thread.map_or(0, Pid::number).to_ne_bytes());
+        }
+    })?;
+    Ok(seen <= MOST_DESCRIPTORS)
 }
 
 #[cfg(test)]
@@ -223,14 +203,6 @@ mod tests {
 
     fn own() -> Pid {
         Pid::new(std::process::id()).unwrap()
-    }
-
-    #[test]
-    fn the_link_of_a_socket_has_its_inode() {
-        assert_eq!(parse(b"socket:[12345]"), Some(12345));
-        for other in [&b"pipe:[1]"[..], b"/socket:[1]", b"socket:[]", b"socket:[1] (deleted)"] {
-            assert_eq!(parse(other), None);
-        }
     }
 
     #[test]
