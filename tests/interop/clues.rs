@@ -142,12 +142,24 @@ impl<'a> Seen<'a> {
     /// The root that it has, as findmnt tells it.
     fn files(&mut self) {
         let target = self.pid.to_string();
-        let columns = ["-o", "TARGET,SOURCE,FSTYPE,MAJ:MIN"];
-        let line = [&["findmnt", "-J", "-N", &target][..], &columns, &["/"]].concat();
-        let root = self.lab.asks_json(&line)["filesystems"][0].clone();
-        if root["fstype"] == "overlay" {
-            let device = root["maj:min"].as_str().expect("a device").to_owned();
+        let told = |which: &[&str]| {
+            let columns = ["-o", "TARGET,SOURCE,FSTYPE,MAJ:MIN,FSROOT,OPTIONS"];
+            let line = [&["findmnt", "-J"][..], which, &columns].concat();
+            self.lab.asks_json(&line)["filesystems"][0].clone()
+        };
+        let (root, run) = (told(&["-N", &target, "/"]), told(&["/run"]));
+        let word = |of: &Value, key: &str| of[key].as_str().unwrap_or_default().to_owned();
+        let device = word(&root, "maj:min");
+        if word(&root, "fstype") == "overlay" {
             self.leads(&format!("dev:{device}"));
+            let options = word(&root, "options");
+            let upper = options.split(',').find_map(|option| option.strip_prefix("upperdir="));
+            if let Some(upper) = upper.filter(|upper| upper.starts_with('/')) {
+                self.leads_alone(upper);
+            }
+        } else if device == word(&run, "maj:min") && word(&root, "fsroot") != "/" {
+            // What the lab made it of, by its path on the machine.
+            self.leads(&format!("/run{}", word(&root, "fsroot")));
         }
     }
 
@@ -189,26 +201,68 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// A listener inside the lab's docker container, as `ss` tells it.
-pub fn sockets(lab: &Lab, row: &Value, port: u16) -> Vec<String> {
-    let pid = row["pid"].as_u64().expect("it runs");
-    let target = pid.to_string();
-    let line = ["nsenter", "--target", &target, "--net", "--", "ss", "-Hltne"];
-    let told = lab.asks(&line);
-    let listens =
-        |line: &&str| line.split_whitespace().any(|word| word.ends_with(&format!(":{port}")));
-    let line = told.lines().find(listens).expect("the reference: it listens");
-    let inode =
-        line.split("ino:").nth(1).and_then(|rest| rest.split(' ').next()).expect("an inode");
-    let mut seen = Seen::new(lab, row);
-    seen.leads_alone(&format!("socket:{inode}"));
-    seen.leads_alone(&format!("port:{port}"));
-    let address = lab.data(&["inspect", "--json", "--only", "net", &target]);
-    let interfaces = address["net"]["interfaces"].as_array().cloned().unwrap_or_default();
+/// A listener inside the lab's docker container, at its address, as `ss` tells it.
+pub fn endpoint(lab: &Lab, row: &Value, port: u16) -> Vec<String> {
+    let target = row["pid"].to_string();
+    let told = lab.data(&["inspect", "--json", "--only", "net", &target]);
+    let interfaces = told["net"]["interfaces"].as_array().cloned().unwrap_or_default();
     let eth0 = interfaces.iter().find(|link| link["name"] == "eth0").expect("eth0");
     let address = eth0["addresses"][0]["address"].as_str().expect("an address");
+    let mut seen = Seen::new(lab, row);
     seen.leads_alone(&format!("{address}:{port}"));
+    seen.sockets(port);
     seen.found
+}
+
+/// A cable between the machine and any, and a listener inside, which are made for this.
+pub fn wired(lab: &Lab, row: &Value) -> Vec<String> {
+    const PORT: u16 = 8083;
+    let target = row["pid"].to_string();
+    let enter = ["enter", "--as-target", "-t", &target, "/bin/busybox", "sh", "-c"];
+    let script = format!("echo ready; exec /bin/busybox nc -l -p {PORT}");
+    let mut command = lab.machine.nsx(&[&enter[..], &[&script]].concat());
+    let (held, ready) = support::Held::ready(command.stdin(std::process::Stdio::null()));
+    assert_eq!(ready, "ready");
+    let mut seen = Seen::new(lab, row);
+    let add = ["ip", "link", "add", "nsxwho", "type", "veth", "peer", "name", "nsxwho1"];
+    lab.asks(&[&add[..], &["netns", &target]].concat());
+    seen.leads_alone("if:nsxwho");
+    let ends = seen.links(seen.pid);
+    let end =
+        ends.iter().find(|link| link["ifname"] == "nsxwho1").expect("the reference: it is there");
+    seen.leads_alone(&format!("mac:{}", end["address"].as_str().expect("an address")));
+    lab.asks(&["ip", "link", "del", "nsxwho"]);
+    support::until("it listens", || seen.inode_at(PORT).is_some());
+    seen.sockets(PORT);
+    // The machine's own number for it: what we started only stands before it.
+    let line = seen.line_at(PORT).expect("it listens");
+    let pid = line.split("pid=").nth(1).and_then(|rest| rest.split(',').next()).expect("a pid");
+    lab.asks(&["kill", "-KILL", pid]);
+    support::until("it has ended", || seen.inode_at(PORT).is_none());
+    drop(held);
+    seen.found
+}
+
+impl Seen<'_> {
+    /// As `ss` tells it in the container's network namespace.
+    fn line_at(&self, port: u16) -> Option<String> {
+        let target = self.pid.to_string();
+        let line = ["nsenter", "--target", &target, "--net", "--", "ss", "-Hltnep"];
+        let told = self.lab.asks(&line);
+        let is_it =
+            |line: &&str| line.split_whitespace().any(|word| word.ends_with(&format!(":{port}")));
+        told.lines().find(is_it).map(str::to_owned)
+    }
+
+    fn inode_at(&self, port: u16) -> Option<String> {
+        Some(self.line_at(port)?.split("ino:").nth(1)?.split(' ').next()?.to_owned())
+    }
+
+    fn sockets(&mut self, port: u16) {
+        let inode = self.inode_at(port).expect("the reference: it listens");
+        self.leads_alone(&format!("socket:{inode}"));
+        self.leads_alone(&format!("port:{port}"));
+    }
 }
 
 /// A root that another container still holds, with which it was started: of the lab's docker.

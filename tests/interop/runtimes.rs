@@ -308,8 +308,13 @@ fn led(seen: &Seen) {
     let count: usize = asked.iter().map(|(_, clues)| clues.len()).sum();
     assert!(count >= 100, "{count} clues for {} containers", rows.len());
     let scene = net::Scene::set(&seen.lab, docker);
-    found.extend(clues::sockets(&seen.lab, docker, 8081));
+    found.extend(clues::endpoint(&seen.lab, docker, 8081));
     drop(scene);
+    for name in ["nsx-lab-docker", "nsx-lab-podman", "nsx-lab-lxc"] {
+        found.extend(clues::wired(&seen.lab, named(name)));
+    }
+    let containerd = rows.iter().find(|row| row["runtime"] == "containerd").expect("it runs");
+    found.extend(clues::wired(&seen.lab, containerd));
     found.extend(clues::busy(&seen.lab, docker));
     let stopped = seen.lab.stopped();
     for (row, clues) in &asked {
