@@ -6,6 +6,7 @@ use crate::support::{Held, Need, binary, cost, json, nsx, succeeds, test, until}
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const TALK: &[Need] = &[
     Need::Root,
@@ -75,11 +76,15 @@ if ($path) {
 alarm 0; sleep 1000;
 "#;
 
+/// Two scenes have the same addresses, and who has called one has called the other, too.
+static ONE: Mutex<()> = Mutex::new(());
+
 /// A bridge in a network namespace in place of the host's, and containers at it.
 struct Scene {
     outer: Outer,
     dir: tempfile::TempDir,
     tag: String,
+    _one: MutexGuard<'static, ()>,
 }
 
 struct Member {
@@ -90,14 +95,16 @@ struct Member {
 
 impl Scene {
     fn new(tag: &str) -> Self {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let outer = Outer::new();
         let scene = Self {
+            _one: one,
             outer,
             dir: tempfile::tempdir().unwrap(),
             tag: format!("{tag}-{}", std::process::id()),
         };
         scene.does("ip link set lo up && ip link add br0 type bridge && ip link set br0 up");
-        scene.does("ip addr add 198.51.100.1/24 dev br0");
+        scene.does("ip addr add 198.51.100.241/24 dev br0");
         scene
     }
 
@@ -109,10 +116,10 @@ impl Scene {
         self.dir.path().join("socket").to_str().unwrap().to_owned()
     }
 
-    /// A program that says when it is ready, at 198.51.100.LAST.
+    /// A program that says when it is ready, at 198.51.100.24LAST.
     fn member(&self, last: u8, program: &[&str]) -> Member {
         let name = format!("{}-{last}", self.tag);
-        let network = format!("veth:198.51.100.{last}/24,gw=198.51.100.1,peer=m{last}");
+        let network = format!("veth:198.51.100.24{last}/24,gw=198.51.100.241,peer=m{last}");
         let options = ["--new-all", "--name", &name, "--net", &network];
         let (held, line) = Held::ready(&mut self.outer.spawn(&options, program));
         assert_eq!(line, "ready");
@@ -163,17 +170,17 @@ fn both() {
     let scene = Scene::new("both");
     let server = scene.server();
     let path = scene.path();
-    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.2", "80", "3", &path]);
+    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.242", "80", "3", &path]);
     until("the client has all its connections", || {
         let rows = peers(&client.name);
         with(&rows, "unix", &server.name).len() == 1
     });
     let (mine, theirs) = (peers(&server.name), peers(&client.name));
 
-    let served = json!({"kind": "port", "address": "198.51.100.2", "port": 80});
+    let served = json!({"kind": "port", "address": "198.51.100.242", "port": 80});
     let row = one(&mine, "tcp", &client.name);
     assert_eq!((&row["direction"], &row["service"]), (&json!("in"), &served));
-    assert_eq!((&row["peer_address"], &row["seen"]), (&json!("198.51.100.3"), &json!("socket")));
+    assert_eq!((&row["peer_address"], &row["seen"]), (&json!("198.51.100.243"), &json!("socket")));
     assert_eq!(row["states"], json!([{"state": "established", "connections": 3}]));
     assert_eq!(holders(row, "local"), [u64::from(server.pid)]);
     assert_eq!(holders(row, "remote"), [u64::from(client.pid)]);
@@ -222,7 +229,7 @@ fn both() {
     assert_eq!(names, format!("nsx:{}\n", client.name));
     let table = succeeds(&mut nsx(["who", "--peers", &server.name]));
     let first = table.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>();
-    assert_eq!(first[..5], ["tcp", "in", "198.51.100.2:80", &client.name, "nsx"], "{table}");
+    assert_eq!(first[..5], ["tcp", "in", "198.51.100.242:80", &client.name, "nsx"], "{table}");
 }
 
 fn loopback() {
@@ -261,7 +268,7 @@ fn waiting() {
     let scene = Scene::new("wait");
     let path = scene.path();
     let server = scene.member(2, &["perl", "-e", DEAF, &path]);
-    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.2", "80", "1", &path]);
+    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.242", "80", "1", &path]);
     until("it waits", || !with(&peers(&client.name), "unix", &server.name).is_empty());
     let (mine, theirs) = (peers(&server.name), peers(&client.name));
     for (rows, name, direction) in [(&mine, &client.name, "in"), (&theirs, &server.name, "out")] {
@@ -277,7 +284,7 @@ fn waiting() {
     assert_eq!(holders(one(&theirs, "tcp", &server.name), "remote"), [u64::from(server.pid)]);
 
     let closes = r#"use IO::Socket::INET; $| = 1; print "ready\n"; my $tcp;
-        select undef, undef, undef, 0.05 until $tcp = IO::Socket::INET->new(PeerAddr => "198.51.100.2", PeerPort => 80, Timeout => 5);
+        select undef, undef, undef, 0.05 until $tcp = IO::Socket::INET->new(PeerAddr => "198.51.100.242", PeerPort => 80, Timeout => 5);
         close $tcp; sleep 1000"#;
     let gone = scene.member(4, &["perl", "-e", closes]);
     until("it has gone", || {
@@ -294,10 +301,10 @@ fn translated() {
     let server = scene.server();
     scene.does(
         "echo 1 > /proc/sys/net/ipv4/ip_forward
-         iptables -t nat -A PREROUTING -p tcp -d 198.51.100.1 --dport 18080 -j DNAT --to 198.51.100.2:80
+         iptables -t nat -A PREROUTING -p tcp -d 198.51.100.241 --dport 18080 -j DNAT --to 198.51.100.242:80
          iptables -t nat -A POSTROUTING -p tcp --dport 80 -j MASQUERADE",
     );
-    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.1", "18080", "2"]);
+    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.241", "18080", "2"]);
     let ask = |target: &str| {
         let nsx = binary("nsx");
         let words = [nsx.to_str().unwrap(), "who", "--peers", target, "-o", "json"];
@@ -311,12 +318,12 @@ fn translated() {
     let row = one(&mine, "tcp", &client.name);
     assert_eq!((&row["direction"], &row["connections"]), (&json!("in"), &json!(2)), "{row:#?}");
     // That is all that the server itself sees of it.
-    assert_eq!((&row["peer_address"], &row["seen"]), (&json!("198.51.100.1"), &json!("socket")));
+    assert_eq!((&row["peer_address"], &row["seen"]), (&json!("198.51.100.241"), &json!("socket")));
     assert_eq!(holders(row, "remote"), [u64::from(client.pid)]);
     let theirs = ask(&client.name);
     let row = one(&theirs, "tcp", &server.name);
     assert_eq!((&row["direction"], &row["connections"]), (&json!("out"), &json!(2)));
-    assert_eq!(row["service"], json!({"kind": "port", "address": "198.51.100.1", "port": 18080}));
+    assert_eq!(row["service"], json!({"kind": "port", "address": "198.51.100.241", "port": 18080}));
 }
 
 fn many() {
@@ -324,7 +331,7 @@ fn many() {
     let scene = Scene::new("many");
     let server = scene.server();
     let number = MANY.to_string();
-    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.2", "80", &number]);
+    let client = scene.member(3, &["perl", "-e", CLIENT, "198.51.100.242", "80", &number]);
     until("all are there", || by_ss(server.pid, "-Htn", 80).len() == MANY);
     for (target, other, direction) in
         [(&server.name, &client.name, "in"), (&client.name, &server.name, "out")]
@@ -341,7 +348,7 @@ fn many() {
 fn of_namespace() {
     let scene = Scene::new("space");
     let server = scene.server();
-    let client = ["perl", "-e", CLIENT, "198.51.100.2", "80", "1"];
+    let client = ["perl", "-e", CLIENT, "198.51.100.242", "80", "1"];
     let (_held, line) = Held::ready(&mut scene.outer.run(client));
     assert_eq!(line, "ready");
     let inode = |pid: u32| {

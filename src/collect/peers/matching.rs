@@ -289,6 +289,11 @@ impl Callers {
             let listener = listeners.find(subject.namespace, flow.protocol, called);
             let listener = listener.filter(|_| leads_here);
             let via = if listener.is_some() {
+                // The same addresses may be in another world, where this leads to whoever has them.
+                let holders = ends.around.holders(called.ip());
+                if holders.iter().any(|one| *one != subject.namespace) {
+                    continue;
+                }
                 // The other end of this would be among the target's: somebody else has the address.
                 if flow.protocol == Carrier::Tcp
                     && matches!(flow.state, "established" | "close_wait")

@@ -249,6 +249,17 @@ fn a_connection_to_another_who_has_the_targets_address_is_no_call() {
     }
     let flows = [(WEB, udp(listener("0.0.0.0:80", 20))), (9, udp(call("established").1))];
     assert_eq!(matched(&subject(WEB), &around(), &flows).len(), 1);
+    // Where somebody is known to have it, what is on its way may be on its way there.
+    let mut around = around();
+    around.add(8, "198.51.100.2".parse().unwrap(), 24);
+    for flow in [call("syn_sent"), call("time_wait"), (9, udp(call("established").1))] {
+        let listens = if flow.1.protocol == Carrier::Udp {
+            udp(listener("0.0.0.0:80", 20))
+        } else {
+            listener("0.0.0.0:80", 20)
+        };
+        assert_eq!(matched(&subject(WEB), &around, &[(WEB, listens), flow]), [], "{flow:?}");
+    }
 }
 
 #[test]
