@@ -1,14 +1,16 @@
 //! Every network namespace there is: our own, those that processes are in, those that are
 //! bind-mounted; each once, with whose it is and a way into it.
 //!
-//! What only a descriptor holds, or a mount in another mount namespace, is found by
-//! [`super::namespaces::collect_census`] with `holders`, which looks through every process.
+//! What only a descriptor holds, or a mount in another mount namespace, costs a look through every
+//! process: [`NetSpaces::with_hidden`].
 
+mod hidden;
 mod outside;
 
 use super::containers::Containers;
 use super::namespaces::mounts;
 use super::scan;
+use crate::model::census::Holder;
 use crate::model::container::Container;
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::{Kind, NsKey};
@@ -47,6 +49,8 @@ pub struct NetSpace {
     pub mounts: Vec<Text>,
     /// Those of [`Containers::isolated`] in it, ascending. Of the host's there are none.
     pub processes: Vec<Pid>,
+    /// What keeps it where neither a process nor a mount of ours does.
+    pub held_by: Vec<Holder>,
     /// Its container in [`Containers::list`].
     pub container: Option<usize>,
 }
@@ -163,7 +167,13 @@ impl NetSpaces {
         ask: &mut dyn FnMut(usize, &mut Here<'_>),
     ) -> Visited {
         let mut visited = Visited::default();
-        if !root.is_real() || places.is_empty() {
+        if !root.is_real() {
+            // Where no kernel can be asked files may tell.
+            let unsupported = |place: &usize| (*place, Problem::Errno(Errno::ENOSYS));
+            visited.add_gaps(self, places.iter().map(unsupported).collect(), what);
+            return visited;
+        }
+        if places.is_empty() {
             return visited;
         }
         // Who has left our own namespace does not come back to it.
@@ -211,7 +221,10 @@ impl NetSpaces {
                 Err(errno) => problem = errno,
             }
         }
-        Err(problem)
+        if space.held_by.is_empty() {
+            return Err(problem);
+        }
+        hidden::open(root, &space.held_by, key)
     }
 
     /// The path of a mount is in the kernel's memory as a rule.

@@ -15,6 +15,7 @@ mod whose;
 
 use super::containers::collect_recorded_containers;
 use super::netspaces::NetSpaces;
+use super::runtime::cni;
 use super::target::TargetError;
 use crate::model::conversation::{Carrier, Conversation, Seen, Service};
 use crate::model::gap::{Gap, Reason};
@@ -44,6 +45,7 @@ pub fn collect_peers(
     spelled: &[u8],
 ) -> Result<(Vec<Conversation>, Vec<Gap>), TargetError> {
     let mut containers = collect_recorded_containers(root)?;
+    cni::add(root, &mut containers.list);
     let mut gaps = std::mem::take(&mut containers.gaps);
     let spaces = NetSpaces::list(root, &containers);
     gaps.extend(spaces.gaps.iter().cloned());
@@ -53,7 +55,7 @@ pub fn collect_peers(
     let (subject, flows, unseen) = chosen.read(root, &spaces, &containers, &own);
     gaps.extend(unseen);
     let host = containers.host.inode(Kind::Net).unwrap_or(0);
-    let around = Around::new(host, chosen.published_by_others(&containers));
+    let around = Around::new(host, subject.namespace, chosen.published_by_others(&containers));
     let joined = join(root, &spaces, &subject, flows, around);
     gaps.extend(joined.gaps);
 
@@ -131,7 +133,9 @@ fn join(
         let namespace = spaces.list.get(place).and_then(|space| space.inode).unwrap_or(0);
         for row in found.rows {
             match row {
-                Row::Address(_, address) => around.add(namespace, address.address),
+                Row::Address(_, address) => {
+                    around.add(namespace, address.address, address.prefix_length);
+                }
                 Row::Socket(socket, _) => matching.see(namespace, &Flow::of(&socket), around.host),
                 Row::Unix(socket) => unix.see(*socket),
                 Row::Link(_) => {}

@@ -15,20 +15,22 @@ use super::containers::{Containers, collect_containers, collect_recorded_contain
 use super::netspaces::NetSpaces;
 use super::runtime::cni;
 use super::runtime::recognise::{self, Recognised};
+use super::scan;
 use crate::model::container::Container;
 use crate::model::gap::Gap;
-use crate::model::namespace::NsKey;
+use crate::model::namespace::{Kind, NsKey};
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::model::trail::{Answer, Owner, Step, Trail};
-use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
+use crate::sys::{bounded, ns};
 use clue::Clue;
+use nix::errno::Errno;
 use ports::Query;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::os::fd::AsFd;
 
 /// What is known of the host, read when it is first asked for: several clues share it.
@@ -37,6 +39,9 @@ pub struct Host<'a> {
     pub(super) root: &'a SysRoot,
     pub(super) containers: Containers,
     spaces: OnceCell<NetSpaces>,
+    /// With those that are hard to find, once something leads to one.
+    all_spaces: OnceCell<NetSpaces>,
+    needs_all: Cell<bool>,
     gaps: RefCell<Vec<Gap>>,
 }
 
@@ -55,10 +60,21 @@ impl<'a> Host<'a> {
             cni::add(root, &mut containers.list);
         }
         let gaps = RefCell::new(containers.gaps.clone());
-        Ok(Self { root, containers, spaces: OnceCell::new(), gaps })
+        let (spaces, all_spaces) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { root, containers, spaces, all_spaces, needs_all: Cell::new(false), gaps })
     }
 
     pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
+        let answer = self.lead(spelled, clue)?;
+        let is_of_network = matches!(answer.kind, "port" | "ip" | "if" | "mac");
+        if is_of_network && !self.needs_all.get() && interfaces::lead_elsewhere(self, &answer) {
+            self.needs_all.set(true);
+            return self.lead(spelled, clue);
+        }
+        Ok(answer)
+    }
+
+    fn lead(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let trails = match clue {
             Clue::Pid(pid) => processes::by_pid(self, pid),
             Clue::PidInside(pid) => processes::by_pid_inside(self, pid)?,
@@ -68,10 +84,7 @@ impl<'a> Host<'a> {
                 Some(inode) => namespaces::by_inode(self, inode)?,
                 None => processes::by_name(self, name)?,
             },
-            Clue::Path(path) => match namespaces::named(self.root, path) {
-                Some(inode) => namespaces::by_inode(self, inode)?,
-                None => files::path(self, path)?,
-            },
+            Clue::Path(path) => files::path(self, path)?,
             Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
             Clue::Device(device) => files::device(self, device)?,
             Clue::Overlay(name) => files::overlay(self, name)?,
@@ -116,8 +129,13 @@ impl<'a> Host<'a> {
 
     /// Every network namespace.
     pub(super) fn spaces(&self) -> &NetSpaces {
-        self.spaces.get_or_init(|| {
-            let mut spaces = NetSpaces::list(self.root, &self.containers);
+        let (place, list): (_, fn(&SysRoot, &Containers) -> NetSpaces) = if self.needs_all.get() {
+            (&self.all_spaces, NetSpaces::with_hidden)
+        } else {
+            (&self.spaces, NetSpaces::list)
+        };
+        place.get_or_init(|| {
+            let mut spaces = list(self.root, &self.containers);
             spaces.gaps.drain(..).for_each(|gap| self.note(gap));
             spaces
         })
@@ -130,8 +148,33 @@ impl<'a> Host<'a> {
             self.containers.owner_of(pid).or_else(|| self.containers.list.iter().find(zombie));
         match container {
             Some(container) => owner(container),
-            None => Owner::Host { unit: self.unit_of(pid) },
+            None => match self.unit_of(pid) {
+                unit if self.is_seen(pid, unit.is_some()) => Owner::Host { unit },
+                _ => Owner::Unknown,
+            },
         }
+    }
+
+    /// Whether it is known to be in no container: by its namespaces, where they may be looked at;
+    /// else what has a number of its own elsewhere is not the host's, and a service is.
+    fn is_seen(&self, pid: Pid, is_service: bool) -> bool {
+        let denied = [Kind::Mnt, Kind::Pid, Kind::Net].into_iter().any(|kind| {
+            let seen = ns::identity_of(self.root.proc(), pid, kind);
+            matches!(seen, Err(Errno::EACCES | Errno::EPERM))
+        });
+        if !denied || pid.number() == 1 {
+            return true;
+        }
+        let levels = |file: &str| {
+            let bytes = bounded::read(self.root.proc(), file, bounded::LARGE).ok()?;
+            status::parse(&bytes).map(|status| status.pids_by_level.len())
+        };
+        let is_below = levels(&format!("{pid}/status")) > levels("self/status");
+        let is_kernels = || {
+            let process = scan::read_process(self.root, pid, &mut scan::Reader::default());
+            process.is_some_and(|process| process.kernel_thread)
+        };
+        !is_below && (is_service || is_kernels())
     }
 
     /// Whose a namespace is: of the containers whose own it is that which stands outermost; else
@@ -163,7 +206,7 @@ impl<'a> Host<'a> {
         let file = format!("{pid}/cgroup");
         bounded::read_record(self.root.proc(), &file, bounded::SMALL, &mut lines).ok()?;
         let found = recognise::cgroup(&lines).pop().filter(Recognised::is_host_service)?;
-        Some(unit(&found.id))
+        Some(unit(&found.id, &found.group))
     }
 
     /// A process as a step; `None`: there is none of that number.
@@ -186,14 +229,20 @@ impl<'a> Host<'a> {
 /// A service of systemd's with namespaces of its own is the host's.
 pub(super) fn owner(container: &Container) -> Owner {
     if container.runtime == Runtime::Systemd && container.depth == 0 {
-        let unit = container.name.as_ref().map(|name| unit(name.as_bytes()));
+        let group = container.cgroup.as_bytes();
+        let unit = container.name.as_ref().map(|name| unit(name.as_bytes(), group));
         return Owner::Host { unit };
     }
     Owner::Container(Box::new(container.clone()))
 }
 
-fn unit(name: &[u8]) -> Text {
-    [name, b".service"].concat().into()
+/// The unit of the host's own manager: users call theirs whatever they like.
+fn unit(name: &[u8], group: &[u8]) -> Text {
+    let is_manager = |part: &&[u8]| part.starts_with(b"user@") && part.ends_with(b".service");
+    match group.split(|byte| *byte == b'/').find(is_manager) {
+        Some(manager) => Text::new(manager),
+        None => [name, b".service"].concat().into(),
+    }
 }
 
 /// One line an owner: of trails that are the same but for how they begin, the first.

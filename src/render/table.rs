@@ -48,6 +48,16 @@ pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     }
 }
 
+/// How wide a table is that nothing is cut from.
+pub fn natural_width<T>(rows: &[T], columns: &[&Column<T>]) -> usize {
+    let widest = |column: &&Column<T>| {
+        let cells = rows.iter().map(|row| (column.cell)(row, Style::default()));
+        let widths = cells.map(|cell| display_width(&cell));
+        widths.max().unwrap_or(0).max(column.heading.len())
+    };
+    columns.iter().map(widest).sum::<usize>() + GUTTER * columns.len().saturating_sub(1)
+}
+
 /// The same text, from walks over the rows: for the widths, and for the lines.
 fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();

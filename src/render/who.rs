@@ -1,7 +1,7 @@
 //! Where clues lead, a row a trail.
 
 use super::column::{CellKind, Column, Style, or_dash};
-use super::ps;
+use super::{ps, table};
 use crate::model::container::Container;
 use crate::model::network::Protocol;
 use crate::model::process::Pid;
@@ -35,7 +35,8 @@ pub fn rows<'a>(answers: &'a [Answer], all: &[Container]) -> Vec<Row<'a>> {
                     Some(known.unwrap_or_else(|| spelling.to_string()))
                 }
                 Owner::Host { unit: Some(unit) } => Some(format!("unit:{unit}")),
-                Owner::Host { unit: None } => Some("host".to_owned()),
+                // A container may be called `host`.
+                Owner::Host { unit: None } => Some("1".to_owned()),
                 Owner::Namespace { key, .. } => Some(format!("ns:{}", key.inode)),
                 Owner::Unknown => None,
             };
@@ -65,10 +66,21 @@ const fn column<'a>(
     Column { key, heading, kind: CellKind::Text, cuttable, cell }
 }
 
-/// What is shown unless other columns are asked for; the clue only where there are several.
-pub fn default_columns(several: bool) -> Vec<&'static str> {
+/// What is shown unless other columns are asked for; the clue only where there are several. In a
+/// terminal of that width the way is worth more than what it would be cut for.
+pub fn default_columns(rows: &[Row<'_>], several: bool, width: Option<usize>) -> Vec<&'static str> {
     let clue = several.then_some("clue");
-    clue.into_iter().chain(["owner", "runtime", "id", "image", "via"]).collect()
+    let mut keys: Vec<_> =
+        clue.into_iter().chain(["owner", "runtime", "id", "image", "via"]).collect();
+    let Some(width) = width else { return keys };
+    let columns = columns();
+    for spare in ["image", "id"] {
+        let shown: Vec<_> = columns.iter().filter(|one| keys.contains(&one.key)).collect();
+        if table::natural_width(rows, &shown) > width {
+            keys.retain(|key| *key != spare);
+        }
+    }
+    keys
 }
 
 pub const fn columns<'a>() -> [Column<Row<'a>>; 11] {
@@ -118,7 +130,7 @@ fn owner(owner: &Owner) -> String {
     }
 }
 
-/// A target that means the owner, a line each; of the host its unit, or `host`.
+/// A target that means the owner, a line each; of the host its unit, or its first process.
 pub fn names(rows: &[Row<'_>]) -> String {
     let mut seen = HashSet::new();
     let mut lines = String::new();
@@ -152,7 +164,8 @@ fn words(step: &Step, style: Style) -> String {
             format!("{kind}:[{inode}]{name}")
         }
         Step::Interface { name, kind, namespace, .. } => {
-            let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
+            let is_plain = kind.is_empty() || *kind == "loopback";
+            let kind = if is_plain { String::new() } else { format!(" ({kind})") };
             format!("{name}{kind}{}", in_net(*namespace))
         }
         Step::Address { address, prefix_length } => format!("{address}/{prefix_length}"),
@@ -299,5 +312,39 @@ impl<'a> From<&'a Row<'_>> for JsonRow<'a> {
             Owner::Unknown => JsonOwner::Unknown,
         };
         Self { clue: row.clue, kind: row.kind, steps: &row.trail.steps, owner }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::namespace::{Kind, NsKey};
+
+    #[test]
+    fn a_narrow_terminal_shows_the_way_rather_than_what_is_not_known() {
+        let step = |name: &str| Step::Interface {
+            name: name.into(),
+            index: 1,
+            kind: "loopback".into(),
+            namespace: Some(4_026_532_280),
+        };
+        let owner = Owner::Namespace { key: NsKey { kind: Kind::Net, inode: 1 }, name: None };
+        let answers = |name: &str| {
+            let trails = vec![Trail { steps: vec![step(name)], owner: owner.clone() }];
+            [Answer { clue: "if:lo".into(), kind: "if", trails }]
+        };
+        let shown = |answers: &[Answer], several: bool, width: Option<usize>| {
+            default_columns(&rows(answers, &[]), several, width).join(" ")
+        };
+        // OWNER, RUNTIME, ID, IMAGE, and a way of 24 columns: 56.
+        let short = answers("lo");
+        assert_eq!(words(&step("lo"), Style::default()), "lo in net:[4026532280]");
+        assert_eq!(shown(&short, false, Some(52)), "owner runtime id image via");
+        assert_eq!(shown(&short, false, Some(48)), "owner runtime id via");
+        assert_eq!(shown(&short, true, Some(48)), "clue owner runtime via");
+        assert_eq!(shown(&short, false, None), "owner runtime id image via");
+        let long = answers(&"x".repeat(100));
+        assert_eq!(shown(&long, false, Some(80)), "owner runtime via");
+        assert_eq!(shown(&long, false, None), "owner runtime id image via");
     }
 }

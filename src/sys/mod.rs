@@ -28,5 +28,6 @@ pub mod root;
 pub mod seal;
 pub mod seccomp;
 pub mod statfs;
+pub mod threads;
 pub mod tree;
 pub mod worker;

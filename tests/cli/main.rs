@@ -18,6 +18,7 @@ mod schema;
 mod targets;
 mod unshare;
 mod usage;
+mod who;
 
 use std::process::Output;
 

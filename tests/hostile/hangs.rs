@@ -256,7 +256,7 @@ fn whose() {
     assert!(used(&data) && data.contains(r#""by":"mapping""#), "{data}");
     let (data, gaps) = told(silent.there(&["who", "--json", "path:/mnt/deep"]));
     assert!(data.contains(r#""target":"/mnt""#), "{data}");
-    assert!(gaps.contains(r#""reason":"timeout","what":"where it leads""#), "{gaps}");
+    assert!(gaps.contains(r#""reason":"timeout","what":"destination""#), "{gaps}");
 }
 
 fn beside() {

@@ -211,28 +211,32 @@ pub fn sockets(lab: &Lab, row: &Value, port: u16) -> Vec<String> {
     seen.found
 }
 
-/// A root that another mount namespace still holds: its engine's, of the lab's docker.
+/// A root that another container still holds, with which it was started: of the lab's docker.
 pub fn busy(lab: &Lab, row: &Value) -> Vec<String> {
     let id = row["id"].as_str().expect("an id");
     let told = answers::docker_inspect(lab, &[id]);
     let merged = told[0]["GraphDriver"]["Data"]["MergedDir"].as_str().expect("a root").to_owned();
     assert!(merged.starts_with(DIR), "{merged} is the lab's");
-    // Who is in a mount namespace that was copied while the root was mounted holds it.
-    let line = ["unshare", "--mount", "--propagation", "private", "sh", "-c"];
-    let script = "echo $$; exec sleep 1000";
-    let (holder, pid) = support::Held::ready(&mut lab.command(&[&line[..], &[script]].concat()));
+    let roots = merged.rsplitn(3, '/').nth(2).expect("where they are");
+    let volume = format!("{roots}:/held");
+    let start = ["run", "--detach", "--rm", "--volume", &volume, "nsx-lab:1", "sleep", "1000"];
+    let holder = support::succeeds(&mut answers::docker_command(lab, &start));
+    let holder = holder.trim();
+    let pid = answers::docker_inspect(lab, &[holder])[0]["State"]["Pid"].as_u64().expect("it runs");
+    // The reference: the kernel's own list of its mounts has that root.
+    let mounts = lab.asks(&["cat", &format!("/proc/{pid}/mountinfo")]);
+    let place = merged.trim_start_matches(roots);
+    assert!(mounts.contains(&format!(" /held{place} ")), "{mounts}");
     // What keeps mount namespaces without a process may not be asked from within a machine.
     let said: Value = serde_json::from_str(&lab.nsx(&["who", "--json", &merged])).expect("JSON");
     let trails = said["data"].as_array().cloned().unwrap_or_default();
-    let tells = |trail: &Value| {
-        let pid: u64 = pid.parse().expect("a pid");
-        trail["owner"]["container"]["pid"] == pid
-            || trail["steps"].as_array().unwrap().iter().any(|step| step["pid"] == pid)
-    };
-    drop(holder);
-    if trails.iter().any(tells) {
+    let holds = |trail: &Value, pid: u64| trail["owner"]["container"]["pid"] == pid;
+    let told = trails.iter().any(|trail| holds(trail, pid));
+    let own = trails.iter().any(|trail| holds(trail, row["pid"].as_u64().expect("it runs")));
+    support::succeeds(&mut answers::docker_command(lab, &["rm", "--force", holder]));
+    if told && own {
         Vec::new()
     } else {
-        vec![format!("{merged} is held by pid {pid}, which is not told: {said}")]
+        vec![format!("{merged} is held by {holder} (pid {pid}), too: {said}")]
     }
 }

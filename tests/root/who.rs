@@ -185,7 +185,7 @@ fn mistakes() {
     for clue in ["4194304", "ns:7", "no-such-name", "cgroup:/no/such", "nspid:4194303"] {
         let said = output(&mut nsx(["who", clue]));
         assert_eq!((said.status.code(), stdout(&said).as_str()), (Some(3), ""), "{clue}");
-        assert!(stderr(&said).contains("nothing on this host"), "{}", stderr(&said));
+        assert!(stderr(&said).contains("is, or leads to, "), "{}", stderr(&said));
     }
     // What is found is told all the same.
     let said = output(&mut nsx(["who", "1", "no-such-name"]));
@@ -203,5 +203,7 @@ fn of_a_user() {
     let said = output(as_nobody(&program).args(["who", &pid.to_string()]));
     assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
     assert!(stdout(&said).contains(&format!("pid {pid} (")), "{}", stdout(&said));
+    // Nobody knows that it is the host's.
+    assert!(stdout(&said).lines().nth(1).unwrap().starts_with("?  "), "{}", stdout(&said));
     assert!(stderr(&said).contains("run as root to see more"), "{}", stderr(&said));
 }

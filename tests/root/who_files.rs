@@ -15,6 +15,10 @@ use std::process::Command;
 const MOUNTS: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("nsenter")];
 const ROOTS: &[Need] =
     &[Need::Root, Need::Program("unshare"), Need::Program("nsenter"), Need::Program("busybox")];
+const USERS: &[Need] =
+    &[Need::Root, Need::Program("unshare"), Need::Program("nsenter"), Need::Program("setpriv")];
+const THREADS: &[Need] =
+    &[Need::Root, Need::Program("unshare"), Need::Program("nsenter"), Need::Program("python3")];
 const LOOPS: &[Need] = &[
     Need::Root,
     Need::Program("unshare"),
@@ -37,6 +41,10 @@ pub fn tests() -> Vec<Trial> {
         test("whatever uses a file system is told, as /proc has it", MOUNTS, uses),
         test("a mount with files open is told after it was unmounted", MOUNTS, detached),
         test("a layer leads to whoever has it mounted", MOUNTS, layers),
+        test("a layer is not a stranger's who mounts its name", USERS, claims),
+        test("a file that is only called deleted is none of what it names", MOUNTS, names),
+        test("a thread with descriptors of its own uses what it has open", THREADS, threads),
+        test("an automount below a path is not set off", MOUNTS, automount),
         test("a root leads to its container, and to another that has it", ROOTS, roots),
         test("a mount namespace that only a file keeps is searched", WALKED, kept),
         test("a path that nobody has to do with is the host's", MOUNTS, nobodys),
@@ -282,6 +290,8 @@ fn detached() {
 
 const HASH: &str = "4f1ba5e9c0de";
 const LOWER: &str = "5ca1ab1e5eed";
+/// Of another test than those, which runs beside it.
+const CLAIMED: &str = "c1a1aed0dead";
 
 /// As engines lay them out; the lower one by its short link.
 fn layers() {
@@ -316,6 +326,101 @@ fn layers() {
     assert_eq!(role(format!("overlay:{}", &HASH[..4])), "upper");
     assert_eq!(role(format!("overlay:{LOWER}")), "lower");
     assert!(scene.who("overlay:0000feed").is_empty());
+}
+
+/// In a user namespace anybody mounts an overlay over directories that are called like the host's.
+fn claims() {
+    let layer = format!("store/overlay2/{CLAIMED}/diff");
+    let scene = Scene::new(&format!(
+        "chmod 755 .; mkdir -p {layer} own/overlay2/{LOWER}/diff; chown 65534 own/overlay2",
+    ));
+    let overlay = |lower: &str| {
+        format!(
+            "mount -t tmpfs t store; mkdir -p {layer} store/up store/work store/m
+             mount -t overlay o store/m -o \
+             lowerdir=$PWD/{lower},upperdir=$PWD/store/up,workdir=$PWD/store/work"
+        )
+    };
+    let stranger = |lower: &str| {
+        let script = format!(
+            "set -e; cd {}; {}; echo ready; exec sleep 1000",
+            scene.directory.path().display(),
+            overlay(lower)
+        );
+        let mut command = scene.within("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        command.args(["unshare", "-U", "-r", "-m", "sh", "-c", &script]);
+        let (held, line) = Held::ready(&mut command);
+        assert_eq!(line, "ready");
+        held
+    };
+    let has_layer = |clue: &str| {
+        let trails = scene.who(clue);
+        let layers = trails.iter().filter(|one| one["steps"][0]["kind"] == "layer");
+        layers.filter(|one| one["owner"]["kind"] == "container").count()
+    };
+    let path = |layer: &str| format!("path:{}", scene.path(layer));
+    let held = stranger(&layer);
+    assert_eq!((has_layer(&path(&layer)), has_layer(&format!("overlay:{CLAIMED}"))), (0, 0));
+    drop(held);
+    // Of his own directories he may say so.
+    let own = format!("own/overlay2/{LOWER}/diff");
+    let held = stranger(&own);
+    assert_eq!(has_layer(&path(&own)), 1);
+    drop(held);
+    // And root of everything.
+    let _held = scene.copy(&overlay(&layer));
+    assert_eq!(has_layer(&path(&layer)), 1);
+}
+
+fn names() {
+    let scene = Scene::new("mkdir x; mount -t tmpfs x x; cd x; echo > file; echo > gone");
+    let _called = scene.start(&[], "exec 7<>'x/file (deleted)'");
+    assert!(users(&scene.who(format!("path:{}", scene.path("x/file")))).is_empty());
+    let removed = scene.start(&[], "exec 7<x/gone; rm x/gone; echo > x/gone");
+    let trails = scene.who(format!("path:{}", scene.path("x/gone")));
+    assert_eq!(users(&trails), BTreeSet::from([u64::from(removed.pid())]));
+}
+
+fn threads() {
+    let scene = Scene::new("mkdir x; mount -t tmpfs x x; mkdir x/d; echo > x/file");
+    let (directory, file) = (scene.path("x/d"), scene.path("x/file"));
+    let program = format!(
+        "import ctypes, os, threading, time
+libc = ctypes.CDLL(None)
+def one():
+    libc.unshare(0x400); os.open('{file}', os.O_RDONLY); ready.release(); time.sleep(1000)
+def other():
+    libc.unshare(0x200); os.chdir('{directory}'); ready.release(); time.sleep(1000)
+ready = threading.Semaphore(0)
+for work in (one, other):
+    threading.Thread(target=work, daemon=True).start(); ready.acquire()
+print('ready', flush=True); time.sleep(1000)"
+    );
+    let (held, line) = Held::ready(scene.within("python3").args(["-c", &program]));
+    assert_eq!(line, "ready");
+    for path in [file, directory] {
+        let trails = scene.who(format!("path:{path}"));
+        let uses = steps(&trails, "use");
+        assert_eq!(uses.len(), 1, "{trails:?}");
+        assert_eq!((&uses[0]["by"], &uses[0]["pid"]), (&"thread".into(), &held.pid().into()));
+    }
+}
+
+/// What would be mounted there is asked for through a pipe.
+fn automount() {
+    let scene = Scene::new(
+        "mkdir x; mkfifo pipe; exec 7<>pipe
+         mount -t autofs -o fd=7,minproto=5,maxproto=5,indirect auto x",
+    );
+    let path = scene.path("x/there");
+    let mut command = scene.within("setsid");
+    command.arg(support::binary("nsx")).args(["who", "--json", &path]);
+    let told: Value = serde_json::from_slice(&output(&mut command).stdout).unwrap();
+    assert!(told["gaps"].to_string().contains("automount"), "{told}");
+    assert_eq!(told["data"][0]["steps"][0]["fs_type"], "autofs", "{told}");
+    let asked = scene.run("timeout 0.2 cat pipe | wc -c");
+    assert_eq!(asked.trim(), "0", "nobody was asked to mount");
 }
 
 /// The classic: a root that was mounted while another one took a copy of everything.

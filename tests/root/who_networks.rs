@@ -30,6 +30,8 @@ pub fn tests() -> Vec<Trial> {
         test("who: a bridge leads to every port's other end", IP, bridge),
         test("who: a way through a named namespace goes on behind its bridge", IP, nested),
         test("who: a name that is not here is looked for everywhere", IP, elsewhere),
+        test("who: a namespace that only a descriptor keeps is found where a veth is", IP, kept),
+        test("who: interfaces beside the other end are not looked at", IP, crowded),
         test("who: a macvlan elsewhere stands on an interface here", MACVLAN, macvlan),
         test("who: an ipvlan elsewhere stands on an interface here", IPVLAN, ipvlan),
         test("who: a VLAN that is a port leads behind its bridge", VLAN, vlan),
@@ -245,6 +247,51 @@ fn elsewhere() {
     assert_eq!(world.ways("if:same-name"), ["same-name@a = a", to_b.as_str()]);
     let output = output(&mut world.who(&["if:nsx-no-such"]));
     assert_eq!(output.status.code(), Some(3));
+}
+
+/// Its owner is whoever keeps it.
+fn kept() {
+    let world = World::new(
+        &["a", "hidden"],
+        "link add name vh type veth peer name eth0 netns hidden
+         -n hidden addr add 203.0.113.5/24 dev eth0
+         -n hidden link set eth0 up",
+    );
+    let inode = *world.names().iter().find(|(_, name)| *name == "hidden").unwrap().0;
+    let script = "exec 9</run/netns/hidden; echo ready; exec sleep 1000";
+    let program = ["ip", "netns", "exec", "a", "sh", "-c", script];
+    let (container, line) = Held::ready(&mut world.run(program));
+    assert_eq!(line, "ready");
+    // `ip netns exec` has a mount namespace of its own, in which the name stays.
+    succeeds(&mut world.run(["ip", "netns", "del", "hidden"]));
+    let way = format!("eth0@? = pid {}", container.pid());
+    assert_eq!(world.ways("if:vh"), [format!("vh > {way}")]);
+    let said = json(&mut world.who(&["if:vh", "203.0.113.5"]));
+    for row in said["data"].as_array().unwrap() {
+        assert_eq!(row["owner"]["container"]["pid"], container.pid(), "{row}");
+    }
+    assert_eq!(said["data"].as_array().unwrap().len(), 2);
+    let first = json(&mut world.who(&["203.0.113.5"]));
+    assert_eq!(first["data"][0]["steps"][1]["namespace"], inode);
+}
+
+/// Whoever is root at the other end may give its interface more names than fit into a part of a
+/// table, and as many interfaces beside it as he likes.
+fn crowded() {
+    let world = World::new(
+        &["a"],
+        "link add name va type veth peer name eth0 netns a
+         -n a link add name br0 type bridge",
+    );
+    let long = "x".repeat(120);
+    let script = format!(
+        "for i in $(seq 1000 1495); do echo link property add dev eth0 altname $i-{long}; done | \
+         ip -n a -batch -"
+    );
+    succeeds(&mut world.run(["sh", "-c", &script]));
+    let container = world.container("a");
+    let way = format!("eth0@a = pid {}", container.pid());
+    assert_eq!(world.ways("if:va"), [format!("va > {way}")]);
 }
 
 fn macvlan() {

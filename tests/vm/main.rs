@@ -21,6 +21,7 @@ mod enter;
 mod host;
 mod limits;
 mod truth;
+mod who;
 
 fn main() {
     let mut tests = host::tests();
@@ -28,5 +29,6 @@ fn main() {
     tests.extend(confinement::tests());
     tests.extend(enter::tests());
     tests.extend(limits::tests());
+    tests.extend(who::tests());
     support::run(tests);
 }

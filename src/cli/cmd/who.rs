@@ -32,6 +32,7 @@ struct Args {
     output: Output,
 }
 
+const ADVICE: &str = "nsx-who(1) lists what a clue may be, and `nsx ps --all` containers";
 /// Of standard input; more is an error.
 const INPUT: usize = 1 << 20;
 
@@ -62,26 +63,28 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let rows = who::rows(&answers, host.containers());
     let gaps = host.into_gaps();
     let several = clues.len() > 1 || args.output.format() == Format::Tsv;
+    let width = context.width().filter(|_| args.output.format() == Format::Table);
     let list = List {
         rows: &rows,
         columns: &who::columns(),
-        default: &who::default_columns(several),
+        default: &who::default_columns(&rows, several, width),
         schema: "nsx.who/1",
         names: who::names,
         gaps: &gaps,
     };
     let is_table = matches!(args.output.format(), Format::Table | Format::Wide);
-    let text = if rows.is_empty() && is_table {
-        String::new()
-    } else {
-        list.print(context, &args.output, &root, JsonRow::from)?
-    };
+    let print = || list.print(context, &args.output, &root, JsonRow::from);
+    let text = if rows.is_empty() && is_table { String::new() } else { print()? };
     let code = args.output.finish(context, &text, &gaps)?;
-    let mut unknown = answers.iter().filter(|answer| answer.trails.is_empty());
-    let Some(first) = unknown.next() else { return Ok(code) };
-    let names = unknown.fold(first.clue.to_string(), |names, one| format!("{names}, {}", one.clue));
-    let message = format!("nothing on this host is, or leads to, {names}");
-    Err(Failure::new(Kind::NotFound, message).hint("nsx-who(1) lists what a clue may be"))
+    let unknown: Vec<&Answer> = answers.iter().filter(|one| one.trails.is_empty()).collect();
+    if unknown.is_empty() { Ok(code) } else { Err(nowhere(&unknown, !gaps.is_empty())) }
+}
+
+fn nowhere(unknown: &[&Answer], is_partial: bool) -> Failure {
+    let clues: Vec<String> = unknown.iter().map(|one| one.clue.to_string()).collect();
+    let all = if is_partial { "that was searched" } else { "on this host" };
+    let message = format!("nothing {all} is, or leads to, {}", clues.join(", "));
+    Failure::new(Kind::NotFound, message).hint(ADVICE)
 }
 
 /// With those of standard input in the place of `-`.
@@ -110,6 +113,6 @@ fn spelled(clues: &[OsString]) -> Result<Vec<Vec<u8>>, Failure> {
 fn parse(text: &[u8]) -> Result<Clue<'_>, Failure> {
     clue::parse(text).map_err(|error| {
         let message = format!("{}: {error}", Text::new(text));
-        Failure::usage(message).hint("nsx-who(1) lists what a clue may be")
+        Failure::usage(message).hint(ADVICE)
     })
 }

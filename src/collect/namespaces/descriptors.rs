@@ -43,8 +43,14 @@ pub(super) fn list(
         let name = std::str::from_utf8(name.as_bytes()).unwrap_or_default();
         let Ok(number) = name.parse() else { continue };
         let mut buffer = [std::mem::MaybeUninit::uninit(); TEXT];
-        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name, &mut buffer) else {
-            continue;
+        let text = match rustix::fs::readlinkat_raw(&dir, name, &mut buffer) {
+            Ok((text, _)) => text,
+            // Root sees the names of all descriptors, and not always what they are.
+            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => {
+                visit.incomplete = true;
+                break;
+            }
+            Err(_) => continue,
         };
         let found = if text.starts_with(b"/") {
             if care == Care::Safe {

@@ -3,19 +3,16 @@
 use crate::model::gap::{Gap, Reason};
 use crate::model::network::{Owner, Socket, Sockets};
 use crate::model::process::Pid;
-use crate::model::text::Text;
-use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, error::SysError};
+use crate::sys::error::Result;
+use crate::sys::proc::{self, fd};
+use crate::sys::root::SysRoot;
 use std::collections::HashMap;
-use std::os::fd::AsFd;
 
 /// Processes whose descriptors are looked at, and descriptors of all of them together.
 const MOST_PROCESSES: usize = 512;
 const MOST_DESCRIPTORS: usize = 50_000;
 /// Holders that are told of one socket.
 const MOST_OWNERS: usize = 8;
-/// Longer links are paths.
-const LINK: usize = 64;
 
 /// Adds the holders of every socket that is listed; a gap where not all could be asked.
 pub(super) fn add(root: &SysRoot, sockets: &mut Sockets, pids: &[Pid]) -> Option<Gap> {
@@ -58,49 +55,25 @@ fn look(
     pid: Pid,
     left: &mut usize,
     wanted: &mut HashMap<u32, Vec<&mut Socket>>,
-) -> Result<(), SysError> {
-    let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
+) -> Result<()> {
     let mut comm = None;
-    for name in root::list(dir.as_fd())? {
-        let Some(rest) = left.checked_sub(1) else { break };
-        *left = rest;
-        let Ok(name) = std::str::from_utf8(name.as_bytes()) else { continue };
-        let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
-        let Ok((text, _)) = rustix::fs::readlinkat_raw(&dir, name, &mut buffer) else { continue };
-        let Some(found) = parse(text).and_then(|inode| wanted.get_mut(&inode)) else { continue };
-        let comm = comm.get_or_insert_with(|| comm_of(root, pid));
-        let Ok(descriptor) = name.parse() else { continue };
-        for socket in found.iter_mut().filter(|socket| socket.owners.len() < MOST_OWNERS) {
-            socket.owners.push(Owner { pid, comm: comm.clone(), descriptor });
+    let mut take = |descriptor, inode| {
+        let found = u32::try_from(inode).ok().and_then(|inode| wanted.get_mut(&inode));
+        for socket in found.into_iter().flatten() {
+            if socket.owners.len() < MOST_OWNERS {
+                let comm = comm.get_or_insert_with(|| proc::comm(root, pid)).clone();
+                socket.owners.push(Owner { pid, comm, descriptor });
+            }
         }
-    }
+    };
+    let seen = fd::sockets(root.proc(), &format!("{pid}/fd"), *left, &mut take)?;
+    *left = left.saturating_sub(seen);
     Ok(())
-}
-
-fn comm_of(root: &SysRoot, pid: Pid) -> Option<Text> {
-    let mut bytes = Vec::new();
-    let name = format!("{pid}/comm");
-    bounded::read_record(root.proc(), &name, bounded::SMALL, &mut bytes).ok()?;
-    Some(Text::new(bytes.strip_suffix(b"\n").unwrap_or(&bytes)))
-}
-
-/// `socket:[12345]`
-fn parse(link: &[u8]) -> Option<u32> {
-    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_link_of_a_socket_has_its_inode() {
-        assert_eq!(parse(b"socket:[12345]"), Some(12345));
-        for other in [&b"pipe:[1]"[..], b"/socket:[1]", b"socket:[]", b"socket:[1] (deleted)"] {
-            assert_eq!(parse(other), None);
-        }
-    }
 
     #[test]
     fn our_own_socket_is_ours() {
@@ -129,6 +102,7 @@ mod tests {
             interface: None,
             receive_queue: 0,
             send_queue: 0,
+            only_v6: false,
             dropped: None,
             uid: 0,
             inode: Some(inode),

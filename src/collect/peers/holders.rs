@@ -4,20 +4,15 @@ use crate::collect::who::holders::{self, Extent};
 use crate::model::conversation::Holder;
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
-use crate::model::text::Text;
-use crate::sys::bounded;
-use crate::sys::error::{Context, Result};
-use crate::sys::root::{self, SysRoot};
-use rustix::io::Errno;
+use crate::sys::error::Result;
+use crate::sys::proc::{self, fd};
+use crate::sys::root::SysRoot;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::os::fd::AsFd;
 
 /// Descriptors that are looked at.
 const MOST_DESCRIPTORS: usize = 1 << 19;
 /// Holders that are told of one socket.
 const MOST_HOLDERS: usize = 8;
-/// Longer links are paths.
-const LINK: usize = 64;
 
 /// By the inode of the socket.
 pub(super) type Held = HashMap<u64, Vec<Holder>>;
@@ -58,7 +53,7 @@ pub(super) fn find(
             let pid = holder.pid;
             // A descriptor may have been copied.
             if few.len() < MOST_HOLDERS && few.last().is_none_or(|last| last.pid != pid) {
-                let comm = comms.entry(pid).or_insert_with(|| comm_of(root, pid)).clone();
+                let comm = comms.entry(pid).or_insert_with(|| proc::comm(root, pid)).clone();
                 few.push(Holder { pid, comm });
             }
         }
@@ -80,55 +75,23 @@ fn gap(unseen: &[(Pid, Reason)]) -> Option<Gap> {
 }
 
 fn look(root: &SysRoot, pid: Pid, left: &mut usize, held: &mut Held) -> Result<()> {
-    let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
     let mut comm = None;
-    for name in root::list(dir.as_fd())? {
-        let Some(rest) = left.checked_sub(1) else { break };
-        *left = rest;
-        let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
-        let text = match rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) {
-            Ok((text, _)) => text,
-            // Root sees the names of all descriptors, and not always what they are.
-            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
-                return Err(errno).context("read", "a link of a descriptor");
-            }
-            Err(_) => continue,
-        };
-        let Some(inode) = parse(text) else { continue };
+    let mut take = |_, inode| {
         let holders = held.entry(inode).or_default();
         // A descriptor may have been copied.
         if holders.len() < MOST_HOLDERS && holders.last().is_none_or(|last| last.pid != pid) {
-            let comm = comm.get_or_insert_with(|| comm_of(root, pid));
+            let comm = comm.get_or_insert_with(|| proc::comm(root, pid));
             holders.push(Holder { pid, comm: comm.clone() });
         }
-    }
+    };
+    let seen = fd::sockets(root.proc(), &format!("{pid}/fd"), *left, &mut take)?;
+    *left = left.saturating_sub(seen);
     Ok(())
-}
-
-fn comm_of(root: &SysRoot, pid: Pid) -> Option<Text> {
-    let mut bytes = Vec::new();
-    let name = format!("{pid}/comm");
-    bounded::read_record(root.proc(), &name, bounded::SMALL, &mut bytes).ok()?;
-    Some(Text::new(bytes.strip_suffix(b"\n").unwrap_or(&bytes)))
-}
-
-/// `socket:[12345]`
-fn parse(link: &[u8]) -> Option<u64> {
-    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_link_of_a_socket_has_its_inode() {
-        assert_eq!(parse(b"socket:[12345]"), Some(12345));
-        for other in [&b"pipe:[1]"[..], b"/socket:[1]", b"socket:[]", b"socket:[1] (deleted)"] {
-            assert_eq!(parse(other), None);
-        }
-    }
 
     #[test]
     fn a_socket_is_held_once_by_a_process_that_has_it_twice() {

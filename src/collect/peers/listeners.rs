@@ -17,6 +17,8 @@ pub(super) struct Listeners {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listener {
     pub inode: Option<u64>,
+    pub uid: u32,
+    only_v6: bool,
 }
 
 impl Listeners {
@@ -26,7 +28,8 @@ impl Listeners {
         let has_room = self.by_place.len() < MOST;
         if has_room {
             // Of several that share a port, one.
-            self.by_place.entry(key).or_insert(Listener { inode: flow.inode });
+            let Flow { inode, uid, only_v6, .. } = *flow;
+            self.by_place.entry(key).or_insert(Listener { inode, uid, only_v6 });
         }
         has_room
     }
@@ -41,7 +44,10 @@ impl Listeners {
         let get = |at| self.by_place.get(&(namespace, protocol, at)).copied();
         let all_v4 = || at.is_ipv4().then(|| (Ipv4Addr::UNSPECIFIED, at.port()).into());
         // One of IPv6 takes IPv4 too, unless told otherwise.
-        let all_v6 = || get((Ipv6Addr::UNSPECIFIED, at.port()).into());
+        let all_v6 = || {
+            let found: Option<Listener> = get((Ipv6Addr::UNSPECIFIED, at.port()).into());
+            found.filter(|one| !(at.is_ipv4() && one.only_v6))
+        };
         get(at).or_else(|| get(all_v4()?)).or_else(all_v6)
     }
 
@@ -55,6 +61,8 @@ impl Listeners {
 mod tests {
     use super::*;
 
+    const ONLY_V6: u64 = 66;
+
     fn listeners(list: &[(&str, u64)]) -> Listeners {
         let mut listeners = Listeners::default();
         for (local, inode) in list {
@@ -64,6 +72,8 @@ mod tests {
                 local: local.parse().unwrap(),
                 peer: None,
                 inode: Some(*inode),
+                uid: 0,
+                only_v6: *inode == ONLY_V6,
             };
             assert!(listeners.add(7, &flow));
         }
@@ -83,6 +93,9 @@ mod tests {
         assert_eq!(found(&all[2..], "198.51.100.2:80"), Some(3), "::");
         assert_eq!(found(&all, "[2001:db8::1]:81"), None);
         assert_eq!(found(&all[..1], "198.51.100.3:80"), None);
+        let only_v6 = [("[::]:80", ONLY_V6)];
+        assert_eq!(found(&only_v6, "198.51.100.2:80"), None);
+        assert_eq!(found(&only_v6, "[2001:db8::1]:80"), Some(ONLY_V6));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Flow {
     pub local: SocketAddr,
     pub peer: Option<SocketAddr>,
     pub inode: Option<u64>,
+    pub uid: u32,
+    pub only_v6: bool,
 }
 
 impl Flow {
@@ -42,6 +44,8 @@ impl Flow {
                 .zip(socket.peer_port)
                 .map(|(address, port)| at(address, port)),
             inode: socket.inode.map(u64::from),
+            uid: socket.uid,
+            only_v6: socket.only_v6,
         }
     }
 
@@ -64,6 +68,8 @@ pub(super) struct Subject {
     pub addresses: HashSet<IpAddr>,
     /// Ports of the host that lead to it.
     pub published: Vec<Published>,
+    /// Whose word that is.
+    pub uid: u32,
 }
 
 /// Protocol, and the two ends as one of them sees them.
@@ -184,6 +190,8 @@ impl<'a> Matching<'a> {
         }
         let published = self.subject.published.iter();
         let published = published.map(|one| (Carrier::from(one.protocol), one.host_port));
+        // Who listens there says whether a user's record counts.
+        self.asked.extend(published.clone());
         self.called = self.own_listeners.ports().chain(published).collect();
     }
 
@@ -230,8 +238,8 @@ impl<'a> Matching<'a> {
 
     pub(super) fn finish(self, around: &Around) -> Vec<Pair> {
         let own_listeners = &self.own_listeners;
-        let mut callers = Callers::sort(self.subject, own_listeners, self.callers, around);
         let ends = Ends { subject: self.subject, around, listeners: self.listeners };
+        let mut callers = Callers::sort(&ends, own_listeners, self.callers);
         let mut pairs = Vec::with_capacity(self.own.len());
         for own in &self.own {
             let Some(peer) = own.flow.peer else { continue };
@@ -264,16 +272,15 @@ struct Callers {
 }
 
 impl Callers {
-    fn sort(
-        subject: &Subject,
-        listeners: &Listeners,
-        callers: Vec<(u64, Flow)>,
-        around: &Around,
-    ) -> Self {
+    fn sort(ends: &Ends<'_>, listeners: &Listeners, callers: Vec<(u64, Flow)>) -> Self {
+        let subject = ends.subject;
         let mut sorted = Self::default();
         for (namespace, flow) in callers {
             let Some(called) = flow.peer else { continue };
             let is_here = namespace == subject.namespace;
+            if !is_here && ends.around.stays(namespace, called.ip()) {
+                continue;
+            }
             let leads_here = if called.ip().is_loopback() {
                 is_here
             } else {
@@ -282,15 +289,18 @@ impl Callers {
             let listener = listeners.find(subject.namespace, flow.protocol, called);
             let listener = listener.filter(|_| leads_here);
             let via = if listener.is_some() {
+                // The other end of this would be among the target's: somebody else has the address.
+                if flow.protocol == Carrier::Tcp
+                    && matches!(flow.state, "established" | "close_wait")
+                {
+                    continue;
+                }
                 None
             } else {
-                let published = subject.published.iter();
-                let of_host = around.is_of_host(called.ip(), namespace);
-                let mut published = published.filter(|_| of_host);
-                let Some(via) = published.find(|one| leads(one, flow.protocol, called)) else {
-                    continue;
-                };
-                Some(*via)
+                let of_host = ends.around.is_of_host(called.ip(), namespace);
+                let via = of_host.then(|| ends.published_by_subject(flow.protocol, called));
+                let Some(via) = via.flatten() else { continue };
+                Some(via)
             };
             if via.is_some() {
                 sorted.through_host.insert((flow.protocol, flow.local), sorted.list.len());
@@ -361,10 +371,11 @@ impl Ends<'_> {
     ) -> Option<Pair> {
         let flow = own.flow;
         if !serves && self.around.is_of_host(peer.ip(), self.subject.namespace) {
-            if self.subject.published.iter().any(|one| leads(one, flow.protocol, peer)) {
+            if self.published_by_subject(flow.protocol, peer).is_some() {
                 return None;
             }
-            if let Some((container, via)) = self.around.published(flow.protocol, peer) {
+            let counts = |uid| self.counts(uid, flow.protocol, peer);
+            if let Some((container, via)) = self.around.published(flow.protocol, peer, counts) {
                 return Some(Pair {
                     flow,
                     direction: Direction::Out,
@@ -395,11 +406,28 @@ impl Ends<'_> {
                 let inode = found.inode.or_else(|| server?.inode);
                 End::At { namespace, inode }
             }
-            None if self.around.complete || peer.ip().is_multicast() => End::Outside,
+            // An address that somebody here has and cannot be called by is not told to be anybody's.
+            None if peer.ip().is_multicast() => End::Outside,
+            None if self.around.complete && self.around.holders(peer.ip()).is_empty() => {
+                End::Outside
+            }
             None => End::Unknown,
         };
         let Found { seen, alternatives, .. } = found;
         Some(Pair { flow, direction, service, end, via: None, seen, alternatives })
+    }
+
+    fn published_by_subject(&self, protocol: Carrier, at: SocketAddr) -> Option<Published> {
+        let mut published = self.subject.published.iter();
+        let found = published.find(|one| leads(one, protocol, at))?;
+        self.counts(self.subject.uid, protocol, at).then_some(*found)
+    }
+
+    /// Whether a record of `uid`'s is more than his word: what a user publishes goes through a
+    /// process of his.
+    fn counts(&self, uid: u32, protocol: Carrier, at: SocketAddr) -> bool {
+        let listener = || self.listeners.find(self.around.host, protocol, at);
+        uid == 0 || listener().is_some_and(|one| one.uid == uid)
     }
 
     fn by_socket(&self, own: &Own, peer: SocketAddr) -> Option<Found> {
@@ -418,7 +446,7 @@ impl Ends<'_> {
         let holders = if peer.ip().is_loopback() {
             std::slice::from_ref(&self.subject.namespace)
         } else {
-            self.around.holders(peer.ip())
+            self.around.reachable(peer.ip())
         };
         let listening = holders.iter().find_map(|namespace| {
             Some((*namespace, self.listeners.find(*namespace, flow.protocol, peer)?))

@@ -84,11 +84,18 @@ impl Chosen {
         Self { label, container: owner.and_then(place), processes, namespace, exclusive }
     }
 
-    /// Ports of the host that lead to other containers.
-    pub(super) fn published_by_others(&self, containers: &Containers) -> Vec<(usize, Published)> {
+    /// Ports of the host that lead to other containers, and whose word that is.
+    pub(super) fn published_by_others(
+        &self,
+        containers: &Containers,
+    ) -> Vec<(usize, u32, Published)> {
         let others = containers.list.iter().enumerate();
         let others = others.filter(|(place, _)| Some(*place) != self.container);
-        others.flat_map(|(place, one)| one.published.iter().map(move |one| (place, *one))).collect()
+        let of_one = |(place, one): (usize, &Container)| {
+            let uid = one.owner_uid.unwrap_or(0);
+            one.published.iter().map(move |one| (place, uid, *one)).collect::<Vec<_>>()
+        };
+        others.flat_map(of_one).collect()
     }
 
     /// What is in its network namespace: of a namespace that it shares, what it holds and what
@@ -106,6 +113,7 @@ impl Chosen {
             exclusive: self.exclusive,
             inodes: held.keys().copied().collect(),
             published: container.map(|one| one.published.clone()).unwrap_or_default(),
+            uid: container.and_then(|one| one.owner_uid).unwrap_or(0),
             ..Subject::default()
         };
         let wanted = Wanted {

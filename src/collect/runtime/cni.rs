@@ -1,5 +1,5 @@
 //! What CNI keeps of the networks that containers were put into: the ports of the host that its
-//! plugin `portmap` leads to them, for engines that note them nowhere else.
+//! plugin `portmap` leads to them, for engines that note them nowhere else, or where an image could.
 //!
 //! A file for each interface of each container, which is removed with it; what a crash or a boot
 //! left behind names a container that does not run.

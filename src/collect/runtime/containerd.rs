@@ -148,10 +148,16 @@ impl Containerd {
         let uid = bundle.place.uid();
         let data_root = bundle.data_root().or_else(|| roots::data_root_beside(root, bundle));
         let database = data_root.and_then(|data_root| self.open(root, uid, &data_root));
-        match database {
+        let mut record = match database {
             Some(database) => database.complete(record, &bundle.namespace, &bundle.id),
             None => record,
+        };
+        // An image can bring any label. What root's containers publish CNI notes itself; that a
+        // user's do is not taken from a record alone.
+        if uid == 0 || record.pod.is_some() {
+            record.published.clear();
         }
+        record
     }
 
     fn open(&mut self, root: &SysRoot, uid: u32, data_root: &Path) -> Option<&Database> {

@@ -1,7 +1,7 @@
 //! An IP address: every network namespace in which it is configured.
 
 use super::Host;
-use super::interfaces::{MOST, owner, step};
+use super::interfaces::{few, owner, step};
 use crate::collect::netspaces::{self, NetSpace};
 use crate::model::network::{Address, Interface};
 use crate::model::trail::{Owner, Step, Trail};
@@ -72,8 +72,7 @@ pub(super) fn by_ip(host: &Host<'_>, ip: IpAddr) -> Vec<Trail> {
     }
     visited.forgive(spaces, WHAT, |place| searched.contains(&place));
     visited.gaps.drain(..).for_each(|gap| host.note(gap));
-    trails.truncate(MOST);
-    trails
+    few(host, WHAT, trails)
 }
 
 fn address_step(address: IpAddr, prefix_length: u8) -> Step {

@@ -90,7 +90,7 @@ pub enum Misspelled {
     Device,
     #[error("socket: wants the decimal inode of a socket")]
     Socket,
-    #[error("overlay: wants four or more characters of a layer's id")]
+    #[error("overlay: wants four or more characters of a layer's id, or a snapshot's number")]
     Overlay,
 }
 
@@ -110,7 +110,11 @@ pub fn parse(spelled: &[u8]) -> Result<Clue<'_>, Misspelled> {
     }
     match split(spelled) {
         Some((word, rest)) => by_word(word, rest).unwrap_or_else(|| Ok(by_form(spelled))),
-        None => Ok(by_form(spelled)),
+        None => match by_form(spelled) {
+            // `:99999`
+            Clue::Name([b':', ..]) => Err(Misspelled::Port),
+            clue => Ok(clue),
+        },
     }
 }
 
@@ -141,7 +145,10 @@ fn by_word<'a>(word: &[u8], rest: &'a [u8]) -> Option<Result<Clue<'a>, Misspelle
         b"socket" => number(brackets(rest)).map(Clue::Socket).ok_or(Misspelled::Socket),
         b"unit" => named(Clue::Unit, "unit"),
         b"name" => named(Clue::Name, "name"),
-        b"overlay" if rest.len() < SHORTEST_LAYER => Err(Misspelled::Overlay),
+        // containerd gives its layers numbers.
+        b"overlay" if rest.len() < SHORTEST_LAYER && number::<u64>(rest).is_none() => {
+            Err(Misspelled::Overlay)
+        }
         b"overlay" => Ok(Clue::Overlay(rest)),
         _ => return None,
     })
@@ -284,6 +291,7 @@ mod tests {
             ("socket:[9]", Clue::Socket(9)),
             ("unit:nginx", Clue::Unit(b"nginx")),
             ("overlay:ab12", Clue::Overlay(b"ab12")),
+            ("overlay:17", Clue::Overlay(b"17")),
             ("name:7", Clue::Name(b"7")),
         ] {
             assert_eq!(clue(text), wanted, "{text}");
@@ -301,6 +309,8 @@ mod tests {
             "nspid:",
             "port:",
             "port:65536",
+            ":65536",
+            ":http",
             "port:1/sctp",
             "ip:web",
             "ip:198.51.100.2/129",

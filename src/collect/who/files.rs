@@ -4,6 +4,7 @@
 //! mounts of every mount namespace are compared with that, then what processes use. Where a path is
 //! gone, what is left of it is a text: layers of overlays, and mounts on it that others still have.
 
+mod claims;
 pub mod layers;
 mod loops;
 mod mounts;
@@ -13,8 +14,8 @@ pub mod search;
 pub mod travel;
 mod uses;
 
-use super::Host;
 use super::processes::key_of;
+use super::{Host, namespaces};
 use crate::model::gap::{Gap, Reason};
 use crate::model::group::Device;
 use crate::model::mount::Mount;
@@ -22,12 +23,14 @@ use crate::model::namespace::{Kind, NsKey};
 use crate::model::text::Text;
 use crate::model::trail::{Owner, Step, Trail};
 use crate::sys::error::{Problem, Result};
-use crate::sys::{ns, worker};
+use crate::sys::{ns, nsfs, worker};
+use claims::Maker;
 use mounts::{Hit, Namespace};
 use nix::errno::Errno;
 use place::{Place, mount_at, normal};
 use rustix::fs::{AtFlags, FileType, OFlags, ResolveFlags, StatxFlags, statx};
 use search::{Found, Wanted};
+use std::cell::OnceCell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -39,12 +42,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_USES: usize = 100;
 const MOST_MOUNTS: usize = 1000;
 
-/// Whoever has to do with a path of ours, which may be gone.
+/// Whoever has to do with a path of ours, which may be gone; where it is a namespace's, who is in
+/// that.
 pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
+    let ours = mounts::own(host.root);
+    let met = meet(host, &ours, path);
+    if let Met::There(There { namespace: Some(key), .. }) = &met {
+        return namespaces::by_inode(host, key.inode);
+    }
     let path = if path.starts_with(b"/") { normal(path) } else { path.to_vec() };
-    let ground = Ground::read(host);
+    let ground = Ground::with(host, ours);
     let mut wanted = Wanted { paths: vec![path.clone()], ..Wanted::default() };
-    let met = meet(host, &path);
     wanted.exists = !matches!(met, Met::Nothing);
     let mut node = None;
     match &met {
@@ -159,24 +167,35 @@ struct There {
     /// Without links.
     path: Option<Vec<u8>>,
     node: Option<(Device, FileType)>,
+    namespace: Option<NsKey>,
 }
 
 /// Walks to a path once, by a process that can be abandoned.
-fn meet(host: &Host<'_>, path: &[u8]) -> Met {
+fn meet(host: &Host<'_>, ours: &[Mount], path: &[u8]) -> Met {
     if !host.root.is_real() {
-        return Met::There(There { mount: None, path: Some(path.to_vec()), node: None });
+        let path = Some(normal(path));
+        return Met::There(There { mount: None, path, node: None, namespace: None });
+    }
+    // To walk below an automount would mount something.
+    let straight = normal(path);
+    if let Some(at) = mount_at(ours, &straight)
+        && at.fs_type == "autofs"
+        && at.target.as_bytes() != straight
+    {
+        host.note(Gap { object: Text::new(path), what: "automount", reason: Reason::Unsupported });
+        return Met::Silence;
     }
     let walk = layers::path_of(path);
     let opened = worker::open_place(&walk, OFlags::empty(), ResolveFlags::empty(), PATIENCE);
     match opened {
         Ok(place) => Met::There(examine(host, &place)),
         Err(error) if error.problem == Problem::TimedOut => {
-            host.note(error.gap("where it leads"));
+            host.note(error.gap("destination"));
             Met::Silence
         }
         Err(error) => {
             if !matches!(error.errno(), Some(Errno::ENOENT | Errno::ENOTDIR)) {
-                host.note(error.gap("where it leads"));
+                host.note(error.gap("destination"));
             }
             Met::Nothing
         }
@@ -199,6 +218,7 @@ fn examine(host: &Host<'_>, place: &OwnedFd) -> There {
         mount: mount.and_then(|stat| u32::try_from(stat.stx_mnt_id).ok()),
         path: text.map(std::ffi::CString::into_bytes).filter(|text| text.starts_with(b"/")),
         node,
+        namespace: nsfs::from_place(host.root, place).ok().flatten().map(|file| file.key),
     }
 }
 
@@ -219,8 +239,12 @@ struct Ground {
 
 impl Ground {
     fn read(host: &Host<'_>) -> Self {
+        Self::with(host, mounts::own(host.root))
+    }
+
+    fn with(host: &Host<'_>, ours: Vec<Mount>) -> Self {
         let (own, all) = mounts::namespaces(host.root, &host.containers);
-        Self { ours: mounts::own(host.root), own, all }
+        Self { ours, own, all }
     }
 
     /// The mounts first, those of containers before those of the host; then uses.
@@ -297,7 +321,13 @@ impl Ground {
         let is_nested = matches!(&owner, Owner::Container(one) if one.depth > 0);
         let is_foreign =
             |found: &Found| is_nested && found.layer.is_some() && wanted.layers.name.is_none();
-        for found in hit.found.iter().filter(|found| !is_foreign(found)) {
+        let maker = OnceCell::new();
+        let is_claimed = |found: &Found| {
+            let Some((layer, _)) = &found.layer else { return false };
+            let maker = maker.get_or_init(|| Maker::of(host, hit.pid));
+            !maker.knows(host, &self.ours, &found.device, layer.as_bytes())
+        };
+        for found in hit.found.iter().filter(|found| !is_foreign(found) && !is_claimed(found)) {
             let mount = Step::Mount {
                 target: found.target.clone(),
                 fs_type: found.fs_type.clone(),

@@ -5,19 +5,18 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::crew::{self, PATIENCE};
-use crate::sys::error::{Context, SysError};
-use crate::sys::root::{self, SysRoot};
-use rustix::io::Errno;
+use crate::sys::error::SysError;
+use crate::sys::proc::fd;
+use crate::sys::root::SysRoot;
+use crate::sys::threads::{self, Shared};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Descriptors of one process that are looked at, and holders of one socket that are kept.
 const MOST_DESCRIPTORS: usize = 1 << 16;
 const MOST_HOLDERS: usize = 256;
 /// Fewer processes than this are not worth others to look for them.
 const MANY: usize = 256;
-/// Longer links are paths.
-const LINK: usize = 64;
 
 /// How far is looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub(in crate::collect) enum Extent {
 pub(in crate::collect) struct Holder {
     pub pid: Pid,
     pub descriptor: u32,
+    /// Whose own it is, where the process has not got it.
+    pub thread: Option<Pid>,
 }
 
 /// By the inode of the socket; the lowest pid first.
@@ -125,11 +126,14 @@ impl Holders {
             _ => {}
         }
         for entry in rest.as_chunks::<ENTRY>().0 {
-            let Some((inode, descriptor)) = entry.split_first_chunk() else { continue };
-            let descriptor = descriptor.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+            let Some((inode, rest)) = entry.split_first_chunk() else { continue };
+            let number =
+                |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+            let descriptor = number(rest.first_chunk());
+            let thread = Pid::new(number(rest.last_chunk()));
             let holders = self.found.entry(u64::from_ne_bytes(*inode)).or_default();
             if holders.len() < MOST_HOLDERS {
-                holders.push(Holder { pid, descriptor });
+                holders.push(Holder { pid, descriptor, thread });
             }
         }
     }
@@ -138,8 +142,8 @@ impl Holders {
 const WHOLE: u8 = 0;
 const DENIED: u8 = 1;
 const CUT: u8 = 2;
-/// An inode and a descriptor.
-const ENTRY: usize = 12;
+/// An inode, a descriptor and a thread.
+const ENTRY: usize = 16;
 
 /// Writes a word on how far that went, and what was found.
 fn sockets_of(root: &SysRoot, pid: Pid, inodes: &HashSet<u64>, out: &mut Vec<u8>) {
@@ -163,31 +167,33 @@ fn look(
     inodes: &HashSet<u64>,
     out: &mut Vec<u8>,
 ) -> Result<bool, SysError> {
-    let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
-    let names = root::list(dir.as_fd())?;
-    for name in names.iter().take(MOST_DESCRIPTORS) {
-        let Ok(name) = std::str::from_utf8(name.as_bytes()) else { continue };
-        let mut buffer = [std::mem::MaybeUninit::uninit(); LINK];
-        let text = match rustix::fs::readlinkat_raw(&dir, name, &mut buffer) {
-            Ok((text, _)) => text,
-            // Root sees the names of all descriptors, and not always what they are.
-            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
-                return Err(errno).context("read", "a link of a descriptor");
-            }
-            Err(_) => continue,
-        };
-        let Some(inode) = parse(text).filter(|inode| inodes.contains(inode)) else { continue };
-        let Ok(descriptor) = name.parse::<u32>() else { continue };
-        out.extend(inode.to_ne_bytes());
-        out.extend(descriptor.to_ne_bytes());
+    let process = bounded::open_dir(root.proc(), &pid.to_string())?;
+    let mut is_whole = table(process.as_fd(), "fd", None, inodes, out)?;
+    for thread in threads::apart(root, process.as_fd(), pid, Shared::Descriptors) {
+        match table(process.as_fd(), &format!("task/{thread}/fd"), Some(thread), inodes, out) {
+            Ok(of_thread) => is_whole &= of_thread,
+            Err(error) if error.reason() == Reason::Denied => return Err(error),
+            Err(_) => {}
+        }
     }
-    Ok(names.len() <= MOST_DESCRIPTORS)
+    Ok(is_whole)
 }
 
-/// `socket:[12345]`
-fn parse(link: &[u8]) -> Option<u64> {
-    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+fn table(
+    process: BorrowedFd<'_>,
+    path: &str,
+    thread: Option<Pid>,
+    inodes: &HashSet<u64>,
+    out: &mut Vec<u8>,
+) -> Result<bool, SysError> {
+    let seen = fd::sockets(process, path, MOST_DESCRIPTORS, &mut |descriptor, inode| {
+        if inodes.contains(&inode) {
+            out.extend(inode.to_ne_bytes());
+            out.extend(descriptor.to_ne_bytes());
+            out.extend(thread.map_or(0, Pid::number).to_ne_bytes());
+        }
+    })?;
+    Ok(seen <= MOST_DESCRIPTORS)
 }
 
 #[cfg(test)]
@@ -200,20 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn the_link_of_a_socket_has_its_inode() {
-        assert_eq!(parse(b"socket:[12345]"), Some(12345));
-        for other in [&b"pipe:[1]"[..], b"/socket:[1]", b"socket:[]", b"socket:[1] (deleted)"] {
-            assert_eq!(parse(other), None);
-        }
-    }
-
-    #[test]
     fn our_own_socket_is_ours_wherever_we_are_looked_for() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
         let root = SysRoot::real().unwrap();
         let descriptor = u32::try_from(listener.as_raw_fd()).unwrap();
-        let ours = Holder { pid: own(), descriptor };
+        let ours = Holder { pid: own(), descriptor, thread: None };
         for first in [BTreeSet::new(), BTreeSet::from([own()])] {
             for extent in [Extent::UntilFound, Extent::Everybody] {
                 let holders = find(&root, &HashSet::from([inode]), &first, extent);
@@ -238,8 +236,8 @@ mod tests {
         let pid = |number| Pid::new(number).unwrap();
         let wanted = HashSet::from([inode, 1]);
         let holders = find(&root, &wanted, &BTreeSet::from([pid(7)]), Extent::UntilFound);
-        assert_eq!(holders.of(inode), [Holder { pid: pid(7), descriptor: 3 }]);
-        assert_eq!(holders.of(1), [Holder { pid: pid(8), descriptor: 4 }]);
+        assert_eq!(holders.of(inode), [Holder { pid: pid(7), descriptor: 3, thread: None }]);
+        assert_eq!(holders.of(1), [Holder { pid: pid(8), descriptor: 4, thread: None }]);
         let wanted = HashSet::from([inode]);
         let holders = find(&root, &wanted, &BTreeSet::from([pid(7)]), Extent::UntilFound);
         assert!(holders.of(1).is_empty() && holders.is_complete() && holders.gap().is_none());

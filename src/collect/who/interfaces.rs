@@ -6,13 +6,15 @@ mod world;
 
 use super::Host;
 use crate::collect::netspaces::NetSpace;
+use crate::model::gap::{Gap, Reason};
 use crate::model::network::Interface;
-use crate::model::trail::{By, Owner, Step, Trail};
+use crate::model::trail::{Answer, By, Owner, Step, Trail};
 use graph::{At, Way, World as _};
-use world::Net;
+use std::collections::BTreeSet;
+use world::{Net, WHAT};
 
 /// Answers to one clue at most: every namespace may have an interface of that name.
-pub(super) const MOST: usize = 4096;
+const MOST: usize = 4096;
 
 /// By any of its names: in the reader's network namespace, and where it is not there in every
 /// other.
@@ -21,12 +23,9 @@ pub(super) fn by_name(host: &Host<'_>, name: &[u8]) -> Vec<Trail> {
     let trails = match net.named_here(name) {
         Some(at) => lead(host, &mut net, at),
         None => {
-            let found = net.named_elsewhere(name);
-            let mut trails = Vec::new();
-            for (at, link) in found.into_iter().take(MOST) {
-                trails.extend(lead_or_stay(host, &mut net, at, link));
-            }
-            trails
+            let found = few(host, WHAT, net.named_elsewhere(name));
+            let lead = |(at, link)| lead_or_stay(host, &mut net, at, link);
+            few(host, WHAT, found.into_iter().flat_map(lead).take(MOST + 1).collect())
         }
     };
     net.gaps.drain(..).for_each(|gap| host.note(gap));
@@ -41,21 +40,47 @@ pub(super) fn by_mac(host: &Host<'_>, mac: [u8; 6]) -> Vec<Trail> {
     let mac = bytes.join(":");
     let places: Vec<usize> = (0..net.spaces.list.len()).collect();
     let found = net.chosen(&places, &|link| link.mac.as_deref() == Some(mac.as_str()));
-    let mut trails = Vec::new();
-    for (at, link) in found.into_iter().take(MOST) {
+    let lead = |(at, link): (At, Interface)| {
         if link.kind == "veth" {
-            trails.extend(lead_or_stay(host, &mut net, at, link));
-        } else {
-            trails.push(trail(host, &mut net, &Way { hops: vec![(at, link)], lost: false }));
+            return lead_or_stay(host, &mut net, at, link);
         }
-    }
+        vec![trail(host, &mut net, &Way { hops: vec![(at, link)], lost: false })]
+    };
+    let found = few(host, WHAT, found);
+    let trails = few(host, WHAT, found.into_iter().flat_map(lead).take(MOST + 1).collect());
     net.gaps.drain(..).for_each(|gap| host.note(gap));
     trails
 }
 
+/// Whether a clue may have its end in a namespace that is not listed: the other end of a veth that
+/// it led to, or, where nothing was found, of any veth here.
+pub(super) fn lead_elsewhere(host: &Host<'_>, answer: &Answer) -> bool {
+    let is_lost = |trail: &Trail| {
+        matches!((&trail.owner, trail.steps.last()), (Owner::Unknown, Some(Step::Interface { .. })))
+    };
+    if !answer.trails.is_empty() {
+        return answer.trails.iter().any(is_lost);
+    }
+    let mut net = Net::new(host.root, host.spaces());
+    let veths = net.chosen(&[0], &|link| link.kind == "veth");
+    let numbers: BTreeSet<u32> =
+        veths.iter().filter_map(|(_, link)| u32::try_from(link.peer_nsid?).ok()).collect();
+    numbers.into_iter().any(|number| net.numbered(0, number).is_none())
+}
+
 fn lead(host: &Host<'_>, net: &mut Net<'_>, at: At) -> Vec<Trail> {
-    let ways = graph::follow(net, at);
-    ways.iter().take(MOST).map(|way| trail(host, net, way)).collect()
+    let ways = few(host, WHAT, graph::follow(net, at, MOST + 1));
+    ways.iter().map(|way| trail(host, net, way)).collect()
+}
+
+/// The first of many, and a gap for the others.
+pub(super) fn few<T>(host: &Host<'_>, what: &'static str, mut found: Vec<T>) -> Vec<T> {
+    if found.len() > MOST {
+        let object = format!("more than {MOST}").into();
+        host.note(Gap { object, what, reason: Reason::Truncated });
+        found.truncate(MOST);
+    }
+    found
 }
 
 /// Where its namespace is a container's it is all there is to know, unless that runs others.

@@ -36,7 +36,7 @@ impl Query {
         self.has_protocol(socket.protocol)
             && socket.port == self.port
             && self.address.is_none_or(|address| {
-                is_everywhere(socket.address, address) || same(socket.address, address)
+                is_everywhere(socket, address) || same(socket.address, address)
             })
     }
 
@@ -75,10 +75,12 @@ fn same(one: IpAddr, other: IpAddr) -> bool {
     one.to_canonical() == other.to_canonical()
 }
 
-/// Whether a socket at `bound` takes what is sent to `address`, if its namespace has that. One of
-/// IPv6 takes IPv4 too, unless it was told otherwise.
-fn is_everywhere(bound: IpAddr, address: IpAddr) -> bool {
-    bound.is_unspecified() && (bound.is_ipv6() || address.to_canonical().is_ipv4())
+/// Whether a socket takes what is sent to `address`, if its namespace has that. One of IPv6 takes
+/// IPv4 too, unless it was told otherwise.
+fn is_everywhere(socket: &Socket, address: IpAddr) -> bool {
+    let is_v4 = address.to_canonical().is_ipv4();
+    let takes = if socket.address.is_ipv6() { !(is_v4 && socket.only_v6) } else { is_v4 };
+    socket.address.is_unspecified() && takes
 }
 
 pub(super) fn find(host: &Host<'_>, query: &Query) -> Vec<Trail> {
@@ -100,11 +102,13 @@ pub(super) fn find(host: &Host<'_>, query: &Query) -> Vec<Trail> {
     }
     let mut trails = Vec::new();
     let mut joined = Vec::new();
+    let mut left = Vec::new();
     for group in group(host, query, &places, &holders) {
-        let stands_for =
-            published::stands_for(host, &group, &leads).filter(|_| of_host(group.place));
+        let is_at_home = of_host(group.place);
+        let stands_for = published::stands_for(host, &group, &leads).filter(|_| is_at_home);
         let Some(lead) = stands_for else {
             trails.push(trail(host, &group));
+            left.extend(is_at_home.then_some(group));
             continue;
         };
         // An engine has one of them for each family of addresses.
@@ -116,7 +120,8 @@ pub(super) fn find(host: &Host<'_>, query: &Query) -> Vec<Trail> {
     }
     let is_told = |place: &usize| joined.iter().any(|(lead, _)| lead == place);
     let alone = leads.iter().enumerate().filter(|(place, _)| !is_told(place));
-    let mut all: Vec<Trail> = alone.filter_map(|(_, lead)| lead.alone(host)).collect();
+    let alone = alone.map(|(_, lead)| lead).filter(|lead| lead.counts(host, &left));
+    let mut all: Vec<Trail> = alone.filter_map(|lead| lead.alone(host)).collect();
     all.extend(trails);
     all
 }

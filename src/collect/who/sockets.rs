@@ -60,7 +60,10 @@ fn held(host: &Host<'_>, steps: &[Step], holders: &[Holder]) -> Vec<Trail> {
             let Some(Step::Process { pid, comm, .. }) = host.process(holder.pid) else {
                 return None;
             };
-            let by = By::Descriptor { number: holder.descriptor };
+            let by = match holder.thread {
+                Some(thread) => By::Thread { thread },
+                None => By::Descriptor { number: holder.descriptor },
+            };
             let mut steps = steps.to_vec();
             steps.push(Step::Use { pid, comm, by });
             Some(Trail { steps, owner: host.owner_of(pid) })

@@ -53,6 +53,9 @@ pub struct Socket {
     pub port: u16,
     pub peer_address: Option<IpAddr>,
     pub peer_port: Option<u16>,
+    /// One of IPv6 was told to take no IPv4; known of those that wait, where the kernel was asked.
+    #[serde(skip)]
+    pub only_v6: bool,
     /// The one it is bound to.
     pub interface: Option<Text>,
     /// A listener's connections that wait to be accepted; else bytes to be read.

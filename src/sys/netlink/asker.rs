@@ -8,10 +8,19 @@ use rtnetlink::sys::{Socket, SocketAddr};
 
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
-/// The kernel fills at most half of it with a part of a table.
-const BUFFER: usize = 64 << 10;
+/// The kernel fills at most a quarter of it with a part of a table; but one interface may have
+/// sixty-four thousand bytes of names alone.
+const BUFFER: usize = 128 << 10;
 /// How often an interrupted table is asked for.
 const ATTEMPTS: usize = 4;
+
+/// What is kept of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Most {
+    pub rows: usize,
+    /// Of all of them: one interface may have sixty thousand bytes of names.
+    pub bytes: usize,
+}
 
 #[derive(Debug)]
 pub(super) struct Asker {
@@ -37,15 +46,16 @@ impl Asker {
         what: &'static str,
         kinds: (u16, u16),
         body: &[u8],
-        most: usize,
+        most: Most,
         keep: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(Vec<Vec<u8>>, bool)> {
         let mut attempt = 1;
         loop {
-            let (mut rows, mut cut) = (Vec::new(), false);
+            let (mut rows, mut bytes, mut cut) = (Vec::new(), 0, false);
             let interrupted = self.dump(what, kinds, body, &mut |row| {
                 if keep(row) {
-                    if rows.len() < most {
+                    bytes += row.len();
+                    if rows.len() < most.rows && bytes <= most.bytes {
                         rows.push(row.to_vec());
                     } else {
                         cut = true;
@@ -129,6 +139,7 @@ mod tests {
     use super::*;
     use rtnetlink::sys::protocols::NETLINK_ROUTE;
 
+    const ENOUGH: Most = Most { rows: 9, bytes: 1 << 20 };
     const LINKS: (u16, u16) = (libc::RTM_GETLINK, libc::RTM_NEWLINK);
 
     #[test]
@@ -136,12 +147,16 @@ mod tests {
         let mut asker = Asker::open(NETLINK_ROUTE).unwrap();
         for _ in 0..3 {
             let is_lo = &mut |row: &[u8]| link::parse(row).is_some_and(|one| one.name == "lo");
-            let (rows, cut) = asker.table("interfaces", LINKS, &link::request(), 9, is_lo).unwrap();
+            let (rows, cut) =
+                asker.table("interfaces", LINKS, &link::request(), ENOUGH, is_lo).unwrap();
             assert_eq!((rows.len(), cut), (1, false));
         }
-        let (rows, cut) =
-            asker.table("interfaces", LINKS, &link::request(), 0, &mut |_| true).unwrap();
-        assert_eq!((rows.len(), cut), (0, true));
+        for most in [Most { rows: 0, ..ENOUGH }, Most { bytes: 99, ..ENOUGH }] {
+            let all = &mut |_: &[u8]| true;
+            let (rows, cut) =
+                asker.table("interfaces", LINKS, &link::request(), most, all).unwrap();
+            assert_eq!((rows.len(), cut), (0, true));
+        }
     }
 
     #[test]

@@ -108,6 +108,17 @@ pub fn parse(message: &[u8]) -> Option<Interface> {
     Some(interface)
 }
 
+/// The message without names that an interface has beside its own.
+pub(super) fn without_altnames(message: &[u8]) -> Vec<u8> {
+    let mut short = message.get(..HEADER).unwrap_or_default().to_vec();
+    for (kind, value) in after(message, HEADER).into_iter().flatten() {
+        if kind != IFLA_PROP_LIST {
+            push(&mut short, kind, value);
+        }
+    }
+    short
+}
+
 /// The index.
 pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
     message.get(4..8).map(<[u8]>::to_vec)
@@ -240,6 +251,18 @@ mod tests {
     fn a_name_is_bytes() {
         let parsed = parse(&link(1, &[(IFLA_IFNAME, b"\xff\x1b[2J\0")])).unwrap();
         assert_eq!(parsed.name.as_bytes(), b"\xff\x1b[2J");
+    }
+
+    #[test]
+    fn other_names_can_be_left_out() {
+        let names = encode(IFLA_ALT_IFNAME, b"other\0");
+        let whole =
+            link(1, &[(IFLA_IFNAME, b"a\0"), (IFLA_PROP_LIST, &names), (IFLA_MASTER, &[7; 4])]);
+        let parsed = parse(&whole).unwrap();
+        assert_eq!(parsed.altnames, ["other"]);
+        let short = parse(&without_altnames(&whole)).unwrap();
+        assert_eq!(short, Interface { altnames: Vec::new(), ..parsed });
+        assert!(without_altnames(&[1, 2]).is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub mod answer;
 
 pub use answer::{Found, Row};
 
-use super::asker::Asker;
+use super::asker::{Asker, Most};
 use super::nsid::NsIds;
 use super::socket::{
     CONNECTED, LISTENING, SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK, request_tcp, request_udp,
@@ -28,8 +28,8 @@ use std::time::Duration;
 
 /// Who changes interfaces holds the kernel's lock for them, sometimes for long.
 const PATIENCE: Patience = Patience { each: Duration::from_secs(1), all: Duration::from_secs(3) };
-/// Rows of one table that are kept.
-const MOST: usize = 1 << 16;
+/// Of one table; an ordinary interface has some seven hundred bytes.
+const MOST: Most = Most { rows: 1 << 16, bytes: 64 << 20 };
 
 /// How a namespace is entered.
 #[derive(Debug)]
@@ -166,9 +166,10 @@ impl<'a> Here<'a> {
         self.ids.insert(ids).of(namespace)
     }
 
-    /// The message of an interface.
+    /// The message of an interface, without its other names: whoever is root here may give it sixty
+    /// thousand bytes of them.
     pub fn send_link(&mut self, row: &[u8]) {
-        answer::row(self.out, Table::Links, row);
+        answer::row(self.out, Table::Links, &link::without_altnames(row));
     }
 
     /// What is called `number` here.

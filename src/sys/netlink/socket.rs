@@ -14,6 +14,7 @@ pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// The older request, which answers for both families in one walk over the kernel's table.
 pub(super) const TCPDIAG_GETSOCK: u16 = 18;
 const INET_DIAG_SKMEMINFO: u16 = 7;
+const INET_DIAG_SKV6ONLY: u16 = 11;
 /// SK_MEMINFO_DROPS, of words of four bytes.
 const DROPS: usize = 8 * 4;
 const TCP_LISTEN: u8 = 10;
@@ -58,10 +59,12 @@ pub fn parse(protocol: Protocol, message: &[u8]) -> Option<(Socket, Option<u32>)
     let has_peer = peer_port != 0 || !peer.is_unspecified();
     let index = u32_at(message, 40)?;
     let inode = u32_at(message, 68)?;
-    let mut dropped = None;
+    let (mut dropped, mut only_v6) = (None, false);
     for (kind, value) in after(message, HEADER)? {
-        if kind == INET_DIAG_SKMEMINFO {
-            dropped = u32_at(value, DROPS);
+        match kind {
+            INET_DIAG_SKMEMINFO => dropped = u32_at(value, DROPS),
+            INET_DIAG_SKV6ONLY => only_v6 = u8_at(value, 0) == Some(1),
+            _ => {}
         }
     }
     let socket = Socket {
@@ -72,6 +75,7 @@ pub fn parse(protocol: Protocol, message: &[u8]) -> Option<(Socket, Option<u32>)
         port: u16::from_be(u16_at(message, 4)?),
         peer_address: Some(peer).filter(|_| has_peer),
         peer_port: Some(peer_port).filter(|_| has_peer),
+        only_v6,
         interface: None,
         receive_queue: u32_at(message, 56)?,
         send_queue: u32_at(message, 60)?,
@@ -157,6 +161,17 @@ mod tests {
         bytes.extend(encode(INET_DIAG_SKMEMINFO, &memory));
         let (socket, _) = parse(Protocol::Udp, &bytes).unwrap();
         assert_eq!((socket.state, socket.dropped), ("unconnected", Some(9)));
+    }
+
+    #[test]
+    fn a_socket_of_ipv6_says_whether_it_takes_ipv4() {
+        let mut bytes = hex(LISTENER);
+        bytes[0] = 10;
+        for (word, only_v6) in [(0, false), (1, true)] {
+            let said = [&bytes[..], &encode(INET_DIAG_SKV6ONLY, &[word])].concat();
+            assert_eq!(parse(Protocol::Tcp, &said).unwrap().0.only_v6, only_v6);
+        }
+        assert!(!parse(Protocol::Tcp, &bytes).unwrap().0.only_v6);
     }
 
     proptest::proptest! {

@@ -1,9 +1,15 @@
 //! `/proc/PID/fd` and `fdinfo`: proc_pid_fd(5), proc_pid_fdinfo(5).
 
 use crate::sys::bounded;
+use crate::sys::error::{Context, Result};
 use crate::sys::root;
 use rustix::fs::AtFlags;
+use rustix::io::Errno;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd};
+
+/// Longer links are paths.
+const LINK: usize = 64;
 
 /// A watch is a line of about a hundred bytes.
 const WATCHES_CAP: usize = 1 << 20;
@@ -26,6 +32,42 @@ pub fn count(process: BorrowedFd<'_>) -> Option<u64> {
             u64::try_from(root::list(dir.as_fd()).ok()?.len()).ok()
         }
     }
+}
+
+/// The sockets among the descriptors at `path` below a directory of /proc, each with its inode; no
+/// more than `most` descriptors are looked at. How many were, at most one more than that.
+///
+/// EACCES where the links may not be read: root sees the names of all descriptors, and not always
+/// what they are.
+pub fn sockets(
+    dir: BorrowedFd<'_>,
+    path: &str,
+    most: usize,
+    take: &mut dyn FnMut(u32, u64),
+) -> Result<usize> {
+    let dir = bounded::open_dir(dir, path)?;
+    let names = root::list(dir.as_fd())?;
+    for name in names.iter().take(most) {
+        let mut buffer = [MaybeUninit::uninit(); LINK];
+        let link = match rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) {
+            Ok((link, _)) => link,
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(errno).context("read", "a link of a descriptor");
+            }
+            Err(_) => continue,
+        };
+        let number = std::str::from_utf8(name.as_bytes()).ok().and_then(|name| name.parse().ok());
+        if let Some((number, inode)) = number.zip(inode_of_socket(link)) {
+            take(number, inode);
+        }
+    }
+    Ok(names.len().min(most.saturating_add(1)))
+}
+
+/// `socket:[12345]`
+fn inode_of_socket(link: &[u8]) -> Option<u64> {
+    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// `None` where its descriptors cannot be seen.
@@ -63,6 +105,15 @@ pub fn watches(info: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_link_of_a_socket_has_its_inode() {
+        assert_eq!(inode_of_socket(b"socket:[12345]"), Some(12345));
+        for other in [&b"pipe:[1]"[..], b"/socket:[1]", b"socket:[]", b"socket:[1] (deleted)"] {
+            assert_eq!(inode_of_socket(other), None);
+        }
+    }
+
     use rustix::fs::inotify::{self as kernel, CreateFlags, WatchFlags};
 
     #[test]

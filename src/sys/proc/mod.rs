@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod claims;
+mod comm;
 pub mod conntrack;
 pub mod fd;
 pub mod fib;
@@ -14,4 +15,5 @@ pub mod status;
 pub mod timens;
 mod write;
 
+pub use comm::comm;
 pub use write::write;

@@ -38,6 +38,7 @@ fn one(protocol: Protocol, line: &[u8]) -> Option<Socket> {
         interface: None,
         receive_queue,
         send_queue,
+        only_v6: false,
         dropped: None,
         uid,
         inode: Some(inode).filter(|inode| *inode != 0),

@@ -9,6 +9,7 @@ pub mod early;
 pub mod environment;
 pub mod fds;
 pub mod fork;
+pub mod kcmp;
 pub mod keyring;
 pub mod mount_attributes;
 pub mod mounts;

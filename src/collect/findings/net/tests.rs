@@ -33,6 +33,7 @@ fn listener() -> Socket {
         interface: None,
         receive_queue: 128,
         send_queue: 128,
+        only_v6: false,
         dropped: None,
         uid: 0,
         inode: None,

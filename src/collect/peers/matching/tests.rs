@@ -25,6 +25,8 @@ fn tcp(local: &str, peer: &str, inode: u64) -> Flow {
         local: at(local),
         peer: Some(at(peer)),
         inode: Some(inode).filter(|inode| *inode != 0),
+        uid: 0,
+        only_v6: false,
     }
 }
 
@@ -47,10 +49,10 @@ fn publishes(address: Option<&str>) -> Published {
 }
 
 fn around() -> Around {
-    let mut around = Around::new(HOST, Vec::new());
-    around.add(WEB, ip(WEB_IP));
-    around.add(CLIENT, ip(CLIENT_IP));
-    around.add(HOST, ip(GATEWAY));
+    let mut around = Around::new(HOST, 0, Vec::new());
+    around.add(WEB, ip(WEB_IP), 24);
+    around.add(CLIENT, ip(CLIENT_IP), 24);
+    around.add(HOST, ip(GATEWAY), 24);
     around
 }
 
@@ -142,6 +144,7 @@ fn ipv4_within_ipv6_is_ipv4() {
         interface: None,
         receive_queue: 0,
         send_queue: 0,
+        only_v6: false,
         dropped: None,
         uid: 0,
         inode: Some(21),
@@ -207,8 +210,45 @@ fn a_socket_in_a_namespace_without_its_address_is_a_worse_match() {
     let pair = matched(&subject(CLIENT), &around(), &flows)[0];
     assert_eq!((pair.end, pair.alternatives), (end(WEB, 21), 0));
     let mut both = around();
-    both.add(9, ip(WEB_IP));
+    both.add(9, ip(WEB_IP), 24);
     assert_eq!(matched(&subject(CLIENT), &both, &flows)[0].alternatives, 1);
+}
+
+#[test]
+fn an_address_that_anybody_gave_himself_is_no_end() {
+    let mut around = around();
+    around.add(9, ip("203.0.113.7"), 24);
+    let flows = [
+        (CLIENT, tcp("198.51.100.3:40000", "203.0.113.7:443", 31)),
+        (9, listener("0.0.0.0:443", 66)),
+    ];
+    let pair = matched(&subject(CLIENT), &around, &flows)[0];
+    assert_eq!((pair.end, pair.seen), (End::Unknown, Seen::Nothing));
+}
+
+#[test]
+fn who_calls_an_address_of_his_own_calls_himself() {
+    let mut around = around();
+    around.add(9, ip(WEB_IP), 32);
+    around.add(9, ip(GATEWAY), 32);
+    let flows = [
+        (WEB, listener("0.0.0.0:80", 20)),
+        (9, tcp("198.51.100.2:40000", "198.51.100.2:80", 66)),
+        (9, tcp("198.51.100.2:40001", "198.51.100.1:18080", 67)),
+    ];
+    let published = vec![publishes(None)];
+    assert_eq!(matched(&Subject { published, ..subject(WEB) }, &around, &flows), []);
+}
+
+#[test]
+fn a_connection_to_another_who_has_the_targets_address_is_no_call() {
+    let call = |state| (9, Flow { state, ..tcp("198.51.100.7:40000", "198.51.100.2:80", 66) });
+    for (state, calls) in [("established", 0), ("syn_sent", 1), ("time_wait", 1)] {
+        let flows = [(WEB, listener("0.0.0.0:80", 20)), call(state)];
+        assert_eq!(matched(&subject(WEB), &around(), &flows).len(), calls, "{state}");
+    }
+    let flows = [(WEB, udp(listener("0.0.0.0:80", 20))), (9, udp(call("established").1))];
+    assert_eq!(matched(&subject(WEB), &around(), &flows).len(), 1);
 }
 
 #[test]
@@ -230,7 +270,7 @@ fn in_a_namespace_of_many_only_what_the_target_holds_is_its_own() {
 
 #[test]
 fn a_port_of_the_host_leads_to_the_container_that_published_it() {
-    let published = vec![(4, publishes(None))];
+    let published = vec![(4, 0, publishes(None))];
     let around = Around { published, ..around() };
     let flows = [
         (CLIENT, tcp("198.51.100.3:40000", "198.51.100.1:18080", 31)),
@@ -243,6 +283,23 @@ fn a_port_of_the_host_leads_to_the_container_that_published_it() {
     assert_eq!((pair.via, pair.service), (Some(publishes(None)), Some(at("198.51.100.1:18080"))));
     let of_another = [(CLIENT, tcp("198.51.100.3:40000", "198.51.100.2:18080", 31))];
     assert_eq!(matched(&subject(CLIENT), &around, &of_another)[0].seen, Seen::Address);
+}
+
+#[test]
+fn a_users_record_is_no_more_than_his_word() {
+    let around = Around { published: vec![(4, 1000, publishes(None))], ..around() };
+    let call = (CLIENT, tcp("198.51.100.3:40000", "198.51.100.1:18080", 31));
+    let by = |uid| (HOST, Flow { uid, ..listener("0.0.0.0:18080", 10) });
+    let end_of = |flows: &[(u64, Flow)]| matched(&subject(CLIENT), &around, flows)[0].end;
+    assert_eq!(end_of(&[call, by(1000)]), End::Container(4));
+    assert_eq!(end_of(&[call, by(0)]), end(HOST, 10));
+    assert_eq!(end_of(&[call]), end(HOST, 0));
+    let his = Subject { published: vec![publishes(None)], uid: 1000, ..subject(WEB) };
+    for (uid, callers) in [(1000, 1), (0, 0)] {
+        let pairs =
+            matched(&his, &Around { published: Vec::new(), ..around.clone() }, &[call, by(uid)]);
+        assert_eq!(pairs.len(), callers, "{uid} {pairs:?}");
+    }
 }
 
 #[test]
@@ -327,6 +384,8 @@ proptest::proptest! {
                 local: end(*one),
                 peer: Some(end(*other)),
                 inode: Some(*inode).filter(|inode| *inode != 0),
+                uid: 0,
+                only_v6: false,
             };
             let flow = match kind {
                 0 => flow,
@@ -335,7 +394,7 @@ proptest::proptest! {
             };
             (*namespace, flow)
         }).collect();
-        let around = Around { published: vec![(0, publishes(None))], ..around() };
+        let around = Around { published: vec![(0, 0, publishes(None))], ..around() };
         let pairs = matched(&subject(WEB), &around, &flows);
         let connected = || flows.iter().filter(|(_, flow)| flow.peer.is_some());
         let own = connected().filter(|(namespace, _)| *namespace == WEB).count();

@@ -280,8 +280,8 @@ fn walk(
         },
     );
     if let Some(reason) = refused {
-        let what = "those without a process";
-        gaps.push(Gap { object: "mount namespaces".into(), what, reason });
+        let object = "mount namespaces without a process".into();
+        gaps.push(Gap { object, what: "mounts", reason });
     }
     settle(root, &mut hits);
     hits

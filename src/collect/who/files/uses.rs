@@ -18,6 +18,7 @@ use crate::sys::crew::{self, Care, PATIENCE};
 use crate::sys::error::{Problem, Result};
 use crate::sys::fds::Spent;
 use crate::sys::root::SysRoot;
+use crate::sys::threads::{self, Shared};
 use crate::sys::{bounded, ns, root};
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, statx};
 use std::collections::HashMap;
@@ -69,17 +70,18 @@ impl Sought {
         self.place.as_ref().is_none_or(|place| place.path == b"/")
     }
 
-    /// Whether a path of a process, by the text of its link, is in what is looked for.
-    fn is_in(&self, known: &Known, text: &[u8]) -> bool {
+    /// Whether a path of a process, by the text of its link, is in what is looked for. Only of what
+    /// has no name any more the kernel says ` (deleted)`: others may be called so.
+    fn is_in(&self, known: &Known, text: &[u8], is_removed: bool) -> bool {
         let Some(place) = &self.place else { return true };
         let target = known.target.as_bytes();
-        let rest = rest_below(target, text).or_else(|| rest_below(target, unlinked(text)));
+        let text = if is_removed { unlinked(text) } else { text };
+        let rest = rest_below(target, text);
         // Outside of the root of who asks, or of what was unmounted, paths begin anywhere.
         let Some(rest) = rest else { return self.is_whole() };
         let path = join(known.root.as_bytes(), rest);
         let removed = place::removed(known.root.as_bytes()).map(|root| join(root, rest));
         rest_below(&place.path, &path).is_some()
-            || rest_below(&place.path, unlinked(&path)).is_some()
             || removed.is_some_and(|path| rest_below(&place.path, &path).is_some())
     }
 }
@@ -148,6 +150,7 @@ impl Visit {
             By::WorkingDirectory => (4, 0),
             By::Program => (5, 0),
             By::Descriptor { number } => (6, *number),
+            By::Thread { thread } => (8, thread.number()),
             _ => (7, 0),
         };
         out.push(letter);
@@ -170,6 +173,7 @@ impl Visit {
             4 => By::WorkingDirectory,
             5 => By::Program,
             6 => By::Descriptor { number },
+            8 => By::Thread { thread: Pid::new(number)? },
             _ => By::Mapping,
         };
         Some(Self::Uses { by, comm: Text::new(rest.bytes()?) })
@@ -196,7 +200,10 @@ impl Reader {
         let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
             return Visit::Nothing;
         };
-        let seen = self.first(dir.as_fd(), sought, care);
+        let seen = match self.first(dir.as_fd(), sought, care) {
+            Ok(None) => Ok(self.thread(root, dir.as_fd(), pid, sought)),
+            seen => seen,
+        };
         let visit = match seen {
             Ok(Some(by)) => {
                 let read = bounded::read_record(dir.as_fd(), "comm", 64, &mut self.buffer);
@@ -226,18 +233,8 @@ impl Reader {
                 Sight::Other => {}
             }
         }
-        if let Ok(files) = bounded::open_dir(dir, "fd") {
-            let found = root::list(files.as_fd()).unwrap_or_default();
-            let found = found.iter().take(MOST_FILES).find_map(|name| {
-                let name = std::str::from_utf8(name.as_bytes()).ok()?;
-                let number = name.parse().ok()?;
-                let is_it = look(files.as_fd(), name, sought) == Sight::It;
-                is_it.then_some(By::Descriptor { number })
-            });
-            self.spent.close(files);
-            if found.is_some() {
-                return Ok(found);
-            }
+        if let Some(number) = self.descriptor(dir, "fd", sought) {
+            return Ok(Some(By::Descriptor { number }));
         }
         if care == Care::Safe {
             return Err(Reason::Timeout);
@@ -247,6 +244,38 @@ impl Reader {
             Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Err(Reason::Denied),
             Ok(_) | Err(_) => Ok(None),
         }
+    }
+
+    fn descriptor(&mut self, dir: BorrowedFd<'_>, path: &str, sought: &Sought) -> Option<u32> {
+        let files = bounded::open_dir(dir, path).ok()?;
+        let found = root::list(files.as_fd()).unwrap_or_default();
+        let found = found.iter().take(MOST_FILES).find_map(|name| {
+            let name = std::str::from_utf8(name.as_bytes()).ok()?;
+            let number = name.parse().ok()?;
+            (look(files.as_fd(), name, sought) == Sight::It).then_some(number)
+        });
+        self.spent.close(files);
+        found
+    }
+
+    /// By a thread that has what the first of its process has not.
+    fn thread(
+        &mut self,
+        root: &SysRoot,
+        dir: BorrowedFd<'_>,
+        pid: Pid,
+        sought: &Sought,
+    ) -> Option<By> {
+        let is_there = |thread: &Pid| {
+            let link = |name| look(dir, &format!("task/{thread}/{name}"), sought) == Sight::It;
+            link("root") || link("cwd")
+        };
+        let placed = threads::apart(root, dir, pid, Shared::Directories);
+        let thread = placed.into_iter().find(is_there).or_else(|| {
+            let mut others = threads::apart(root, dir, pid, Shared::Descriptors).into_iter();
+            others.find(|one| self.descriptor(dir, &format!("task/{one}/fd"), sought).is_some())
+        });
+        thread.map(|thread| By::Thread { thread })
     }
 
     /// Whether a mapping is of it: they name a device and a path, and no mount.
@@ -266,18 +295,19 @@ impl Reader {
             let on_the_way =
                 there.filter(|known| rest_below(known.target.as_bytes(), &path).is_some());
             let nearest = on_the_way.max_by_key(|known| (known.target.as_bytes().len(), known.id));
-            nearest.is_some_and(|known| sought.is_in(known, &path))
+            nearest.is_some_and(|known| sought.is_in(known, &path, false))
         })
     }
 }
 
 fn look(dir: BorrowedFd<'_>, name: &str, sought: &Sought) -> Sight {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-    let stat = match statx(dir, name, flags, StatxFlags::TYPE | StatxFlags::MNT_ID) {
-        Ok(stat) => stat,
-        Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => return Sight::Denied,
-        Err(_) => return Sight::Other,
-    };
+    let stat =
+        match statx(dir, name, flags, StatxFlags::TYPE | StatxFlags::NLINK | StatxFlags::MNT_ID) {
+            Ok(stat) => stat,
+            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => return Sight::Denied,
+            Err(_) => return Sight::Other,
+        };
     let is_node = sought.node.is_some_and(|node| is_node(&stat, node));
     if is_node || is_it(dir, name, &stat, sought) { Sight::It } else { Sight::Other }
 }
@@ -296,7 +326,9 @@ fn is_it(dir: BorrowedFd<'_>, name: &str, stat: &Statx, sought: &Sought) -> bool
     };
     match known {
         Some(_) if sought.is_whole() => true,
-        Some((known, _)) => text().is_ok_and(|text| sought.is_in(known, text.to_bytes())),
+        Some((known, _)) => {
+            text().is_ok_and(|text| sought.is_in(known, text.to_bytes(), stat.stx_nlink == 0))
+        }
         // It was unmounted and is used still, or the kernel tells no mounts (before Linux 5.8).
         None => {
             let device = Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor };
@@ -366,16 +398,18 @@ mod tests {
         };
         let data = sought(b"/srv/data");
         let bound = Known { id: 1, root: "/srv/data".into(), target: "/data".into() };
-        assert!(data.is_in(&bound, b"/data/x") && data.is_in(&bound, b"/data"));
-        assert!(data.is_in(&bound, b"/data/x (deleted)"));
-        assert!(data.is_in(&bound, b"/data (deleted)"));
-        assert!(!data.is_in(&bound, b"/elsewhere"));
+        let is_in = |known: &Known, path: &[u8]| data.is_in(known, path, false);
+        assert!(is_in(&bound, b"/data/x") && is_in(&bound, b"/data"));
+        assert!(is_in(&bound, b"/data/x (deleted)"));
+        assert!(data.is_in(&bound, b"/data (deleted)", true));
+        assert!(!is_in(&bound, b"/data (deleted)"), "a name like any other");
+        assert!(!is_in(&bound, b"/elsewhere"));
         let all = Known { id: 1, root: "/".into(), target: "/".into() };
-        assert!(data.is_in(&all, b"/srv/data/x") && !data.is_in(&all, b"/srv/database"));
-        assert!(!data.is_in(&all, b"/srv"));
+        assert!(is_in(&all, b"/srv/data/x") && !is_in(&all, b"/srv/database"));
+        assert!(!is_in(&all, b"/srv"));
         let removed = Known { id: 1, root: "/srv/data//deleted".into(), target: "/data".into() };
-        assert!(data.is_in(&removed, b"/data/x"));
-        assert!(sought(b"/").is_in(&bound, b"/anything"), "all of it");
+        assert!(is_in(&removed, b"/data/x"));
+        assert!(sought(b"/").is_in(&bound, b"/anything", false), "all of it");
     }
 
     #[test]
@@ -389,6 +423,7 @@ mod tests {
             uses(By::WorkingDirectory),
             uses(By::Program),
             uses(By::Descriptor { number: 77 }),
+            uses(By::Thread { thread: Pid::new(9).unwrap() }),
             uses(By::Mapping),
         ] {
             let mut out = Vec::new();

@@ -2,7 +2,7 @@
 //! beside an interface is asked of a [`World`].
 
 use crate::model::network::Interface;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 /// An interface: the place of its namespace in the list of all, and its index there.
 pub(super) type At = (usize, u32);
@@ -21,8 +21,8 @@ pub(super) enum Standing {
 /// What is known of interfaces.
 pub(super) trait World {
     fn standing(&self, space: usize) -> Standing;
-    /// The interfaces of these are about to be asked for.
-    fn prepare(&mut self, spaces: &[usize]);
+    /// These are about to be asked for.
+    fn prepare(&mut self, next: &[At]);
     fn link(&mut self, at: At) -> Option<Interface>;
     /// Those whose master it is, in the same namespace.
     fn ports(&mut self, master: At) -> Vec<At>;
@@ -59,9 +59,11 @@ enum By {
 
 /// Interfaces that one clue leads to at most.
 const MOST: usize = 1 << 16;
+/// A way that is longer was made to be.
+const MOST_HOPS: usize = 64;
 
-/// Every way that begins at `clue`; the interface alone where nothing leads on.
-pub(super) fn follow(world: &mut dyn World, clue: At) -> Vec<Way> {
+/// Every way that begins at `clue`, up to `most`; the interface alone where nothing leads on.
+pub(super) fn follow(world: &mut dyn World, clue: At, most: usize) -> Vec<Way> {
     let Some(link) = world.link(clue) else { return Vec::new() };
     let mut walk = Walk { nodes: Vec::new(), seen: HashSet::new() };
     walk.add(clue, link, None, By::Clue);
@@ -69,7 +71,7 @@ pub(super) fn follow(world: &mut dyn World, clue: At) -> Vec<Way> {
     while done < walk.nodes.len() {
         done = walk.go_on(world, done);
     }
-    walk.ways()
+    walk.ways(most)
 }
 
 /// A bridge of a container's own and what is plugged into it are of those that it runs.
@@ -85,6 +87,8 @@ struct Node {
     at: At,
     link: Interface,
     from: Option<usize>,
+    /// How many are before it.
+    hops: usize,
     by: By,
     end: End,
 }
@@ -109,7 +113,10 @@ struct Walk {
 impl Walk {
     fn add(&mut self, at: At, link: Interface, from: Option<usize>, by: By) {
         if self.nodes.len() < MOST && self.seen.insert(at) {
-            self.nodes.push(Node { at, link, from, by, end: End::Open });
+            let before = from.and_then(|from| self.nodes.get(from));
+            let hops = before.map_or(0, |before| before.hops + 1);
+            let end = if hops < MOST_HOPS { End::Open } else { End::Lost };
+            self.nodes.push(Node { at, link, from, hops, by, end });
         }
     }
 
@@ -122,8 +129,7 @@ impl Walk {
             next.extend(found.into_iter().map(|(at, by)| (at, place, by)));
         }
         next.retain(|(at, ..)| !self.seen.contains(at));
-        let spaces: BTreeSet<usize> = next.iter().map(|((space, _), ..)| *space).collect();
-        world.prepare(&spaces.into_iter().collect::<Vec<_>>());
+        world.prepare(&next.iter().map(|(at, ..)| *at).collect::<Vec<_>>());
         for (at, from, by) in next {
             match world.link(at) {
                 Some(link) => self.add(at, link, Some(from), by),
@@ -169,6 +175,9 @@ impl Walk {
             }
             _ => {}
         }
+        if node.end == End::Lost {
+            return Vec::new();
+        }
         if is("tun") && world.is_held(at, link) {
             self.end(place, End::Owner);
             return Vec::new();
@@ -205,7 +214,7 @@ impl Walk {
     }
 
     /// A namespace that belongs to nobody is where a way ends if nothing behind it is.
-    fn ways(self) -> Vec<Way> {
+    fn ways(self, most: usize) -> Vec<Way> {
         let mut leads = vec![false; self.nodes.len()];
         let mut ends = Vec::new();
         for (place, node) in self.nodes.iter().enumerate().rev() {
@@ -226,8 +235,7 @@ impl Walk {
                 *before = true;
             }
         }
-        ends.reverse();
-        ends.into_iter().map(|place| self.way(place)).collect()
+        ends.into_iter().rev().take(most).map(|place| self.way(place)).collect()
     }
 
     fn way(&self, end: usize) -> Way {

@@ -10,7 +10,7 @@ use crate::sys::netlink::Links;
 use crate::sys::netlink::nsid::NsIds;
 use crate::sys::netlink::roam::{Found, Here, Row};
 use crate::sys::root::SysRoot;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// What was looked for, where it could not be.
@@ -130,6 +130,27 @@ impl<'a> Net<'a> {
         }
     }
 
+    /// Single interfaces, of namespaces in which a way ends: whoever is root there may have made any
+    /// number of others.
+    fn ask(&mut self, wanted: &BTreeMap<usize, BTreeSet<u32>>) {
+        let places: Vec<usize> = wanted.keys().copied().collect();
+        let visited = self.spaces.visit(self.root, &places, WHAT, &mut |place, here| {
+            for index in wanted.get(&place).into_iter().flatten() {
+                match here.link_at(*index) {
+                    Ok(Some((_, row))) => here.send_link(&row),
+                    Ok(None) => {}
+                    Err(_) => here.send_no_links(),
+                }
+            }
+        });
+        for place in places {
+            self.tables.entry(place).or_default();
+        }
+        for (at, link) in self.take(visited) {
+            self.tables.entry(at.0).or_default().insert(at.1, link);
+        }
+    }
+
     /// What stands on what, in every namespace: one list of links in each, of which few are sent.
     fn find_uppers(&mut self) -> BTreeMap<At, Vec<At>> {
         let (root, spaces, own) = (self.root, self.spaces, self.own.as_ref());
@@ -194,11 +215,20 @@ impl World for Net<'_> {
         }
     }
 
-    fn prepare(&mut self, spaces: &[usize]) {
-        let new = |space: &&usize| **space != 0 && !self.tables.contains_key(*space);
-        let new: Vec<usize> = spaces.iter().filter(new).copied().collect();
-        if !new.is_empty() {
-            self.load(&new);
+    fn prepare(&mut self, next: &[At]) {
+        let (mut whole, mut single) = (BTreeSet::new(), BTreeMap::<_, BTreeSet<u32>>::new());
+        for (space, index) in next.iter().filter(|(space, _)| *space != 0) {
+            if self.standing(*space) == Standing::Owned {
+                single.entry(*space).or_default().insert(*index);
+            } else if !self.tables.contains_key(space) {
+                whole.insert(*space);
+            }
+        }
+        if !whole.is_empty() {
+            self.load(&whole.into_iter().collect::<Vec<_>>());
+        }
+        if !single.is_empty() {
+            self.ask(&single);
         }
     }
 

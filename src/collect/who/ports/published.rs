@@ -36,6 +36,16 @@ impl Lead {
         host.containers.list.get(self.container)
     }
 
+    /// Whether the record alone is enough. A user's is his to write, and nothing but a process of
+    /// his leads a port of the host anywhere: one that cannot be looked at has a socket of his.
+    pub(super) fn counts(&self, host: &Host<'_>, of_host: &[Group<'_>]) -> bool {
+        let uid = self.of(host).and_then(|one| one.owner_uid).unwrap_or(0);
+        let is_his = |group: &Group<'_>| {
+            group.process.is_none() && group.socket.uid == uid && self.is_at(group)
+        };
+        uid == 0 || of_host.iter().any(is_his)
+    }
+
     /// By the record alone: the engine leads it there by rules of the kernel's.
     pub(super) fn alone(&self, host: &Host<'_>) -> Option<Trail> {
         let owner = crate::collect::who::owner(self.of(host)?);

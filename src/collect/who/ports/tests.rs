@@ -20,6 +20,7 @@ fn socket(protocol: Protocol, local: &str, peer: Option<&str>) -> Socket {
         interface: None,
         receive_queue: 0,
         send_queue: 0,
+        only_v6: false,
         dropped: None,
         uid: 0,
         inode: Some(7),
@@ -54,6 +55,9 @@ fn an_endpoint_is_either_end_and_whoever_listens_everywhere() {
         assert!(endpoint.may_mean(&everywhere));
         assert!(endpoint.is_local(&everywhere, true) && !endpoint.is_local(&everywhere, false));
     }
+    let only_v6 = Socket { only_v6: true, ..socket(Protocol::Tcp, "[::]:80", None) };
+    assert!(!endpoint.is_local(&only_v6, true));
+    assert!(query(Some("2001:db8::1"), 80, None).is_local(&only_v6, true));
     let client = socket(Protocol::Tcp, "198.51.100.2:40000", Some("198.51.100.1:80"));
     assert!(endpoint.may_mean(&client) && endpoint.is_peer(&client));
     assert!(!endpoint.is_local(&client, true));

@@ -140,6 +140,7 @@ fn sockets() -> Sockets {
         interface: None,
         receive_queue: 0,
         send_queue: 511,
+        only_v6: false,
         dropped: None,
         uid: 0,
         inode: Some(1),

@@ -74,7 +74,7 @@ impl Made {
             let hops: Vec<_> = way.hops.iter().map(hop).collect();
             format!("{}{}", hops.join(" > "), if way.lost { "?" } else { "" })
         };
-        follow(self, clue).into_iter().map(way).collect()
+        follow(self, clue, 4096).into_iter().map(way).collect()
     }
 }
 
@@ -83,8 +83,8 @@ impl World for Made {
         self.spaces[space].0
     }
 
-    fn prepare(&mut self, spaces: &[usize]) {
-        self.prepared.extend(spaces);
+    fn prepare(&mut self, next: &[At]) {
+        self.prepared.extend(next.iter().map(|(space, _)| *space));
     }
 
     fn link(&mut self, at: At) -> Option<Interface> {
@@ -311,4 +311,21 @@ fn a_tap_that_a_process_holds_is_an_end() {
     assert_eq!(made.ways(bridge), ["virbr0"]);
     made.held.push(tap);
     assert_eq!(made.ways(bridge), ["virbr0 > vnet0"]);
+}
+
+#[test]
+fn a_way_that_was_made_to_be_long_ends_in_doubt() {
+    let mut world = made(&[]);
+    let first = world.link(OWN, "m", "macvlan");
+    let mut last = first;
+    for _ in 0..1000 {
+        last = world.upper(OWN, "m", "macvlan", last);
+    }
+    let ways = follow(&mut world, first, 9);
+    assert_eq!((ways.len(), ways[0].hops.len(), ways[0].lost), (1, MOST_HOPS + 1, true));
+    let base = world.link(OWN, "b", "macvlan");
+    for _ in 0..20 {
+        world.upper(OWN, "v", "veth", base);
+    }
+    assert!(follow(&mut world, base, 9).len() <= 9);
 }

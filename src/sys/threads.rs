@@ -1,0 +1,58 @@
+//! Threads with descriptors or directories of their own: `/proc/PID` shows those of the first alone.
+
+use super::bounded;
+use super::raw::kcmp;
+use super::root::{self, SysRoot};
+use crate::model::process::Pid;
+use rustix::fs::{AtFlags, StatxFlags, statx};
+use std::os::fd::{AsFd, BorrowedFd};
+
+pub use kcmp::Shared;
+
+/// Of one process no more threads are compared.
+const MOST: usize = 1 << 15;
+
+/// Those that do not share it with the first thread, by `/proc/PID`. None where the kernel does not
+/// compare.
+pub fn apart(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid, what: Shared) -> Vec<Pid> {
+    let flags = AtFlags::STATX_DONT_SYNC;
+    // A directory for each beside `.` and `..`.
+    let alone =
+        statx(process, "task", flags, StatxFlags::NLINK).map_or(true, |it| it.stx_nlink < 4);
+    if alone || !root.is_real() {
+        return Vec::new();
+    }
+    let task = bounded::open_dir(process, "task");
+    let names = task.and_then(|task| root::list(task.as_fd())).unwrap_or_default();
+    let threads = names.iter().take(MOST).filter_map(|name| Pid::parse(name.as_bytes()));
+    let is_apart = |thread: &Pid| {
+        kcmp::is_shared(pid.raw(), thread.raw(), what) == Ok(false) && *thread != pid
+    };
+    threads.filter(is_apart).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_went_its_own_way_is_told_from_the_others() {
+        let root = SysRoot::real().unwrap();
+        let own = bounded::open_link(root.proc(), "self").unwrap();
+        let pid = Pid::new(std::process::id()).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        #[allow(clippy::disallowed_methods, reason = "a thread is what is looked for")]
+        let thread = std::thread::spawn(move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+            tell.send(u32::try_from(nix::unistd::gettid().as_raw()).unwrap()).unwrap();
+            ended.recv().unwrap_err();
+        });
+        let apart_one = Pid::new(told.recv().unwrap()).unwrap();
+        let found = |what| apart(&root, own.as_fd(), pid, what);
+        assert!(found(Shared::Descriptors).contains(&apart_one));
+        assert!(!found(Shared::Directories).contains(&apart_one));
+        drop(end);
+        thread.join().unwrap();
+    }
+}
