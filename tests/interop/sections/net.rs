@@ -15,7 +15,7 @@ const PROGRAM: &str = r#"
     use IO::Socket::INET;
     sub any { my $s = IO::Socket::INET->new(@_) or die "@_: $@"; push @all, $s; $s }
     my ($port, $gateway) = @ARGV;
-    my $listens = any(LocalHost => "127.0.0.1", LocalPort => $port, Listen => 7);
+    my $listens = any(LocalHost => "127.0.0.1", LocalPort => $port, Listen => 7, ReuseAddr => 1);
     any(LocalHost => "0.0.0.0", LocalPort => $port, Proto => "udp");
     any(PeerHost => "127.0.0.1", PeerPort => $port, Proto => "udp");
     any(PeerHost => "127.0.0.1", PeerPort => $port);
