@@ -3,7 +3,6 @@
 use super::column::{CellKind, Column, Style, or_dash};
 use super::{ps, table};
 use crate::model::container::Container;
-use crate::model::network::Protocol;
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::model::trail::{Answer, By, Owner, Published, Step, Trail};
@@ -169,8 +168,17 @@ fn words(step: &Step, style: Style) -> String {
             format!("{name}{kind}{}", in_net(*namespace))
         }
         Step::Address { address, prefix_length } => format!("{address}/{prefix_length}"),
-        Step::Socket { protocol, state, peer_address, peer_port, sockets, namespace, .. } => {
-            let Step::Socket { address, port, .. } = step else { return String::new() };
+        Step::Socket {
+            protocol,
+            state,
+            address,
+            port,
+            peer_address,
+            peer_port,
+            sockets,
+            namespace,
+            ..
+        } => {
             let here = endpoint(*address, *port);
             let peer = peer_address.zip(*peer_port);
             let peer = peer.map(|(address, port)| format!(" - {}", endpoint(address, port)));
@@ -233,7 +241,6 @@ fn published_words(published: &Published) -> String {
         Some(address) => endpoint(*address, *host_port),
         None => format!("*:{host_port}"),
     };
-    let protocol: Protocol = *protocol;
     format!("published {here}/{} to {container_port}", protocol.name())
 }
 

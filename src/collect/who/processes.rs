@@ -41,7 +41,7 @@ fn evidence(host: &Host<'_>, pid: Pid, owner: &Owner) -> Option<Step> {
     (path.as_bytes().len() > 1).then_some(Step::Cgroup { path })
 }
 
-/// Everything that has that number in its own pid namespace, and not the same here.
+/// Everything that has that number in its own pid namespace.
 pub(super) fn by_pid_inside(host: &Host<'_>, inside: Pid) -> Result<Vec<Trail>> {
     let found = pids::numbered(host.root, inside)?;
     Ok(found.into_iter().filter_map(|pid| trail_of(host, pid)).collect())
