@@ -206,7 +206,7 @@ mod tests {
         let json = format!(
             r#"{{"newPortMappings":[{{"host_ip":"","container_port":1,"host_port":1,"range":16000,"protocol":"{protocols}"}}]}}"#
         );
-        // It took minutes when all of it was looked at.
+        // To look at all of it would take minutes.
         assert_eq!(PODMAN.parse(json.as_bytes()).len(), 16_000);
     }
 
