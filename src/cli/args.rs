@@ -107,7 +107,9 @@ impl Output {
         }
     }
 
+    /// What is read, with the descriptors that reading it takes.
     pub fn root(&self) -> Result<SysRoot, Failure> {
+        crate::sys::rlimits::allow_descriptors();
         Ok(match &self.sysroot {
             Some(directory) => SysRoot::fixture(directory)?,
             None => SysRoot::real()?,
@@ -138,6 +140,7 @@ pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
         Reason::Malformed => "malformed",
         Reason::Timeout => "no answer in time",
         Reason::Truncated => "too long; cut",
+        Reason::Exhausted => "no more descriptors, memory or processes are allowed",
     };
     let more = match gaps.len() - 1 {
         0 => String::new(),

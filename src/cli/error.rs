@@ -6,7 +6,8 @@ use crate::collect::target::{TargetError, grammar};
 use crate::model::gap::Reason;
 use crate::model::namespace::Kind as NsKind;
 use crate::model::text::Text;
-use crate::sys::error::SysError;
+use crate::sys::error::{Problem, SysError};
+use nix::errno::Errno;
 use std::fmt;
 
 /// Exit codes; nsx(1) documents them.
@@ -70,13 +71,31 @@ impl From<SysError> for Failure {
             Reason::Denied => Kind::Denied,
             Reason::Gone => Kind::NotFound,
             Reason::Unsupported => Kind::Unsupported,
-            Reason::Malformed | Reason::Timeout | Reason::Truncated => Kind::Failed,
+            Reason::Malformed | Reason::Timeout | Reason::Truncated | Reason::Exhausted => {
+                Kind::Failed
+            }
         };
+        let advice = remedy(&error);
         let failure = Self::new(kind, error);
+        if let Some(advice) = advice {
+            return failure.hint(advice);
+        }
         if kind == Kind::Denied && !rustix::process::geteuid().is_root() {
             return failure.hint("run it as root");
         }
         failure
+    }
+}
+
+/// What the host or the caller's limits lack.
+fn remedy(error: &SysError) -> Option<&'static str> {
+    match error.problem {
+        Problem::NoProcfs => Some("mount it: `mount -t proc proc /proc`"),
+        Problem::Errno(Errno::EMFILE) => Some("allow it more descriptors: `ulimit -n 256`"),
+        Problem::Errno(Errno::EAGAIN) if error.doing == "start" => {
+            Some("there may be no more processes of this user (`ulimit -u`) or in this group")
+        }
+        _ => None,
     }
 }
 
@@ -90,6 +109,7 @@ impl From<ActionError> for Failure {
         let hint = match &error {
             ActionError::Network(error) => super::spawn::network::advice(error).map(str::to_owned),
             ActionError::Advised { hint, .. } => Some((*hint).to_owned()),
+            ActionError::System(error) => remedy(error).map(str::to_owned),
             _ => None,
         };
         Self { hint, ..Self::new(kind, error) }
@@ -129,6 +149,14 @@ impl From<TargetError> for Failure {
                 Kind::Usage,
                 Some("name one of them as it is listed, by its id, or by its pid".to_owned()),
             ),
+            TargetError::Hidden(_) => (
+                Kind::Denied,
+                Some(
+                    "run it as root, or as the user of that process: hidepid, see proc(5)"
+                        .to_owned(),
+                ),
+            ),
+            TargetError::Unseen(_) => (Kind::Denied, Some("run it as root".to_owned())),
             TargetError::NoInodes => (Kind::Unsupported, Some("name it by its pid".to_owned())),
             TargetError::NoIds => {
                 (Kind::Unsupported, Some("name it by a file, or by a process in it".to_owned()))
@@ -148,6 +176,9 @@ fn advice(error: &TargetError) -> Option<String> {
             Some(word) => {
                 let word = Text::new(word);
                 return Some(format!("`{word}:` is no runtime and no kind of target; {SPELLINGS}"));
+            }
+            None if !rustix::process::geteuid().is_root() => {
+                "`nsx ps` lists what this user may see; run it as root to see those of others"
             }
             None => "`nsx ps` lists what there is",
         },

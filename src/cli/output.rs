@@ -1,12 +1,15 @@
 //! Standard output and error. A closed pipe is a quiet success; any other failure to write is loud.
 
 use super::error::{Failure, Kind};
+use nix::sys::signal::Signal;
 use std::io::Write;
 
 /// Writes a whole result to standard output.
 pub fn write(text: &str) -> Result<(), Failure> {
-    // A reader that has gone is an answer here, not a reason to die.
-    let _ = crate::sys::raw::signal::set_ignored(nix::sys::signal::Signal::SIGPIPE as i32);
+    // A reader that has gone, or a file that is full, is an answer here, not a reason to die.
+    for signal in [Signal::SIGPIPE, Signal::SIGXFSZ] {
+        let _ = crate::sys::raw::signal::set_ignored(signal as i32);
+    }
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {

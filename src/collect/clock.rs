@@ -3,7 +3,9 @@
 use crate::sys::bounded;
 use crate::sys::root::SysRoot;
 use procfs::FromRead;
+use rustix::time::{ClockId, clock_gettime};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// The host's clock at one moment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,7 +19,19 @@ impl Clock {
         let file = |name| bounded::read_single(root.proc().as_fd(), name).ok();
         let boot = file("stat").and_then(|bytes| boot_time(&bytes));
         let uptime = file("uptime").and_then(|bytes| procfs::Uptime::from_read(&*bytes).ok());
-        Self { boot_unix_seconds: boot, uptime_seconds: uptime.map(|uptime| uptime.uptime) }
+        let asked = root.is_real().then(Self::ask);
+        Self {
+            boot_unix_seconds: boot.or_else(|| asked?.boot_unix_seconds),
+            uptime_seconds: uptime.map(|uptime| uptime.uptime).or_else(|| asked?.uptime_seconds),
+        }
+    }
+
+    /// A /proc with subset=pid has no such files; the kernel says the same by its clocks.
+    fn ask() -> Self {
+        let [now, up] = [ClockId::Realtime, ClockId::Boottime].map(clock_gettime);
+        let booted = now.checked_sub(up).and_then(|boot| u64::try_from(boot.tv_sec).ok());
+        let uptime = Duration::try_from(up).ok().map(|up| up.as_secs_f64());
+        Self { boot_unix_seconds: booted, uptime_seconds: uptime }
     }
 
     /// Seconds since 1970.
@@ -54,6 +68,15 @@ mod tests {
         assert_eq!(clock.age_seconds(50 * hz), Some(10));
         assert_eq!(clock.age_seconds(70 * hz), Some(0));
         assert_eq!(Clock::default().age_seconds(0), None);
+    }
+
+    #[test]
+    fn the_clocks_say_what_the_files_say() {
+        let root = SysRoot::real().unwrap();
+        let (read, asked) = (Clock::read(&root), Clock::ask());
+        let boot = read.boot_unix_seconds.unwrap().abs_diff(asked.boot_unix_seconds.unwrap());
+        let up = (read.uptime_seconds.unwrap() - asked.uptime_seconds.unwrap()).abs();
+        assert!(boot <= 1 && up < 60.0, "{boot} {up}");
     }
 
     #[test]

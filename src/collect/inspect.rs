@@ -20,6 +20,7 @@ use crate::sys::error::Result;
 use crate::sys::proc::status;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
+use nix::errno::Errno;
 use slow::{Answered, Inside, Slow};
 use std::os::fd::AsFd;
 use visits::Visits;
@@ -78,6 +79,9 @@ pub fn inspect(
         findings: Vec::new(),
     };
     let wanted = |section| wish.sections.contains(&section);
+    if wanted(Section::Net) || wanted(Section::Limits) {
+        gaps.extend(missing_settings(root));
+    }
     if wanted(Section::Identity) {
         // One that cannot be seen may be another: then its map tells.
         let users = process.namespaces.inode(Kind::User);
@@ -110,7 +114,8 @@ pub fn inspect(
     if wanted(Section::Mounts) && !wish.usage {
         report.mounts = collect_mounts(root, target, report.container.as_ref(), host, &mut gaps);
     }
-    let around = held::surroundings(host, &process.namespaces);
+    let mut around = held::surroundings(host, &process.namespaces);
+    around.hosts_users = around.hosts_users.or_else(|| identity::are_hosts_users(root, target));
     let known = held::Read { status: &status_file, around: &around };
     held::add(root, target, &known, wish, &mut report, &mut gaps);
     if let Some(security) = &mut report.security {
@@ -197,6 +202,14 @@ fn of_the_host(host: &NsSet, theirs: &NsSet) -> Option<bool> {
     }
     let own = host.differing(theirs);
     Some(!isolating.iter().any(|kind| own.has(*kind)))
+}
+
+/// A /proc with subset=pid has processes alone.
+fn missing_settings(root: &SysRoot) -> Option<Gap> {
+    let settings = bounded::open_dir(root.proc(), "sys").err().filter(|_| root.is_real())?;
+    let lacks = settings.errno() == Some(Errno::ENOENT);
+    let reason = if lacks { Reason::Unsupported } else { settings.reason() };
+    Some(Gap { object: "/proc/sys".into(), what: "settings", reason })
 }
 
 fn hidden_namespaces(target: &PinnedProcess) -> Option<Gap> {

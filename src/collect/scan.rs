@@ -8,7 +8,7 @@ use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::crew::{self, Care};
-use crate::sys::error::Result;
+use crate::sys::error::{IntoErrno, Result, is_exhaustion};
 use crate::sys::fds::Spent;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc, root};
@@ -40,13 +40,15 @@ impl Scan {
 pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
     let mut pids = list_pids(root)?;
+    let unlisted = unlisted(root, &pids);
     let kernel = KernelThreads::list(root);
     pids.retain(|pid| !kernel.has(*pid));
     let mut isolated = Vec::new();
-    let mut hidden = 0_u32;
+    let (mut hidden, mut lost) = (0_u32, 0_u32);
     let mut take = |visit| match visit {
         Visit::Isolated(process) => isolated.push(*process),
         Visit::Hidden => hidden += 1,
+        Visit::Lost => lost += 1,
         Visit::OfTheHost | Visit::Gone => {}
     };
     let mut reader = Reader::default();
@@ -65,7 +67,8 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
         });
         isolated.sort_unstable_by_key(|process| process.pid);
     }
-    let gaps = hidden_gap(hidden).into_iter().collect();
+    let gaps = unlisted.into_iter().chain(unread_gap(hidden, Reason::Denied));
+    let gaps = gaps.chain(unread_gap(lost, Reason::Exhausted)).collect();
     Ok(Scan { host, isolated, gaps })
 }
 
@@ -75,6 +78,28 @@ pub fn list_pids(root: &SysRoot) -> Result<Vec<Pid>> {
     let mut pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
     pids.sort_unstable();
     Ok(pids)
+}
+
+/// A /proc with hidepid leaves the processes of others out of its list; but pid 1 is always there,
+/// and may be asked whether it is.
+pub fn unlisted(root: &SysRoot, pids: &[Pid]) -> Option<Gap> {
+    if !root.is_real() || pids.first().is_some_and(|pid| pid.number() == 1) {
+        return None;
+    }
+    // Elsewhere pid 1 would be somebody else's.
+    let is_our_proc = own_pid(root)?.raw() == rustix::process::getpid().as_raw_nonzero().get();
+    let asked = rustix::process::test_kill_process(rustix::process::Pid::INIT);
+    (is_our_proc && asked != Err(rustix::io::Errno::SRCH)).then(|| Gap {
+        object: "other users (hidepid)".into(),
+        what: "processes",
+        reason: Reason::Denied,
+    })
+}
+
+/// Ourselves, as this /proc numbers us.
+pub fn own_pid(root: &SysRoot) -> Option<Pid> {
+    let link = rustix::fs::readlinkat(root.proc(), "self", Vec::new()).ok()?;
+    Pid::parse(link.to_bytes())
 }
 
 /// The kernel's own threads: the children of kthreadd, which is pid 2 in the initial pid namespace
@@ -127,13 +152,13 @@ impl KernelThreads {
     }
 }
 
-fn hidden_gap(hidden: u32) -> Option<Gap> {
-    let object = match hidden {
+fn unread_gap(count: u32, reason: Reason) -> Option<Gap> {
+    let object = match count {
         0 => return None,
         1 => Text::from("1 process"),
         many => Text::from(format!("{many} processes")),
     };
-    Some(Gap { object, what: "namespaces", reason: Reason::Denied })
+    Some(Gap { object, what: "namespaces", reason })
 }
 
 /// What a visit to a process came to.
@@ -143,22 +168,36 @@ pub enum Visit {
     OfTheHost,
     /// Its namespaces are not ours to read, and its cgroup does not tell a container.
     Hidden,
+    /// There was no descriptor or memory to look at it.
+    Lost,
     Gone,
 }
 
 fn visit(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
     match differs(root.proc(), pid, host) {
         Ok(false) => Visit::OfTheHost,
-        Ok(true) => match read_process(root, pid, reader) {
+        Ok(true) => match try_to_read(root, pid, reader) {
             // One of the kernel's own threads has a mount namespace for devtmpfs.
-            Some(process) if process.kernel_thread => Visit::OfTheHost,
-            Some(process) => Visit::Isolated(Box::new(process)),
-            None => Visit::Gone,
+            Ok(process) if process.kernel_thread => Visit::OfTheHost,
+            Ok(process) => Visit::Isolated(Box::new(process)),
+            Err(errno) => unread(errno),
         },
-        // hidepid=1 says EPERM, an ordinary /proc EACCES.
-        Err(Errno::EACCES | Errno::EPERM) => visit_hidden(root, pid, reader),
+        Err(errno) if is_denial(errno) => visit_hidden(root, pid, reader),
         Err(Errno::ENOENT) => visit_ended(root, pid, host, reader),
         Err(_) => Visit::Gone,
+    }
+}
+
+/// hidepid=noaccess says EPERM, an ordinary /proc EACCES.
+fn is_denial(errno: Errno) -> bool {
+    matches!(errno, Errno::EACCES | Errno::EPERM)
+}
+
+fn unread(errno: Errno) -> Visit {
+    match errno {
+        errno if is_denial(errno) => Visit::Hidden,
+        errno if is_exhaustion(errno) => Visit::Lost,
+        _ => Visit::Gone,
     }
 }
 
@@ -174,8 +213,9 @@ fn visit_ended(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> V
 
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
 fn visit_hidden(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Visit {
-    let Some(process) = read_process(root, pid, reader) else {
-        return Visit::Gone;
+    let process = match try_to_read(root, pid, reader) {
+        Ok(process) => process,
+        Err(errno) => return unread(errno),
     };
     let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())
         .iter()
@@ -201,12 +241,16 @@ fn differs(proc: BorrowedFd<'_>, pid: Pid, host: &NsSet) -> std::result::Result<
 
 /// Everything about one process, through its own directory. `None`: it ended meanwhile.
 pub fn read_process(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Option<Process> {
-    reader.read(ns::open_links(root.proc(), pid).ok()?)
+    try_to_read(root, pid, reader).ok()
+}
+
+fn try_to_read(root: &SysRoot, pid: Pid, reader: &mut Reader) -> nix::Result<Process> {
+    reader.read(ns::open_links(root.proc(), pid)?)
 }
 
 /// The same through `/proc/PID` when that is already open.
-pub fn read_process_at(dir: BorrowedFd<'_>, reader: &mut Reader) -> Option<Process> {
-    reader.read(ns::open_links_below(dir).ok()?)
+pub fn read_process_at(dir: BorrowedFd<'_>, reader: &mut Reader) -> nix::Result<Process> {
+    reader.read(ns::open_links_below(dir)?)
 }
 
 /// Reads one process after the other, with few calls for each.
@@ -218,19 +262,19 @@ pub struct Reader {
 
 impl Reader {
     /// From `/proc/PID/ns`, below which the links are near and above which is the rest.
-    fn read(&mut self, links: OwnedFd) -> Option<Process> {
+    fn read(&mut self, links: OwnedFd) -> nix::Result<Process> {
         let process = self.read_at(links.as_fd());
         self.spent.close(links);
         process
     }
 
-    fn read_at(&mut self, links: BorrowedFd<'_>) -> Option<Process> {
+    fn read_at(&mut self, links: BorrowedFd<'_>) -> nix::Result<Process> {
         self.record(links, "../stat")?;
-        let stat = proc::stat::parse(&self.buffer)?;
+        let stat = proc::stat::parse(&self.buffer).ok_or(Errno::EBADMSG)?;
         let (namespaces, _) = ns::identities_in(links);
         // A process may sit in many hierarchies with names of up to a page each.
         self.record(links, "../cgroup")?;
-        Some(Process {
+        Ok(Process {
             pid: stat.pid,
             parent: stat.parent,
             state: stat.state,
@@ -242,11 +286,11 @@ impl Reader {
         })
     }
 
-    fn record(&mut self, links: BorrowedFd<'_>, name: &str) -> Option<()> {
-        let file = bounded::open_file(links, name).ok()?;
+    fn record(&mut self, links: BorrowedFd<'_>, name: &str) -> nix::Result<()> {
+        let file = bounded::open_file(links, name).map_err(IntoErrno::into_errno)?;
         let read = bounded::read_open_record(file.as_fd(), bounded::SMALL, &mut self.buffer);
         self.spent.close(file);
-        read.ok().map(drop)
+        read.map(drop).map_err(IntoErrno::into_errno)
     }
 }
 
@@ -265,8 +309,7 @@ pub fn host_namespaces(root: &SysRoot) -> NsSet {
         host.complete_from(&thread.namespaces);
     }
     if !host.unknown().is_empty()
-        && let Ok(own) = bounded::open_link(root.proc(), "self")
-        && let Some(own) = read_process_at(own.as_fd(), &mut reader)
+        && let Some(own) = own_pid(root).and_then(|pid| read_process(root, pid, &mut reader))
     {
         host.complete_from(&own.namespaces);
     }

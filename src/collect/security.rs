@@ -97,6 +97,12 @@ pub fn collect_security(
     }
     if security.capabilities.bounding.contains_all(CapSet::SYS_ADMIN) {
         around.hosts_capabilities = hosts_capabilities(root);
+        // What is privileged is measured by it; hidepid may hide it from root, too.
+        let is_missed = around.hosts_capabilities.is_none() && around.hosts_users != Some(false);
+        if is_missed && root.is_real() {
+            let (object, what) = ("pid 1".into(), "capabilities");
+            gaps.push(Gap { object, what, reason: Reason::Denied });
+        }
     }
     security.verdict = verdict(&security, &around);
     Some(security)

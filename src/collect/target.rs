@@ -17,6 +17,7 @@ pub use pin::PinnedProcess;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use crate::model::container::Container;
+use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::root::SysRoot;
@@ -153,7 +154,11 @@ pub fn containers_of<'a>(
         Spelled::Process(pid) => {
             // Whether there is such a process is worth telling.
             let Some(owner) = containers.owner_of(pid) else {
-                pin::pin(root, pid)?;
+                let process = pin::pin(root, pid)?.process;
+                let is_hosts = process.kernel_thread || pid.number() == 1;
+                if !is_hosts && process.namespaces.inode(Kind::Mnt).is_none() {
+                    return Err(TargetError::Unseen(pid));
+                }
                 return Err(TargetError::InNoContainer(format!("pid {pid}").into()));
             };
             vec![owner]

@@ -3,7 +3,7 @@
 use super::cgroups::{collect_usage, cpu_usage_usec};
 use super::runtime::recognise;
 use crate::model::container::Container;
-use crate::model::gap::Gap;
+use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
@@ -19,6 +19,10 @@ pub fn add_usage(root: &SysRoot, containers: &mut [Container], interval: Duratio
         Err(error) => return vec![error.gap("usage")],
     };
     let mut gaps = Vec::new();
+    if !containers.is_empty() && hierarchies.is_empty() {
+        let object = "/sys/fs/cgroup".into();
+        gaps.push(Gap { object, what: "usage", reason: Reason::Unsupported });
+    }
     let mut first = Vec::new();
     for (place, container) in containers.iter_mut().enumerate() {
         if container.init.is_none() {

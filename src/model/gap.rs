@@ -19,6 +19,8 @@ pub enum Reason {
     Timeout,
     /// It is longer than the bound; what was read is shown.
     Truncated,
+    /// This process may have no more descriptors, memory or children.
+    Exhausted,
 }
 
 /// One thing that a report lacks.

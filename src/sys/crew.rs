@@ -19,6 +19,8 @@ pub enum Care {
     Whole,
     /// Only what cannot block: the rest did not answer once, or the crew has no more patience.
     Safe,
+    /// The same, since there may be no more descriptors or processes for anybody to be abandoned.
+    Starved,
 }
 
 /// How long a crew waits.
@@ -37,8 +39,12 @@ pub const PATIENCE: Patience =
 /// More members than this are in each other's way in the kernel.
 const MOST: usize = 4;
 
-/// How many members are worth their start: one for each processor that this process may use.
+/// How many members are worth their start: one for each processor that this process may use, and no
+/// more than one where each costs descriptors that are few.
 pub fn size() -> usize {
+    if super::fds::are_few() {
+        return 1;
+    }
     let processors = rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count());
     usize::try_from(processors).unwrap_or(1).min(MOST)
 }
@@ -109,7 +115,7 @@ impl Crew {
         let mut answer = Vec::new();
         for piece in member.rest() {
             answer.clear();
-            job(*piece, Care::Safe, &mut answer);
+            job(*piece, Care::Starved, &mut answer);
             take(*piece, Ok(&answer));
         }
     }

@@ -15,6 +15,8 @@ pub enum Problem {
     Truncated,
     /// It does not have the documented form; the word says which part.
     Malformed(&'static str),
+    /// There is no procfs where it is mounted by convention.
+    NoProcfs,
 }
 
 impl fmt::Display for Problem {
@@ -24,6 +26,7 @@ impl fmt::Display for Problem {
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Truncated => f.write_str("longer than the bound"),
             Self::Malformed(part) => write!(f, "malformed {part}"),
+            Self::NoProcfs => f.write_str("procfs is not mounted there"),
         }
     }
 }
@@ -63,7 +66,8 @@ impl SysError {
         match self.problem {
             Problem::Errno(Errno::EACCES | Errno::EPERM) => Reason::Denied,
             Problem::Errno(Errno::ENOENT | Errno::ESRCH | Errno::ENODEV) => Reason::Gone,
-            Problem::Errno(_) => Reason::Unsupported,
+            Problem::Errno(errno) if is_exhaustion(errno) => Reason::Exhausted,
+            Problem::Errno(_) | Problem::NoProcfs => Reason::Unsupported,
             Problem::TimedOut => Reason::Timeout,
             Problem::Truncated => Reason::Truncated,
             Problem::Malformed(_) => Reason::Malformed,
@@ -74,6 +78,11 @@ impl SysError {
     pub fn gap(&self, what: &'static str) -> Gap {
         Gap { object: self.object.clone(), what, reason: self.reason() }
     }
+}
+
+/// A limit of ours or of the host, and nothing about what was asked.
+pub const fn is_exhaustion(errno: Errno) -> bool {
+    matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN | Errno::ENOBUFS)
 }
 
 /// The error numbers of the crates that wrap system calls.
@@ -148,5 +157,6 @@ mod tests {
         assert_eq!(reason(Errno::EACCES), Reason::Denied);
         assert_eq!(reason(Errno::ENODEV), Reason::Gone);
         assert_eq!(reason(Errno::ENOSYS), Reason::Unsupported);
+        assert_eq!(reason(Errno::EMFILE), Reason::Exhausted);
     }
 }

@@ -60,9 +60,22 @@ impl Drop for Spent {
     }
 }
 
-/// A quarter of what the process may have open, and never many.
+/// A quarter of what the process may have open, and never many; none where few are allowed.
 fn most() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let quarter = limit.map_or(256, |limit| usize::try_from(limit / 4).unwrap_or(256));
-    quarter.clamp(1, 256)
+    match allowed() {
+        allowed if allowed < FEW => 1,
+        allowed => usize::try_from(allowed / 4).unwrap_or(usize::MAX).clamp(1, 256),
+    }
+}
+
+/// With fewer none is held for the sake of speed.
+const FEW: u64 = 64;
+
+/// Whether this process may have so few that one thing has to be done after the other.
+pub fn are_few() -> bool {
+    allowed() < FEW
+}
+
+fn allowed() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
 }

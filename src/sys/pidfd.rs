@@ -39,8 +39,17 @@ impl ProcessHandle {
             None
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::openat(root.proc(), pid.to_string(), flags, Mode::empty())
-            .with_context("open", || format!("/proc/{pid}"))?;
+        let opened = rustix::fs::openat(root.proc(), pid.to_string(), flags, Mode::empty())
+            .with_context("open", || format!("/proc/{pid}"));
+        let dir = match (opened, &pidfd) {
+            // It lives, and /proc leaves it out: hidepid.
+            (Err(error), Some(pidfd))
+                if error.errno() == Some(Errno::ENOENT) && is_alive(pidfd.as_fd(), pid).is_ok() =>
+            {
+                return Err(SysError { problem: Problem::Errno(Errno::EACCES), ..error });
+            }
+            (opened, _) => opened?,
+        };
         let handle = Self { pid, pidfd, dir };
         handle.check_alive()?;
         Ok(handle)
@@ -68,15 +77,7 @@ impl ProcessHandle {
         let Some(pidfd) = &self.pidfd else {
             return Ok(());
         };
-        match raw::signal::send(pidfd.as_fd(), 0) {
-            // EPERM: alive, and not ours to signal.
-            Ok(()) | Err(Errno::EPERM) => Ok(()),
-            Err(errno) => Err(SysError {
-                doing: "find",
-                object: format!("pid {}", self.pid).into(),
-                problem: Problem::Errno(errno),
-            }),
-        }
+        is_alive(pidfd.as_fd(), self.pid)
     }
 
     /// The inode of the process itself, never given twice until the next boot; `None` on a kernel
@@ -93,5 +94,17 @@ impl ProcessHandle {
     pub fn into_pidfd(self) -> Result<OwnedFd> {
         let pid = self.pid;
         self.pidfd.ok_or_else(|| SysError::new("pin", format!("pid {pid}"), Errno::ESRCH))
+    }
+}
+
+fn is_alive(pidfd: BorrowedFd<'_>, pid: Pid) -> Result<()> {
+    match raw::signal::send(pidfd, 0) {
+        // EPERM: alive, and not ours to signal.
+        Ok(()) | Err(Errno::EPERM) => Ok(()),
+        Err(errno) => Err(SysError {
+            doing: "find",
+            object: format!("pid {pid}").into(),
+            problem: Problem::Errno(errno),
+        }),
     }
 }

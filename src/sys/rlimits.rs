@@ -28,6 +28,22 @@ pub fn raised(wanted: &Rlimit) -> Bound {
     ours.maximum.map_or(Bound::Unlimited, Bound::At)
 }
 
+/// More descriptors for this process where few are allowed: for what starts no program, which would
+/// inherit them. What may not be had stays.
+pub fn allow_descriptors() {
+    const ENOUGH: u64 = 256;
+    let ours = getrlimit(process::Resource::Nofile);
+    if ours.current.is_none_or(|soft| soft >= ENOUGH) {
+        return;
+    }
+    // Beyond the hard limit root alone may go.
+    let beyond = ours.maximum.map(|hard| hard.max(ENOUGH));
+    let all = [(Some(ENOUGH), beyond), (ours.maximum, ours.maximum)];
+    let _ = all.into_iter().any(|(current, maximum)| {
+        setrlimit(process::Resource::Nofile, process::Rlimit { current, maximum }).is_ok()
+    });
+}
+
 const fn kernels(resource: Resource) -> process::Resource {
     match resource {
         Resource::CpuSeconds => process::Resource::Cpu,

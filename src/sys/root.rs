@@ -5,7 +5,7 @@
 //! descriptor only.
 
 use super::bounded;
-use super::error::{Context, Result, SysError};
+use super::error::{Context, Problem, Result, SysError};
 use super::reach::Reach;
 use crate::model::text::Text;
 use nix::errno::Errno;
@@ -28,10 +28,15 @@ pub struct SysRoot {
 impl SysRoot {
     /// The running system. Fails where `/proc` is not procfs: names planted there are not facts.
     pub fn real() -> Result<Self> {
-        let proc = open_path(Path::new("/proc"))?;
+        let absent =
+            || SysError { doing: "use", object: "/proc".into(), problem: Problem::NoProcfs };
+        let proc = open_path(Path::new("/proc")).map_err(|error| match error.errno() {
+            Some(Errno::ENOENT | Errno::ENOTDIR) => absent(),
+            _ => error,
+        })?;
         let kind = rustix::fs::fstatfs(&proc).context("examine", "/proc")?.f_type;
         if kind != PROC_SUPER_MAGIC {
-            return Err(SysError::malformed("use", "/proc", "file system: it is not procfs"));
+            return Err(absent());
         }
         Ok(Self { prefix: PathBuf::new(), reach: Rc::new(Reach::new(proc, true)) })
     }
@@ -126,11 +131,7 @@ pub fn read_beneath(dir: BorrowedFd<'_>, path: &str, cap: usize) -> Result<Vec<u
         cut = bounded::read_rest_into(file.as_fd(), cap, &mut bytes).context("read", path)?;
     }
     if cut {
-        return Err(SysError {
-            doing: "read",
-            object: path.into(),
-            problem: super::error::Problem::Truncated,
-        });
+        return Err(SysError { doing: "read", object: path.into(), problem: Problem::Truncated });
     }
     Ok(bytes)
 }

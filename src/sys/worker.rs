@@ -187,6 +187,8 @@ fn told_by_a_child(
         Side::Child => {
             drop(ours);
             let_go_of_standard(&theirs);
+            // A file that may not be so long is an answer, and no reason to die.
+            let _ = super::raw::signal::set_ignored(Signal::SIGXFSZ as i32);
             let _ = send_place(&work(), &theirs);
             fork::exit_now(0)
         }

@@ -26,6 +26,7 @@ mod messages;
 mod names;
 mod overwrite;
 mod planted;
+mod poor;
 mod pretenders;
 mod rooted;
 mod rootfs;
@@ -59,6 +60,7 @@ fn main() {
         hangs::tests(),
         state_files::tests(),
         faults::tests(),
+        poor::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

@@ -7,10 +7,12 @@ use crate::cli::error::{Failure, Kind};
 use crate::collect::host::collect_host;
 use crate::collect::pids::{Inside, chain};
 use crate::collect::target;
+use crate::model::gap::{Gap, Reason};
 use crate::model::pid_chain::PidChain;
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::render::{json, pids};
+use crate::sys::fds;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -59,10 +61,11 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     };
     let root = args.output.root()?;
     let (chains, is_list, shown) = answer(&root, &args)?;
+    let gaps: Vec<Gap> = chains.iter().filter_map(unseen).collect();
     let text = match args.output.format() {
         Format::Json | Format::Jsonl => {
             let host = &collect_host(&root);
-            json::line(&json::Envelope { schema: "nsx.pid/1", host, data: &chains, gaps: &[] })
+            json::line(&json::Envelope { schema: "nsx.pid/1", host, data: &chains, gaps: &gaps })
                 .map_err(|error| {
                     Failure::new(Kind::Internal, format!("cannot write JSON: {error}"))
                 })?
@@ -71,7 +74,14 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Format::Tsv => return Err(Failure::usage("pid has no columns: use -o json")),
         _ => shown.map_or_else(|| pids::numbers(&chains), |number| format!("{number}\n")),
     };
-    args.output.finish(context, &text, &[])
+    args.output.finish(context, &text, &gaps)
+}
+
+fn unseen(chain: &PidChain) -> Option<Gap> {
+    let is_unseen = chain.levels.iter().any(|level| level.namespace.is_none());
+    let object = || format!("pid {}", chain.pid).into();
+    let reason = if fds::are_few() { Reason::Exhausted } else { Reason::Denied };
+    is_unseen.then(|| Gap { object: object(), what: "pid namespaces", reason })
 }
 
 /// Whether it is a list; and the one number that is the answer, where that is not the one here.
@@ -103,6 +113,8 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
             inside()?.to_ours(root, wanted)?.ok_or_else(absent)?
         }
     };
+    // Descriptors may be few.
+    drop(process);
     let chain = chain(root, pid)?;
     let Some(to) = &args.to else { return Ok((vec![chain], false, None)) };
     let there = target::resolve_process(root, to.as_bytes())?;

@@ -47,6 +47,7 @@ fn failed(message: impl std::fmt::Display) -> Failure {
 }
 
 fn list(context: &Context, mut arguments: Vec<OsString>) -> Result<u8, Failure> {
+    crate::sys::rlimits::allow_descriptors();
     let root = root(&mut arguments)?;
     let strict = context.variable("POSIXLY_CORRECT").is_some();
     let options = match options::parse(arguments, strict).map_err(failed)? {
@@ -131,6 +132,9 @@ fn namespaces_of(root: &SysRoot, number: u32) -> Result<NsSet, Failure> {
     let process = ProcessHandle::open(root, Pid::new(number).ok_or_else(missing)?)?;
     match ns::identities(process.dir()) {
         (set, Some(errno)) if set == NsSet::default() => {
+            process.check_alive()?;
+            // hidepid says that there is no such file.
+            let errno = if errno == Errno::ENOENT { Errno::EACCES } else { errno };
             Err(failed(format!("cannot read the namespaces of pid {number}: {}", errno.desc())))
         }
         (set, _) => Ok(set),

@@ -1,9 +1,11 @@
 //! What the target is and as whom it runs.
 
+use crate::collect::target::PinnedProcess;
 use crate::model::identity::Identity;
 use crate::model::text::Text;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::proc::status::Status;
+use crate::sys::root::SysRoot;
 use crate::sys::{bounded, idmap, passwd};
 
 /// Without its command line and the name of its user.
@@ -17,6 +19,13 @@ pub(super) fn collect(target: &ProcessHandle, status: &Status, hosts_users: bool
         uid_inside: if hosts_users { Some(uid) } else { inside(target, uid) },
         user_inside: None,
     }
+}
+
+/// By the maps of users, which everybody may read: those that differ are of two user namespaces.
+pub(super) fn are_hosts_users(root: &SysRoot, target: &PinnedProcess) -> Option<bool> {
+    let own = bounded::read(root.proc(), "self/uid_map", bounded::SMALL).ok()?;
+    let theirs = bounded::read(target.handle.dir(), "uid_map", bounded::SMALL).ok()?;
+    (own != theirs).then_some(false)
 }
 
 fn inside(target: &ProcessHandle, uid: u32) -> Option<u32> {

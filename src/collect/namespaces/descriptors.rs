@@ -6,9 +6,11 @@
 
 use super::record::{Descriptor, Visit};
 use super::survey::Survey;
+use crate::model::gap::Reason;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
+use crate::sys::error::{IntoErrno, is_exhaustion};
 use crate::sys::nsfs;
 use crate::sys::raw::nsfs as ioctl;
 use crate::sys::{bounded, ns, root};
@@ -26,12 +28,13 @@ pub(super) fn list(
     care: Care,
     visit: &mut Visit,
 ) {
-    let Ok(dir) = bounded::open_dir(links, "../fd") else {
-        visit.incomplete = true;
-        return;
-    };
-    let names = match root::list(dir.as_fd()) {
-        Ok(names) => names,
+    let opened = bounded::open_dir(links, "../fd");
+    let (dir, names) = match opened.and_then(|dir| Ok((root::list(dir.as_fd())?, dir))) {
+        Ok((names, dir)) => (dir, names),
+        Err(error) if error.reason() == Reason::Exhausted => {
+            visit.starved = true;
+            return;
+        }
         // A zombie has none.
         Err(error) => {
             visit.incomplete |= !matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH));
@@ -53,28 +56,33 @@ pub(super) fn list(
             Err(_) => continue,
         };
         let found = if text.starts_with(b"/") {
-            if care == Care::Safe {
-                visit.incomplete = true;
+            if care != Care::Whole {
+                visit.incomplete |= care == Care::Safe;
+                visit.starved |= care == Care::Starved;
                 continue;
             }
-            by_path(dir.as_fd(), name, survey)
+            by_path(dir.as_fd(), name, survey, visit)
         } else if text.starts_with(b"socket:") {
             if !survey.wants.sockets {
                 continue;
             }
             if process.is_none() {
-                process = pin(links, pid);
+                let pinned = pin(links, pid);
+                visit.starved |= pinned.as_ref().is_err_and(|errno| is_exhaustion(*errno));
+                visit.incomplete |= pinned.as_ref().is_err_and(|errno| !is_exhaustion(*errno));
+                process = pinned.ok();
             }
-            let Some(process) = &process else {
-                visit.incomplete = true;
-                continue;
-            };
+            let Some(process) = &process else { continue };
             match inode_of_socket(process.as_fd(), number, survey) {
                 Ok(inode) if Some(inode) != visit.namespaces.inode(Kind::Net) => {
                     Some((Kind::Net, inode, true))
                 }
                 Err(Errno::EPERM) => {
                     visit.incomplete = true;
+                    None
+                }
+                Err(errno) if is_exhaustion(errno) => {
+                    visit.starved = true;
                     None
                 }
                 Ok(_) | Err(_) => None,
@@ -93,21 +101,29 @@ pub(super) fn list(
 }
 
 /// A namespace behind a path.
-fn by_path(dir: BorrowedFd<'_>, name: &str, survey: &mut Survey<'_>) -> Option<(Kind, u64, bool)> {
+fn by_path(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    survey: &mut Survey<'_>,
+    visit: &mut Visit,
+) -> Option<(Kind, u64, bool)> {
     let stat = nsfs::examine(dir, name, AtFlags::empty()).ok()?;
     if !survey.device?.has(&stat) {
         return None;
     }
-    let file = nsfs::open_at(survey.root, dir, name).ok()??;
+    let opened = nsfs::open_at(survey.root, dir, name);
+    visit.starved |= opened.as_ref().is_err_and(|error| error.reason() == Reason::Exhausted);
+    let file = opened.ok()??;
     Some((file.key.kind, file.key.inode, false))
 }
 
 /// The process whose links these are, and no other that has its number now.
-pub(super) fn pin(links: BorrowedFd<'_>, pid: Pid) -> Option<OwnedFd> {
-    let pid = rustix::process::Pid::from_raw(pid.raw())?;
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
-    rustix::fs::statat(links, "..", AtFlags::empty()).ok()?;
-    Some(pidfd)
+pub(super) fn pin(links: BorrowedFd<'_>, pid: Pid) -> nix::Result<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid.raw()).ok_or(Errno::ESRCH)?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+        .map_err(IntoErrno::into_errno)?;
+    rustix::fs::statat(links, "..", AtFlags::empty()).map_err(|_| Errno::ESRCH)?;
+    Ok(pidfd)
 }
 
 fn inode_of_socket(

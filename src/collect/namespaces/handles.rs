@@ -39,7 +39,7 @@ impl<'a> Handles<'a> {
                 Err(errno) => problem = errno,
             }
         }
-        if care == Care::Safe {
+        if care != Care::Whole {
             return Err(Errno::ETIMEDOUT);
         }
         for holder in namespace.holders.known().into_iter().flatten() {
@@ -100,7 +100,7 @@ impl<'a> Handles<'a> {
             }
             Holder::Socket { pid, number } => {
                 let links = ns::open_links(self.root.proc(), *pid)?;
-                let process = descriptors::pin(links.as_fd(), *pid).ok_or(Errno::ESRCH)?;
+                let process = descriptors::pin(links.as_fd(), *pid)?;
                 let file = descriptors::of_socket(process.as_fd(), *number)?;
                 if ns::inode(file.as_fd())? == namespace.inode {
                     Ok(file)

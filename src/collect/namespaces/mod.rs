@@ -17,7 +17,6 @@ pub use survey::Describe;
 use super::scan::{self, KernelThreads};
 use crate::model::census::{Census, Fact, Holder, Namespace};
 use crate::model::gap::{Gap, Reason};
-use crate::model::process::Pid;
 use crate::sys::crew::{self, PATIENCE};
 use crate::sys::error::{Problem, Result};
 use crate::sys::passwd::Users;
@@ -80,9 +79,7 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
         tally.entry(key).mounts.push(target);
     }
     let mut gaps = tally.gaps();
-    if !tally.shows_init {
-        gaps.extend(are_others_hidden(root));
-    }
+    gaps.extend(tally.unlisted.take());
     if wants.holders {
         show_holders(&mut tally);
     }
@@ -139,8 +136,8 @@ fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
         _ => KernelThreads::list(root),
     };
     let mut survey = Survey::new(root, wants, &kernel);
-    let mut tally = Tally::new(own_pid(root), wants.parents);
-    tally.shows_init = pids.first().is_some_and(|pid| pid.number() == 1);
+    let mut tally = Tally::new(scan::own_pid(root), wants.parents);
+    tally.unlisted = scan::unlisted(root, &pids);
     crew::work(
         pids.len(),
         members(pids.len()),
@@ -179,27 +176,4 @@ fn add_users(root: &SysRoot, namespaces: &mut [Namespace]) -> Option<Gap> {
     let error = users.err()?;
     // A host without the file has no names to tell.
     (error.reason() != Reason::Gone).then(|| error.gap("names of users"))
-}
-
-/// A /proc with hidepid leaves the processes of others out of its list; but pid 1 is always there,
-/// and may be asked whether it is.
-fn are_others_hidden(root: &SysRoot) -> Option<Gap> {
-    let own = own_pid(root)?;
-    // Elsewhere pid 1 would be somebody else's.
-    let is_our_proc = own.raw() == rustix::process::getpid().as_raw_nonzero().get();
-    if !root.is_real() || !is_our_proc {
-        return None;
-    }
-    let asked = rustix::process::test_kill_process(rustix::process::Pid::INIT);
-    (asked != Err(rustix::io::Errno::SRCH)).then(|| Gap {
-        object: "other users".into(),
-        what: "processes",
-        reason: Reason::Denied,
-    })
-}
-
-/// Ourselves, as this /proc numbers us.
-fn own_pid(root: &SysRoot) -> Option<Pid> {
-    let link = rustix::fs::readlinkat(root.proc(), "self", Vec::new()).ok()?;
-    Pid::parse(link.to_bytes())
 }

@@ -24,6 +24,8 @@ pub struct Visit {
     pub descriptors: Vec<Descriptor>,
     /// Its descriptors, or some of its threads, could not be listed.
     pub incomplete: bool,
+    /// The same for want of descriptors or processes of ours.
+    pub starved: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub enum Status {
     Seen,
     /// Its namespaces are not ours to read.
     Hidden,
+    /// There was no descriptor to look at it.
+    Starved,
     /// One of the kernel's own, in the namespaces that all of them are in.
     Kernel,
 }
@@ -55,6 +59,8 @@ pub enum Quality {
     /// It did not answer, and the name stands in its place.
     NoAnswer,
     Denied,
+    /// There was no descriptor or process to read it.
+    Starved,
 }
 
 /// A descriptor that is a namespace, or a socket in a network namespace.
@@ -73,8 +79,9 @@ impl Visit {
             Status::Seen => 1,
             Status::Hidden => 2,
             Status::Kernel => 3,
+            Status::Starved => 4,
         };
-        out.push(status | u8::from(self.incomplete) << 7);
+        out.push(status | u8::from(self.incomplete) << 7 | u8::from(self.starved) << 6);
         out.extend(self.asked.map_or(0, Pid::number).to_ne_bytes());
         write_set(&self.namespaces, out);
         write_set(&self.for_children, out);
@@ -86,6 +93,7 @@ impl Visit {
                     Quality::Cut => 2,
                     Quality::NoAnswer => 3,
                     Quality::Denied => 4,
+                    Quality::Starved => 5,
                 });
                 out.extend(about.uid.to_ne_bytes());
                 out.extend(about.parent.to_ne_bytes());
@@ -114,14 +122,16 @@ impl Visit {
         let mut rest = Rest(bytes);
         let [status] = rest.take()?;
         let mut visit = Self {
-            status: match status & 0x7f {
+            status: match status & 0x3f {
                 0 => Status::Gone,
                 1 => Status::Seen,
                 2 => Status::Hidden,
                 3 => Status::Kernel,
+                4 => Status::Starved,
                 _ => return None,
             },
             incomplete: status & 0x80 != 0,
+            starved: status & 0x40 != 0,
             asked: Pid::new(rest.number()?),
             namespaces: rest.set()?,
             for_children: rest.set()?,
@@ -134,6 +144,7 @@ impl Visit {
             2 => Some(Quality::Cut),
             3 => Some(Quality::NoAnswer),
             4 => Some(Quality::Denied),
+            5 => Some(Quality::Starved),
             _ => return None,
         };
         if let Some(quality) = quality {
@@ -245,6 +256,7 @@ mod tests {
                 socket: true,
             }],
             incomplete: true,
+            starved: true,
         };
         for visit in [full, Visit { status: Status::Hidden, ..Visit::default() }, Visit::default()]
         {

@@ -12,6 +12,7 @@ use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
+use crate::sys::error::{IntoErrno, is_exhaustion};
 use crate::sys::fds::Spent;
 use crate::sys::proc::stat;
 use crate::sys::root::SysRoot;
@@ -71,6 +72,9 @@ impl<'a> Survey<'a> {
         let links = match ns::open_links(self.root.proc(), pid) {
             Ok(links) => links,
             Err(Errno::ENOENT | Errno::ESRCH) => return Visit::default(),
+            Err(errno) if is_exhaustion(errno) => {
+                return Visit { status: Status::Starved, ..Visit::default() };
+            }
             Err(_) => return Visit { status: Status::Hidden, ..Visit::default() },
         };
         let visit = self.look(links.as_fd(), pid, care);
@@ -156,9 +160,9 @@ impl<'a> Survey<'a> {
 
     /// Leaves it in the buffer: its arguments separated by blanks, or nothing.
     fn read_command(&mut self, links: BorrowedFd<'_>, care: Care) -> Quality {
-        if care == Care::Safe {
+        if care != Care::Whole {
             self.buffer.clear();
-            return Quality::NoAnswer;
+            return if care == Care::Safe { Quality::NoAnswer } else { Quality::Starved };
         }
         let read = self.read(links, "../cmdline", COMMAND_CAP);
         if read.is_err() {
@@ -173,6 +177,7 @@ impl<'a> Survey<'a> {
         match read {
             Ok(true) => Quality::Cut,
             Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Quality::Denied,
+            Err(errno) if is_exhaustion(errno.into_errno()) => Quality::Starved,
             // Where it ended meanwhile, its name is all there is.
             Ok(false) | Err(_) => Quality::Whole,
         }

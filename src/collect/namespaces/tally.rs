@@ -15,8 +15,8 @@ pub(super) struct Tally {
     pub(super) members: Vec<Member>,
     /// How many threads of processes that are elsewhere.
     pub(super) threads: HashMap<NsKey, usize>,
-    /// Whether /proc lists pid 1.
-    pub(super) shows_init: bool,
+    /// That there are processes which /proc does not list.
+    pub(super) unlisted: Option<Gap>,
     pub(super) held: HashMap<NsKey, Vec<Holder>>,
     /// Mount namespaces whose mounts are known.
     mounts_read: HashSet<u64>,
@@ -29,6 +29,7 @@ pub(super) struct Tally {
     /// Processes whose command line is not what it should be.
     commands: Vec<(Pid, Quality)>,
     incomplete: usize,
+    starved: usize,
     lost: usize,
 }
 
@@ -45,6 +46,7 @@ impl Tally {
         match visit.status {
             Status::Gone => {}
             Status::Hidden => self.hidden.push(pid),
+            Status::Starved => self.starved += 1,
             Status::Kernel => self.kernel_threads += 1,
             Status::Seen => self.take_seen(pid, visit),
         }
@@ -60,6 +62,7 @@ impl Tally {
             *place = Some(visit.namespaces);
         }
         self.incomplete += usize::from(visit.incomplete);
+        self.starved += usize::from(visit.starved);
         self.take_holders(pid, &visit);
         let occupant = visit.about.map(|about| {
             if about.quality != Quality::Whole {
@@ -186,6 +189,10 @@ impl Tally {
             let object = object(self.incomplete);
             gaps.push(Gap { object, what: "threads and descriptors", reason: Reason::Denied });
         }
+        if self.starved > 0 {
+            let object = object(self.starved);
+            gaps.push(Gap { object, what: "namespaces", reason: Reason::Exhausted });
+        }
         let mut commands = self.commands.clone();
         commands.sort_unstable_by_key(|(pid, _)| *pid);
         gaps.extend(commands.iter().map(|(pid, quality)| Gap {
@@ -194,6 +201,7 @@ impl Tally {
             reason: match quality {
                 Quality::Cut => Reason::Truncated,
                 Quality::Denied => Reason::Denied,
+                Quality::Starved => Reason::Exhausted,
                 Quality::NoAnswer | Quality::Whole => Reason::Timeout,
             },
         }));

@@ -12,6 +12,8 @@ pub enum TargetError {
     Misspelled(Misspelled),
     #[error("no process has pid {0}")]
     NoProcess(Pid),
+    #[error("pid {0} is hidden: /proc does not show it to this user")]
+    Hidden(Pid),
     #[error("{0} is not a process id (1 to {max}), and no container has that name or id", max = Pid::MAX)]
     NotAPid(Text),
     #[error("pid {pid} is another process than the one of inode {inode}, which is gone")]
@@ -36,6 +38,8 @@ pub enum TargetError {
     Ended(Text),
     #[error("{0} is in no container")]
     InNoContainer(Text),
+    #[error("whether pid {0} is in a container is not known: its namespaces may not be read")]
+    Unseen(Pid),
     #[error("no process is in {0}")]
     NoMember(Text),
     #[error("no namespace {0} can be seen")]

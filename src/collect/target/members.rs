@@ -7,11 +7,12 @@ use super::error::TargetError;
 use super::grammar::{Spelled, unit_name};
 use crate::collect::runtime::recognise;
 use crate::collect::scan;
+use crate::model::gap::Reason;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
-use crate::sys::error::Result;
+use crate::sys::error::{Context, Result, SysError, is_exhaustion};
 use crate::sys::proc::cgroup;
 use crate::sys::root::SysRoot;
 use std::collections::BTreeMap;
@@ -89,13 +90,24 @@ fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<
     let (mut lines, mut reader) = (Vec::new(), scan::Reader::default());
     for pid in scan::list_pids(root)? {
         // One that ended meanwhile is no member any more.
-        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
-        if bounded::read_record(dir.as_fd(), "cgroup", bounded::SMALL, &mut lines).is_ok()
-            && let Some(key) = choose(&lines)
-            && let Some(process) = scan::read_process_at(dir.as_fd(), &mut reader)
-            && !process.state.ended()
-        {
-            chosen.push((key, process));
+        let opened = bounded::open_dir(root.proc(), &pid.to_string());
+        let read = opened.and_then(|dir| {
+            bounded::read_record(dir.as_fd(), "cgroup", bounded::SMALL, &mut lines)
+                .with_context("read", || format!("/proc/{pid}/cgroup"))?;
+            Ok(dir)
+        });
+        let dir = match read {
+            Err(error) if error.reason() == Reason::Exhausted => return Err(error),
+            Err(_) => continue,
+            Ok(dir) => dir,
+        };
+        let Some(key) = choose(&lines) else { continue };
+        match scan::read_process_at(dir.as_fd(), &mut reader) {
+            Ok(process) if !process.state.ended() => chosen.push((key, process)),
+            Err(errno) if is_exhaustion(errno) => {
+                return Err(SysError::new("read", format!("/proc/{pid}"), errno));
+            }
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(chosen)

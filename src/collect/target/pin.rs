@@ -64,6 +64,7 @@ pub(super) fn pin(root: &SysRoot, pid: Pid) -> Result<PinnedProcess> {
             TargetError::Thread(pid)
         }
         Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) => TargetError::NoProcess(pid),
+        Some(Errno::EACCES) => TargetError::Hidden(pid),
         _ => TargetError::System(error),
     })?;
     read(handle)
@@ -71,10 +72,17 @@ pub(super) fn pin(root: &SysRoot, pid: Pid) -> Result<PinnedProcess> {
 
 fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
     let pid = handle.pid();
-    let Some(process) = scan::read_process_at(handle.dir().as_fd(), &mut scan::Reader::default())
-    else {
-        handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
-        return Err(SysError::new("read", format!("/proc/{pid}"), Errno::EACCES).into());
+    let read = scan::read_process_at(handle.dir().as_fd(), &mut scan::Reader::default());
+    let process = match read {
+        Ok(process) => process,
+        Err(errno) => {
+            handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
+            // hidepid says that there is no such file, or EPERM.
+            return Err(match errno {
+                Errno::ENOENT | Errno::EACCES | Errno::EPERM => TargetError::Hidden(pid),
+                errno => SysError::new("read", format!("/proc/{pid}"), errno).into(),
+            });
+        }
     };
     if process.state.ended() {
         return Err(TargetError::Zombie(pid));

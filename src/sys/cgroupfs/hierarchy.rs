@@ -89,6 +89,11 @@ impl Hierarchies {
         Self { mounts: mounted.collect() }
     }
 
+    /// Whether none is mounted.
+    pub const fn is_empty(&self) -> bool {
+        self.mounts.is_empty()
+    }
+
     pub fn version(&self) -> Version {
         let has_v2 = self.v2().next().is_some();
         let has_v1 = self.mounts.iter().any(|mount| {

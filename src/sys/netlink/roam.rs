@@ -68,8 +68,10 @@ pub fn roam(
     let mut has_left = false;
     let mut job = |place: usize, care: Care, out: &mut Vec<u8>| {
         // This may be the caller itself, which goes nowhere; and every answer may wait for a lock.
-        if care == Care::Safe {
-            return answer::refuse(out, Errno::ETIMEDOUT);
+        match care {
+            Care::Safe => return answer::refuse(out, Errno::ETIMEDOUT),
+            Care::Starved => return answer::refuse(out, Errno::EMFILE),
+            Care::Whole => {}
         }
         match open(place).and_then(|door| enter(&door, &mut has_left)) {
             Ok(()) => ask(place, &mut Here::new(proc, out)),

@@ -50,14 +50,15 @@ pub fn read(dir: BorrowedFd<'_>, name: &CStr, cap: usize, patience: Duration) ->
     answers.pop().unwrap_or_else(|| Ok(Bytes::default()))
 }
 
-/// A process that reads while its parent does something else.
+/// A process that reads while its parent does something else; afterwards, where descriptors are few.
 #[derive(Debug)]
 pub struct Reading(std::result::Result<Option<Worker>, Errno>);
 
 impl Reading {
     /// The caller has one thread.
     pub fn start(requests: &[Request<'_>]) -> Self {
-        Self(if requests.is_empty() { Ok(None) } else { start(requests).map(Some) })
+        let later = requests.is_empty() || crate::sys::fds::are_few();
+        Self(if later { Ok(None) } else { start(requests).map(Some) })
     }
 
     /// The answers to the same requests, within `deadline`. For what follows after one that did not
@@ -69,6 +70,8 @@ impl Reading {
         let mut started = self.0;
         while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
             let worker = match started {
+                // The caller has other threads.
+                Ok(None) if deadline.is_zero() => Err(Errno::EMFILE),
                 Ok(None) => start(rest),
                 Ok(Some(worker)) => Ok(worker),
                 Err(errno) => Err(errno),

@@ -11,7 +11,7 @@ use crate::model::mount::Mount;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::{self, Care, PATIENCE};
-use crate::sys::error::Problem;
+use crate::sys::error::{Problem, is_exhaustion};
 use crate::sys::proc::mountinfo;
 use crate::sys::raw::nsfs::{self, Towards};
 use crate::sys::root::SysRoot;
@@ -182,11 +182,13 @@ const GONE: u8 = 1;
 const DENIED: u8 = 2;
 const TIMED_OUT: u8 = 3;
 const UNSUPPORTED: u8 = 4;
+const EXHAUSTED: u8 = 5;
 
 fn refuse(reason: Reason, out: &mut Vec<u8>) {
     out.push(match reason {
         Reason::Denied => DENIED,
         Reason::Timeout => TIMED_OUT,
+        Reason::Exhausted => EXHAUSTED,
         Reason::Gone => GONE,
         _ => UNSUPPORTED,
     });
@@ -212,6 +214,7 @@ fn take(rest: &mut Rest<'_>, room: usize) -> Result<(Vec<Found>, Vec<Known>), Re
         Some(GONE) => return Err(Reason::Gone),
         Some(DENIED) => return Err(Reason::Denied),
         Some(TIMED_OUT) => return Err(Reason::Timeout),
+        Some(EXHAUSTED) => return Err(Reason::Exhausted),
         Some(_) => return Err(Reason::Unsupported),
         None => return Err(Reason::Malformed),
     }
@@ -254,12 +257,14 @@ fn walk(
                     travel::write(&searched, out);
                 }),
                 Care::Safe => Err(Errno::ETIMEDOUT),
+                Care::Starved => Err(Errno::EMFILE),
             };
             out.extend(0_u64.to_ne_bytes());
             match walked {
                 Ok(()) => out.push(SEARCHED),
                 Err(Errno::EPERM | Errno::EACCES) => refuse(Reason::Denied, out),
                 Err(Errno::ETIMEDOUT) => refuse(Reason::Timeout, out),
+                Err(errno) if is_exhaustion(errno) => refuse(Reason::Exhausted, out),
                 Err(_) => refuse(Reason::Unsupported, out),
             }
         },
@@ -275,6 +280,7 @@ fn walk(
                 Some(SEARCHED) => None,
                 Some(DENIED) => Some(Reason::Denied),
                 Some(UNSUPPORTED) => Some(Reason::Unsupported),
+                Some(EXHAUSTED) => Some(Reason::Exhausted),
                 _ => Some(Reason::Timeout),
             };
         },

@@ -236,7 +236,7 @@ impl Reader {
         if let Some(number) = self.descriptor(dir, "fd", sought) {
             return Ok(Some(By::Descriptor { number }));
         }
-        if care == Care::Safe {
+        if care != Care::Whole {
             return Err(Reason::Timeout);
         }
         match bounded::read_into(dir, "maps", MAPPINGS, &mut self.buffer) {

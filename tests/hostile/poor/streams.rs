@@ -1,0 +1,50 @@
+//! Standard streams that are closed or full.
+
+use super::{BOTH, Lack, NOTHING, Scene, acts, looks};
+use crate::support::{Need, test};
+use libtest_mimic::Trial;
+
+const NEEDS: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("poor: what is not wanted on a closed stream changes no code", NEEDS, closed),
+        test("poor: what could not be written is code 1", NEEDS, full),
+    ]
+}
+
+fn closed() {
+    let scene = Scene::new();
+    let own = scene.own.to_string();
+    for streams in [">&-", "2>&-", "<&- >&- 2>&-"] {
+        let lack = Lack { streams, ..NOTHING };
+        for who in BOTH {
+            for words in looks(&own).iter().chain(&acts(&own)) {
+                let plain = scene.decent(NOTHING, who, words).0;
+                let code = scene.decent(lack, who, words).0;
+                assert_eq!(code, plain, "{words:?} of {who:?} with {streams}");
+            }
+        }
+    }
+}
+
+fn full() {
+    let scene = Scene::new();
+    let own = scene.own.to_string();
+    let file = "ulimit -f 0; f=$(mktemp /dev/shm/nsx-poor-XXXXXX); exec 9>\"$f\"; rm \"$f\"";
+    for (setup, streams, why) in
+        [(":", ">/dev/full", "No space left on device"), (file, ">&9", "File too large")]
+    {
+        let lack = Lack { setup, streams, ..NOTHING };
+        for who in BOTH {
+            for words in looks(&own) {
+                // What finds nothing writes nothing.
+                let means = scene.decent(NOTHING, who, &words).0;
+                let (code, said) = scene.decent(lack, who, &words);
+                let failed = if words[0] == "enter" { 125 } else { 1 };
+                let is_told = code == failed && said.contains(why);
+                assert!(is_told || (means == 3 && code == 3), "{words:?}: {code}: {said}");
+            }
+        }
+    }
+}
