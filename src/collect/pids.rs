@@ -1,12 +1,13 @@
 //! PIDs from one pid namespace to another: pid_namespaces(7), ioctl_nsfs(2).
 
+use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
 use crate::model::pid_chain::{Level, PidChain};
 use crate::model::process::Pid;
 use crate::sys::error::{Context, Result, SysError};
 use crate::sys::proc::status;
 use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, ns, nsfs};
+use crate::sys::{bounded, fds, ns, nsfs};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -23,6 +24,14 @@ pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
     let levels: Vec<Level> =
         levels.map(|(pid, namespace)| Level { namespace: *namespace, pid: pid.number() }).collect();
     Ok(PidChain { pid: pid.number(), levels })
+}
+
+/// That some of its namespaces could not be seen.
+pub fn unseen(chain: &PidChain) -> Option<Gap> {
+    let reason = if fds::are_few() { Reason::Exhausted } else { Reason::Denied };
+    let object = || format!("pid {}", chain.pid).into();
+    let is_unseen = chain.levels.iter().any(|level| level.namespace.is_none());
+    is_unseen.then(|| Gap { object: object(), what: "pid namespaces", reason })
 }
 
 /// The processes that have that number in the pid namespace that they are in, by their numbers here.

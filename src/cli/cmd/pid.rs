@@ -5,14 +5,13 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
 use crate::collect::host::collect_host;
-use crate::collect::pids::{Inside, chain};
+use crate::collect::pids::{Inside, chain, unseen};
 use crate::collect::target;
-use crate::model::gap::{Gap, Reason};
+use crate::model::gap::Gap;
 use crate::model::pid_chain::PidChain;
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::render::{json, pids};
-use crate::sys::fds;
 use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -77,13 +76,6 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     args.output.finish(context, &text, &gaps)
 }
 
-fn unseen(chain: &PidChain) -> Option<Gap> {
-    let is_unseen = chain.levels.iter().any(|level| level.namespace.is_none());
-    let object = || format!("pid {}", chain.pid).into();
-    let reason = if fds::are_few() { Reason::Exhausted } else { Reason::Denied };
-    is_unseen.then(|| Gap { object: object(), what: "pid namespaces", reason })
-}
-
 /// Whether it is a list; and the one number that is the answer, where that is not the one here.
 fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u32>), Failure> {
     if let Some(spelled) = &args.inside {
@@ -113,7 +105,6 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
             inside()?.to_ours(root, wanted)?.ok_or_else(absent)?
         }
     };
-    // Descriptors may be few.
     drop(process);
     let chain = chain(root, pid)?;
     let Some(to) = &args.to else { return Ok((vec![chain], false, None)) };

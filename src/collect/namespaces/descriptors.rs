@@ -28,16 +28,21 @@ pub(super) fn list(
     care: Care,
     visit: &mut Visit,
 ) {
-    let opened = bounded::open_dir(links, "../fd");
-    let (dir, names) = match opened.and_then(|dir| Ok((root::list(dir.as_fd())?, dir))) {
-        Ok((names, dir)) => (dir, names),
-        Err(error) if error.reason() == Reason::Exhausted => {
-            visit.starved = true;
+    let dir = match bounded::open_dir(links, "../fd") {
+        Ok(dir) => dir,
+        Err(error) => {
+            visit.starved = error.reason() == Reason::Exhausted;
+            visit.incomplete |= !visit.starved;
             return;
         }
-        // A zombie has none.
+    };
+    let names = match root::list(dir.as_fd()) {
+        Ok(names) => names,
         Err(error) => {
-            visit.incomplete |= !matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH));
+            visit.starved = error.reason() == Reason::Exhausted;
+            // A zombie has none.
+            let has_none = matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH));
+            visit.incomplete |= !visit.starved && !has_none;
             return;
         }
     };

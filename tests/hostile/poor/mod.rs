@@ -91,8 +91,8 @@ impl Scene {
         let (their_held, strangers) = start(&AS_STRANGER, "echo ready; exec sleep 1000");
         asleep(strangers);
         let (held, roots) = isolated(&["-p", "-n", "-u", "-m"]);
-        let _held = [own_held, their_held, held];
-        Self { _directory: directory, nsx, _held, own, roots, strangers }
+        let held = [own_held, their_held, held];
+        Self { _directory: directory, nsx, _held: held, own, roots, strangers }
     }
 
     /// `words` are those of nsx, or begin with the name of a personality.
