@@ -140,7 +140,7 @@ pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
         Reason::Malformed => "malformed",
         Reason::Timeout => "no answer in time",
         Reason::Truncated => "too long; cut",
-        Reason::Exhausted => "no more descriptors, memory or processes are allowed",
+        Reason::Failed => "no more descriptors, memory or processes are allowed",
     };
     let more = match gaps.len() - 1 {
         0 => String::new(),

@@ -71,7 +71,7 @@ impl From<SysError> for Failure {
             Reason::Denied => Kind::Denied,
             Reason::Gone => Kind::NotFound,
             Reason::Unsupported => Kind::Unsupported,
-            Reason::Malformed | Reason::Timeout | Reason::Truncated | Reason::Exhausted => {
+            Reason::Malformed | Reason::Timeout | Reason::Truncated | Reason::Failed => {
                 Kind::Failed
             }
         };

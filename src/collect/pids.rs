@@ -28,7 +28,7 @@ pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
 
 /// That some of its namespaces could not be seen.
 pub fn unseen(chain: &PidChain) -> Option<Gap> {
-    let reason = if fds::are_few() { Reason::Exhausted } else { Reason::Denied };
+    let reason = if fds::are_few() { Reason::Failed } else { Reason::Denied };
     let object = || format!("pid {}", chain.pid).into();
     let is_unseen = chain.levels.iter().any(|level| level.namespace.is_none());
     is_unseen.then(|| Gap { object: object(), what: "pid namespaces", reason })

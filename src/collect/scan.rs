@@ -68,7 +68,7 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
         isolated.sort_unstable_by_key(|process| process.pid);
     }
     let gaps = unlisted.into_iter().chain(unread_gap(hidden, Reason::Denied));
-    let gaps = gaps.chain(unread_gap(lost, Reason::Exhausted)).collect();
+    let gaps = gaps.chain(unread_gap(lost, Reason::Failed)).collect();
     Ok(Scan { host, isolated, gaps })
 }
 

@@ -20,7 +20,7 @@ pub enum Reason {
     /// It is longer than the bound; what was read is shown.
     Truncated,
     /// This process may have no more descriptors, memory or children.
-    Exhausted,
+    Failed,
 }
 
 /// One thing that a report lacks.

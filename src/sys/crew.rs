@@ -20,7 +20,7 @@ pub enum Care {
     /// Only what cannot block: the rest did not answer once, or the crew has no more patience.
     Safe,
     /// The same, since there may be no more descriptors or processes for anybody to be abandoned.
-    Starved,
+    Failed,
 }
 
 /// How long a crew waits.
@@ -115,7 +115,7 @@ impl Crew {
         let mut answer = Vec::new();
         for piece in member.rest() {
             answer.clear();
-            job(*piece, Care::Starved, &mut answer);
+            job(*piece, Care::Failed, &mut answer);
             take(*piece, Ok(&answer));
         }
     }

@@ -66,7 +66,7 @@ impl SysError {
         match self.problem {
             Problem::Errno(Errno::EACCES | Errno::EPERM) => Reason::Denied,
             Problem::Errno(Errno::ENOENT | Errno::ESRCH | Errno::ENODEV) => Reason::Gone,
-            Problem::Errno(errno) if is_exhaustion(errno) => Reason::Exhausted,
+            Problem::Errno(errno) if is_exhaustion(errno) => Reason::Failed,
             Problem::Errno(_) | Problem::NoProcfs => Reason::Unsupported,
             Problem::TimedOut => Reason::Timeout,
             Problem::Truncated => Reason::Truncated,
@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(reason(Errno::EACCES), Reason::Denied);
         assert_eq!(reason(Errno::ENODEV), Reason::Gone);
         assert_eq!(reason(Errno::ENOSYS), Reason::Unsupported);
-        assert_eq!(reason(Errno::EMFILE), Reason::Exhausted);
+        assert_eq!(reason(Errno::EMFILE), Reason::Failed);
     }
 }

@@ -31,18 +31,18 @@ pub(super) fn list(
     let dir = match bounded::open_dir(links, "../fd") {
         Ok(dir) => dir,
         Err(error) => {
-            visit.starved = error.reason() == Reason::Exhausted;
-            visit.incomplete |= !visit.starved;
+            visit.failed = error.reason() == Reason::Failed;
+            visit.incomplete |= !visit.failed;
             return;
         }
     };
     let names = match root::list(dir.as_fd()) {
         Ok(names) => names,
         Err(error) => {
-            visit.starved = error.reason() == Reason::Exhausted;
+            visit.failed = error.reason() == Reason::Failed;
             // A zombie has none.
             let has_none = matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH));
-            visit.incomplete |= !visit.starved && !has_none;
+            visit.incomplete |= !visit.failed && !has_none;
             return;
         }
     };
@@ -63,7 +63,7 @@ pub(super) fn list(
         let found = if text.starts_with(b"/") {
             if care != Care::Whole {
                 visit.incomplete |= care == Care::Safe;
-                visit.starved |= care == Care::Starved;
+                visit.failed |= care == Care::Failed;
                 continue;
             }
             by_path(dir.as_fd(), name, survey, visit)
@@ -73,7 +73,7 @@ pub(super) fn list(
             }
             if process.is_none() {
                 let pinned = pin(links, pid);
-                visit.starved |= pinned.as_ref().is_err_and(|errno| is_exhaustion(*errno));
+                visit.failed |= pinned.as_ref().is_err_and(|errno| is_exhaustion(*errno));
                 visit.incomplete |= pinned.as_ref().is_err_and(|errno| !is_exhaustion(*errno));
                 process = pinned.ok();
             }
@@ -87,7 +87,7 @@ pub(super) fn list(
                     None
                 }
                 Err(errno) if is_exhaustion(errno) => {
-                    visit.starved = true;
+                    visit.failed = true;
                     None
                 }
                 Ok(_) | Err(_) => None,
@@ -117,7 +117,7 @@ fn by_path(
         return None;
     }
     let opened = nsfs::open_at(survey.root, dir, name);
-    visit.starved |= opened.as_ref().is_err_and(|error| error.reason() == Reason::Exhausted);
+    visit.failed |= opened.as_ref().is_err_and(|error| error.reason() == Reason::Failed);
     let file = opened.ok()??;
     Some((file.key.kind, file.key.inode, false))
 }

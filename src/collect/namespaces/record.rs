@@ -25,7 +25,7 @@ pub struct Visit {
     /// Its descriptors, or some of its threads, could not be listed.
     pub incomplete: bool,
     /// The same for want of descriptors or processes of ours.
-    pub starved: bool,
+    pub failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum Status {
     /// Its namespaces are not ours to read.
     Hidden,
     /// There was no descriptor to look at it.
-    Starved,
+    Failed,
     /// One of the kernel's own, in the namespaces that all of them are in.
     Kernel,
 }
@@ -60,7 +60,7 @@ pub enum Quality {
     NoAnswer,
     Denied,
     /// There was no descriptor or process to read it.
-    Starved,
+    Failed,
 }
 
 /// A descriptor that is a namespace, or a socket in a network namespace.
@@ -79,9 +79,9 @@ impl Visit {
             Status::Seen => 1,
             Status::Hidden => 2,
             Status::Kernel => 3,
-            Status::Starved => 4,
+            Status::Failed => 4,
         };
-        out.push(status | u8::from(self.incomplete) << 7 | u8::from(self.starved) << 6);
+        out.push(status | u8::from(self.incomplete) << 7 | u8::from(self.failed) << 6);
         out.extend(self.asked.map_or(0, Pid::number).to_ne_bytes());
         write_set(&self.namespaces, out);
         write_set(&self.for_children, out);
@@ -93,7 +93,7 @@ impl Visit {
                     Quality::Cut => 2,
                     Quality::NoAnswer => 3,
                     Quality::Denied => 4,
-                    Quality::Starved => 5,
+                    Quality::Failed => 5,
                 });
                 out.extend(about.uid.to_ne_bytes());
                 out.extend(about.parent.to_ne_bytes());
@@ -127,11 +127,11 @@ impl Visit {
                 1 => Status::Seen,
                 2 => Status::Hidden,
                 3 => Status::Kernel,
-                4 => Status::Starved,
+                4 => Status::Failed,
                 _ => return None,
             },
             incomplete: status & 0x80 != 0,
-            starved: status & 0x40 != 0,
+            failed: status & 0x40 != 0,
             asked: Pid::new(rest.number()?),
             namespaces: rest.set()?,
             for_children: rest.set()?,
@@ -144,7 +144,7 @@ impl Visit {
             2 => Some(Quality::Cut),
             3 => Some(Quality::NoAnswer),
             4 => Some(Quality::Denied),
-            5 => Some(Quality::Starved),
+            5 => Some(Quality::Failed),
             _ => return None,
         };
         if let Some(quality) = quality {
@@ -256,7 +256,7 @@ mod tests {
                 socket: true,
             }],
             incomplete: true,
-            starved: true,
+            failed: true,
         };
         for visit in [full, Visit { status: Status::Hidden, ..Visit::default() }, Visit::default()]
         {

@@ -112,7 +112,7 @@ const fn reason(errno: Errno) -> Reason {
         Errno::EPERM | Errno::EACCES => Reason::Denied,
         Errno::ENOENT | Errno::ESRCH | Errno::ESTALE => Reason::Gone,
         Errno::ETIMEDOUT => Reason::Timeout,
-        errno if is_exhaustion(errno) => Reason::Exhausted,
+        errno if is_exhaustion(errno) => Reason::Failed,
         _ => Reason::Unsupported,
     }
 }

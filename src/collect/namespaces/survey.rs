@@ -73,7 +73,7 @@ impl<'a> Survey<'a> {
             Ok(links) => links,
             Err(Errno::ENOENT | Errno::ESRCH) => return Visit::default(),
             Err(errno) if is_exhaustion(errno) => {
-                return Visit { status: Status::Starved, ..Visit::default() };
+                return Visit { status: Status::Failed, ..Visit::default() };
             }
             Err(_) => return Visit { status: Status::Hidden, ..Visit::default() },
         };
@@ -162,7 +162,7 @@ impl<'a> Survey<'a> {
     fn read_command(&mut self, links: BorrowedFd<'_>, care: Care) -> Quality {
         if care != Care::Whole {
             self.buffer.clear();
-            return if care == Care::Safe { Quality::NoAnswer } else { Quality::Starved };
+            return if care == Care::Safe { Quality::NoAnswer } else { Quality::Failed };
         }
         let read = self.read(links, "../cmdline", COMMAND_CAP);
         if read.is_err() {
@@ -177,7 +177,7 @@ impl<'a> Survey<'a> {
         match read {
             Ok(true) => Quality::Cut,
             Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Quality::Denied,
-            Err(errno) if is_exhaustion(errno.into_errno()) => Quality::Starved,
+            Err(errno) if is_exhaustion(errno.into_errno()) => Quality::Failed,
             // Where it ended meanwhile, its name is all there is.
             Ok(false) | Err(_) => Quality::Whole,
         }

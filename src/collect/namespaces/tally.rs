@@ -29,7 +29,7 @@ pub(super) struct Tally {
     /// Processes whose command line is not what it should be.
     commands: Vec<(Pid, Quality)>,
     incomplete: usize,
-    starved: usize,
+    failed: usize,
     lost: usize,
 }
 
@@ -46,7 +46,7 @@ impl Tally {
         match visit.status {
             Status::Gone => {}
             Status::Hidden => self.hidden.push(pid),
-            Status::Starved => self.starved += 1,
+            Status::Failed => self.failed += 1,
             Status::Kernel => self.kernel_threads += 1,
             Status::Seen => self.take_seen(pid, visit),
         }
@@ -62,7 +62,7 @@ impl Tally {
             *place = Some(visit.namespaces);
         }
         self.incomplete += usize::from(visit.incomplete);
-        self.starved += usize::from(visit.starved);
+        self.failed += usize::from(visit.failed);
         self.take_holders(pid, &visit);
         let occupant = visit.about.map(|about| {
             if about.quality != Quality::Whole {
@@ -189,9 +189,9 @@ impl Tally {
             let object = object(self.incomplete);
             gaps.push(Gap { object, what: "threads and descriptors", reason: Reason::Denied });
         }
-        if self.starved > 0 {
-            let object = object(self.starved);
-            gaps.push(Gap { object, what: "namespaces", reason: Reason::Exhausted });
+        if self.failed > 0 {
+            let object = object(self.failed);
+            gaps.push(Gap { object, what: "namespaces", reason: Reason::Failed });
         }
         let mut commands = self.commands.clone();
         commands.sort_unstable_by_key(|(pid, _)| *pid);
@@ -201,7 +201,7 @@ impl Tally {
             reason: match quality {
                 Quality::Cut => Reason::Truncated,
                 Quality::Denied => Reason::Denied,
-                Quality::Starved => Reason::Exhausted,
+                Quality::Failed => Reason::Failed,
                 Quality::NoAnswer | Quality::Whole => Reason::Timeout,
             },
         }));

@@ -97,7 +97,7 @@ fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<
             Ok(dir)
         });
         let dir = match read {
-            Err(error) if error.reason() == Reason::Exhausted => return Err(error),
+            Err(error) if error.reason() == Reason::Failed => return Err(error),
             Err(_) => continue,
             Ok(dir) => dir,
         };

@@ -70,7 +70,7 @@ pub fn roam(
         // This may be the caller itself, which goes nowhere; and every answer may wait for a lock.
         match care {
             Care::Safe => return answer::refuse(out, Errno::ETIMEDOUT),
-            Care::Starved => return answer::refuse(out, Errno::EMFILE),
+            Care::Failed => return answer::refuse(out, Errno::EMFILE),
             Care::Whole => {}
         }
         match open(place).and_then(|door| enter(&door, &mut has_left)) {

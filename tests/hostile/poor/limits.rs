@@ -49,11 +49,11 @@ fn descriptors() {
             }
         }
     }
-    starved(&scene, lack);
+    failed(&scene, lack);
 }
 
 /// What is not as it is otherwise says why.
-fn starved(scene: &Scene, lack: Lack) {
+fn failed(scene: &Scene, lack: Lack) {
     let own = scene.own.to_string();
     for who in BOTH {
         for words in looks(&own).iter().chain(&acts(&own)) {
@@ -63,7 +63,7 @@ fn starved(scene: &Scene, lack: Lack) {
             // The line on standard error has room for one reason.
             let has_gap = || {
                 let report = scene.run(lack, who, &[&words[..], &["--json"]].concat());
-                stdout(&report).contains(r#""reason":"exhausted""#)
+                stdout(&report).contains(r#""reason":"failed""#)
             };
             let is_told = || why.iter().any(|why| said.contains(why)) || has_gap();
             assert!(code == plain || is_told(), "{words:?} of {who:?}, {lack:?}: {code}: {said}");
@@ -80,7 +80,7 @@ fn fewer() {
         limit(&["prlimit", "--nofile=4:4"]),
         limit(&["prlimit", "--nofile=3:3"]),
     ] {
-        starved(&scene, lack);
+        failed(&scene, lack);
     }
 }
 

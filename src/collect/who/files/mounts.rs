@@ -182,13 +182,13 @@ const GONE: u8 = 1;
 const DENIED: u8 = 2;
 const TIMED_OUT: u8 = 3;
 const UNSUPPORTED: u8 = 4;
-const EXHAUSTED: u8 = 5;
+const FAILED: u8 = 5;
 
 fn refuse(reason: Reason, out: &mut Vec<u8>) {
     out.push(match reason {
         Reason::Denied => DENIED,
         Reason::Timeout => TIMED_OUT,
-        Reason::Exhausted => EXHAUSTED,
+        Reason::Failed => FAILED,
         Reason::Gone => GONE,
         _ => UNSUPPORTED,
     });
@@ -214,7 +214,7 @@ fn take(rest: &mut Rest<'_>, room: usize) -> Result<(Vec<Found>, Vec<Known>), Re
         Some(GONE) => return Err(Reason::Gone),
         Some(DENIED) => return Err(Reason::Denied),
         Some(TIMED_OUT) => return Err(Reason::Timeout),
-        Some(EXHAUSTED) => return Err(Reason::Exhausted),
+        Some(FAILED) => return Err(Reason::Failed),
         Some(_) => return Err(Reason::Unsupported),
         None => return Err(Reason::Malformed),
     }
@@ -257,14 +257,14 @@ fn walk(
                     travel::write(&searched, out);
                 }),
                 Care::Safe => Err(Errno::ETIMEDOUT),
-                Care::Starved => Err(Errno::EMFILE),
+                Care::Failed => Err(Errno::EMFILE),
             };
             out.extend(0_u64.to_ne_bytes());
             match walked {
                 Ok(()) => out.push(SEARCHED),
                 Err(Errno::EPERM | Errno::EACCES) => refuse(Reason::Denied, out),
                 Err(Errno::ETIMEDOUT) => refuse(Reason::Timeout, out),
-                Err(errno) if is_exhaustion(errno) => refuse(Reason::Exhausted, out),
+                Err(errno) if is_exhaustion(errno) => refuse(Reason::Failed, out),
                 Err(_) => refuse(Reason::Unsupported, out),
             }
         },
@@ -280,7 +280,7 @@ fn walk(
                 Some(SEARCHED) => None,
                 Some(DENIED) => Some(Reason::Denied),
                 Some(UNSUPPORTED) => Some(Reason::Unsupported),
-                Some(EXHAUSTED) => Some(Reason::Exhausted),
+                Some(FAILED) => Some(Reason::Failed),
                 _ => Some(Reason::Timeout),
             };
         },
