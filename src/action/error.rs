@@ -7,6 +7,7 @@ use crate::model::text::Text;
 use crate::sys::error::SysError;
 use nix::errno::Errno;
 
+/// Where a start can fail: before anything is joined or made, at the join, or in the child.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
     #[error(transparent)]

@@ -29,6 +29,7 @@ pub struct Wish {
     pub keeps_session: bool,
 }
 
+/// Which user or group the program gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id {
     Number(u32),
@@ -59,6 +60,7 @@ pub struct Facts {
     pub privileged: bool,
 }
 
+/// What of the target decides how it is entered.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetFacts {
     pub pid: Pid,
@@ -89,8 +91,11 @@ pub enum PlanError {
 
 /// What takes a process that stays beside the program.
 pub const TERMINAL: &str = "a terminal of its own";
+/// The same, where what the program leaves behind is cleared away.
 pub const GROUP: &str = "a group of its own to clear away";
 
+/// Decides in which order what is joined, and as whom; an error where it cannot work or makes no
+/// sense.
 pub fn plan(wish: &Wish, facts: &Facts) -> Result<Plan, PlanError> {
     let (target, equal) = of_target(wish, facts)?;
     let ours = |key: &NsKey| facts.ours.inode(key.kind) == Some(key.inode);

@@ -161,6 +161,7 @@ const PENDING: usize = 4096;
 const MORSEL: usize = 1024;
 
 impl Terminal {
+    /// Adds what either side can do at the moment, and no more than there is room for.
     pub fn watch<'a>(&'a self, watched: &mut Vec<PollFd<'a>>) {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, self.to_screen.len() < PENDING);

@@ -41,6 +41,7 @@ pub struct SignalState {
 }
 
 impl SignalState {
+    /// Between fork and exec: the program finds signals as nsx found them.
     pub fn restore(&self) -> nix::Result<()> {
         if self.ignores_child {
             raw::signal::set_ignored(Signal::SIGCHLD as i32)?;
@@ -55,6 +56,7 @@ impl Signals {
         self.descriptor.as_raw_fd()
     }
 
+    /// Blocks every signal of this thread, so that each is read from a descriptor.
     pub fn catch() -> Result<Self, ActionError> {
         let mut mask = SigSet::empty();
         let all = SigSet::all();
@@ -106,6 +108,7 @@ enum Clock {
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Program {
+    /// Supervised without a time limit; `is_init`: it is PID 1 of a pid namespace.
     pub const fn new(child: Child, is_init: bool) -> Self {
         let (clock, grace) = (Clock::Unlimited, GRACE);
         Self {

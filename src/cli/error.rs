@@ -36,10 +36,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Bytes from outside have to be escaped in the message: make it of `Text`.
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
         Self { kind, message: message.to_string(), hint: None }
     }
 
+    /// Exit code 2: the words on the command line cannot be meant.
     pub fn usage(message: impl fmt::Display) -> Self {
         Self::new(Kind::Usage, message)
     }
@@ -49,6 +51,7 @@ impl Failure {
         Self::usage(Text::from(message))
     }
 
+    /// Adds a line on what to do about it, in place of what is there.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }

@@ -13,6 +13,7 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// What cannot be read makes the answers `None`.
     pub fn read(root: &SysRoot) -> Self {
         let file = |name| bounded::read_single(root.proc().as_fd(), name).ok();
         let boot = file("stat").and_then(|bytes| boot_time(&bytes));
@@ -25,6 +26,7 @@ impl Clock {
         Some(self.boot_unix_seconds? + start_ticks / rustix::param::clock_ticks_per_second())
     }
 
+    /// `None` where the uptime cannot be read.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -53,6 +53,7 @@ pub fn outside_ids(target: &ProcessHandle, uid: u32, gid: u32) -> Option<(u32, u
     Some((called(uid, "uid_map")?, called(gid, "gid_map")?))
 }
 
+/// Files that cannot be read count as a map without root.
 pub fn id_rules(target: &ProcessHandle) -> IdRules {
     let file = |name| bounded::read(target.dir(), name, bounded::SMALL).unwrap_or_default();
     let has_root = |name| idmap::parse(&file(name)).is_some_and(|map| idmap::maps(&map, 0));

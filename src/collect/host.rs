@@ -5,6 +5,7 @@ use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::root::SysRoot;
 
+/// Empty texts where /proc does not tell.
 pub fn collect_host(root: &SysRoot) -> Host {
     let line = |name| {
         let bytes = bounded::read_single(root.proc(), name).unwrap_or_default();

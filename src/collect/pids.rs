@@ -66,6 +66,7 @@ impl Inside {
         Ok(Self { namespace, level: levels.saturating_sub(1) })
     }
 
+    /// By it one is told from another.
     pub fn inode(&self) -> Result<u64> {
         ns::inode(self.namespace.as_fd()).context("examine", "a pid namespace")
     }

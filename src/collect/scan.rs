@@ -20,6 +20,7 @@ pub mod travel;
 /// Below this many processes a second one costs more than it saves.
 const MANY: usize = 100;
 
+/// What one pass found.
 #[derive(Debug)]
 pub struct Scan {
     /// The namespaces everything else is compared with.
@@ -30,6 +31,7 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// `None` too for a process of the host.
     pub fn find(&self, pid: Pid) -> Option<&Process> {
         let at = self.isolated.binary_search_by_key(&pid, |process| process.pid).ok()?;
         self.isolated.get(at)
@@ -88,6 +90,8 @@ pub struct KernelThreads {
 }
 
 impl KernelThreads {
+    /// Empty unless we are in the initial pid namespace; without CONFIG_PROC_CHILDREN it has at
+    /// most kthreadd.
     pub fn list(root: &SysRoot) -> Self {
         Pid::new(2).and_then(|kthreadd| Self::below(root, kthreadd)).unwrap_or_default()
     }

@@ -41,6 +41,7 @@ pub struct Known<'a> {
     pub cgroup_lines: &'a [u8],
 }
 
+/// `None`, and a gap, where the target's status has another form than the kernel's.
 pub fn collect_security(
     root: &SysRoot,
     target: &ProcessHandle,

@@ -22,6 +22,7 @@ use crate::model::text::Text;
 use crate::sys::root::SysRoot;
 use grammar::Spelled;
 
+/// What a spelling means, held so that it stays the same.
 #[derive(Debug)]
 pub enum Target {
     Process(Box<PinnedProcess>),
@@ -34,6 +35,7 @@ fn parse(spelled: &[u8]) -> Result<Spelled<'_>> {
     grammar::parse(spelled).map_err(TargetError::Misspelled)
 }
 
+/// An error where it means nothing, several things, or a process that has ended.
 pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
     let meaning = parse(spelled)?;
     let process = match meaning {

@@ -64,6 +64,8 @@ impl<'a> Host<'a> {
         Ok(Self { root, containers, spaces, all_spaces, needs_all: Cell::new(false), gaps })
     }
 
+    /// Where one clue leads; network namespaces that are hard to find are looked for once one is
+    /// needed.
     pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let answer = self.lead(spelled, clue)?;
         let is_of_network = matches!(answer.kind, "port" | "ip" | "if" | "mac");

@@ -15,6 +15,7 @@ pub struct Need {
 }
 
 impl Need {
+    /// One namespace and `CAP_SYS_ADMIN`, over the user namespace of that inode.
     pub fn of(kind: Kind, owner: Option<u64>, have: bool) -> Self {
         Self { kinds: Kinds::NONE.with(kind), capability: "CAP_SYS_ADMIN", owner, have }
     }

@@ -22,6 +22,7 @@ pub enum Bound {
 }
 
 impl Bound {
+    /// `None` for unlimited.
     pub const fn value(self) -> Option<u64> {
         match self {
             Self::Unlimited => None,
@@ -67,6 +68,7 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// `None` for unlimited.
     pub const fn value(&self) -> Option<u64> {
         match self {
             Self::Unlimited => None,
@@ -99,6 +101,7 @@ pub enum Version {
 }
 
 impl Version {
+    /// As reports spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::V1 => "v1",
@@ -173,6 +176,7 @@ pub struct Cpu {
     pub throttled_usec: Option<u64>,
 }
 
+/// Processes and threads of a group, and the limit that binds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pids {
@@ -199,6 +203,7 @@ pub struct Pressure {
 
 impl Eq for Pressure {}
 
+/// How long work waited for each resource; absent where the kernel keeps no such account of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PressureSet {

@@ -10,6 +10,7 @@ use super::trail::Published;
 use super::usage::Usage;
 use std::net::IpAddr;
 
+/// How far a container is in its life, by its processes and its engine's records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +30,7 @@ pub enum State {
 }
 
 impl State {
+    /// As reports and filters spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Running => "running",

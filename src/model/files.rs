@@ -28,12 +28,14 @@ pub enum More {
 }
 
 impl Files {
+    /// Nothing is asked for: the program sees the files that its caller sees.
     pub fn are_as_they_are(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl More {
+    /// The path inside at which it is mounted.
     pub fn at(&self) -> &Path {
         match self {
             Self::Bind { at, .. } | Self::Memory { at, .. } => at,

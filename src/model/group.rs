@@ -28,6 +28,7 @@ pub enum Controller {
 }
 
 impl Controller {
+    /// Every controller that `spawn` may want.
     pub const ALL: [Self; 6] =
         [Self::Memory, Self::Cpu, Self::CpuAccounting, Self::Cpuset, Self::Pids, Self::Io];
 

@@ -32,6 +32,7 @@ pub enum Section {
 }
 
 impl Section {
+    /// In the order of a report.
     pub const ALL: [Self; 9] = [
         Self::Identity,
         Self::Namespaces,
@@ -44,6 +45,7 @@ impl Section {
         Self::Processes,
     ];
 
+    /// As `--only` and JSON spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",

@@ -10,6 +10,7 @@ use std::ffi::{CString, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// All that makes a spawned program different from an ordinary child.
 #[derive(Clone, Debug, Default)]
 pub struct Isolation {
     pub new: Kinds,
@@ -46,6 +47,7 @@ pub struct Clocks {
     pub boottime: Option<i64>,
 }
 
+/// What is mounted, or made the root, in a new mount namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
     /// How a new mount namespace's mounts stand to ours; absent where there is none.

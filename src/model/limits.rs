@@ -3,6 +3,7 @@
 use super::cgroup::Bound;
 use super::text::Text;
 
+/// Limits of one process, and how much of each is taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
@@ -20,6 +21,7 @@ pub struct Limits {
     pub inotify: Inotify,
 }
 
+/// One limit of getrlimit(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rlimit {
@@ -65,6 +67,7 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// By their numbers in the kernel: RLIMIT_CPU is the first.
     pub const ALL: [Self; 16] = [
         Self::CpuSeconds,
         Self::FileBytes,
@@ -128,6 +131,7 @@ impl Resource {
         }
     }
 
+    /// It is counted in bytes.
     pub const fn is_bytes(self) -> bool {
         matches!(
             self,
@@ -173,6 +177,7 @@ impl Scheduler {
         }
     }
 
+    /// As reports spell it: SCHED_* in small letters.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Other => "other",

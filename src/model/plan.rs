@@ -30,6 +30,7 @@ pub struct Join {
     pub kinds: Kinds,
 }
 
+/// All that `enter` has decided: what is joined, how the program starts, and as whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// In this order.
@@ -54,6 +55,7 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The kinds that are joined by any of the calls.
     pub fn joined(&self) -> Kinds {
         self.joins.iter().flat_map(|join| join.kinds.iter()).collect()
     }

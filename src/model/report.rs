@@ -3,6 +3,7 @@
 use super::group::Used;
 use serde::Serialize;
 
+/// What `--report` tells of a program that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {

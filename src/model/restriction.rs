@@ -28,6 +28,7 @@ pub enum Change {
     Add(Named),
 }
 
+/// Which capabilities a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
     /// All that there are to take, or to give.
@@ -44,6 +45,7 @@ pub enum Profile {
     File(PathBuf),
 }
 
+/// How much of what lies beneath a path may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Reading and executing.

@@ -29,7 +29,6 @@ pub struct Spawned {
     pub cgroups: Vec<String>,
 }
 
-/// A process that is not taken for a later one of the same number.
 /// The namespaces by which processes are told apart: a pid is another's in another pid namespace,
 /// and start times are shifted in a time namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +37,7 @@ pub struct Viewpoint {
     pub time_namespace: Option<u64>,
 }
 
+/// A process that is not taken for a later one of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incarnation {
     pub pid: u32,
@@ -48,6 +48,7 @@ pub struct Incarnation {
 impl Spawned {
     /// A record is a page; its command line may be long.
     pub const MOST_BYTES: usize = 1 << 20;
+    /// What a record says it is; another word means one that is not read.
     pub const SCHEMA: &str = "nsx.spawned/1";
 
     /// `None` for what is not one of ours, or of a later kind.
@@ -56,6 +57,7 @@ impl Spawned {
         (spawned.schema == Self::SCHEMA && is_name(&spawned.name)).then_some(spawned)
     }
 
+    /// One line, its newline included.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
@@ -94,6 +96,7 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
+    /// One line, its newline included.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }

@@ -42,6 +42,7 @@ pub enum Module {
     SeLinux,
 }
 
+/// What a security module calls a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     pub module: Module,
@@ -58,6 +59,7 @@ pub struct Filter {
     pub logs: bool,
 }
 
+/// A target's rights, read before the join so that they can be given to a program after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub user: Number,
@@ -86,6 +88,7 @@ pub struct Shortfall {
 }
 
 impl Shortfall {
+    /// The reason must be safe to print: escape what comes from outside.
     pub fn new(what: &'static str, why: impl fmt::Display) -> Self {
         Self { what, why: why.to_string() }
     }

@@ -22,6 +22,7 @@ pub enum Setgroups {
 }
 
 impl Setgroups {
+    /// What is written to the file.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -51,10 +52,12 @@ pub enum Source {
 }
 
 impl Wish {
+    /// Nothing is asked for: there is no map.
     pub const fn is_empty(&self) -> bool {
         self.own.is_none() && self.ranges.is_empty()
     }
 
+    /// The caller's lines of /etc/subuid or /etc/subgid have to be read.
     pub fn needs_subordinates(&self) -> bool {
         self.ranges.iter().any(|source| matches!(source, Source::Auto | Source::Subordinate))
     }
@@ -79,6 +82,7 @@ pub enum Overlap {
     Yield,
 }
 
+/// Why no map comes of what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapError {
     #[error("there are no subordinate ids to map")]

@@ -40,6 +40,7 @@ const fn number(
     Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
 }
 
+/// All that `--columns` can name.
 pub const COLUMNS: [Row; 23] = [
     left("runtime", "RUNTIME", |c, _| c.runtime.to_string()),
     cuttable("name", "NAME", name_cell),

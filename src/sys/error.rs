@@ -39,17 +39,21 @@ pub struct SysError {
     pub problem: Problem,
 }
 
+/// Of nearly everything in this layer.
 pub type Result<T> = std::result::Result<T, SysError>;
 
 impl SysError {
+    /// A call that failed; it reads `cannot DOING OBJECT: why`.
     pub fn new(doing: &'static str, object: impl Into<Text>, errno: impl IntoErrno) -> Self {
         Self { doing, object: object.into(), problem: Problem::Errno(errno.into_errno()) }
     }
 
+    /// What was read does not have its documented form; `part` says where.
     pub fn malformed(doing: &'static str, object: impl Into<Text>, part: &'static str) -> Self {
         Self { doing, object: object.into(), problem: Problem::Malformed(part) }
     }
 
+    /// `None` where the kernel gave an answer, but none that can be used, or none in time.
     pub const fn errno(&self) -> Option<Errno> {
         match self.problem {
             Problem::Errno(errno) => Some(errno),
@@ -78,6 +82,7 @@ impl SysError {
 
 /// The error numbers of the crates that wrap system calls.
 pub trait IntoErrno {
+    /// The number in it; EIO or EINVAL where the kernel was not asked.
     fn into_errno(self) -> Errno;
 }
 
@@ -108,7 +113,9 @@ impl IntoErrno for std::io::Error {
 
 /// Attaches what was tried, on what.
 pub trait Context<T> {
+    /// Reads `cannot DOING OBJECT: why`.
     fn context(self, doing: &'static str, object: impl Into<Text>) -> Result<T>;
+    /// The same; the object is made only on failure.
     fn with_context<O: Into<Text>>(
         self,
         doing: &'static str,

@@ -23,6 +23,7 @@ pub const fn clone_flag(kind: Kind) -> CloneFlags {
     }
 }
 
+/// CLONE_NEW* of each, as clone3(2), unshare(2) and setns(2) take them.
 pub fn clone_flags(kinds: Kinds) -> CloneFlags {
     kinds.iter().fold(CloneFlags::empty(), |flags, kind| flags | clone_flag(kind))
 }

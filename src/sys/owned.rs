@@ -57,10 +57,12 @@ impl Place {
         Self { dir, path, uid: self.uid, is_real: self.is_real, reach: Rc::clone(&self.reach) }
     }
 
+    /// Whoever decides what is in it: what belongs to anybody else does not count.
     pub fn uid(&self) -> u32 {
         self.uid
     }
 
+    /// What errors call it, and messages.
     pub fn path(&self) -> &Path {
         &self.path
     }

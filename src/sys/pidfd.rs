@@ -46,6 +46,7 @@ impl ProcessHandle {
         Ok(handle)
     }
 
+    /// Its number here; it means this process as long as it lives.
     pub fn pid(&self) -> Pid {
         self.pid
     }

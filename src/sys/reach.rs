@@ -54,6 +54,7 @@ impl Patience {
 /// More than this nobody reads.
 const MOST_GAPS: usize = 64;
 
+/// What was learnt about who answers: a server that is dead is waited for once.
 #[derive(Debug)]
 pub struct Reach {
     proc: OwnedFd,

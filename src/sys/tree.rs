@@ -156,6 +156,7 @@ impl Tree {
         write().with_context("write", || text(name))
     }
 
+    /// Makes a symbolic link in it.
     pub fn link(&self, name: &CStr, target: &CStr) -> Result<()> {
         rustix::fs::symlinkat(target, self.as_fd(), name).with_context("make", || text(name))
     }
@@ -167,6 +168,7 @@ impl Tree {
         unmount_here()
     }
 
+    /// The descriptor, which alone keeps the tree where it is attached nowhere.
     pub fn into_fd(self) -> OwnedFd {
         self.0
     }

@@ -19,6 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 mod choice;
 mod processes;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "ns", run };
 
 /// List the namespaces of this host, who is in them, and what keeps them alive.
@@ -56,10 +57,12 @@ struct Args {
     output: Output,
 }
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`: nsx.ns.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(crate::render::json::Envelope<'_, Vec<ns_json::JsonRow<'_>>>)

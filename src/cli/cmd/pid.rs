@@ -15,6 +15,7 @@ use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "pid", run };
 
 /// Translate PIDs between the host and what is inside.
@@ -43,10 +44,12 @@ struct Args {
     output: Output,
 }
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`: nsx.pid.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(json::Envelope<'_, Vec<PidChain>>)

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 mod orphans;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "ps", run };
 
 /// List every container and isolated process group of this host, whatever made it, asking no daemon.
@@ -54,10 +55,12 @@ struct Args {
 /// Long enough for a number that means something, short enough not to be waited for.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`, with and without `--orphans`.
 #[cfg(feature = "schema")]
 pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
     use crate::model::orphan::Orphan;

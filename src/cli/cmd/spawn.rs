@@ -11,12 +11,15 @@ use std::ffi::OsString;
 
 mod options;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "spawn", run };
 
+/// For manual, completions and help: the options are tables, which clap does not parse.
 pub fn definition() -> clap::Command {
     definition_of("spawn", "Run a program in new namespaces, and leave nothing behind", OPTIONS)
 }
 
+/// Of `--report=json`, and of a line on `--status-fd`.
 #[cfg(feature = "schema")]
 pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
     [

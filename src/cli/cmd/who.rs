@@ -16,6 +16,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
 pub mod peers;
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "who", run };
 
 /// Tell which container a process, port, address, interface, mount, … belongs to.
@@ -36,10 +37,12 @@ const ADVICE: &str = "nsx-who(1) lists what a clue may be, and `nsx ps --all` co
 /// Of standard input; more is an error.
 const INPUT: usize = 1 << 20;
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`: nsx.who.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(crate::render::json::Envelope<'_, Vec<JsonRow<'_>>>)

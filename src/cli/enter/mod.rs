@@ -34,6 +34,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use subject::Subject;
 
+/// Carries it out; the exit code is the program's.
 pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
     keep_descriptors(&request)?;

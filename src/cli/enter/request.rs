@@ -7,6 +7,7 @@ use crate::model::namespace::Kind;
 use std::ffi::{CString, OsStr, OsString};
 use std::time::Duration;
 
+/// Options of `nsx enter` or nsenter, checked by themselves; nothing is looked up.
 #[derive(Debug, Default)]
 pub struct Request {
     pub target: Option<OsString>,
@@ -73,6 +74,8 @@ pub enum Place {
     Ours(OsString),
 }
 
+/// Which variables the program gets. Where nothing is said a program of the host has all of the
+/// caller's, one of the target hardly any.
 #[derive(Debug, Default)]
 pub struct Environment {
     /// What the target was started with.

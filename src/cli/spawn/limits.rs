@@ -10,6 +10,7 @@ use crate::model::text::Text;
 use crate::sys::root::SysRoot;
 use std::path::Path;
 
+/// Limits as the command line has them.
 #[derive(Debug, Default)]
 pub struct Asked {
     pub checked: Limits,
@@ -18,6 +19,7 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Nothing is limited, and no group is needed for it.
     pub fn is_empty(&self) -> bool {
         self.by_device.is_empty() && self.checked == Limits::default()
     }

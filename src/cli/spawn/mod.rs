@@ -30,6 +30,7 @@ use host::Host;
 use nix::errno::Errno;
 use request::{ReportForm, Request};
 
+/// Carries it out; the exit code is the program's, or with `--stop` that of ending one.
 pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
     match &request.stop {
         // There is no program whose codes would be in the way.

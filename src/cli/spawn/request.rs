@@ -10,6 +10,7 @@ use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
 
+/// Options of `nsx spawn` or unshare, checked by themselves; nothing is looked up.
 #[derive(Debug, Default)]
 pub struct Request {
     pub manner: Manner,
@@ -90,6 +91,7 @@ pub struct Map {
     pub yields: bool,
 }
 
+/// What the caller is called inside a new user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
     Root,
@@ -99,12 +101,15 @@ pub enum Own {
 }
 
 impl Map {
+    /// Nothing is asked for: no map is written.
     pub fn is_empty(&self) -> bool {
         let Self { user, group, users, groups, .. } = self;
         user.is_none() && group.is_none() && users.is_empty() && groups.is_empty()
     }
 }
 
+/// Which variables the program gets. Where nothing is said a program of the host has all of the
+/// caller's, one of another root hardly any.
 #[derive(Debug, Default)]
 pub struct Environment {
     /// Nothing of the caller's but these.

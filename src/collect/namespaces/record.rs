@@ -26,6 +26,7 @@ pub struct Visit {
     pub incomplete: bool,
 }
 
+/// What came of a visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     #[default]
@@ -37,6 +38,7 @@ pub enum Status {
     Kernel,
 }
 
+/// A process as it is described in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     pub uid: u32,
@@ -67,6 +69,7 @@ pub struct Descriptor {
 }
 
 impl Visit {
+    /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
         let status = match self.status {
             Status::Gone => 0_u8,
@@ -110,6 +113,7 @@ impl Visit {
         }
     }
 
+    /// `None` for what was cut off, or written by something else.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
         let [status] = rest.take()?;

@@ -9,6 +9,7 @@ use crate::sys::error::SysError;
 use nix::errno::Errno;
 use std::ffi::CStr;
 
+/// In the order in which they are read.
 pub const FILES: [&CStr; 3] = [c"/etc/resolv.conf", c"/etc/hosts", c"/etc/nsswitch.conf"];
 /// A list of a hundred hosts is shorter.
 pub const CAP: usize = 64 << 10;

@@ -15,6 +15,7 @@ use std::rc::Rc;
 /// Arguments beyond this are not looked at.
 const CAP: usize = 256 << 10;
 
+/// A process held by its directory in /proc, so that all is said of the same one.
 #[derive(Debug)]
 pub struct Monitor {
     pub pid: Pid,
@@ -44,6 +45,7 @@ impl Monitor {
         })
     }
 
+    /// What it says may be said of any process.
     pub fn is_roots(&self) -> bool {
         self.uid == 0
     }

@@ -18,6 +18,7 @@ use std::path::Path;
 /// Nobody has more of them.
 const MOST: usize = 4096;
 
+/// What each user's named programs left as records.
 #[derive(Debug, Default)]
 pub struct Nsx {
     owners: Owners,

@@ -12,6 +12,7 @@ const HIDDEN: u8 = 2;
 const ISOLATED: u8 = 3;
 
 impl Visit {
+    /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
         let process = match self {
             Self::Gone => return out.push(GONE),
@@ -32,6 +33,7 @@ impl Visit {
         out.extend(process.cgroup.as_bytes());
     }
 
+    /// What was cut off, or written by something else, counts as gone.
     pub fn read(bytes: &[u8]) -> Self {
         match bytes.split_first() {
             Some((&OF_THE_HOST, _)) => Self::OfTheHost,

@@ -44,6 +44,7 @@ impl Budget {
         is_enough
     }
 
+    /// What was not gone through is undetermined from here on.
     pub const fn is_exhausted(self) -> bool {
         self.0 == 0
     }

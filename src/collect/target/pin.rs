@@ -16,6 +16,7 @@ use std::os::fd::AsFd;
 
 type Result<T> = std::result::Result<T, TargetError>;
 
+/// A process that is held, and how it came to be meant.
 #[derive(Debug)]
 pub struct PinnedProcess {
     pub handle: ProcessHandle,

@@ -4,6 +4,7 @@
 use super::{Bound, Cpu, Limit, Memory, Pids, flat};
 use crate::model::text::Text;
 
+/// What a group uses of memory, and every limit from it upwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemoryInFull {
@@ -64,6 +65,7 @@ pub struct MemoryLevel {
     pub high_hits: Option<u64>,
 }
 
+/// What a group uses of CPUs, and every quota from it upwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuInFull {
@@ -120,6 +122,8 @@ impl CpuLevel {
 }
 
 impl CpuRate {
+    /// In how many of a hundred periods of the interval it was throttled; `None` where there was
+    /// none.
     pub fn throttled_percent(&self) -> Option<u64> {
         percent(self.throttled_periods?, self.periods?)
     }
@@ -130,6 +134,7 @@ pub(super) fn percent(part: u64, whole: u64) -> Option<u64> {
     part.saturating_mul(100).checked_div(whole)
 }
 
+/// Processes and threads of a group, and every limit from it upwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PidsInFull {
@@ -143,6 +148,7 @@ pub struct PidsInFull {
     pub levels: Vec<PidsLevel>,
 }
 
+/// What one group says of processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PidsLevel {

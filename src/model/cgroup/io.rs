@@ -3,6 +3,7 @@
 use super::{Limit, flat};
 use crate::model::text::Text;
 
+/// What a group reads and writes, and may.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Io {
@@ -52,6 +53,7 @@ impl IoKind {
     }
 }
 
+/// A limit of one group on one device.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IoLimit {

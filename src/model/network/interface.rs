@@ -4,6 +4,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// One interface of a network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Interface {
@@ -132,6 +133,7 @@ pub struct Counters {
     pub sent_dropped: u64,
 }
 
+/// One address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Address {

@@ -3,6 +3,7 @@
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// Where packets to a range of addresses go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Route {
@@ -36,6 +37,7 @@ pub struct Route {
     pub next_hops: Vec<NextHop>,
 }
 
+/// One of several ways that a route spreads packets over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NextHop {
@@ -51,6 +53,7 @@ impl Route {
         self.table_name == Some("main")
     }
 
+    /// Of the table of the kernel's own addresses.
     pub fn is_local(&self) -> bool {
         self.table_name == Some("local")
     }

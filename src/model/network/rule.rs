@@ -3,6 +3,7 @@
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// What a packet must be like for a table to be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rule {
@@ -37,6 +38,7 @@ pub struct Rule {
     pub suppress_prefix_length: Option<u32>,
 }
 
+/// A range of addresses: those whose first `length` bits are these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Prefix {

@@ -4,6 +4,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// What a network namespace's sockets of TCP and UDP do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sockets {
@@ -24,6 +25,7 @@ pub struct Sockets {
     pub owners_complete: bool,
 }
 
+/// A transport that has ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +35,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// As reports and filters spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -41,6 +44,7 @@ impl Protocol {
     }
 }
 
+/// One socket of TCP or UDP.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Socket {
@@ -71,6 +75,7 @@ pub struct Socket {
     pub owners: Vec<Owner>,
 }
 
+/// A process that has the socket open, and by which descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owner {
@@ -79,6 +84,7 @@ pub struct Owner {
     pub descriptor: u32,
 }
 
+/// How many TCP sockets are in each state, of both families.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TcpStates {
@@ -127,11 +133,13 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// How many ports there are to give, used ones counted.
     pub fn available(&self) -> u32 {
         u32::from(self.last.saturating_sub(self.first)) + 1
     }
 }
 
+/// Where many connections lead to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Destination {

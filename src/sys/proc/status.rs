@@ -3,6 +3,7 @@
 use crate::model::capability::CapSet;
 use crate::model::process::Pid;
 
+/// What it does not tell is `None`, or 0 and empty where every kernel tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Real, effective, saved and file-system uid, in the reader's user namespace.

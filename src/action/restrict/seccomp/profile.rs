@@ -24,6 +24,7 @@ pub enum Action {
     Allow,
 }
 
+/// How an argument of a call is compared with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     Equal,
@@ -36,6 +37,7 @@ pub enum Comparison {
     Masked(u64),
 }
 
+/// What an argument of a call must be like for a rule to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     pub argument: u8,
@@ -51,6 +53,7 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
 }
 
+/// What becomes of each call, as a profile's author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// What becomes of all other calls.
@@ -62,6 +65,7 @@ pub struct Profile {
     pub rules: Vec<Rule>,
 }
 
+/// Why a file is no profile that nsx can keep to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
     #[error("it is no profile: {0}")]
@@ -139,6 +143,7 @@ struct Circumstances {
     min_kernel: Option<String>,
 }
 
+/// Rules that do not hold on this machine are left out; a key that is not known is an error.
 pub fn parse(json: &[u8], facts: &Facts) -> Result<Profile, Wrong> {
     let written: Written = serde_json::from_slice(json)
         .map_err(|error| Wrong::Json(Text::new(error.to_string().as_bytes())))?;

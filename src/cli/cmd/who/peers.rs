@@ -10,6 +10,7 @@ use crate::render::peers;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+/// Of `--peers -o json`: nsx.peers.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(crate::render::json::Envelope<'_, Vec<Conversation>>)
