@@ -43,6 +43,7 @@ pub struct Entry {
     pub directory: Directory,
     /// How many of the caller's descriptors the program gets beside the standard ones.
     pub descriptors: u32,
+    /// How long the program may run; `None`: without end.
     pub limit: Option<Duration>,
     /// An init of its own stays beside the program.
     pub init: bool,

@@ -47,6 +47,7 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
 /// What an init needs besides.
 #[derive(Debug)]
 pub struct Life {
+    /// How long the program may run; `None`: without end.
     pub limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Option<Duration>,

@@ -142,6 +142,7 @@ pub fn set_protected(protected: bool) -> Result<(), ActionError> {
 /// What was true of signals and limits when nsx was started, given back to the program.
 #[derive(Debug)]
 pub struct Inherited {
+    /// Soft RLIMIT_CORE in bytes, which nsx sets to 0 for itself; `None`: it was left alone.
     pub core_limit: Option<u64>,
     /// Absent where signals were left alone.
     pub signals: Option<SignalState>,

@@ -19,9 +19,13 @@ pub struct Wish {
     pub stays: bool,
     /// Ids stay as they are in a joined user namespace.
     pub keep_credentials: bool,
+    /// Those of a joined user namespace stay with a program that is not its root.
     pub keep_capabilities: bool,
+    /// `None`: root of a joined user namespace that has one, else who we are.
     pub uid: Option<Id>,
     pub gid: Option<Id>,
+    /// In place of the supplementary groups; `None`: dropped where a group is given or a user
+    /// namespace joined.
     pub groups: Option<Vec<u32>>,
     /// That all that was named is ours already is no error.
     pub may_join_nothing: bool,
@@ -51,6 +55,7 @@ pub enum Terminal {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub ours: NsSet,
+    /// `None` where single namespaces are joined, and no process is named.
     pub target: Option<TargetFacts>,
     /// Held by themselves; each overrides the target's of that kind.
     pub namespaces: Vec<NsKey>,

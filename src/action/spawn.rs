@@ -69,6 +69,7 @@ pub struct Spawn {
 #[derive(Debug)]
 pub struct Ended {
     pub ending: Ending,
+    /// Only where it was asked for.
     pub report: Option<Report>,
 }
 

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
+    /// With this code.
     Exited(u8),
     /// By the signal of this number; real-time ones have no name.
     Killed(i32),

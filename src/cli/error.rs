@@ -18,7 +18,9 @@ pub enum Kind {
     NotFound = 3,
     Denied = 4,
     Unsupported = 5,
+    /// Only with `--strict`: something could not be seen.
     Partial = 6,
+    /// A mistake in nsx.
     Internal = 70,
     /// `enter` and `spawn`: nsx itself failed.
     Launcher = 125,

@@ -11,6 +11,7 @@ pub struct Need {
     pub capability: &'static str,
     /// The user namespace that owns them, by inode; `None` for one above what we may see.
     pub owner: Option<u64>,
+    /// We have it, as far as can be told without trying.
     pub have: bool,
 }
 

@@ -121,12 +121,14 @@ pub struct Cgroup {
     pub path: Text,
     /// Its group in each hierarchy.
     pub paths: Vec<GroupPath>,
+    /// Absent, like the three below, where the controller is not there or could not be read.
     pub memory: Option<MemoryInFull>,
     pub cpu: Option<CpuInFull>,
     pub pids: Option<PidsInFull>,
     pub io: Option<Io>,
     /// One for each size of huge pages that the machine has.
     pub huge_pages: Vec<HugePages>,
+    /// Absent on a kernel without pressure stall information, and without a group of v2.
     pub pressure: Option<PressureSet>,
     /// `Some(true)`: frozen by the freezer (docker pause).
     pub frozen: Option<bool>,
@@ -150,9 +152,12 @@ pub struct Memory {
     pub usage_bytes: u64,
     /// Usage less inactive file cache, never below zero: what cAdvisor and the kubelet report.
     pub working_set_bytes: Option<u64>,
+    /// Memory that no file stands behind.
     pub anon_bytes: Option<u64>,
+    /// Cache of files, shared memory included.
     pub file_bytes: Option<u64>,
     pub kernel_bytes: Option<u64>,
+    /// The most that was ever used; on v2 since Linux 5.19.
     pub peak_bytes: Option<u64>,
     pub swap_bytes: Option<u64>,
     #[serde(flatten, serialize_with = "flat::bytes")]
@@ -171,8 +176,10 @@ pub struct Cpu {
     #[serde(flatten, serialize_with = "flat::millicores")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::CpuLimit"))]
     pub limit_millicores: Limit,
+    /// Enforcement periods of its quota so far in which something ran.
     pub periods: Option<u64>,
     pub throttled_periods: Option<u64>,
+    /// How long all its CPUs together stood still for the quota.
     pub throttled_usec: Option<u64>,
 }
 
@@ -180,6 +187,7 @@ pub struct Cpu {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pids {
+    /// Threads count one by one.
     pub current: u64,
     #[serde(flatten, serialize_with = "flat::count")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::PidsLimit"))]

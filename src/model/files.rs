@@ -16,7 +16,9 @@ pub struct Files {
 /// Where what is written goes in place of the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Writes {
+    /// It is gone when the program has ended.
     Memory,
+    /// A directory of the host, which keeps it.
     Directory(PathBuf),
 }
 

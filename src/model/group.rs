@@ -74,6 +74,7 @@ pub struct Limits {
     /// Of each [`CPU_PERIOD_USEC`], on all CPUs together.
     pub cpu_quota_usec: Option<u64>,
     pub cpus: Option<CpuList>,
+    /// Processes and threads.
     pub pids: Option<u64>,
     pub io: Vec<IoRule>,
 }
@@ -139,6 +140,7 @@ impl fmt::Display for Device {
 pub struct IoRule {
     pub device: Device,
     pub kind: IoKind,
+    /// Bytes or operations, as the kind says.
     pub per_second: u64,
 }
 

@@ -72,6 +72,7 @@ pub struct Inspection {
     pub pid_inside: Option<Pid>,
     pub comm: Text,
     pub started_unix_seconds: Option<u64>,
+    /// Since the process started.
     pub age_seconds: Option<u64>,
     /// It shares the host's mounts, pids and network; absent where that cannot be seen.
     pub of_the_host: Option<bool>,

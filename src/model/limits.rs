@@ -12,8 +12,10 @@ pub struct Limits {
     pub oom_score: Option<u32>,
     /// −1000 (never) to 1000.
     pub oom_score_adj: Option<i32>,
+    /// −20 (most CPU time) to 19.
     pub nice: Option<i32>,
     pub scheduler: Option<Scheduler>,
+    /// 1 to 99; 0 of a process that has none.
     pub realtime_priority: Option<u32>,
     /// CPUs and memory nodes, as lists: `0-3,8`.
     pub cpus_allowed: Option<Text>,
@@ -197,6 +199,7 @@ impl Scheduler {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Inotify {
+    /// What the target's processes hold.
     pub instances: Option<u64>,
     pub watches: Option<u64>,
     pub max_user_instances: Option<u64>,

@@ -43,6 +43,7 @@ pub struct Plan {
     pub fork: bool,
     /// The program comes from the target's file system.
     pub foreign_program: bool,
+    /// The program has a terminal of its own, relayed to ours.
     pub pty: bool,
     /// Where it is forked, in a session of its own: else it could end, by its group, whoever called
     /// us. On a terminal of ours that is handed over the group is what job control goes by.

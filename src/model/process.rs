@@ -54,6 +54,7 @@ impl fmt::Display for Pid {
 #[derive(Clone, Debug)]
 pub struct Process {
     pub pid: Pid,
+    /// Absent where that is outside our pid namespace.
     pub parent: Option<Pid>,
     pub state: State,
     /// Made by the kernel, for the kernel.

@@ -18,6 +18,7 @@ pub struct Restrictions {
     pub rlimits: Vec<Rlimit>,
     /// −20 to 19.
     pub nice: Option<i32>,
+    /// For the files that it makes.
     pub umask: Option<u32>,
 }
 

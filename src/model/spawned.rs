@@ -11,6 +11,7 @@ pub const DIRECTORY: &str = "/run/nsx";
 /// A program with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spawned {
+    /// See [`Self::SCHEMA`].
     pub schema: String,
     pub name: String,
     /// The boot in which all this is so.
@@ -34,6 +35,7 @@ pub struct Spawned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewpoint {
     pub pid_namespace: u64,
+    /// Absent on a kernel without them.
     pub time_namespace: Option<u64>,
 }
 

@@ -69,6 +69,7 @@ pub struct Standing {
     pub setgroups_denied: bool,
     pub capabilities: CapSets,
     pub no_new_privs: bool,
+    /// Absent where the kernel does not tell.
     pub umask: Option<u32>,
     pub rlimits: Vec<Rlimit>,
     /// −1000 (never) to 1000.

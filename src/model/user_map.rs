@@ -9,6 +9,7 @@ use std::fmt::Write;
 pub struct UserMap {
     pub users: Vec<IdRange>,
     pub groups: Vec<IdRange>,
+    /// Absent: it is not written, and stays as the kernel has it.
     pub setgroups: Option<Setgroups>,
     /// The process inside may write it; else somebody outside must.
     pub from_inside: bool,
@@ -77,6 +78,7 @@ pub struct Stock<'a> {
 /// What to do where the caller's own id and a range claim the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
+    /// It is an error.
     Refuse,
     /// The range gives way: ids inside move up by one, an id outside is left out.
     Yield,

@@ -9,6 +9,7 @@ use crate::model::text::Text;
 #[derive(Clone, Debug)]
 pub struct Row {
     pub namespace: Namespace,
+    /// What is drawn before it in a tree.
     pub branch: String,
 }
 

@@ -8,6 +8,7 @@ use std::fmt;
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// The kernel refused.
     Errno(Errno),
     /// It did not answer before the deadline.
     TimedOut,

@@ -28,6 +28,7 @@ pub struct Facts {
     pub capabilities: CapSet,
     /// As Go names it.
     pub architecture: &'static str,
+    /// Major and minor number of its version.
     pub kernel: (u32, u32),
 }
 

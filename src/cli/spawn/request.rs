@@ -21,14 +21,18 @@ pub struct Request {
     pub kept: Vec<(Kind, PathBuf)>,
     pub network: Option<NetWish>,
     pub map: Map,
+    /// Uid and gid, as they are called here, that own the new user namespace.
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
     pub propagation: Option<Propagation>,
     pub files: Files,
     /// chroot(2)
     pub root: Option<CString>,
+    /// Where a new `/proc` is mounted.
     pub proc: Option<CString>,
+    /// Where binary formats of its own are mounted.
     pub binfmt: Option<CString>,
+    /// A binary format, as `/proc/sys/fs/binfmt_misc/register` takes it.
     pub interpreter: Option<CString>,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
@@ -46,6 +50,7 @@ pub struct Request {
     pub name: Option<String>,
     /// It is left alone when it runs.
     pub detach: bool,
+    /// The caller's descriptor to which events are written.
     pub status_descriptor: Option<u32>,
     pub pid_file: Option<PathBuf>,
     /// A named program is ended, and none started.
@@ -114,5 +119,6 @@ impl Map {
 pub struct Environment {
     /// Nothing of the caller's but these.
     pub only: Option<Vec<OsString>>,
+    /// Set after all else.
     pub more: Vec<(OsString, OsString)>,
 }

@@ -9,8 +9,10 @@ use crate::model::namespace::Kind;
 pub enum Answer {
     #[default]
     NotAsked,
+    /// The kernel says that there is none.
     None,
     Is(u64),
+    /// With this errno.
     Refused(i32),
 }
 

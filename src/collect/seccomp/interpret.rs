@@ -23,6 +23,7 @@ const MEMORY: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     pub number: u32,
+    /// AUDIT_ARCH_* of linux/audit.h.
     pub arch: u32,
 }
 

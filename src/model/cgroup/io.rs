@@ -57,10 +57,14 @@ impl IoKind {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IoLimit {
+    /// `MAJOR:MINOR`
     pub device: Text,
+    /// `sda`; null where the machine does not have it.
     pub name: Option<Text>,
     pub kind: IoKind,
+    /// Bytes or operations, as the kind says.
     pub per_second: u64,
+    /// The group, itself or an ancestor, that states it.
     pub set_by: Text,
     /// It is the tightest for this device.
     pub binds: bool,

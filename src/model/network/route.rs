@@ -9,6 +9,7 @@ use std::net::IpAddr;
 pub struct Route {
     /// `inet` or `inet6`; two default routes may differ in nothing else.
     pub family: &'static str,
+    /// 254 is `main`.
     pub table: u32,
     /// `main`, `default`, `local`; other tables have numbers only.
     pub table_name: Option<&'static str>,
@@ -19,6 +20,7 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// Name of the interface it leaves by.
     pub interface: Option<Text>,
+    /// The lowest wins among routes to the same destination; absent: 0.
     pub metric: Option<u32>,
     /// `unicast`, `blackhole`, `unreachable`, …
     pub kind: &'static str,
@@ -32,6 +34,7 @@ pub struct Route {
     pub flags: Vec<&'static str>,
     /// Where it has one of its own.
     pub mtu_bytes: Option<u32>,
+    /// Absent: it stays.
     pub expires_seconds: Option<u32>,
     /// Of a multipath route; empty where there is but one next hop.
     pub next_hops: Vec<NextHop>,
@@ -41,8 +44,10 @@ pub struct Route {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NextHop {
+    /// Absent: its destination is reached directly.
     pub gateway: Option<IpAddr>,
     pub interface: Option<Text>,
+    /// Its share of the packets, at least 1.
     pub weight: u32,
     pub flags: Vec<&'static str>,
 }

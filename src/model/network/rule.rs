@@ -8,6 +8,7 @@ use std::net::IpAddr;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rule {
     pub family: &'static str,
+    /// The lowest is asked first.
     pub priority: u32,
     /// It holds for what does not match.
     pub not: bool,
@@ -15,8 +16,11 @@ pub struct Rule {
     pub from: Option<Prefix>,
     /// Absent: to all.
     pub to: Option<Prefix>,
+    /// A packet must have come by it; absent: by any.
     pub input_interface: Option<Text>,
+    /// A socket must be bound to it; absent: to any.
     pub output_interface: Option<Text>,
+    /// The packet's mark must be this, in the bits of the mask.
     pub mark: Option<u32>,
     pub mark_mask: Option<u32>,
     pub type_of_service: Option<u8>,
@@ -24,6 +28,7 @@ pub struct Rule {
     pub protocol: Option<u8>,
     pub source_ports: Option<Span>,
     pub destination_ports: Option<Span>,
+    /// Of who sends.
     pub uids: Option<Span>,
     /// For interfaces of virtual routers.
     pub l3mdev: bool,

@@ -16,6 +16,7 @@ pub struct Sockets {
     pub unlisted: u64,
     /// All TCP sockets.
     pub tcp: TcpStates,
+    /// All UDP sockets.
     pub udp: u64,
     /// Absent where the range cannot be read.
     pub ephemeral_ports: Option<Ports>,
@@ -68,6 +69,7 @@ pub struct Socket {
     pub send_queue: u32,
     /// Datagrams that were thrown away.
     pub dropped: Option<u32>,
+    /// Who made it, as the host numbers users.
     pub uid: u32,
     /// Absent where no process has it open any more.
     pub inode: Option<u32>,

@@ -8,6 +8,7 @@ use crate::model::process::Pid;
 pub struct Status {
     /// Real, effective, saved and file-system uid, in the reader's user namespace.
     pub uids: [u32; 4],
+    /// In the same order, as the reader's user namespace numbers groups.
     pub gids: [u32; 4],
     pub groups: Vec<u32>,
     /// Since Linux 4.7.

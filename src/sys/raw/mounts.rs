@@ -58,6 +58,7 @@ pub struct Statmount {
     pub fs_type: u32,
     pub mnt_id: u64,
     pub mnt_parent_id: u64,
+    /// As mountinfo numbers it; `mnt_id` is never given twice.
     pub mnt_id_old: u32,
     pub mnt_parent_id_old: u32,
     pub mnt_attr: u64,

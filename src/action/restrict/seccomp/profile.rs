@@ -18,7 +18,9 @@ pub enum Action {
     KillProcess,
     KillThread,
     Trap,
+    /// The call fails with this number; 0: it seems to work and does nothing.
     Errno(u32),
+    /// A tracer is asked, and told this number; without one the call fails with ENOSYS.
     Trace(u32),
     Log,
     Allow,
@@ -40,6 +42,7 @@ pub enum Comparison {
 /// What an argument of a call must be like for a rule to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
+    /// From 0 to 5.
     pub argument: u8,
     pub comparison: Comparison,
     pub value: u64,
@@ -48,6 +51,7 @@ pub struct Condition {
 /// What becomes of calls, if all conditions hold for their arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
+    /// Of calls; some may be unknown here.
     pub names: Vec<String>,
     pub action: Action,
     pub conditions: Vec<Condition>,
