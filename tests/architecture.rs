@@ -152,26 +152,24 @@ fn every_file_says_what_it_owns() {
     }
 }
 
-/// Whether a line makes something that other files can use; modules begin with a word of their own.
+/// Whether a line makes something that other files can use. A module says what it is in its own
+/// first line.
 fn is_public(line: &str) -> bool {
-    const ITEMS: [&str; 8] = ["fn", "struct", "enum", "trait", "const", "static", "type", "union"];
-    let Some(rest) = line.trim_start().strip_prefix("pub ") else { return false };
-    let mut words = rest.split(' ').skip_while(|word| ["const", "async", "unsafe"].contains(word));
-    rest.starts_with("const ") || words.next().is_some_and(|word| ITEMS.contains(&word))
+    const ITEMS: [&str; 8] = ["fn", "struct", "enum", "trait", "const", "static", "type", "unsafe"];
+    let words = line.trim_start().strip_prefix("pub ");
+    words.and_then(|rest| rest.split(' ').next()).is_some_and(|word| ITEMS.contains(&word))
 }
 
-/// Whether what stands above a line, its attributes left out, is a doc comment.
+/// Whether what stands above a line, attributes left out, is a doc comment.
 fn is_documented(above: &[&str]) -> bool {
-    let mut depth = 0_i32;
-    let is_attribute = |line: &&&str| {
-        let line = line.trim();
-        let count = |bracket| i32::try_from(line.matches(bracket).count()).unwrap();
-        let begins = line.starts_with("#[");
-        depth += count(']') - count('[');
-        begins || depth > 0
+    let mut open = 0;
+    let mut is_attribute = |line: &str| {
+        open += line.matches(']').count();
+        open -= line.matches('[').count().min(open);
+        line.trim_start().starts_with("#[") || open > 0
     };
-    let above = above.iter().rev().skip_while(is_attribute).next();
-    above.is_some_and(|line| line.trim_start().starts_with("///"))
+    let nearest = above.iter().rev().find(|line| !is_attribute(line));
+    nearest.is_some_and(|line| line.trim_start().starts_with("///"))
 }
 
 #[test]
