@@ -60,8 +60,6 @@ enum Task {
     BenchMounts { count: usize },
     #[command(hide = true)]
     BenchEachNetwork,
-    #[command(hide = true)]
-    BenchPeak { command: Vec<String> },
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
     /// Unpack a newer util-linux to compare with below /var/cache/nsx-peers (as root)
@@ -85,7 +83,6 @@ fn main() -> ExitCode {
         Task::BenchProcesses { count } => bench::processes(count),
         Task::BenchMounts { count } => bench::mount(count),
         Task::BenchEachNetwork => bench::each_network(),
-        Task::BenchPeak { command } => bench::peak(&command),
         Task::Capture(arguments) => capture::run(&arguments),
         Task::Vm(arguments) => match vm::run(&arguments) {
             Ok(0) => Ok(()),

@@ -1,6 +1,6 @@
 //! A process that sees many mounts, against findmnt(8), whose time grows with their square.
 
-use super::{Bench, util_linux};
+use super::{Bench, peer};
 use crate::{run, say};
 use anyhow::{Context, Result, ensure};
 use rustix::mount::{MountFlags, MountPropagationFlags};
@@ -18,11 +18,9 @@ impl Bench {
             let many = Many::mounted(size)?;
             let pid = many.0.id().to_string();
             let arguments = [&pid, "--only", "mounts", "--json"];
-            let peer = util_linux("findmnt", &["-N", &pid, "-J"])?;
+            let theirs = peer("findmnt", &["-N", &pid, "-J"])?;
             let what = format!("{size} mounts");
-            medians.extend(self.compare(&what, self.nsx("nsx-inspect", &arguments), peer));
-            let peak = super::scale::peak_kib(&mut self.nsx("nsx-inspect", &arguments))?;
-            self.notes.push(format!("{size} mounts: peak {peak} KiB"));
+            medians.extend(self.compare(&what, self.nsx("nsx-inspect", &arguments), theirs));
         }
         if let [few, many] = &medians[..] {
             let growth = many.ours_median_usec / few.ours_median_usec;
