@@ -16,7 +16,10 @@ mod fuzz;
 mod r#gen;
 mod install;
 mod lab;
+mod load;
+mod many;
 mod needs;
+mod peak;
 mod peer;
 mod process;
 mod run;
@@ -50,14 +53,16 @@ enum Task {
     Check,
     /// Compare whole commands with their peers in one run
     Bench(bench::Arguments),
+    /// Try every command on a crowded host, under churn and many at a time (as root)
+    Load(load::Arguments),
     /// Try inputs on every parser of foreign bytes, with libFuzzer and AddressSanitizer
     Fuzz(fuzz::Arguments),
     #[command(hide = true)]
-    BenchThreads { count: usize },
+    ManyThreads { count: usize },
     #[command(hide = true)]
-    BenchProcesses { count: usize },
+    ManyProcesses { count: usize },
     #[command(hide = true)]
-    BenchMounts { count: usize },
+    ManyMounts { count: usize },
     #[command(hide = true)]
     BenchEachNetwork,
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
@@ -78,10 +83,11 @@ fn main() -> ExitCode {
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Check => check::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Load(arguments) => load::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
-        Task::BenchThreads { count } => bench::threads(count),
-        Task::BenchProcesses { count } => bench::processes(count),
-        Task::BenchMounts { count } => bench::mount(count),
+        Task::ManyThreads { count } => many::idle::threads(count),
+        Task::ManyProcesses { count } => many::idle::processes(count),
+        Task::ManyMounts { count } => many::mounts::mount(count),
         Task::BenchEachNetwork => bench::each_network(),
         Task::Capture(arguments) => capture::run(&arguments),
         Task::Vm(arguments) => match vm::run(&arguments) {

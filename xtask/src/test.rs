@@ -5,7 +5,7 @@
 
 use crate::run::Phases;
 use crate::workspace::{Release, cargo};
-use crate::{check, fuzz, install, peer, run, say, vm};
+use crate::{check, fuzz, install, load, peer, run, say, vm};
 use anyhow::{Result, bail};
 
 pub(crate) fn run() -> Result<()> {
@@ -26,6 +26,13 @@ pub(crate) fn run() -> Result<()> {
         }
         run::visibly(&mut tests)
     });
+    match &release {
+        Some(release) if run::is_root() => {
+            phases.phase("load", || load::routine(&release.programs));
+        }
+        _ if strict => phases.phase("load", || bail!("it needs root, and NSX_TEST_STRICT=1")),
+        _ => say::note(format_args!("== load: skipped: it needs root")),
+    }
     phases.phase("fuzz targets", fuzz::routine);
     match vm::obstacle() {
         None => {

@@ -2,9 +2,9 @@
 //! bwrap(1), and the runtimes crun(1) and runc(8) with the smallest of bundles. The program does
 //! nothing, so that the launchers' own cost is seen.
 
-use super::crowd::Crowd;
 use super::nothing::Nothing;
-use super::{Bench, mounts, peer};
+use super::{Bench, peer};
+use crate::many::{isolated::Isolated, mounts};
 use crate::run;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ impl Bench {
     }
 
     fn enter(&mut self, nothing: &str) -> Result<()> {
-        let target = Crowd::gather(1)?;
+        let target = Isolated::gather(1)?;
         let pid = target.first().context("nobody is isolated")?.to_string();
         let net = ["-t", &pid, "-n"];
         let five = ["-t", &pid, "-n", "-u", "-i", "-p", "-C"];

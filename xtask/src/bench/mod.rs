@@ -3,8 +3,6 @@
 
 mod containers;
 mod cost;
-mod crowd;
-mod idle;
 mod interfaces;
 mod launch;
 mod measure;
@@ -14,8 +12,6 @@ mod nothing;
 mod report;
 mod scale;
 
-pub(crate) use idle::{processes, threads};
-pub(crate) use mounts::mount;
 pub(crate) use networks::each as each_network;
 
 use crate::workspace::{PROGRAMS, Release};

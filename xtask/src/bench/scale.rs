@@ -1,8 +1,8 @@
 //! How the listings grow with the host: their peers, the least that could be done, and themselves.
 
-use super::crowd::Crowd;
-use super::idle::Idle;
 use super::{Bench, peer};
+use crate::many::idle::Idle;
+use crate::many::isolated::Isolated;
 use crate::{run, say};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::process::Command;
 const SIZES: [usize; 2] = [1_000, 3_000];
 /// Ordinary processes of a host with many isolated ones.
 const ORDINARY: usize = 5_000;
-/// Plain processes and threads beside the crowd, which should change nothing.
+/// Plain processes and threads beside the isolated, which should change nothing.
 const PLAIN: usize = 30_000;
 const THREADS: usize = 100_000;
 
@@ -22,7 +22,7 @@ impl Bench {
         let mut per_process: Vec<(usize, f64)> = Vec::new();
         for size in SIZES {
             say::note(format_args!("bench: isolating {size} processes"));
-            let crowd = Crowd::gather(size)?;
+            let isolated = Isolated::gather(size)?;
             let what = format!("namespaces, {size} isolated processes");
             per_process.extend(self.against_peers(&what, size, &floor)?);
             let listing = format!("containers, {size} isolated processes");
@@ -31,12 +31,12 @@ impl Bench {
             let what = format!("{what} among {} ordinary ones", ordinary.count);
             self.against_peers(&what, size, &floor)?;
             drop(ordinary);
-            drop(crowd);
+            drop(isolated);
         }
         for (size, usec) in per_process {
             self.notes.push(format!("nsx ns, {size} isolated: {usec:.1} us for each process"));
         }
-        let crowd = Crowd::gather(100)?;
+        let isolated = Isolated::gather(100)?;
         let what = "namespaces, 100 isolated processes";
         self.compare(what, self.nsx("nsx-ns", &[]), floor.command());
         let threads = Idle::threads(THREADS)?;
@@ -47,7 +47,7 @@ impl Bench {
         let beside = format!("{what}; {} processes beside them", plain.count);
         self.compare(&beside, self.nsx("nsx-ns", &[]), floor.command());
         drop(plain);
-        drop(crowd);
+        drop(isolated);
         Ok(())
     }
 
