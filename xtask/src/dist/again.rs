@@ -1,0 +1,44 @@
+//! The same again, elsewhere: are the bytes the same?
+
+use crate::workspace::{self, Release};
+use crate::{run, say};
+use anyhow::{Result, bail};
+use std::path::Path;
+
+/// Builds some programs from a copy of the sources and compares them.
+pub(super) fn build(release: &Release, programs: &[&str]) -> Result<()> {
+    let place = tempfile::Builder::new().prefix("nsx-built-in-another-directory").tempdir()?;
+    let (sources, target) = (place.path().join("sources"), place.path().join("target"));
+    std::fs::create_dir(&sources)?;
+    let copy = "git ls-files -z --cached --others --exclude-standard \
+                | tar --create --null --files-from=- | tar --extract --directory \"$1\"";
+    let mut sh = run::plain("sh");
+    run::output(sh.args(["-ec", copy, "sh"]).arg(&sources).current_dir(workspace::root()))?;
+    let what: Vec<_> = programs.iter().map(|name| format!("--bin={name}")).collect();
+    workspace::compile(&sources, &target, &release.triple, &what)?;
+    let built = target.join(&release.triple).join("release");
+    for program in programs {
+        same(&release.program(program), &built.join(program))?;
+    }
+    say::line(format_args!("the same elsewhere: {}", programs.join(" ")));
+    Ok(())
+}
+
+/// Packs once more and compares all with what is in `out`.
+pub(super) fn pack(release: &Release, out: &Path) -> Result<()> {
+    let place = tempfile::tempdir()?;
+    super::pack(release, place.path())?;
+    for entry in std::fs::read_dir(out)? {
+        let entry = entry?;
+        same(&entry.path(), &place.path().join(entry.file_name()))?;
+    }
+    say::line(format_args!("the same when packed again"));
+    Ok(())
+}
+
+fn same(one: &Path, next: &Path) -> Result<()> {
+    if std::fs::read(one)? != std::fs::read(next)? {
+        bail!("{} and {} differ", one.display(), next.display());
+    }
+    Ok(())
+}
