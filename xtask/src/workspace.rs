@@ -88,7 +88,7 @@ impl Release {
             ));
         }
         let release = Self::locate()?;
-        compile(root(), &target()?, &release.triple, &["--bins".to_owned()])?;
+        compile(root(), &target()?, &release.triple)?;
         Ok(release)
     }
 
@@ -104,7 +104,7 @@ fn add(triple: &str) -> bool {
 
 /// Builds what is shipped, of the sources below `root`. No path of this machine gets into it, so
 /// that it is the same wherever it is built.
-pub(crate) fn compile(root: &Path, target: &Path, triple: &str, what: &[String]) -> Result<()> {
+pub(crate) fn compile(root: &Path, target: &Path, triple: &str) -> Result<()> {
     let mut flags = vec![remap(root, "/nsx"), remap(target, "/target")];
     for registry in std::fs::read_dir(cargo_home()?.join("registry/src")).into_iter().flatten() {
         flags.push(remap(&registry?.path(), "/crates"));
@@ -114,10 +114,10 @@ pub(crate) fn compile(root: &Path, target: &Path, triple: &str, what: &[String])
     build
         .current_dir(root)
         .env("CARGO_TARGET_DIR", target)
-        .args(["build", "--locked", "--release", "--package=nsx", "--target", triple])
+        .args(["build", "--locked", "--release", "--package=nsx", "--bins"])
+        .args(["--target", triple])
         .arg("--config")
-        .arg(format!("target.{triple}.rustflags={flags}"))
-        .args(what);
+        .arg(format!("target.{triple}.rustflags={flags}"));
     run::visibly(&mut build)
 }
 

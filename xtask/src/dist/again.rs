@@ -1,12 +1,12 @@
 //! The same again, elsewhere: are the bytes the same?
 
-use crate::workspace::{self, Release};
+use crate::workspace::{self, PROGRAMS, Release};
 use crate::{run, say};
 use anyhow::{Result, bail};
 use std::path::Path;
 
-/// Builds some programs from a copy of the sources and compares them.
-pub(super) fn build(release: &Release, programs: &[&str]) -> Result<()> {
+/// Builds the programs from a copy of the sources and compares them.
+pub(super) fn build(release: &Release) -> Result<()> {
     let place = tempfile::Builder::new().prefix("nsx-built-in-another-directory").tempdir()?;
     let (sources, target) = (place.path().join("sources"), place.path().join("target"));
     std::fs::create_dir(&sources)?;
@@ -14,13 +14,12 @@ pub(super) fn build(release: &Release, programs: &[&str]) -> Result<()> {
                 | tar --create --null --files-from=- | tar --extract --directory \"$1\"";
     let mut sh = run::plain("sh");
     run::output(sh.args(["-ec", copy, "sh"]).arg(&sources).current_dir(workspace::root()))?;
-    let what: Vec<_> = programs.iter().map(|name| format!("--bin={name}")).collect();
-    workspace::compile(&sources, &target, &release.triple, &what)?;
+    workspace::compile(&sources, &target, &release.triple)?;
     let built = target.join(&release.triple).join("release");
-    for program in programs {
+    for program in PROGRAMS {
         same(&release.program(program), &built.join(program))?;
     }
-    say::line(format_args!("the same elsewhere: {}", programs.join(" ")));
+    say::line(format_args!("the same elsewhere: {}", PROGRAMS.join(" ")));
     Ok(())
 }
 
