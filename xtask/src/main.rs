@@ -71,8 +71,8 @@ enum Task {
     Peer,
     /// A virtual machine with pure cgroup v2, systemd, docker and podman; no KVM needed
     Vm(vm::Arguments),
-    /// Pack programs, manual pages and completions into dist/nsx-VERSION-TRIPLE.tar.gz
-    Dist,
+    /// Pack what is shipped into dist/: an archive, Debian packages, the list of what is linked
+    Dist(dist::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
             }
         },
         Task::Peer => peer::run(),
-        Task::Dist => dist::run(),
+        Task::Dist(arguments) => dist::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@
 
 use crate::run::Phases;
 use crate::workspace::{Release, cargo};
-use crate::{check, fuzz, install, load, peer, run, say, vm};
+use crate::{check, dist, fuzz, install, load, peer, run, say, vm};
 use anyhow::{Result, bail};
 
 pub(crate) fn run() -> Result<()> {
@@ -43,6 +43,13 @@ pub(crate) fn run() -> Result<()> {
             phases.phase("virtual machine", || bail!("{obstacle}, and NSX_TEST_STRICT=1"));
         }
         Some(obstacle) => say::note(format_args!("== virtual machine: skipped: {obstacle}")),
+    }
+    match dist::obstacle() {
+        None => phases.phase("packages", dist::routine),
+        Some(obstacle) if strict => {
+            phases.phase("packages", || bail!("{obstacle}, and NSX_TEST_STRICT=1"));
+        }
+        Some(obstacle) => say::note(format_args!("== packages: skipped: {obstacle}")),
     }
     check::all(&mut phases, check::Extent::AfterTests);
     phases.finish("test")
