@@ -72,7 +72,7 @@ fn withdraw(
         .context("drop", "capabilities")?;
     launch::set_protected(true)?;
     // How nsx was called is nothing to those inside.
-    raw::environment::forget_arguments(std::env::args_os().count(), b"nsx-init");
+    raw::environment::forget_arguments(raw::start::given().len(), b"nsx-init");
     let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
     // What could be said of a failure would have nowhere to go from here on.
     if fds::close_inherited_from(3, &kept).is_err() {

@@ -3,6 +3,7 @@
 
 use super::error::ActionError;
 use crate::sys::error::Context;
+use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::termios::{OptionalActions, Termios, Winsize};
@@ -30,7 +31,7 @@ pub fn wanted() -> bool {
 /// operator's terminal.
 pub fn wait_for_foreground() {
     while !in_foreground() {
-        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
+        let _ = kill(nix::unistd::getpid(), Signal::SIGSTOP);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::sys::error::Context;
 use crate::sys::proc::status;
 use crate::sys::raw::wait::{self, Change};
 use crate::sys::raw::{self, fork::Child};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -431,7 +431,7 @@ fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
     if let Some(terminal) = &mut terminal {
         terminal.restore();
     }
-    let _ = raise(Signal::SIGSTOP);
+    let _ = kill(nix::unistd::getpid(), Signal::SIGSTOP);
     if let Some(terminal) = terminal {
         terminal.make_raw();
         terminal.resize();

@@ -182,6 +182,10 @@ pub fn parse<T: clap::Parser>(
     let argv = std::iter::once(OsString::from(&context.program)).chain(arguments);
     match T::try_parse_from(argv) {
         Ok(parsed) => Ok(Ok(parsed)),
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayVersion => {
+            output::write(&format!("{} {}\n", context.program, env!("CARGO_PKG_VERSION")))?;
+            Ok(Err(0))
+        }
         Err(error) if !error.use_stderr() => {
             output::write(&error.render().to_string())?;
             Ok(Err(0))

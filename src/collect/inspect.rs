@@ -1,7 +1,7 @@
 //! One target, section by section. A section that cannot be read is a gap, never a failure.
 
 use super::clock::Clock;
-use super::containers::collect_containers;
+use super::containers::{Containers, collect_containers};
 use super::details::add_details;
 use super::findings;
 use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
@@ -50,7 +50,7 @@ pub fn inspect(
     };
     let clock = Clock::read(root);
     if let Some(container) = &mut container {
-        add_details(root, &clock, std::slice::from_mut(container));
+        gaps.extend(add_details(root, &clock, std::slice::from_mut(container)));
     }
     let host = &others.host;
     let status_file = bounded::read_single(target.handle.dir(), "status");
@@ -91,7 +91,7 @@ pub fn inspect(
         add_fullness(root, target, &mut report, &mut gaps);
     }
     // Before any thread exists: what reads it is a fork. It is on its way while the rest is read.
-    let slow = slow(root, target, wish, &report, &clock);
+    let slow = slow(root, target, wish, &report, others, &clock);
     let outside = (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target));
     let filters = wish.seccomp.then(|| collect_seccomp(root, &target.handle, &mut gaps)).flatten();
     let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
@@ -118,7 +118,7 @@ pub fn inspect(
     }
     let alone = visits.finish(root, target, others, &mut report, &mut gaps);
     take_slow(slow.finish(alone), wish, &mut report, &mut gaps);
-    target.handle.check_alive()?;
+    target.handle.check_running()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
     findings::add(&mut report, &around);
     Ok((report, gaps))
@@ -129,6 +129,7 @@ fn slow<'a>(
     target: &'a PinnedProcess,
     wish: &Wish,
     report: &Inspection,
+    others: &Containers,
     clock: &Clock,
 ) -> Slow<'a> {
     let wanted = |section| wish.sections.contains(&section);
@@ -147,7 +148,7 @@ fn slow<'a>(
         resolver: root.is_real() && wanted(Section::Net),
         passwd: root.is_real() && report.identity.as_ref().is_some_and(identity::needs_passwd),
     };
-    Slow::start(&target.handle, inside, collect_processes(root, &pids, clock))
+    Slow::start(&target.handle, inside, collect_processes(root, &pids, others, clock))
 }
 
 fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mut Vec<Gap>) {

@@ -1,5 +1,6 @@
 //! PIDs from one pid namespace to another: pid_namespaces(7), ioctl_nsfs(2).
 
+use crate::model::gap::Reason;
 use crate::model::namespace::Kind;
 use crate::model::pid_chain::{Level, PidChain};
 use crate::model::process::Pid;
@@ -12,12 +13,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A process or a thread by its number here.
 pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
-    let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
-    let bytes = bounded::read(dir.as_fd(), "status", bounded::SMALL)?;
+    chain_of(bounded::open_dir(root.proc(), &pid.to_string())?.as_fd(), pid)
+}
+
+/// The same by its directory.
+pub fn chain_of(process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
+    let bytes = bounded::read(process, "status", bounded::SMALL)?;
     let status = status::parse(&bytes)
         .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/status"), "line"))?;
     let pids = status.pids_by_level;
-    let mut above = namespaces_above(dir.as_fd(), pids.len());
+    let own = match ns::open(process, Kind::Pid) {
+        // It has ended meanwhile.
+        Err(error) if error.reason() == Reason::Gone => return Err(error),
+        own => own.ok(),
+    };
+    let mut above = namespaces_above(own, pids.len());
     above.resize(pids.len(), None);
     let levels = pids.iter().zip(above.iter().rev());
     let levels: Vec<Level> =
@@ -37,8 +47,7 @@ pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
 }
 
 /// Of its own first, then each above, as far as they may be seen.
-fn namespaces_above(process: BorrowedFd<'_>, count: usize) -> Vec<Option<u64>> {
-    let mut namespace = ns::open(process, Kind::Pid).ok();
+fn namespaces_above(mut namespace: Option<OwnedFd>, count: usize) -> Vec<Option<u64>> {
     let mut inodes = Vec::new();
     while let Some(here) = namespace.take() {
         inodes.push(ns::inode(here.as_fd()).ok());
@@ -71,6 +80,18 @@ impl Inside {
         ns::inode(self.namespace.as_fd()).context("examine", "a pid namespace")
     }
 
+    /// The process, or thread, of that number inside. It may end meanwhile, and what it is called here
+    /// be another's number.
+    pub fn numbered(&self, root: &SysRoot, inside: Pid) -> Result<Option<PidChain>> {
+        let Some(pid) = self.to_ours(root, inside)? else { return Ok(None) };
+        let chain = chain(root, pid)?;
+        let inode = self.inode()?;
+        let is_it = chain.levels.get(self.level).is_some_and(|level| {
+            level.pid == inside.number() && level.namespace.is_none_or(|found| found == inode)
+        });
+        Ok(is_it.then_some(chain))
+    }
+
     /// What the process, or thread, of that number inside is called here.
     pub fn to_ours(&self, root: &SysRoot, inside: Pid) -> Result<Option<Pid>> {
         match nsfs::pid_from(self.namespace.as_fd(), inside) {
@@ -91,7 +112,7 @@ impl Inside {
             if *pids.get(self.level)? != inside {
                 return Some(false);
             }
-            let above = namespaces_above(dir.as_fd(), pids.len());
+            let above = namespaces_above(ns::open(dir.as_fd(), Kind::Pid).ok(), pids.len());
             Some(above.iter().rev().nth(self.level).copied().flatten() == Some(inode))
         };
         let processes = processes(root.proc())?;

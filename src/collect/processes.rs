@@ -1,6 +1,7 @@
 //! The processes of one container, with their names inside and their command lines.
 
 use super::clock::Clock;
+use super::containers::Containers;
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::Member;
 use crate::model::process::Pid;
@@ -29,8 +30,14 @@ pub struct Members {
     pub gaps: Vec<Gap>,
 }
 
-/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines.
-pub fn collect_processes(root: &SysRoot, pids: &[Pid], clock: &Clock) -> Members {
+/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines. `seen` is what
+/// they were told from.
+pub fn collect_processes(
+    root: &SysRoot,
+    pids: &[Pid],
+    seen: &Containers,
+    clock: &Clock,
+) -> Members {
     let mut members = Members::default();
     let mut buffer = Vec::new();
     for pid in pids.iter().take(MOST) {
@@ -41,6 +48,10 @@ pub fn collect_processes(root: &SysRoot, pids: &[Pid], clock: &Clock) -> Members
         let Some(process) = read_stat(dir.as_fd(), &mut buffer) else {
             continue;
         };
+        // Nor is another that got its number.
+        if !seen.is_the_same(dir.as_fd(), *pid, process.start_ticks) {
+            continue;
+        }
         let status = read_status(dir.as_fd(), &mut buffer);
         let status = status.as_ref();
         members.list.push(Member {

@@ -230,8 +230,13 @@ impl Reader {
 
     fn read_at(&mut self, links: BorrowedFd<'_>) -> Option<Process> {
         self.record(links, "../stat")?;
-        let stat = proc::stat::parse(&self.buffer)?;
-        let (namespaces, _) = ns::identities_in(links);
+        let mut stat = proc::stat::parse(&self.buffer)?;
+        let (namespaces, problem) = ns::identities_in(links);
+        if matches!(problem, Some(Errno::ENOENT | Errno::ESRCH)) && !stat.state.ended() {
+            // It has ended meanwhile, and is to be known as one that has.
+            self.record(links, "../stat")?;
+            stat = proc::stat::parse(&self.buffer)?;
+        }
         // A process may sit in many hierarchies with names of up to a page each.
         self.record(links, "../cgroup")?;
         Some(Process {

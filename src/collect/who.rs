@@ -26,7 +26,7 @@ use crate::model::trail::{Answer, Owner, Step, Trail};
 use crate::sys::error::Result;
 use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns};
+use crate::sys::{bounded, incarnation, ns};
 use clue::Clue;
 use nix::errno::Errno;
 use ports::Query;
@@ -150,6 +150,10 @@ impl<'a> Host<'a> {
             self.containers.owner_of(pid).or_else(|| self.containers.list.iter().find(zombie));
         match container {
             Some(container) => owner(container),
+            // What is left of a container that is gone.
+            None if self.containers.seen(pid).is_some_and(|seen| seen.state.ended()) => {
+                Owner::Unknown
+            }
             None => match self.unit_of(pid) {
                 unit if self.is_seen(pid, unit.is_some()) => Owner::Host { unit },
                 _ => Owner::Unknown,
@@ -211,13 +215,24 @@ impl<'a> Host<'a> {
         Some(unit(&found.id, &found.group))
     }
 
-    /// A process as a step; `None`: there is none of that number.
+    /// A process as a step; `None`: there is none of that number, or it is another than the one that
+    /// the containers were told from.
     pub(super) fn process(&self, pid: Pid) -> Option<Step> {
         let dir = bounded::open_dir(self.root.proc(), &pid.to_string()).ok()?;
         let stat = stat::parse(&bounded::read_single(dir.as_fd(), "stat").ok()?)?;
         let status = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok();
         let status = status.and_then(|bytes| status::parse(&bytes)).unwrap_or_default();
         let process = status.process.unwrap_or(pid);
+        let start_ticks = match process == pid {
+            true => stat.start_ticks,
+            false => incarnation::of(self.root, process).ok()?.start_ticks,
+        };
+        // One of the kernel's own has a mount namespace for devtmpfs.
+        let is_known = stat.is_kernel_thread()
+            || self.containers.is_the_same(dir.as_fd(), process, start_ticks);
+        if !is_known {
+            return None;
+        }
         let inside = status.pids_by_level.last().copied();
         Some(Step::Process {
             pid: process,

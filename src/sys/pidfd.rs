@@ -80,6 +80,21 @@ impl ProcessHandle {
         }
     }
 
+    /// Fails with ESRCH once the process has ended, whether it was reaped or not: of one that was not
+    /// some files still tell, and others are empty.
+    pub fn check_running(&self) -> Result<()> {
+        let Some(pidfd) = &self.pidfd else {
+            return Ok(());
+        };
+        let mut watched = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
+        let at_once = rustix::event::Timespec::default();
+        match rustix::event::poll(&mut watched, Some(&at_once)) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(SysError::new("find", format!("pid {}", self.pid), Errno::ESRCH)),
+            Err(errno) => Err(SysError::new("watch", format!("pid {}", self.pid), errno)),
+        }
+    }
+
     /// The inode of the process itself, never given twice until the next boot; `None` on a kernel
     /// whose pidfds share one inode. pidfs, Linux 6.9. ESRCH on a fixture.
     pub fn inode(&self) -> Result<Option<u64>> {
@@ -94,5 +109,27 @@ impl ProcessHandle {
     pub fn into_pidfd(self) -> Result<OwnedFd> {
         let pid = self.pid;
         self.pidfd.ok_or_else(|| SysError::new("pin", format!("pid {pid}"), Errno::ESRCH))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    #[test]
+    fn one_that_was_not_reaped_is_there_and_does_not_run() {
+        let root = SysRoot::real().unwrap();
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let handle = ProcessHandle::open(&root, Pid::new(child.id()).unwrap()).unwrap();
+        handle.check_running().unwrap();
+        drop(child.stdin.take());
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::PidFd(handle.pidfd().unwrap()), options).unwrap();
+        handle.check_alive().unwrap();
+        assert_eq!(handle.check_running().unwrap_err().errno(), Some(Errno::ESRCH));
+        child.wait().unwrap();
+        assert!(handle.check_alive().is_err() && handle.check_running().is_err());
     }
 }

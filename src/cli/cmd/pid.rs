@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
 use crate::collect::host::collect_host;
-use crate::collect::pids::{Inside, chain};
+use crate::collect::pids::{Inside, chain, chain_of};
 use crate::collect::target;
 use crate::model::pid_chain::PidChain;
 use crate::model::process::Pid;
@@ -97,19 +97,22 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
     if args.all {
         return Ok((inside()?.processes(root)?, true, None));
     }
-    let pid = match spelled {
+    let chain = match spelled {
         None if args.from.is_some() => return Err(Failure::usage("--from: which process?")),
-        None => process.process.pid,
+        None => {
+            let chain = chain_of(process.handle.dir(), process.process.pid)?;
+            process.handle.check_running().map(|()| chain)?
+        }
         Some(spelled) => {
             let wanted = number(spelled)?;
             let absent = || Failure::new(Kind::NotFound, format!("there is no pid {wanted} there"));
-            inside()?.to_ours(root, wanted)?.ok_or_else(absent)?
+            inside()?.numbered(root, wanted)?.ok_or_else(absent)?
         }
     };
-    let chain = chain(root, pid)?;
     let Some(to) = &args.to else { return Ok((vec![chain], false, None)) };
     let there = target::resolve_process(root, to.as_bytes())?;
     let shown = chain.in_namespace(Inside::of(there.handle.dir())?.inode()?);
+    let pid = chain.pid;
     let unseen = || Failure::new(Kind::NotFound, format!("pid {pid} is not seen from there"));
     Ok((vec![chain], false, Some(shown.ok_or_else(unseen)?)))
 }

@@ -100,7 +100,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         }
         containers.list.retain(|container| wanted.contains(&identity(container)));
     }
-    add_details(&root, &Clock::read(&root), &mut containers.list);
+    containers.gaps.extend(add_details(&root, &Clock::read(&root), &mut containers.list));
     if args.usage {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));
