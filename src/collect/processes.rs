@@ -30,7 +30,7 @@ pub struct Members {
     pub gaps: Vec<Gap>,
 }
 
-/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines. `seen` is what
+/// The first `MOST` of `pids`, one gap for the rest; without their command lines. `seen` is what
 /// they were told from.
 pub fn collect_processes(
     root: &SysRoot,
