@@ -218,13 +218,14 @@ pub fn supervise(
             && !read_report(pipe, &mut report)
         {
             status = None;
-            if report.is_empty()
-                && let Some(tell) = on_start.take()
-                && let Err(error) = tell(&program.child)
-            {
-                // It is not left to run where nobody hears of it.
-                let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGKILL as i32);
-                failed = Some(error);
+            let tell = on_start.take().filter(|_| report.is_empty());
+            match tell.map(|tell| tell(&program.child)).transpose() {
+                Ok(own) => terminal = terminal.or(own.flatten()),
+                Err(error) => {
+                    // It is not left to run where nobody hears of it.
+                    let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGKILL as i32);
+                    failed = Some(error);
+                }
             }
         }
         program.starting = status.is_some();
@@ -252,8 +253,8 @@ pub fn supervise(
     Ok(program.ended(ending))
 }
 
-/// Called when the child has become the program.
-pub type OnStart<'a> = &'a mut dyn FnMut(&Child) -> Result<(), ActionError>;
+/// Called when the child has become the program; it may bring a terminal to be relayed from then on.
+pub type OnStart<'a> = &'a mut dyn FnMut(&Child) -> Result<Option<Terminal>, ActionError>;
 
 #[derive(Default)]
 struct Ready {

@@ -29,7 +29,6 @@ pub struct Spawned {
     pub cgroups: Vec<String>,
 }
 
-/// A process that is not taken for a later one of the same number.
 /// The namespaces by which processes are told apart: a pid is another's in another pid namespace,
 /// and start times are shifted in a time namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +37,7 @@ pub struct Viewpoint {
     pub time_namespace: Option<u64>,
 }
 
+/// A process that is not taken for a later one of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incarnation {
     pub pid: u32,
@@ -76,8 +76,8 @@ pub fn is_name(name: &str) -> bool {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
     Started {
-        /// The program's, on the host; null where it is gone already.
-        pid: Option<u32>,
+        /// The program's, on the host.
+        pid: u32,
         /// Of the first process in its namespaces, which with `--init` is an init of ours.
         init_pid: u32,
         name: Option<&'a str>,
