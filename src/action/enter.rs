@@ -271,9 +271,11 @@ fn settle(entry: &mut Entry) -> Result<(), ActionError> {
 
 /// The kernel can name where we are from the root that we have.
 fn check_directory() -> Result<(), ActionError> {
-    let here = rustix::process::getcwd(Vec::new()).context("find", "the working directory")?;
-    if here.as_bytes().first() == Some(&b'/') {
-        return Ok(());
-    }
-    Err(ActionError::Refused("the working directory would be outside the target".to_owned()))
+    let refused = match rustix::process::getcwd(Vec::new()) {
+        Ok(here) if here.as_bytes().first() == Some(&b'/') => return Ok(()),
+        Ok(_) => "the working directory would be outside the target",
+        Err(rustix::io::Errno::NOENT) => "the working directory has been removed",
+        found => return Ok(found.map(drop).context("find", "the working directory")?),
+    };
+    Err(ActionError::Refused(refused.to_owned()))
 }
