@@ -90,7 +90,13 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
-    let life = init::Life { limit: entry.limit, grace: None, stopped_elsewhere: false, nowhere };
+    let life = init::Life {
+        limit: entry.limit,
+        grace: None,
+        stopped_elsewhere: false,
+        owner: None,
+        nowhere,
+    };
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
@@ -179,8 +185,7 @@ fn child(
         launch::die_with(&parent)?;
         settle(entry)?;
         let (parent, pair) = if entry.init {
-            drop(parent);
-            init::split(signals, life, pair)?
+            init::split(signals, init::Life { owner: Some(parent), ..life }, pair)?
         } else {
             (parent, pair)
         };
