@@ -310,6 +310,7 @@ fn inside(
             limit: isolation.life.limit,
             grace: isolation.life.grace,
             stopped_elsewhere: hides_stops(isolation),
+            owner: None,
             nowhere,
         };
         init::split(signals, life, pair)?
