@@ -59,6 +59,12 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// Where nothing better was said.
+    #[must_use]
+    pub fn or_hint(self, hint: &str) -> Self {
+        Self { hint: self.hint.or_else(|| Some(hint.to_owned())), ..self }
+    }
+
     /// The same failure of a command whose own codes belong to the program it runs.
     #[must_use]
     pub fn of_launcher(self) -> Self {
@@ -95,6 +101,7 @@ impl From<ActionError> for Failure {
         let hint = match &error {
             ActionError::Network(error) => super::spawn::network::advice(error).map(str::to_owned),
             ActionError::Advised { hint, .. } => Some((*hint).to_owned()),
+            ActionError::InChild { hint, .. } => hint.clone(),
             _ => None,
         };
         Self { hint, ..Self::new(kind, error) }

@@ -223,9 +223,10 @@ impl<'a> Host<'a> {
         let status = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok();
         let status = status.and_then(|bytes| status::parse(&bytes)).unwrap_or_default();
         let process = status.process.unwrap_or(pid);
-        let start_ticks = match process == pid {
-            true => stat.start_ticks,
-            false => incarnation::of(self.root, process).ok()?.start_ticks,
+        let start_ticks = if process == pid {
+            stat.start_ticks
+        } else {
+            incarnation::of(self.root, process).ok()?.start_ticks
         };
         // One of the kernel's own has a mount namespace for devtmpfs.
         let is_known = stat.is_kernel_thread()

@@ -80,8 +80,8 @@ pub fn is_name(name: &str) -> bool {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
     Started {
-        /// The program's, on the host; null where it is gone already.
-        pid: Option<u32>,
+        /// The program's, on the host.
+        pid: u32,
         /// Of the first process in its namespaces, which with `--init` is an init of ours.
         init_pid: u32,
         name: Option<&'a str>,

@@ -90,6 +90,11 @@ pub fn identity_of(proc: BorrowedFd<'_>, pid: Pid, kind: Kind) -> nix::Result<u6
     identity_at(proc, &format!("{pid}/{}", link(kind)))
 }
 
+/// Of ours.
+pub fn own_identity(kind: Kind) -> nix::Result<u64> {
+    identity_at(rustix::fs::CWD, &format!("/proc/self/{}", link(kind)))
+}
+
 fn identity_at(dir: BorrowedFd<'_>, path: &str) -> nix::Result<u64> {
     let mut buffer = [std::mem::MaybeUninit::uninit(); 64];
     let (text, _) = rustix::fs::readlinkat_raw(dir, path, &mut buffer).map_err(errno)?;

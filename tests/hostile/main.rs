@@ -29,6 +29,7 @@ mod planted;
 mod pretenders;
 mod rooted;
 mod rootfs;
+mod rootfs_faults;
 mod size;
 mod state_files;
 mod stopped;
@@ -59,6 +60,7 @@ fn main() {
         hangs::tests(),
         state_files::tests(),
         faults::tests(),
+        rootfs_faults::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

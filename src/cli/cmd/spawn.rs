@@ -29,7 +29,9 @@ pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
-    match request(context, arguments).map_err(Failure::of_launcher)? {
+    let request = request(context, arguments)
+        .map_err(|failure| failure.or_hint("see `nsx spawn --help`").of_launcher());
+    match request? {
         Ok(request) => spawn::run(context, request),
         Err(code) => Ok(code),
     }

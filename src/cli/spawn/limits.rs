@@ -66,7 +66,7 @@ fn no_device(error: NoDevice) -> Failure {
         NoDevice::System(_) => None,
     };
     match (error, hint) {
-        (NoDevice::System(error), _) => error.into(),
+        (NoDevice::System(error), _) => Failure::from(error).or_hint("`lsblk` lists what there is"),
         (error @ NoDevice::Misspelled(_), Some(hint)) => Failure::usage(error).hint(hint),
         (error, Some(hint)) => Failure::new(Kind::NotFound, error).hint(hint),
         (error, None) => Failure::new(Kind::NotFound, error),
@@ -91,7 +91,7 @@ fn no_site(root: &SysRoot, error: NoSite) -> Failure {
                     failure.hint(format!("run it as root; or {}", delegate("--user ")))
                 }
                 (false, false) => failure.hint("run it as root"),
-                (_, true) => failure,
+                (_, true) => failure.hint("run nsx where /sys/fs/cgroup can be written to"),
             }
         }
         NoSite::Missing { ref why, name, .. } => {
@@ -103,7 +103,16 @@ fn no_site(root: &SysRoot, error: NoSite) -> Failure {
                     "move the processes of {group} to a group below it, then write +{name} to its \
                      cgroup.subtree_control"
                 )),
-                _ => failure,
+                (Missing::NotGiven(_), ..) => failure.hint(format!(
+                    "the group above must write +{name} to its cgroup.subtree_control"
+                )),
+                (Missing::NotMounted, ..) => {
+                    failure.hint("mount it, or run nsx where /sys/fs/cgroup is whole")
+                }
+                (Missing::SwitchedOff, ..) => failure.hint(format!(
+                    "start the kernel without cgroup_disable={name}, or leave the limit out"
+                )),
+                (Missing::NotBuilt, ..) => failure.hint("leave the limit out: it could not hold"),
             }
         }
     }

@@ -51,20 +51,20 @@ pub(super) struct Numbered {
 impl Numbered {
     /// In namespaces of its own.
     pub(super) fn start(who: Who) -> Self {
-        Self::numbered(NUMBER, who, None)
+        Self::of(NUMBER, who, None)
     }
 
     /// What the target may be a member of.
     pub(super) fn first() -> Self {
-        Self::numbered(FIRST, Who::Target, None)
+        Self::of(FIRST, Who::Target, None)
     }
 
     /// In the namespaces of that one.
     pub(super) fn member(&self) -> Self {
-        Self::numbered(NUMBER, Who::Target, Some(self))
+        Self::of(NUMBER, Who::Target, Some(self))
     }
 
-    fn numbered(number: &'static str, who: Who, first: Option<&Self>) -> Self {
+    fn of(number: &'static str, who: Who, first: Option<&Self>) -> Self {
         let [(told, reap), (ready, done)] = [(); 2]
             .map(|()| rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe"));
         let keeper = match fork::fork(0).unwrap() {

@@ -45,7 +45,9 @@ pub fn act() {
         let which = [&at.to_string(), &format!("{fate:?}"), looked, call];
         tell(&which, &undisturbed.outcome(&run), &run);
     }
-    tool.first.map(Numbered::end);
+    if let Some(numbered) = tool.first {
+        numbered.end();
+    }
     fork::exit_now(0);
 }
 
