@@ -5,6 +5,7 @@ use super::cgroups;
 use super::clock::Clock;
 use crate::model::container::{Container, State};
 use crate::model::namespace::Kind;
+use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::crew::{self, Care};
 use crate::sys::fds::Spent;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd;
 
+const WHAT: &str = "addresses";
 /// Of a table of addresses.
 const TABLE: usize = 1 << 20;
 /// Below this many a second process costs more than it saves.
@@ -127,24 +129,27 @@ fn read_addresses(
     spent: &mut Spent,
 ) -> Vec<IpAddr> {
     let init = container.init.as_ref();
-    let Some(links) = init.and_then(|init| ns::open_links(root.proc(), init.pid).ok()) else {
-        return Vec::new();
-    };
+    let Some(init) = init else { return Vec::new() };
+    let object = || Text::from(format!("pid {}", init.pid));
+    let links = root.reach().told(object, WHAT, ns::open_links(root.proc(), init.pid));
+    let Some(links) = links else { return Vec::new() };
     let mut table = Vec::new();
     let mut read = |name| {
         table.clear();
-        if let Ok(file) = bounded::open_file(links.as_fd(), name) {
+        let file = bounded::open_file(links.as_fd(), name);
+        if let Some(file) = root.reach().told(object, WHAT, file) {
             // What was read before an error counts.
-            let _ = bounded::read_table(file.as_fd(), TABLE, &mut table);
+            let read = bounded::read_table(file.as_fd(), TABLE, &mut table);
+            root.reach().told(object, WHAT, read);
             spent.close(file);
         }
         std::mem::take(&mut table)
     };
     let mut addresses = proc::fib::parse_v4(&read("../net/fib_trie"));
     addresses.extend(proc::fib::parse_v6(&read("../net/if_inet6")));
-    let is_the_same = ns::identity_in(links.as_fd(), Kind::Net) == Ok(net);
+    let now = root.reach().told(object, WHAT, ns::identity_in(links.as_fd(), Kind::Net));
     spent.close(links);
-    if is_the_same { addresses } else { Vec::new() }
+    if now == Some(net) { addresses } else { Vec::new() }
 }
 
 #[cfg(test)]

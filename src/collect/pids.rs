@@ -10,6 +10,8 @@ use crate::sys::{bounded, ns, nsfs};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+const WHAT: &str = "pid namespaces";
+
 /// A process or a thread by its number here.
 pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
     let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
@@ -17,7 +19,7 @@ pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
     let status = status::parse(&bytes)
         .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/status"), "line"))?;
     let pids = status.pids_by_level;
-    let mut above = namespaces_above(dir.as_fd(), pids.len());
+    let mut above = namespaces_above(root, dir.as_fd(), pids.len());
     above.resize(pids.len(), None);
     let levels = pids.iter().zip(above.iter().rev());
     let levels: Vec<Level> =
@@ -28,7 +30,9 @@ pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
 /// The processes that have that number in the pid namespace that they are in, by their numbers here.
 pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
     let is_it = |pid: &Pid| {
-        let bytes = bounded::read(root.proc(), &format!("{pid}/status"), bounded::SMALL).ok()?;
+        let bytes = bounded::read(root.proc(), &format!("{pid}/status"), bounded::SMALL);
+        let object = || format!("pid {pid}").into();
+        let bytes = root.reach().told(object, "numbers", bytes)?;
         let levels = status::parse(&bytes)?.pids_by_level;
         Some(levels.last() == Some(&inside))
     };
@@ -37,15 +41,17 @@ pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
 }
 
 /// Of its own first, then each above, as far as they may be seen.
-fn namespaces_above(process: BorrowedFd<'_>, count: usize) -> Vec<Option<u64>> {
-    let mut namespace = ns::open(process, Kind::Pid).ok();
+fn namespaces_above(root: &SysRoot, process: BorrowedFd<'_>, count: usize) -> Vec<Option<u64>> {
+    let object = || "a pid namespace".into();
+    let mut namespace = root.reach().told(object, WHAT, ns::open(process, Kind::Pid));
     let mut inodes = Vec::new();
     while let Some(here) = namespace.take() {
-        inodes.push(ns::inode(here.as_fd()).ok());
+        inodes.push(root.reach().told(object, WHAT, ns::inode(here.as_fd())));
         if inodes.len() == count {
             break;
         }
-        namespace = nsfs::parent(here.as_fd()).ok();
+        // That of ours has none above it, as far as we may know.
+        namespace = root.reach().told(object, WHAT, nsfs::parent(here.as_fd()));
     }
     inodes
 }
@@ -90,7 +96,7 @@ impl Inside {
             if *pids.get(self.level)? != inside {
                 return Some(false);
             }
-            let above = namespaces_above(dir.as_fd(), pids.len());
+            let above = namespaces_above(root, dir.as_fd(), pids.len());
             Some(above.iter().rev().nth(self.level).copied().flatten() == Some(inode))
         };
         let processes = processes(root.proc())?;
@@ -106,7 +112,9 @@ impl Inside {
     pub fn processes(&self, root: &SysRoot) -> Result<Vec<PidChain>> {
         let inode = self.inode()?;
         let all = processes(root.proc())?;
-        let chains = all.into_iter().filter_map(|pid| chain(root, pid).ok());
+        let chains = all.into_iter().filter_map(|pid| {
+            root.reach().told(|| format!("pid {pid}").into(), "numbers", chain(root, pid))
+        });
         Ok(chains.filter(|chain| chain.in_namespace(inode).is_some()).collect())
     }
 }

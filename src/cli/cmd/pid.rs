@@ -59,19 +59,19 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     };
     let root = args.output.root()?;
     let (chains, is_list, shown) = answer(&root, &args)?;
+    let gaps = &root.reach().gaps();
     let text = match args.output.format() {
         Format::Json | Format::Jsonl => {
             let host = &collect_host(&root);
-            json::line(&json::Envelope { schema: "nsx.pid/1", host, data: &chains, gaps: &[] })
-                .map_err(|error| {
-                    Failure::new(Kind::Internal, format!("cannot write JSON: {error}"))
-                })?
+            json::line(&json::Envelope { schema: "nsx.pid/1", host, data: &chains, gaps }).map_err(
+                |error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}")),
+            )?
         }
         Format::Table | Format::Wide if is_list => pids::table(&chains),
         Format::Tsv => return Err(Failure::usage("pid has no columns: use -o json")),
         _ => shown.map_or_else(|| pids::numbers(&chains), |number| format!("{number}\n")),
     };
-    args.output.finish(context, &text, &[])
+    args.output.finish(context, &text, gaps)
 }
 
 /// Whether it is a list; and the one number that is the answer, where that is not the one here.
