@@ -12,6 +12,7 @@ mod check;
 mod debian;
 mod demo;
 mod dist;
+mod faults;
 mod fuzz;
 mod r#gen;
 mod install;
@@ -52,6 +53,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Try inputs on every parser of foreign bytes, with libFuzzer and AddressSanitizer
     Fuzz(fuzz::Arguments),
+    /// Let every system call of every command fail in turn (as root, hours)
+    Faults(faults::Arguments),
     #[command(hide = true)]
     BenchThreads { count: usize },
     #[command(hide = true)]
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Check => check::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Faults(arguments) => faults::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::BenchThreads { count } => bench::threads(count),
         Task::BenchProcesses { count } => bench::processes(count),
