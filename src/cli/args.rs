@@ -142,6 +142,7 @@ pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
         Reason::Denied => "permission denied",
         Reason::Gone => "ended meanwhile",
         Reason::Unsupported => "not supported here",
+        Reason::Failed => "no memory, no descriptor or a failure",
         Reason::Malformed => "malformed",
         Reason::Timeout => "no answer in time",
         Reason::Truncated => "too long; cut",

@@ -81,7 +81,9 @@ impl From<SysError> for Failure {
             Reason::Denied => Kind::Denied,
             Reason::Gone => Kind::NotFound,
             Reason::Unsupported => Kind::Unsupported,
-            Reason::Malformed | Reason::Timeout | Reason::Truncated => Kind::Failed,
+            Reason::Failed | Reason::Malformed | Reason::Timeout | Reason::Truncated => {
+                Kind::Failed
+            }
         };
         let failure = Self::new(kind, error);
         if kind == Kind::Denied && !rustix::process::geteuid().is_root() {

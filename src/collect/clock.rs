@@ -15,7 +15,10 @@ pub struct Clock {
 impl Clock {
     /// What cannot be read makes the answers `None`.
     pub fn read(root: &SysRoot) -> Self {
-        let file = |name| bounded::read_single(root.proc().as_fd(), name).ok();
+        let file = |name: &'static str| {
+            let read = bounded::read_single(root.proc().as_fd(), name);
+            root.reach().told(|| format!("/proc/{name}").into(), "the time of its start", read)
+        };
         let boot = file("stat").and_then(|bytes| boot_time(&bytes));
         let uptime = file("uptime").and_then(|bytes| procfs::Uptime::from_read(&*bytes).ok());
         Self { boot_unix_seconds: boot, uptime_seconds: uptime.map(|uptime| uptime.uptime) }

@@ -6,6 +6,7 @@ use super::clock::Clock;
 use crate::model::container::{Container, State};
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
+use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::crew::{self, Care};
 use crate::sys::fds::Spent;
@@ -18,6 +19,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd;
 
+const WHAT: &str = "addresses";
 /// Of a table of addresses.
 const TABLE: usize = 1 << 20;
 /// Below this many a second process costs more than it saves.
@@ -138,29 +140,35 @@ fn read_addresses(
     spent: &mut Spent,
 ) -> Option<Vec<IpAddr>> {
     let Some(init) = &container.init else { return Some(Vec::new()) };
+    let object = || Text::from(format!("pid {}", init.pid));
     let links = match ns::open_links(root.proc(), init.pid) {
-        Ok(links) => links,
         Err(Errno::ENOENT | Errno::ESRCH) => return None,
-        Err(_) => return Some(Vec::new()),
+        links => root.reach().told(object, WHAT, links),
     };
+    let Some(links) = links else { return Some(Vec::new()) };
     let mut table = Vec::new();
     let mut read = |name| {
         table.clear();
-        if let Ok(file) = bounded::open_file(links.as_fd(), name) {
+        let file = bounded::open_file(links.as_fd(), name);
+        if let Some(file) = root.reach().told(object, WHAT, file) {
             // What was read before an error counts.
-            let _ = bounded::read_table(file.as_fd(), TABLE, &mut table);
+            let read = bounded::read_table(file.as_fd(), TABLE, &mut table);
+            root.reach().told(object, WHAT, read);
             spent.close(file);
         }
         std::mem::take(&mut table)
     };
     let mut addresses = proc::fib::parse_v4(&read("../net/fib_trie"));
     addresses.extend(proc::fib::parse_v6(&read("../net/if_inet6")));
-    let found = ns::identity_in(links.as_fd(), Kind::Net);
+    let now = ns::identity_in(links.as_fd(), Kind::Net);
     spent.close(links);
-    match found {
-        Ok(found) if found == net => Some(addresses),
-        Ok(_) | Err(Errno::ENOENT | Errno::ESRCH) => None,
-        Err(_) => Some(Vec::new()),
+    match now {
+        Err(Errno::ENOENT | Errno::ESRCH) => None,
+        now => match root.reach().told(object, WHAT, now) {
+            Some(now) if now == net => Some(addresses),
+            Some(_) => None,
+            None => Some(Vec::new()),
+        },
     }
 }
 

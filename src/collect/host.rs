@@ -7,6 +7,12 @@ use crate::sys::root::SysRoot;
 
 /// Empty texts where /proc does not tell.
 pub fn collect_host(root: &SysRoot) -> Host {
+    if root.is_real() {
+        // Cannot fail.
+        let names = rustix::system::uname();
+        let text = |name: &std::ffi::CStr| Text::new(name.to_bytes());
+        return Host { hostname: text(names.nodename()), kernel: text(names.release()) };
+    }
     let line = |name| {
         let bytes = bounded::read_single(root.proc(), name).unwrap_or_default();
         Text::new(bytes.trim_ascii_end())

@@ -7,6 +7,7 @@ use super::findings;
 use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
 use super::network;
 use super::processes::collect_processes;
+use super::runtime::record::WHAT;
 use super::seccomp::collect_seccomp;
 use super::target::{HeldNamespace, PinnedProcess};
 use crate::model::container::Container;
@@ -52,6 +53,9 @@ pub fn inspect(
     if let Some(container) = &mut container {
         gaps.extend(add_details(root, &clock, std::slice::from_mut(container)));
     }
+    // The target may be among the processes that could not be looked at.
+    let failed = |gap: &&Gap| gap.reason == Reason::Failed && gap.what == "namespaces";
+    gaps.extend(others.gaps.iter().filter(failed).cloned());
     let host = &others.host;
     let status_file = bounded::read_single(target.handle.dir(), "status");
     let status = status_file.as_ref().ok().and_then(|bytes| status::parse(bytes));
@@ -166,13 +170,16 @@ fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mu
 }
 
 /// What did not answer when it was looked up whose container this is, if it may have told: all of
-/// it where no record was found, else what the record lacks.
+/// it where no record was found, else what the record lacks. What else was noted, in any case.
 fn about_identity(root: &SysRoot, container: Option<&Container>) -> Vec<Gap> {
     let evidence = container.map(|found| found.evidence.as_slice()).unwrap_or_default();
     let vouches = |one: &Evidence| matches!(one.source, Source::State | Source::Monitor);
     let is_told = container.is_none() || evidence.iter().any(vouches);
     let mut gaps = root.reach().gaps();
-    gaps.retain(|gap| !is_told || evidence.iter().any(|one| one.object == gap.object));
+    gaps.retain(|gap| {
+        let is_record = gap.reason == Reason::Timeout || gap.what == WHAT;
+        !is_record || !is_told || evidence.iter().any(|one| one.object == gap.object)
+    });
     gaps
 }
 
@@ -227,7 +234,7 @@ pub fn inspect_vacant(
     } else {
         None
     };
-    let namespace = namespaces::of_file(file.fd.as_fd(), key);
+    let namespace = namespaces::of_file(root, file.fd.as_fd(), key);
     Ok((Vacant { namespace, mounts }, gaps))
 }
 

@@ -4,6 +4,7 @@ use crate::model::gap::Reason;
 use crate::model::namespace::Kind;
 use crate::model::pid_chain::{Level, PidChain};
 use crate::model::process::Pid;
+use crate::model::text::Text;
 use crate::sys::error::{Context, Result, SysError};
 use crate::sys::proc::status;
 use crate::sys::root::{self, SysRoot};
@@ -11,13 +12,17 @@ use crate::sys::{bounded, ns, nsfs};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+const WHAT: &str = "pid namespaces";
+/// It has no other name here.
+const OBJECT: fn() -> Text = || "a pid namespace".into();
+
 /// A process or a thread by its number here.
 pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
-    chain_of(bounded::open_dir(root.proc(), &pid.to_string())?.as_fd(), pid)
+    chain_of(root, bounded::open_dir(root.proc(), &pid.to_string())?.as_fd(), pid)
 }
 
 /// The same by its directory.
-pub fn chain_of(process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
+pub fn chain_of(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
     let bytes = bounded::read(process, "status", bounded::SMALL)?;
     let status = status::parse(&bytes)
         .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/status"), "line"))?;
@@ -25,9 +30,9 @@ pub fn chain_of(process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
     let own = match ns::open(process, Kind::Pid) {
         // It has ended meanwhile.
         Err(error) if error.reason() == Reason::Gone => return Err(error),
-        own => own.ok(),
+        own => root.reach().told(OBJECT, WHAT, own),
     };
-    let mut above = namespaces_above(own, pids.len());
+    let mut above = namespaces_above(root, own, pids.len());
     above.resize(pids.len(), None);
     let levels = pids.iter().zip(above.iter().rev());
     let levels: Vec<Level> =
@@ -38,7 +43,9 @@ pub fn chain_of(process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
 /// The processes that have that number in the pid namespace that they are in, by their numbers here.
 pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
     let is_it = |pid: &Pid| {
-        let bytes = bounded::read(root.proc(), &format!("{pid}/status"), bounded::SMALL).ok()?;
+        let bytes = bounded::read(root.proc(), &format!("{pid}/status"), bounded::SMALL);
+        let object = || format!("pid {pid}").into();
+        let bytes = root.reach().told(object, "numbers", bytes)?;
         let levels = status::parse(&bytes)?.pids_by_level;
         Some(levels.last() == Some(&inside))
     };
@@ -47,14 +54,19 @@ pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
 }
 
 /// Of its own first, then each above, as far as they may be seen.
-fn namespaces_above(mut namespace: Option<OwnedFd>, count: usize) -> Vec<Option<u64>> {
+fn namespaces_above(
+    root: &SysRoot,
+    mut namespace: Option<OwnedFd>,
+    count: usize,
+) -> Vec<Option<u64>> {
     let mut inodes = Vec::new();
     while let Some(here) = namespace.take() {
-        inodes.push(ns::inode(here.as_fd()).ok());
+        inodes.push(root.reach().told(OBJECT, WHAT, ns::inode(here.as_fd())));
         if inodes.len() == count {
             break;
         }
-        namespace = nsfs::parent(here.as_fd()).ok();
+        // That of ours has none above it, as far as we may know.
+        namespace = root.reach().told(OBJECT, WHAT, nsfs::parent(here.as_fd()));
     }
     inodes
 }
@@ -112,7 +124,8 @@ impl Inside {
             if *pids.get(self.level)? != inside {
                 return Some(false);
             }
-            let above = namespaces_above(ns::open(dir.as_fd(), Kind::Pid).ok(), pids.len());
+            let own = root.reach().told(OBJECT, WHAT, ns::open(dir.as_fd(), Kind::Pid));
+            let above = namespaces_above(root, own, pids.len());
             Some(above.iter().rev().nth(self.level).copied().flatten() == Some(inode))
         };
         let processes = processes(root.proc())?;
@@ -128,7 +141,9 @@ impl Inside {
     pub fn processes(&self, root: &SysRoot) -> Result<Vec<PidChain>> {
         let inode = self.inode()?;
         let all = processes(root.proc())?;
-        let chains = all.into_iter().filter_map(|pid| chain(root, pid).ok());
+        let chains = all.into_iter().filter_map(|pid| {
+            root.reach().told(|| format!("pid {pid}").into(), "numbers", chain(root, pid))
+        });
         Ok(chains.filter(|chain| chain.in_namespace(inode).is_some()).collect())
     }
 }

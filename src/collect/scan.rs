@@ -45,10 +45,11 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
     let kernel = KernelThreads::list(root);
     pids.retain(|pid| !kernel.has(*pid));
     let mut isolated = Vec::new();
-    let mut hidden = 0_u32;
+    let (mut hidden, mut failed) = (0_u32, 0_u32);
     let mut take = |visit| match visit {
         Visit::Isolated(process) => isolated.push(*process),
         Visit::Hidden => hidden += 1,
+        Visit::Failed => failed += 1,
         Visit::OfTheHost | Visit::Gone => {}
     };
     let mut reader = Reader::default();
@@ -63,11 +64,12 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
             }
         };
         crew::work(pids.len(), crew::size(), crew::PATIENCE, &mut job, &mut |_, answer| {
-            take(answer.map_or(Visit::Hidden, Visit::read));
+            take(answer.map_or(Visit::Failed, Visit::read));
         });
         isolated.sort_unstable_by_key(|process| process.pid);
     }
-    let gaps = hidden_gap(hidden).into_iter().collect();
+    let gaps = unseen(hidden, Reason::Denied).into_iter().chain(unseen(failed, Reason::Failed));
+    let gaps = gaps.collect();
     Ok(Scan { host, isolated, gaps })
 }
 
@@ -131,13 +133,13 @@ impl KernelThreads {
     }
 }
 
-fn hidden_gap(hidden: u32) -> Option<Gap> {
-    let object = match hidden {
+fn unseen(count: u32, reason: Reason) -> Option<Gap> {
+    let object = match count {
         0 => return None,
         1 => Text::from("1 process"),
         many => Text::from(format!("{many} processes")),
     };
-    Some(Gap { object, what: "namespaces", reason: Reason::Denied })
+    Some(Gap { object, what: "namespaces", reason })
 }
 
 /// What a visit to a process came to.
@@ -147,39 +149,57 @@ pub enum Visit {
     OfTheHost,
     /// Its namespaces are not ours to read, and its cgroup does not tell a container.
     Hidden,
+    /// It is there, and something went wrong.
+    Failed,
     Gone,
+}
+
+impl From<Errno> for Visit {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOENT | Errno::ESRCH => Self::Gone,
+            _ => Self::Failed,
+        }
+    }
 }
 
 fn visit(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
     match differs(root.proc(), pid, host) {
         Ok(false) => Visit::OfTheHost,
-        Ok(true) => match read_process(root, pid, reader) {
+        Ok(true) => match reader.read_of(root, pid) {
             // One of the kernel's own threads has a mount namespace for devtmpfs.
-            Some(process) if process.kernel_thread => Visit::OfTheHost,
-            Some(process) => Visit::Isolated(Box::new(process)),
-            None => Visit::Gone,
+            Ok(process) if process.kernel_thread => Visit::OfTheHost,
+            Ok(process) => Visit::Isolated(Box::new(process)),
+            Err(errno) => errno.into(),
         },
         // hidepid=1 says EPERM, an ordinary /proc EACCES.
         Err(Errno::EACCES | Errno::EPERM) => visit_hidden(root, pid, reader),
         Err(Errno::ENOENT) => visit_ended(root, pid, host, reader),
-        Err(_) => Visit::Gone,
+        Err(errno) => errno.into(),
     }
 }
 
 /// Of a process that has ended and was not reaped the pid namespace is left, and tells whose it was.
 fn visit_ended(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
-    let is_own = |inode| Some(inode) != host.inode(Kind::Pid);
-    if !ns::identity_of(root.proc(), pid, Kind::Pid).is_ok_and(is_own) {
-        return Visit::Gone;
+    match ns::identity_of(root.proc(), pid, Kind::Pid) {
+        Ok(inode) if Some(inode) == host.inode(Kind::Pid) => return Visit::Gone,
+        Ok(_) => {}
+        Err(errno) => return errno.into(),
     }
-    let process = read_process(root, pid, reader).filter(|process| process.state.ended());
-    process.map_or(Visit::Gone, |process| Visit::Isolated(Box::new(process)))
+    match reader.read_of(root, pid) {
+        Ok(process) if process.state.ended() => Visit::Isolated(Box::new(process)),
+        Ok(_) => Visit::Gone,
+        Err(errno) => errno.into(),
+    }
 }
 
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
 fn visit_hidden(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Visit {
-    let Some(process) = read_process(root, pid, reader) else {
-        return Visit::Gone;
+    let process = match reader.read_of(root, pid) {
+        Ok(process) => process,
+        // That of another user may be hidden altogether.
+        Err(Errno::EACCES | Errno::EPERM) => return Visit::Hidden,
+        Err(errno) => return errno.into(),
     };
     let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())
         .iter()
@@ -203,14 +223,21 @@ fn differs(proc: BorrowedFd<'_>, pid: Pid, host: &NsSet) -> std::result::Result<
     Ok(false)
 }
 
-/// Everything about one process, through its own directory. `None`: it ended meanwhile.
+/// Everything about one process, through its own directory. `None`: it ended meanwhile; where that
+/// is not why, it is noted.
 pub fn read_process(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Option<Process> {
-    reader.read(ns::open_links(root.proc(), pid).ok()?)
+    let object = || Text::from(format!("pid {pid}"));
+    root.reach().told(object, "namespaces", reader.read_of(root, pid))
 }
 
 /// The same through `/proc/PID` when that is already open.
-pub fn read_process_at(dir: BorrowedFd<'_>, reader: &mut Reader) -> Option<Process> {
-    reader.read(ns::open_links_below(dir).ok()?)
+pub fn read_process_at(
+    root: &SysRoot,
+    dir: BorrowedFd<'_>,
+    reader: &mut Reader,
+) -> Option<Process> {
+    let read = ns::open_links_below(dir).and_then(|links| reader.read(root, links));
+    root.reach().told(|| "a process".into(), "namespaces", read)
 }
 
 /// Reads one process after the other, with few calls for each.
@@ -221,25 +248,37 @@ pub struct Reader {
 }
 
 impl Reader {
+    fn read_of(&mut self, root: &SysRoot, pid: Pid) -> nix::Result<Process> {
+        self.read(root, ns::open_links(root.proc(), pid)?)
+    }
+
     /// From `/proc/PID/ns`, below which the links are near and above which is the rest.
-    fn read(&mut self, links: OwnedFd) -> Option<Process> {
-        let process = self.read_at(links.as_fd());
+    fn read(&mut self, root: &SysRoot, links: OwnedFd) -> nix::Result<Process> {
+        let process = self.read_at(root, links.as_fd());
         self.spent.close(links);
         process
     }
 
-    fn read_at(&mut self, links: BorrowedFd<'_>) -> Option<Process> {
+    fn read_at(&mut self, root: &SysRoot, links: BorrowedFd<'_>) -> nix::Result<Process> {
         self.record(links, "../stat")?;
-        let mut stat = proc::stat::parse(&self.buffer)?;
+        let mut stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
         let (namespaces, problem) = ns::identities_in(links);
-        if matches!(problem, Some(Errno::ENOENT | Errno::ESRCH)) && !stat.state.ended() {
-            // It has ended meanwhile, and is to be known as one that has.
-            self.record(links, "../stat")?;
-            stat = proc::stat::parse(&self.buffer)?;
+        match problem {
+            Some(Errno::ENOENT | Errno::ESRCH) if !stat.state.ended() => {
+                // It has ended meanwhile, and is to be known as one that has.
+                self.record(links, "../stat")?;
+                stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
+            }
+            // Those that may not be read are told by who asks for them.
+            None | Some(Errno::EACCES | Errno::EPERM) => {}
+            Some(errno) => {
+                let object = || Text::from(format!("pid {}", stat.pid));
+                root.reach().told(object, "namespaces", Err::<(), _>(errno));
+            }
         }
         // A process may sit in many hierarchies with names of up to a page each.
         self.record(links, "../cgroup")?;
-        Some(Process {
+        Ok(Process {
             pid: stat.pid,
             parent: stat.parent,
             state: stat.state,
@@ -251,11 +290,12 @@ impl Reader {
         })
     }
 
-    fn record(&mut self, links: BorrowedFd<'_>, name: &str) -> Option<()> {
-        let file = bounded::open_file(links, name).ok()?;
+    fn record(&mut self, links: BorrowedFd<'_>, name: &str) -> nix::Result<()> {
+        let errno = |errno: rustix::io::Errno| Errno::from_raw(errno.raw_os_error());
+        let file = bounded::open_file(links, name).map_err(errno)?;
         let read = bounded::read_open_record(file.as_fd(), bounded::SMALL, &mut self.buffer);
         self.spent.close(file);
-        read.ok().map(drop)
+        read.map(drop).map_err(errno)
     }
 }
 
@@ -275,7 +315,7 @@ pub fn host_namespaces(root: &SysRoot) -> NsSet {
     }
     if !host.unknown().is_empty()
         && let Ok(own) = bounded::open_link(root.proc(), "self")
-        && let Some(own) = read_process_at(own.as_fd(), &mut reader)
+        && let Some(own) = read_process_at(root, own.as_fd(), &mut reader)
     {
         host.complete_from(&own.namespaces);
     }

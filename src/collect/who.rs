@@ -218,9 +218,13 @@ impl<'a> Host<'a> {
     /// A process as a step; `None`: there is none of that number, or it is another than the one that
     /// the containers were told from.
     pub(super) fn process(&self, pid: Pid) -> Option<Step> {
-        let dir = bounded::open_dir(self.root.proc(), &pid.to_string()).ok()?;
-        let stat = stat::parse(&bounded::read_single(dir.as_fd(), "stat").ok()?)?;
-        let status = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok();
+        let (reach, object) = (self.root.reach(), || format!("pid {pid}").into());
+        let dir = bounded::open_dir(self.root.proc(), &pid.to_string());
+        let dir = reach.told(object, "process", dir)?;
+        let stat = bounded::read_single(dir.as_fd(), "stat");
+        let stat = stat::parse(&reach.told(object, "process", stat)?)?;
+        let status = bounded::read(dir.as_fd(), "status", bounded::LARGE);
+        let status = reach.told(object, "process", status);
         let status = status.and_then(|bytes| status::parse(&bytes)).unwrap_or_default();
         let process = status.process.unwrap_or(pid);
         let start_ticks = if process == pid {

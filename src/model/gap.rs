@@ -13,6 +13,8 @@ pub enum Reason {
     Gone,
     /// This kernel or host does not have it.
     Unsupported,
+    /// The machine lacked memory or descriptors, or a device failed.
+    Failed,
     /// It does not have the documented form.
     Malformed,
     /// It did not answer in time.

@@ -68,6 +68,14 @@ impl SysError {
         match self.problem {
             Problem::Errno(Errno::EACCES | Errno::EPERM) => Reason::Denied,
             Problem::Errno(Errno::ENOENT | Errno::ESRCH | Errno::ENODEV) => Reason::Gone,
+            Problem::Errno(
+                Errno::ENOMEM
+                | Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::EIO
+                | Errno::EINTR
+                | Errno::EAGAIN,
+            ) => Reason::Failed,
             Problem::Errno(_) => Reason::Unsupported,
             Problem::TimedOut => Reason::Timeout,
             Problem::Truncated => Reason::Truncated,
@@ -109,6 +117,23 @@ impl IntoErrno for std::ffi::NulError {
 impl IntoErrno for std::io::Error {
     fn into_errno(self) -> Errno {
         self.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+    }
+}
+
+/// What went wrong, in whatever error.
+pub trait IntoProblem {
+    fn into_problem(self) -> Problem;
+}
+
+impl<E: IntoErrno> IntoProblem for E {
+    fn into_problem(self) -> Problem {
+        Problem::Errno(self.into_errno())
+    }
+}
+
+impl IntoProblem for SysError {
+    fn into_problem(self) -> Problem {
+        self.problem
     }
 }
 
@@ -156,5 +181,6 @@ mod tests {
         assert_eq!(reason(Errno::EACCES), Reason::Denied);
         assert_eq!(reason(Errno::ENODEV), Reason::Gone);
         assert_eq!(reason(Errno::ENOSYS), Reason::Unsupported);
+        assert_eq!(reason(Errno::EMFILE), Reason::Failed);
     }
 }

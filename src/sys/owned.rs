@@ -120,7 +120,9 @@ impl Place {
 
     /// The names in it that are UTF-8.
     pub fn names(&self) -> Vec<String> {
-        let names = root::list(self.dir.as_fd()).unwrap_or_default();
+        let object = || root::path_text(&self.path);
+        let names = self.reach.told(object, "names and images", root::list(self.dir.as_fd()));
+        let names = names.unwrap_or_default();
         names.iter().filter_map(|name| String::from_utf8(name.as_bytes().to_vec()).ok()).collect()
     }
 

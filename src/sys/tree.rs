@@ -130,8 +130,12 @@ impl Tree {
     }
 
     /// Whether something of this name is in it.
-    pub fn has(&self, name: &CStr) -> bool {
-        rustix::fs::statat(self.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    pub fn has(&self, name: &CStr) -> Result<bool> {
+        match rustix::fs::statat(self.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno).with_context("examine", || text(name)),
+        }
     }
 
     /// Makes a directory in it. Like all names here it is one word, or words below directories of

@@ -41,6 +41,7 @@ fn main() {
         size::many_threads();
     }
     boundaries::act();
+    faults::act();
     support::cost::act();
     let suites = [
         names::tests(),

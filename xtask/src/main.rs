@@ -12,6 +12,7 @@ mod check;
 mod debian;
 mod demo;
 mod dist;
+mod faults;
 mod fuzz;
 mod r#gen;
 mod install;
@@ -57,6 +58,8 @@ enum Task {
     Load(load::Arguments),
     /// Try inputs on every parser of foreign bytes, with libFuzzer and AddressSanitizer
     Fuzz(fuzz::Arguments),
+    /// Let every system call of every command fail in turn (as root, hours)
+    Faults(faults::Arguments),
     #[command(hide = true)]
     ManyThreads { count: usize },
     #[command(hide = true)]
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Task::Check => check::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Load(arguments) => load::run(&arguments),
+        Task::Faults(arguments) => faults::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::ManyThreads { count } => many::idle::threads(count),
         Task::ManyProcesses { count } => many::idle::processes(count),

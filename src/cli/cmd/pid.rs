@@ -62,19 +62,19 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     };
     let root = args.output.root()?;
     let (chains, is_list, shown) = answer(&root, &args)?;
+    let gaps = &root.reach().gaps();
     let text = match args.output.format() {
         Format::Json | Format::Jsonl => {
             let host = &collect_host(&root);
-            json::line(&json::Envelope { schema: "nsx.pid/1", host, data: &chains, gaps: &[] })
-                .map_err(|error| {
-                    Failure::new(Kind::Internal, format!("cannot write JSON: {error}"))
-                })?
+            json::line(&json::Envelope { schema: "nsx.pid/1", host, data: &chains, gaps }).map_err(
+                |error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}")),
+            )?
         }
         Format::Table | Format::Wide if is_list => pids::table(&chains),
         Format::Tsv => return Err(Failure::usage("pid has no columns: use -o json")),
         _ => shown.map_or_else(|| pids::numbers(&chains), |number| format!("{number}\n")),
     };
-    args.output.finish(context, &text, &[])
+    args.output.finish(context, &text, gaps)
 }
 
 /// Whether it is a list; and the one number that is the answer, where that is not the one here.
@@ -100,7 +100,7 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
     let chain = match spelled {
         None if args.from.is_some() => return Err(Failure::usage("--from: which process?")),
         None => {
-            let chain = chain_of(process.handle.dir(), process.process.pid)?;
+            let chain = chain_of(root, process.handle.dir(), process.process.pid)?;
             process.handle.check_running().map(|()| chain)?
         }
         Some(spelled) => {

@@ -108,6 +108,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     if let Some(filter) = filter {
         containers.list.retain(|container| filter.keeps(&ps::COLUMNS, container));
     }
+    root.reach().complete(&mut containers.gaps);
     let list = List {
         rows: &containers.list,
         columns: &ps::COLUMNS,

@@ -64,7 +64,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let follow = |(text, clue): (&Vec<u8>, &Clue<'_>)| host.follow(text, *clue);
     let answers: Vec<Answer> = spelled.iter().zip(&clues).map(follow).collect::<Result<_, _>>()?;
     let rows = who::rows(&answers, host.containers());
-    let gaps = host.into_gaps();
+    let mut gaps = host.into_gaps();
+    root.reach().complete(&mut gaps);
     let several = clues.len() > 1 || args.output.format() == Format::Tsv;
     let width = context.width().filter(|_| args.output.format() == Format::Table);
     let list = List {

@@ -34,6 +34,8 @@ pub enum Status {
     Seen,
     /// Its namespaces are not ours to read.
     Hidden,
+    /// It is there, and something went wrong.
+    Failed,
     /// One of the kernel's own, in the namespaces that all of them are in.
     Kernel,
 }
@@ -57,6 +59,7 @@ pub enum Quality {
     /// It did not answer, and the name stands in its place.
     NoAnswer,
     Denied,
+    Failed,
 }
 
 /// A descriptor that is a namespace, or a socket in a network namespace.
@@ -76,6 +79,7 @@ impl Visit {
             Status::Seen => 1,
             Status::Hidden => 2,
             Status::Kernel => 3,
+            Status::Failed => 4,
         };
         out.push(status | u8::from(self.incomplete) << 7);
         out.extend(self.asked.map_or(0, Pid::number).to_ne_bytes());
@@ -89,6 +93,7 @@ impl Visit {
                     Quality::Cut => 2,
                     Quality::NoAnswer => 3,
                     Quality::Denied => 4,
+                    Quality::Failed => 5,
                 });
                 out.extend(about.uid.to_ne_bytes());
                 out.extend(about.parent.to_ne_bytes());
@@ -123,6 +128,7 @@ impl Visit {
                 1 => Status::Seen,
                 2 => Status::Hidden,
                 3 => Status::Kernel,
+                4 => Status::Failed,
                 _ => return None,
             },
             incomplete: status & 0x80 != 0,
@@ -138,6 +144,7 @@ impl Visit {
             2 => Some(Quality::Cut),
             3 => Some(Quality::NoAnswer),
             4 => Some(Quality::Denied),
+            5 => Some(Quality::Failed),
             _ => return None,
         };
         if let Some(quality) = quality {

@@ -26,6 +26,8 @@ pub(super) struct Tally {
     with_parents: bool,
     kernel_threads: usize,
     hidden: Vec<Pid>,
+    /// Where something went wrong.
+    failed: usize,
     /// Processes whose command line is not what it should be.
     commands: Vec<(Pid, Quality)>,
     incomplete: usize,
@@ -45,6 +47,7 @@ impl Tally {
         match visit.status {
             Status::Gone => {}
             Status::Hidden => self.hidden.push(pid),
+            Status::Failed => self.failed += 1,
             Status::Kernel => self.kernel_threads += 1,
             Status::Seen => self.take_seen(pid, visit),
         }
@@ -182,6 +185,10 @@ impl Tally {
             let object = object(self.lost);
             gaps.push(Gap { object, what: "namespaces", reason: Reason::Timeout });
         }
+        if self.failed > 0 {
+            let object = object(self.failed);
+            gaps.push(Gap { object, what: "namespaces", reason: Reason::Failed });
+        }
         if self.incomplete > 0 {
             let object = object(self.incomplete);
             gaps.push(Gap { object, what: "threads and descriptors", reason: Reason::Denied });
@@ -194,6 +201,7 @@ impl Tally {
             reason: match quality {
                 Quality::Cut => Reason::Truncated,
                 Quality::Denied => Reason::Denied,
+                Quality::Failed => Reason::Failed,
                 Quality::NoAnswer | Quality::Whole => Reason::Timeout,
             },
         }));

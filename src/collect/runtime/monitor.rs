@@ -3,6 +3,7 @@
 //! Anybody can call himself what he likes: what a monitor says counts as much as whose it is.
 
 use super::owners;
+use super::record::WHAT;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::bounded;
@@ -30,11 +31,15 @@ pub struct Monitor {
 impl Monitor {
     /// `None`: it is gone, or on its way from one user to another.
     pub fn of(root: &SysRoot, pid: Pid) -> Option<Self> {
-        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        let object = || format!("pid {pid}").into();
+        let dir = bounded::open_dir(root.proc(), &pid.to_string());
+        let dir = root.reach().told(object, WHAT, dir)?;
         let mut buffer = Vec::new();
-        bounded::read_record(dir.as_fd(), "comm", 64, &mut buffer).ok()?;
+        let read = bounded::read_record(dir.as_fd(), "comm", 64, &mut buffer);
+        root.reach().told(object, WHAT, read)?;
         let comm = buffer.trim_ascii_end().to_vec();
-        bounded::read_record(dir.as_fd(), "status", bounded::SMALL, &mut buffer).ok()?;
+        let read = bounded::read_record(dir.as_fd(), "status", bounded::SMALL, &mut buffer);
+        root.reach().told(object, WHAT, read)?;
         let [uid, rest @ ..] = status::parse(&buffer)?.uids;
         rest.iter().all(|other| *other == uid).then(|| Self {
             pid,

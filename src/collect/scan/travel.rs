@@ -10,6 +10,7 @@ const GONE: u8 = 0;
 const OF_THE_HOST: u8 = 1;
 const HIDDEN: u8 = 2;
 const ISOLATED: u8 = 3;
+const FAILED: u8 = 4;
 
 impl Visit {
     /// The other end is `read`.
@@ -18,6 +19,7 @@ impl Visit {
             Self::Gone => return out.push(GONE),
             Self::OfTheHost => return out.push(OF_THE_HOST),
             Self::Hidden => return out.push(HIDDEN),
+            Self::Failed => return out.push(FAILED),
             Self::Isolated(process) => process,
         };
         out.extend([ISOLATED, process.state.0, u8::from(process.kernel_thread)]);
@@ -38,6 +40,7 @@ impl Visit {
         match bytes.split_first() {
             Some((&OF_THE_HOST, _)) => Self::OfTheHost,
             Some((&HIDDEN, _)) => Self::Hidden,
+            Some((&FAILED, _)) => Self::Failed,
             Some((&ISOLATED, rest)) => {
                 process(rest).map_or(Self::Gone, |process| Self::Isolated(Box::new(process)))
             }

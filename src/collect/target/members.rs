@@ -92,7 +92,7 @@ fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<
         let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
         if bounded::read_record(dir.as_fd(), "cgroup", bounded::SMALL, &mut lines).is_ok()
             && let Some(key) = choose(&lines)
-            && let Some(process) = scan::read_process_at(dir.as_fd(), &mut reader)
+            && let Some(process) = scan::read_process_at(root, dir.as_fd(), &mut reader)
             && !process.state.ended()
         {
             chosen.push((key, process));

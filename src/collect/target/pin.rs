@@ -68,13 +68,13 @@ pub(super) fn pin(root: &SysRoot, pid: Pid) -> Result<PinnedProcess> {
         Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL) => TargetError::NoProcess(pid),
         _ => TargetError::System(error),
     })?;
-    read(handle)
+    read(root, handle)
 }
 
-fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
+fn read(root: &SysRoot, handle: ProcessHandle) -> Result<PinnedProcess> {
     let pid = handle.pid();
-    let Some(process) = scan::read_process_at(handle.dir().as_fd(), &mut scan::Reader::default())
-    else {
+    let mut reader = scan::Reader::default();
+    let Some(process) = scan::read_process_at(root, handle.dir().as_fd(), &mut reader) else {
         handle.check_alive().map_err(|_| TargetError::NoProcess(pid))?;
         return Err(SysError::new("read", format!("/proc/{pid}"), Errno::EACCES).into());
     };
