@@ -87,6 +87,7 @@ impl Confined {
         Ok(missing)
     }
 
+    /// What of the target's rights was taken over.
     pub fn standing(&self) -> &Standing {
         &self.standing
     }

@@ -9,7 +9,7 @@ pub mod nsswitch;
 
 use super::error::ActionError;
 use crate::model::text::Text;
-use crate::sys::error::Context;
+use crate::sys::error::{Context, Result as SysResult};
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
 use crate::sys::tree::{self, Guard, Tree};
@@ -74,20 +74,24 @@ impl Dns {
         let files = self.files.try_clone().context("copy", "a descriptor")?;
         let files = Tree::from(files);
         tree::part()?;
-        // A copy can be made of what is attached; where it is, nobody looks.
+        // A copy can be made of what is attached only. What is mounted on / is in the way of links that
+        // lead up, such as systemd-resolved's, so that it is gone when they are followed.
         files.attach_at(c"/")?;
-        for (name, path) in &self.over {
-            Tree::copy(files.as_fd(), name, Guard::ReadOnly)?.attach_at(path)?;
-        }
+        let copy = |(name, path)| Ok((Tree::copy(files.as_fd(), name, Guard::ReadOnly)?, path));
+        let copies: SysResult<Vec<_>> = self.over.iter().copied().map(copy).collect();
+        let copies = copies?;
         let here = rustix::fs::open(c".", flags, Mode::empty()).context("open", "a directory")?;
         files.detach()?;
+        for (copy, path) in copies {
+            copy.attach_at(path)?;
+        }
         rustix::process::fchdir(here).context("change to", "the working directory")?;
         Ok(())
     }
 }
 
 /// In a process that ends: who may not mount anything may in a user namespace.
-fn make(names: &Names) -> crate::sys::error::Result<OwnedFd> {
+fn make(names: &Names) -> SysResult<OwnedFd> {
     tree::part_anyhow()?;
     let tree = Tree::memory("0755")?;
     tree.file(c"resolv.conf", &names.resolv_conf)?;

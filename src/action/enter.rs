@@ -43,6 +43,7 @@ pub struct Entry {
     pub directory: Directory,
     /// How many of the caller's descriptors the program gets beside the standard ones.
     pub descriptors: u32,
+    /// How long the program may run; `None`: without end.
     pub limit: Option<Duration>,
     /// An init of its own stays beside the program.
     pub init: bool,
@@ -90,7 +91,13 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
-    let life = init::Life { limit: entry.limit, grace: None, stopped_elsewhere: false, nowhere };
+    let life = init::Life {
+        limit: entry.limit,
+        grace: None,
+        stopped_elsewhere: false,
+        owner: None,
+        nowhere,
+    };
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
@@ -179,8 +186,7 @@ fn child(
         launch::die_with(&parent)?;
         settle(entry)?;
         let (parent, pair) = if entry.init {
-            drop(parent);
-            init::split(signals, life, pair)?
+            init::split(signals, init::Life { owner: Some(parent), ..life }, pair)?
         } else {
             (parent, pair)
         };
@@ -271,9 +277,11 @@ fn settle(entry: &mut Entry) -> Result<(), ActionError> {
 
 /// The kernel can name where we are from the root that we have.
 fn check_directory() -> Result<(), ActionError> {
-    let here = rustix::process::getcwd(Vec::new()).context("find", "the working directory")?;
-    if here.as_bytes().first() == Some(&b'/') {
-        return Ok(());
-    }
-    Err(ActionError::Refused("the working directory would be outside the target".to_owned()))
+    let refused = match rustix::process::getcwd(Vec::new()) {
+        Ok(here) if here.as_bytes().first() == Some(&b'/') => return Ok(()),
+        Ok(_) => "the working directory would be outside the target",
+        Err(rustix::io::Errno::NOENT) => "the working directory has been removed",
+        found => return Ok(found.map(drop).context("find", "the working directory")?),
+    };
+    Err(ActionError::Refused(refused.to_owned()))
 }

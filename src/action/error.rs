@@ -7,6 +7,7 @@ use crate::model::text::Text;
 use crate::sys::error::SysError;
 use nix::errno::Errno;
 
+/// Where a start can fail: before anything is joined or made, at the join, or in the child.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
     #[error(transparent)]
@@ -21,12 +22,29 @@ pub enum ActionError {
     Join { kinds: Kinds, held: Held, errno: Errno },
     /// What the child reported before it could become the program.
     #[error("{message}")]
-    InChild { exit: u8, message: String },
+    InChild { exit: u8, message: String, hint: Option<String> },
     #[error("{0}")]
     Refused(String),
-    /// The same, where something can be done about it.
-    #[error("{message}")]
-    Advised { message: String, hint: &'static str },
+    /// One of the others, and what can be done about it.
+    #[error("{error}")]
+    Advised { error: Box<ActionError>, hint: &'static str },
+}
+
+/// Where a user namespace cannot be made, or gives no right.
+pub(super) const USER_NAMESPACES: &str = "run it as root of the host; or let users have namespaces, which sysctl user.max_user_namespaces, \
+     kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns decide, and a \
+     container's seccomp";
+
+/// Says what can be done about an error where that is known.
+pub trait Advise<T> {
+    /// Where something nearer to what failed was said already, the hint is left out.
+    fn advise(self, hint: &'static str) -> Result<T, ActionError>;
+}
+
+impl<T, E: Into<ActionError>> Advise<T> for Result<T, E> {
+    fn advise(self, hint: &'static str) -> Result<T, ActionError> {
+        self.map_err(|error| error.into().advise(hint))
+    }
 }
 
 fn joined(kinds: Kinds, held: Held) -> String {
@@ -38,6 +56,29 @@ fn joined(kinds: Kinds, held: Held) -> String {
 }
 
 impl ActionError {
+    /// Our own refusal, in words that are safe to print.
+    pub fn refused(message: impl Into<String>, hint: &'static str) -> Self {
+        Self::Refused(message.into()).advise(hint)
+    }
+
+    /// What was said before is nearer to what failed.
+    #[must_use]
+    pub fn advise(self, hint: &'static str) -> Self {
+        match self {
+            Self::System(_) | Self::Refused(_) => Self::Advised { error: Box::new(self), hint },
+            other => other,
+        }
+    }
+
+    /// `None` where it was not the kernel that refused.
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::System(error) => error.errno(),
+            Self::Advised { error, .. } => error.errno(),
+            _ => None,
+        }
+    }
+
     /// 127 not found, 126 not executable, 125 anything else of ours.
     pub fn exit(&self) -> u8 {
         match self {

@@ -30,11 +30,15 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
         Side::Child => return Ok((init, own)),
         Side::Parent(child) => child,
     };
-    withdraw(signals, &child, life.nowhere)?;
+    withdraw(signals, &child, life.owner.as_ref(), life.nowhere)?;
     // Their descriptors are closed already.
     std::mem::forget((init, own));
     let program = Program::new(child, false).limited(life.limit, life.grace);
     let program = if life.stopped_elsewhere { program.stopped_elsewhere() } else { program };
+    let program = match life.owner {
+        Some(owner) => program.owned_by(owner),
+        None => program,
+    };
     let ending = supervise::supervise(program, signals, None, None, None);
     end_all();
     let code = match ending {
@@ -47,11 +51,15 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
 /// What an init needs besides.
 #[derive(Debug)]
 pub struct Life {
+    /// How long the program may run; `None`: without end.
     pub limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Option<Duration>,
     /// It is the first process of a pid namespace, on a terminal that it shares with nsx.
     pub stopped_elsewhere: bool,
+    /// nsx, where the init outlives it for the moment that ending the program takes: who becomes
+    /// another user is tied to nobody's end any more.
+    pub owner: Option<OwnedFd>,
     /// In place of the operator's terminal, where the program has one of its own.
     pub nowhere: Option<OwnedFd>,
 }
@@ -61,8 +69,12 @@ pub struct Life {
 fn withdraw(
     signals: &Signals,
     child: &fork::Child,
+    owner: Option<&OwnedFd>,
     nowhere: Option<OwnedFd>,
 ) -> Result<(), ActionError> {
+    if owner.is_some() {
+        nix::sys::prctl::set_pdeathsig(None).context("untie", "an init")?;
+    }
     if let Some(nowhere) = nowhere {
         launch::stand_on(&nowhere)?;
         std::mem::forget(nowhere);
@@ -71,8 +83,10 @@ fn withdraw(
         .context("drop", "capabilities")?;
     launch::set_protected(true)?;
     // How nsx was called is nothing to those inside.
-    raw::environment::forget_arguments(std::env::args_os().count(), b"nsx-init");
-    let kept = [signals.number(), child.pidfd.as_raw_fd()].map(i32::cast_unsigned);
+    raw::environment::forget_arguments(raw::start::given().len(), b"nsx-init");
+    let kept = [signals.number(), child.pidfd.as_raw_fd()].into_iter();
+    let kept = kept.chain(owner.map(AsRawFd::as_raw_fd)).map(i32::cast_unsigned);
+    let kept: Vec<u32> = kept.collect();
     // What could be said of a failure would have nowhere to go from here on.
     if fds::close_inherited_from(3, &kept).is_err() {
         fork::exit_now(125);

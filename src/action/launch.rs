@@ -142,6 +142,7 @@ pub fn set_protected(protected: bool) -> Result<(), ActionError> {
 /// What was true of signals and limits when nsx was started, given back to the program.
 #[derive(Debug)]
 pub struct Inherited {
+    /// Soft RLIMIT_CORE in bytes, which nsx sets to 0 for itself; `None`: it was left alone.
     pub core_limit: Option<u64>,
     /// Absent where signals were left alone.
     pub signals: Option<SignalState>,
@@ -223,6 +224,11 @@ pub fn own_pidfd() -> Result<OwnedFd, ActionError> {
 pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
     let mut report = vec![error.exit()];
     report.extend_from_slice(error.to_string().as_bytes());
+    if let ActionError::Advised { hint, .. } = error {
+        // No message has one.
+        report.push(0);
+        report.extend_from_slice(hint.as_bytes());
+    }
     // At most a page: written whole or, if the parent is gone, for nobody.
     report.truncate(4096);
     let _ = rustix::io::write(status.as_fd(), &report);
@@ -233,8 +239,12 @@ pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
 pub fn reported(report: &[u8]) -> Result<(), ActionError> {
     match report.split_first() {
         Some((exit, message)) => {
-            let message = String::from_utf8_lossy(message).into_owned();
-            Err(ActionError::InChild { exit: *exit, message })
+            let text = String::from_utf8_lossy(message);
+            let (message, hint) = match text.split_once('\0') {
+                Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
+                None => (text.into_owned(), None),
+            };
+            Err(ActionError::InChild { exit: *exit, message, hint })
         }
         None => Ok(()),
     }

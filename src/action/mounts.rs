@@ -1,7 +1,7 @@
 //! The mounts that a new mount namespace needs before a program runs in it. Paths are the caller's,
 //! as they are called inside.
 
-use super::error::ActionError;
+use super::error::{ActionError, Advise, USER_NAMESPACES};
 use crate::model::isolation::{Mounts, Propagation};
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
@@ -49,12 +49,14 @@ fn propagate(propagation: Propagation) -> Result<(), ActionError> {
     };
     let nothing = None::<&str>;
     mount(nothing, "/", nothing, MsFlags::MS_REC | flag, nothing)
-        .context("change", "the propagation of the mounts")?;
-    Ok(())
+        .context("change", "the propagation of the mounts")
+        .advise(USER_NAMESPACES)
 }
 
 fn change_root(root: &CStr) -> Result<(), ActionError> {
-    rustix::process::chroot(root).with_context("change the root to", || text(root))?;
+    rustix::process::chroot(root)
+        .with_context("change the root to", || text(root))
+        .advise("--root takes a directory with a system in it; --rootfs an archive too")?;
     rustix::process::chdir(c"/").context("change to", "the new root")?;
     Ok(())
 }
@@ -72,11 +74,17 @@ fn mount_proc(place: &CStr) -> Result<(), ActionError> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     match mount(Some("proc"), place, Some("proc"), flags, nothing) {
         // In a container part of ours is hidden, and a new one would show it.
-        Err(Errno::EPERM) => Err(ActionError::Refused(format!(
-            "cannot mount proc on {}: parts of /proc are hidden here, and a new one would show them",
-            text(place)
-        ))),
-        mounted => Ok(mounted.with_context("mount proc on", || text(place))?),
+        Err(Errno::EPERM) => Err(ActionError::refused(
+            format!(
+                "cannot mount proc on {}: parts of /proc are hidden here, and a new one would show \
+                 them",
+                text(place)
+            ),
+            "run it as root of the host, or where /proc is whole",
+        )),
+        mounted => mounted
+            .with_context("mount proc on", || text(place))
+            .advise("it takes a directory there: make it, or name another with --mount-proc=DIR"),
     }
 }
 
@@ -84,8 +92,8 @@ fn mount_proc(place: &CStr) -> Result<(), ActionError> {
 fn mount_binfmt(place: &CStr) -> Result<(), ActionError> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("binfmt_misc"), place, Some("binfmt_misc"), flags, None::<&str>)
-        .with_context("mount binfmt_misc on", || text(place))?;
-    Ok(())
+        .with_context("mount binfmt_misc on", || text(place))
+        .advise("it takes a directory there, and Linux 6.7")
 }
 
 /// `:name:type:offset:magic:mask:interpreter:flags`, the separator being whatever it begins with.
@@ -108,7 +116,8 @@ fn register(place: &CStr, interpreter: Option<&CStr>) -> Result<(), ActionError>
         Ok(()) => Ok(()),
         Err(errno) => {
             let what = format!("the binary format {}", text(interpreter));
-            Err(SysError::new("register", what, errno).into())
+            Err(ActionError::from(SysError::new("register", what, errno))
+                .advise(":NAME:TYPE:OFFSET:MAGIC:MASK:INTERPRETER:FLAGS, as binfmt_misc has it"))
         }
     }
 }

@@ -19,9 +19,13 @@ pub struct Wish {
     pub stays: bool,
     /// Ids stay as they are in a joined user namespace.
     pub keep_credentials: bool,
+    /// Those of a joined user namespace stay with a program that is not its root.
     pub keep_capabilities: bool,
+    /// `None`: root of a joined user namespace that has one, else who we are.
     pub uid: Option<Id>,
     pub gid: Option<Id>,
+    /// In place of the supplementary groups; `None`: dropped where a group is given or a user
+    /// namespace joined.
     pub groups: Option<Vec<u32>>,
     /// That all that was named is ours already is no error.
     pub may_join_nothing: bool,
@@ -29,6 +33,7 @@ pub struct Wish {
     pub keeps_session: bool,
 }
 
+/// Which user or group the program gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id {
     Number(u32),
@@ -50,6 +55,7 @@ pub enum Terminal {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     pub ours: NsSet,
+    /// `None` where single namespaces are joined, and no process is named.
     pub target: Option<TargetFacts>,
     /// Held by themselves; each overrides the target's of that kind.
     pub namespaces: Vec<NsKey>,
@@ -59,6 +65,7 @@ pub struct Facts {
     pub privileged: bool,
 }
 
+/// What of the target decides how it is entered.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetFacts {
     pub pid: Pid,
@@ -89,8 +96,11 @@ pub enum PlanError {
 
 /// What takes a process that stays beside the program.
 pub const TERMINAL: &str = "a terminal of its own";
+/// The same, where what the program leaves behind is cleared away.
 pub const GROUP: &str = "a group of its own to clear away";
 
+/// Decides in which order what is joined, and as whom; an error where it cannot work or makes no
+/// sense.
 pub fn plan(wish: &Wish, facts: &Facts) -> Result<Plan, PlanError> {
     let (target, equal) = of_target(wish, facts)?;
     let ours = |key: &NsKey| facts.ours.inode(key.kind) == Some(key.inode);

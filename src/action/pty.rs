@@ -3,8 +3,10 @@
 
 use super::error::ActionError;
 use crate::sys::error::Context;
+use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::pty::OpenptFlags;
 use rustix::termios::{OptionalActions, Termios, Winsize};
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,7 +32,7 @@ pub fn wanted() -> bool {
 /// operator's terminal.
 pub fn wait_for_foreground() {
     while !in_foreground() {
-        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
+        let _ = kill(nix::unistd::getpid(), Signal::SIGSTOP);
     }
 }
 
@@ -45,31 +47,41 @@ fn in_foreground() -> bool {
 /// a group as they are called here, so that the program can open by name what it has as a
 /// descriptor.
 pub fn open(owner: Option<(u32, u32)>) -> Result<Pair, ActionError> {
-    let mut settings = None;
-    let mut size = None;
-    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
-        settings = settings.or_else(|| rustix::termios::tcgetattr(fd).ok());
-        size = size.or_else(|| rustix::termios::tcgetwinsize(fd).ok());
-    }
-    let size = size.map(|size| nix::pty::Winsize {
-        ws_row: size.ws_row,
-        ws_col: size.ws_col,
-        ws_xpixel: size.ws_xpixel,
-        ws_ypixel: size.ws_ypixel,
-    });
-    let pair = nix::pty::openpty(size.as_ref(), None).context("open", "a pseudo-terminal")?;
-    for fd in [&pair.master, &pair.slave] {
-        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)
-            .context("open", "a pseudo-terminal")?;
-    }
-    if let Some(settings) = settings {
-        rustix::termios::tcsetattr(&pair.slave, OptionalActions::Now, &settings)
-            .context("set up", "a pseudo-terminal")?;
-    }
+    let multiplexer = rustix::fs::open(c"/dev/ptmx", MASTER, Mode::empty());
+    pair(multiplexer.context("open", "/dev/ptmx")?, owner)
+}
+
+/// The same of a devpts of the program's, where the slave has a name that is true inside: ttyname(3).
+pub fn open_in(terminals: BorrowedFd<'_>, owner: Option<(u32, u32)>) -> Result<Pair, ActionError> {
+    let multiplexer = rustix::fs::openat(terminals, c"ptmx", MASTER, Mode::empty());
+    pair(multiplexer.context("open", "the multiplexer of pseudo-terminals")?, owner)
+}
+
+const MASTER: OFlags = OFlags::RDWR.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+fn pair(master: OwnedFd, owner: Option<(u32, u32)>) -> Result<Pair, ActionError> {
+    let open = || -> rustix::io::Result<OwnedFd> {
+        rustix::pty::unlockpt(&master)?;
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        // By the master, and no path.
+        rustix::pty::ioctl_tiocgptpeer(&master, flags)
+    };
+    let slave = open().context("open", "a pseudo-terminal")?;
+    let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let set_up = || -> rustix::io::Result<()> {
+        if let Some(size) = standard.iter().find_map(|fd| rustix::termios::tcgetwinsize(fd).ok()) {
+            rustix::termios::tcsetwinsize(&slave, size)?;
+        }
+        if let Some(settings) = standard.iter().find_map(|fd| rustix::termios::tcgetattr(fd).ok()) {
+            rustix::termios::tcsetattr(&slave, OptionalActions::Now, &settings)?;
+        }
+        Ok(())
+    };
+    set_up().context("set up", "a pseudo-terminal")?;
     if let Some((uid, gid)) = owner {
-        hand_over(pair.slave.as_fd(), Uid::from_raw(uid), Gid::from_raw(gid));
+        hand_over(slave.as_fd(), Uid::from_raw(uid), Gid::from_raw(gid));
     }
-    Ok(Pair { master: pair.master, slave: pair.slave, from_nothing: !wanted() })
+    Ok(Pair { master, slave, from_nothing: !wanted() })
 }
 
 /// Who may not give it away has it, and the program has the descriptors all the same.
@@ -102,25 +114,12 @@ impl Pair {
     /// In nsx: the other end, relayed to the terminal we have, which becomes raw.
     pub fn relay(self) -> Result<Terminal, ActionError> {
         drop(self.slave);
-        let flags =
-            rustix::fs::fcntl_getfl(&self.master).context("examine", "the pseudo-terminal")?;
-        rustix::fs::fcntl_setfl(&self.master, flags | OFlags::NONBLOCK)
-            .context("set up", "the pseudo-terminal")?;
-        let stdin = rustix::stdio::stdin();
-        let before = rustix::termios::tcgetattr(stdin).ok();
-        let mut terminal = Terminal {
-            master: self.master,
-            before,
-            from_nothing: self.from_nothing,
-            reads: self.from_nothing,
-            to_program: Vec::new(),
-            line_begun: false,
-            screen: screen(),
-            to_screen: Vec::new(),
-            open: true,
-        };
-        terminal.make_raw();
-        Ok(terminal)
+        Terminal::of(self.master)
+    }
+
+    /// What somebody else relays.
+    pub fn master(&self) -> BorrowedFd<'_> {
+        self.master.as_fd()
     }
 }
 
@@ -161,6 +160,30 @@ const PENDING: usize = 4096;
 const MORSEL: usize = 1024;
 
 impl Terminal {
+    /// Of a master, relayed to the terminal we have, which becomes raw.
+    pub fn of(master: OwnedFd) -> Result<Self, ActionError> {
+        let flags = rustix::fs::fcntl_getfl(&master).context("examine", "the pseudo-terminal")?;
+        rustix::fs::fcntl_setfl(&master, flags | OFlags::NONBLOCK)
+            .context("set up", "the pseudo-terminal")?;
+        let stdin = rustix::stdio::stdin();
+        let before = rustix::termios::tcgetattr(stdin).ok();
+        let from_nothing = !wanted();
+        let mut terminal = Self {
+            master,
+            before,
+            from_nothing,
+            reads: from_nothing,
+            to_program: Vec::new(),
+            line_begun: false,
+            screen: screen(),
+            to_screen: Vec::new(),
+            open: true,
+        };
+        terminal.make_raw();
+        Ok(terminal)
+    }
+
+    /// Adds what either side can do at the moment, and no more than there is room for.
     pub fn watch<'a>(&'a self, watched: &mut Vec<PollFd<'a>>) {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, self.to_screen.len() < PENDING);

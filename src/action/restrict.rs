@@ -7,7 +7,7 @@
 //! left as it is.
 
 use super::confine::keep_until_exec;
-use super::error::ActionError;
+use super::error::{ActionError, Advise};
 use super::launch;
 use super::whom::become_whom;
 use crate::model::capability::CapSet;
@@ -20,6 +20,7 @@ use crate::model::standing::{CapSets, Filter};
 use crate::sys::error::{Context, SysError};
 use crate::sys::{idmap, privilege, rlimits};
 use capabilities::Powers;
+use nix::errno::Errno;
 use rustix::fs::Mode;
 
 mod capabilities;
@@ -57,10 +58,10 @@ impl Restriction {
         let has_it = || matters && rustix::thread::no_new_privs().unwrap_or_default();
         let no_new_privs = wanted.no_new_privs || has_it();
         if confines && !no_new_privs && !own.permitted.contains_all(CapSet::SYS_ADMIN) {
-            return Err(ActionError::Advised {
-                message: "seccomp and Landlock take CAP_SYS_ADMIN, or no_new_privs".to_owned(),
-                hint: "add --no-new-privs, or --newuser",
-            });
+            return Err(ActionError::refused(
+                "seccomp and Landlock take CAP_SYS_ADMIN, or no_new_privs",
+                "add --no-new-privs, or --newuser",
+            ));
         }
         if !wanted.landlock.is_empty() {
             landlock::check()?;
@@ -108,7 +109,8 @@ impl Restriction {
         }
         if let Some(nice) = self.nice {
             rustix::process::setpriority_process(None, nice)
-                .with_context("set", || format!("the nice value to {nice}"))?;
+                .with_context("set", || format!("the nice value to {nice}"))
+                .advise("one below that of nsx takes CAP_SYS_NICE on the host")?;
         }
         let rules = match self.landlock.as_slice() {
             [] => None,
@@ -120,7 +122,7 @@ impl Restriction {
         }
         match &self.powers {
             Some(powers) => become_with(powers, identity)?,
-            None => become_whom(identity, false)?,
+            None => become_somebody(identity)?,
         }
         Ok(Opened { rules })
     }
@@ -159,6 +161,18 @@ fn uid(isolation: &Isolation) -> Option<u32> {
     }
 }
 
+fn become_somebody(identity: &Identity) -> Result<(), ActionError> {
+    become_whom(identity, false).map_err(|error| match error.errno() {
+        Some(Errno::EINVAL) => {
+            error.advise("its user namespace has the ids of --map-users and --map-groups alone")
+        }
+        Some(Errno::EPERM) => error.advise(
+            "it takes root, or a user namespace with more ids: --map-users=auto --map-groups=auto",
+        ),
+        _ => error,
+    })
+}
+
 /// Another user and group, with capabilities that a change of ids would take away.
 fn become_with(powers: &Powers, identity: &Identity) -> Result<(), ActionError> {
     // What the bounding set lacks can be made inheritable before it does.
@@ -168,7 +182,7 @@ fn become_with(powers: &Powers, identity: &Identity) -> Result<(), ActionError> 
     }
     rustix::thread::set_keep_capabilities(true).context("keep", "capabilities")?;
     // They are handed on one by one, by the last step.
-    become_whom(&Identity { keep_capabilities: false, ..identity.clone() }, false)?;
+    become_somebody(&Identity { keep_capabilities: false, ..identity.clone() })?;
     privilege::use_all(None).context("keep", "capabilities")?;
     launch::set_protected(true)
 }
@@ -197,13 +211,10 @@ fn bounded(powers: Powers, own: &CapSets, no_new_privs: bool) -> Result<Powers, 
     if no_new_privs {
         return Ok(Powers { bounds: false, ..powers });
     }
-    Err(ActionError::Advised {
-        message:
-            "--cap-drop: nsx lacks CAP_SETPCAP, without which a set-user-ID program would have \
-                  them back"
-                .to_owned(),
-        hint: "add --no-new-privs, or --newuser",
-    })
+    Err(ActionError::refused(
+        "--cap-drop: nsx lacks CAP_SETPCAP, without which a set-user-ID program would have them back",
+        "add --no-new-privs, or --newuser",
+    ))
 }
 
 fn raise(wanted: &Rlimit) -> Result<(), ActionError> {
@@ -218,10 +229,10 @@ fn raise(wanted: &Rlimit) -> Result<(), ActionError> {
     }
     let most = hard.value().map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
     let name = wanted.resource.short_name();
-    Err(ActionError::Advised {
-        message: format!("--rlimit {name}: the hard limit of nsx itself is {most}"),
-        hint: "a higher one takes CAP_SYS_RESOURCE on the host",
-    })
+    Err(ActionError::refused(
+        format!("--rlimit {name}: the hard limit of nsx itself is {most}"),
+        "a higher one takes CAP_SYS_RESOURCE on the host",
+    ))
 }
 
 fn set(limit: &Rlimit) -> Result<(), SysError> {

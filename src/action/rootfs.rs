@@ -13,7 +13,7 @@ mod owners;
 mod places;
 mod source;
 
-use super::error::ActionError;
+use super::error::{ActionError, Advise};
 use crate::model::files::{Files, More, Writes};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::text::Text;
@@ -80,8 +80,8 @@ impl Rootfs {
 
     /// Makes it what this process sees, which is in a new mount namespace and in the others that
     /// are said to be new, and is root in its user namespace. Its mounts are kept apart from the
-    /// host's.
-    pub fn assemble(self, new: Kinds) -> Result<(), ActionError> {
+    /// host's. Returns the pseudo-terminals it has, where they are not the host's.
+    pub fn assemble(self, new: Kinds) -> Result<Option<Tree>, ActionError> {
         let Self { base, read_only, mounts, directory, .. } = self;
         // Before anything hides them.
         let mounts = mounts.into_iter().map(Mount::make).collect::<Result<Vec<_>, _>>()?;
@@ -97,7 +97,7 @@ impl Rootfs {
                 if any {
                     host::go_to(&directory)?;
                 }
-                return Ok(());
+                return Ok(None);
             }
             Base::Host(Some((layer, copies))) => {
                 tree::part_all(false)?;
@@ -110,7 +110,8 @@ impl Rootfs {
                     root.make_read_only()?;
                 }
                 tree::become_root(&root)?;
-                return host::go_to(&directory);
+                host::go_to(&directory)?;
+                return Ok(None);
             }
             Base::Directory(source, layer) => {
                 let is_ours = layer.is_some();
@@ -132,14 +133,27 @@ impl Rootfs {
         if is_ours {
             places.is_ours(root.as_fd());
         }
-        kernel::mount(&mut places, new, read_only)?;
+        let terminals = kernel::mount(&mut places, new, read_only)?;
         mount_all(mounts, &mut places)?;
         if read_only && is_ours {
             root.make_read_only()?;
         }
-        Ok(tree::become_root(&root)?)
+        tree::become_root(&root)?;
+        Ok(terminals)
+    }
+
+    /// Whether it will have pseudo-terminals of its own.
+    pub fn has_terminals(&self) -> bool {
+        match &self.base {
+            Base::Host(_) => false,
+            Base::Directory(source, None) => !lacks(source, "dev"),
+            Base::Directory(_, Some(_)) | Base::Archive(..) => true,
+        }
     }
 }
+
+const A_ROOT: &str =
+    "a root is a directory with a system in it, or a tar archive: `docker export NAME > root.tar`";
 
 /// A directory or an archive.
 fn open_base(
@@ -148,7 +162,7 @@ fn open_base(
     maps: Option<&UserMap>,
     notes: &mut Vec<String>,
 ) -> Result<Base, ActionError> {
-    let mut source = Source::open(path)?;
+    let mut source = Source::open(path).advise(A_ROOT)?;
     if source.is_directory() {
         source.copy(of_programs(maps.is_some()))?;
         if let (Some(maps), Some(copy)) = (maps, source.has_copy())
@@ -164,7 +178,7 @@ fn open_base(
     }
     if !source.is_file() {
         let text = format!("{} is neither a directory nor an archive", source.name());
-        return Err(ActionError::Refused(text));
+        return Err(ActionError::refused(text, A_ROOT));
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::openat(CWD, path, flags, Mode::empty())
@@ -176,12 +190,8 @@ fn open_base(
 
 /// What of the kernel's a directory has no place for; none is made in what is the caller's.
 fn lacking(source: &Source) -> Option<String> {
-    let lacks = |name: &&&str| {
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        let looked = rustix::fs::statat(source.as_fd(), **name, flags);
-        matches!(looked, Err(rustix::io::Errno::NOENT))
-    };
-    let missing: Vec<&str> = ["proc", "sys", "dev"].iter().filter(lacks).copied().collect();
+    let missing: Vec<&str> =
+        ["proc", "sys", "dev"].into_iter().filter(|name| lacks(source, name)).collect();
     let name = source.name();
     (!missing.is_empty()).then(|| {
         let missing = missing.join(", ");
@@ -189,11 +199,17 @@ fn lacking(source: &Source) -> Option<String> {
     })
 }
 
+fn lacks(source: &Source, name: &str) -> bool {
+    let looked = rustix::fs::statat(source.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW);
+    matches!(looked, Err(rustix::io::Errno::NOENT))
+}
+
 impl Mount {
     fn open(wanted: &More) -> Result<Self, ActionError> {
         match wanted {
             More::Bind { source, at, read_only } => {
-                let mut source = Source::open(source)?;
+                let mut source = Source::open(source)
+                    .advise("what is shown is named as it is called outside: SOURCE:PATH")?;
                 let guard = match read_only {
                     true => Guard::ReadOnly,
                     // Who names a device wants to use it.
@@ -237,12 +253,13 @@ fn mount_all(mounts: Vec<Made>, places: &mut Places<'_>) -> Result<(), ActionErr
     for mount in mounts {
         let at = text(&mount.at);
         let Some(place) = places.find(&mount.at, mount.shape)? else {
-            return Err(ActionError::Refused(format!(
-                "cannot mount on {at}: it does not exist, and is made only in memory: make it, or use \
-                 --overlay, or --tmpfs above it"
-            )));
+            return Err(ActionError::refused(
+                format!("cannot mount on {at}: it does not exist, and is made only in memory"),
+                "make it, or use --overlay, or --tmpfs above it",
+            ));
         };
-        mount.tree.attach_on(place.as_fd()).context("mount on", at)?;
+        let attached = mount.tree.attach_on(place.as_fd()).context("mount on", at);
+        attached.advise("a directory goes on a directory, and a file on a file")?;
         if mount.is_ours {
             places.is_ours(mount.tree.as_fd());
         }
@@ -262,8 +279,8 @@ fn check_inner(at: &Path) -> Result<(), ActionError> {
     if at.is_absolute() && !leads_up {
         return Ok(());
     }
-    Err(ActionError::Refused(format!(
-        "cannot mount on {}: a place in the root is named by its whole path, without `..`",
-        text(at)
-    )))
+    Err(ActionError::refused(
+        format!("cannot mount on {}: it is no path inside the root", text(at)),
+        "a place in the root is named by its whole path, without `..`",
+    ))
 }

@@ -54,6 +54,8 @@ struct Open {
 }
 
 impl Seat {
+    /// Opens them for writing, with CAP_DAC_OVERRIDE or as their owner; and tells where there is
+    /// none to join.
     pub fn open(
         root: &SysRoot,
         target: &ProcessHandle,

@@ -4,6 +4,7 @@ mod companion;
 pub mod detach;
 mod id_tools;
 mod inside;
+mod introduction;
 pub mod janitor;
 mod meeting;
 pub mod notices;
@@ -14,7 +15,7 @@ mod report;
 pub mod stop;
 
 use super::cgroup::Group;
-use super::error::ActionError;
+use super::error::{ActionError, Advise, USER_NAMESPACES};
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::network::Network;
@@ -23,7 +24,7 @@ use super::restrict::Restriction;
 use super::rootfs::Rootfs;
 use super::supervise::{self, Ending, Signals};
 use crate::model::group::Sites;
-use crate::model::isolation::{Isolation, Terminal};
+use crate::model::isolation::{Identity, Isolation, Terminal};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::report::Report;
 use crate::model::text::Text;
@@ -32,14 +33,17 @@ use crate::sys::idmap;
 use crate::sys::ns;
 use crate::sys::raw;
 use crate::sys::raw::fork::{self, Child, Side};
+use crate::sys::tree::Tree;
 use companion::Companion;
+use introduction::{Namespaces, Speaker};
 use janitor::Janitor;
 use meeting::Inside;
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use notices::Notices;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::convert::Infallible;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
@@ -69,6 +73,7 @@ pub struct Spawn {
 #[derive(Debug)]
 pub struct Ended {
     pub ending: Ending,
+    /// Only where it was asked for.
     pub report: Option<Report>,
 }
 
@@ -133,7 +138,7 @@ fn run(
     wanted: &Spawn,
     inherited: &Inherited,
     signals: &Signals,
-    (group, network, notices): (&mut Group, &mut Network, Option<&mut Notices>),
+    (group, network, mut notices): (&mut Group, &mut Network, Option<&mut Notices>),
     rootfs: Option<Rootfs>,
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
@@ -153,20 +158,26 @@ fn run(
         // anybody. Nobody else is in there yet.
         launch::set_protected(false)?;
     }
+    let has_terminals = rootfs.as_ref().is_some_and(Rootfs::has_terminals);
     let pair = match isolation.terminal {
         Terminal::Own => {
             pty::wait_for_foreground();
-            Some(pty::open(owner_of_terminal(isolation))?)
+            if has_terminals { None } else { Some(pty::open(owner_of_terminal(isolation))?) }
         }
         Terminal::Shared | Terminal::Apart => None,
     };
+    let opens_terminal = isolation.terminal == Terminal::Own && pair.is_none();
+    let introduces = opens_terminal || notices.is_some();
+    let introduction = if introduces { Some(introduction::arrange()?) } else { None };
+    let (speaker, listener) = introduction.unzip();
     network.join()?;
     let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
     let child = match side {
         Side::Child => {
-            drop((of_nsx, status));
+            drop((of_nsx, status, listener));
             network.let_go();
-            let outside = Outside { meeting: of_child, parent, rootfs, pair };
+            let outside =
+                Outside { meeting: of_child, parent, rootfs, pair, speaker, opens_terminal };
             let error = match inside(wanted, inherited, outside, signals) {
                 Err(error) => error,
                 Ok(never) => match never {},
@@ -175,7 +186,7 @@ fn run(
         }
         Side::Parent(child) => child,
     };
-    drop((of_child, report, parent, rootfs));
+    drop((of_child, report, parent, rootfs, speaker));
     let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
@@ -200,14 +211,20 @@ fn run(
     let program = if hides_stops(isolation) { program.with_hidden_stops() } else { program };
     let program =
         if isolation.terminal == Terminal::Apart { program.in_a_session() } else { program };
-    let ending = match notices {
-        Some(notices) => {
-            notices.peer = network.peer();
-            let mut tell = |child: &Child| notices.started(child);
-            supervise::supervise(program, signals, Some(status), terminal, Some(&mut tell))
-        }
-        None => supervise::supervise(program, signals, Some(status), terminal, None),
+    let Some(listener) = listener else {
+        let ending = supervise::supervise(program, signals, Some(status), terminal, None);
+        return Ok((pid, attended.and(ending)));
     };
+    let mut meet = |child: &Child| {
+        let Some(mut program) = listener.hear()? else { return Ok(None) };
+        let terminal = program.terminal.take().map(pty::Terminal::of).transpose()?;
+        if let Some(notices) = &mut notices {
+            notices.peer = network.peer();
+            notices.started(child, &program)?;
+        }
+        Ok(terminal)
+    };
+    let ending = supervise::supervise(program, signals, Some(status), terminal, Some(&mut meet));
     Ok((pid, attended.and(ending)))
 }
 
@@ -235,8 +252,26 @@ fn give_birth(
         } else {
             format!("a process with new {at_birth} namespaces")
         };
-        SysError::new("start", what, errno).into()
+        not_made(SysError::new("start", what, errno), at_birth)
     })
+}
+
+/// What the kernel means by an error of clone(2) or unshare(2).
+fn not_made(error: SysError, new: Kinds) -> ActionError {
+    let errno = error.errno();
+    let error = ActionError::from(error);
+    match errno {
+        Some(Errno::EPERM) if new.has(Kind::User) => error.advise(USER_NAMESPACES),
+        Some(Errno::ENOSPC | Errno::EUSERS) => error.advise(
+            "there are as many as there may be: sysctl user.max_user_namespaces and its kin, and 32 \
+             of pid or user in one another",
+        ),
+        Some(Errno::EINVAL) => error.advise("this kernel may lack one of them: /proc/self/ns lists its own"),
+        Some(Errno::EAGAIN) => error.advise(
+            "there are as many processes as there may be: ulimit -u, pids.max of a control group",
+        ),
+        _ => error,
+    }
 }
 
 /// What the child has from outside: nothing of it stays.
@@ -246,6 +281,10 @@ struct Outside {
     parent: OwnedFd,
     rootfs: Option<Rootfs>,
     pair: Option<Pair>,
+    /// Where somebody wants to know who it is.
+    speaker: Option<Speaker>,
+    /// Its terminal is one of those inside, and nsx has not opened it.
+    opens_terminal: bool,
 }
 
 /// In the new namespaces, before the program.
@@ -256,23 +295,32 @@ fn inside(
     signals: &Signals,
 ) -> Result<Infallible, ActionError> {
     let isolation = &wanted.isolation;
-    let Outside { meeting, parent, rootfs, pair } = outside;
-    inside::settle(isolation, rootfs, meeting.as_ref(), true)?;
+    let Outside { meeting, parent, rootfs, pair, speaker, opens_terminal } = outside;
+    let is_on_own = isolation.terminal == Terminal::Own;
+    // Of the host: the root may be without.
+    let nowhere = if is_on_own && isolation.life.init { Some(launch::nowhere()?) } else { None };
+    inside::arrive(isolation, meeting.as_ref(), true)?;
+    let namespaces = speaker.as_ref().map(|_| Namespaces::own());
+    let terminals = inside::settle(isolation, rootfs, meeting.as_ref())?;
     drop(meeting);
+    let pair = if opens_terminal { Some(open_inside(isolation, terminals)?) } else { pair };
     let (parent, pair) = if isolation.life.init {
         launch::die_with(&parent)?;
         drop(parent);
-        let nowhere = if pair.is_some() { Some(launch::nowhere()?) } else { None };
         let life = Life {
             limit: isolation.life.limit,
             grace: isolation.life.grace,
             stopped_elsewhere: hides_stops(isolation),
+            owner: None,
             nowhere,
         };
         init::split(signals, life, pair)?
     } else {
         (parent, pair)
     };
+    if let (Some(speaker), Some(namespaces)) = (speaker, namespaces) {
+        speaker.tell(namespaces, pair.as_ref().filter(|_| opens_terminal).map(Pair::master))?;
+    }
     match pair {
         Some(pair) => pair.adopt()?,
         None if isolation.terminal == Terminal::Apart => {
@@ -281,6 +329,17 @@ fn inside(
         None => {}
     }
     become_program(wanted, inherited, Some(&parent))
+}
+
+/// A terminal of those that the program's root has.
+fn open_inside(isolation: &Isolation, terminals: Option<Tree>) -> Result<Pair, ActionError> {
+    let terminals = terminals.ok_or_else(|| {
+        ActionError::Refused("the root has no place for a terminal any more".to_owned())
+    })?;
+    let Identity { uid, gid, .. } = isolation.identity;
+    let is_somebody = isolation.users.is_some() || uid.is_some();
+    let owner = is_somebody.then_some((uid.unwrap_or(0), gid.unwrap_or(0)));
+    pty::open_in(terminals.as_fd(), owner)
 }
 
 /// Whom it is given to, as he is called here.
@@ -306,18 +365,17 @@ fn in_place(wanted: &Spawn, inherited: &Inherited) -> Result<Infallible, ActionE
         owner::become_for_good(owner)?;
     }
     if !isolation.new.is_empty() {
-        nix::sched::unshare(ns::clone_flags(isolation.new))
-            .with_context("make", || format!("new {} namespaces", isolation.new))?;
+        nix::sched::unshare(ns::clone_flags(isolation.new)).map_err(|errno| {
+            let what = format!("new {} namespaces", isolation.new);
+            not_made(SysError::new("make", what, errno), isolation.new)
+        })?;
     }
     if let Some(companion) = &companion {
         companion.meeting.say_done();
     }
-    let settled = inside::settle(
-        isolation,
-        None,
-        companion.as_ref().map(|companion| &companion.meeting),
-        false,
-    );
+    let meeting = companion.as_ref().map(|companion| &companion.meeting);
+    let settled = inside::arrive(isolation, meeting, false)
+        .and_then(|()| inside::settle(isolation, None, meeting));
     if let Some(companion) = companion {
         companion.finish()?;
     }
@@ -333,7 +391,8 @@ fn become_program(
     let isolation = &wanted.isolation;
     if let Some(directory) = &isolation.directory {
         nix::unistd::chdir(directory.as_c_str())
-            .with_context("change to", || Text::new(directory.to_bytes()))?;
+            .with_context("change to", || Text::new(directory.to_bytes()))
+            .advise("a working directory is named as it is called inside")?;
     }
     if isolation.foreign {
         raw::keyring::leave_session().context("leave", "the session keyring")?;

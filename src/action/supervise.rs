@@ -9,7 +9,7 @@ use crate::sys::error::Context;
 use crate::sys::proc::status;
 use crate::sys::raw::wait::{self, Change};
 use crate::sys::raw::{self, fork::Child};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 /// How the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
+    /// With this code.
     Exited(u8),
     /// By the signal of this number; real-time ones have no name.
     Killed(i32),
@@ -41,6 +42,7 @@ pub struct SignalState {
 }
 
 impl SignalState {
+    /// Between fork and exec: the program finds signals as nsx found them.
     pub fn restore(&self) -> nix::Result<()> {
         if self.ignores_child {
             raw::signal::set_ignored(Signal::SIGCHLD as i32)?;
@@ -55,6 +57,7 @@ impl Signals {
         self.descriptor.as_raw_fd()
     }
 
+    /// Blocks every signal of this thread, so that each is read from a descriptor.
     pub fn catch() -> Result<Self, ActionError> {
         let mut mask = SigSet::empty();
         let all = SigSet::all();
@@ -90,6 +93,8 @@ pub struct Program {
     is_stopped_elsewhere: bool,
     /// It has not become the program yet: as a process of nsx it hears no signal.
     starting: bool,
+    /// A process without which it is not to go on.
+    owner: Option<OwnedFd>,
 }
 
 /// A time limit, if there is one: at its end SIGTERM, and SIGKILL a little later.
@@ -106,6 +111,7 @@ enum Clock {
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Program {
+    /// Supervised without a time limit; `is_init`: it is PID 1 of a pid namespace.
     pub const fn new(child: Child, is_init: bool) -> Self {
         let (clock, grace) = (Clock::Unlimited, GRACE);
         Self {
@@ -118,6 +124,7 @@ impl Program {
             is_stop_hidden: false,
             is_stopped_elsewhere: false,
             starting: false,
+            owner: None,
         }
     }
 
@@ -152,6 +159,19 @@ impl Program {
     #[must_use]
     pub fn stopped_elsewhere(self) -> Self {
         Self { is_stopped_elsewhere: true, ..self }
+    }
+
+    /// It is killed when the process that a pidfd holds has ended.
+    #[must_use]
+    pub fn owned_by(self, owner: OwnedFd) -> Self {
+        Self { owner: Some(owner), ..self }
+    }
+
+    fn mind_the_owner(&mut self) {
+        if self.owner.as_ref().is_some_and(has_news) {
+            self.owner = None;
+            let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGKILL as i32);
+        }
     }
 
     /// Does what the clock says; how long to wait at most for anything else.
@@ -207,24 +227,27 @@ pub fn supervise(
     let mut failed = None;
     let ending = loop {
         let patience = program.mind_the_clock();
+        program.mind_the_owner();
         // Where nobody waits for the start, nobody is woken by it, and it is looked for when it
         // matters.
         let awaits_start = on_start.is_some() || patience.is_some();
         let start = status.as_ref().filter(|_| awaits_start);
-        let ready = wait_for_something(signals, start, terminal.as_ref(), patience)?;
+        let owner = program.owner.as_ref();
+        let ready = wait_for_something(signals, (start, owner), terminal.as_ref(), patience)?;
         let has_news = ready.status || (!awaits_start && status.as_ref().is_some_and(has_news));
         if has_news
             && let Some(pipe) = &status
             && !read_report(pipe, &mut report)
         {
             status = None;
-            if report.is_empty()
-                && let Some(tell) = on_start.take()
-                && let Err(error) = tell(&program.child)
-            {
-                // It is not left to run where nobody hears of it.
-                let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGKILL as i32);
-                failed = Some(error);
+            let tell = on_start.take().filter(|_| report.is_empty());
+            match tell.map(|tell| tell(&program.child)).transpose() {
+                Ok(own) => terminal = terminal.or(own.flatten()),
+                Err(error) => {
+                    // It is not left to run where nobody hears of it.
+                    let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGKILL as i32);
+                    failed = Some(error);
+                }
             }
         }
         program.starting = status.is_some();
@@ -252,8 +275,8 @@ pub fn supervise(
     Ok(program.ended(ending))
 }
 
-/// Called when the child has become the program.
-pub type OnStart<'a> = &'a mut dyn FnMut(&Child) -> Result<(), ActionError>;
+/// Called when the child has become the program; it may bring a terminal to be relayed from then on.
+pub type OnStart<'a> = &'a mut dyn FnMut(&Child) -> Result<Option<Terminal>, ActionError>;
 
 #[derive(Default)]
 struct Ready {
@@ -263,13 +286,13 @@ struct Ready {
 
 fn wait_for_something(
     signals: &Signals,
-    status: Option<&OwnedFd>,
+    (status, owner): (Option<&OwnedFd>, Option<&OwnedFd>),
     terminal: Option<&Terminal>,
     patience: Option<Duration>,
 ) -> Result<Ready, ActionError> {
     let mut watched = vec![PollFd::new(&signals.descriptor, PollFlags::IN)];
-    if let Some(status) = status {
-        watched.push(PollFd::new(status, PollFlags::IN));
+    for fd in status.into_iter().chain(owner) {
+        watched.push(PollFd::new(fd, PollFlags::IN));
     }
     if let Some(terminal) = terminal {
         terminal.watch(&mut watched);
@@ -283,9 +306,9 @@ fn wait_for_something(
     Ok(Ready { signal: ready(0), status: status.is_some() && ready(1) })
 }
 
-fn has_news(pipe: &OwnedFd) -> bool {
-    let mut pipe = [PollFd::new(pipe, PollFlags::IN)];
-    matches!(rustix::event::poll(&mut pipe, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1))
+fn has_news(fd: &OwnedFd) -> bool {
+    let mut fd = [PollFd::new(fd, PollFlags::IN)];
+    matches!(rustix::event::poll(&mut fd, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1))
 }
 
 /// False at the end of the pipe.
@@ -427,7 +450,7 @@ fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
     if let Some(terminal) = &mut terminal {
         terminal.restore();
     }
-    let _ = raise(Signal::SIGSTOP);
+    let _ = kill(nix::unistd::getpid(), Signal::SIGSTOP);
     if let Some(terminal) = terminal {
         terminal.make_raw();
         terminal.resize();

@@ -38,7 +38,7 @@ pub(super) fn of_sys(sys: &Tree, directory: impl Fn() -> Result<Tree>) -> Result
 
 /// Some of it not every kernel has.
 fn cover(tree: &Tree, name: &CStr, with: impl Fn() -> Result<Tree>) -> Result<()> {
-    if !tree.has(name) {
+    if !tree.has(name)? {
         return Ok(());
     }
     match with()?.attach(tree.as_fd(), name) {

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What `-o` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// Aligned columns for people.
@@ -27,6 +28,7 @@ pub enum Format {
     Name,
 }
 
+/// What `--color` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
     Auto,
@@ -34,6 +36,7 @@ pub enum Color {
     Never,
 }
 
+/// How and how much is printed, and from where it is read.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
@@ -80,6 +83,7 @@ pub struct Output {
 }
 
 impl Output {
+    /// `--json` and `-q` count as the `-o` that they stand for.
     pub fn format(&self) -> Format {
         match (self.json, self.quiet) {
             (true, _) => Format::Json,
@@ -88,6 +92,7 @@ impl Output {
         }
     }
 
+    /// How a table is laid out here: a terminal's width counts, a pipe has none.
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;
         let style = Style { bytes: self.bytes || whole, whole };
@@ -99,6 +104,7 @@ impl Output {
         }
     }
 
+    /// `--color auto` goes by the terminal, `TERM` and `NO_COLOR`.
     pub fn colour(&self, context: &Context) -> bool {
         match self.color {
             Color::Always => true,
@@ -107,7 +113,8 @@ impl Output {
         }
     }
 
-    /// What is read, with the descriptors that reading it takes.
+    /// What is read, with the descriptors that reading it takes: the running system, or what `--sysroot`
+    /// names; an error where its /proc cannot be opened.
     pub fn root(&self) -> Result<SysRoot, Failure> {
         crate::sys::rlimits::allow_descriptors();
         Ok(match &self.sysroot {
@@ -137,10 +144,10 @@ pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
         Reason::Denied => "permission denied",
         Reason::Gone => "ended meanwhile",
         Reason::Unsupported => "not supported here",
+        Reason::Failed => "no more memory, descriptors or processes, or a failure",
         Reason::Malformed => "malformed",
         Reason::Timeout => "no answer in time",
         Reason::Truncated => "too long; cut",
-        Reason::Failed => "no more descriptors, memory or processes are allowed",
     };
     let more = match gaps.len() - 1 {
         0 => String::new(),
@@ -178,6 +185,10 @@ pub fn parse<T: clap::Parser>(
     let argv = std::iter::once(OsString::from(&context.program)).chain(arguments);
     match T::try_parse_from(argv) {
         Ok(parsed) => Ok(Ok(parsed)),
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayVersion => {
+            output::write(&format!("{} {}\n", context.program, env!("CARGO_PKG_VERSION")))?;
+            Ok(Err(0))
+        }
         Err(error) if !error.use_stderr() => {
             output::write(&error.render().to_string())?;
             Ok(Err(0))

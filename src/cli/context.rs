@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
+/// What a command may know of whoever called it.
 #[derive(Debug)]
 pub struct Context {
     /// As errors name it: `nsx ps`.
@@ -11,6 +12,7 @@ pub struct Context {
 }
 
 impl Context {
+    /// Of a command by its bare word: `ps`.
     pub fn new(command: &str) -> Self {
         Self::of_program(format!("nsx {command}"))
     }
@@ -20,6 +22,7 @@ impl Context {
         Self { program }
     }
 
+    /// A person reads what is printed.
     pub fn stdout_is_terminal(&self) -> bool {
         std::io::stdout().is_terminal()
     }
@@ -56,6 +59,7 @@ impl Context {
         name.contains("utf-8") || name.contains("utf8")
     }
 
+    /// One variable of the caller's environment; not UTF-8 of need.
     pub fn variable(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name)
     }

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 #[derive(Debug)]
 pub struct Command {
     pub name: &'static str,
+    /// Takes the words after the command's name; gives the exit code.
     pub run: fn(&Context, Vec<OsString>) -> Result<u8, Failure>,
 }
 

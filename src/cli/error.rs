@@ -19,7 +19,9 @@ pub enum Kind {
     NotFound = 3,
     Denied = 4,
     Unsupported = 5,
+    /// Only with `--strict`: something could not be seen.
     Partial = 6,
+    /// A mistake in nsx.
     Internal = 70,
     /// `enter` and `spawn`: nsx itself failed.
     Launcher = 125,
@@ -37,10 +39,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Bytes from outside have to be escaped in the message: make it of `Text`.
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
         Self { kind, message: message.to_string(), hint: None }
     }
 
+    /// Exit code 2: the words on the command line cannot be meant.
     pub fn usage(message: impl fmt::Display) -> Self {
         Self::new(Kind::Usage, message)
     }
@@ -50,9 +54,16 @@ impl Failure {
         Self::usage(Text::from(message))
     }
 
+    /// Adds a line on what to do about it, in place of what is there.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Where nothing better was said.
+    #[must_use]
+    pub fn or_hint(self, hint: &str) -> Self {
+        Self { hint: self.hint.or_else(|| Some(hint.to_owned())), ..self }
     }
 
     /// The same failure of a command whose own codes belong to the program it runs.
@@ -71,7 +82,7 @@ impl From<SysError> for Failure {
             Reason::Denied => Kind::Denied,
             Reason::Gone => Kind::NotFound,
             Reason::Unsupported => Kind::Unsupported,
-            Reason::Malformed | Reason::Timeout | Reason::Truncated | Reason::Failed => {
+            Reason::Failed | Reason::Malformed | Reason::Timeout | Reason::Truncated => {
                 Kind::Failed
             }
         };
@@ -110,6 +121,7 @@ impl From<ActionError> for Failure {
             ActionError::Network(error) => super::spawn::network::advice(error).map(str::to_owned),
             ActionError::Advised { hint, .. } => Some((*hint).to_owned()),
             ActionError::System(error) => remedy(error).map(str::to_owned),
+            ActionError::InChild { hint, .. } => hint.clone(),
             _ => None,
         };
         Self { hint, ..Self::new(kind, error) }

@@ -41,6 +41,7 @@ pub fn note(program: &str, message: Option<String>) {
     }
 }
 
+/// The message and its hint, on standard error.
 pub fn say_failure(program: &str, failure: &Failure) {
     let mut text = format!("{program}: {}\n", failure.message);
     if let Some(hint) = &failure.hint {

@@ -49,6 +49,7 @@ pub fn time(option: &str, value: &OsStr) -> Result<Duration, Failure> {
     })
 }
 
+/// A path for system calls; it is not looked at.
 pub fn path(option: &str, value: &OsStr) -> Result<CString, Failure> {
     if value.is_empty() {
         return Err(Failure::usage(format!("{option}: the path is empty")));

@@ -18,6 +18,7 @@ pub struct Asker {
 }
 
 impl Asker {
+    /// `None` where /proc does not tell our user namespace.
     pub fn ourselves(root: &SysRoot) -> Option<Self> {
         let own = bounded::open_link(root.proc(), "self").ok()?;
         let effective = rustix::thread::capabilities(None).ok()?.effective;

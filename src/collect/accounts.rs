@@ -10,6 +10,7 @@ use std::os::fd::BorrowedFd;
 /// A hundred thousand users.
 const CAP: usize = 8 << 20;
 
+/// Why a name means nobody.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     #[error(transparent)]

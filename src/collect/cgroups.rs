@@ -16,7 +16,7 @@ use crate::sys::cgroupfs::hierarchy::{Hierarchies, Place};
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::cgroupfs::{v1, v2};
 use crate::sys::proc::cgroup;
-use crate::sys::root::SysRoot;
+use crate::sys::root::{SysRoot, path_text};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -70,7 +70,7 @@ pub fn device_rules(
 ) -> Option<Vec<u8>> {
     let paths = CgroupPaths::parse(cgroup_lines);
     let place = hierarchies.locate(&paths, b"devices").filter(|place| !place.is_v2)?;
-    read_one(root, &place, "devices.list").ok()
+    told(root, &place, "devices.list")
 }
 
 fn paths(lines: &[u8]) -> Vec<GroupPath> {
@@ -90,7 +90,7 @@ pub fn is_frozen(
     state: State,
 ) -> Option<bool> {
     let paths = CgroupPaths::parse(cgroup_lines);
-    let read = |place: Option<Place>, file| read_one(root, &place?, file).ok();
+    let read = |place: Option<Place>, file| told(root, &place?, file);
     let freezer = hierarchies.locate(&paths, b"freezer");
     let freezer = freezer.filter(|place| !place.is_v2);
     let on_v1 = if freezer.is_some() && state.runs() {
@@ -115,10 +115,15 @@ pub fn cpu_usage_usec(
     let paths = CgroupPaths::parse(cgroup_lines);
     let accounting = hierarchies.locate(&paths, b"cpuacct").filter(|place| !place.is_v2);
     if let Some(place) = accounting {
-        return v1::usage_usec_of(&read_one(root, &place, "cpuacct.usage").ok()?);
+        return v1::usage_usec_of(&told(root, &place, "cpuacct.usage")?);
     }
     let place = hierarchies.locate_unified(&paths)?;
-    v2::usage_usec_of(&read_one(root, &place, "cpu.stat").ok()?)
+    v2::usage_usec_of(&told(root, &place, "cpu.stat")?)
+}
+
+/// One file, if it is there; a gap where it cannot be read.
+fn told(root: &SysRoot, place: &Place, file: &str) -> Option<Vec<u8>> {
+    root.reach().told(|| path_text(&place.directory), "cgroup", read_one(root, place, file))
 }
 
 /// That of cpu, and on v1 that of cpuacct.

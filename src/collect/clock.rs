@@ -15,8 +15,12 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// What cannot be read makes the answers `None`.
     pub fn read(root: &SysRoot) -> Self {
-        let file = |name| bounded::read_single(root.proc().as_fd(), name).ok();
+        let file = |name: &'static str| {
+            let read = bounded::read_single(root.proc().as_fd(), name);
+            root.reach().told(|| format!("/proc/{name}").into(), "the time of its start", read)
+        };
         let boot = file("stat").and_then(|bytes| boot_time(&bytes));
         let uptime = file("uptime").and_then(|bytes| procfs::Uptime::from_read(&*bytes).ok());
         let asked = root.is_real().then(Self::ask);
@@ -39,6 +43,7 @@ impl Clock {
         Some(self.boot_unix_seconds? + start_ticks / rustix::param::clock_ticks_per_second())
     }
 
+    /// `None` where the uptime cannot be read.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

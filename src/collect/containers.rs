@@ -20,8 +20,10 @@ use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
 use crate::sys::cgroupfs::paths::CgroupPaths;
 use crate::sys::error::Result;
+use crate::sys::ns;
 use crate::sys::root::SysRoot;
 use std::cell::OnceCell;
+use std::os::fd::BorrowedFd;
 
 /// Every container of the host, and what could not be seen.
 #[derive(Debug)]
@@ -48,12 +50,36 @@ impl Containers {
         Some(self.list.remove(place))
     }
 
+    /// The isolated process that had that number.
+    pub fn seen(&self, pid: Pid) -> Option<&Process> {
+        let place = self.isolated.binary_search_by_key(&pid, |process| process.pid).ok()?;
+        self.isolated.get(place)
+    }
+
+    /// Whether the process of this directory is the one that was seen with that number: it may have
+    /// ended since, and another have got it.
+    pub fn is_the_same(&self, process: BorrowedFd<'_>, pid: Pid, start_ticks: u64) -> bool {
+        let Some(seen) = self.seen(pid) else {
+            return agrees(process, &self.host, &[Kind::Mnt, Kind::Pid, Kind::Net]);
+        };
+        // A tick is long; the pid namespace of a process is the same for all its life.
+        seen.start_ticks == start_ticks && agrees(process, &seen.namespaces, &[Kind::Pid])
+    }
+
     fn place_of_owner(&self, pid: Pid) -> Option<usize> {
         let owners = self.list.iter().enumerate();
         let owners =
             owners.filter(|(_, container)| container.processes.binary_search(&pid).is_ok());
         owners.max_by_key(|(_, container)| container.depth).map(|(place, _)| place)
     }
+}
+
+/// As far as it may be seen.
+fn agrees(process: BorrowedFd<'_>, expected: &NsSet, kinds: &[Kind]) -> bool {
+    kinds.iter().all(|kind| match (ns::identity(process, *kind), expected.inode(*kind)) {
+        (Ok(found), Some(expected)) => found == expected,
+        _ => true,
+    })
 }
 
 /// Who they are, not how they are: see [`super::details`].

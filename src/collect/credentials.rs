@@ -2,11 +2,12 @@
 
 use crate::model::confinement::{Confinement, IdRules};
 use crate::model::namespace::{Kinds, NsSet};
-use crate::sys::error::Result;
+use crate::sys::error::{Result, SysError};
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, idmap, ns};
+use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Our own namespaces of these kinds.
@@ -14,9 +15,12 @@ pub fn own_namespaces(root: &SysRoot, kinds: Kinds) -> Result<NsSet> {
     let own = bounded::open_link(root.proc(), "self")?;
     let mut set = NsSet::default();
     for kind in kinds.iter() {
-        // A kernel without this kind of namespace has no such link.
-        if let Ok(inode) = ns::identity(own.as_fd(), kind) {
-            set.set(kind, inode);
+        match ns::identity(own.as_fd(), kind) {
+            Ok(inode) => set.set(kind, inode),
+            // A kernel without this kind of namespace has no such link.
+            Err(Errno::ENOENT) => {}
+            // Taken for the target's, it would not be joined.
+            Err(errno) => return Err(SysError::new("read", "our own namespaces", errno)),
         }
     }
     Ok(set)
@@ -53,6 +57,7 @@ pub fn outside_ids(target: &ProcessHandle, uid: u32, gid: u32) -> Option<(u32, u
     Some((called(uid, "uid_map")?, called(gid, "gid_map")?))
 }
 
+/// Files that cannot be read count as a map without root.
 pub fn id_rules(target: &ProcessHandle) -> IdRules {
     let file = |name| bounded::read(target.dir(), name, bounded::SMALL).unwrap_or_default();
     let has_root = |name| idmap::parse(&file(name)).is_some_and(|map| idmap::maps(&map, 0));
@@ -76,4 +81,24 @@ pub fn confinement(root: &SysRoot, target: &ProcessHandle) -> Option<Confinement
 
 fn status(process: BorrowedFd<'_>) -> Option<Status> {
     status::parse(&bounded::read(process, "status", bounded::LARGE).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::namespace::Kind;
+
+    #[test]
+    fn one_of_ours_that_cannot_be_read_is_not_left_out() {
+        let temp = tempfile::tempdir().unwrap();
+        let links = temp.path().join("proc/self/ns");
+        std::fs::create_dir_all(&links).unwrap();
+        std::os::unix::fs::symlink("net:[7]", links.join("net")).unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let ours = own_namespaces(&root, Kinds::EVERY).unwrap();
+        assert_eq!((ours.inode(Kind::Net), ours.inode(Kind::Uts)), (Some(7), None));
+        // No link: EINVAL.
+        std::fs::write(links.join("uts"), "").unwrap();
+        assert_eq!(own_namespaces(&root, Kinds::EVERY).unwrap_err().errno(), Some(Errno::EINVAL));
+    }
 }

@@ -4,25 +4,29 @@
 use super::cgroups;
 use super::clock::Clock;
 use crate::model::container::{Container, State};
+use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
+use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::crew::{self, Care};
 use crate::sys::fds::Spent;
 use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
+use nix::errno::Errno;
 use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd;
 
+const WHAT: &str = "addresses";
 /// Of a table of addresses.
 const TABLE: usize = 1 << 20;
 /// Below this many a second process costs more than it saves.
 const MANY: usize = 50;
 
-/// The caller has one thread.
-pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) {
+/// A gap for each that ended meanwhile. The caller has one thread.
+pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) -> Vec<Gap> {
     let hierarchies = Hierarchies::read(root).ok();
     name_owners(root, containers);
     for container in containers.iter_mut() {
@@ -42,7 +46,8 @@ pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) 
         let is_first =
             own_net.get(place).copied().flatten().filter(|net| first.get(net) == Some(&place));
         let addresses = is_first.map(|net| read_addresses(root, container, net, &mut spent));
-        (state(root, hierarchies.as_ref(), container), addresses.unwrap_or_default())
+        let addresses = addresses.unwrap_or_else(|| Some(Vec::new()));
+        (state(root, hierarchies.as_ref(), container), addresses)
     };
     let mut found: Vec<Details> = vec![Details::default(); containers.len()];
     if containers.len() < MANY {
@@ -61,14 +66,21 @@ pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) 
             }
         });
     }
-    for ((container, net), (state, _)) in containers.iter_mut().zip(&own_net).zip(&found) {
+    let mut gaps = Vec::new();
+    for ((container, net), (state, addresses)) in containers.iter_mut().zip(&own_net).zip(&found) {
         // Otherwise it is what its record says: it may have been created and not started.
         if container.init.is_some() && *state == State::Paused {
             container.state = State::Paused;
         }
         let first = net.and_then(|net| first.get(&net)).and_then(|place| found.get(*place));
-        container.addresses = first.map(|(_, addresses)| addresses.clone()).unwrap_or_default();
+        container.addresses =
+            first.and_then(|(_, addresses)| addresses.clone()).unwrap_or_default();
+        if addresses.is_none() {
+            let object = container.label();
+            gaps.push(Gap { object, what: "addresses", reason: Reason::Gone });
+        }
     }
+    gaps
 }
 
 /// Root's need no look.
@@ -86,12 +98,13 @@ fn own_net(container: &Container) -> Option<u64> {
     container.namespaces.inode(Kind::Net).filter(|_| container.own.has(Kind::Net))
 }
 
-type Details = (State, Vec<IpAddr>);
+/// No addresses of one that has ended.
+type Details = (State, Option<Vec<IpAddr>>);
 
 /// As it travels from a member of the crew.
 fn write((state, addresses): &Details, out: &mut Vec<u8>) {
-    out.push(u8::from(*state == State::Paused));
-    for address in addresses {
+    out.push(u8::from(*state == State::Paused) | u8::from(addresses.is_none()) << 1);
+    for address in addresses.iter().flatten() {
         let mapped = match address {
             IpAddr::V4(address) => address.to_ipv6_mapped(),
             IpAddr::V6(address) => *address,
@@ -101,11 +114,11 @@ fn write((state, addresses): &Details, out: &mut Vec<u8>) {
 }
 
 fn read(bytes: &[u8]) -> Details {
-    let (paused, addresses) = bytes.split_first().unwrap_or((&0, &[]));
-    let state = if *paused == 1 { State::Paused } else { State::Running };
+    let (flags, addresses) = bytes.split_first().unwrap_or((&0, &[]));
+    let state = if *flags & 1 == 1 { State::Paused } else { State::Running };
     let (addresses, _) = addresses.as_chunks::<16>();
     let address = |octets: &[u8; 16]| IpAddr::V6(Ipv6Addr::from(*octets)).to_canonical();
-    (state, addresses.iter().map(address).collect())
+    (state, (*flags & 2 == 0).then(|| addresses.iter().map(address).collect()))
 }
 
 /// The root of a hierarchy cannot be frozen: a process there costs no look.
@@ -119,32 +132,44 @@ fn state(root: &SysRoot, hierarchies: Option<&Hierarchies>, container: &Containe
     if frozen == Some(true) { State::Paused } else { State::Running }
 }
 
-/// Of the namespace that the scan saw, or none: the process may have gone, its number to another.
+/// Of the namespace that the scan saw; `None` if the process has gone, its number to another.
 fn read_addresses(
     root: &SysRoot,
     container: &Container,
     net: u64,
     spent: &mut Spent,
-) -> Vec<IpAddr> {
-    let init = container.init.as_ref();
-    let Some(links) = init.and_then(|init| ns::open_links(root.proc(), init.pid).ok()) else {
-        return Vec::new();
+) -> Option<Vec<IpAddr>> {
+    let Some(init) = &container.init else { return Some(Vec::new()) };
+    let object = || Text::from(format!("pid {}", init.pid));
+    let links = match ns::open_links(root.proc(), init.pid) {
+        Err(Errno::ENOENT | Errno::ESRCH) => return None,
+        links => root.reach().told(object, WHAT, links),
     };
+    let Some(links) = links else { return Some(Vec::new()) };
     let mut table = Vec::new();
     let mut read = |name| {
         table.clear();
-        if let Ok(file) = bounded::open_file(links.as_fd(), name) {
+        let file = bounded::open_file(links.as_fd(), name);
+        if let Some(file) = root.reach().told(object, WHAT, file) {
             // What was read before an error counts.
-            let _ = bounded::read_table(file.as_fd(), TABLE, &mut table);
+            let read = bounded::read_table(file.as_fd(), TABLE, &mut table);
+            root.reach().told(object, WHAT, read);
             spent.close(file);
         }
         std::mem::take(&mut table)
     };
     let mut addresses = proc::fib::parse_v4(&read("../net/fib_trie"));
     addresses.extend(proc::fib::parse_v6(&read("../net/if_inet6")));
-    let is_the_same = ns::identity_in(links.as_fd(), Kind::Net) == Ok(net);
+    let now = ns::identity_in(links.as_fd(), Kind::Net);
     spent.close(links);
-    if is_the_same { addresses } else { Vec::new() }
+    match now {
+        Err(Errno::ENOENT | Errno::ESRCH) => None,
+        now => match root.reach().told(object, WHAT, now) {
+            Some(now) if now == net => Some(addresses),
+            Some(_) => None,
+            None => Some(Vec::new()),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -155,11 +180,13 @@ mod tests {
     fn what_is_written_is_read() {
         let addresses = ["198.51.100.7", "2001:db8::7"].map(|text| text.parse().unwrap());
         for state in [State::Running, State::Paused] {
-            let details = (state, addresses.to_vec());
-            let mut bytes = Vec::new();
-            write(&details, &mut bytes);
-            assert_eq!(read(&bytes), details);
+            for addresses in [Some(addresses.to_vec()), Some(Vec::new()), None] {
+                let details = (state, addresses);
+                let mut bytes = Vec::new();
+                write(&details, &mut bytes);
+                assert_eq!(read(&bytes), details);
+            }
         }
-        assert_eq!(read(&[]), (State::Running, Vec::new()));
+        assert_eq!(read(&[]), (State::Running, Some(Vec::new())));
     }
 }

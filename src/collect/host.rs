@@ -5,12 +5,13 @@ use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::root::SysRoot;
 
+/// Empty texts where /proc does not tell.
 pub fn collect_host(root: &SysRoot) -> Host {
     if root.is_real() {
-        // A /proc with subset=pid has no /proc/sys.
+        // Cannot fail.
         let names = rustix::system::uname();
-        let [hostname, kernel] = [names.nodename(), names.release()];
-        return Host { hostname: hostname.to_bytes().into(), kernel: kernel.to_bytes().into() };
+        let text = |name: &std::ffi::CStr| Text::new(name.to_bytes());
+        return Host { hostname: text(names.nodename()), kernel: text(names.release()) };
     }
     let line = |name| {
         let bytes = bounded::read_single(root.proc(), name).unwrap_or_default();

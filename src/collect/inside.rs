@@ -27,6 +27,7 @@ static SHELLS: [&CStr; 10] = [
     c"/usr/bin/fish",
 ];
 
+/// Why a name means nobody inside.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     #[error(transparent)]

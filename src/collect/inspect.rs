@@ -1,12 +1,13 @@
 //! One target, section by section. A section that cannot be read is a gap, never a failure.
 
 use super::clock::Clock;
-use super::containers::collect_containers;
+use super::containers::{Containers, collect_containers};
 use super::details::add_details;
 use super::findings;
 use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
 use super::network;
 use super::processes::collect_processes;
+use super::runtime::record::WHAT;
 use super::seccomp::collect_seccomp;
 use super::target::{HeldNamespace, PinnedProcess};
 use crate::model::container::Container;
@@ -51,8 +52,11 @@ pub fn inspect(
     };
     let clock = Clock::read(root);
     if let Some(container) = &mut container {
-        add_details(root, &clock, std::slice::from_mut(container));
+        gaps.extend(add_details(root, &clock, std::slice::from_mut(container)));
     }
+    // The target may be among the processes that could not be looked at.
+    let failed = |gap: &&Gap| gap.reason == Reason::Failed && gap.what == "namespaces";
+    gaps.extend(others.gaps.iter().filter(failed).cloned());
     let host = &others.host;
     let status_file = bounded::read_single(target.handle.dir(), "status");
     let status = status_file.as_ref().ok().and_then(|bytes| status::parse(bytes));
@@ -95,7 +99,7 @@ pub fn inspect(
         add_fullness(root, target, &mut report, &mut gaps);
     }
     // Before any thread exists: what reads it is a fork. It is on its way while the rest is read.
-    let slow = slow(root, target, wish, &report, &clock);
+    let slow = slow(root, target, wish, &report, others, &clock);
     let outside = (wanted(Section::Net) && root.is_real()).then(|| network::from_outside(target));
     let filters = wish.seccomp.then(|| collect_seccomp(root, &target.handle, &mut gaps)).flatten();
     let live = [(Section::Uts, Kind::Uts), (Section::Net, Kind::Net)];
@@ -123,7 +127,7 @@ pub fn inspect(
     }
     let alone = visits.finish(root, target, others, &mut report, &mut gaps);
     take_slow(slow.finish(alone), wish, &mut report, &mut gaps);
-    target.handle.check_alive()?;
+    target.handle.check_running()?;
     gaps.extend(about_identity(root, report.container.as_ref()));
     findings::add(&mut report, &around);
     Ok((report, gaps))
@@ -134,6 +138,7 @@ fn slow<'a>(
     target: &'a PinnedProcess,
     wish: &Wish,
     report: &Inspection,
+    others: &Containers,
     clock: &Clock,
 ) -> Slow<'a> {
     let wanted = |section| wish.sections.contains(&section);
@@ -152,7 +157,7 @@ fn slow<'a>(
         resolver: root.is_real() && wanted(Section::Net),
         passwd: root.is_real() && report.identity.as_ref().is_some_and(identity::needs_passwd),
     };
-    Slow::start(&target.handle, inside, collect_processes(root, &pids, clock))
+    Slow::start(&target.handle, inside, collect_processes(root, &pids, others, clock))
 }
 
 fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mut Vec<Gap>) {
@@ -170,13 +175,16 @@ fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mu
 }
 
 /// What did not answer when it was looked up whose container this is, if it may have told: all of
-/// it where no record was found, else what the record lacks.
+/// it where no record was found, else what the record lacks. What else was noted, in any case.
 fn about_identity(root: &SysRoot, container: Option<&Container>) -> Vec<Gap> {
     let evidence = container.map(|found| found.evidence.as_slice()).unwrap_or_default();
     let vouches = |one: &Evidence| matches!(one.source, Source::State | Source::Monitor);
     let is_told = container.is_none() || evidence.iter().any(vouches);
     let mut gaps = root.reach().gaps();
-    gaps.retain(|gap| !is_told || evidence.iter().any(|one| one.object == gap.object));
+    gaps.retain(|gap| {
+        let is_record = gap.reason == Reason::Timeout || gap.what == WHAT;
+        !is_record || !is_told || evidence.iter().any(|one| one.object == gap.object)
+    });
     gaps
 }
 
@@ -239,7 +247,7 @@ pub fn inspect_vacant(
     } else {
         None
     };
-    let namespace = namespaces::of_file(file.fd.as_fd(), key);
+    let namespace = namespaces::of_file(root, file.fd.as_fd(), key);
     Ok((Vacant { namespace, mounts }, gaps))
 }
 

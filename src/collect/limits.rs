@@ -34,7 +34,8 @@ pub fn collect_limits(
             return None;
         }
     };
-    let stat = bounded::read_single(dir, "stat").unwrap_or_default();
+    let stat = bounded::read_single(dir, "stat");
+    let stat = root.reach().told(|| "stat".into(), WHAT, stat).unwrap_or_default();
     let schedule = claims::parse_stat(&stat);
     let claims = claims::parse_status(status);
     let mut rlimits = proc::limits::parse(&file);
@@ -52,8 +53,8 @@ pub fn collect_limits(
     }
     Some(Limits {
         rlimits,
-        oom_score: number(dir, "oom_score"),
-        oom_score_adj: number(dir, "oom_score_adj"),
+        oom_score: number(root, dir, "oom_score"),
+        oom_score_adj: number(root, dir, "oom_score_adj"),
         nice: schedule.map(|schedule| schedule.nice),
         scheduler: schedule.map(|schedule| Scheduler::of(schedule.policy)),
         realtime_priority: schedule.map(|schedule| schedule.realtime_priority),
@@ -79,8 +80,10 @@ fn used(resource: Resource, claims: &Claims, schedule: Option<Schedule>) -> Opti
     }
 }
 
-fn number<T: std::str::FromStr>(dir: BorrowedFd<'_>, file: &str) -> Option<T> {
-    let bytes = bounded::read_single(dir, file).ok()?;
+const WHAT: &str = "limits";
+
+fn number<T: std::str::FromStr>(root: &SysRoot, dir: BorrowedFd<'_>, file: &str) -> Option<T> {
+    let bytes = root.reach().told(|| file.into(), WHAT, bounded::read_single(dir, file))?;
     std::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
 }
 
@@ -116,7 +119,7 @@ fn tasks(root: &SysRoot, target: BorrowedFd<'_>, own_status: &[u8], limit: &Rlim
 
 /// Those of all members together.
 fn inotify(root: &SysRoot, members: &[Pid]) -> Inotify {
-    let host = |file: &str| number(root.proc(), &format!("sys/fs/inotify/{file}"));
+    let host = |file: &str| number(root, root.proc(), &format!("sys/fs/inotify/{file}"));
     let limits = Inotify {
         max_user_instances: host("max_user_instances"),
         max_user_watches: host("max_user_watches"),

@@ -67,6 +67,8 @@ pub struct NetSpaces {
 }
 
 impl NetSpaces {
+    /// What cannot be seen is in `gaps`. Those that only a descriptor or a thread keeps are not
+    /// looked for: see [`Self::with_hidden`].
     pub fn list(root: &SysRoot, containers: &Containers) -> Self {
         let own = bounded::open_link(root.proc(), "self").ok();
         let own = own.and_then(|own| ns::identity(own.as_fd(), Kind::Net).ok());
@@ -113,6 +115,7 @@ impl NetSpaces {
         self.list.get(self.place_of(inode)?)
     }
 
+    /// Its place in `list`; `None` for one that was not found.
     pub fn place_of(&self, inode: u64) -> Option<usize> {
         self.by_inode.get(&inode).copied()
     }
@@ -127,6 +130,7 @@ impl NetSpaces {
         (1..self.list.len()).collect()
     }
 
+    /// Whose the one at this place of `list` is.
     pub fn owner(&self, containers: &Containers, place: usize) -> Owner {
         let Some(space) = self.list.get(place) else { return Owner::Unknown };
         if let Some(container) = space.container.and_then(|at| containers.list.get(at)) {

@@ -19,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 /// The kernel keeps fifteen bytes of containerd-shim-runc-v2 and its like.
 const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
 
+/// By kind and name; without root some is not seen, and is in the gaps.
 pub fn collect_orphans(root: &SysRoot) -> Result<(Vec<Orphan>, Vec<Gap>)> {
     let wants = Wants { holders: true, sockets: true, threads: true, ..Wants::default() };
     let census = collect_census(root, wants)?;

@@ -4,6 +4,7 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
 use crate::model::pid_chain::{Level, PidChain};
 use crate::model::process::Pid;
+use crate::model::text::Text;
 use crate::sys::error::{Context, Result, SysError};
 use crate::sys::proc::status;
 use crate::sys::root::{self, SysRoot};
@@ -11,14 +12,27 @@ use crate::sys::{bounded, fds, ns, nsfs};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+const WHAT: &str = "pid namespaces";
+/// It has no other name here.
+const OBJECT: fn() -> Text = || "a pid namespace".into();
+
 /// A process or a thread by its number here.
 pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
-    let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
-    let bytes = bounded::read(dir.as_fd(), "status", bounded::SMALL)?;
+    chain_of(root, bounded::open_dir(root.proc(), &pid.to_string())?.as_fd(), pid)
+}
+
+/// The same by its directory.
+pub fn chain_of(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
+    let bytes = bounded::read(process, "status", bounded::SMALL)?;
     let status = status::parse(&bytes)
         .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/status"), "line"))?;
     let pids = status.pids_by_level;
-    let mut above = namespaces_above(dir.as_fd(), pids.len());
+    let own = match ns::open(process, Kind::Pid) {
+        // It has ended meanwhile.
+        Err(error) if error.reason() == Reason::Gone => return Err(error),
+        own => root.reach().told(OBJECT, WHAT, own),
+    };
+    let mut above = namespaces_above(root, own, pids.len());
     above.resize(pids.len(), None);
     let levels = pids.iter().zip(above.iter().rev());
     let levels: Vec<Level> =
@@ -37,7 +51,9 @@ pub fn unseen(chain: &PidChain) -> Option<Gap> {
 /// The processes that have that number in the pid namespace that they are in, by their numbers here.
 pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
     let is_it = |pid: &Pid| {
-        let bytes = bounded::read(root.proc(), &format!("{pid}/status"), bounded::SMALL).ok()?;
+        let bytes = bounded::read(root.proc(), &format!("{pid}/status"), bounded::SMALL);
+        let object = || format!("pid {pid}").into();
+        let bytes = root.reach().told(object, "numbers", bytes)?;
         let levels = status::parse(&bytes)?.pids_by_level;
         Some(levels.last() == Some(&inside))
     };
@@ -46,15 +62,19 @@ pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
 }
 
 /// Of its own first, then each above, as far as they may be seen.
-fn namespaces_above(process: BorrowedFd<'_>, count: usize) -> Vec<Option<u64>> {
-    let mut namespace = ns::open(process, Kind::Pid).ok();
+fn namespaces_above(
+    root: &SysRoot,
+    mut namespace: Option<OwnedFd>,
+    count: usize,
+) -> Vec<Option<u64>> {
     let mut inodes = Vec::new();
     while let Some(here) = namespace.take() {
-        inodes.push(ns::inode(here.as_fd()).ok());
+        inodes.push(root.reach().told(OBJECT, WHAT, ns::inode(here.as_fd())));
         if inodes.len() == count {
             break;
         }
-        namespace = nsfs::parent(here.as_fd()).ok();
+        // That of ours has none above it, as far as we may know.
+        namespace = root.reach().told(OBJECT, WHAT, nsfs::parent(here.as_fd()));
     }
     inodes
 }
@@ -75,8 +95,21 @@ impl Inside {
         Ok(Self { namespace, level: levels.saturating_sub(1) })
     }
 
+    /// By it one is told from another.
     pub fn inode(&self) -> Result<u64> {
         ns::inode(self.namespace.as_fd()).context("examine", "a pid namespace")
+    }
+
+    /// The process, or thread, of that number inside. It may end meanwhile, and what it is called here
+    /// be another's number.
+    pub fn numbered(&self, root: &SysRoot, inside: Pid) -> Result<Option<PidChain>> {
+        let Some(pid) = self.to_ours(root, inside)? else { return Ok(None) };
+        let chain = chain(root, pid)?;
+        let inode = self.inode()?;
+        let is_it = chain.levels.get(self.level).is_some_and(|level| {
+            level.pid == inside.number() && level.namespace.is_none_or(|found| found == inode)
+        });
+        Ok(is_it.then_some(chain))
     }
 
     /// What the process, or thread, of that number inside is called here.
@@ -99,7 +132,8 @@ impl Inside {
             if *pids.get(self.level)? != inside {
                 return Some(false);
             }
-            let above = namespaces_above(dir.as_fd(), pids.len());
+            let own = root.reach().told(OBJECT, WHAT, ns::open(dir.as_fd(), Kind::Pid));
+            let above = namespaces_above(root, own, pids.len());
             Some(above.iter().rev().nth(self.level).copied().flatten() == Some(inode))
         };
         let processes = processes(root.proc())?;
@@ -115,7 +149,9 @@ impl Inside {
     pub fn processes(&self, root: &SysRoot) -> Result<Vec<PidChain>> {
         let inode = self.inode()?;
         let all = processes(root.proc())?;
-        let chains = all.into_iter().filter_map(|pid| chain(root, pid).ok());
+        let chains = all.into_iter().filter_map(|pid| {
+            root.reach().told(|| format!("pid {pid}").into(), "numbers", chain(root, pid))
+        });
         Ok(chains.filter(|chain| chain.in_namespace(inode).is_some()).collect())
     }
 }

@@ -1,17 +1,17 @@
 //! The processes of one container, with their names inside and their command lines.
 
 use super::clock::Clock;
+use super::containers::Containers;
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::Member;
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::bounded::{self, Bytes};
 use crate::sys::error::Result;
-use crate::sys::proc::stat::{self, Stat};
-use crate::sys::proc::status::{self, Status};
+use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
 use crate::sys::worker::files::{Request, Way};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// Longer command lines are cut; one may be 2 MB.
@@ -29,19 +29,37 @@ pub struct Members {
     pub gaps: Vec<Gap>,
 }
 
-/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines.
-pub fn collect_processes(root: &SysRoot, pids: &[Pid], clock: &Clock) -> Members {
+const WHAT: &str = "processes";
+
+/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines. `seen` is what
+/// they were told from.
+pub fn collect_processes(
+    root: &SysRoot,
+    pids: &[Pid],
+    seen: &Containers,
+    clock: &Clock,
+) -> Members {
     let mut members = Members::default();
     let mut buffer = Vec::new();
     for pid in pids.iter().take(MOST) {
         // One that ended meanwhile is no member any more.
-        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
+        let object = || Text::from(format!("pid {pid}"));
+        let dir = bounded::open_dir(root.proc(), &pid.to_string());
+        let Some(dir) = root.reach().told(object, WHAT, dir) else { continue };
+        let mut read = |name, cap| {
+            let read = bounded::read_record(dir.as_fd(), name, cap, &mut buffer);
+            root.reach().told(object, WHAT, read)?;
+            Some(buffer.clone())
+        };
+        let Some(process) = read("stat", bounded::SMALL).and_then(|bytes| stat::parse(&bytes))
+        else {
             continue;
         };
-        let Some(process) = read_stat(dir.as_fd(), &mut buffer) else {
+        // Nor is another that got its number.
+        if !seen.is_the_same(dir.as_fd(), *pid, process.start_ticks) {
             continue;
-        };
-        let status = read_status(dir.as_fd(), &mut buffer);
+        }
+        let status = read("status", bounded::LARGE).and_then(|bytes| status::parse(&bytes));
         let status = status.as_ref();
         members.list.push(Member {
             pid: process.pid,
@@ -99,16 +117,6 @@ impl Members {
             }
         }
     }
-}
-
-fn read_stat(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Stat> {
-    bounded::read_record(process, "stat", bounded::SMALL, buffer).ok()?;
-    stat::parse(buffer)
-}
-
-fn read_status(process: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Option<Status> {
-    bounded::read_record(process, "status", bounded::LARGE, buffer).ok()?;
-    status::parse(buffer)
 }
 
 /// Arguments are ended by NUL; a kernel thread or zombie has none.

@@ -8,7 +8,7 @@ use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::crew::{self, Care};
-use crate::sys::error::{IntoErrno, Result, is_exhaustion};
+use crate::sys::error::{IntoErrno, Result};
 use crate::sys::fds::Spent;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc, root};
@@ -20,6 +20,7 @@ pub mod travel;
 /// Below this many processes a second one costs more than it saves.
 const MANY: usize = 100;
 
+/// What one pass found.
 #[derive(Debug)]
 pub struct Scan {
     /// The namespaces everything else is compared with.
@@ -30,6 +31,7 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// `None` too for a process of the host.
     pub fn find(&self, pid: Pid) -> Option<&Process> {
         let at = self.isolated.binary_search_by_key(&pid, |process| process.pid).ok()?;
         self.isolated.get(at)
@@ -44,11 +46,11 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
     let kernel = KernelThreads::list(root);
     pids.retain(|pid| !kernel.has(*pid));
     let mut isolated = Vec::new();
-    let (mut hidden, mut lost) = (0_u32, 0_u32);
+    let (mut hidden, mut failed) = (0_u32, 0_u32);
     let mut take = |visit| match visit {
         Visit::Isolated(process) => isolated.push(*process),
         Visit::Hidden => hidden += 1,
-        Visit::Lost => lost += 1,
+        Visit::Failed => failed += 1,
         Visit::OfTheHost | Visit::Gone => {}
     };
     let mut reader = Reader::default();
@@ -63,12 +65,12 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
             }
         };
         crew::work(pids.len(), crew::size(), crew::PATIENCE, &mut job, &mut |_, answer| {
-            take(answer.map_or(Visit::Hidden, Visit::read));
+            take(answer.map_or(Visit::Failed, Visit::read));
         });
         isolated.sort_unstable_by_key(|process| process.pid);
     }
-    let gaps = unlisted.into_iter().chain(unread_gap(hidden, Reason::Denied));
-    let gaps = gaps.chain(unread_gap(lost, Reason::Failed)).collect();
+    let gaps = unlisted.into_iter().chain(unseen(hidden, Reason::Denied));
+    let gaps = gaps.chain(unseen(failed, Reason::Failed)).collect();
     Ok(Scan { host, isolated, gaps })
 }
 
@@ -113,6 +115,8 @@ pub struct KernelThreads {
 }
 
 impl KernelThreads {
+    /// Empty unless we are in the initial pid namespace; without CONFIG_PROC_CHILDREN it has at
+    /// most kthreadd.
     pub fn list(root: &SysRoot) -> Self {
         Pid::new(2).and_then(|kthreadd| Self::below(root, kthreadd)).unwrap_or_default()
     }
@@ -152,7 +156,7 @@ impl KernelThreads {
     }
 }
 
-fn unread_gap(count: u32, reason: Reason) -> Option<Gap> {
+fn unseen(count: u32, reason: Reason) -> Option<Gap> {
     let object = match count {
         0 => return None,
         1 => Text::from("1 process"),
@@ -168,23 +172,32 @@ pub enum Visit {
     OfTheHost,
     /// Its namespaces are not ours to read, and its cgroup does not tell a container.
     Hidden,
-    /// There was no descriptor or memory to look at it.
-    Lost,
+    /// It is there, and something went wrong.
+    Failed,
     Gone,
+}
+
+impl From<Errno> for Visit {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOENT | Errno::ESRCH => Self::Gone,
+            _ => Self::Failed,
+        }
+    }
 }
 
 fn visit(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
     match differs(root.proc(), pid, host) {
         Ok(false) => Visit::OfTheHost,
-        Ok(true) => match try_to_read(root, pid, reader) {
+        Ok(true) => match reader.read_of(root, pid) {
             // One of the kernel's own threads has a mount namespace for devtmpfs.
             Ok(process) if process.kernel_thread => Visit::OfTheHost,
             Ok(process) => Visit::Isolated(Box::new(process)),
-            Err(errno) => unread(errno),
+            Err(errno) => errno.into(),
         },
         Err(errno) if is_denial(errno) => visit_hidden(root, pid, reader),
         Err(Errno::ENOENT) => visit_ended(root, pid, host, reader),
-        Err(_) => Visit::Gone,
+        Err(errno) => errno.into(),
     }
 }
 
@@ -193,29 +206,27 @@ fn is_denial(errno: Errno) -> bool {
     matches!(errno, Errno::EACCES | Errno::EPERM)
 }
 
-fn unread(errno: Errno) -> Visit {
-    match errno {
-        errno if is_denial(errno) => Visit::Hidden,
-        errno if is_exhaustion(errno) => Visit::Lost,
-        _ => Visit::Gone,
-    }
-}
-
 /// Of a process that has ended and was not reaped the pid namespace is left, and tells whose it was.
 fn visit_ended(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
-    let is_own = |inode| Some(inode) != host.inode(Kind::Pid);
-    if !ns::identity_of(root.proc(), pid, Kind::Pid).is_ok_and(is_own) {
-        return Visit::Gone;
+    match ns::identity_of(root.proc(), pid, Kind::Pid) {
+        Ok(inode) if Some(inode) == host.inode(Kind::Pid) => return Visit::Gone,
+        Ok(_) => {}
+        Err(errno) => return errno.into(),
     }
-    let process = read_process(root, pid, reader).filter(|process| process.state.ended());
-    process.map_or(Visit::Gone, |process| Visit::Isolated(Box::new(process)))
+    match reader.read_of(root, pid) {
+        Ok(process) if process.state.ended() => Visit::Isolated(Box::new(process)),
+        Ok(_) => Visit::Gone,
+        Err(errno) => errno.into(),
+    }
 }
 
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
 fn visit_hidden(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Visit {
-    let process = match try_to_read(root, pid, reader) {
+    let process = match reader.read_of(root, pid) {
         Ok(process) => process,
-        Err(errno) => return unread(errno),
+        // That of another user may be hidden altogether.
+        Err(errno) if is_denial(errno) => return Visit::Hidden,
+        Err(errno) => return errno.into(),
     };
     let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())
         .iter()
@@ -239,18 +250,20 @@ fn differs(proc: BorrowedFd<'_>, pid: Pid, host: &NsSet) -> std::result::Result<
     Ok(false)
 }
 
-/// Everything about one process, through its own directory. `None`: it ended meanwhile.
+/// Everything about one process, through its own directory. `None`: it ended meanwhile; where that
+/// is not why, it is noted.
 pub fn read_process(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Option<Process> {
-    try_to_read(root, pid, reader).ok()
+    let object = || Text::from(format!("pid {pid}"));
+    root.reach().told(object, "namespaces", reader.read_of(root, pid))
 }
 
-fn try_to_read(root: &SysRoot, pid: Pid, reader: &mut Reader) -> nix::Result<Process> {
-    reader.read(ns::open_links(root.proc(), pid)?)
-}
-
-/// The same through `/proc/PID` when that is already open.
-pub fn read_process_at(dir: BorrowedFd<'_>, reader: &mut Reader) -> nix::Result<Process> {
-    reader.read(ns::open_links_below(dir)?)
+/// The same through `/proc/PID` when that is already open; why not, where it cannot be read.
+pub fn read_process_at(
+    root: &SysRoot,
+    dir: BorrowedFd<'_>,
+    reader: &mut Reader,
+) -> nix::Result<Process> {
+    reader.read(root, ns::open_links_below(dir)?)
 }
 
 /// Reads one process after the other, with few calls for each.
@@ -261,17 +274,34 @@ pub struct Reader {
 }
 
 impl Reader {
+    fn read_of(&mut self, root: &SysRoot, pid: Pid) -> nix::Result<Process> {
+        self.read(root, ns::open_links(root.proc(), pid)?)
+    }
+
     /// From `/proc/PID/ns`, below which the links are near and above which is the rest.
-    fn read(&mut self, links: OwnedFd) -> nix::Result<Process> {
-        let process = self.read_at(links.as_fd());
+    fn read(&mut self, root: &SysRoot, links: OwnedFd) -> nix::Result<Process> {
+        let process = self.read_at(root, links.as_fd());
         self.spent.close(links);
         process
     }
 
-    fn read_at(&mut self, links: BorrowedFd<'_>) -> nix::Result<Process> {
+    fn read_at(&mut self, root: &SysRoot, links: BorrowedFd<'_>) -> nix::Result<Process> {
         self.record(links, "../stat")?;
-        let stat = proc::stat::parse(&self.buffer).ok_or(Errno::EBADMSG)?;
-        let (namespaces, _) = ns::identities_in(links);
+        let mut stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
+        let (namespaces, problem) = ns::identities_in(links);
+        match problem {
+            Some(Errno::ENOENT | Errno::ESRCH) if !stat.state.ended() => {
+                // It has ended meanwhile, and is to be known as one that has.
+                self.record(links, "../stat")?;
+                stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
+            }
+            // Those that may not be read are told by who asks for them.
+            None | Some(Errno::EACCES | Errno::EPERM) => {}
+            Some(errno) => {
+                let object = || Text::from(format!("pid {}", stat.pid));
+                root.reach().told(object, "namespaces", Err::<(), _>(errno));
+            }
+        }
         // A process may sit in many hierarchies with names of up to a page each.
         self.record(links, "../cgroup")?;
         Ok(Process {

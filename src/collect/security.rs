@@ -17,6 +17,7 @@ use crate::sys::pidfd::ProcessHandle;
 use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, idmap, proc, raw};
+use nix::errno::Errno;
 use std::cell::LazyCell;
 use std::os::fd::AsFd;
 
@@ -41,6 +42,7 @@ pub struct Known<'a> {
     pub cgroup_lines: &'a [u8],
 }
 
+/// `None`, and a gap, where the target's status has another form than the kernel's.
 pub fn collect_security(
     root: &SysRoot,
     target: &ProcessHandle,
@@ -58,12 +60,14 @@ pub fn collect_security(
         Some(mounts) => mounts,
         None => {
             let file = bounded::read_capped(target.dir(), "mountinfo", bounded::LARGE);
+            let file = root.reach().told(object, "mounts", file);
             read = proc::mountinfo::parse(&file.unwrap_or_default().bytes).0;
             &read
         }
     };
     let map = |name| {
-        let file = bounded::read(target.dir(), name, bounded::SMALL).ok()?;
+        let file = bounded::read(target.dir(), name, bounded::SMALL);
+        let file = root.reach().told(object, "security", file)?;
         idmap::parse(&file)
     };
     let uid_map: Option<Vec<IdRange>> = map("uid_map");
@@ -83,10 +87,10 @@ pub fn collect_security(
             _ => Seccomp::Unknown,
         },
         seccomp_filters: status.seccomp_filters,
-        label: label(target),
+        label: label(root, target),
         gid_map: map("gid_map"),
         uid_map,
-        setgroups: line(target, "setgroups"),
+        setgroups: setgroups(root, target),
         dumpable,
         devices: devices(root, known),
         ..Security::default()
@@ -128,18 +132,25 @@ fn capabilities(status: &Status) -> Capabilities {
 /// What the first process of the host is bounded by: a machine may give less than all there are.
 fn hosts_capabilities(root: &SysRoot) -> Option<CapSet> {
     let first = Pid::new(1)?;
-    let bytes = bounded::read(root.proc(), &format!("{first}/status"), bounded::LARGE).ok()?;
+    let bytes = bounded::read(root.proc(), &format!("{first}/status"), bounded::LARGE);
+    let bytes = root.reach().told(|| "pid 1".into(), "capabilities", bytes)?;
     Some(status::parse(&bytes)?.cap_bounding)
 }
 
-fn line(target: &ProcessHandle, file: &str) -> Option<Text> {
-    let bytes = bounded::read_single(target.dir(), file).ok()?;
+fn setgroups(root: &SysRoot, target: &ProcessHandle) -> Option<Text> {
+    let object = || Text::from(format!("pid {}", target.pid()));
+    let bytes = bounded::read_single(target.dir(), "setgroups");
+    let bytes = root.reach().told(object, "security", bytes)?;
     Some(Text::new(bytes.trim_ascii()))
 }
 
 /// EINVAL without a security module that labels processes.
-fn label(target: &ProcessHandle) -> Option<Text> {
-    let bytes = bounded::read_single(target.dir(), "attr/current").ok()?;
+fn label(root: &SysRoot, target: &ProcessHandle) -> Option<Text> {
+    let object = || Text::from(format!("pid {}", target.pid()));
+    let bytes = match bounded::read_single(target.dir(), "attr/current") {
+        Err(error) if error.errno() == Some(Errno::EINVAL) => return None,
+        read => root.reach().told(object, "security label", read)?,
+    };
     let label = bytes.strip_suffix(b"\0").unwrap_or(&bytes).trim_ascii();
     (!label.is_empty()).then(|| Text::new(label))
 }
@@ -209,7 +220,8 @@ fn cover(security: &mut Security, mounts: &[Mount]) {
 }
 
 fn name(root: &SysRoot, security: &mut Security) {
-    let users = LazyCell::new(|| Users::read(root).ok());
+    let told = |users| root.reach().told(|| "/etc/passwd".into(), "names of users", users);
+    let users = LazyCell::new(|| told(Users::read(root)));
     let groups = LazyCell::new(|| passwd::read_groups(root).ok());
     // Root needs no look.
     let of = |id: u32, file: &dyn Fn(u32) -> Option<Text>| {

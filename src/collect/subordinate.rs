@@ -10,6 +10,7 @@ use std::path::Path;
 /// A hundred thousand lines.
 const CAP: usize = 8 << 20;
 
+/// Which of the two files is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subordinate {
     Users,

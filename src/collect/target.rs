@@ -18,11 +18,13 @@ pub use pin::PinnedProcess;
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use crate::model::container::Container;
 use crate::model::namespace::Kind;
+use crate::model::namespace::NsSet;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::root::SysRoot;
 use grammar::Spelled;
 
+/// What a spelling means, held so that it stays the same.
 #[derive(Debug)]
 pub enum Target {
     Process(Box<PinnedProcess>),
@@ -35,6 +37,7 @@ fn parse(spelled: &[u8]) -> Result<Spelled<'_>> {
     grammar::parse(spelled).map_err(TargetError::Misspelled)
 }
 
+/// An error where it means nothing, several things, or a process that has ended.
 pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
     let meaning = parse(spelled)?;
     let process = match meaning {
@@ -52,7 +55,7 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
             processes.sort_unstable();
             let first = members::oldest(members);
             let first = first.ok_or_else(|| TargetError::NoMember(label.clone()))?;
-            let pinned = pin::pin_known(root, first.pid, first.start_ticks, &label)?;
+            let pinned = pin::pin_known(root, seen(&first), &label)?;
             // It may have been moved elsewhere meanwhile.
             if pinned.process.cgroup != first.cgroup {
                 return Err(TargetError::Ended(label));
@@ -86,11 +89,15 @@ pub fn resolve_occupied(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
         return Ok(Target::Namespace(held));
     };
     let (key, label) = (held.key, held.label);
-    let process = pin::pin_known(root, occupant.pid, occupant.start_ticks, &label)?;
+    let process = pin::pin_known(root, seen(&occupant), &label)?;
     if process.process.namespaces.inode(key.kind) != Some(key.inode) {
         return Err(TargetError::Ended(label));
     }
     Ok(Target::Process(Box::new(process)))
+}
+
+fn seen(process: &Process) -> (Pid, u64, &NsSet) {
+    (process.pid, process.start_ticks, &process.namespaces)
 }
 
 fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<PinnedProcess> {
@@ -113,7 +120,7 @@ fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result
         label: label.clone(),
         state: found.state.name(),
     })?;
-    let pinned = pin::pin_known(root, init.pid, init.start_ticks, &label)?;
+    let pinned = pin::pin_known(root, (init.pid, init.start_ticks, &found.namespaces), &label)?;
     Ok(PinnedProcess { container: Some(found), others: Some(others), ..pinned })
 }
 

@@ -8,7 +8,7 @@ use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::proc::cgroup;
-use crate::sys::root::SysRoot;
+use crate::sys::root::{SysRoot, path_text};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -112,8 +112,10 @@ fn is_alone(
 ) -> bool {
     let members = || {
         let directory = hierarchies.directory_of(line, path)?;
-        let directory = root.open_dir(&directory).ok()?;
-        bounded::read(directory.as_fd(), "cgroup.procs", bounded::LARGE).ok()
+        let object = || path_text(&directory);
+        let group = root.reach().told(object, "cgroup", root.open_dir(&directory))?;
+        let read = bounded::read(group.as_fd(), "cgroup.procs", bounded::LARGE);
+        root.reach().told(object, "cgroup", read)
     };
     path != b"/"
         && members().is_some_and(|members| {

@@ -3,6 +3,7 @@
 use crate::model::capability::CapSet;
 use crate::model::security::{Devices, Seccomp, Security, Surroundings, Verdict};
 
+/// `privileged` is what nothing of weight holds back; the reasons are told in either case.
 pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
     let of_host = around.hosts_users != Some(false);
     let bounding = security.capabilities.bounding;

@@ -26,7 +26,7 @@ use crate::model::trail::{Answer, Owner, Step, Trail};
 use crate::sys::error::Result;
 use crate::sys::proc::{stat, status};
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns};
+use crate::sys::{bounded, incarnation, ns};
 use clue::Clue;
 use nix::errno::Errno;
 use ports::Query;
@@ -64,6 +64,8 @@ impl<'a> Host<'a> {
         Ok(Self { root, containers, spaces, all_spaces, needs_all: Cell::new(false), gaps })
     }
 
+    /// Where one clue leads; network namespaces that are hard to find are looked for once one is
+    /// needed.
     pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let answer = self.lead(spelled, clue)?;
         let is_of_network = matches!(answer.kind, "port" | "ip" | "if" | "mac");
@@ -148,6 +150,10 @@ impl<'a> Host<'a> {
             self.containers.owner_of(pid).or_else(|| self.containers.list.iter().find(zombie));
         match container {
             Some(container) => owner(container),
+            // What is left of a container that is gone.
+            None if self.containers.seen(pid).is_some_and(|seen| seen.state.ended()) => {
+                Owner::Unknown
+            }
             None => match self.unit_of(pid) {
                 unit if self.is_seen(pid, unit.is_some()) => Owner::Host { unit },
                 _ => Owner::Unknown,
@@ -209,13 +215,29 @@ impl<'a> Host<'a> {
         Some(unit(&found.id, &found.group))
     }
 
-    /// A process as a step; `None`: there is none of that number.
+    /// A process as a step; `None`: there is none of that number, or it is another than the one that
+    /// the containers were told from.
     pub(super) fn process(&self, pid: Pid) -> Option<Step> {
-        let dir = bounded::open_dir(self.root.proc(), &pid.to_string()).ok()?;
-        let stat = stat::parse(&bounded::read_single(dir.as_fd(), "stat").ok()?)?;
-        let status = bounded::read(dir.as_fd(), "status", bounded::LARGE).ok();
+        let (reach, object) = (self.root.reach(), || format!("pid {pid}").into());
+        let dir = bounded::open_dir(self.root.proc(), &pid.to_string());
+        let dir = reach.told(object, "process", dir)?;
+        let stat = bounded::read_single(dir.as_fd(), "stat");
+        let stat = stat::parse(&reach.told(object, "process", stat)?)?;
+        let status = bounded::read(dir.as_fd(), "status", bounded::LARGE);
+        let status = reach.told(object, "process", status);
         let status = status.and_then(|bytes| status::parse(&bytes)).unwrap_or_default();
         let process = status.process.unwrap_or(pid);
+        let start_ticks = if process == pid {
+            stat.start_ticks
+        } else {
+            incarnation::of(self.root, process).ok()?.start_ticks
+        };
+        // One of the kernel's own has a mount namespace for devtmpfs.
+        let is_known = stat.is_kernel_thread()
+            || self.containers.is_the_same(dir.as_fd(), process, start_ticks);
+        if !is_known {
+            return None;
+        }
         let inside = status.pids_by_level.last().copied();
         Some(Step::Process {
             pid: process,

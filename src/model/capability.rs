@@ -50,11 +50,17 @@ const NAMES: [&str; 41] = [
 pub struct CapSet(u64);
 
 impl CapSet {
+    /// Any gid and setgroups(2); gid maps of more than one line.
     pub const SETGID: Self = Self(1 << 6);
+    /// Any uid; uid maps of more than one line.
     pub const SETUID: Self = Self(1 << 7);
+    /// Dropping from the bounding set, and securebits.
     pub const SETPCAP: Self = Self(1 << 8);
+    /// Signals to processes of other users.
     pub const KILL: Self = Self(1 << 5);
+    /// Interfaces, addresses, routes; over the user namespace that owns the network.
     pub const NET_ADMIN: Self = Self(1 << 12);
+    /// Mounts, setns(2) and much else.
     pub const SYS_ADMIN: Self = Self(1 << 21);
 
     /// PERFMON, BPF and CHECKPOINT_RESTORE: parts of `SYS_ADMIN`, which still holds them all. Older
@@ -85,14 +91,17 @@ impl CapSet {
         Self(bits)
     }
 
+    /// Bit N for capability number N, as the kernel's files and calls have it.
     pub const fn bits(self) -> u64 {
         self.0
     }
 
+    /// How many capabilities there are in it.
     pub const fn len(self) -> u32 {
         self.0.count_ones()
     }
 
+    /// There is no capability in it.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }

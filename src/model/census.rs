@@ -18,10 +18,12 @@ pub enum Fact<T> {
 }
 
 impl<T> Fact<T> {
+    /// It was not looked for; `Unknown` is an answer.
     pub const fn is_not_asked(&self) -> bool {
         matches!(self, Self::NotAsked)
     }
 
+    /// The same of a reference to what is known.
     pub const fn as_ref(&self) -> Fact<&T> {
         match self {
             Self::NotAsked => Fact::NotAsked,
@@ -30,6 +32,7 @@ impl<T> Fact<T> {
         }
     }
 
+    /// Changes what is known, and leaves the rest as it is.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Fact<U> {
         match self {
             Self::NotAsked => Fact::NotAsked,
@@ -38,6 +41,7 @@ impl<T> Fact<T> {
         }
     }
 
+    /// `None` both for what was not asked and for what could not be seen.
     pub const fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
@@ -81,11 +85,13 @@ pub struct Census {
 }
 
 impl Census {
+    /// By inode; `None` for one that was not found.
     pub fn find(&self, inode: u64) -> Option<&Namespace> {
         let at = self.namespaces.binary_search_by_key(&inode, |namespace| namespace.inode).ok()?;
         self.namespaces.get(at)
     }
 
+    /// `None` too for a process whose description was not asked for.
     pub fn member(&self, pid: Pid) -> Option<&Member> {
         let at = self.members.binary_search_by_key(&pid, |member| member.occupant.pid).ok()?;
         self.members.get(at)
@@ -128,6 +134,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// One of which nothing but its kind and inode is known yet.
     pub fn new(key: NsKey) -> Self {
         Self {
             kind: key.kind,
@@ -149,6 +156,7 @@ impl Namespace {
         }
     }
 
+    /// Kind and inode: by what it is told from all others.
     pub fn key(&self) -> NsKey {
         NsKey { inode: self.inode, kind: self.kind }
     }
@@ -189,8 +197,10 @@ pub enum Relation {
 }
 
 impl Relation {
+    /// In the order in which `--tree` names them.
     pub const ALL: [Self; 3] = [Self::Owner, Self::Parent, Self::Process];
 
+    /// As `--tree` spells it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Owner => "owner",

@@ -22,6 +22,7 @@ pub enum Bound {
 }
 
 impl Bound {
+    /// `None` for unlimited.
     pub const fn value(self) -> Option<u64> {
         match self {
             Self::Unlimited => None,
@@ -67,6 +68,7 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// `None` for unlimited.
     pub const fn value(&self) -> Option<u64> {
         match self {
             Self::Unlimited => None,
@@ -99,6 +101,7 @@ pub enum Version {
 }
 
 impl Version {
+    /// As reports spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::V1 => "v1",
@@ -118,12 +121,14 @@ pub struct Cgroup {
     pub path: Text,
     /// Its group in each hierarchy.
     pub paths: Vec<GroupPath>,
+    /// Absent, like the three below, where the controller is not there or could not be read.
     pub memory: Option<MemoryInFull>,
     pub cpu: Option<CpuInFull>,
     pub pids: Option<PidsInFull>,
     pub io: Option<Io>,
     /// One for each size of huge pages that the machine has.
     pub huge_pages: Vec<HugePages>,
+    /// Absent on a kernel without pressure stall information, and without a group of v2.
     pub pressure: Option<PressureSet>,
     /// `Some(true)`: frozen by the freezer (docker pause).
     pub frozen: Option<bool>,
@@ -147,9 +152,12 @@ pub struct Memory {
     pub usage_bytes: u64,
     /// Usage less inactive file cache, never below zero: what cAdvisor and the kubelet report.
     pub working_set_bytes: Option<u64>,
+    /// Memory that no file stands behind.
     pub anon_bytes: Option<u64>,
+    /// Cache of files, shared memory included.
     pub file_bytes: Option<u64>,
     pub kernel_bytes: Option<u64>,
+    /// The most that was ever used; on v2 since Linux 5.19.
     pub peak_bytes: Option<u64>,
     pub swap_bytes: Option<u64>,
     #[serde(flatten, serialize_with = "flat::bytes")]
@@ -168,14 +176,18 @@ pub struct Cpu {
     #[serde(flatten, serialize_with = "flat::millicores")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::CpuLimit"))]
     pub limit_millicores: Limit,
+    /// Enforcement periods of its quota so far in which something ran.
     pub periods: Option<u64>,
     pub throttled_periods: Option<u64>,
+    /// How long all its CPUs together stood still for the quota.
     pub throttled_usec: Option<u64>,
 }
 
+/// Processes and threads of a group, and the limit that binds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pids {
+    /// Threads count one by one.
     pub current: u64,
     #[serde(flatten, serialize_with = "flat::count")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::PidsLimit"))]
@@ -199,6 +211,7 @@ pub struct Pressure {
 
 impl Eq for Pressure {}
 
+/// How long work waited for each resource; absent where the kernel keeps no such account of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PressureSet {

@@ -10,6 +10,7 @@ use super::trail::Published;
 use super::usage::Usage;
 use std::net::IpAddr;
 
+/// How far a container is in its life, by its processes and its engine's records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +30,7 @@ pub enum State {
 }
 
 impl State {
+    /// As reports and filters spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -71,8 +73,11 @@ pub type Label = (Text, Text);
 #[derive(Clone, Debug, Default)]
 pub struct Container {
     pub runtime: Runtime,
+    /// Absent where nothing tells one.
     pub id: Option<Text>,
+    /// As its engine knows it; absent where no record tells.
     pub name: Option<Text>,
+    /// As it was asked for when the container was made; absent where no record tells.
     pub image: Option<Text>,
     /// The namespace of containerd's own that it is in: `k8s.io`.
     pub engine_namespace: Option<Text>,
@@ -94,6 +99,7 @@ pub struct Container {
     pub processes: Vec<Pid>,
     /// Those that have ended and were not reaped, where it has a pid namespace of its own.
     pub zombies: Vec<Pid>,
+    /// Those of its first process.
     pub namespaces: NsSet,
     /// The namespaces it does not share with the host.
     pub own: Kinds,
@@ -110,6 +116,7 @@ pub struct Container {
     pub created_unix_seconds: Option<u64>,
     /// Seconds since 1970 at which its first process started.
     pub started_unix_seconds: Option<u64>,
+    /// Since its first process started.
     pub age_seconds: Option<u64>,
     /// What the container that it runs in is called.
     pub within: Option<Text>,

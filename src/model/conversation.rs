@@ -46,6 +46,7 @@ pub enum Carrier {
 }
 
 impl Carrier {
+    /// As reports and filters spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -78,6 +79,7 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// As reports spell it: `-` where nothing tells.
     pub const fn name(self) -> &'static str {
         match self {
             Self::In => "in",
@@ -87,6 +89,7 @@ impl Direction {
     }
 }
 
+/// What is called: an address in a network, or a socket of this host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -146,6 +149,7 @@ pub enum Seen {
     Nothing,
 }
 
+/// A process that has the socket open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holder {
@@ -153,6 +157,7 @@ pub struct Holder {
     pub comm: Option<Text>,
 }
 
+/// How many connections of a conversation are in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Count {

@@ -11,6 +11,7 @@ pub struct Evidence {
     pub object: Text,
 }
 
+/// What kind of fact it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +27,7 @@ pub enum Source {
 }
 
 impl Source {
+    /// As reports spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cgroup => "cgroup",

@@ -16,7 +16,9 @@ pub struct Files {
 /// Where what is written goes in place of the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Writes {
+    /// It is gone when the program has ended.
     Memory,
+    /// A directory of the host, which keeps it.
     Directory(PathBuf),
 }
 
@@ -28,12 +30,14 @@ pub enum More {
 }
 
 impl Files {
+    /// Nothing is asked for: the program sees the files that its caller sees.
     pub fn are_as_they_are(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl More {
+    /// The path inside at which it is mounted.
     pub fn at(&self) -> &Path {
         match self {
             Self::Bind { at, .. } | Self::Memory { at, .. } => at,

@@ -2,6 +2,7 @@
 
 use super::inspection::Section;
 
+/// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +13,7 @@ pub enum Level {
     Warning,
 }
 
+/// One line of what is unusual.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
@@ -23,10 +25,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// One that is worth knowing.
     pub fn notice(section: Section, text: impl Into<String>) -> Self {
         Self { level: Level::Notice, section, text: text.into() }
     }
 
+    /// One that is or soon will be trouble.
     pub fn warning(section: Section, text: impl Into<String>) -> Self {
         Self { level: Level::Warning, section, text: text.into() }
     }

@@ -19,6 +19,7 @@ pub struct Top {
     pub cpu_millicores: Option<u64>,
 }
 
+/// One target's numbers by each of the formulas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Formulas {
     pub docker: Stats,

@@ -13,14 +13,14 @@ pub enum Reason {
     Gone,
     /// This kernel or host does not have it.
     Unsupported,
+    /// There was no more memory, descriptor or process to be had, or a device failed.
+    Failed,
     /// It does not have the documented form.
     Malformed,
     /// It did not answer in time.
     Timeout,
     /// It is longer than the bound; what was read is shown.
     Truncated,
-    /// This process may have no more descriptors, memory or children.
-    Failed,
 }
 
 /// One thing that a report lacks.

@@ -28,6 +28,7 @@ pub enum Controller {
 }
 
 impl Controller {
+    /// Every controller that `spawn` may want.
     pub const ALL: [Self; 6] =
         [Self::Memory, Self::Cpu, Self::CpuAccounting, Self::Cpuset, Self::Pids, Self::Io];
 
@@ -73,6 +74,7 @@ pub struct Limits {
     /// Of each [`CPU_PERIOD_USEC`], on all CPUs together.
     pub cpu_quota_usec: Option<u64>,
     pub cpus: Option<CpuList>,
+    /// Processes and threads.
     pub pids: Option<u64>,
     pub io: Vec<IoRule>,
 }
@@ -98,10 +100,10 @@ impl Limits {
         let io: Vec<_> = self.io.iter().map(ToString::to_string).collect();
         let swap = self.swap.map(|swap| match swap {
             Bound::Unlimited => "max".to_owned(),
-            Bound::At(bytes) => bytes.to_string(),
+            Bound::At(bytes) => size(bytes),
         });
         let said = [
-            ("memory", self.memory_bytes.map(|bytes| bytes.to_string())),
+            ("memory", self.memory_bytes.map(size)),
             ("swap", swap),
             ("cpus", self.cpu_quota_usec.map(share)),
             ("cpuset", self.cpus.as_ref().map(ToString::to_string)),
@@ -118,6 +120,16 @@ fn share(quota_usec: u64) -> String {
     let (whole, part) = (quota_usec / CPU_PERIOD_USEC, quota_usec % CPU_PERIOD_USEC);
     let text = format!("{whole}.{part:05}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `64M`, with the largest unit of which it is a whole number: exact, and what an option takes.
+fn size(bytes: u64) -> String {
+    let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+    let whole = |(shift, _): &(u32, &str)| bytes > 0 && bytes.trailing_zeros() >= *shift;
+    match units.iter().find(|unit| whole(unit)) {
+        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
+        None => bytes.to_string(),
+    }
 }
 
 /// A block device by its numbers.
@@ -138,12 +150,17 @@ impl fmt::Display for Device {
 pub struct IoRule {
     pub device: Device,
     pub kind: IoKind,
+    /// Bytes or operations, as the kind says.
     pub per_second: u64,
 }
 
 impl fmt::Display for IoRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}={}", self.device, self.kind.key(), self.per_second)
+        let per_second = match self.kind {
+            IoKind::ReadBytes | IoKind::WrittenBytes => size(self.per_second),
+            IoKind::Reads | IoKind::Writes => self.per_second.to_string(),
+        };
+        write!(f, "{}:{}={per_second}", self.device, self.kind.key())
     }
 }
 
@@ -215,26 +232,36 @@ mod tests {
         let device = Device { major: 8, minor: 0 };
         let rule = |kind, per_second| IoRule { device, kind, per_second };
         let limits = Limits {
-            memory_bytes: Some(1024),
+            memory_bytes: Some(64 << 20),
             swap: Some(Bound::Unlimited),
             cpu_quota_usec: Some(50_000),
             cpus: CpuList::parse(b"3,1"),
             pids: Some(9),
-            io: vec![rule(IoKind::WrittenBytes, 7), rule(IoKind::Reads, 8)],
+            io: vec![rule(IoKind::WrittenBytes, 10 << 20), rule(IoKind::Reads, 1024)],
         };
         let told: Vec<_> =
             limits.words().into_iter().map(|(name, value)| format!("{name} {value}")).collect();
         let expected = [
             "cpus 0.5",
             "cpuset 1,3",
-            "io 8:0:wbps=7 8:0:riops=8",
-            "memory 1024",
+            "io 8:0:wbps=10M 8:0:riops=1024",
+            "memory 64M",
             "pids 9",
             "swap max",
         ];
         assert_eq!(told, expected);
         assert_eq!(["2", "1.25", "0.01"].map(str::to_owned), [200_000, 125_000, 1000].map(share));
         assert!(Limits::default().words().is_empty());
+        for (bytes, told) in [
+            (0, "0"),
+            (1, "1"),
+            (1536, "1536"),
+            (1 << 10, "1K"),
+            (3 << 29, "1536M"),
+            (1 << 50, "1024T"),
+        ] {
+            assert_eq!(size(bytes), told);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::text::Text;
 
+/// Which machine it was, and what ran on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Host {

@@ -32,6 +32,7 @@ pub enum Section {
 }
 
 impl Section {
+    /// In the order of a report.
     pub const ALL: [Self; 9] = [
         Self::Identity,
         Self::Namespaces,
@@ -44,6 +45,7 @@ impl Section {
         Self::Processes,
     ];
 
+    /// As `--only` and JSON spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -70,6 +72,7 @@ pub struct Inspection {
     pub pid_inside: Option<Pid>,
     pub comm: Text,
     pub started_unix_seconds: Option<u64>,
+    /// Since the process started.
     pub age_seconds: Option<u64>,
     /// It shares the host's mounts, pids and network; absent where that cannot be seen.
     pub of_the_host: Option<bool>,

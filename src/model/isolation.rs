@@ -10,6 +10,7 @@ use std::ffi::{CString, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// All that makes a spawned program different from an ordinary child.
 #[derive(Clone, Debug, Default)]
 pub struct Isolation {
     pub new: Kinds,
@@ -17,6 +18,7 @@ pub struct Isolation {
     pub kept: Vec<(Kind, PathBuf)>,
     /// Absent: as the namespaces say.
     pub network: Option<NetWish>,
+    /// Absent: no map is written.
     pub users: Option<UserMap>,
     /// Who owns the new user namespace in place of the caller.
     pub owner: Option<(u32, u32)>,
@@ -46,6 +48,7 @@ pub struct Clocks {
     pub boottime: Option<i64>,
 }
 
+/// What is mounted, or made the root, in a new mount namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
     /// How a new mount namespace's mounts stand to ours; absent where there is none.
@@ -56,6 +59,7 @@ pub struct Mounts {
     pub proc: Option<CString>,
     /// Where binary formats of its own are mounted, and the one that is registered there.
     pub binfmt: Option<CString>,
+    /// A format as `/proc/sys/fs/binfmt_misc/register` takes it.
     pub interpreter: Option<CString>,
 }
 
@@ -66,6 +70,7 @@ pub enum Propagation {
     Private,
     Shared,
     Slave,
+    /// As the caller's mounts stand to others.
     Unchanged,
 }
 
@@ -74,10 +79,12 @@ pub enum Propagation {
 pub struct Identity {
     /// From the start, in a new user namespace that has one: what is made there then has an owner.
     pub first_root: bool,
+    /// Absent: it stays.
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     /// Supplementary groups, where they are not to stay; they may stay where the kernel insists.
     pub groups: Option<Vec<u32>>,
+    /// They outlive a change to an ordinary user.
     pub keep_capabilities: bool,
 }
 
@@ -100,6 +107,7 @@ pub struct Life {
     pub fork: bool,
     /// PID 1 is an init of ours.
     pub init: bool,
+    /// How long the program may run; absent: without end.
     pub limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Option<Duration>,

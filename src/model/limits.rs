@@ -3,6 +3,7 @@
 use super::cgroup::Bound;
 use super::text::Text;
 
+/// Limits of one process, and how much of each is taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
@@ -11,8 +12,10 @@ pub struct Limits {
     pub oom_score: Option<u32>,
     /// −1000 (never) to 1000.
     pub oom_score_adj: Option<i32>,
+    /// −20 (most CPU time) to 19.
     pub nice: Option<i32>,
     pub scheduler: Option<Scheduler>,
+    /// 1 to 99; 0 of a process that has none.
     pub realtime_priority: Option<u32>,
     /// CPUs and memory nodes, as lists: `0-3,8`.
     pub cpus_allowed: Option<Text>,
@@ -20,6 +23,7 @@ pub struct Limits {
     pub inotify: Inotify,
 }
 
+/// One limit of getrlimit(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rlimit {
@@ -65,6 +69,7 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// By their numbers in the kernel: RLIMIT_CPU is the first.
     pub const ALL: [Self; 16] = [
         Self::CpuSeconds,
         Self::FileBytes,
@@ -128,6 +133,7 @@ impl Resource {
         }
     }
 
+    /// It is counted in bytes.
     pub const fn is_bytes(self) -> bool {
         matches!(
             self,
@@ -173,6 +179,7 @@ impl Scheduler {
         }
     }
 
+    /// As reports spell it: SCHED_* in small letters.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Other => "other",
@@ -192,6 +199,7 @@ impl Scheduler {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Inotify {
+    /// What the target's processes hold.
     pub instances: Option<u64>,
     pub watches: Option<u64>,
     pub max_user_instances: Option<u64>,

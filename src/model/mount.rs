@@ -20,7 +20,9 @@ pub struct Mount {
     pub options: Text,
     /// `shared`, `slave`, `private`, `unbindable`, or `shared slave`.
     pub propagation: &'static str,
+    /// `ext4`, `overlay`, `fuse.sshfs`.
     pub fs_type: Text,
+    /// What whoever mounted it named: a device, a directory, any word.
     pub source: Text,
     /// Options of the file system.
     pub fs_options: Text,

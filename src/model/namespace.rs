@@ -18,6 +18,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// In the order of reports.
     pub const ALL: [Self; 8] = [
         Self::Mnt,
         Self::Uts,
@@ -69,31 +70,38 @@ impl fmt::Display for NsKey {
 pub struct Kinds(u8);
 
 impl Kinds {
+    /// None of them.
     pub const NONE: Self = Self(0);
+    /// All eight.
     pub const EVERY: Self = Self(0xff);
 
     const fn bit(kind: Kind) -> u8 {
         1 << kind as u8
     }
 
+    /// The same and this kind.
     #[must_use]
     pub const fn with(self, kind: Kind) -> Self {
         Self(self.0 | Self::bit(kind))
     }
 
+    /// The same without this kind.
     #[must_use]
     pub const fn without(self, kind: Kind) -> Self {
         Self(self.0 & !Self::bit(kind))
     }
 
+    /// This kind is one of them.
     pub const fn has(self, kind: Kind) -> bool {
         self.0 & Self::bit(kind) != 0
     }
 
+    /// There is no kind in it.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
+    /// In the order of reports.
     pub fn iter(self) -> impl Iterator<Item = Kind> {
         Kind::ALL.into_iter().filter(move |kind| self.has(*kind))
     }
@@ -126,10 +134,12 @@ impl fmt::Debug for Kinds {
 pub struct NsSet([Option<u64>; 8]);
 
 impl NsSet {
+    /// `None` where it could not be read, or the kernel has no such kind.
     pub fn inode(&self, kind: Kind) -> Option<u64> {
         self.0.get(kind as usize).copied().flatten()
     }
 
+    /// Puts the inode in place of what was known of this kind.
     pub fn set(&mut self, kind: Kind, inode: u64) {
         if let Some(slot) = self.0.get_mut(kind as usize) {
             *slot = Some(inode);

@@ -4,6 +4,7 @@ use super::text::Text;
 use std::fmt;
 use std::net::IpAddr;
 
+/// Which network namespace a spawned program gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetWish {
     /// A namespace of its own in which there is only lo, which is up.
@@ -61,6 +62,7 @@ impl IfName {
         (length && !taken && !bytes.iter().any(refused)).then(|| Self(name.to_owned()))
     }
 
+    /// Not escaped: a valid name may hold bytes that are not ASCII.
     pub fn as_str(&self) -> &str {
         &self.0
     }

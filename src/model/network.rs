@@ -42,6 +42,7 @@ pub struct Network {
 }
 
 impl Network {
+    /// Notes once that rows of this table may be missing.
     pub fn mark_incomplete(&mut self, table: &'static str) {
         self.incomplete = true;
         if !self.incomplete_tables.contains(&table) {
@@ -49,6 +50,7 @@ impl Network {
         }
     }
 
+    /// By its index in this namespace; `None` where it came after the list.
     pub fn interface(&self, index: u32) -> Option<&Interface> {
         let at = self.interfaces.binary_search_by_key(&index, |interface| interface.index).ok()?;
         self.interfaces.get(at)

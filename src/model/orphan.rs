@@ -3,6 +3,7 @@
 use super::census::Holder;
 use super::text::Text;
 
+/// Something that was left behind.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Orphan {
@@ -15,6 +16,7 @@ pub struct Orphan {
     pub held_by: Vec<Holder>,
 }
 
+/// What kind of thing it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -30,6 +32,7 @@ pub enum OrphanKind {
 }
 
 impl OrphanKind {
+    /// As reports and filters spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",

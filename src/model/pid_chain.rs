@@ -11,6 +11,7 @@ pub struct PidChain {
     pub levels: Vec<Level>,
 }
 
+/// A process's number in one pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Level {

@@ -30,6 +30,7 @@ pub struct Join {
     pub kinds: Kinds,
 }
 
+/// All that `enter` has decided: what is joined, how the program starts, and as whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// In this order.
@@ -42,6 +43,7 @@ pub struct Plan {
     pub fork: bool,
     /// The program comes from the target's file system.
     pub foreign_program: bool,
+    /// The program has a terminal of its own, relayed to ours.
     pub pty: bool,
     /// Where it is forked, in a session of its own: else it could end, by its group, whoever called
     /// us. On a terminal of ours that is handed over the group is what job control goes by.
@@ -54,6 +56,7 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The kinds that are joined by any of the calls.
     pub fn joined(&self) -> Kinds {
         self.joins.iter().flat_map(|join| join.kinds.iter()).collect()
     }

@@ -32,6 +32,7 @@ pub enum Qos {
 }
 
 impl Qos {
+    /// As JSON spells it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Guaranteed => "guaranteed",

@@ -11,8 +11,10 @@ use std::fmt;
 pub struct Pid(u32);
 
 impl Pid {
+    /// The kernel's PID_MAX_LIMIT; no pid is higher whatever pid_max says.
     pub const MAX: u32 = 1 << 22;
 
+    /// `None` for 0 and for more than the kernel ever gives.
     pub const fn new(number: u32) -> Option<Self> {
         if number >= 1 && number <= Self::MAX { Some(Self(number)) } else { None }
     }
@@ -30,6 +32,7 @@ impl Pid {
         Self::new(number)
     }
 
+    /// As it is written in decimal.
     pub const fn number(self) -> u32 {
         self.0
     }
@@ -51,6 +54,7 @@ impl fmt::Display for Pid {
 #[derive(Clone, Debug)]
 pub struct Process {
     pub pid: Pid,
+    /// Absent where that is outside our pid namespace.
     pub parent: Option<Pid>,
     pub state: State,
     /// Made by the kernel, for the kernel.

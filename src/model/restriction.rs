@@ -18,6 +18,7 @@ pub struct Restrictions {
     pub rlimits: Vec<Rlimit>,
     /// −20 to 19.
     pub nice: Option<i32>,
+    /// For the files that it makes.
     pub umask: Option<u32>,
 }
 
@@ -28,6 +29,7 @@ pub enum Change {
     Add(Named),
 }
 
+/// Which capabilities a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
     /// All that there are to take, or to give.
@@ -44,6 +46,7 @@ pub enum Profile {
     File(PathBuf),
 }
 
+/// How much of what lies beneath a path may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Reading and executing.

@@ -40,6 +40,7 @@ pub enum Runtime {
 }
 
 impl Runtime {
+    /// Every runtime that nsx tells from others, and the two words for those that it does not.
     pub const ALL: [Self; 22] = [
         Self::Docker,
         Self::Containerd,

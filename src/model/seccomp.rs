@@ -10,6 +10,7 @@ pub struct SeccompDump {
     pub architectures: Vec<Architecture>,
 }
 
+/// One filter as it is installed; a process may have several, and all are asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Filter {
@@ -37,6 +38,7 @@ pub struct Architecture {
     pub calls: Vec<Call>,
 }
 
+/// What becomes of one system call.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Call {
@@ -60,6 +62,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// It is let through whatever its arguments are.
     pub fn is_allowed(&self) -> bool {
         self.outcome.action == Action::Allow && !self.conditional
     }
@@ -70,6 +73,7 @@ impl Verdict {
     }
 }
 
+/// One thing that a filter can make of a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {

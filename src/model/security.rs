@@ -5,6 +5,7 @@ use super::namespace::Kind;
 use super::seccomp::SeccompDump;
 use super::text::Text;
 
+/// Whom a process acts as, and what keeps it from the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Security {
@@ -61,6 +62,7 @@ pub struct Ids {
     pub name: Option<Text>,
 }
 
+/// An id as the host numbers it, and what the host calls it; no name where the host has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Id {
@@ -68,6 +70,7 @@ pub struct Id {
     pub name: Option<Text>,
 }
 
+/// A process's five sets, and how they compare to what containers usually have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Capabilities {
@@ -81,6 +84,7 @@ pub struct Capabilities {
     pub lacking_from_usual: CapSet,
 }
 
+/// A process's mode of seccomp(2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

@@ -11,6 +11,7 @@ pub const DIRECTORY: &str = "/run/nsx";
 /// A program with a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spawned {
+    /// See [`Self::SCHEMA`].
     pub schema: String,
     pub name: String,
     /// The boot in which all this is so.
@@ -29,15 +30,16 @@ pub struct Spawned {
     pub cgroups: Vec<String>,
 }
 
-/// A process that is not taken for a later one of the same number.
 /// The namespaces by which processes are told apart: a pid is another's in another pid namespace,
 /// and start times are shifted in a time namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewpoint {
     pub pid_namespace: u64,
+    /// Absent on a kernel without them.
     pub time_namespace: Option<u64>,
 }
 
+/// A process that is not taken for a later one of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incarnation {
     pub pid: u32,
@@ -48,6 +50,7 @@ pub struct Incarnation {
 impl Spawned {
     /// A record is a page; its command line may be long.
     pub const MOST_BYTES: usize = 1 << 20;
+    /// What a record says it is; another word means one that is not read.
     pub const SCHEMA: &str = "nsx.spawned/1";
 
     /// `None` for what is not one of ours, or of a later kind.
@@ -56,6 +59,7 @@ impl Spawned {
         (spawned.schema == Self::SCHEMA && is_name(&spawned.name)).then_some(spawned)
     }
 
+    /// One line, its newline included.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
@@ -76,8 +80,8 @@ pub fn is_name(name: &str) -> bool {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
     Started {
-        /// The program's, on the host; null where it is gone already.
-        pid: Option<u32>,
+        /// The program's, on the host.
+        pid: u32,
         /// Of the first process in its namespaces, which with `--init` is an init of ours.
         init_pid: u32,
         name: Option<&'a str>,
@@ -94,6 +98,7 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
+    /// One line, its newline included.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }

@@ -42,6 +42,7 @@ pub enum Module {
     SeLinux,
 }
 
+/// What a security module calls a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     pub module: Module,
@@ -58,6 +59,7 @@ pub struct Filter {
     pub logs: bool,
 }
 
+/// A target's rights, read before the join so that they can be given to a program after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub user: Number,
@@ -67,6 +69,7 @@ pub struct Standing {
     pub setgroups_denied: bool,
     pub capabilities: CapSets,
     pub no_new_privs: bool,
+    /// Absent where the kernel does not tell.
     pub umask: Option<u32>,
     pub rlimits: Vec<Rlimit>,
     /// −1000 (never) to 1000.
@@ -86,6 +89,7 @@ pub struct Shortfall {
 }
 
 impl Shortfall {
+    /// The reason must be safe to print: escape what comes from outside.
     pub fn new(what: &'static str, why: impl fmt::Display) -> Self {
         Self { what, why: why.to_string() }
     }

@@ -11,14 +11,17 @@ use std::fmt;
 pub struct Text(Box<[u8]>);
 
 impl Text {
+    /// Keeps the bytes as they are, whatever they are.
     pub fn new(bytes: impl AsRef<[u8]>) -> Self {
         Self(bytes.as_ref().into())
     }
 
+    /// The bytes as they came: compare and parse these, never print them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
+    /// There is not one byte in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -189,6 +189,7 @@ pub struct Published {
 }
 
 impl Step {
+    /// A step to a device of the kernel's, by its number.
     pub fn device(device: Device, name: Option<Text>) -> Self {
         Self::Device { device: device.to_string(), name }
     }

@@ -2,6 +2,7 @@
 
 use super::cgroup::{Cpu, Memory, Pids};
 
+/// Each part is absent where its controller is not there or could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {

@@ -9,6 +9,7 @@ use std::fmt::Write;
 pub struct UserMap {
     pub users: Vec<IdRange>,
     pub groups: Vec<IdRange>,
+    /// Absent: it is not written, and stays as the kernel has it.
     pub setgroups: Option<Setgroups>,
     /// The process inside may write it; else somebody outside must.
     pub from_inside: bool,
@@ -22,6 +23,7 @@ pub enum Setgroups {
 }
 
 impl Setgroups {
+    /// What is written to the file.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -51,10 +53,12 @@ pub enum Source {
 }
 
 impl Wish {
+    /// Nothing is asked for: there is no map.
     pub const fn is_empty(&self) -> bool {
         self.own.is_none() && self.ranges.is_empty()
     }
 
+    /// The caller's lines of /etc/subuid or /etc/subgid have to be read.
     pub fn needs_subordinates(&self) -> bool {
         self.ranges.iter().any(|source| matches!(source, Source::Auto | Source::Subordinate))
     }
@@ -74,11 +78,14 @@ pub struct Stock<'a> {
 /// What to do where the caller's own id and a range claim the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
+    /// It is an error.
     Refuse,
-    /// The range gives way: ids inside move up by one, an id outside is left out.
+    /// The range gives way: both sides are without the id, and what is then behind the last of the
+    /// other is lost.
     Yield,
 }
 
+/// Why no map comes of what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapError {
     #[error("there are no subordinate ids to map")]
@@ -116,13 +123,11 @@ pub fn compose(wish: &Wish, stock: Stock<'_>, overlap: Overlap) -> Result<Vec<Id
     }
     if let Some(inside) = wish.own {
         let own = IdRange { inside, outside: stock.own, count: 1 };
-        if overlap == Overlap::Yield {
-            ranges =
-                ranges.into_iter().flat_map(|range| without_outside(range, own.outside)).collect();
-            make_room(&mut ranges, inside);
-        } else if wish.ranges.iter().all(|source| *source == Source::Auto) {
-            // Nobody said which of those is which: nothing is lost by moving them up.
-            make_room(&mut ranges, inside);
+        // Of a block from 0 on nobody said which is which: nothing is lost by moving it up.
+        let is_movable = wish.ranges.iter().all(|source| *source == Source::Auto);
+        if overlap == Overlap::Yield || is_movable {
+            let most = if is_movable { u32::MAX } else { 0 };
+            ranges = ranges.into_iter().flat_map(|range| beside(range, own, most)).collect();
         }
         ranges.insert(0, own);
     }
@@ -136,40 +141,26 @@ const fn is_sound(range: IdRange) -> bool {
     count > 0 && inside.checked_add(count).is_some() && outside.checked_add(count).is_some()
 }
 
-fn without_outside(range: IdRange, id: u32) -> Vec<IdRange> {
-    let Some(at) = id.checked_sub(range.outside).filter(|at| *at < range.count) else {
-        return vec![range];
-    };
-    let before = IdRange { count: at, ..range };
-    let after = IdRange {
-        inside: range.inside + at + 1,
-        outside: range.outside + at + 1,
-        count: range.count - at - 1,
-    };
-    [before, after].into_iter().filter(|range| range.count > 0).collect()
-}
-
-/// Moves what is mapped from `id` on up by one, if anything is mapped there.
-fn make_room(ranges: &mut Vec<IdRange>, id: u32) {
-    let holds = |range: &IdRange| id.checked_sub(range.inside).is_some_and(|at| at < range.count);
-    if !ranges.iter().any(holds) {
-        return;
-    }
-    *ranges = ranges
-        .drain(..)
-        .flat_map(|range| {
-            if !holds(&range) {
-                return vec![range];
-            }
-            let at = id - range.inside;
-            let before = IdRange { count: at, ..range };
-            let inside = id.saturating_add(1);
-            // One that would move beyond the last id is lost.
-            let count = (range.count - at).min(u32::MAX - inside);
-            let after = IdRange { inside, outside: range.outside + at, count };
-            [before, after].into_iter().filter(|range| range.count > 0).collect()
+/// What is left of a range beside one id: the ids inside and those outside in their order, each
+/// side without that id. `last`: as far as ids inside may be, at least to the end of the range.
+fn beside(range: IdRange, own: IdRange, last: u32) -> Vec<IdRange> {
+    let at = |id: u32, first: u32| id.checked_sub(first).filter(|at| *at < range.count);
+    let (inside, outside) = (at(own.inside, range.inside), at(own.outside, range.outside));
+    let room = last.saturating_sub(range.inside).max(range.count);
+    let left = |ids: u32, without: Option<u32>| ids - u32::from(without.is_some());
+    let count = left(room, inside).min(left(range.count, outside));
+    let mut cuts = [Some(0), inside, outside, Some(count)].map(|at| at.unwrap_or(0).min(count));
+    cuts.sort_unstable();
+    let parts = cuts.windows(2).filter_map(|cut| {
+        let (&from, &to) = (cut.first()?, cut.last()?);
+        let behind = |gap: Option<u32>| u32::from(gap.is_some_and(|gap| gap <= from));
+        (from < to).then(|| IdRange {
+            inside: range.inside + from + behind(inside),
+            outside: range.outside + from + behind(outside),
+            count: to - from,
         })
-        .collect();
+    });
+    parts.collect()
 }
 
 fn check(ranges: &[IdRange]) -> Result<(), MapError> {
@@ -266,19 +257,19 @@ mod tests {
                 Some(2000),
                 &[Source::All],
                 MapError::Inside(2000),
-                "2000 1000 1;0 0 1000;1001 1001 999;2001 2000 4294965294;",
+                "2000 1000 1;0 0 1000;1000 1001 1000;2001 2001 4294965294;",
             ),
             (
                 Some(3),
                 &[Source::These(range(0, 7, 9))],
                 MapError::Inside(3),
-                "3 1000 1;0 7 3;4 10 6;",
+                "3 1000 1;0 7 3;4 10 5;",
             ),
             (
                 Some(3),
                 &[Source::These(range(9, 999, 3))],
                 MapError::Outside(1000),
-                "3 1000 1;9 999 1;11 1001 1;",
+                "3 1000 1;9 999 1;10 1001 1;",
             ),
         ] {
             assert_eq!(composed(own, ranges, Overlap::Refuse), Err(refused));

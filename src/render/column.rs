@@ -65,6 +65,7 @@ pub fn choose<'a, T>(
     default.chain(keys.split(',').filter(|key| !key.is_empty())).map(by_key).collect()
 }
 
+/// A key that no column has, and those that there are.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown column {key:?}; there are {known}")]
 pub struct UnknownColumn {

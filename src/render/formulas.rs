@@ -14,6 +14,7 @@ pub struct JsonFormulas {
     pub kubelet: JsonTop,
 }
 
+/// `docker stats` and `podman stats`.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonStats {
@@ -28,6 +29,7 @@ pub struct JsonStats {
     pub cpu_percent: Option<String>,
 }
 
+/// `kubectl top`.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonTop {

@@ -37,6 +37,7 @@ const FEW: usize = 8;
 /// A heading and its lines.
 type Lines = (&'static str, Vec<String>);
 
+/// The whole screen; a section without anything to say is left out.
 pub fn screen(report: &Inspection, detail: Detail) -> String {
     let mut sections: Vec<Lines> = Vec::new();
     if !report.findings.is_empty() {

@@ -48,6 +48,7 @@ pub struct JsonInspection<'a> {
     pub findings: &'a [Finding],
 }
 
+/// One process of the target.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonMember<'a> {

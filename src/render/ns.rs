@@ -9,10 +9,12 @@ use crate::model::text::Text;
 #[derive(Clone, Debug)]
 pub struct Row {
     pub namespace: Namespace,
+    /// What is drawn before it in a tree.
     pub branch: String,
 }
 
 impl Row {
+    /// A row of a list, which hangs below no other.
     pub fn new(namespace: Namespace) -> Self {
         Self { namespace, branch: String::new() }
     }
@@ -50,6 +52,7 @@ const fn right(
     Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
 }
 
+/// All that `--columns` can name.
 pub const COLUMNS: [Column<Row>; 18] = [
     left("ns", "NS", |ns, style| {
         let branch = if style.whole { "" } else { &ns.branch };
@@ -83,13 +86,16 @@ pub const COLUMNS: [Column<Row>; 18] = [
     cuttable("command", "COMMAND", |ns, _| or_dash(ns.first.as_ref().map(|first| &first.command))),
 ];
 
+/// What is shown unless something else is asked for.
 pub const DEFAULT: [&str; 6] = ["ns", "type", "nprocs", "pid", "user", "command"];
 /// Where all rows are network namespaces.
 pub const OF_NETWORKS: [&str; 8] =
     ["ns", "type", "nprocs", "pid", "user", "netnsid", "nsfs", "command"];
+/// Where some namespaces have a thread of a process that is elsewhere.
 pub const WITH_THREADS: [&str; 7] = ["ns", "type", "nprocs", "threads", "pid", "user", "command"];
 /// Where namespaces without a process are listed.
 pub const WITH_HOLDERS: [&str; 7] = ["ns", "type", "nprocs", "pid", "user", "holders", "command"];
+/// What `-o wide` shows.
 pub const WIDE: [&str; 12] = [
     "ns",
     "type",

@@ -14,6 +14,7 @@ pub struct Row {
     pub branch: String,
 }
 
+/// All that `--columns` can name.
 pub const COLUMNS: [Column<Row>; 5] = [
     Column {
         key: "pid",
@@ -58,6 +59,7 @@ pub const COLUMNS: [Column<Row>; 5] = [
     },
 ];
 
+/// What is shown unless something else is asked for.
 pub const DEFAULT: [&str; 4] = ["pid", "ppid", "user", "command"];
 
 /// One pid a line.

@@ -12,6 +12,7 @@ const fn column(
     Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
 }
 
+/// All that `--columns` can name.
 pub const COLUMNS: [Column<Orphan>; 3] = [
     column("kind", "KIND", |orphan, _| orphan.kind.name().to_owned()),
     column("object", "OBJECT", |orphan, _| orphan.object.to_string()),
@@ -21,6 +22,7 @@ pub const COLUMNS: [Column<Orphan>; 3] = [
 /// Holders that a table tells one by one.
 const FEW: usize = 2;
 
+/// What is shown unless something else is asked for.
 pub const DEFAULT: [&str; 3] = ["kind", "object", "because"];
 
 /// A mount is there again in each mount namespace that was copied since.

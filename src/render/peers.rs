@@ -17,6 +17,7 @@ const fn column(
     Column { key, heading, kind: CellKind::Text, cuttable, cell }
 }
 
+/// All that `--columns` can name.
 pub const COLUMNS: [Row; 13] = [
     column("proto", "PROTO", false, |one, _| one.protocol.name().to_owned()),
     column("dir", "DIR", false, |one, _| one.direction.name().to_owned()),
@@ -53,6 +54,7 @@ const WIDE: [&str; 12] = [
     "state", "count",
 ];
 
+/// What is shown unless something else is asked for; `wide` is `-o wide`.
 pub fn default_columns(wide: bool) -> &'static [&'static str] {
     if wide { &WIDE } else { &DEFAULT }
 }

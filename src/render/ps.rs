@@ -40,6 +40,7 @@ const fn number(
     Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
 }
 
+/// All that `--columns` can name.
 pub const COLUMNS: [Row; 23] = [
     left("runtime", "RUNTIME", |c, _| c.runtime.to_string()),
     cuttable("name", "NAME", name_cell),
@@ -200,8 +201,11 @@ fn claims(container: &Container) -> HashSet<Text> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonRow<'a> {
     pub runtime: Runtime,
+    /// Null where nothing tells one.
     pub id: Option<&'a Text>,
+    /// Null where no record tells.
     pub name: Option<&'a Text>,
+    /// Null where no record tells.
     pub image: Option<&'a Text>,
     pub state: State,
     /// Its first process, as the host numbers it; null where there is none.
@@ -210,15 +214,19 @@ pub struct JsonRow<'a> {
     pub start_ticks: Option<u64>,
     /// Command name of the first process.
     pub comm: Option<&'a Text>,
+    /// All of them, ascending; those of containers within it too.
     pub processes: &'a [Pid],
     /// Those that have ended and were not reaped, where it has a pid namespace of its own.
     pub zombies: &'a [Pid],
+    /// Of its own network namespace, loopback and link-local left out.
     pub addresses: &'a [IpAddr],
     /// The namespaces it does not share with the host.
     pub namespaces_own: Vec<Kind>,
     pub cgroup: &'a Text,
+    /// When its first process started.
     pub started_unix_seconds: Option<u64>,
     pub age_seconds: Option<u64>,
+    /// When its engine made it; null where no record tells.
     pub created_unix_seconds: Option<u64>,
     pub pod: Option<&'a Pod>,
     #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<Text, Text>"))]

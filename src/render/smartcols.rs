@@ -16,6 +16,7 @@ pub use json::{Json, json};
 pub use raw::raw;
 pub use table::table;
 
+/// How the cells of a column are printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
     pub name: &'static str,
@@ -30,6 +31,7 @@ pub struct Column {
     pub tree: bool,
 }
 
+/// What stands in one place of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
     Absent,
@@ -39,6 +41,7 @@ pub enum Cell {
     Lines(Vec<Text>),
 }
 
+/// One line, or several where a cell is wrapped.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// One for each column.
@@ -47,6 +50,7 @@ pub struct Row {
     pub parent: Option<usize>,
 }
 
+/// A table before it has a form.
 #[derive(Clone, Debug)]
 pub struct Sheet {
     /// What the rows are called in JSON.

@@ -82,6 +82,7 @@ pub fn default_columns(rows: &[Row<'_>], several: bool, width: Option<usize>) ->
     keys
 }
 
+/// All that `--columns` can name.
 pub const fn columns<'a>() -> [Column<Row<'a>>; 11] {
     [
         column("clue", "CLUE", true, |row, _| row.clue.to_string()),
@@ -278,6 +279,7 @@ pub struct JsonRow<'a> {
     pub owner: JsonOwner<'a>,
 }
 
+/// Whose a clue is.
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -19,6 +19,7 @@ pub struct Account {
     pub shell: Option<OsString>,
 }
 
+/// Why a `USER[:GROUP]` means nobody.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAccount {
     #[error("there is no user {0} in its /etc/passwd")]

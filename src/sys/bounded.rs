@@ -16,6 +16,7 @@ pub const LARGE: usize = 32 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Bytes {
     pub bytes: Vec<u8>,
+    /// There was more than the bound.
     pub truncated: bool,
 }
 

@@ -21,6 +21,7 @@ pub enum Abi {
 }
 
 impl Abi {
+    /// Of every machine that there is a table for, not only this one's.
     pub const ALL: [Self; 4] = [Self::X86_64, Self::I386, Self::X32, Self::Aarch64];
 
     /// Those that this kernel may offer; the first is its own. (An arm64 kernel may run 32-bit
@@ -33,6 +34,7 @@ impl Abi {
         &[]
     };
 
+    /// As reports and profiles spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64",

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt;
 
+/// What the kernel needs besides the file to start it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Nothing else is needed.

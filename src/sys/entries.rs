@@ -7,12 +7,14 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+/// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub name: CString,
     pub what: What,
 }
 
+/// What a name stands for; a link is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     Directory,

@@ -8,6 +8,7 @@ use std::fmt;
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// The kernel refused.
     Errno(Errno),
     /// It did not answer before the deadline.
     TimedOut,
@@ -42,17 +43,21 @@ pub struct SysError {
     pub problem: Problem,
 }
 
+/// Of nearly everything in this layer.
 pub type Result<T> = std::result::Result<T, SysError>;
 
 impl SysError {
+    /// A call that failed; it reads `cannot DOING OBJECT: why`.
     pub fn new(doing: &'static str, object: impl Into<Text>, errno: impl IntoErrno) -> Self {
         Self { doing, object: object.into(), problem: Problem::Errno(errno.into_errno()) }
     }
 
+    /// What was read does not have its documented form; `part` says where.
     pub fn malformed(doing: &'static str, object: impl Into<Text>, part: &'static str) -> Self {
         Self { doing, object: object.into(), problem: Problem::Malformed(part) }
     }
 
+    /// `None` where the kernel gave an answer, but none that can be used, or none in time.
     pub const fn errno(&self) -> Option<Errno> {
         match self.problem {
             Problem::Errno(errno) => Some(errno),
@@ -66,6 +71,7 @@ impl SysError {
         match self.problem {
             Problem::Errno(Errno::EACCES | Errno::EPERM) => Reason::Denied,
             Problem::Errno(Errno::ENOENT | Errno::ESRCH | Errno::ENODEV) => Reason::Gone,
+            Problem::Errno(Errno::EIO | Errno::EINTR) => Reason::Failed,
             Problem::Errno(errno) if is_exhaustion(errno) => Reason::Failed,
             Problem::Errno(_) | Problem::NoProcfs => Reason::Unsupported,
             Problem::TimedOut => Reason::Timeout,
@@ -87,6 +93,7 @@ pub const fn is_exhaustion(errno: Errno) -> bool {
 
 /// The error numbers of the crates that wrap system calls.
 pub trait IntoErrno {
+    /// The number in it; EIO or EINVAL where the kernel was not asked.
     fn into_errno(self) -> Errno;
 }
 
@@ -115,9 +122,28 @@ impl IntoErrno for std::io::Error {
     }
 }
 
+/// What went wrong, in whatever error.
+pub trait IntoProblem {
+    fn into_problem(self) -> Problem;
+}
+
+impl<E: IntoErrno> IntoProblem for E {
+    fn into_problem(self) -> Problem {
+        Problem::Errno(self.into_errno())
+    }
+}
+
+impl IntoProblem for SysError {
+    fn into_problem(self) -> Problem {
+        self.problem
+    }
+}
+
 /// Attaches what was tried, on what.
 pub trait Context<T> {
+    /// Reads `cannot DOING OBJECT: why`.
     fn context(self, doing: &'static str, object: impl Into<Text>) -> Result<T>;
+    /// The same; the object is made only on failure.
     fn with_context<O: Into<Text>>(
         self,
         doing: &'static str,

@@ -43,6 +43,7 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// At once or, with others, later: at the latest when this is dropped.
     pub fn close(&mut self, fd: OwnedFd) {
         if self.most == 0 {
             self.most = most();

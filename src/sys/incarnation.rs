@@ -23,7 +23,6 @@ pub fn is_there(root: &SysRoot, incarnation: Incarnation) -> bool {
     pid.and_then(|pid| of(root, pid).ok()).is_some_and(|now| now == incarnation)
 }
 
-/// Of this boot: a number and a start come again in another.
 /// Where this process tells others apart. `None`: the kernel does not say.
 pub fn viewpoint(root: &SysRoot) -> Option<Viewpoint> {
     let us = Pid::new(std::process::id())?;
@@ -31,6 +30,7 @@ pub fn viewpoint(root: &SysRoot) -> Option<Viewpoint> {
     Some(Viewpoint { pid_namespace: identity(Kind::Pid)?, time_namespace: identity(Kind::Time) })
 }
 
+/// The kernel's word for this boot: a number and a start come again in another.
 pub fn boot_id(root: &SysRoot) -> Result<String> {
     let bytes = bounded::read(root.proc(), "sys/kernel/random/boot_id", bounded::SMALL)?;
     Ok(String::from_utf8_lossy(&bytes).trim().to_owned())

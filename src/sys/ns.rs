@@ -23,6 +23,7 @@ pub const fn clone_flag(kind: Kind) -> CloneFlags {
     }
 }
 
+/// CLONE_NEW* of each, as clone3(2), unshare(2) and setns(2) take them.
 pub fn clone_flags(kinds: Kinds) -> CloneFlags {
     kinds.iter().fold(CloneFlags::empty(), |flags, kind| flags | clone_flag(kind))
 }
@@ -87,6 +88,11 @@ pub fn identity_for_children(links: BorrowedFd<'_>, kind: Kind) -> nix::Result<u
 /// The same by number below `/proc`, one call: for a first look that may mix processes.
 pub fn identity_of(proc: BorrowedFd<'_>, pid: Pid, kind: Kind) -> nix::Result<u64> {
     identity_at(proc, &format!("{pid}/{}", link(kind)))
+}
+
+/// Of ours.
+pub fn own_identity(kind: Kind) -> nix::Result<u64> {
+    identity_at(rustix::fs::CWD, &format!("/proc/self/{}", link(kind)))
 }
 
 fn identity_at(dir: BorrowedFd<'_>, path: &str) -> nix::Result<u64> {

@@ -34,11 +34,13 @@ pub struct NsFile {
 pub struct Device(u32, u32);
 
 impl Device {
+    /// Found by our own network namespace; an error where /proc/self cannot be read.
     pub fn of(root: &SysRoot) -> Result<Self> {
         let stat = examine(root.proc(), "self/ns/net", AtFlags::empty())?;
         Ok(Self(stat.stx_dev_major, stat.stx_dev_minor))
     }
 
+    /// The file is on that device: it is a namespace.
     pub fn has(self, stat: &Statx) -> bool {
         self == Self(stat.stx_dev_major, stat.stx_dev_minor)
     }

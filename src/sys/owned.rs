@@ -57,10 +57,12 @@ impl Place {
         Self { dir, path, uid: self.uid, is_real: self.is_real, reach: Rc::clone(&self.reach) }
     }
 
+    /// Whoever decides what is in it: what belongs to anybody else does not count.
     pub fn uid(&self) -> u32 {
         self.uid
     }
 
+    /// What errors call it, and messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -118,7 +120,9 @@ impl Place {
 
     /// The names in it that are UTF-8.
     pub fn names(&self) -> Vec<String> {
-        let names = root::list(self.dir.as_fd()).unwrap_or_default();
+        let object = || root::path_text(&self.path);
+        let names = self.reach.told(object, "names and images", root::list(self.dir.as_fd()));
+        let names = names.unwrap_or_default();
         names.iter().filter_map(|name| String::from_utf8(name.as_bytes().to_vec()).ok()).collect()
     }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// A hundred thousand users.
 const CAP: usize = 8 << 20;
 
+/// Users by uid; of several lines for one uid the first counts.
 #[derive(Debug, Default)]
 pub struct Users(HashMap<u32, User>);
 
@@ -23,18 +24,22 @@ struct User {
 }
 
 impl Users {
+    /// An error where there is no /etc/passwd, or it is longer than the bound.
     pub fn read(root: &SysRoot) -> Result<Self> {
         Ok(parse(&root.read(Path::new("/etc/passwd"), CAP)?))
     }
 
+    /// `None` for a uid that the file does not have.
     pub fn name(&self, uid: u32) -> Option<&Text> {
         self.0.get(&uid).map(|user| &user.name)
     }
 
+    /// `None` too where the file has no absolute path.
     pub fn home(&self, uid: u32) -> Option<&Path> {
         self.0.get(&uid)?.home.as_deref()
     }
 
+    /// `None` too where the file has no absolute path.
     pub fn shell(&self, uid: u32) -> Option<&Path> {
         self.0.get(&uid)?.shell.as_deref()
     }

@@ -55,6 +55,7 @@ impl ProcessHandle {
         Ok(handle)
     }
 
+    /// Its number here; it means this process as long as it lives.
     pub fn pid(&self) -> Pid {
         self.pid
     }
@@ -78,6 +79,21 @@ impl ProcessHandle {
             return Ok(());
         };
         is_alive(pidfd.as_fd(), self.pid)
+    }
+
+    /// Fails with ESRCH once the process has ended, whether it was reaped or not: of one that was not
+    /// some files still tell, and others are empty.
+    pub fn check_running(&self) -> Result<()> {
+        let Some(pidfd) = &self.pidfd else {
+            return Ok(());
+        };
+        let mut watched = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
+        let at_once = rustix::event::Timespec::default();
+        match rustix::event::poll(&mut watched, Some(&at_once)) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(SysError::new("find", format!("pid {}", self.pid), Errno::ESRCH)),
+            Err(errno) => Err(SysError::new("watch", format!("pid {}", self.pid), errno)),
+        }
     }
 
     /// The inode of the process itself, never given twice until the next boot; `None` on a kernel
@@ -106,5 +122,27 @@ fn is_alive(pidfd: BorrowedFd<'_>, pid: Pid) -> Result<()> {
             object: format!("pid {pid}").into(),
             problem: Problem::Errno(errno),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    #[test]
+    fn one_that_was_not_reaped_is_there_and_does_not_run() {
+        let root = SysRoot::real().unwrap();
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let handle = ProcessHandle::open(&root, Pid::new(child.id()).unwrap()).unwrap();
+        handle.check_running().unwrap();
+        drop(child.stdin.take());
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::PidFd(handle.pidfd().unwrap()), options).unwrap();
+        handle.check_alive().unwrap();
+        assert_eq!(handle.check_running().unwrap_err().errno(), Some(Errno::ESRCH));
+        child.wait().unwrap();
+        assert!(handle.check_alive().is_err() && handle.check_running().is_err());
     }
 }

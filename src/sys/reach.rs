@@ -7,7 +7,7 @@
 //! asked again, and is told at the end.
 
 use super::bounded::{self, Bytes};
-use super::error::{Problem, Result, SysError};
+use super::error::{IntoProblem, Problem, Result, SysError};
 use super::proc::mountinfo;
 use super::{root, worker};
 use crate::model::gap::{Gap, Reason};
@@ -54,6 +54,7 @@ impl Patience {
 /// More than this nobody reads.
 const MOST_GAPS: usize = 64;
 
+/// What was learnt about who answers: a server that is dead is waited for once.
 #[derive(Debug)]
 pub struct Reach {
     proc: OwnedFd,
@@ -112,6 +113,38 @@ impl Reach {
         let mut gaps = self.gaps.borrow_mut();
         if gaps.len() < MOST_GAPS && !gaps.contains(&gap) {
             gaps.push(gap);
+        }
+    }
+
+    /// What was read, if it was; a report lacks what is there and could not be read. What only root
+    /// may read anybody else lacks in any case; what never answered is noted by who waited.
+    pub fn told<T, E: IntoProblem>(
+        &self,
+        object: impl FnOnce() -> Text,
+        what: &'static str,
+        read: std::result::Result<T, E>,
+    ) -> Option<T> {
+        read.map_err(|error| {
+            let problem = error.into_problem();
+            let gap = SysError { doing: "read", object: object(), problem }.gap(what);
+            let is_missing = match gap.reason {
+                Reason::Gone | Reason::Timeout | Reason::Malformed => false,
+                Reason::Denied => rustix::process::geteuid().is_root(),
+                Reason::Failed | Reason::Unsupported | Reason::Truncated => true,
+            };
+            if is_missing {
+                self.note(gap);
+            }
+        })
+        .ok()
+    }
+
+    /// The gaps of a report, and what was noted beside them.
+    pub fn complete(&self, gaps: &mut Vec<Gap>) {
+        for gap in self.gaps.borrow().iter() {
+            if !gaps.contains(gap) {
+                gaps.push(gap.clone());
+            }
         }
     }
 

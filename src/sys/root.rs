@@ -52,6 +52,7 @@ impl SysRoot {
         self.prefix.as_os_str().is_empty()
     }
 
+    /// Its /proc, held open since the start.
     pub fn proc(&self) -> BorrowedFd<'_> {
         self.reach.proc()
     }
@@ -194,6 +195,7 @@ pub fn list(dir: BorrowedFd<'_>) -> Result<Vec<Text>> {
     Ok(names)
 }
 
+/// A path as it may be shown.
 pub fn path_text(path: &Path) -> Text {
     Text::new(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
 }

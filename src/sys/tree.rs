@@ -130,8 +130,12 @@ impl Tree {
     }
 
     /// Whether something of this name is in it.
-    pub fn has(&self, name: &CStr) -> bool {
-        rustix::fs::statat(self.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    pub fn has(&self, name: &CStr) -> Result<bool> {
+        match rustix::fs::statat(self.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno).with_context("examine", || text(name)),
+        }
     }
 
     /// Makes a directory in it. Like all names here it is one word, or words below directories of
@@ -156,6 +160,7 @@ impl Tree {
         write().with_context("write", || text(name))
     }
 
+    /// Makes a symbolic link in it.
     pub fn link(&self, name: &CStr, target: &CStr) -> Result<()> {
         rustix::fs::symlinkat(target, self.as_fd(), name).with_context("make", || text(name))
     }
@@ -167,6 +172,7 @@ impl Tree {
         unmount_here()
     }
 
+    /// The descriptor, which alone keeps the tree where it is attached nowhere.
     pub fn into_fd(self) -> OwnedFd {
         self.0
     }

@@ -1,4 +1,8 @@
-//! `spawn` whose system calls fail, and whose nsx is killed: at each call in turn, nothing is left.
+//! Commands whose system calls fail: none says what is not so, and none leaves anything. `spawn` whose
+//! nsx is killed at each call in turn, too.
+//!
+//! `cargo xtask faults` tries every fault, the suite some of them: `tally` starts the scenes in which
+//! `sweep` does that; `subjects` are the commands, `answers` what they may say.
 
 use crate::support::{Need, binary, output, stderr, test, until};
 use libtest_mimic::Trial;
@@ -8,13 +12,30 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+mod answers;
+mod scene;
+mod subjects;
+mod sweep;
+mod tally;
+
+pub use tally::act;
+
 const NEEDS: &[Need] = &[Need::Root, Need::Program("strace")];
+const SCENE: &[Need] = &[
+    Need::Root,
+    Need::Program("strace"),
+    Need::Program("unshare"),
+    Need::Program("ip"),
+    Need::Program("perl"),
+    Need::Program("busybox"),
+];
 
 pub fn tests() -> Vec<Trial> {
     vec![
         test("faults: a call that fails leaves nothing of a spawned program", NEEDS, || {
             sweep(Traced::All, &["error=EIO", "error=ENOMEM"]);
         }),
+        test("faults: a command whose call fails says so, or what is so", SCENE, tally::every),
         test("faults: however a spawned program ends, nothing is left", &[Need::Root], ends),
         test("faults: nsx that is killed at any call leaves nothing", NEEDS, || {
             sweep(Traced::Nsx, &["signal=KILL"]);

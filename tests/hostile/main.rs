@@ -30,6 +30,7 @@ mod poor;
 mod pretenders;
 mod rooted;
 mod rootfs;
+mod rootfs_faults;
 mod size;
 mod state_files;
 mod stopped;
@@ -41,6 +42,7 @@ fn main() {
         size::many_threads();
     }
     boundaries::act();
+    faults::act();
     support::cost::act();
     let suites = [
         names::tests(),
@@ -61,6 +63,7 @@ fn main() {
         state_files::tests(),
         faults::tests(),
         poor::tests(),
+        rootfs_faults::tests(),
     ];
     support::run(suites.into_iter().flatten().collect());
 }

@@ -34,6 +34,7 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("with --strict nothing is run where something is missing", PERL, strict),
         test("as the target, a program has its environment and directory", ROOT, surroundings),
+        test("a directory of the target's that was removed is said, and is no end", ROOT, removed),
         test("who the program is can be said only once", ROOT, said_once),
         test("the dry run of --as-target only looks", DRY, dry),
         test("without rights of its own nsx gives no more than it has", SETPRIV, unprivileged),
@@ -266,6 +267,27 @@ fn surroundings() {
     expected.sort_unstable();
     assert_eq!(lines, expected);
     assert!(lines.contains(&"KEY=value"));
+}
+
+fn removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = nsx(["spawn", "-m", "-p", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let (held, line) = Held::ready(command.current_dir(directory.path()).stdin(Stdio::null()));
+    assert_eq!(line, "ready");
+    let target = child_of(held.pid()).unwrap().to_string();
+    let enter = |options: &[&str]| {
+        output(nsx(["enter", "-t", &target]).args(options).args(["sh", "-c", "pwd"]))
+    };
+    directory.close().unwrap();
+    let started = enter(&["--as-target"]);
+    assert_eq!(stdout(&started), "/\n", "{}", stderr(&started));
+    let said = "nsx enter: not as the target: working directory: it has been removed; \
+                the program starts in /\n";
+    assert_eq!(stderr(&started), said);
+    assert_eq!(enter(&["--as-target", "--strict"]).status.code(), Some(5));
+    let refused = enter(&["-a", "--wd"]);
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+    assert!(stderr(&refused).ends_with("the working directory has been removed\n"));
 }
 
 fn said_once() {

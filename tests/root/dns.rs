@@ -11,12 +11,14 @@ use std::process::{Command, Stdio};
 
 const BUSYBOX: &[Need] = &[Need::Root, Need::Program("busybox")];
 const GETENT: &[Need] = &[Need::Root, Need::Program("getent"), Need::Program("perl")];
+const UNSHARE: &[Need] = &[Need::Root, Need::Program("unshare")];
 const USER: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("getent")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
         test("the host's programs ask the target's resolver, an engine's too", GETENT, resolver),
         test("the target's files stand over the host's for the program alone", GETENT, files),
+        test("where systemd-resolved has the host's file, it is covered too", UNSHARE, linked),
         test("files that the target lacks are not the host's", BUSYBOX, missing),
         test("a file that is none is told of and waits for nobody", BUSYBOX, no_file),
         test("a target's words choose no library of the host's", GETENT, modules),
@@ -118,6 +120,33 @@ fn files() {
     assert_eq!((host(), inside()), before, "while it runs");
     drop(held);
     assert_eq!((host(), inside()), before);
+}
+
+/// A host with the link that systemd-resolved makes: it leads up from /etc.
+const RESOLVED: &str = r#"set -e
+mkdir "$0"/etc
+cp /etc/passwd "$0"/etc
+touch "$0"/etc/hosts "$0"/etc/nsswitch.conf
+ln -s ../run/systemd/resolve/stub-resolv.conf "$0"/etc/resolv.conf
+mount --bind "$0"/etc /etc
+mount -t tmpfs none /run
+mkdir -p /run/systemd/resolve
+echo "nameserver 127.0.0.53" >/run/systemd/resolve/stub-resolv.conf
+exec "$@""#;
+
+fn linked() {
+    let (_held, pid, _directory) = target(&[RESOLV_CONF, HOSTS, NSSWITCH]);
+    let host = tempfile::tempdir().unwrap();
+    let on_host = |options: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", RESOLVED]).arg(host.path());
+        let program = enter(pid, options, &["cat", "/etc/resolv.conf"]);
+        let shown = succeeds(command.arg(program.get_program()).args(program.get_args()));
+        fs::remove_dir_all(host.path().join("etc")).unwrap();
+        shown
+    };
+    assert_eq!(on_host(&[]), "nameserver 127.0.0.53\n");
+    assert_eq!(on_host(&["--dns"]), RESOLV_CONF.1);
 }
 
 fn missing() {

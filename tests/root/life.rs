@@ -11,6 +11,7 @@ use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ROOT: &[Need] = &[Need::Root];
+const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -20,7 +21,7 @@ pub fn tests() -> Vec<Trial> {
         test("a program of the target's does not end its caller's group", ROOT, own_group),
         test("an init reaps what the program leaves behind, and ends it with it", ROOT, reaps),
         test("through an init a program ends as it would without", ROOT, through_init),
-        test("an init ends with nsx, and the program with it", ROOT, nsx_is_killed),
+        test("an init ends with nsx, and the program with it", SETPRIV, nsx_is_killed),
         test("an init keeps no right and no descriptor of the host", ROOT, withdrawn),
         test("--pty gives a terminal where there is none", ROOT, terminal_from_nothing),
         test("a reader that does not read keeps nothing from ending", ROOT, blocked_reader),
@@ -143,12 +144,17 @@ fn withdrawn() {
 
 fn nsx_is_killed() {
     let (_held, target) = isolated(&["-p", "-n"]);
-    let mut command = nsx(["enter", "-t", &target.to_string(), "-a", "--init"]);
-    let (held, _) = Held::ready(command.args(["sh", "-c", "echo ready; exec sleep 1000"]));
-    let init = child_of(held.pid()).unwrap();
-    let program = pidfd(child_of(init).unwrap()).unwrap();
-    drop(held);
-    assert!(ends_within(&program, PATIENCE));
+    // Who becomes another user forgets whom to end with.
+    for program in [&["sh"][..], &["setpriv", "--reuid=1", "sh"]] {
+        let mut command = nsx(["enter", "-t", &target.to_string(), "-a", "--init"]);
+        command.args(program).args(["-c", "echo ready; exec sleep 1000"]);
+        let (held, _) = Held::ready(&mut command);
+        let init = child_of(held.pid()).unwrap();
+        let program = pidfd(child_of(init).unwrap()).unwrap();
+        let init = pidfd(init).unwrap();
+        drop(held);
+        assert!(ends_within(&program, PATIENCE) && ends_within(&init, PATIENCE));
+    }
 }
 
 fn terminal_from_nothing() {

@@ -42,8 +42,10 @@ mod seccomp;
 mod signals;
 mod sources;
 mod spawn;
+mod spawn_advice;
 mod spawn_cost;
 mod spawn_net;
+mod spawn_terminal;
 mod stranger;
 mod targets;
 mod terminal;
@@ -84,12 +86,14 @@ fn main() {
         seccomp::tests(),
         signals::tests(),
         spawn::tests(),
+        spawn_advice::tests(),
         spawn_cost::tests(),
         rootfs::tests(),
         named::tests(),
         stranger::tests(),
         pids::tests(),
         spawn_net::tests(),
+        spawn_terminal::tests(),
         restrict::tests(),
         profiles::tests(),
         memory::tests(),

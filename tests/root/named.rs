@@ -33,6 +33,12 @@ pub fn tests() -> Vec<Trial> {
         test("named: a user's names are his own", ROOT, of_a_user),
         test("status descriptor: started and exited, with what is so", ROOT, status_lines),
         test(
+            "status descriptor: what is killed before it begins has not started",
+            ROOT,
+            never_begun,
+        ),
+        test("status descriptor: all of it is known of a program that ends at once", ROOT, at_once),
+        test(
             "status descriptor: one that is not there is an error before anything runs",
             ROOT,
             || {
@@ -282,6 +288,43 @@ fn status_lines() {
     let done = output(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()));
     let open = stderr(&done).lines().filter(|line| line.contains(" -> ")).count();
     assert_eq!(open, 4, "standard ones and the directory: {}", stderr(&done));
+}
+
+/// Its end is told, and why.
+fn never_begun() {
+    let lines = heard("-p --memory 4K", "true");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(
+        (lines[0]["event"].as_str(), lines[0]["signal"].as_u64()),
+        (Some("exited"), Some(9))
+    );
+}
+
+/// It has ended long before anybody could look at it.
+fn at_once() {
+    let root = crate::support::rootfs::Small::new();
+    let rootfs = format!("--rootfs {}", root.name());
+    for options in
+        ["-u", "--new-all", "--new-all --init", "-U --init", "--newuser --new-all", &rootfs]
+    {
+        for _ in 0..5 {
+            let lines = heard(options, "/bin/busybox true");
+            assert_eq!(lines.len(), 2, "{options}: {lines:?}");
+            let started = &lines[0];
+            let (pid, init) = (started["pid"].as_u64(), started["init_pid"].as_u64());
+            assert_eq!(pid > init, options.contains("--init"), "{options}: {started}");
+            for (kind, inode) in started["namespaces"].as_object().unwrap() {
+                let is_new = match options {
+                    "-u" => kind == "uts",
+                    "-U --init" => kind == "user",
+                    _ if options == rootfs => kind == "mnt",
+                    _ => true,
+                };
+                assert!(inode.is_u64(), "{options}: {kind} is {inode}");
+                assert_eq!(inode.as_u64() != ours(kind), is_new, "{options}: {kind}");
+            }
+        }
+    }
 }
 
 fn ours(kind: &str) -> Option<u64> {

@@ -1,11 +1,15 @@
 //! A target that ends, or whose number goes to another process, between the first look and the
 //! join. strace holds nsx at a system call while the test changes the target.
 
-use crate::support::{Need, binary, finish, isolated, output, status, stderr, stdout, test, until};
+use crate::support::{
+    self, Need, binary, finish, isolated, nsx, output, status, stderr, stdout, test, until,
+};
 use libtest_mimic::Trial;
+use nsx::sys::raw::fork::{self, Side};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+const ROOT: &[Need] = &[Need::Root];
 const STRACE: &[Need] = &[Need::Root, Need::Program("strace")];
 const REUSE: &[Need] = &[
     Need::Root,
@@ -18,6 +22,7 @@ const REUSE: &[Need] = &[
 
 pub fn tests() -> Vec<Trial> {
     vec![
+        test("what is left of a container that is gone is not the host's", ROOT, left),
         test("a target that ends after it was pinned is not entered", STRACE, || {
             ends_at("pidfd_open:delay_exit=3000000:when=1", &["-n"], pinned, "no process has pid");
         }),
@@ -53,6 +58,22 @@ pub fn tests() -> Vec<Trial> {
             },
         ),
     ]
+}
+
+/// The first process of a pid namespace, which nobody has waited for.
+fn left() {
+    let new = u64::from(libc::CLONE_NEWPID.cast_unsigned());
+    let child = match fork::fork(new).unwrap() {
+        Side::Child => fork::exit_now(0),
+        Side::Parent(child) => child,
+    };
+    assert!(support::ends_within(&child.pidfd, support::PATIENCE));
+    let clue = format!("pid:{}", child.pid);
+    let found = support::json(&mut nsx(["who", &clue, "--json"]));
+    let told = output(&mut nsx(["inspect", &child.pid.to_string()]));
+    nix::sys::wait::waitpid(child.pid, None).unwrap();
+    assert_eq!(found["data"][0]["owner"]["kind"], "unknown", "{found}");
+    assert_eq!(told.status.code(), Some(3), "{}", stdout(&told));
 }
 
 /// strace is in the middle of the delayed call: it holds a pidfd of the target.

@@ -51,9 +51,9 @@ fn own_group() {
 fn own_terminal() {
     let root = Small::new();
     for (options, is_own) in [("", true), ("--init", true), ("--no-pty", false)] {
-        let seen = "stat -c %t:%T /proc/self/fd/0";
+        let seen = "stat -c %d:%t:%T /proc/self/fd/0";
         let line = format!(
-            "stat -L -c 'ours %t:%T' /proc/self/fd/0; {} spawn -p {options} --rootfs {} sh -c 'stat -L -c \"its %t:%T\" /proc/self/fd/0 || {seen}'",
+            "stat -L -c 'ours %d:%t:%T' /proc/self/fd/0; {} spawn -p {options} --rootfs {} sh -c 'stat -L -c \"its %d:%t:%T\" /proc/self/fd/0 || {seen}'",
             binary("nsx").display(),
             root.name()
         );

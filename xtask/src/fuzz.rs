@@ -5,7 +5,7 @@
 //! takes it with `RUSTC_BOOTSTRAP`.
 
 use crate::say;
-use crate::workspace::{Release, cargo, root, target};
+use crate::workspace::{self, cargo, root, target};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ fn place() -> Result<PathBuf> {
 
 fn build(names: &[String]) -> Result<PathBuf> {
     let place = place()?;
-    let triple = Release::locate()?.triple;
+    let triple = workspace::host()?;
     let mut build = cargo();
     build
         .args(["build", "--release", "--quiet", "--manifest-path=fuzz/Cargo.toml"])

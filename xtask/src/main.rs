@@ -12,11 +12,15 @@ mod check;
 mod debian;
 mod demo;
 mod dist;
+mod faults;
 mod fuzz;
 mod r#gen;
 mod install;
 mod lab;
+mod load;
+mod many;
 mod needs;
+mod peak;
 mod peer;
 mod process;
 mod run;
@@ -50,26 +54,28 @@ enum Task {
     Check,
     /// Compare whole commands with their peers in one run
     Bench(bench::Arguments),
+    /// Try every command on a crowded host, under churn and many at a time (as root)
+    Load(load::Arguments),
     /// Try inputs on every parser of foreign bytes, with libFuzzer and AddressSanitizer
     Fuzz(fuzz::Arguments),
+    /// Let every system call of every command fail in turn (as root, hours)
+    Faults(faults::Arguments),
     #[command(hide = true)]
-    BenchThreads { count: usize },
+    ManyThreads { count: usize },
     #[command(hide = true)]
-    BenchProcesses { count: usize },
+    ManyProcesses { count: usize },
     #[command(hide = true)]
-    BenchMounts { count: usize },
+    ManyMounts { count: usize },
     #[command(hide = true)]
     BenchEachNetwork,
-    #[command(hide = true)]
-    BenchPeak { command: Vec<String> },
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
     /// Unpack a newer util-linux to compare with below /var/cache/nsx-peers (as root)
     Peer,
     /// A virtual machine with pure cgroup v2, systemd, docker and podman; no KVM needed
     Vm(vm::Arguments),
-    /// Pack programs, manual pages and completions into dist/nsx-VERSION-TRIPLE.tar.gz
-    Dist,
+    /// Pack what is shipped into dist/: an archive, Debian packages, the list of what is linked
+    Dist(dist::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -80,12 +86,13 @@ fn main() -> ExitCode {
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Check => check::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Load(arguments) => load::run(&arguments),
+        Task::Faults(arguments) => faults::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
-        Task::BenchThreads { count } => bench::threads(count),
-        Task::BenchProcesses { count } => bench::processes(count),
-        Task::BenchMounts { count } => bench::mount(count),
+        Task::ManyThreads { count } => many::idle::threads(count),
+        Task::ManyProcesses { count } => many::idle::processes(count),
+        Task::ManyMounts { count } => many::mounts::mount(count),
         Task::BenchEachNetwork => bench::each_network(),
-        Task::BenchPeak { command } => bench::peak(&command),
         Task::Capture(arguments) => capture::run(&arguments),
         Task::Vm(arguments) => match vm::run(&arguments) {
             Ok(0) => Ok(()),
@@ -96,7 +103,7 @@ fn main() -> ExitCode {
             }
         },
         Task::Peer => peer::run(),
-        Task::Dist => dist::run(),
+        Task::Dist(arguments) => dist::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,7 +12,7 @@ const fn need(program: &'static str, package: &'static str, why: &'static str) -
     Need { program, package, why }
 }
 
-pub(crate) const NEEDS: [Need; 31] = [
+pub(crate) const NEEDS: [Need; 33] = [
     need("dockerd", "docker.io", "containers of the tests and the lab"),
     need("containerd", "containerd", "the engine below docker"),
     need("runc", "runc", "containers without an engine"),
@@ -43,6 +43,8 @@ pub(crate) const NEEDS: [Need; 31] = [
     need("patchelf", "patchelf", "a newer util-linux, run where it is unpacked"),
     need("mke2fs", "e2fsprogs", "its disk"),
     need("g++", "g++", "libFuzzer, of the fuzz targets"),
+    need("dpkg-deb", "dpkg", "the packages for Debian"),
+    need("readelf", "binutils", "whether a program is static"),
     need("depmod", "kmod", "its kernel's modules"),
 ];
 

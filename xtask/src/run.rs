@@ -114,3 +114,17 @@ pub(crate) fn plain(program: impl AsRef<OsStr>) -> Command {
     command.env("LC_ALL", "C");
     command
 }
+
+/// `watcher` with the command behind its own arguments, and the command's environment; silent.
+pub(crate) fn below(watcher: &mut Command, command: &Command) -> Command {
+    let mut whole = Command::new(watcher.get_program());
+    whole.args(watcher.get_args()).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => whole.env(name, value),
+            None => whole.env_remove(name),
+        };
+    }
+    whole.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    whole
+}

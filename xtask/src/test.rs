@@ -5,7 +5,7 @@
 
 use crate::run::Phases;
 use crate::workspace::{Release, cargo};
-use crate::{check, fuzz, install, peer, run, say, vm};
+use crate::{check, dist, fuzz, install, load, peer, run, say, vm};
 use anyhow::{Result, bail};
 
 pub(crate) fn run() -> Result<()> {
@@ -26,6 +26,13 @@ pub(crate) fn run() -> Result<()> {
         }
         run::visibly(&mut tests)
     });
+    match &release {
+        Some(release) if run::is_root() => {
+            phases.phase("load", || load::routine(&release.programs));
+        }
+        _ if strict => phases.phase("load", || bail!("it needs root, and NSX_TEST_STRICT=1")),
+        _ => say::note(format_args!("== load: skipped: it needs root")),
+    }
     phases.phase("fuzz targets", fuzz::routine);
     match vm::obstacle() {
         None => {
@@ -36,6 +43,13 @@ pub(crate) fn run() -> Result<()> {
             phases.phase("virtual machine", || bail!("{obstacle}, and NSX_TEST_STRICT=1"));
         }
         Some(obstacle) => say::note(format_args!("== virtual machine: skipped: {obstacle}")),
+    }
+    match dist::obstacle() {
+        None => phases.phase("packages", dist::routine),
+        Some(obstacle) if strict => {
+            phases.phase("packages", || bail!("{obstacle}, and NSX_TEST_STRICT=1"));
+        }
+        Some(obstacle) => say::note(format_args!("== packages: skipped: {obstacle}")),
     }
     check::all(&mut phases, check::Extent::AfterTests);
     phases.finish("test")

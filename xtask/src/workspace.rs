@@ -1,5 +1,6 @@
 //! Where things lie: the repository, its version, the directory of the release programs.
 
+use crate::{run, say};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,7 +36,7 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn target() -> Result<PathBuf> {
     let mut metadata = cargo();
     metadata.args(["metadata", "--format-version=1", "--no-deps", "--offline"]);
-    let metadata: serde_json::Value = serde_json::from_str(&crate::run::output(&mut metadata)?)
+    let metadata: serde_json::Value = serde_json::from_str(&run::output(&mut metadata)?)
         .context("cargo metadata printed no JSON")?;
     let Some(target) = metadata.get("target_directory").and_then(|dir| dir.as_str()) else {
         bail!("cargo metadata names no target directory");
@@ -43,7 +44,25 @@ pub(crate) fn target() -> Result<PathBuf> {
     Ok(PathBuf::from(target))
 }
 
-/// Where `cargo build --release` puts programs, and for which target.
+/// The machine's own target, by rustc.
+pub(crate) fn host() -> Result<String> {
+    let version = run::output(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc -vV names no host")?.to_owned())
+}
+
+/// Whether rustc has the standard library of a target.
+fn has_library(triple: &str) -> Result<bool> {
+    let mut rustc = Command::new("rustc");
+    let place = run::output(rustc.args(["--print=target-libdir", "--target", triple]))?;
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    Ok(entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
+}
+
+/// The programs as they are shipped, and for which target.
+///
+/// That is the one with musl, where its standard library can be had: smaller files, which start
+/// sooner, since that C library asks the processor nothing. Else it is the machine's own.
 #[derive(Debug)]
 pub(crate) struct Release {
     pub(crate) triple: String,
@@ -51,26 +70,65 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    /// Asks rustc for the host and cargo for its target directory.
+    /// Where they are, whether or not they are built.
     pub(crate) fn locate() -> Result<Self> {
-        let version = crate::run::output(Command::new("rustc").arg("-vV"))?;
-        let triple = version
-            .lines()
-            .find_map(|line| line.strip_prefix("host: "))
-            .context("rustc -vV names no host")?
-            .to_owned();
+        let host = host()?;
+        let musl = host.replace("-gnu", "-musl");
+        let triple = if has_library(&musl)? { musl } else { host };
         let programs = target()?.join(&triple).join("release");
         Ok(Self { triple, programs })
     }
 
-    /// Builds the programs as they are shipped.
+    /// Builds them.
     pub(crate) fn build() -> Result<Self> {
+        let musl = host()?.replace("-gnu", "-musl");
+        if !has_library(&musl)? && !add(&musl) {
+            say::note(format_args!(
+                "{musl} cannot be had: the programs are linked with the machine's own C library"
+            ));
+        }
         let release = Self::locate()?;
-        crate::run::visibly(cargo().args(["build", "--release", "--package=nsx", "--bins"]))?;
+        compile(root(), &target()?, &release.triple)?;
         Ok(release)
     }
 
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }
+}
+
+fn add(triple: &str) -> bool {
+    run::find("rustup").is_some()
+        && run::visibly(Command::new("rustup").args(["target", "add", triple])).is_ok()
+}
+
+/// Builds what is shipped, of the sources below `root`. No path of this machine gets into it, so
+/// that it is the same wherever it is built.
+pub(crate) fn compile(root: &Path, target: &Path, triple: &str) -> Result<()> {
+    let mut flags = vec![remap(root, "/nsx"), remap(target, "/target")];
+    for registry in std::fs::read_dir(cargo_home()?.join("registry/src")).into_iter().flatten() {
+        flags.push(remap(&registry?.path(), "/crates"));
+    }
+    let flags = serde_json::to_string(&flags)?;
+    let mut build = cargo();
+    build
+        .current_dir(root)
+        .env("CARGO_TARGET_DIR", target)
+        .args(["build", "--locked", "--release", "--package=nsx", "--bins"])
+        .args(["--target", triple])
+        .arg("--config")
+        .arg(format!("target.{triple}.rustflags={flags}"));
+    run::visibly(&mut build)
+}
+
+fn remap(from: &Path, to: &str) -> String {
+    format!("--remap-path-prefix={}={to}", from.display())
+}
+
+/// Where cargo keeps the sources of crates.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    Ok(std::env::home_dir().context("there is no home directory")?.join(".cargo"))
 }

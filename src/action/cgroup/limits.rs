@@ -46,7 +46,10 @@ fn set_and_check(part: &Part, file: &str, value: &str, holds: impl Fn(&[u8]) -> 
         return Ok(());
     }
     let (file, now) = (part.path_of(file), Text::new(now.trim_ascii()));
-    Err(ActionError::Refused(format!("cannot set {file} to {value}: it is {now} afterwards")))
+    Err(ActionError::refused(
+        format!("cannot set {file} to {value}: it is {now} afterwards"),
+        "ask for what the kernel gives, or leave the limit out",
+    ))
 }
 
 /// The largest on any architecture. (How large ours are is not asked: a protected process may not
@@ -77,17 +80,20 @@ fn swap(part: &Part, memory: Option<u64>, asked: Option<Bound>) -> Done {
         (false, Some(memory)) => ("memory.memsw.limit_in_bytes", memory.saturating_add(bytes)),
         (false, None) => {
             let why = "cgroup v1 limits it together with memory, which is not limited";
-            return Err(ActionError::Refused(format!("cannot limit swap: {why}")));
+            return Err(ActionError::refused(format!("cannot limit swap: {why}"), "add --memory"));
         }
     };
     match part.read(file) {
         Err(error) if error.errno() == Some(Errno::ENOENT) => {
             return match asked {
                 None => Ok(()),
-                Some(_) => Err(ActionError::Refused(format!(
-                    "cannot limit swap: this kernel does not count it ({} is missing)",
-                    part.path_of(file)
-                ))),
+                Some(_) => Err(ActionError::refused(
+                    format!(
+                        "cannot limit swap: this kernel does not count it ({} is missing)",
+                        part.path_of(file)
+                    ),
+                    "leave --swap out; or start the kernel with swapaccount=1",
+                )),
             };
         }
         _ => {}
@@ -107,9 +113,12 @@ fn cpu_time(part: &Part, quota: u64) -> Done {
     set.map_err(|error| match error {
         ActionError::System(error) if error.errno() == Some(Errno::EINVAL) => {
             let file = part.path_of("cpu.cfs_quota_us");
-            ActionError::Refused(format!(
-                "cannot set {file} to {quota} of {CPU_PERIOD_USEC}: a group above has less"
-            ))
+            ActionError::refused(
+                format!(
+                    "cannot set {file} to {quota} of {CPU_PERIOD_USEC}: a group above has less"
+                ),
+                "ask for no more CPUs than that group has",
+            )
         }
         error => error,
     })
@@ -127,11 +136,14 @@ fn cpuset(part: &Part, cpus: &CpuList) -> Done {
         (Err(error), Ok(above)) if CpuList::parse(above.trim_ascii()).is_none() => {
             Err(error.into())
         }
-        (_, Ok(above)) => Err(ActionError::Refused(format!(
-            "cannot limit CPUs to {cpus}: there are {} in {}",
-            Text::new(above.trim_ascii()),
-            part.directory.parent().map(crate::sys::root::path_text).unwrap_or_default()
-        ))),
+        (_, Ok(above)) => Err(ActionError::refused(
+            format!(
+                "cannot limit CPUs to {cpus}: there are {} in {}",
+                Text::new(above.trim_ascii()),
+                part.directory.parent().map(crate::sys::root::path_text).unwrap_or_default()
+            ),
+            "name some of those; --cpus limits time on any of them",
+        )),
         (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error.into()),
     }
 }

@@ -46,10 +46,10 @@ impl Powers {
         }
         let missing = wanted.without(base.or(available));
         if !missing.is_empty() {
-            return Err(ActionError::Refused(format!(
-                "--cap-add: nsx itself lacks {}",
-                missing.short_names().join(", ")
-            )));
+            return Err(ActionError::refused(
+                format!("--cap-add: nsx itself lacks {}", missing.short_names().join(", ")),
+                "run it as root, or add --newuser, inside of which it has all of them",
+            ));
         }
         let bounds = bounding != own.bounding;
         let sets = if is_root {

@@ -5,7 +5,7 @@
 //! the kernel is too old to deny is an error: without LANDLOCK_ACCESS_FS_TRUNCATE (Linux 6.2) a file
 //! that may not be written could still be emptied.
 
-use crate::action::error::ActionError;
+use crate::action::error::{ActionError, Advise};
 use crate::model::restriction::{Access, Beneath};
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
@@ -30,10 +30,11 @@ fn nothing() -> Result<RulesetCreated, ActionError> {
         .handle_access(AccessFs::from_all(NEEDED))
         .and_then(Ruleset::create);
     ruleset.map_err(|error| {
-        ActionError::Refused(format!(
-            "Landlock of Linux 6.2 is needed, and on: {}",
-            Text::new(reason(&error).as_bytes())
-        ))
+        let reason = Text::new(reason(&error).as_bytes());
+        ActionError::refused(
+            format!("Landlock of Linux 6.2 is needed, and on: {reason}"),
+            "/sys/kernel/security/lsm lists what is on: the kernel is started with lsm=landlock,…",
+        )
     })
 }
 
@@ -53,7 +54,8 @@ pub(super) fn rules(allowed: &[Beneath]) -> Result<RulesetCreated, ActionError> 
         let object = || Text::new(beneath.path.as_os_str().as_bytes());
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let file = rustix::fs::openat(CWD, &beneath.path, flags, Mode::empty())
-            .with_context("open", object)?;
+            .with_context("open", object)
+            .advise("the paths of --landlock-ro and --landlock-rw are looked up inside")?;
         let stat = rustix::fs::fstat(&file).with_context("look at", object)?;
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         let rule = PathBeneath::new(file, rights(beneath.access, is_directory));

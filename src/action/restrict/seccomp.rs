@@ -1,7 +1,7 @@
 //! Seccomp profiles for a program: read, compiled before anything is changed, and installed as the
 //! last step before exec. seccomp(2).
 
-use crate::action::error::ActionError;
+use crate::action::error::{ActionError, Advise};
 use crate::model::capability::CapSet;
 use crate::model::restriction::Profile;
 use crate::model::standing::Filter;
@@ -28,6 +28,7 @@ pub struct Facts {
     pub capabilities: CapSet,
     /// As Go names it.
     pub architecture: &'static str,
+    /// Major and minor number of its version.
     pub kernel: (u32, u32),
 }
 
@@ -53,9 +54,8 @@ pub fn prepare(
     let facts = Facts::here(capabilities);
     let profile = match which {
         Profile::Default => usual::profile(&facts),
-        Profile::File(path) => {
-            profile::parse(&read(path)?, &facts).map_err(|wrong| refused(which, &wrong))?
-        }
+        Profile::File(path) => profile::parse(&read(path).advise(FORMAT)?, &facts)
+            .map_err(|wrong| refused(which, &wrong))?,
     };
     let compiled = compile::compile(&profile).map_err(|wrong| refused(which, &wrong))?;
     let notes = match which {
@@ -69,12 +69,15 @@ pub fn prepare(
     Ok((compiled.filters, notes))
 }
 
+const FORMAT: &str = "a file has a profile in the JSON of docker and podman, as nsx-spawn(1) says; \
+                      `default` is nsx's own";
+
 fn refused(which: &Profile, wrong: &dyn std::error::Error) -> ActionError {
     match which {
         Profile::Default => ActionError::Refused(format!("seccomp profile: {wrong}")),
         Profile::File(path) => {
             let path = Text::new(path.as_os_str().as_bytes());
-            ActionError::Refused(format!("seccomp profile {path}: {wrong}"))
+            ActionError::refused(format!("seccomp profile {path}: {wrong}"), FORMAT)
         }
     }
 }

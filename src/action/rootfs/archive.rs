@@ -25,18 +25,25 @@ const HEADERS: u64 = 1 << 20;
 const CHUNK: usize = 128 << 10;
 
 /// Other compressions, by what they begin with, and who takes them off.
-const COMPRESSED: [(&[u8], &str); 3] =
-    [(b"\x28\xb5\x2f\xfd", "zstd -d"), (b"\xfd7zXZ", "xz -d"), (b"BZh", "bzip2 -d")];
+const COMPRESSED: [(&[u8], &str); 3] = [
+    (b"\x28\xb5\x2f\xfd", "use `zstd -d` first"),
+    (b"\xfd7zXZ", "use `xz -d` first"),
+    (b"BZh", "use `bzip2 -d` first"),
+];
 
 /// Unpacks what `file` has into an empty directory. `name` is what messages call it.
 pub fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result<(), ActionError> {
-    let failed = |why: String| ActionError::Refused(format!("cannot unpack {name}: {why}"));
+    let failed = |why: String| {
+        ActionError::refused(
+            format!("cannot unpack {name}: {why}"),
+            "`tar -t` lists an archive; unpacked elsewhere its directory can be the root",
+        )
+    };
     let mut file = BufReader::with_capacity(CHUNK, File::from(file));
     let start = file.fill_buf().map_err(|error| failed(words(&error)))?;
-    if let Some((_, program)) = COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Err(failed(format!(
-            "of compressions only gzip is known here: use `{program}` first"
-        )));
+    if let Some((_, advice)) = COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)) {
+        let why = "of compressions only gzip is known here";
+        return Err(ActionError::refused(format!("cannot unpack {name}: {why}"), advice));
     }
     let is_gzip = start.starts_with(b"\x1f\x8b");
     let data: Box<dyn Read> =
@@ -172,6 +179,11 @@ impl<'a> Root<'a> {
                 skip(entry)
             }
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                if is_map_of_holes(entry)? {
+                    let format =
+                        "a sparse file in the format of pax: `tar --format=gnu` has another";
+                    return Err(Refusal(format.to_owned()));
+                }
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
                 let mode = Mode::from_raw_mode(0o600);
                 let file = instead(parent, last, || {
@@ -302,6 +314,18 @@ fn instead<T>(
         }
         made => made,
     }
+}
+
+/// What stands under its name is then a map and what is between the holes, and would be taken for
+/// the file.
+fn is_map_of_holes(entry: &mut Entry<'_, Metered>) -> std::io::Result<bool> {
+    let Some(extensions) = entry.pax_extensions()? else { return Ok(false) };
+    for extension in extensions {
+        if extension?.key_bytes().starts_with(b"GNU.sparse.") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn owner(entry: &Entry<'_, Metered>) -> (Uid, Gid) {

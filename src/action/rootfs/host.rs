@@ -59,10 +59,9 @@ impl Copies {
         let root = tree::root()?;
         let copy = Tree::copy_alone(root.as_fd(), Guard::AsItIs).map_err(|error| {
             if error.errno() == Some(Errno::EPERM) {
-                return ActionError::Refused(
-                    "only root can have --overlay over the host's own root: name another with \
-                     --rootfs"
-                        .to_owned(),
+                return ActionError::refused(
+                    "only root can have --overlay over the host's own root",
+                    "name another with --rootfs",
                 );
             }
             error.into()

@@ -16,12 +16,14 @@ use std::path::Path;
 const SHM: &str = "1777";
 
 /// Mounts all of it; what the root has no directory for is left out, if none can be made there.
-/// `read_only`: in /dev nothing can be made either. Our own root is still the host's.
+/// `read_only`: in /dev nothing can be made either. Our own root is still the host's. Returns the
+/// pseudo-terminals of /dev.
 pub(super) fn mount(
     places: &mut Places<'_>,
     new: Kinds,
     read_only: bool,
-) -> std::result::Result<(), ActionError> {
+) -> std::result::Result<Option<Tree>, ActionError> {
+    let mut terminals = None;
     if let Some(place) = places.find(Path::new("/proc"), Shape::Directory)? {
         let proc = proc(new)?;
         put(&proc, place.as_fd(), "/proc")?;
@@ -37,7 +39,7 @@ pub(super) fn mount(
         // A device that is made in there is none; those of ours are mounts of their own.
         let dev = Tree::memory_for_files("0755", None)?;
         put(&dev, place.as_fd(), "/dev")?;
-        fill_dev(&dev, new)?;
+        terminals = Some(fill_dev(&dev, new)?);
         if read_only {
             dev.make_read_only()?;
         } else {
@@ -51,7 +53,7 @@ pub(super) fn mount(
             places.is_ours(memory.as_fd());
         }
     }
-    Ok(())
+    Ok(terminals)
 }
 
 fn put(tree: &Tree, place: BorrowedFd<'_>, path: &'static str) -> Result<()> {
@@ -68,14 +70,14 @@ fn proc(new: Kinds) -> std::result::Result<Tree, ActionError> {
     }
 }
 
+const COVERED: &str = "parts of the /proc here are covered, as in a container, and the kernel makes \
+                       none that shows more: run it as root of the host, or where /proc is whole";
+
 /// Of our own pid namespace.
 pub(super) fn fresh_proc() -> std::result::Result<Tree, ActionError> {
     Tree::proc().map_err(|error| {
         if error.errno() == Some(Errno::EPERM) {
-            return ActionError::Refused(format!(
-                "{error}; parts of the /proc here are covered, as in a container, and the kernel \
-                 makes none that shows more: run nsx as root of the host, or where /proc is whole"
-            ));
+            return ActionError::from(error).advise(COVERED);
         }
         error.into()
     })
@@ -95,7 +97,7 @@ fn sys(new: Kinds) -> Result<Option<Tree>> {
     }
 }
 
-fn fill_dev(dev: &Tree, new: Kinds) -> Result<()> {
+fn fill_dev(dev: &Tree, new: Kinds) -> Result<Tree> {
     let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .context("open", "the root")?;
     for path in DEVICES {
@@ -113,15 +115,17 @@ fn fill_dev(dev: &Tree, new: Kinds) -> Result<()> {
         dev.link(devices::name(path), target)?;
     }
     dev.link(c"ptmx", c"pts/ptmx")?;
-    let mut below =
-        vec![(c"pts", Tree::terminals()?), (c"shm", Tree::memory_for_files(SHM, None)?)];
-    if new.has(Kind::Ipc) {
-        below.push((c"mqueue", Tree::queues()?));
+    let terminals = Tree::terminals()?;
+    let shared_memory = Tree::memory_for_files(SHM, None)?;
+    let queues = if new.has(Kind::Ipc) { Some(Tree::queues()?) } else { None };
+    let below = [(c"pts", Some(&terminals)), (c"shm", Some(&shared_memory))];
+    for (name, tree) in below.into_iter().chain([(c"mqueue", queues.as_ref())]) {
+        if let Some(tree) = tree {
+            dev.directory(name, 0o755)?;
+            tree.attach(dev.as_fd(), name)?;
+        }
     }
-    below.into_iter().try_for_each(|(name, tree)| {
-        dev.directory(name, 0o755)?;
-        tree.attach(dev.as_fd(), name)
-    })
+    Ok(terminals)
 }
 
 fn no_file() -> Result<Tree> {

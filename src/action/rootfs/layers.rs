@@ -3,7 +3,7 @@
 
 use super::of_programs;
 use super::source::Source;
-use crate::action::error::ActionError;
+use crate::action::error::{ActionError, Advise};
 use crate::sys::error::{Context, Result, SysError};
 use crate::sys::tree::{Guard, Layers, Tree};
 use nix::errno::Errno;
@@ -41,11 +41,13 @@ pub(super) fn attach(
 
 impl Layer {
     pub(super) fn in_directory(path: &Path) -> std::result::Result<Self, ActionError> {
-        let mut source = Source::open(path)?;
+        const NEEDED: &str = "--overlay=DIR takes a directory that is there, and can be written to";
+        let mut source = Source::open(path).advise(NEEDED)?;
         if !source.is_directory() {
-            return Err(SysError::new("write to", source.name().clone(), Errno::ENOTDIR).into());
+            let error = SysError::new("write to", source.name().clone(), Errno::ENOTDIR);
+            return Err(ActionError::from(error).advise(NEEDED));
         }
-        make_both(source.as_fd()).map_err(|error| within(&source, &error))?;
+        make_both(source.as_fd()).map_err(|error| within(&source, &error)).advise(NEEDED)?;
         source.copy(Guard::AsItIs)?;
         Ok(Self::Directory(source))
     }
@@ -118,12 +120,14 @@ fn look_alike(lower: &Tree, upper: &OwnedFd) {
 
 fn explained(error: SysError, by_user: bool) -> ActionError {
     if by_user {
-        return ActionError::Refused(format!(
-            "{error}; in a user namespace it takes Linux 5.11, and a root below which nothing else \
-             is mounted"
-        ));
+        return ActionError::from(error).advise(
+            "in a user namespace it takes Linux 5.11, and a root below which nothing else is mounted",
+        );
     }
-    error.into()
+    ActionError::from(error).advise(
+        "an overlay cannot take what is written, nor lie over two others: name another directory \
+         with --overlay=DIR, or another root",
+    )
 }
 
 fn within(source: &Source, error: &SysError) -> SysError {

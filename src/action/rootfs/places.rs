@@ -3,7 +3,7 @@
 
 use crate::action::error::ActionError;
 use crate::model::text::Text;
-use crate::sys::error::Context;
+use crate::sys::error::{Context, SysError};
 use crate::sys::tree;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -124,10 +124,14 @@ impl<'a> Places<'a> {
             }
         }
         let link = text(&above);
-        ActionError::Refused(format!(
-            "cannot mount on {}: {link} in the root is a symbolic link, and none is followed there",
-            text(path)
-        ))
+        ActionError::refused(
+            format!(
+                "cannot mount on {}: {link} in the root is a symbolic link, and none is followed \
+                 there",
+                text(path)
+            ),
+            "make it a directory, or name another place",
+        )
     }
 }
 
@@ -139,7 +143,15 @@ fn name(component: Component<'_>) -> Option<&Path> {
 }
 
 fn cannot_use(path: &Path, errno: Errno) -> ActionError {
-    crate::sys::error::SysError::new("mount on", text(path), errno).into()
+    let error = ActionError::from(SysError::new("mount on", text(path), errno));
+    match errno {
+        Errno::ACCESS => error.advise(
+            "the root, and what is above, must be open to who the program is there: --map-users, \
+             or another root",
+        ),
+        Errno::NOTDIR => error.advise("what is there is a file"),
+        _ => error,
+    }
 }
 
 pub(super) fn text(path: &Path) -> Text {

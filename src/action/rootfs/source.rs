@@ -92,7 +92,7 @@ fn again(source: &Source) -> std::result::Result<OwnedFd, ActionError> {
     };
     if identity(again.as_fd())? != identity(source.open.as_fd())? {
         let text = format!("{} was replaced while nsx was at work", source.name);
-        return Err(ActionError::Refused(text));
+        return Err(ActionError::refused(text, "try it again"));
     }
     Ok(again)
 }

@@ -16,9 +16,14 @@ const PLACES: [&str; 4] = ["/usr/bin", "/bin", "/usr/local/bin", "/run/wrappers/
 pub(super) fn run(tool: &'static str, pid: Pid, ranges: &[IdRange]) -> Result<(), ActionError> {
     let place = PLACES.iter().map(|place| format!("{place}/{tool}"));
     let Some(path) = place.into_iter().find(|path| Path::new(path).exists()) else {
-        return Err(ActionError::Refused(format!(
-            "{tool} is not installed: without it only root can map ids that are not the caller's own"
-        )));
+        return Err(ActionError::refused(
+            format!(
+                "{tool} is not installed, and without it only root can map ids that are not the \
+                 caller's own"
+            ),
+            "install uidmap, as Debian calls the package (shadow-utils elsewhere), or map your own \
+             id alone",
+        ));
     };
     let numbers = ranges.iter().flat_map(|range| [range.inside, range.outside, range.count]);
     let words = [path.clone(), pid.to_string()].into_iter();
@@ -36,8 +41,11 @@ pub(super) fn run(tool: &'static str, pid: Pid, ranges: &[IdRange]) -> Result<()
     };
     match waitpid(child.pid, None).context("wait for", tool)? {
         WaitStatus::Exited(_, 0) => Ok(()),
-        _ => Err(ActionError::Refused(format!(
-            "{path} could not write the id map: /etc/subuid and /etc/subgid say who may map what"
-        ))),
+        _ => Err(ActionError::refused(
+            format!(
+                "{path} could not write the id map: /etc/subuid and /etc/subgid say who may map what"
+            ),
+            "name ids that are set aside for you there: --map-users=auto --map-groups=auto",
+        )),
     }
 }

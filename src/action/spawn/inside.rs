@@ -2,13 +2,14 @@
 //! namespaces that can only be made from inside, mounts, names, interfaces.
 
 use super::meeting::{Gone, Inside};
-use crate::action::error::ActionError;
+use crate::action::error::{ActionError, Advise, USER_NAMESPACES};
 use crate::action::rootfs::Rootfs;
 use crate::action::{launch, mounts};
 use crate::model::isolation::{Clocks, Isolation};
 use crate::model::namespace::{Kind, Kinds};
 use crate::model::user_map::{UserMap, lines};
 use crate::sys::error::Context;
+use crate::sys::tree::Tree;
 use crate::sys::{netlink, ns, proc};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
@@ -16,11 +17,10 @@ use rustix::fs::{Mode, OFlags};
 use std::fmt::Write;
 use std::os::fd::AsFd;
 
-/// Everything up to the program's own process. `in_new_child`: it was made with the namespaces, and
-/// those that its maker cannot give it are still to be made.
-pub(super) fn settle(
+/// Who it is, and its namespaces. `in_new_child`: it was made with them, and those that its maker
+/// cannot give it are still to be made.
+pub(super) fn arrive(
     isolation: &Isolation,
-    rootfs: Option<Rootfs>,
     meeting: Option<&Inside>,
     in_new_child: bool,
 ) -> Result<(), ActionError> {
@@ -40,15 +40,26 @@ pub(super) fn settle(
     } else if isolation.new.has(Kind::Time) {
         set_clocks(&isolation.clocks)?;
     }
-    if let Some(rootfs) = rootfs {
-        rootfs.assemble(isolation.new)?;
-    }
+    Ok(())
+}
+
+/// Everything else up to the program's own process. Returns pseudo-terminals that are not the host's.
+pub(super) fn settle(
+    isolation: &Isolation,
+    rootfs: Option<Rootfs>,
+    meeting: Option<&Inside>,
+) -> Result<Option<Tree>, ActionError> {
+    let assembled = rootfs.map(|rootfs| rootfs.assemble(isolation.new)).transpose()?;
     mounts::set_up(&isolation.mounts)?;
     if let Some(name) = &isolation.hostname {
-        nix::unistd::sethostname(name).context("set", "the hostname")?;
+        nix::unistd::sethostname(name)
+            .context("set", "the hostname")
+            .advise("it has at most 64 bytes")?;
     }
     if let Some(name) = &isolation.domainname {
-        crate::sys::raw::names::set_domainname(name).context("set", "the NIS domain name")?;
+        crate::sys::raw::names::set_domainname(name)
+            .context("set", "the NIS domain name")
+            .advise("it has at most 64 bytes")?;
     }
     if isolation.loopback {
         netlink::bring_loopback_up()?;
@@ -57,7 +68,7 @@ pub(super) fn settle(
         meeting.say_done();
         meeting.wait().map_err(failed_outside)?;
     }
-    Ok(())
+    Ok(assembled.flatten())
 }
 
 /// Who failed says why, and is heard first.
@@ -103,7 +114,7 @@ fn set_clocks(clocks: &Clocks) -> Result<(), ActionError> {
             proc::write("self", "timens_offsets", &text)?;
             launch::set_protected(true)
         }
-        written => Ok(written?),
+        written => written.advise("no clock can be before 0, or beyond what the kernel counts"),
     }
 }
 
@@ -115,7 +126,7 @@ fn write_own_maps(map: &UserMap) -> Result<(), ActionError> {
     }
     for (file, ranges) in [("gid_map", &map.groups), ("uid_map", &map.users)] {
         if !ranges.is_empty() {
-            proc::write("self", file, &lines(ranges))?;
+            proc::write("self", file, &lines(ranges)).advise(USER_NAMESPACES)?;
         }
     }
     launch::set_protected(true)

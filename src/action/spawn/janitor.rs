@@ -19,6 +19,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// The nsx side of it: what it is told over a pipe to clear away.
 #[derive(Debug)]
 pub struct Janitor {
     /// Dropped without a farewell it is the end of nsx.
@@ -33,6 +34,7 @@ const FILE: u8 = b'f';
 const FAREWELL: u8 = b'q';
 
 impl Janitor {
+    /// Forks it; EAGAIN where it could not be left behind as nobody's child.
     pub fn start() -> Result<Self, ActionError> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
         let (end, ends) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;

@@ -2,26 +2,22 @@
 //! a record under its name, a nsx that waits to leave it alone.
 
 use super::detach;
+use super::introduction::Introduction;
 use super::janitor::{Janitor, remove_if};
 use super::record::Record;
-use crate::action::error::ActionError;
+use crate::action::error::{ActionError, Advise};
 use crate::action::launch;
-use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::report::Report;
 use crate::model::spawned::Event;
-use crate::sys::bounded;
 use crate::sys::error::{Context, SysError};
 use crate::sys::fds::write_all;
+use crate::sys::incarnation;
 use crate::sys::raw::fork::Child;
 use crate::sys::root::{SysRoot, path_text};
-use crate::sys::{incarnation, ns};
-use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags};
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// Who wants to know.
 #[derive(Debug)]
@@ -33,8 +29,6 @@ pub struct Notices {
     /// Where somebody waits to leave the program alone: a byte is written to the first when it
     /// runs, and nothing to where nsx was started any more.
     pub ready: Option<(OwnedFd, OwnedFd)>,
-    /// There is an init of ours before the program.
-    pub init: bool,
     /// What the other end of its veth pair is called.
     pub peer: Option<String>,
 }
@@ -53,7 +47,8 @@ impl PidFile {
     pub fn make(path: &Path, janitor: &Janitor) -> Result<Self, ActionError> {
         let no_file = || {
             let path = path_text(path);
-            ActionError::Refused(format!("{path} is a directory: a pid file cannot be there"))
+            let message = format!("{path} is a directory: a pid file cannot be there");
+            ActionError::refused(message, "name the file itself")
         };
         if path.is_dir() {
             return Err(no_file());
@@ -65,7 +60,8 @@ impl PidFile {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(&temporary, flags, Mode::from_raw_mode(0o644))
-            .with_context("make", || path_text(path))?;
+            .with_context("make", || path_text(path))
+            .advise("a pid file is made in a directory that is there, and that you may write to")?;
         let stat = rustix::fs::fstat(&file).with_context("examine", || path_text(path));
         if stat.is_err() {
             let _ = rustix::fs::unlink(&temporary);
@@ -107,19 +103,23 @@ impl Notices {
     }
 
     /// The program runs.
-    pub(super) fn started(&mut self, child: &Child) -> Result<(), ActionError> {
+    pub(super) fn started(
+        &mut self,
+        child: &Child,
+        program: &Introduction,
+    ) -> Result<(), ActionError> {
         let init_pid = child.pid.as_raw().cast_unsigned();
-        let pid = if self.init { self.program_of(init_pid) } else { Some(init_pid) };
+        let pid = program.pid;
         if let Some(record) = &mut self.record {
             let process = Pid::new(init_pid).and_then(|pid| incarnation::of(&self.root, pid).ok());
             record.spawned.process = process;
             record.update()?;
         }
         if let Some(file) = &self.pid_file {
-            file.fill(pid.unwrap_or(init_pid))?;
+            file.fill(pid)?;
         }
         let name = self.record.as_ref().map(|record| record.spawned.name.as_str());
-        let namespaces = self.namespaces(pid.unwrap_or(init_pid));
+        let namespaces = program.namespaces.inodes();
         let peer = self.peer.as_deref();
         self.say(&Event::Started { pid, init_pid, name, namespaces, peer })?;
         if let Some((ready, nowhere)) = self.ready.take() {
@@ -140,31 +140,6 @@ impl Notices {
             Ok(()) | Err(rustix::io::Errno::PIPE) => Ok(()),
             Err(errno) => Ok(Err(errno).context("write to", "the status descriptor")?),
         }
-    }
-
-    /// The init has one child of its own; what is handed to it comes after.
-    fn program_of(&self, init: u32) -> Option<u32> {
-        let path = format!("{init}/task/{init}/children");
-        let bytes = bounded::read(self.root.proc(), &path, bounded::SMALL).ok()?;
-        std::str::from_utf8(&bytes).ok()?.split_whitespace().next()?.parse().ok()
-    }
-
-    /// A program that has only just been started may not be ours to look at yet.
-    fn namespaces(&self, pid: u32) -> BTreeMap<&'static str, Option<u64>> {
-        let end = Instant::now() + Duration::from_millis(100);
-        let identity = |kind| loop {
-            let pid = Pid::new(pid)?;
-            match ns::identity_of(self.root.proc(), pid, kind) {
-                Err(Errno::EACCES) if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                read => break read.ok(),
-            }
-        };
-        if self.status.is_none() {
-            return BTreeMap::new();
-        }
-        Kind::ALL.into_iter().map(|kind| (kind.name(), identity(kind))).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //! namespaces stay.
 
 use super::meeting::Outside;
-use crate::action::error::ActionError;
+use crate::action::error::{ActionError, Advise};
 use crate::model::gap::Reason;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::Kind;
@@ -78,6 +78,8 @@ fn keep(pid: Pid, kind: Kind, file: &Path) -> Result<(), ActionError> {
     let source = format!("/proc/{pid}/ns/{name}");
     let nothing = None::<&str>;
     mount(Some(source.as_str()), file, nothing, MsFlags::MS_BIND, nothing)
-        .with_context("mount a namespace on", || path_text(file))?;
-    Ok(())
+        .with_context("mount a namespace on", || path_text(file))
+        .advise(
+            "it takes a file that is there: touch FILE; for a mount namespace on a private mount",
+        )
 }

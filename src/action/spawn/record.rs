@@ -122,7 +122,10 @@ impl Record {
 
     fn taken(&self, by: &str) -> ActionError {
         let name = &self.spawned.name;
-        ActionError::Refused(format!("the name {name} is taken ({by}; {})", path_text(&self.path)))
+        ActionError::refused(
+            format!("the name {name} is taken ({by}; {})", path_text(&self.path)),
+            "take another; or end that one: nsx spawn --stop NAME",
+        )
     }
 }
 
@@ -223,5 +226,8 @@ fn open(path: &Path) -> Result<OwnedFd, ActionError> {
         return Ok(dir);
     }
     let path: Text = path_text(path);
-    Err(ActionError::Refused(format!("{path} is not ours alone: another could write there")))
+    Err(ActionError::refused(
+        format!("{path} is not ours alone: another could write there"),
+        "it must be yours and closed to others: chmod go-w",
+    ))
 }

@@ -13,8 +13,10 @@ use table::OPTIONS;
 mod options;
 mod table;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "enter", run };
 
+/// For manual, completions and help: the options are tables, which clap does not parse.
 pub fn definition() -> clap::Command {
     definition_of(
         "enter",

@@ -21,6 +21,7 @@ use std::time::Duration;
 mod vacant;
 mod wish;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "inspect", run };
 
 /// Show everything about one process or container.
@@ -50,10 +51,12 @@ struct Args {
     output: Output,
 }
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`: nsx.inspect.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(json::Envelope<'_, JsonInspection<'_>>)

@@ -6,7 +6,7 @@ use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
 use crate::cli::list::List;
 use crate::collect::namespaces::collect_census;
-use crate::collect::target;
+use crate::collect::target::{self, PinnedProcess};
 use crate::model::census::{Census, Relation};
 use crate::model::namespace::{self, NsSet};
 use crate::render::filter::Filter;
@@ -19,6 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 mod choice;
 mod processes;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "ns", run };
 
 /// List the namespaces of this host, who is in them, and what keeps them alive.
@@ -56,10 +57,12 @@ struct Args {
     output: Output,
 }
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`: nsx.ns.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(crate::render::json::Envelope<'_, Vec<ns_json::JsonRow<'_>>>)
@@ -76,8 +79,12 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     if let Some(inode) = args.inode {
         return processes::run(context, &args, &root, inode);
     }
-    let of_task = args.task.as_ref().map(|spelled| namespaces_of(&root, spelled)).transpose()?;
+    let task = args.task.as_ref().map(|spelled| task(&root, spelled)).transpose()?;
+    let of_task = task.as_ref().map(|task| task.process.namespaces);
     let Census { namespaces, mut gaps, .. } = collect_census(&root, choice::wants(&args)?)?;
+    if let Some(task) = &task {
+        task.handle.check_running()?;
+    }
     let is_kept = |row: &Row| {
         (args.types.is_empty() || args.types.contains(&row.kind))
             && of_task.is_none_or(|own| own.inode(row.kind) == Some(row.inode))
@@ -89,6 +96,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Some(relation) => rows = ns_tree::hang(rows, relation, is_kept),
         None => rows.retain(is_kept),
     }
+    root.reach().complete(&mut gaps);
     if !rows.iter().any(|row| row.of_host) {
         gaps.retain(|gap| !gap.is_of_init());
     }
@@ -104,7 +112,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     args.output.finish(context, &text, &gaps)
 }
 
-fn namespaces_of(root: &SysRoot, spelled: &OsString) -> Result<NsSet, Failure> {
+fn task(root: &SysRoot, spelled: &OsString) -> Result<PinnedProcess, Failure> {
     let target = target::resolve_process(root, spelled.as_bytes())?;
     if target.process.namespaces == NsSet::default() {
         let pid = target.process.pid;
@@ -112,5 +120,5 @@ fn namespaces_of(root: &SysRoot, spelled: &OsString) -> Result<NsSet, Failure> {
             Failure::new(Kind::Denied, format!("cannot read the namespaces of pid {pid}"));
         return Err(failure.hint("run it as root"));
     }
-    Ok(target.process.namespaces)
+    Ok(target)
 }

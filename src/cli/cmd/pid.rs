@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
 use crate::collect::host::collect_host;
-use crate::collect::pids::{Inside, chain, unseen};
+use crate::collect::pids::{Inside, chain, chain_of, unseen};
 use crate::collect::target;
 use crate::model::gap::Gap;
 use crate::model::pid_chain::PidChain;
@@ -16,6 +16,7 @@ use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "pid", run };
 
 /// Translate PIDs between the host and what is inside.
@@ -44,10 +45,12 @@ struct Args {
     output: Output,
 }
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`: nsx.pid.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(json::Envelope<'_, Vec<PidChain>>)
@@ -60,7 +63,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     };
     let root = args.output.root()?;
     let (chains, is_list, shown) = answer(&root, &args)?;
-    let gaps: Vec<Gap> = chains.iter().filter_map(unseen).collect();
+    let mut gaps: Vec<Gap> = chains.iter().filter_map(unseen).collect();
+    root.reach().complete(&mut gaps);
     let text = match args.output.format() {
         Format::Json | Format::Jsonl => {
             let host = &collect_host(&root);
@@ -96,20 +100,22 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
     if args.all {
         return Ok((inside()?.processes(root)?, true, None));
     }
-    let pid = match spelled {
+    let chain = match spelled {
         None if args.from.is_some() => return Err(Failure::usage("--from: which process?")),
-        None => process.process.pid,
+        None => {
+            let chain = chain_of(root, process.handle.dir(), process.process.pid)?;
+            process.handle.check_running().map(|()| chain)?
+        }
         Some(spelled) => {
             let wanted = number(spelled)?;
             let absent = || Failure::new(Kind::NotFound, format!("there is no pid {wanted} there"));
-            inside()?.to_ours(root, wanted)?.ok_or_else(absent)?
+            inside()?.numbered(root, wanted)?.ok_or_else(absent)?
         }
     };
-    drop(process);
-    let chain = chain(root, pid)?;
     let Some(to) = &args.to else { return Ok((vec![chain], false, None)) };
     let there = target::resolve_process(root, to.as_bytes())?;
     let shown = chain.in_namespace(Inside::of(there.handle.dir())?.inode()?);
+    let pid = chain.pid;
     let unseen = || Failure::new(Kind::NotFound, format!("pid {pid} is not seen from there"));
     Ok((vec![chain], false, Some(shown.ok_or_else(unseen)?)))
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 mod orphans;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "ps", run };
 
 /// List every container and isolated process group of this host, whatever made it, asking no daemon.
@@ -54,10 +55,12 @@ struct Args {
 /// Long enough for a number that means something, short enough not to be waited for.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`, with and without `--orphans`.
 #[cfg(feature = "schema")]
 pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
     use crate::model::orphan::Orphan;
@@ -97,7 +100,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         }
         containers.list.retain(|container| wanted.contains(&identity(container)));
     }
-    add_details(&root, &Clock::read(&root), &mut containers.list);
+    containers.gaps.extend(add_details(&root, &Clock::read(&root), &mut containers.list));
     if args.usage {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));
@@ -105,6 +108,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     if let Some(filter) = filter {
         containers.list.retain(|container| filter.keeps(&ps::COLUMNS, container));
     }
+    root.reach().complete(&mut containers.gaps);
     let list = List {
         rows: &containers.list,
         columns: &ps::COLUMNS,

@@ -11,12 +11,15 @@ use std::ffi::OsString;
 
 mod options;
 
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "spawn", run };
 
+/// For manual, completions and help: the options are tables, which clap does not parse.
 pub fn definition() -> clap::Command {
     definition_of("spawn", "Run a program in new namespaces, and leave nothing behind", OPTIONS)
 }
 
+/// Of `--report=json`, and of a line on `--status-fd`.
 #[cfg(feature = "schema")]
 pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
     [
@@ -26,7 +29,9 @@ pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
-    match request(context, arguments).map_err(Failure::of_launcher)? {
+    let request = request(context, arguments)
+        .map_err(|failure| failure.or_hint("see `nsx spawn --help`").of_launcher());
+    match request? {
         Ok(request) => spawn::run(context, request),
         Err(code) => Ok(code),
     }

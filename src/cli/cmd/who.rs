@@ -16,6 +16,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
 pub mod peers;
+/// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "who", run };
 
 /// Tell which container a process, port, address, interface, mount, … belongs to.
@@ -36,10 +37,12 @@ const ADVICE: &str = "nsx-who(1) lists what a clue may be, and `nsx ps --all` co
 /// Of standard input; more is an error.
 const INPUT: usize = 1 << 20;
 
+/// For manual, completions and help.
 pub fn definition() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
+/// Of `-o json`: nsx.who.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(crate::render::json::Envelope<'_, Vec<JsonRow<'_>>>)
@@ -61,7 +64,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let follow = |(text, clue): (&Vec<u8>, &Clue<'_>)| host.follow(text, *clue);
     let answers: Vec<Answer> = spelled.iter().zip(&clues).map(follow).collect::<Result<_, _>>()?;
     let rows = who::rows(&answers, host.containers());
-    let gaps = host.into_gaps();
+    let mut gaps = host.into_gaps();
+    root.reach().complete(&mut gaps);
     let several = clues.len() > 1 || args.output.format() == Format::Tsv;
     let width = context.width().filter(|_| args.output.format() == Format::Table);
     let list = List {

@@ -5,6 +5,7 @@ use crate::model::text::Text;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+/// Whether an option takes an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
     None,
@@ -23,6 +24,7 @@ pub struct Opt<Id: 'static> {
     pub argument: Argument,
 }
 
+/// What the next piece of a command line is; an operand, or an option and its argument.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<Id> {
     Option(Id, Option<OsString>),
@@ -60,6 +62,7 @@ pub struct Parser<Id: 'static> {
 }
 
 impl<Id: Copy> Parser<Id> {
+    /// `words` without the program's name; `strict`: the first operand ends the options.
     pub fn new(table: &'static [Opt<Id>], words: Vec<OsString>, strict: bool) -> Self {
         let words = words.into_iter();
         Self { table, words, bundle: Vec::new().into_iter(), strict, only_operands: false }

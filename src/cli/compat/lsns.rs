@@ -31,6 +31,7 @@ use nix::errno::Errno;
 use options::{Form, Options, Request, Selection, Tree};
 use std::ffi::OsString;
 
+/// As it is entered in the list of personalities.
 pub const COMMAND: Command = Command { name: "lsns", run };
 
 const HELP: &str = include_str!("../help/lsns.txt");

@@ -15,6 +15,7 @@ use options::Asked;
 use std::ffi::OsString;
 use words::Words;
 
+/// As it is entered in the list of personalities.
 pub const COMMAND: Command = Command { name: "nsenter", run };
 
 /// Whether its file system is where it is mounted by convention.

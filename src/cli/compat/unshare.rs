@@ -19,6 +19,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use words::Words;
 
+/// As it is entered in the list of personalities.
 pub const COMMAND: Command = Command { name: "unshare", run };
 
 const HELP: &str = include_str!("../help/unshare.txt");

@@ -34,6 +34,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use subject::Subject;
 
+/// Carries it out; the exit code is the program's.
 pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
     keep_descriptors(&request)?;
@@ -49,7 +50,8 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     bring::check(&request, &plan)?;
     let mut command = program::choose(context, &root, &request, &subject, &plan)?;
-    let taken = standing::take_over(&root, &subject, &mut plan, &request)?;
+    let mut taken = standing::take_over(&root, &subject, &mut plan, &request)?;
+    standing::leave_removed_directory(&mut request, &subject, &mut taken);
     if !taken.is_enough(context, &request.standing) {
         return Ok(FailureKind::Unsupported as u8);
     }

@@ -7,8 +7,10 @@ use crate::model::namespace::Kind;
 use std::ffi::{CString, OsStr, OsString};
 use std::time::Duration;
 
+/// Options of `nsx enter` or nsenter, checked by themselves; nothing is looked up.
 #[derive(Debug, Default)]
 pub struct Request {
+    /// As it was spelled; may be missing where namespaces are named one by one.
     pub target: Option<OsString>,
     pub wish: Wish,
     /// Namespaces by a file, or by `:NUMBER`.
@@ -28,7 +30,9 @@ pub struct Request {
     pub user: Option<OsString>,
     /// How many descriptors of the caller's are handed on beside the standard ones.
     pub descriptors: u32,
+    /// How long the program may run; `None`: without end.
     pub limit: Option<Duration>,
+    /// An init of ours stays beside the program.
     pub init: bool,
     pub standing: TakeOver,
     pub dry_run: bool,
@@ -36,6 +40,7 @@ pub struct Request {
     pub quiet: bool,
     /// Without a program: a login shell.
     pub shell: Shell,
+    /// Its arguments too; empty: a shell.
     pub program: Vec<OsString>,
 }
 
@@ -67,12 +72,16 @@ pub enum Shell {
 /// A directory.
 #[derive(Debug)]
 pub enum Place {
+    /// The target's own, root or working directory.
     OfTarget,
+    /// A path as the program sees it.
     Inside(CString),
     /// In our view, before anything is joined.
     Ours(OsString),
 }
 
+/// Which variables the program gets. Where nothing is said a program of the host has all of the
+/// caller's, one of the target hardly any.
 #[derive(Debug, Default)]
 pub struct Environment {
     /// What the target was started with.
@@ -81,6 +90,7 @@ pub struct Environment {
     pub whole: bool,
     /// Nothing of the caller's.
     pub clean: bool,
+    /// Set after all else; a later one of the same name counts.
     pub more: Vec<(OsString, OsString)>,
 }
 

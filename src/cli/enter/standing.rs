@@ -15,7 +15,7 @@ use crate::model::plan::{Held, Plan};
 use crate::model::standing::{Shortfall, Standing};
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, StatxFlags, readlinkat, statx};
 
 #[derive(Debug, Default)]
 pub(super) struct Taken {
@@ -95,6 +95,19 @@ fn explain(error: SeatError) -> Failure {
         SeatError::System(error) => error.into(),
         SeatError::Frozen(_) => Failure::new(FailureKind::Failed, error)
             .hint("--allow-frozen starts it all the same; it runs when the group is thawed"),
+    }
+}
+
+/// A program cannot start in a directory that is no more: it starts in the root then.
+pub(super) fn leave_removed_directory(request: &mut Request, subject: &Subject, taken: &mut Taken) {
+    let follows = request.standing.as_target && matches!(request.directory, Some(Place::OfTarget));
+    let process = subject.process.as_ref().filter(|_| follows);
+    // So the kernel spells one that was removed.
+    let spelled = process.and_then(|process| readlinkat(process.handle.dir(), "cwd", []).ok());
+    if spelled.is_some_and(|path| path.to_bytes().ends_with(b" (deleted)")) {
+        let why = "it has been removed; the program starts in /";
+        taken.missing.push(Shortfall::new("working directory", why));
+        request.directory = Some(Place::Inside(c"/".to_owned()));
     }
 }
 

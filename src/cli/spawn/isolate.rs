@@ -25,6 +25,10 @@ impl Request {
         if !self.map.is_empty() || setgroups || self.owner.is_some() {
             self.new = self.new.with(Kind::User);
         }
+        if self.detach && self.own_terminal == Some(true) {
+            return Err(Failure::usage("--detach leaves the program without a terminal")
+                .hint("leave out --pty, or --detach"));
+        }
         if self.binfmt.is_some() {
             self.new = self.new.with(Kind::User).with(Kind::Mnt);
         }

@@ -10,6 +10,7 @@ use crate::model::text::Text;
 use crate::sys::root::SysRoot;
 use std::path::Path;
 
+/// Limits as the command line has them.
 #[derive(Debug, Default)]
 pub struct Asked {
     pub checked: Limits,
@@ -18,6 +19,7 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Nothing is limited, and no group is needed for it.
     pub fn is_empty(&self) -> bool {
         self.by_device.is_empty() && self.checked == Limits::default()
     }
@@ -64,7 +66,7 @@ fn no_device(error: NoDevice) -> Failure {
         NoDevice::System(_) => None,
     };
     match (error, hint) {
-        (NoDevice::System(error), _) => error.into(),
+        (NoDevice::System(error), _) => Failure::from(error).or_hint("`lsblk` lists what there is"),
         (error @ NoDevice::Misspelled(_), Some(hint)) => Failure::usage(error).hint(hint),
         (error, Some(hint)) => Failure::new(Kind::NotFound, error).hint(hint),
         (error, None) => Failure::new(Kind::NotFound, error),
@@ -89,7 +91,7 @@ fn no_site(root: &SysRoot, error: NoSite) -> Failure {
                     failure.hint(format!("run it as root; or {}", delegate("--user ")))
                 }
                 (false, false) => failure.hint("run it as root"),
-                (_, true) => failure,
+                (_, true) => failure.hint("run nsx where /sys/fs/cgroup can be written to"),
             }
         }
         NoSite::Missing { ref why, name, .. } => {
@@ -101,7 +103,16 @@ fn no_site(root: &SysRoot, error: NoSite) -> Failure {
                     "move the processes of {group} to a group below it, then write +{name} to its \
                      cgroup.subtree_control"
                 )),
-                _ => failure,
+                (Missing::NotGiven(_), ..) => failure.hint(format!(
+                    "the group above must write +{name} to its cgroup.subtree_control"
+                )),
+                (Missing::NotMounted, ..) => {
+                    failure.hint("mount it, or run nsx where /sys/fs/cgroup is whole")
+                }
+                (Missing::SwitchedOff, ..) => failure.hint(format!(
+                    "start the kernel without cgroup_disable={name}, or leave the limit out"
+                )),
+                (Missing::NotBuilt, ..) => failure.hint("leave the limit out: it could not hold"),
             }
         }
     }

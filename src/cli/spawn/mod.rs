@@ -30,6 +30,7 @@ use host::Host;
 use nix::errno::Errno;
 use request::{ReportForm, Request};
 
+/// Carries it out; the exit code is the program's, or with `--stop` that of ending one.
 pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
     match &request.stop {
         // There is no program whose codes would be in the way.
@@ -122,24 +123,34 @@ fn tell(form: ReportForm, report: &Report) -> Result<(), Failure> {
 }
 
 fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
-    let forbidden =
-        matches!(&error, ActionError::System(error) if error.errno() == Some(Errno::EPERM));
+    let forbidden = matches!(error.errno(), Some(Errno::EPERM | Errno::EACCES));
     let not_executable = error.exit() == 126;
     let not_found = error.exit() == 127;
     let failure = Failure::from(error);
     if not_found && bare_user {
         return failure.hint("what follows --user after a space is the program: --user=USER");
     }
-    if failure.message.starts_with("cannot become ") && wanted.isolation.users.is_some() {
-        return failure
-            .hint("its user namespace has the ids of --map-users and --map-groups alone");
-    }
     if not_executable && !wanted.isolation.restrictions.landlock.is_empty() {
         return failure
             .hint("Landlock allows no file that is not beneath a --landlock-ro or --landlock-rw");
     }
+    if not_found && wanted.isolation.foreign {
+        return failure.hint(
+            "it is looked for inside the root, and so is its interpreter: the loader of a dynamic \
+             program, the shell of a script",
+        );
+    }
+    if not_found {
+        return failure.hint("name it by its path, or set PATH: --env PATH=…");
+    }
+    if not_executable {
+        return failure.hint("it must be a program or a script, executable for who it runs as");
+    }
     if forbidden && !wanted.isolation.new.has(Kind::User) {
-        return failure.hint("run it as root, or add --newuser to be root inside only");
+        return failure.or_hint("run it as root, or add --newuser to be root inside only");
+    }
+    if forbidden && !rustix::process::geteuid().is_root() {
+        return failure.or_hint("run it as root");
     }
     failure
 }

@@ -86,8 +86,7 @@ pub(super) fn notices(
     }
     let ready = ready.map(|ready| launch::nowhere().map(|nowhere| (ready, nowhere))).transpose()?;
     let root = SysRoot::real()?;
-    let init = request.life.init;
-    Ok(Some(Notices { root, status, pid_file, record, ready, init, peer: None }))
+    Ok(Some(Notices { root, status, pid_file, record, ready, peer: None }))
 }
 
 fn spawned(
@@ -118,6 +117,9 @@ fn spawned(
 
 /// `--stop NAME`
 pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8, Failure> {
+    if !request.program.is_empty() {
+        return Err(Failure::usage("--stop starts no program").hint("it ends the one it names"));
+    }
     let root = SysRoot::real()?;
     let directory = directory(context)?;
     let uid = rustix::process::geteuid().as_raw();

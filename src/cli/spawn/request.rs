@@ -10,6 +10,7 @@ use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
 
+/// Options of `nsx spawn` or unshare, checked by themselves; nothing is looked up.
 #[derive(Debug, Default)]
 pub struct Request {
     pub manner: Manner,
@@ -20,14 +21,18 @@ pub struct Request {
     pub kept: Vec<(Kind, PathBuf)>,
     pub network: Option<NetWish>,
     pub map: Map,
+    /// Uid and gid, as they are called here, that own the new user namespace.
     pub owner: Option<(u32, u32)>,
     pub clocks: Clocks,
     pub propagation: Option<Propagation>,
     pub files: Files,
     /// chroot(2)
     pub root: Option<CString>,
+    /// Where a new `/proc` is mounted.
     pub proc: Option<CString>,
+    /// Where binary formats of its own are mounted.
     pub binfmt: Option<CString>,
+    /// A binary format, as `/proc/sys/fs/binfmt_misc/register` takes it.
     pub interpreter: Option<CString>,
     pub hostname: Option<OsString>,
     pub domainname: Option<OsString>,
@@ -45,6 +50,7 @@ pub struct Request {
     pub name: Option<String>,
     /// It is left alone when it runs.
     pub detach: bool,
+    /// The caller's descriptor to which events are written.
     pub status_descriptor: Option<u32>,
     pub pid_file: Option<PathBuf>,
     /// A named program is ended, and none started.
@@ -90,6 +96,7 @@ pub struct Map {
     pub yields: bool,
 }
 
+/// What the caller is called inside a new user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
     Root,
@@ -99,15 +106,19 @@ pub enum Own {
 }
 
 impl Map {
+    /// Nothing is asked for: no map is written.
     pub fn is_empty(&self) -> bool {
         let Self { user, group, users, groups, .. } = self;
         user.is_none() && group.is_none() && users.is_empty() && groups.is_empty()
     }
 }
 
+/// Which variables the program gets. Where nothing is said a program of the host has all of the
+/// caller's, one of another root hardly any.
 #[derive(Debug, Default)]
 pub struct Environment {
     /// Nothing of the caller's but these.
     pub only: Option<Vec<OsString>>,
+    /// Set after all else.
     pub more: Vec<(OsString, OsString)>,
 }

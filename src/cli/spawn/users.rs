@@ -69,11 +69,14 @@ fn setgroups(map: &Map) -> Option<Setgroups> {
 }
 
 fn refused(error: &MapError, file: &str) -> Failure {
-    let overlaps = matches!(error, MapError::Inside(_) | MapError::Outside(_));
-    let failure = Failure::new(FailureKind::Failed, format!("{file}: {error}"));
-    if overlaps {
-        return failure
-            .hint("ranges must not overlap; --lossy-map lets a range give way to your own id");
-    }
-    failure
+    let hint = match error {
+        MapError::Inside(_) | MapError::Outside(_) => {
+            "ranges must not overlap; --lossy-map lets a range give way to your own id"
+        }
+        MapError::NoSubordinates => SET_ASIDE,
+        MapError::Range | MapError::TooMany => {
+            "INSIDE:OUTSIDE:COUNT, for example 0:100000:65536, or auto, subids, all"
+        }
+    };
+    Failure::new(FailureKind::Failed, format!("{file}: {error}")).hint(hint)
 }

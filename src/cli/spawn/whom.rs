@@ -34,11 +34,10 @@ pub(super) fn account(host: &Host, request: &Request) -> Result<Option<Account>,
         None => host.root()?.open_dir(Path::new("/"))?,
     };
     let found = accounts::account(place.as_fd(), user.as_bytes());
-    Ok(Some(found.map_err(|error| {
-        match error {
-            AccountError::NoAccount(error) => Failure::usage(format!("--user: {error}"))
-                .hint("numbers need no line there: --user=UID:GID"),
-            AccountError::Unreadable(error) => Failure::from(error),
-        }
+    Ok(Some(found.map_err(|error| match error {
+        AccountError::NoAccount(error) => Failure::usage(format!("--user: {error}")).hint(NUMBERS),
+        AccountError::Unreadable(error) => Failure::from(error).hint(NUMBERS),
     })?))
 }
+
+const NUMBERS: &str = "numbers need no line there: --user=UID:GID";

@@ -7,7 +7,10 @@ use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::raw::nsfs;
 use crate::sys::root::SysRoot;
+use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
+
+const WHAT: &str = "namespaces";
 
 /// Those that can be seen, in report order. `others` are the containers beside the target's own.
 pub(super) fn collect(
@@ -18,7 +21,8 @@ pub(super) fn collect(
     others: &[Container],
 ) -> Vec<Namespace> {
     let own = host.differing(theirs);
-    let links = ns::open_links_below(handle.dir()).ok();
+    let object = || format!("pid {}", handle.pid()).into();
+    let links = root.reach().told(object, WHAT, ns::open_links_below(handle.dir()));
     let mut namespaces = Vec::new();
     for kind in Kind::ALL {
         let Some(inode) = theirs.inode(kind) else { continue };
@@ -37,9 +41,13 @@ pub(super) fn collect(
             namespace.shared_with = others.iter().filter(shares).map(Container::spelling).collect();
             // A fixture's links lead nowhere.
             let links = links.as_ref().filter(|_| root.is_real());
-            let file = links.and_then(|links| ns::open_in(links.as_fd(), key).ok());
-            (namespace.owner_inode, namespace.nsid) =
-                file.map(|file| told(file.as_fd())).unwrap_or_default();
+            let file = links
+                .and_then(|links| root.reach().told(object, WHAT, ns::open_in(links.as_fd(), key)));
+            if let Some(file) = file {
+                let owner = ns::owner_inode(file.as_fd());
+                namespace.owner_inode = root.reach().told(object, WHAT, owner).flatten();
+                namespace.nsid = id(root, file.as_fd());
+            }
         }
         namespaces.push(namespace);
     }
@@ -47,23 +55,25 @@ pub(super) fn collect(
 }
 
 /// One that no process is in, by an open file of it.
-pub(super) fn of_file(file: BorrowedFd<'_>, key: NsKey) -> Namespace {
-    let (owner_inode, nsid) = told(file);
+pub(super) fn of_file(root: &SysRoot, file: BorrowedFd<'_>, key: NsKey) -> Namespace {
+    let object = || key.to_string().into();
     Namespace {
         kind: key.kind,
         inode: key.inode,
         own: true,
         shared_with: Vec::new(),
-        owner_inode,
-        nsid,
+        owner_inode: root.reach().told(object, WHAT, ns::owner_inode(file)).flatten(),
+        nsid: id(root, file),
         for_children_inode: None,
     }
 }
 
-/// The inode of the user namespace that owns it, and the number of the kernel's; unknown where the
-/// kernel does not say.
-fn told(file: BorrowedFd<'_>) -> (Option<u64>, Option<u64>) {
-    (ns::owner_inode(file).ok().flatten(), nsfs::id(file).ok())
+/// The kernel's number of it: before Linux 6.18 there are none.
+fn id(root: &SysRoot, file: BorrowedFd<'_>) -> Option<u64> {
+    match nsfs::id(file) {
+        Err(Errno::ENOTTY | Errno::EINVAL) => None,
+        id => root.reach().told(|| "a namespace".into(), WHAT, id),
+    }
 }
 
 fn for_children(links: BorrowedFd<'_>, key: NsKey) -> Option<u64> {

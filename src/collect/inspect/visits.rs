@@ -35,10 +35,11 @@ impl Visits {
             return visits;
         }
         let ours = credentials::own_namespaces(root, Kinds::EVERY).unwrap_or_default();
-        let differing = ours.differing(&target.process.namespaces);
-        let unknown = target.process.namespaces.unknown();
-        let elsewhere: Kinds =
-            wanted.iter().filter(|kind| differing.has(*kind) || unknown.has(*kind)).collect();
+        // What is not known to be ours is not: another's would be told as the target's.
+        let is_ours = |kind: Kind| {
+            ours.inode(kind).is_some() && ours.inode(kind) == target.process.namespaces.inode(kind)
+        };
+        let elsewhere: Kinds = wanted.iter().filter(|kind| !is_ours(*kind)).collect();
         let here: Kinds = wanted.iter().filter(|kind| !elsewhere.has(*kind)).collect();
         for (kinds, joined) in [(elsewhere, true), (here, false)] {
             if kinds.is_empty() {
@@ -81,6 +82,12 @@ impl Visits {
                         let nearby = Nearby { own: container, others };
                         gaps.extend(outside.complete(root, &mut network, ids, pids, &nearby));
                     }
+                    let tables = network.incomplete_tables.iter().map(|table| Gap {
+                        object: super::object(target),
+                        what: table,
+                        reason: Reason::Failed,
+                    });
+                    gaps.extend(tables);
                     report.network = Some(network);
                 }
                 Some(Err(error)) => gaps.push(error.gap("network")),

@@ -9,8 +9,10 @@ use crate::model::namespace::Kind;
 pub enum Answer {
     #[default]
     NotAsked,
+    /// The kernel says that there is none.
     None,
     Is(u64),
+    /// With this errno.
     Refused(i32),
 }
 
@@ -26,11 +28,13 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// One of which nothing was asked yet.
     pub fn none(key: NsKey) -> Self {
         let not = Answer::NotAsked;
         Self { key, owner: not, parent: not, id: not, net_id: not, owner_uid: not }
     }
 
+    /// The other end is `read_all`.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(self.key.kind as u8);
         out.extend(self.key.inode.to_ne_bytes());

@@ -158,7 +158,8 @@ fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
 
 /// Names of the host's users; none where they cannot be read.
 pub fn host_users(root: &SysRoot) -> Users {
-    Users::read(root).unwrap_or_default()
+    let users = Users::read(root);
+    root.reach().told(|| "/etc/passwd".into(), "names of users", users).unwrap_or_default()
 }
 
 fn members(pieces: usize) -> usize {

@@ -28,6 +28,7 @@ pub struct Visit {
     pub failed: bool,
 }
 
+/// What came of a visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
     #[default]
@@ -35,12 +36,13 @@ pub enum Status {
     Seen,
     /// Its namespaces are not ours to read.
     Hidden,
-    /// There was no descriptor to look at it.
+    /// It is there, and something went wrong.
     Failed,
     /// One of the kernel's own, in the namespaces that all of them are in.
     Kernel,
 }
 
+/// A process as it is described in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
     pub uid: u32,
@@ -59,7 +61,6 @@ pub enum Quality {
     /// It did not answer, and the name stands in its place.
     NoAnswer,
     Denied,
-    /// There was no descriptor or process to read it.
     Failed,
 }
 
@@ -73,6 +74,7 @@ pub struct Descriptor {
 }
 
 impl Visit {
+    /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
         let status = match self.status {
             Status::Gone => 0_u8,
@@ -118,6 +120,7 @@ impl Visit {
         }
     }
 
+    /// `None` for what was cut off, or written by something else.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
         let [status] = rest.take()?;

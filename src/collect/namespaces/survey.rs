@@ -9,10 +9,10 @@ use super::record::{About, Quality, Status, Visit};
 use super::{descriptors, mounts};
 use crate::collect::scan::KernelThreads;
 use crate::model::census::NsKey;
+use crate::model::gap::Reason;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
-use crate::sys::error::{IntoErrno, is_exhaustion};
 use crate::sys::fds::Spent;
 use crate::sys::proc::stat;
 use crate::sys::root::SysRoot;
@@ -71,11 +71,7 @@ impl<'a> Survey<'a> {
         }
         let links = match ns::open_links(self.root.proc(), pid) {
             Ok(links) => links,
-            Err(Errno::ENOENT | Errno::ESRCH) => return Visit::default(),
-            Err(errno) if is_exhaustion(errno) => {
-                return Visit { status: Status::Failed, ..Visit::default() };
-            }
-            Err(_) => return Visit { status: Status::Hidden, ..Visit::default() },
+            Err(errno) => return unseen(errno),
         };
         let visit = self.look(links.as_fd(), pid, care);
         self.spent.close(links);
@@ -85,10 +81,7 @@ impl<'a> Survey<'a> {
     fn look(&mut self, links: BorrowedFd<'_>, pid: Pid, care: Care) -> Visit {
         let mut namespaces = match identities(links) {
             Ok(namespaces) => namespaces,
-            Err(Errno::EACCES | Errno::EPERM) => {
-                return Visit { status: Status::Hidden, ..Visit::default() };
-            }
-            Err(_) => return Visit::default(),
+            Err(errno) => return unseen(errno),
         };
         let mut asked = None;
         if namespaces.inode(Kind::Mnt).is_none() {
@@ -113,11 +106,17 @@ impl<'a> Survey<'a> {
             descriptors::list(self, links, pid, care, &mut visit);
             let mnt = namespaces.inode(Kind::Mnt).map(|inode| NsKey { kind: Kind::Mnt, inode });
             if mnt.is_some_and(|mnt| !self.seen.contains(&mnt)) {
-                visit.mounts = mounts::beside(links).unwrap_or_default();
+                match mounts::beside(links) {
+                    Ok(mounts) => visit.mounts = mounts,
+                    Err(error) => visit.incomplete |= error.reason() != Reason::Gone,
+                }
             }
         }
         if self.is_to_be_described(&visit) {
-            visit.about = self.describe(links, care);
+            match self.describe(links, care) {
+                Ok(about) => visit.about = about,
+                Err(errno) => visit.incomplete |= !is_gone(errno),
+            }
         }
         visit
     }
@@ -142,20 +141,20 @@ impl<'a> Survey<'a> {
             }
     }
 
-    fn describe(&mut self, links: BorrowedFd<'_>, care: Care) -> Option<About> {
-        let directory = rustix::fs::statat(links, "..", rustix::fs::AtFlags::empty()).ok()?;
+    fn describe(&mut self, links: BorrowedFd<'_>, care: Care) -> rustix::io::Result<Option<About>> {
+        let directory = rustix::fs::statat(links, "..", rustix::fs::AtFlags::empty())?;
         let mut about = About { uid: directory.st_uid, ..About::default() };
         about.quality = self.read_command(links, care);
         about.command.clone_from(&self.buffer);
         if about.command.is_empty() || self.wants.parents {
-            self.read(links, "../stat", bounded::SMALL).ok()?;
-            let stat = stat::parse(&self.buffer)?;
+            self.read(links, "../stat", bounded::SMALL)?;
+            let Some(stat) = stat::parse(&self.buffer) else { return Ok(None) };
             about.parent = stat.parent.map_or(0, Pid::number);
             if about.command.is_empty() {
                 about.command = stat.comm.as_bytes().to_vec();
             }
         }
-        Some(about)
+        Ok(Some(about))
     }
 
     /// Leaves it in the buffer: its arguments separated by blanks, or nothing.
@@ -177,7 +176,7 @@ impl<'a> Survey<'a> {
         match read {
             Ok(true) => Quality::Cut,
             Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Quality::Denied,
-            Err(errno) if is_exhaustion(errno.into_errno()) => Quality::Failed,
+            Err(errno) if !is_gone(errno) => Quality::Failed,
             // Where it ended meanwhile, its name is all there is.
             Ok(false) | Err(_) => Quality::Whole,
         }
@@ -235,6 +234,19 @@ impl<'a> Survey<'a> {
         self.spent.close(links);
         namespaces
     }
+}
+
+const fn is_gone(errno: rustix::io::Errno) -> bool {
+    matches!(errno, rustix::io::Errno::NOENT | rustix::io::Errno::SRCH)
+}
+
+fn unseen(errno: Errno) -> Visit {
+    let status = match errno {
+        Errno::ENOENT | Errno::ESRCH => Status::Gone,
+        Errno::EACCES | Errno::EPERM => Status::Hidden,
+        _ => Status::Failed,
+    };
+    Visit { status, ..Visit::default() }
 }
 
 /// The threads of a process, its first left out.

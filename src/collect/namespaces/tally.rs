@@ -26,10 +26,11 @@ pub(super) struct Tally {
     with_parents: bool,
     kernel_threads: usize,
     hidden: Vec<Pid>,
+    /// Where something went wrong.
+    failed: usize,
     /// Processes whose command line is not what it should be.
     commands: Vec<(Pid, Quality)>,
     incomplete: usize,
-    failed: usize,
     lost: usize,
 }
 
@@ -185,13 +186,13 @@ impl Tally {
             let object = object(self.lost);
             gaps.push(Gap { object, what: "namespaces", reason: Reason::Timeout });
         }
-        if self.incomplete > 0 {
-            let object = object(self.incomplete);
-            gaps.push(Gap { object, what: "threads and descriptors", reason: Reason::Denied });
-        }
         if self.failed > 0 {
             let object = object(self.failed);
             gaps.push(Gap { object, what: "namespaces", reason: Reason::Failed });
+        }
+        if self.incomplete > 0 {
+            let object = object(self.incomplete);
+            gaps.push(Gap { object, what: "threads and descriptors", reason: Reason::Denied });
         }
         let mut commands = self.commands.clone();
         commands.sort_unstable_by_key(|(pid, _)| *pid);

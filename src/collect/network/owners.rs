@@ -3,10 +3,12 @@
 use crate::model::gap::{Gap, Reason};
 use crate::model::network::{Owner, Socket, Sockets};
 use crate::model::process::Pid;
+use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::{self, fd};
 use crate::sys::root::SysRoot;
 use std::collections::HashMap;
+use std::os::fd::AsFd;
 
 /// Processes whose descriptors are looked at, and descriptors of all of them together.
 const MOST_PROCESSES: usize = 512;
@@ -56,17 +58,19 @@ fn look(
     left: &mut usize,
     wanted: &mut HashMap<u32, Vec<&mut Socket>>,
 ) -> Result<()> {
+    // One directory for both: the number may become another's.
+    let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
     let mut comm = None;
     let mut take = |descriptor, inode| {
         let found = u32::try_from(inode).ok().and_then(|inode| wanted.get_mut(&inode));
         for socket in found.into_iter().flatten() {
             if socket.owners.len() < MOST_OWNERS {
-                let comm = comm.get_or_insert_with(|| proc::comm(root, pid)).clone();
+                let comm = comm.get_or_insert_with(|| proc::comm_of(dir.as_fd())).clone();
                 socket.owners.push(Owner { pid, comm, descriptor });
             }
         }
     };
-    let seen = fd::sockets(root.proc(), &format!("{pid}/fd"), *left, &mut take)?;
+    let seen = fd::sockets(dir.as_fd(), "fd", *left, &mut take)?;
     *left = left.saturating_sub(seen);
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::model::namespace::Kind;
 use crate::model::network::{Interface, Peer, Place};
 use crate::model::process::Pid;
 use crate::model::text::Text;
+use crate::sys::error::Result;
 use crate::sys::netlink::Links;
 use crate::sys::netlink::nsid::NsIds;
 use crate::sys::root::{self, SysRoot};
@@ -45,7 +46,11 @@ pub(super) fn add(
         interfaces.iter().filter_map(|one| u32::try_from(one.peer_nsid?).ok()).collect();
     let Some(ids) = ids.filter(|_| !numbers.is_empty()) else { return };
     let mut places = BTreeMap::new();
-    if let Some(own) = own_number(root, ids)
+    // Without it what is the host's would be told as a container's that shares its network.
+    let own = own_number(root, ids);
+    let own = root.reach().told(|| "our own network".into(), "ends of interfaces", own);
+    let Some(own) = own else { return };
+    if let Some(own) = own
         && numbers.remove(&own)
     {
         places.insert(own, Place::Host);
@@ -69,9 +74,9 @@ pub(super) fn add(
     }
 }
 
-fn own_number(root: &SysRoot, ids: &NsIds) -> Option<u32> {
-    let own = bounded::open_link(root.proc(), "self").ok()?;
-    ids.of(ns::open(own.as_fd(), Kind::Net).ok()?.as_fd()).ok()?
+fn own_number(root: &SysRoot, ids: &NsIds) -> Result<Option<u32>> {
+    let own = bounded::open_link(root.proc(), "self")?;
+    ids.of(ns::open(own.as_fd(), Kind::Net)?.as_fd())
 }
 
 /// Asks every other namespace that a container, another process or a name leads to.

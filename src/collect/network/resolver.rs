@@ -9,6 +9,7 @@ use crate::sys::error::SysError;
 use nix::errno::Errno;
 use std::ffi::CStr;
 
+/// In the order in which they are read.
 pub const FILES: [&CStr; 3] = [c"/etc/resolv.conf", c"/etc/hosts", c"/etc/nsswitch.conf"];
 /// A list of a hundred hosts is shorter.
 pub const CAP: usize = 64 << 10;
@@ -16,7 +17,9 @@ const MOST_LINES: usize = 200;
 
 /// From what the target has in [`FILES`]; `None` where its root may not be looked into.
 pub fn of_files(pid: Pid, answers: &[Result<Bytes, SysError>]) -> (Option<Resolver>, Option<Gap>) {
-    let failed = |error: &SysError| matches!(error.reason(), Reason::Denied | Reason::Timeout);
+    let failed = |error: &SysError| {
+        matches!(error.reason(), Reason::Denied | Reason::Timeout | Reason::Failed)
+    };
     let gap = answers.iter().find_map(|answer| {
         let error = answer.as_ref().err().filter(|error| failed(error))?;
         let object = format!("pid {pid}").into();
@@ -55,7 +58,7 @@ fn file(answer: &Result<Bytes, SysError>) -> File {
             let state = match (error.errno(), error.reason()) {
                 (Some(Errno::ENXIO | Errno::ELOOP), _) => FileState::NotRegular,
                 (_, Reason::Denied) => FileState::Denied,
-                (_, Reason::Timeout) => FileState::NoAnswer,
+                (_, Reason::Timeout | Reason::Failed) => FileState::NoAnswer,
                 _ => FileState::Missing,
             };
             File { state, lines: Vec::new() }

@@ -4,10 +4,12 @@ use crate::collect::who::holders::{self, Extent};
 use crate::model::conversation::Holder;
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
+use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::{self, fd};
 use crate::sys::root::SysRoot;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::os::fd::AsFd;
 
 /// Descriptors that are looked at.
 const MOST_DESCRIPTORS: usize = 1 << 19;
@@ -75,16 +77,18 @@ fn gap(unseen: &[(Pid, Reason)]) -> Option<Gap> {
 }
 
 fn look(root: &SysRoot, pid: Pid, left: &mut usize, held: &mut Held) -> Result<()> {
+    // One directory for both: the number may become another's.
+    let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
     let mut comm = None;
     let mut take = |_, inode| {
         let holders = held.entry(inode).or_default();
         // A descriptor may have been copied.
         if holders.len() < MOST_HOLDERS && holders.last().is_none_or(|last| last.pid != pid) {
-            let comm = comm.get_or_insert_with(|| proc::comm(root, pid));
+            let comm = comm.get_or_insert_with(|| proc::comm_of(dir.as_fd()));
             holders.push(Holder { pid, comm: comm.clone() });
         }
     };
-    let seen = fd::sockets(root.proc(), &format!("{pid}/fd"), *left, &mut take)?;
+    let seen = fd::sockets(dir.as_fd(), "fd", *left, &mut take)?;
     *left = left.saturating_sub(seen);
     Ok(())
 }

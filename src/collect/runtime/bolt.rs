@@ -25,6 +25,7 @@ use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+/// Of everything that is done within one reading; the path is added where it ends.
 pub type Result<T> = std::result::Result<T, Problem>;
 
 /// How often a reading is begun anew because the database changed.
@@ -68,6 +69,7 @@ impl Source for &[u8] {
     }
 }
 
+/// One file and what may still be spent on it.
 #[derive(Debug)]
 pub struct Database<S = OwnedFd> {
     source: S,
@@ -85,6 +87,7 @@ impl Database {
 }
 
 impl<S: Source> Database<S> {
+    /// `path` is what errors call it.
     pub const fn new(source: S, path: PathBuf) -> Self {
         Self { source, path, spent: Cell::new(0) }
     }

@@ -7,6 +7,7 @@ use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 
+/// Flatpak asks first: what is left is bwrap used by something else.
 #[derive(Debug, Default)]
 pub struct Bubblewrap;
 

@@ -14,11 +14,13 @@ pub struct Conmon<'a> {
 }
 
 impl<'a> Conmon<'a> {
+    /// `None` where something else is its parent.
     pub fn of(case: &'a Case<'_>) -> Option<Self> {
         let monitor = case.monitor().or_else(|| case.users_monitor())?;
         (monitor.comm == b"conmon").then_some(Self { monitor })
     }
 
+    /// Whose conmon it is, and with it whose word.
     pub fn uid(&self) -> u32 {
         self.monitor.uid
     }
@@ -28,6 +30,7 @@ impl<'a> Conmon<'a> {
         format!("pid {}", self.monitor.pid).into()
     }
 
+    /// `None` where its command line cannot be read, or names no container.
     pub fn told(&self) -> Option<Told> {
         parse(&self.monitor.arguments())
     }
@@ -72,6 +75,7 @@ const WITH_ARGUMENT: [&[u8]; 22] = [
     b"--socket-dir-path",
 ];
 
+/// `None` where an option lacks its argument, or there is no id.
 pub fn parse(arguments: &[Text]) -> Option<Told> {
     let mut told = Told::default();
     let mut at_exit = Vec::new();

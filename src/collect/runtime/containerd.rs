@@ -28,6 +28,7 @@ use roots::Roots;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+/// What it has found so far: data roots, whose they are, and their databases.
 #[derive(Debug, Default)]
 pub struct Containerd {
     roots: Roots,

@@ -19,6 +19,7 @@ pub const FILE: &str = "io.containerd.metadata.v1.bolt/meta.db";
 /// More labels of a container are left out. containerd sets no bound; images have some dozens.
 const LABELS: usize = 4096;
 
+/// The database `meta.db`.
 #[derive(Debug)]
 pub struct Metadata<S = OwnedFd>(Database<S>);
 
@@ -47,6 +48,7 @@ impl Metadata {
 }
 
 impl<S: bolt::Source> Metadata<S> {
+    /// On any database, for tests and fuzzing.
     pub const fn new(database: Database<S>) -> Self {
         Self(database)
     }

@@ -13,6 +13,7 @@ use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 
+/// What it has found so far: the stores of root's and of users.
 #[derive(Debug, Default)]
 pub struct Crio {
     stores: Stores,

@@ -283,6 +283,7 @@ fn data_root_of(root: &SysRoot, bundle: &Bundle) -> Option<PathBuf> {
     parse_data_root(&bytes, std::str::from_utf8(&bundle.id).ok()?)
 }
 
+/// From an OCI bundle's config.json; `None` where no mount comes from such a place.
 pub fn parse_data_root(bytes: &[u8], id: &str) -> Option<PathBuf> {
     let spec = Picked::from_json(bytes, &[SOURCES])?;
     spec.all(SOURCES).find_map(|(_, source)| {

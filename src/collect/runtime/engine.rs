@@ -18,6 +18,7 @@ use crate::sys::error::Result;
 use crate::sys::root::SysRoot;
 use std::collections::HashMap;
 
+/// Engines by the user namespace that they work in.
 #[derive(Debug, Default)]
 pub struct Engines {
     host: NsSet,

@@ -18,6 +18,7 @@ const CAP: usize = 64 << 10;
 /// A user has some dozens.
 const MOST_INSTANCES: usize = 1024;
 
+/// What each user's instances say, read when first asked for.
 #[derive(Debug, Default)]
 pub struct Flatpak {
     owners: Owners,

@@ -21,6 +21,7 @@ const STATE: &str = "/run/runsc";
 const OF_CONTAINERD: &str = "/run/containerd/runsc";
 const OF_DOCKER: &str = "/run/docker";
 
+/// By what runsc keeps, in the usual places and where a sandbox's process says.
 pub fn source() -> Sandboxed {
     // It calls itself by a link.
     Sandboxed::new(Runtime::Gvisor, |process| process.comm == "exe", read)

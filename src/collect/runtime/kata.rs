@@ -16,6 +16,7 @@ use std::path::Path;
 
 const STATE: &str = "/run/vc/sbs";
 
+/// By what its shims keep in the usual places; no process may name others.
 pub fn source() -> Sandboxed {
     Sandboxed::new(Runtime::Kata, |_| false, |root, _| read(root))
 }

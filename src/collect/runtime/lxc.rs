@@ -23,6 +23,7 @@ const PLACES: [(&str, Runtime); 4] = [
 /// liblxc makes a group whose name tells.
 const STARTERS: [&[u8]; 4] = [b"lxc-start", b"lxc-execute", b"lxd", b"incusd"];
 
+/// It keeps nothing: every case is told by its own monitor.
 #[derive(Debug, Default)]
 pub struct Lxc;
 

@@ -3,6 +3,7 @@
 //! Anybody can call himself what he likes: what a monitor says counts as much as whose it is.
 
 use super::owners;
+use super::record::WHAT;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::bounded;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 /// Arguments beyond this are not looked at.
 const CAP: usize = 256 << 10;
 
+/// A process held by its directory in /proc, so that all is said of the same one.
 #[derive(Debug)]
 pub struct Monitor {
     pub pid: Pid,
@@ -29,11 +31,15 @@ pub struct Monitor {
 impl Monitor {
     /// `None`: it is gone, or on its way from one user to another.
     pub fn of(root: &SysRoot, pid: Pid) -> Option<Self> {
-        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        let object = || format!("pid {pid}").into();
+        let dir = bounded::open_dir(root.proc(), &pid.to_string());
+        let dir = root.reach().told(object, WHAT, dir)?;
         let mut buffer = Vec::new();
-        bounded::read_record(dir.as_fd(), "comm", 64, &mut buffer).ok()?;
+        let read = bounded::read_record(dir.as_fd(), "comm", 64, &mut buffer);
+        root.reach().told(object, WHAT, read)?;
         let comm = buffer.trim_ascii_end().to_vec();
-        bounded::read_record(dir.as_fd(), "status", bounded::SMALL, &mut buffer).ok()?;
+        let read = bounded::read_record(dir.as_fd(), "status", bounded::SMALL, &mut buffer);
+        root.reach().told(object, WHAT, read)?;
         let [uid, rest @ ..] = status::parse(&buffer)?.uids;
         rest.iter().all(|other| *other == uid).then(|| Self {
             pid,
@@ -44,6 +50,7 @@ impl Monitor {
         })
     }
 
+    /// What it says may be said of any process.
     pub fn is_roots(&self) -> bool {
         self.uid == 0
     }

@@ -16,6 +16,7 @@ use std::path::Path;
 const MACHINES: &str = "/run/systemd/machines";
 const CAP: usize = 64 << 10;
 
+/// The machines that systemd-machined wrote down, read when first asked for.
 #[derive(Debug, Default)]
 pub struct Nspawn {
     machines: Option<Vec<Record>>,

@@ -15,9 +15,12 @@ use crate::sys::root::{SysRoot, path_text};
 use std::collections::HashMap;
 use std::path::Path;
 
+/// What is missing where one cannot be read: the supervisor vouches for the program all the same.
+const WHAT: &str = "records of named programs";
 /// Nobody has more of them.
 const MOST: usize = 4096;
 
+/// What each user's named programs left as records.
 #[derive(Debug, Default)]
 pub struct Nsx {
     owners: Owners,
@@ -76,15 +79,18 @@ impl Nsx {
                 0 => Place::of_root(root, Path::new(DIRECTORY)),
                 uid => owners.runtime_dir(root, uid, "nsx"),
             };
-            place.map(|place| read(&place)).unwrap_or_default()
+            let place = root.reach().told(|| DIRECTORY.into(), WHAT, place);
+            place.map(|place| read(root, &place)).unwrap_or_default()
         })
     }
 }
 
-fn read(place: &Place) -> Vec<(Text, Spawned)> {
+fn read(root: &SysRoot, place: &Place) -> Vec<(Text, Spawned)> {
     let records = place.names().into_iter().take(MOST).filter_map(|file| {
         let name = file.strip_suffix(".json")?;
-        let spawned = Spawned::parse(&place.read(&file, Spawned::MOST_BYTES).ok()?)?;
+        let object = || path_text(&place.path().join(&file));
+        let read = place.read(&file, Spawned::MOST_BYTES);
+        let spawned = Spawned::parse(&root.reach().told(object, WHAT, read)?)?;
         (spawned.name == name).then(|| (path_text(&place.path().join(&file)), spawned))
     });
     records.collect()

@@ -69,6 +69,7 @@ impl Picked {
         Pick { wanted: wanted.collect(), into: &mut self.0 }
     }
 
+    /// The first text at this path; `None` where it is of another type.
     pub fn text(&self, path: Path) -> Option<&str> {
         self.all(path).next().map(|(_, text)| text)
     }
@@ -86,6 +87,7 @@ impl Picked {
         })
     }
 
+    /// Those of a path with `*`, by what each stood for; negative ones are left out.
     pub fn numbers(&self, path: Path) -> impl Iterator<Item = (&Keys, u64)> {
         self.of(path).filter_map(|value| match &value.scalar {
             Scalar::Number(number) => Some((&value.keys, u64::try_from(*number).ok()?)),
@@ -101,10 +103,12 @@ impl Picked {
         labels
     }
 
+    /// The first number at this path; `None` too where it is negative.
     pub fn number(&self, path: Path) -> Option<u64> {
         self.numbers(path).next().map(|(_, number)| number)
     }
 
+    /// `true` is at this path, at least once.
     pub fn is_true(&self, path: Path) -> bool {
         self.of(path).any(|value| matches!(value.scalar, Scalar::Bool(true)))
     }

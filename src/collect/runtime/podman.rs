@@ -17,6 +17,7 @@ use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::root::{self, SysRoot};
 
+/// What it has found so far: the stores of root's and of users.
 #[derive(Debug, Default)]
 pub struct Podman {
     stores: Stores,

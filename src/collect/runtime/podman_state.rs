@@ -18,6 +18,7 @@ use std::os::fd::OwnedFd;
 
 const FILE: &str = "libpod/bolt_state.db";
 
+/// The database `bolt_state.db`.
 #[derive(Debug)]
 pub struct Records<S = OwnedFd>(Database<S>);
 
@@ -48,6 +49,7 @@ impl Records {
 }
 
 impl<S: bolt::Source> Records<S> {
+    /// On any database, for tests and fuzzing.
     pub const fn new(database: Database<S>) -> Self {
         Self(database)
     }

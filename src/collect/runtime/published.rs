@@ -90,6 +90,7 @@ impl Dialect {
         [self.address, self.host, self.container, self.protocol].into_iter().chain(self.range)
     }
 
+    /// Neither protocol nor address is needed; an entry without both ports counts for nothing.
     pub fn read(&self, json: &Picked) -> Vec<Published> {
         let addresses: HashMap<&Keys, &str> = json.texts(self.address).collect();
         let protocols: HashMap<&Keys, &str> = json.texts(self.protocol).collect();

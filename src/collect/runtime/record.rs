@@ -155,6 +155,7 @@ impl Gaps {
         None
     }
 
+    /// Each once, in the order in which they were met.
     pub fn list(&self) -> Vec<Gap> {
         self.0.borrow().clone()
     }

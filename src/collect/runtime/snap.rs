@@ -26,6 +26,7 @@ pub struct Pinned {
     pub file: Text,
 }
 
+/// The mount namespaces that snapd pinned, read when first asked for.
 #[derive(Debug, Default)]
 pub struct Snap {
     pinned: Option<Vec<Pinned>>,

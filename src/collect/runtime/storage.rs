@@ -95,10 +95,12 @@ impl Store {
         })
     }
 
+    /// By its whole id.
     pub fn find(&self, id: &str) -> Option<Found<'_>> {
         self.all().find(|found| found.kept.id == id)
     }
 
+    /// Of every driver that was ever used in this store.
     pub fn all(&self) -> impl Iterator<Item = Found<'_>> {
         self.drivers
             .iter()
@@ -125,6 +127,7 @@ fn read(place: &Place, file: &str) -> Result<Vec<Kept>> {
 }
 
 impl Found<'_> {
+    /// Whose store it is in.
     pub fn uid(&self) -> u32 {
         self.store.graph.uid()
     }
@@ -236,10 +239,12 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// By its whole id, in any store of that user.
     pub fn find(&self, uid: u32, id: &str) -> Option<Found<'_>> {
         self.of(uid).find_map(|store| store.find(id))
     }
 
+    /// Those of one user that were looked at so far.
     pub fn of(&self, uid: u32) -> impl Iterator<Item = &Store> {
         self.list.iter().filter(move |store| store.graph.uid() == uid)
     }

@@ -10,15 +10,16 @@ const GONE: u8 = 0;
 const OF_THE_HOST: u8 = 1;
 const HIDDEN: u8 = 2;
 const ISOLATED: u8 = 3;
-const LOST: u8 = 4;
+const FAILED: u8 = 4;
 
 impl Visit {
+    /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
         let process = match self {
             Self::Gone => return out.push(GONE),
             Self::OfTheHost => return out.push(OF_THE_HOST),
             Self::Hidden => return out.push(HIDDEN),
-            Self::Lost => return out.push(LOST),
+            Self::Failed => return out.push(FAILED),
             Self::Isolated(process) => process,
         };
         out.extend([ISOLATED, process.state.0, u8::from(process.kernel_thread)]);
@@ -34,11 +35,12 @@ impl Visit {
         out.extend(process.cgroup.as_bytes());
     }
 
+    /// What was cut off, or written by something else, counts as gone.
     pub fn read(bytes: &[u8]) -> Self {
         match bytes.split_first() {
             Some((&OF_THE_HOST, _)) => Self::OfTheHost,
             Some((&HIDDEN, _)) => Self::Hidden,
-            Some((&LOST, _)) => Self::Lost,
+            Some((&FAILED, _)) => Self::Failed,
             Some((&ISOLATED, rest)) => {
                 process(rest).map_or(Self::Gone, |process| Self::Isolated(Box::new(process)))
             }

@@ -23,6 +23,7 @@ const MEMORY: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     pub number: u32,
+    /// AUDIT_ARCH_* of linux/audit.h.
     pub arch: u32,
 }
 
@@ -44,6 +45,7 @@ impl Budget {
         is_enough
     }
 
+    /// What was not gone through is undetermined from here on.
     pub const fn is_exhausted(self) -> bool {
         self.0 == 0
     }

@@ -35,10 +35,12 @@ const fn rank(returned: u32) -> i32 {
 }
 
 impl Outcomes {
+    /// Of no filter at all.
     pub fn allow() -> Self {
         Self { returned: BTreeSet::from([ALLOW]), any: false }
     }
 
+    /// One more that is possible.
     pub fn add(&mut self, returned: u32) {
         if self.any {
             return;
@@ -49,15 +51,18 @@ impl Outcomes {
         }
     }
 
+    /// Everything is possible from here on: it could not be found out.
     pub fn add_any(&mut self) {
         self.returned.clear();
         self.any = true;
     }
 
+    /// It could not be found out.
     pub const fn is_any(&self) -> bool {
         self.any
     }
 
+    /// Whether the filter can answer this.
     pub fn may_be(&self, returned: u32) -> bool {
         self.any || self.returned.contains(&returned)
     }
@@ -85,6 +90,7 @@ impl Outcomes {
         both
     }
 
+    /// The most restrictive answer first; undetermined where it could not be found out.
     pub fn verdict(&self) -> Verdict {
         let undetermined = Outcome { action: Action::Undetermined, errno: None, data: 0 };
         let mut known: Vec<u32> = self.returned.iter().copied().collect();

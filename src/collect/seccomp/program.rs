@@ -28,6 +28,7 @@ pub enum Operation {
     Return(Source),
 }
 
+/// The accumulator, and the index register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Register {
     A,
@@ -45,6 +46,7 @@ pub enum Source {
     Length,
 }
 
+/// Of the accumulator with a value, on 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
     Add,
@@ -58,6 +60,7 @@ pub enum Arithmetic {
     Xor,
 }
 
+/// How the accumulator is compared with a value; greater is unsigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     Equal,

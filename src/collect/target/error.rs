@@ -6,6 +6,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::error::SysError;
 
+/// Where the way from a spelling to a process or namespace ends.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     #[error("{0}")]

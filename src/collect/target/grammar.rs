@@ -67,6 +67,7 @@ pub enum Misspelled {
 /// Words before the colon, besides the runtimes' names and numbers.
 pub const WORDS: [&str; 6] = ["cri", "pod", "unit", "netns", "ns", "cgroup"];
 
+/// A path, then a bare pid, then a word with a colon, then a container's name or id.
 pub fn parse(spelled: &[u8]) -> Result<Spelled<'_>, Misspelled> {
     if spelled.is_empty() {
         return Err(Misspelled::Empty);

@@ -102,7 +102,7 @@ fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<
             Ok(dir) => dir,
         };
         let Some(key) = choose(&lines) else { continue };
-        match scan::read_process_at(dir.as_fd(), &mut reader) {
+        match scan::read_process_at(root, dir.as_fd(), &mut reader) {
             Ok(process) if !process.state.ended() => chosen.push((key, process)),
             Err(errno) if is_exhaustion(errno) => {
                 return Err(SysError::new("read", format!("/proc/{pid}"), errno));

@@ -4,6 +4,7 @@ use super::error::TargetError;
 use crate::collect::containers::Containers;
 use crate::collect::scan;
 use crate::model::container::Container;
+use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::bounded;
@@ -16,6 +17,7 @@ use std::os::fd::AsFd;
 
 type Result<T> = std::result::Result<T, TargetError>;
 
+/// A process that is held, and how it came to be meant.
 #[derive(Debug)]
 pub struct PinnedProcess {
     pub handle: ProcessHandle,
@@ -67,12 +69,12 @@ pub(super) fn pin(root: &SysRoot, pid: Pid) -> Result<PinnedProcess> {
         Some(Errno::EACCES) => TargetError::Hidden(pid),
         _ => TargetError::System(error),
     })?;
-    read(handle)
+    read(root, handle)
 }
 
-fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
+fn read(root: &SysRoot, handle: ProcessHandle) -> Result<PinnedProcess> {
     let pid = handle.pid();
-    let read = scan::read_process_at(handle.dir().as_fd(), &mut scan::Reader::default());
+    let read = scan::read_process_at(root, handle.dir().as_fd(), &mut scan::Reader::default());
     let process = match read {
         Ok(process) => process,
         Err(errno) => {
@@ -101,19 +103,23 @@ pub(super) fn pin_with_inode(root: &SysRoot, pid: Pid, inode: u64) -> Result<Pin
     }
 }
 
-/// A process that was seen before; what it was found by is for the message.
+/// A process that was seen before, by its number, its start and its namespaces; what it was found by
+/// is for the message.
 pub(super) fn pin_known(
     root: &SysRoot,
-    pid: Pid,
-    start_ticks: u64,
+    seen: (Pid, u64, &NsSet),
     label: &Text,
 ) -> Result<PinnedProcess> {
+    let (pid, start_ticks, namespaces) = seen;
     let ended = || TargetError::Ended(label.clone());
     let pinned = pin(root, pid).map_err(|error| match error {
         TargetError::NoProcess(_) | TargetError::Zombie(_) => ended(),
         other => other,
     })?;
-    if pinned.process.start_ticks == start_ticks { Ok(pinned) } else { Err(ended()) }
+    // A tick is long; the pid namespace of a process is the same for all its life.
+    let pids = [namespaces, &pinned.process.namespaces].map(|one| one.inode(Kind::Pid));
+    let is_it = pinned.process.start_ticks == start_ticks && pids[0] == pids[1];
+    if is_it { Ok(pinned) } else { Err(ended()) }
 }
 
 /// A thread has a directory that no listing shows, in which another process stands as `Tgid`.
@@ -123,4 +129,24 @@ fn is_thread(root: &SysRoot, pid: Pid) -> bool {
         status::parse(&bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?)?.process
     };
     read().is_some_and(|process| process != pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_the_same_tick_is_another_if_it_is_in_another_pid_namespace() {
+        let root = SysRoot::real().unwrap();
+        let us = pin(&root, Pid::new(std::process::id()).unwrap()).unwrap().process;
+        let label = Text::from("web");
+        let again =
+            |ticks, namespaces: &NsSet| pin_known(&root, (us.pid, ticks, namespaces), &label);
+        again(us.start_ticks, &us.namespaces).unwrap();
+        let mut others = us.namespaces;
+        others.set(Kind::Pid, 1);
+        for found in [again(us.start_ticks, &others), again(us.start_ticks + 1, &us.namespaces)] {
+            assert!(matches!(found, Err(TargetError::Ended(of)) if of == label));
+        }
+    }
 }

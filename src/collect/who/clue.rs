@@ -97,6 +97,7 @@ pub enum Misspelled {
 /// Fewer characters of a layer's id lead to anything.
 const SHORTEST_LAYER: usize = 4;
 
+/// A word with a colon decides; failing one the form does, and a name is what is left.
 pub fn parse(spelled: &[u8]) -> Result<Clue<'_>, Misspelled> {
     if spelled.is_empty() {
         return Err(Misspelled::Empty);

@@ -123,6 +123,7 @@ impl Holders {
         match *word {
             DENIED => self.missed.push((pid, Reason::Denied)),
             CUT => self.missed.push((pid, Reason::Truncated)),
+            FAILED => self.missed.push((pid, Reason::Failed)),
             _ => {}
         }
         for entry in rest.as_chunks::<ENTRY>().0 {
@@ -142,6 +143,7 @@ impl Holders {
 const WHOLE: u8 = 0;
 const DENIED: u8 = 1;
 const CUT: u8 = 2;
+const FAILED: u8 = 3;
 /// An inode, a descriptor and a thread.
 const ENTRY: usize = 16;
 
@@ -153,7 +155,9 @@ fn sockets_of(root: &SysRoot, pid: Pid, inodes: &HashSet<u64>, out: &mut Vec<u8>
         Ok(false) => CUT,
         Err(error) if error.reason() == Reason::Denied => DENIED,
         // One that has ended holds nothing.
-        Ok(true) | Err(_) => WHOLE,
+        Err(error) if error.reason() == Reason::Gone => WHOLE,
+        Err(_) => FAILED,
+        Ok(true) => WHOLE,
     };
     if let Some(first) = out.get_mut(start) {
         *first = word;
@@ -172,8 +176,8 @@ fn look(
     for thread in threads::apart(root, process.as_fd(), pid, Shared::Descriptors) {
         match table(process.as_fd(), &format!("task/{thread}/fd"), Some(thread), inodes, out) {
             Ok(of_thread) => is_whole &= of_thread,
-            Err(error) if error.reason() == Reason::Denied => return Err(error),
-            Err(_) => {}
+            Err(error) if error.reason() == Reason::Gone => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(is_whole)

@@ -4,6 +4,7 @@
 use super::{Bound, Cpu, Limit, Memory, Pids, flat};
 use crate::model::text::Text;
 
+/// What a group uses of memory, and every limit from it upwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemoryInFull {
@@ -40,11 +41,17 @@ pub struct MemoryInFull {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemoryEvents {
+    /// Reclaimed though below memory.low.
     pub low: Option<u64>,
+    /// Slowed down above memory.high.
     pub high: Option<u64>,
+    /// Usage was about to go over memory.max.
     pub max: Option<u64>,
+    /// A limit was met and nothing could be reclaimed.
     pub oom: Option<u64>,
+    /// Processes that were killed for it.
     pub oom_kill: Option<u64>,
+    /// Whole groups that were (memory.oom.group).
     pub oom_group_kill: Option<u64>,
 }
 
@@ -53,6 +60,7 @@ pub struct MemoryEvents {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemoryLevel {
     pub path: Text,
+    /// Absent where it could not be read; a root has none.
     pub max_bytes: Option<Bound>,
     pub high_bytes: Option<Bound>,
     pub usage_bytes: Option<u64>,
@@ -64,6 +72,7 @@ pub struct MemoryLevel {
     pub high_hits: Option<u64>,
 }
 
+/// What a group uses of CPUs, and every quota from it upwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuInFull {
@@ -91,6 +100,7 @@ pub struct CpuInFull {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuRate {
     pub interval_usec: u64,
+    /// Thousandths of a core.
     pub used_millicores: u64,
     /// Of its own quota.
     pub periods: Option<u64>,
@@ -106,6 +116,7 @@ pub struct CpuRate {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuLevel {
     pub path: Text,
+    /// Thousandths of a core; absent where it could not be read; a root has none.
     pub limit_millicores: Option<Bound>,
     pub periods: Option<u64>,
     pub throttled_periods: Option<u64>,
@@ -120,6 +131,8 @@ impl CpuLevel {
 }
 
 impl CpuRate {
+    /// In how many of a hundred periods of the interval it was throttled; `None` where there was
+    /// none.
     pub fn throttled_percent(&self) -> Option<u64> {
         percent(self.throttled_periods?, self.periods?)
     }
@@ -130,11 +143,13 @@ pub(super) fn percent(part: u64, whole: u64) -> Option<u64> {
     part.saturating_mul(100).checked_div(whole)
 }
 
+/// Processes and threads of a group, and every limit from it upwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PidsInFull {
     #[serde(flatten)]
     pub basic: Pids,
+    /// The most that were there at once; v2, Linux 6.10.
     pub peak: Option<u64>,
     /// How often a process or thread could not be made because a limit was met: in this group, by
     /// whichever limit (v1, and v2 before 6.12), or by its own limit (since).
@@ -143,10 +158,12 @@ pub struct PidsInFull {
     pub levels: Vec<PidsLevel>,
 }
 
+/// What one group says of processes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PidsLevel {
     pub path: Text,
+    /// Absent where it could not be read; a root has none.
     pub max: Option<Bound>,
     /// Read where there is a limit.
     pub current: Option<u64>,

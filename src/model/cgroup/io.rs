@@ -3,6 +3,7 @@
 use super::{Limit, flat};
 use crate::model::text::Text;
 
+/// What a group reads and writes, and may.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Io {
@@ -52,13 +53,18 @@ impl IoKind {
     }
 }
 
+/// A limit of one group on one device.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IoLimit {
+    /// `MAJOR:MINOR`
     pub device: Text,
+    /// `sda`; null where the machine does not have it.
     pub name: Option<Text>,
     pub kind: IoKind,
+    /// Bytes or operations, as the kind says.
     pub per_second: u64,
+    /// The group, itself or an ancestor, that states it.
     pub set_by: Text,
     /// It is the tightest for this device.
     pub binds: bool,

@@ -4,11 +4,13 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// One interface of a network namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Interface {
     /// Interface index, unique within its namespace.
     pub index: u32,
+    /// In this namespace; the same interface may be called otherwise elsewhere.
     pub name: Text,
     /// Other names it can be called by.
     pub altnames: Vec<Text>,
@@ -27,6 +29,7 @@ pub struct Interface {
     pub mac: Option<String>,
     /// Queueing discipline: `noqueue`, `fq_codel`, …
     pub qdisc: Option<Text>,
+    /// How many packets may wait to be sent.
     pub transmit_queue_packets: Option<u32>,
     /// Index of the bridge or bond it belongs to.
     pub master: Option<u32>,
@@ -41,6 +44,7 @@ pub struct Interface {
     pub peer: Option<Peer>,
     /// What only its kind has.
     pub details: Option<Details>,
+    /// Absent where the kernel sent none.
     pub counters: Option<Counters>,
     pub addresses: Vec<Address>,
 }
@@ -132,6 +136,7 @@ pub struct Counters {
     pub sent_dropped: u64,
 }
 
+/// One address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Address {

@@ -3,6 +3,7 @@
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// What the kernel knows of an address that is reached directly.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Neighbour {

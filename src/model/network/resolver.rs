@@ -2,6 +2,7 @@
 
 use crate::model::text::Text;
 
+/// How names become addresses inside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resolver {
@@ -28,6 +29,7 @@ pub struct File {
     pub lines: Vec<Text>,
 }
 
+/// What became of reading one of the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

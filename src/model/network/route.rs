@@ -3,11 +3,13 @@
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// Where packets to a range of addresses go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Route {
     /// `inet` or `inet6`; two default routes may differ in nothing else.
     pub family: &'static str,
+    /// 254 is `main`.
     pub table: u32,
     /// `main`, `default`, `local`; other tables have numbers only.
     pub table_name: Option<&'static str>,
@@ -18,6 +20,7 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// Name of the interface it leaves by.
     pub interface: Option<Text>,
+    /// The lowest wins among routes to the same destination; absent: 0.
     pub metric: Option<u32>,
     /// `unicast`, `blackhole`, `unreachable`, …
     pub kind: &'static str,
@@ -31,16 +34,20 @@ pub struct Route {
     pub flags: Vec<&'static str>,
     /// Where it has one of its own.
     pub mtu_bytes: Option<u32>,
+    /// Absent: it stays.
     pub expires_seconds: Option<u32>,
     /// Of a multipath route; empty where there is but one next hop.
     pub next_hops: Vec<NextHop>,
 }
 
+/// One of several ways that a route spreads packets over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NextHop {
+    /// Absent: its destination is reached directly.
     pub gateway: Option<IpAddr>,
     pub interface: Option<Text>,
+    /// Its share of the packets, at least 1.
     pub weight: u32,
     pub flags: Vec<&'static str>,
 }
@@ -51,6 +58,7 @@ impl Route {
         self.table_name == Some("main")
     }
 
+    /// Of the table of the kernel's own addresses.
     pub fn is_local(&self) -> bool {
         self.table_name == Some("local")
     }

@@ -3,10 +3,12 @@
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// What a packet must be like for a table to be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rule {
     pub family: &'static str,
+    /// The lowest is asked first.
     pub priority: u32,
     /// It holds for what does not match.
     pub not: bool,
@@ -14,8 +16,11 @@ pub struct Rule {
     pub from: Option<Prefix>,
     /// Absent: to all.
     pub to: Option<Prefix>,
+    /// A packet must have come by it; absent: by any.
     pub input_interface: Option<Text>,
+    /// A socket must be bound to it; absent: to any.
     pub output_interface: Option<Text>,
+    /// The packet's mark must be this, in the bits of the mask.
     pub mark: Option<u32>,
     pub mark_mask: Option<u32>,
     pub type_of_service: Option<u8>,
@@ -23,6 +28,7 @@ pub struct Rule {
     pub protocol: Option<u8>,
     pub source_ports: Option<Span>,
     pub destination_ports: Option<Span>,
+    /// Of who sends.
     pub uids: Option<Span>,
     /// For interfaces of virtual routers.
     pub l3mdev: bool,
@@ -37,6 +43,7 @@ pub struct Rule {
     pub suppress_prefix_length: Option<u32>,
 }
 
+/// A range of addresses: those whose first `length` bits are these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Prefix {

@@ -4,6 +4,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use std::net::IpAddr;
 
+/// What a network namespace's sockets of TCP and UDP do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sockets {
@@ -15,6 +16,7 @@ pub struct Sockets {
     pub unlisted: u64,
     /// All TCP sockets.
     pub tcp: TcpStates,
+    /// All UDP sockets.
     pub udp: u64,
     /// Absent where the range cannot be read.
     pub ephemeral_ports: Option<Ports>,
@@ -24,6 +26,7 @@ pub struct Sockets {
     pub owners_complete: bool,
 }
 
+/// A transport that has ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +36,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// As reports and filters spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -41,6 +45,7 @@ impl Protocol {
     }
 }
 
+/// One socket of TCP or UDP.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Socket {
@@ -64,6 +69,7 @@ pub struct Socket {
     pub send_queue: u32,
     /// Datagrams that were thrown away.
     pub dropped: Option<u32>,
+    /// Who made it, as the host numbers users.
     pub uid: u32,
     /// Absent where no process has it open any more.
     pub inode: Option<u32>,
@@ -71,6 +77,7 @@ pub struct Socket {
     pub owners: Vec<Owner>,
 }
 
+/// A process that has the socket open, and by which descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owner {
@@ -79,6 +86,7 @@ pub struct Owner {
     pub descriptor: u32,
 }
 
+/// How many TCP sockets are in each state, of both families.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TcpStates {
@@ -127,11 +135,13 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// How many ports there are to give, used ones counted.
     pub fn available(&self) -> u32 {
         u32::from(self.last.saturating_sub(self.first)) + 1
     }
 }
 
+/// Where many connections lead to.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Destination {

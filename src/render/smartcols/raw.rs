@@ -4,6 +4,7 @@
 use super::{Cell, Sheet, joined, tree};
 use std::fmt::Write as _;
 
+/// Nothing at all where there are no rows; `utf8` decides how a tree is drawn.
 pub fn raw(sheet: &Sheet, headings: bool, utf8: bool) -> String {
     let mut text = String::new();
     if sheet.rows.is_empty() {

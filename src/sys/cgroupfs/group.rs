@@ -26,6 +26,7 @@ pub struct Group {
 }
 
 impl Group {
+    /// ENOENT where the group has ended.
     pub fn open(root: &SysRoot, place: Place) -> Result<Self> {
         match root.open_dir(&place.directory) {
             Ok(dir) => Ok(Self { dir, place }),
@@ -34,6 +35,7 @@ impl Group {
         }
     }
 
+    /// Its files are those of v2.
     pub fn is_v2(&self) -> bool {
         self.place.is_v2
     }
@@ -60,6 +62,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// What cannot be read is noted in `gaps`, by the subject.
     pub fn new(group: &'a Group, subject: &'static str, gaps: &'a mut Vec<Gap>) -> Self {
         Self { group, subject, gaps, buffer: Vec::new() }
     }

@@ -72,6 +72,7 @@ impl Hierarchies {
         Ok(Self::of(&mountinfo::parse(root.mountinfo()?).0))
     }
 
+    /// Those of a list of mounts that is not ours; what another mount covers is left out.
     pub fn of(mounts: &[Mount]) -> Self {
         let mounted = mounts.iter().filter_map(|mount| {
             let is_v2 = mount.fs_type == "cgroup2";
@@ -94,6 +95,7 @@ impl Hierarchies {
         self.mounts.is_empty()
     }
 
+    /// Where there is no hierarchy at all it is v2.
     pub fn version(&self) -> Version {
         let has_v2 = self.v2().next().is_some();
         let has_v1 = self.mounts.iter().any(|mount| {
@@ -115,6 +117,7 @@ impl Hierarchies {
         })
     }
 
+    /// The mounts of the v2 hierarchy.
     pub fn v2(&self) -> impl Iterator<Item = &Mounted> {
         self.mounts.iter().filter(|mount| mount.is_v2)
     }

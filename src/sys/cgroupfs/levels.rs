@@ -17,6 +17,7 @@ pub struct MemoryFiles {
     pub events: Option<&'static str>,
 }
 
+/// How a version states a quota, and what it tells of throttling.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuFiles {
     pub quota: fn(&mut Reader<'_>, usize) -> Option<Bound>,
@@ -80,6 +81,7 @@ fn near(usage: u64, limit: u64) -> bool {
     usage.saturating_mul(100) >= limit.saturating_mul(NEAR_PERCENT)
 }
 
+/// The group itself, and those above it that set a quota; `own` is known already.
 pub fn cpu(files: &mut Reader<'_>, names: CpuFiles, own: CpuLevel) -> Vec<CpuLevel> {
     let mut own = Some(own);
     let mut found = Vec::new();

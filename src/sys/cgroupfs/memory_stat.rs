@@ -46,6 +46,7 @@ pub fn parse_v1(bytes: &[u8]) -> MemoryStat {
     stat
 }
 
+/// v2: its lines count the groups below.
 pub fn parse_v2(bytes: &[u8]) -> MemoryStat {
     let mut stat = MemoryStat::default();
     let mut kernel_parts: Option<u64> = None;

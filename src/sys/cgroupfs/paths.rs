@@ -12,10 +12,12 @@ pub struct CgroupPaths<'a> {
 }
 
 impl<'a> CgroupPaths<'a> {
+    /// Lines of another form are left out.
     pub fn parse(bytes: &'a [u8]) -> Self {
         Self { lines: cgroup::parse(bytes).collect() }
     }
 
+    /// The line of v2; absent where there is no such hierarchy.
     pub fn unified(&self) -> Option<Line<'a>> {
         self.lines.iter().copied().find(Line::is_v2)
     }

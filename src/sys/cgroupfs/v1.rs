@@ -36,6 +36,7 @@ pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
     Some(memory)
 }
 
+/// `None` where the group has no memory controller; what else cannot be read is a gap.
 pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull> {
     let mut files = Reader::new(group, "memory", gaps);
     let (mut basic, stat) = basic_memory(&mut files)?;
@@ -124,6 +125,7 @@ pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Cpu {
     Cpu { limit_millicores: files.tightest(quota), ..v2::throttled(&own) }
 }
 
+/// What its files do not tell is null; `usage_usec` is in the files of another controller.
 pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> CpuInFull {
     let mut files = Reader::new(group, "cpu", gaps);
     let own = files.value("cpu.stat", |bytes| Some(throttling(bytes))).unwrap_or_default();

@@ -39,6 +39,7 @@ pub fn memory(group: &Group, gaps: &mut Vec<Gap>) -> Option<Memory> {
     Some(memory)
 }
 
+/// `None` where the group has no memory controller; what else cannot be read is a gap.
 pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull> {
     let mut files = Reader::new(group, "memory", gaps);
     let (mut basic, stat) = basic_memory(&mut files)?;
@@ -107,6 +108,7 @@ pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Option<Cpu> {
     Some(cpu)
 }
 
+/// `None` where cpu.stat cannot be read; without the controller there are no limits in it.
 pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<CpuInFull> {
     let mut files = Reader::new(group, "cpu", gaps);
     let (mut cpu, own) = files.value("cpu.stat", |bytes| {
@@ -166,6 +168,7 @@ pub fn pids(group: &Group, gaps: &mut Vec<Gap>) -> Option<Pids> {
     })
 }
 
+/// `None` where the group has no pids controller; what else cannot be read is a gap.
 pub fn pids_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<PidsInFull> {
     let mut files = Reader::new(group, "pids", gaps);
     let current = files.value("pids.current", number)?;

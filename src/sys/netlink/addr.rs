@@ -55,6 +55,7 @@ pub fn parse(message: &[u8]) -> Option<(u32, Address)> {
     Some((u32_at(message, 4)?, parsed))
 }
 
+/// All but the lifetimes, which run: by it a row is known again in a dump that was begun anew.
 pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
     let (fixed, rest) = message.split_at_checked(HEADER)?;
     Some(attribute::identity(fixed, rest, &[IFA_CACHEINFO]))

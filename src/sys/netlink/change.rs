@@ -28,6 +28,7 @@ const ANSWER: usize = 32 << 10;
 /// A name in which the kernel puts the first number that is free.
 const NAMELESS: &str = "nsx%d";
 
+/// A netlink socket in the namespace that is changed; the kernel asks for CAP_NET_ADMIN there.
 #[derive(Debug)]
 pub struct Changes {
     socket: OwnedFd,
@@ -87,6 +88,7 @@ impl Changes {
         self.link(LinkUnspec::new_with_index(index).build())
     }
 
+    /// Sets an interface up (IFF_UP).
     pub fn bring_up(&mut self, index: u32) -> nix::Result<()> {
         let message = LinkUnspec::new_with_index(index).up().build();
         self.change(RouteNetlinkMessage::SetLink(message), 0)

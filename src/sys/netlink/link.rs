@@ -26,7 +26,7 @@ const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFF_UP: u32 = 1;
-/// Linux 4.9; ignored before.
+/// Linux 4.4, and since 6.19 it means all counters; ignored before.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
 /// linux/if_arp.h; libc has the others.
 const ARPHRD_IP6GRE: u16 = 823;

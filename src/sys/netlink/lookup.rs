@@ -15,6 +15,7 @@ const NLM_F_REQUEST: u16 = 1;
 pub struct Links(Socket);
 
 impl Links {
+    /// In the caller's network namespace.
     pub fn open() -> Result<Self> {
         let socket = Socket::new(NETLINK_ROUTE).context("open", "a netlink socket")?;
         // A connected one takes messages from the kernel alone.

@@ -18,6 +18,7 @@ pub enum Said<'a> {
     End(Result<(), Errno>),
 }
 
+/// One message, and which request it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     pub kind: u16,

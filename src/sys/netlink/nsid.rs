@@ -25,6 +25,7 @@ const GENERIC: usize = 4;
 pub struct NsIds(Socket);
 
 impl NsIds {
+    /// In the caller's network namespace.
     pub fn open() -> Result<Self> {
         let socket = Socket::new(NETLINK_ROUTE).context("open", "a netlink socket")?;
         // A connected one takes messages from the kernel alone.

@@ -36,6 +36,7 @@ const MOST: Most = Most { rows: 1 << 16, bytes: 64 << 20 };
 pub enum Door {
     /// It is the caller's own. It has to come before all others.
     Own,
+    /// A descriptor of the namespace, which setns(2) takes.
     Through(OwnedFd),
 }
 

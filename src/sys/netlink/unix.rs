@@ -50,6 +50,7 @@ pub(super) fn request() -> Vec<u8> {
     body
 }
 
+/// `None` for a message that is shorter than its header, or of another family.
 pub fn parse(message: &[u8]) -> Option<UnixSocket> {
     if u8_at(message, 0)? != AF_UNIX {
         return None;

@@ -10,10 +10,12 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// No controllers are named: it is the v2 hierarchy.
     pub fn is_v2(&self) -> bool {
         self.controllers.is_empty()
     }
 
+    /// By its whole name, `name=systemd` too.
     pub fn has(&self, controller: &[u8]) -> bool {
         self.controllers.split(|byte| *byte == b',').any(|name| name == controller)
     }

@@ -41,6 +41,7 @@ pub fn parse_stat(bytes: &[u8]) -> Option<Schedule> {
     Some(Schedule { ticks: user.saturating_add(system), nice, realtime_priority, policy })
 }
 
+/// Lines that are not there leave `None`.
 pub fn parse_status(bytes: &[u8]) -> Claims {
     let mut claims = Claims::default();
     for line in bytes.split(|byte| *byte == b'\n') {

@@ -51,10 +51,9 @@ pub fn sockets(
         let mut buffer = [MaybeUninit::uninit(); LINK];
         let link = match rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) {
             Ok((link, _)) => link,
-            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
-                return Err(errno).context("read", "a link of a descriptor");
-            }
-            Err(_) => continue,
+            // It was closed meanwhile.
+            Err(Errno::NOENT | Errno::SRCH) => continue,
+            Err(errno) => return Err(errno).context("read", "a link of a descriptor"),
         };
         let number = std::str::from_utf8(name.as_bytes()).ok().and_then(|name| name.parse().ok());
         if let Some((number, inode)) = number.zip(inode_of_socket(link)) {

@@ -15,5 +15,5 @@ pub mod status;
 pub mod timens;
 mod write;
 
-pub use comm::comm;
+pub use comm::{comm, comm_of};
 pub use write::write;

@@ -6,6 +6,7 @@
 use crate::model::process::{Pid, State};
 use crate::model::text::Text;
 
+/// What scan and supervision need of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub pid: Pid,
@@ -26,6 +27,7 @@ impl Stat {
     }
 }
 
+/// The name is anything between the first `(` and the last `)`.
 pub fn parse(bytes: &[u8]) -> Option<Stat> {
     let open = bytes.iter().position(|byte| *byte == b'(')?;
     let close = bytes.iter().rposition(|byte| *byte == b')')?;

@@ -3,10 +3,12 @@
 use crate::model::capability::CapSet;
 use crate::model::process::Pid;
 
+/// What it does not tell is `None`, or 0 and empty where every kernel tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Real, effective, saved and file-system uid, in the reader's user namespace.
     pub uids: [u32; 4],
+    /// In the same order, as the reader's user namespace numbers groups.
     pub gids: [u32; 4],
     pub groups: Vec<u32>,
     /// Since Linux 4.7.

@@ -3,9 +3,13 @@
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+/// MOUNT_ATTR_RDONLY
 pub const RDONLY: u64 = 0x1;
+/// MOUNT_ATTR_NOSUID
 pub const NOSUID: u64 = 0x2;
+/// MOUNT_ATTR_NODEV
 pub const NODEV: u64 = 0x4;
+/// MOUNT_ATTR_NOEXEC
 pub const NOEXEC: u64 = 0x8;
 const IDMAP: u64 = 0x0010_0000;
 

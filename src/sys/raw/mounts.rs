@@ -9,10 +9,15 @@ const SYS_LISTMOUNT: libc::c_long = 458;
 /// All that is below the root of the namespace.
 const LSMT_ROOT: u64 = u64::MAX;
 
+/// STATMOUNT_SB_BASIC: the device.
 pub const SB_BASIC: u64 = 0x1;
+/// STATMOUNT_MNT_BASIC: numbers, attributes and propagation.
 pub const MNT_BASIC: u64 = 0x2;
+/// STATMOUNT_MNT_ROOT: which part of the file system.
 pub const MNT_ROOT: u64 = 0x8;
+/// STATMOUNT_MNT_POINT: where.
 pub const MNT_POINT: u64 = 0x10;
+/// STATMOUNT_FS_TYPE
 pub const FS_TYPE: u64 = 0x20;
 /// Linux 6.11.
 pub const MNT_OPTS: u64 = 0x80;
@@ -53,6 +58,7 @@ pub struct Statmount {
     pub fs_type: u32,
     pub mnt_id: u64,
     pub mnt_parent_id: u64,
+    /// As mountinfo numbers it; `mnt_id` is never given twice.
     pub mnt_id_old: u32,
     pub mnt_parent_id_old: u32,
     pub mnt_attr: u64,

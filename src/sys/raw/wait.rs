@@ -5,7 +5,9 @@ use nix::errno::Errno;
 /// What became of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// With this code.
     Exited(u8),
+    /// By the signal of this number.
     Killed(i32),
     /// By that signal.
     Stopped(i32),

@@ -16,6 +16,7 @@ const FILES: MountAttrFlags =
 pub struct Layers<'a> {
     pub lower: BorrowedFd<'a>,
     pub upper: BorrowedFd<'a>,
+    /// Empty, and on the file system of `upper`: overlayfs's own.
     pub work: BorrowedFd<'a>,
     /// Made by root of a user namespace, who may not use the attributes that the host's does.
     pub by_user: bool,

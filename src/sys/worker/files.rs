@@ -27,6 +27,7 @@ pub struct Request<'a> {
     pub patience: Duration,
 }
 
+/// What is done with the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// Below the directory.

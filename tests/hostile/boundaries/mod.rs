@@ -1,32 +1,33 @@
-//! The target's number goes to another process at each boundary of a system call in turn, entry and
-//! exit, that nsx or a child of nsx makes until its program runs.
+//! The target ends, or its number goes to another process, at each boundary of a system call in turn
+//! that nsx, a thread or a child of it makes.
 //!
-//! Whatever the moment, the program has the namespaces of the process that was pinned, all of them
-//! and no others, or it does not run. `scene` is the pid namespace in which numbers can be chosen,
-//! `tracer` one traced run.
+//! Whatever the moment: a program that is run has the namespaces, the control group, the ids and
+//! all else of the process that was pinned, or it does not run; what is told is true of one process,
+//! and what is missing is said to be. `scene` is the pid namespace in which numbers can be chosen,
+//! `facts` what tells the two apart, `tracer` one traced run, `sweep` all of them.
+//!
+//! Some boundaries of each command are tried, spread evenly; each of them, with each fate of the
+//! target, under `NSX_TEST_WHOLE=1`, which takes long. `NSX_TEST_SHOW_COST=1` shows what came of them.
 
-use crate::support::{self, Need, binary, find, output, stderr, stdout, test};
+use crate::names::own_group;
+use crate::support::{self, Lines, Need, binary, find, until};
 use libtest_mimic::Trial;
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+mod entering;
+mod facts;
+mod reading;
 mod scene;
+mod sweep;
 mod tracer;
 
-pub use scene::act;
+pub use sweep::act;
 
-const NEEDS: &[Need] = &[Need::Root, Need::Program("unshare"), LAST_PID];
-const NSENTER: &[Need] = &[
-    Need::Root,
-    Need::Program("unshare"),
-    Need::Program("nsenter"),
-    LAST_PID,
-    Need::Machine("an nsenter that joins one namespace after the other (before 2.39)", || {
-        let version = Command::new("nsenter").arg("--version").output();
-        let version = version.map(|output| stdout(&output)).unwrap_or_default();
-        version.contains("util-linux 2.3") && !version.contains("util-linux 2.39")
-    }),
-];
+const NEEDS: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("ip"), LAST_PID];
 const LAST_PID: Need = Need::Machine("/proc/sys/kernel/ns_last_pid", || {
     Path::new("/proc/sys/kernel/ns_last_pid").exists()
 });
@@ -34,25 +35,7 @@ const LAST_PID: Need = Need::Machine("/proc/sys/kernel/ns_last_pid", || {
 const FEWEST: usize = 40;
 
 pub fn tests() -> Vec<Trial> {
-    vec![
-        test("a pid reused at any system call: one namespace", NEEDS, || never_another(&["-n"])),
-        test("a pid reused at any system call: three namespaces", NEEDS, || {
-            never_another(&["-n", "-u", "-i"]);
-        }),
-        test("a pid reused at any system call: all namespaces", NEEDS, || never_another(&["-a"])),
-        test("a pid reused at any system call: all, and its environment", NEEDS, || {
-            never_another(&["-a", "-e"]);
-        }),
-        test("a pid reused at any system call: as the target is", NEEDS, || {
-            never_another(&["-a", "--as-target"]);
-        }),
-        test("a target that ends at any system call: one namespace", NEEDS, || ends(&["-n"])),
-        test("a target that ends at any system call: three namespaces", NEEDS, || {
-            ends(&["-n", "-u", "-i"]);
-        }),
-        test("a target that ends at any system call: all namespaces", NEEDS, || ends(&["-a"])),
-        test("joined one after the other they are mixed: the attack is real", NSENTER, mixes),
-    ]
+    [entering::tests(), reading::tests()].into_iter().flatten().collect()
 }
 
 /// One boundary: what stood there, and what came of it.
@@ -60,103 +43,115 @@ pub fn tests() -> Vec<Trial> {
 struct Try {
     #[expect(dead_code, reason = "Debug shows it")]
     at: usize,
-    /// For whoever reads why a test failed.
-    #[expect(dead_code, reason = "Debug shows it")]
-    call: String,
+    fate: String,
     /// The process had been pinned, by its number, before.
     looked: bool,
+    /// For whoever reads why a test failed.
+    call: String,
     outcome: String,
     ended: String,
-    said: String,
+    errors: String,
 }
 
-/// Runs `tool FLAGS /usr/bin/env`, once for each boundary.
-fn tries(mode: &str, tool: &Path, flags: &[&str]) -> Vec<Try> {
+/// The target's programs and control groups, and the decoy's.
+struct Stage {
+    programs: tempfile::TempDir,
+    groups: PathBuf,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let programs = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(programs.path(), Permissions::from_mode(0o755)).unwrap();
+        let name = programs.path().file_name().unwrap().to_string_lossy().into_owned();
+        let groups = own_group().join(format!("nsx-test-boundaries{name}"));
+        for who in [facts::Who::Target, facts::Who::Decoy] {
+            std::fs::create_dir_all(groups.join(facts::group(who))).unwrap();
+            let copy = programs.path().join(facts::program(who));
+            // By a process of its own: what is open for writing cannot be run.
+            support::succeeds(Command::new("cp").arg(find("sleep").unwrap()).arg(copy));
+        }
+        symlink(binary("nsx"), programs.path().join("nsenter")).unwrap();
+        Self { programs, groups }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for who in [facts::Who::Target, facts::Who::Decoy] {
+            let group = self.groups.join(facts::group(who));
+            until("the group can be removed", || {
+                let _ = std::fs::remove_dir(&group);
+                !group.exists()
+            });
+        }
+        let _ = std::fs::remove_dir(&self.groups);
+    }
+}
+
+/// Runs the command, once for each boundary; first of all where nobody disturbs it, which must tell
+/// or take over these facts.
+fn tries(stage: &Stage, role: &str, words: &[&str], facts: &[&str]) -> Vec<Try> {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
-    command.arg(std::env::current_exe().unwrap()).arg(tool);
-    if tool.ends_with("nsx") {
-        command.arg("enter");
+    command.arg(std::env::current_exe().unwrap()).args(words).env(sweep::ROLE, role);
+    command.env(scene::GROUPS, &stage.groups).env(scene::PROGRAMS, stage.programs.path());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    // Each line in time: all of them may take long.
+    let lines = Lines::of(child.stdout.take().unwrap());
+    let mut tries: Vec<Try> = std::iter::repeat_with(|| lines.next())
+        .take_while(|line| !line.is_empty())
+        .map(|line| parsed(&line))
+        .collect();
+    assert!(child.wait().unwrap().success(), "{words:?}: after {:?}", tries.last());
+    let undisturbed = tries.remove(0);
+    assert_eq!(undisturbed.ended, "code 0", "{words:?}: {undisturbed:?}");
+    for fact in facts {
+        let mut found = undisturbed.outcome.split(',');
+        assert!(found.any(|found| found == *fact), "{words:?}: {fact} in {undisturbed:?}");
     }
-    command.args(["-t", scene::NUMBER]).args(flags).arg(program());
-    let output = output(command.env(scene::ROLE, mode));
-    assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
-    let tries: Vec<Try> = stdout(&output).lines().map(parsed).collect();
-    // The first is a run that nobody disturbs.
-    assert_eq!(tries[0].outcome, "target", "{:?}", tries[0]);
-    assert!(tries.len() > 1);
+    assert!(undisturbed.call.parse::<usize>().unwrap() > FEWEST, "{undisturbed:?}");
+    report(words, &undisturbed, &tries);
     tries
+}
+
+/// Fails with those that are wrong.
+fn none(tries: &[Try], is_wrong: impl Fn(&Try) -> bool) {
+    let wrong: Vec<String> =
+        tries.iter().filter(|one| is_wrong(one)).map(|one| format!("{one:?}")).collect();
+    let told = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of {}:\n{told}", wrong.len(), tries.len());
 }
 
 fn parsed(line: &str) -> Try {
     let mut fields = line.split('\t').map(str::to_owned);
     let mut next = || fields.next().unwrap_or_else(|| panic!("{line}"));
-    let at = next().parse().unwrap();
-    let looked = next() == "looked";
-    Try { at, looked, call: next(), outcome: next(), ended: next(), said: next() }
-}
-
-fn program() -> PathBuf {
-    // What a path leads to, as /proc/PID/exe does.
-    std::fs::canonicalize(find("env").unwrap()).unwrap()
-}
-
-/// Boundaries after the look at which the target was pinned.
-fn after_the_look(tries: &[Try]) -> Vec<&Try> {
-    let after: Vec<&Try> = tries[1..].iter().filter(|one| one.looked).collect();
-    assert!(after.len() > FEWEST, "only {} boundaries", after.len());
-    after
-}
-
-/// Before it was pinned the number is the other's by right; after that it must not be followed.
-fn never_another(flags: &[&str]) {
-    let tries = tries("reused", &binary("nsx"), flags);
-    for one in &tries[1..] {
-        let expected = if one.looked { "target" } else { "decoy" };
-        assert!(one.outcome == expected || refused(one, flags), "{flags:?}: {one:?}");
+    Try {
+        at: next().parse().unwrap(),
+        fate: next(),
+        looked: next() == "looked",
+        call: next(),
+        outcome: next(),
+        ended: next(),
+        errors: next(),
     }
-    let after = after_the_look(&tries);
-    let entered = after.iter().filter(|one| one.outcome == "target").count();
-    // It can do both.
-    assert!((1..after.len()).contains(&entered), "{entered} of {} ran", after.len());
-    report(flags, &tries);
 }
 
-fn ends(flags: &[&str]) {
-    let tries = tries("ended", &binary("nsx"), flags);
-    for one in &tries[1..] {
-        let entered = one.looked && one.outcome == "target";
-        assert!(entered || refused(one, flags), "{flags:?}: {one:?}");
+/// How many boundaries came to what.
+fn report(words: &[&str], undisturbed: &Try, tries: &[Try]) {
+    if !support::cost::is_shown() {
+        return;
     }
-    after_the_look(&tries);
-    report(flags, &tries);
-}
-
-/// Nothing ran, and nsx says why; or its child was in the pid namespace that ended.
-fn refused(one: &Try, flags: &[&str]) -> bool {
-    let explained = one.ended == "code 125" && !one.said.is_empty();
-    let killed = flags.contains(&"-a") && one.ended == "signal 9";
-    one.outcome == "none" && (explained || killed)
-}
-
-fn mixes() {
-    let nsenter = find("nsenter").unwrap();
-    let tries = tries("reused", &nsenter, &["-n", "-u", "-i"]);
-    report(&["nsenter"], &tries);
     let mixed = tries.iter().filter(|one| one.outcome.starts_with("mixed")).count();
-    assert!(mixed > 0, "none of {} boundaries", tries.len() - 1);
-}
-
-/// With `NSX_TEST_SHOW_COST=1`: how many boundaries came to what.
-fn report(flags: &[&str], tries: &[Try]) {
-    if support::cost::is_shown() {
-        let mut counts = std::collections::BTreeMap::new();
-        for one in &tries[1..] {
-            let when = if one.looked { "after" } else { "before" };
-            let outcome = one.outcome.split(':').next().unwrap_or_default();
-            let outcome = (when, outcome, one.ended.as_str());
-            *counts.entry(outcome).or_insert(0_usize) += 1;
-        }
-        println!("boundaries: {flags:?} {} {counts:?}", tries.len() - 1);
+    let told = format!("{} boundaries, {} runs, {mixed} mixtures", undisturbed.call, tries.len());
+    println!("boundaries: {words:?}: {told}; tells {}", undisturbed.outcome);
+    let mut counts = BTreeMap::new();
+    for one in tries {
+        let when = if one.looked { "after" } else { "before" };
+        let outcome = one.outcome.split(':').next().unwrap_or_default();
+        *counts.entry((when, &one.fate, outcome, &one.ended)).or_insert(0_usize) += 1;
+    }
+    for ((when, fate, outcome, ended), count) in counts {
+        println!("    {count:5} {fate} {when} the look: {outcome}, {ended}");
     }
 }

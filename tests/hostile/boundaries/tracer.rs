@@ -1,6 +1,7 @@
 //! One run of a command under ptrace(2), held at one boundary while its target is changed.
 
-use super::scene::{Look, NUMBER, Numbered};
+use super::facts::{Look, Who};
+use super::scene::{NUMBER, Numbered};
 use nix::sys::ptrace::{self, Event, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -12,22 +13,41 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+/// What happens to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is killed, and nobody waits for it before the command has ended.
+    Unreaped,
+    /// It is killed and reaped.
+    Ended,
+    /// And its number is the decoy's at once.
+    Reused,
+}
+
+impl Fate {
+    pub(super) const ALL: [Self; 3] = [Self::Reused, Self::Ended, Self::Unreaped];
+}
 
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Run {
-    pub target: Numbered,
+    pub target: Look,
     /// Made as soon as the number was free.
-    pub decoy: Option<Numbered>,
+    pub decoy: Option<Look>,
     /// The call at which it was held, and whether the target had been pinned then. `None` if it
     /// has fewer boundaries.
     pub held: Option<(String, bool)>,
+    /// How many it had.
+    pub boundaries: usize,
     /// What the program was in when it began.
     pub program: Option<Look>,
     /// Other programs that ran.
     pub strangers: Vec<String>,
     pub ended: String,
-    pub said: String,
+    pub output: String,
+    pub errors: String,
 }
 
 /// A file, by device and inode.
@@ -37,78 +57,102 @@ fn identity(path: &str) -> Option<Identity> {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
+/// One process or thread of the command.
+#[derive(Debug, Default)]
+struct Tracee {
+    /// It has made its first stop.
+    begun: bool,
+    /// In a call: the next stop is its exit.
+    calling: bool,
+    /// The number is being looked up.
+    looking: bool,
+}
+
 struct Tracer {
+    target: Numbered,
+    decoy: Option<Numbered>,
     run: Run,
-    /// Whether each has made its first stop.
-    tracees: BTreeMap<Pid, bool>,
+    tracees: BTreeMap<Pid, Tracee>,
     first: Pid,
     tool: Identity,
-    program: Identity,
+    program: Option<Identity>,
     /// The processes that have become the program, or ended as what they are.
     through: Vec<Pid>,
-    boundaries: usize,
     at: usize,
-    reuse: bool,
+    fate: Fate,
     looked: bool,
     /// A child of nsx has been in the target's pid namespace.
     inside: bool,
-    /// The target has been.
-    reaped: bool,
 }
 
-/// Starts `words`, the last of which is the program, and changes the target at the boundary `at`.
-pub(super) fn run(words: &[CString], at: usize, reuse: bool) -> Run {
-    let target = Numbered::start("target");
-    let mut said = tempfile::tempfile().unwrap();
-    let first = start(words, &said);
+/// What is run.
+#[derive(Debug)]
+pub(super) struct Tool {
+    pub words: Vec<CString>,
+    /// The last word is a program that it runs in a place of the target's.
+    pub enters: bool,
+    /// In whose namespaces the target is, if they are not its own.
+    pub first: Option<Numbered>,
+}
+
+/// Starts it, and changes the target at the boundary `at`, from 1 on.
+pub(super) fn run(tool: &Tool, at: usize, fate: Fate) -> Run {
+    let Tool { words, enters, first } = tool;
+    let target = first.as_ref().map_or_else(|| Numbered::start(Who::Target), Numbered::member);
+    let [mut output, mut errors] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+    let first = start(words, &output, &errors);
     let path = |word: Option<&CString>| word.unwrap().to_str().unwrap().to_owned();
     let mut tracer = Tracer {
         run: Run {
-            target,
+            target: target.look.clone(),
             decoy: None,
             held: None,
+            boundaries: 0,
             program: None,
             strangers: Vec::new(),
             ended: String::new(),
-            said: String::new(),
+            output: String::new(),
+            errors: String::new(),
         },
-        tracees: BTreeMap::from([(first, true)]),
+        target,
+        decoy: None,
+        tracees: BTreeMap::from([(first, Tracee { begun: true, ..Tracee::default() })]),
         first,
         tool: identity(&path(words.first())).unwrap(),
-        program: identity(&path(words.last())).unwrap(),
+        program: (*enters).then(|| identity(&path(words.last())).unwrap()),
         through: Vec::new(),
-        boundaries: 0,
         at,
-        reuse,
+        fate,
         looked: false,
         inside: false,
-        reaped: false,
     };
     while !tracer.tracees.is_empty() {
         let status = waitpid(None, Some(WaitPidFlag::__WALL)).unwrap();
         tracer.take(status);
     }
-    let Tracer { mut run, reaped, .. } = tracer;
-    said.rewind().unwrap();
-    said.read_to_string(&mut run.said).unwrap();
-    // Whoever has the number now.
-    if let Some(last) = run.decoy.as_ref().or((!reaped).then_some(&run.target)) {
-        last.kill();
-        last.reap();
+    let Tracer { mut run, target, decoy, .. } = tracer;
+    for (file, said) in [(&mut output, &mut run.output), (&mut errors, &mut run.errors)] {
+        file.rewind().unwrap();
+        file.read_to_string(said).unwrap();
     }
+    // Whoever has the number now.
+    if let Some(decoy) = decoy {
+        decoy.end();
+    }
+    target.end();
     run
 }
 
 /// Stands after its exec.
-fn start(words: &[CString], said: &File) -> Pid {
+fn start(words: &[CString], output: &File, errors: &File) -> Pid {
     let null = File::options().read(true).write(true).open("/dev/null").unwrap();
     let child = match fork::fork(0).unwrap() {
         Side::Child => {
             dup2_stdin(&null).unwrap();
-            dup2_stdout(&null).unwrap();
-            dup2_stderr(said).unwrap();
+            dup2_stdout(output).unwrap();
+            dup2_stderr(errors).unwrap();
             ptrace::traceme().unwrap();
-            let environment = [CString::new("WHO=operator").unwrap()];
+            let environment = [c"WHO=operator".to_owned(), c"PATH=/usr/bin:/bin".to_owned()];
             let _ = nix::unistd::execve(&words[0], words, &environment);
             fork::exit_now(1)
         }
@@ -141,14 +185,15 @@ impl Tracer {
                     self.becomes(pid);
                 } else if let Ok(child) = ptrace::getevent(pid) {
                     let child = Pid::from_raw(i32::try_from(child).unwrap());
-                    self.tracees.entry(child).or_insert(false);
+                    self.tracees.entry(child).or_default();
                 }
                 self.go_on(pid, None);
             }
             WaitStatus::Stopped(pid, signal) => {
                 // A new tracee begins with a stop that nobody sent.
-                let is_first = !self.tracees.insert(pid, true).unwrap_or(false);
-                let hidden = is_first && signal == Signal::SIGSTOP;
+                let tracee = self.tracees.entry(pid).or_default();
+                let hidden =
+                    !std::mem::replace(&mut tracee.begun, true) && signal == Signal::SIGSTOP;
                 self.look_where(pid);
                 self.go_on(pid, (!hidden).then_some(signal));
             }
@@ -169,41 +214,57 @@ impl Tracer {
         };
     }
 
+    /// Where a call begins; where it ended nothing lies between it and the next.
     fn boundary(&mut self, pid: Pid) {
-        self.boundaries += 1;
-        let call = || std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-        if self.boundaries == self.at {
-            self.run.held = Some((name_of(&call()), self.looked));
-            self.change_target();
-        } else if self.boundaries > self.at {
+        let tracee = self.tracees.entry(pid).or_default();
+        tracee.calling = !tracee.calling;
+        if !tracee.calling {
+            self.looked |= tracee.looking;
             return;
         }
-        // From the next boundary on, which is the call's exit, it has happened.
-        self.looked = self.looked || is_look(&call());
+        self.run.boundaries += 1;
+        if self.run.boundaries > self.at {
+            return;
+        }
+        let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+        tracee.looking = is_look(&call);
+        if self.run.boundaries == self.at {
+            self.run.held = Some((name_of(&call), self.looked));
+            self.change_target();
+        }
     }
 
     /// The number is free when the target is reaped: at once, unless a child of nsx is in the pid
-    /// namespace that ends with it, which its own parent is to reap first.
+    /// namespace that ends with it, which its own parent is to reap first, or nsx traces it.
     fn change_target(&mut self) {
-        let children: Vec<Pid> = self.tracees.keys().copied().collect();
-        for pid in children {
+        let tracees: Vec<Pid> = self.tracees.keys().copied().collect();
+        for pid in tracees {
             self.look_where(pid);
         }
-        self.run.target.kill();
-        if !self.inside {
-            self.run.target.reap();
+        let is_at_once = !self.inside && !Numbered::is_traced();
+        self.target.kill();
+        let patience = Duration::from_secs(if is_at_once { 10 } else { 0 });
+        if self.fate == Fate::Unreaped {
+            Numbered::has_ended(patience);
+            return;
+        }
+        self.target.let_reap();
+        if self.target.is_reaped(patience) {
             self.number_is_free();
         }
     }
 
     fn look_where(&mut self, pid: Pid) {
-        self.inside = self.inside || self.run.target.look.is_in_pid_namespace_of(pid);
+        let theirs = std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let theirs = theirs.map(|link| link.display().to_string());
+        self.inside |= theirs.as_ref() == self.run.target.facts.get("pid");
     }
 
     fn number_is_free(&mut self) {
-        self.reaped = true;
-        if self.reuse {
-            self.run.decoy = Some(Numbered::start("decoy"));
+        if self.fate == Fate::Reused {
+            let decoy = Numbered::start(Who::Decoy);
+            self.run.decoy = Some(decoy.look.clone());
+            self.decoy = Some(decoy);
         }
     }
 
@@ -211,7 +272,7 @@ impl Tracer {
         let exe = format!("/proc/{pid}/exe");
         let file = identity(&exe);
         let name = std::fs::read_link(&exe).unwrap_or_default();
-        if file == Some(self.program) {
+        if file.is_some() && file == self.program {
             self.through.push(pid);
             self.run.program = Look::at(&pid.to_string());
         } else if file != Some(self.tool) && !name.starts_with("/memfd:") {
@@ -221,7 +282,7 @@ impl Tracer {
     }
 
     fn ends(&mut self, pid: Pid, how: &str) {
-        if pid == self.run.target.pid && !self.reaped {
+        if self.target.has_lost(pid) {
             self.number_is_free();
             return;
         }

@@ -61,6 +61,18 @@ const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        option: "-w where the target's directory is none inside",
+        nsenter: "starts there",
+        nsx: "refuses",
+        why: "a directory outside leads to all that is outside",
+        shows: |scene| {
+            let [theirs, ours] = seen(scene, "-t %self -m/proc/%all/ns/mnt -w");
+            assert_eq!(theirs.code, Some(7), "{theirs:?}");
+            let said = "nsenter: the working directory would be outside the target\n";
+            assert_eq!((ours.code, ours.stderr.as_str()), (Some(1), said));
+        },
+    },
+    Difference {
         option: "-U with a shared user namespace",
         nsenter: "fails: Invalid argument",
         nsx: "leaves it alone",

@@ -142,6 +142,19 @@ const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        option: "--map-user just above a range",
+        unshare: "takes the last id from the range",
+        nsx: "leaves the range as it is",
+        why: "they do not overlap",
+        shows: |scene| {
+            let [theirs, ours] = seen(scene, "--map-user 10 --map-users 0:100000:10");
+            assert_eq!(
+                (map(&theirs, "uid_map"), map(&ours, "uid_map")),
+                ("10 0 1 0 100000 9".into(), "10 0 1 0 100000 10".into())
+            );
+        },
+    },
+    Difference {
         option: "-w with a relative directory and -R",
         unshare: "takes it from the working directory, which is outside of the new root",
         nsx: "takes it from the new root",

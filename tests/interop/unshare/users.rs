@@ -64,6 +64,13 @@ pub fn maps() {
         "-r --map-users 1:100000:10",
         "--map-user 7 --map-users 100:100000:10",
         "--map-users 0:0:10 -f",
+        "--map-user 5 --map-users all",
+        "--map-user 5 --map-users 0:0:10",
+        "--map-user 5 --map-users 0:100000:10",
+        "-r --map-users 0:100000:10",
+        "-r --map-users 5:0:10",
+        "-r --map-users all --map-group 7 --map-groups all",
+        "--map-group 3 --map-groups 0:100000:10 --map-groups 20:0:5",
     ]);
     Scene::of(Who::Ordinary).same(&[
         "-U",

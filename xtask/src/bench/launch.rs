@@ -2,9 +2,9 @@
 //! bwrap(1), and the runtimes crun(1) and runc(8) with the smallest of bundles. The program does
 //! nothing, so that the launchers' own cost is seen.
 
-use super::crowd::Crowd;
 use super::nothing::Nothing;
-use super::{Bench, mounts};
+use super::{Bench, peer};
+use crate::many::{isolated::Isolated, mounts};
 use crate::run;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -29,35 +29,35 @@ impl Bench {
     }
 
     fn enter(&mut self, nothing: &str) -> Result<()> {
-        let target = Crowd::gather(1)?;
+        let target = Isolated::gather(1)?;
         let pid = target.first().context("nobody is isolated")?.to_string();
         let net = ["-t", &pid, "-n"];
         let five = ["-t", &pid, "-n", "-u", "-i", "-p", "-C"];
         for (what, options) in [("a network namespace", &net[..]), ("five namespaces", &five)] {
             for program in [nothing, "/bin/true"] {
                 let line = [options, &[program]].concat();
-                let peer = util_linux("nsenter", &line)?;
-                self.compare(&format!("enter {what}"), self.nsx("nsx-enter", &line), peer);
+                let theirs = peer("nsenter", &line)?;
+                self.compare(&format!("enter {what}"), self.nsx("nsx-enter", &line), theirs);
             }
         }
         Ok(())
     }
 
     fn spawn(&mut self, nothing: &str) -> Result<()> {
-        let peer = |options: &[&str], program| {
-            util_linux("unshare", &[options, &["-pf", "--mount-proc", program]].concat())
+        let unshare = |options: &[&str], program| {
+            peer("unshare", &[options, &["-pf", "--mount-proc", program]].concat())
         };
         for program in [nothing, "/bin/true"] {
             let what = "spawn in a pid namespace";
             let ours = self.nsx("nsx-spawn", &["--newpid", program]);
-            self.compare(what, ours, peer(&[], program)?);
+            self.compare(what, ours, unshare(&[], program)?);
             let ours = self.nsx("nsx", &["spawn", "--newpid", program]);
-            self.compare(what, ours, peer(&[], program)?);
+            self.compare(what, ours, unshare(&[], program)?);
         }
         let ours = self.nsx("nsx-spawn", &["-pn", nothing]);
-        self.compare("and in a network namespace", ours, peer(&["-n"], nothing)?);
+        self.compare("and in a network namespace", ours, unshare(&["-n"], nothing)?);
         let ours = self.nsx("nsx-spawn", &["-pU", nothing]);
-        self.compare("and in a user namespace, as root inside", ours, peer(&["-Ur"], nothing)?);
+        self.compare("and in a user namespace, as root inside", ours, unshare(&["-Ur"], nothing)?);
         Ok(())
     }
 
@@ -113,14 +113,6 @@ fn program(name: &str) -> Option<Command> {
         crate::say::note(format_args!("bench: {name} is not installed: left out"));
     }
     found.map(Command::new)
-}
-
-/// As its caller has it, the locale included: all that a person waits for.
-fn util_linux(name: &str, arguments: &[&str]) -> Result<Command> {
-    let found = run::find(name).with_context(|| format!("{name} is not installed"))?;
-    let mut command = Command::new(found);
-    command.args(arguments);
-    Ok(command)
 }
 
 /// The runtime's own example, with our program and without a terminal.

@@ -1,13 +1,14 @@
 //! Two commands started in turn, and what one costs in terms of the other.
 
+use super::cost::Cost;
 use crate::run;
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// One comparison; a ratio below 1 says that nsx is faster.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) what: String,
     pub(super) ours: String,
@@ -20,8 +21,8 @@ pub(super) struct Row {
     pub(super) ratio_median: f64,
     pub(super) ratio_p5: f64,
     pub(super) ratio_p95: f64,
-    /// Ours and the peer's, with all children; absent without strace.
-    pub(super) system_calls: Option<(u64, u64)>,
+    pub(super) ours_cost: Cost,
+    pub(super) peer_cost: Cost,
 }
 
 const ROUNDS: std::ops::RangeInclusive<usize> = 5..=200;
@@ -56,7 +57,8 @@ pub(super) fn compare(what: &str, ours: Command, peer: Command, budget: Duration
         ratio_median: median(&ratios),
         ratio_p5: at(&ratios, 5),
         ratio_p95: at(&ratios, 95),
-        system_calls: system_calls(&ours)?.zip(system_calls(&peer)?),
+        ours_cost: Cost::of(&ours)?,
+        peer_cost: Cost::of(&peer)?,
     })
 }
 
@@ -94,42 +96,9 @@ fn at(sorted: &[f64], percent: usize) -> f64 {
     sorted.get((last * percent + 50) / 100).copied().unwrap_or(f64::NAN)
 }
 
-/// As `strace -c -f` counts them.
-fn system_calls(command: &Command) -> Result<Option<u64>> {
-    let Some(strace) = run::find("strace") else {
-        return Ok(None);
-    };
-    let mut traced = quiet(Command::new(strace));
-    traced.args(["-c", "-f", "-o", "/proc/self/fd/2"]).stderr(Stdio::piped());
-    traced.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => traced.env(name, value),
-            None => traced.env_remove(name),
-        };
-    }
-    let summary = traced.output()?.stderr;
-    Ok(total(&String::from_utf8_lossy(&summary)))
-}
-
-/// The line `100.00 SECONDS USECS CALLS [ERRORS] total`.
-fn total(summary: &str) -> Option<u64> {
-    let line = summary.lines().rev().find(|line| line.trim_end().ends_with(" total"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_total_of_a_summary() {
-        let summary = "% time     seconds  usecs/call     calls    errors syscall\n\
-                       ------ ----------- ----------- --------- --------- ----------------\n\
-                       100.00    0.000412           3       123         2 total\n";
-        assert_eq!(total(summary), Some(123));
-        assert_eq!(total(""), None);
-    }
 
     #[test]
     fn a_comparison_with_itself() {

@@ -1,134 +1,111 @@
-//! `xtask bench`: whole commands against their peers, in one run and in turn. It prints ratios and
-//! numbers of system calls, which travel; it asserts nothing. See nsenter(1), unshare(1), lsns(8).
+//! `xtask bench`: whole commands against their peers, in one run and in turn. It prints ratios, numbers
+//! of system calls and instructions, and peaks of memory, which travel; it asserts nothing.
 
-mod crowd;
-mod idle;
+mod containers;
+mod cost;
+mod interfaces;
 mod launch;
 mod measure;
 mod mounts;
 mod networks;
 mod nothing;
+mod report;
 mod scale;
 
-pub(crate) use idle::{processes, threads};
-pub(crate) use mounts::mount;
 pub(crate) use networks::each as each_network;
-pub(crate) use scale::peak;
 
-use crate::lab::{Lab, Runtime, docker};
 use crate::workspace::{PROGRAMS, Release};
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
-use clap::Args;
-use crowd::Crowd;
+use clap::{Args, ValueEnum};
 use measure::Row;
-use std::path::{Path, PathBuf};
+use report::Section;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Also write the figures to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// How many isolated processes the large listings have
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1000,3000")]
-    crowds: Vec<usize>,
-    /// Only how the listings grow
-    #[arg(long)]
-    scale: bool,
-    /// How many docker containers there are in further listings, ascending (a thousand take ten
-    /// minutes)
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "50")]
-    containers: Vec<usize>,
-    /// Only how programs are started
-    #[arg(long)]
-    launchers: bool,
-    /// Only how mounts are told
-    #[arg(long)]
-    mounts: bool,
-    /// Only who owns what among so many network namespaces
-    #[arg(long, value_name = "N")]
-    networks: Option<usize>,
-    /// In a network and a mount namespace of the bench's own already
-    #[arg(long, hide = true)]
-    apart: bool,
-    /// Only the listings of docker containers
-    #[arg(long)]
-    only_containers: bool,
+    /// Only some of the parts; without it all are measured, and BENCHMARKS.md is written
+    #[arg(long, value_name = "PART,…", value_delimiter = ',')]
+    only: Vec<Part>,
     /// How long to measure each pair
     #[arg(long, value_name = "SECONDS", default_value_t = 4)]
     seconds: u64,
+    /// Also write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// In namespaces of the bench's own already
+    #[arg(long, hide = true)]
+    apart: bool,
 }
 
-const NETWORKS: usize = 500;
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Part {
+    /// Starting programs: enter and spawn against nsenter, unshare, bwrap, crun, runc
+    Launchers,
+    /// One container: against docker, podman, ip, ss, findmnt
+    Containers,
+    /// Listing containers: against docker ps, podman ps, lsns
+    Listings,
+    /// Mounts of one process, 1,000 and 10,000: against findmnt
+    Mounts,
+    /// Interfaces of one process, 100 and 3,000: against ip
+    Interfaces,
+    /// Whose an address is among 500 network namespaces: against listing the links of each
+    Networks,
+    /// 1,000 and 3,000 isolated processes: against lsns, and against reading eight links of each
+    Scale,
+}
 
-/// A lab of its own, so that one that is up is left alone.
-const LAB: &str = "/tmp/nsx-bench";
+impl Part {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    fn about(self) -> String {
+        let value = self.to_possible_value();
+        value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
+    }
+}
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !run::is_root() {
         bail!("the peers need root, and so does this");
     }
-    if let Some(count) = arguments.networks.filter(|_| !arguments.apart) {
-        Release::build()?;
-        return networks::apart(arguments, count);
-    }
     let release = if arguments.apart { Release::locate()? } else { Release::build()? };
-    let installed = install(&release)?;
-    let mut bench =
-        Bench { installed, seconds: arguments.seconds, rows: Vec::new(), notes: Vec::new() };
-    if let Some(count) = arguments.networks {
-        return bench.networks(count);
-    }
-    if arguments.scale {
-        let done = bench.scale(&arguments.crowds);
-        print(&bench.rows, &bench.notes);
-        return done;
-    }
-    if arguments.launchers {
-        let done = bench.launchers();
-        print(&bench.rows, &bench.notes);
-        return done;
-    }
-    if arguments.mounts {
-        let done = bench.mounts();
-        print(&bench.rows, &bench.notes);
-        return done;
-    }
-    if !arguments.only_containers {
-        bench.launchers()?;
-        bench.mounts()?;
-        networks::apart(arguments, NETWORKS)?;
-    }
-    let done = if run::is_program(Path::new("/usr/bin/docker")) {
-        bench
-            .in_lab(|bench, lab| bench.few_containers(lab, arguments))
-            .and_then(|()| bench.in_lab(|bench, lab| bench.many_containers(lab, arguments)))
-    } else {
-        say::note(format_args!("bench: docker is not installed: nothing is compared with it"));
-        bench.crowded(arguments, None)
+    let parts = match &arguments.only[..] {
+        [] => Part::value_variants(),
+        some => some,
     };
-    let done = done.and_then(|()| {
-        if arguments.only_containers { Ok(()) } else { bench.scale(&arguments.crowds) }
-    });
-    print(&bench.rows, &bench.notes);
+    let mut bench = Bench::new(&release, arguments.seconds)?;
+    let mut sections = Vec::new();
+    let mut failed = Vec::new();
+    for &part in parts {
+        say::note(format_args!("bench: {}", part.about()));
+        // What was measured is not lost with what could not be.
+        if let Err(error) = bench.measure(part, arguments.apart) {
+            say::note(format_args!("bench: {}: {error:#}", part.name()));
+            failed.push(part.name());
+        }
+        let (rows, notes) = (std::mem::take(&mut bench.rows), std::mem::take(&mut bench.notes));
+        sections.push(Section { part, rows, notes });
+    }
     if let Some(file) = &arguments.json {
-        std::fs::write(file, serde_json::to_string_pretty(&bench.rows)? + "\n")?;
+        std::fs::write(file, serde_json::to_string_pretty(&sections)? + "\n")?;
     }
-    done
-}
-
-/// As installed programs lie in memory: what a linker has just written is read more slowly.
-fn install(release: &Release) -> Result<tempfile::TempDir> {
-    let directory = tempfile::tempdir().context("make a directory")?;
-    for program in PROGRAMS {
-        std::fs::copy(release.program(program), directory.path().join(program))?;
+    if !arguments.apart {
+        report::print(&release, &sections, arguments.only.is_empty() && failed.is_empty())?;
     }
-    Ok(directory)
+    if !failed.is_empty() {
+        bail!("not measured as a whole: {}", failed.join(", "));
+    }
+    Ok(())
 }
 
 struct Bench {
+    /// As installed programs lie in memory: what a linker has just written is read more slowly.
     installed: tempfile::TempDir,
     seconds: u64,
     rows: Vec<Row>,
@@ -136,6 +113,27 @@ struct Bench {
 }
 
 impl Bench {
+    fn new(release: &Release, seconds: u64) -> Result<Self> {
+        let installed = tempfile::tempdir().context("make a directory")?;
+        for program in PROGRAMS {
+            std::fs::copy(release.program(program), installed.path().join(program))?;
+        }
+        Ok(Self { installed, seconds, rows: Vec::new(), notes: Vec::new() })
+    }
+
+    fn measure(&mut self, part: Part, apart: bool) -> Result<()> {
+        match part {
+            Part::Launchers => self.launchers(),
+            Part::Containers => self.containers(),
+            Part::Listings => self.listings(),
+            Part::Mounts => self.mounts(),
+            Part::Interfaces => self.interfaces(),
+            Part::Networks if apart => self.networks(),
+            Part::Networks => self.networks_apart(),
+            Part::Scale => self.scale(),
+        }
+    }
+
     fn nsx(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.installed.path().join(program));
         command.args(arguments);
@@ -156,110 +154,12 @@ impl Bench {
             }
         }
     }
-
-    /// What was measured is not lost with what cannot be cleared away.
-    fn in_lab(&mut self, measure: impl FnOnce(&mut Self, &mut Lab) -> Result<()>) -> Result<()> {
-        let mut lab = Lab::create(Path::new(LAB))?;
-        let measured = measure(self, &mut lab);
-        let cleared = lab.down(&[Runtime::Docker]);
-        measured.and(cleared)
-    }
-
-    fn few_containers(&mut self, lab: &mut Lab, arguments: &Arguments) -> Result<()> {
-        lab.up_by(Runtime::Docker, docker::up_alone)?;
-        docker::run_container(lab, "nsx-lab-docker-2")?;
-        let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
-        self.compare("inspect a container", ours, client(lab, &["inspect", "nsx-lab-docker"]));
-        let pid =
-            run::output(&mut client(lab, &["inspect", "-f", "{{.State.Pid}}", "nsx-lab-docker"]))?;
-        let ours = self.nsx("nsx-inspect", &["nsx-lab-docker", "--json"]);
-        self.compare("inspect a container", ours, shell_line(pid.trim()));
-        let program = ["nsx-lab-docker", "/bin/busybox", "true"];
-        let ours = self.nsx("nsx-enter", &[&["--as-target", "-t"], &program[..]].concat());
-        let peer = client(lab, &[&["exec"], &program[..]].concat());
-        self.compare("run in a container, as it", ours, peer);
-        let what = "list, 2 containers";
-        self.compare(what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
-        self.compare(what, self.nsx("nsx-ps", &[]), client(lab, &["ps"]));
-        if arguments.only_containers {
-            return Ok(());
-        }
-        self.crowded(arguments, Some(client(lab, &["ps"])))
-    }
-
-    fn many_containers(&mut self, lab: &mut Lab, arguments: &Arguments) -> Result<()> {
-        lab.up_by(Runtime::Docker, docker::up_for_many)?;
-        let mut running = 0;
-        for &containers in &arguments.containers {
-            say::note(format_args!("bench: starting {containers} containers"));
-            docker::run_containers(lab, containers.saturating_sub(running))?;
-            running = running.max(containers);
-            let what = format!("list, {running} containers");
-            self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
-            self.compare(&what, self.nsx("nsx-ps", &[]), client(lab, &["ps"]));
-            let what = format!("{what}; against nsx ns");
-            self.compare(&what, self.nsx("nsx-ps", &[]), self.nsx("nsx-ns", &[]));
-        }
-        Ok(())
-    }
-
-    fn crowded(&mut self, arguments: &Arguments, docker: Option<Command>) -> Result<()> {
-        let size = arguments.crowds.first().copied().unwrap_or(1000);
-        say::note(format_args!("bench: isolating {size} processes"));
-        let crowd = Crowd::gather(size)?;
-        let what = format!("list, {} isolated processes", crowd.len());
-        self.compare(&what, self.nsx("nsx-ps", &[]), util_linux("lsns", &[])?);
-        if let Some(docker) = docker {
-            let what = format!("{what}; docker lists its 2 only");
-            self.compare(&what, self.nsx("nsx-ps", &[]), docker);
-        }
-        Ok(())
-    }
 }
 
-/// What one types today for a part of what inspect tells.
-fn shell_line(pid: &str) -> Command {
-    let mut line = Command::new("sh");
-    line.arg("-c").arg(format!(
-        "nsenter -t {pid} -n ip -j addr; findmnt -N {pid} -J; nsenter -t {pid} -u hostname"
-    ));
-    line
-}
-
-fn client(lab: &Lab, arguments: &[&str]) -> Command {
-    let mut client = docker::client(lab);
-    client.args(arguments);
-    client
-}
-
-fn util_linux(name: &str, arguments: &[&str]) -> Result<Command> {
+/// As its caller has it, the locale included: all that a person waits for.
+fn peer(name: &str, arguments: &[&str]) -> Result<Command> {
     let program = run::find(name).with_context(|| format!("{name} is not installed"))?;
-    let mut command = run::plain(program);
+    let mut command = Command::new(program);
     command.args(arguments);
     Ok(command)
-}
-
-fn print(rows: &[Row], notes: &[String]) {
-    let version = run::output(run::plain("nsenter").arg("--version")).unwrap_or_default();
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let locale = std::env::var("LC_ALL").or_else(|_| std::env::var("LANG")).unwrap_or_default();
-    say::line(format_args!(
-        "Linux {}; {version}; locale {locale}; wall time, started in turn.\n",
-        kernel.trim()
-    ));
-    say::line(format_args!("| what | nsx | peer | ratio | 5–95 % | system calls |"));
-    say::line(format_args!("|---|---|---|---|---|---|"));
-    for row in rows {
-        let calls = match row.system_calls {
-            Some((ours, peer)) => format!("{ours} : {peer}"),
-            None => "-".to_owned(),
-        };
-        say::line(format_args!(
-            "| {} | `{}` | `{}` | {:.2} | {:.2}–{:.2} | {calls} |",
-            row.what, row.ours, row.peer, row.ratio_median, row.ratio_p5, row.ratio_p95
-        ));
-    }
-    for note in notes {
-        say::line(format_args!("{note}"));
-    }
 }

@@ -1,7 +1,8 @@
 //! Many network namespaces with a veth each, in a network namespace of the bench's own: what it costs
 //! to find whose one is, beside a list of the links of each.
 
-use super::{Arguments, Bench, print};
+use super::report::Section;
+use super::{Bench, peer};
 use crate::{run, say};
 use anyhow::{Context, Result, ensure};
 use nix::sched::{CloneFlags, setns};
@@ -18,42 +19,45 @@ use std::process::{Command, Stdio};
 /// Where `ip netns` keeps them.
 const NAMED: &str = "/run/netns";
 const PORT: u16 = 8080;
-
-/// The same command again, where nothing of the machine's network is.
-pub(super) fn apart(arguments: &Arguments, count: usize) -> Result<()> {
-    let unshare = run::find("unshare").context("unshare is not installed")?;
-    let mut command = Command::new(unshare);
-    command.args(["--net", "--mount", "--"]).arg(std::env::current_exe()?);
-    command.args(["bench", "--apart", "--networks", &count.to_string()]);
-    command.args(["--seconds", &arguments.seconds.to_string()]);
-    run::visibly(&mut command)
-}
+const COUNT: usize = 500;
 
 impl Bench {
-    pub(super) fn networks(&mut self, count: usize) -> Result<()> {
-        say::note(format_args!("bench: making {count} network namespaces"));
+    /// The same command again, where nothing of the machine's network is.
+    pub(super) fn networks_apart(&mut self) -> Result<()> {
+        let figures = tempfile::NamedTempFile::new()?;
+        let mut command = peer("unshare", &["--net", "--mount", "--"])?;
+        command.arg(std::env::current_exe()?);
+        command.args(["bench", "--apart", "--only", "networks", "--json"]).arg(figures.path());
+        command.args(["--seconds", &self.seconds.to_string()]);
+        run::visibly(&mut command)?;
+        let sections: Vec<Section> = serde_json::from_reader(figures)?;
+        for section in sections {
+            self.rows.extend(section.rows);
+            self.notes.extend(section.notes);
+        }
+        Ok(())
+    }
+
+    pub(super) fn networks(&mut self) -> Result<()> {
         // The mount namespace is ours: what lies below /run is out of our sight, and untouched.
         rustix::mount::mount("nsx-bench", "/run", "tmpfs", MountFlags::empty(), None)?;
         std::fs::create_dir(NAMED)?;
-        make(count)?;
-        let middle = count / 2;
+        make(COUNT)?;
+        let middle = COUNT / 2;
         let _listener = listen(&Path::new(NAMED).join(format!("w{middle}")))?;
-        let peer = || -> Result<Command> {
-            let mut peer = Command::new(std::env::current_exe()?);
-            peer.arg("bench-each-network");
-            Ok(peer)
-        };
-        let of = |what: &str| format!("{what}, {count} network namespaces; against links of each");
-        let veth = format!("if:v{middle}");
-        self.compare(&of("whose veth"), self.nsx("nsx-who", &[&veth]), peer()?);
-        let port = format!("port:{PORT}");
-        self.compare(&of("whose port"), self.nsx("nsx-who", &[&port]), peer()?);
-        self.compare(&of("whose address"), self.nsx("nsx-who", &["ip:198.51.100.2"]), peer()?);
-        for row in &self.rows {
+        for (what, clue) in [
+            ("whose veth", format!("if:v{middle}")),
+            ("whose port", format!("port:{PORT}")),
+            ("whose address", "ip:198.51.100.2".to_owned()),
+        ] {
+            let mut each = Command::new(std::env::current_exe()?);
+            each.arg("bench-each-network");
+            let Some(row) = self.compare(what, self.nsx("nsx-who", &[&clue]), each) else {
+                continue;
+            };
             let (ours, peer) = (row.ours_median_usec / 1e3, row.peer_median_usec / 1e3);
-            self.notes.push(format!("{}: {ours:.0} ms, the peer {peer:.0} ms", row.what));
+            self.notes.push(format!("{what}: {ours:.0} ms, the peer {peer:.0} ms"));
         }
-        print(&self.rows, &self.notes);
         Ok(())
     }
 }

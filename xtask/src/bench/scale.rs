@@ -1,40 +1,42 @@
 //! How the listings grow with the host: their peers, the least that could be done, and themselves.
 
-use super::crowd::Crowd;
-use super::idle::Idle;
-use super::{Bench, util_linux};
+use super::{Bench, peer};
+use crate::many::idle::Idle;
+use crate::many::isolated::Isolated;
 use crate::{run, say};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Isolated processes.
+const SIZES: [usize; 2] = [1_000, 3_000];
 /// Ordinary processes of a host with many isolated ones.
 const ORDINARY: usize = 5_000;
-/// Plain processes and threads beside the crowd, which should change nothing.
+/// Plain processes and threads beside the isolated, which should change nothing.
 const PLAIN: usize = 30_000;
 const THREADS: usize = 100_000;
 
 impl Bench {
-    pub(super) fn scale(&mut self, sizes: &[usize]) -> Result<()> {
+    pub(super) fn scale(&mut self) -> Result<()> {
         let floor = Floor::build()?;
         let mut per_process: Vec<(usize, f64)> = Vec::new();
-        for &size in sizes {
+        for size in SIZES {
             say::note(format_args!("bench: isolating {size} processes"));
-            let crowd = Crowd::gather(size)?;
+            let isolated = Isolated::gather(size)?;
             let what = format!("namespaces, {size} isolated processes");
             per_process.extend(self.against_peers(&what, size, &floor)?);
-            let listing = format!("containers, {size} isolated processes; against nsx ns");
+            let listing = format!("containers, {size} isolated processes");
             self.compare(&listing, self.nsx("nsx-ps", &[]), self.nsx("nsx-ns", &[]));
             let ordinary = Idle::processes(ORDINARY)?;
             let what = format!("{what} among {} ordinary ones", ordinary.count);
             self.against_peers(&what, size, &floor)?;
             drop(ordinary);
-            drop(crowd);
+            drop(isolated);
         }
         for (size, usec) in per_process {
             self.notes.push(format!("nsx ns, {size} isolated: {usec:.1} us for each process"));
         }
-        let crowd = Crowd::gather(100)?;
+        let isolated = Isolated::gather(100)?;
         let what = "namespaces, 100 isolated processes";
         self.compare(what, self.nsx("nsx-ns", &[]), floor.command());
         let threads = Idle::threads(THREADS)?;
@@ -45,7 +47,7 @@ impl Bench {
         let beside = format!("{what}; {} processes beside them", plain.count);
         self.compare(&beside, self.nsx("nsx-ns", &[]), floor.command());
         drop(plain);
-        drop(crowd);
+        drop(isolated);
         Ok(())
     }
 
@@ -56,26 +58,21 @@ impl Bench {
         size: usize,
         floor: &Floor,
     ) -> Result<Option<(usize, f64)>> {
-        self.compare(what, self.nsx("nsx-ns", &[]), util_linux("lsns", &[])?);
-        let floors = format!("{what}; against eight links of each");
-        let Some(row) = self.compare(&floors, self.nsx("nsx-ns", &[]), floor.command()) else {
+        self.compare(what, self.nsx("nsx-ns", &[]), peer("lsns", &[])?);
+        let Some(row) = self.compare(what, self.nsx("nsx-ns", &[]), floor.command()) else {
             return Ok(None);
         };
         let processes = process_count();
-        self.note_growth(size, processes, row.system_calls.map(|(ours, _)| ours))?;
+        self.note_growth(size, processes, row.ours_cost.system_calls);
         Ok(Some((size, row.ours_median_usec / to_f64(processes))))
     }
 
-    fn note_growth(&mut self, size: usize, processes: usize, calls: Option<u64>) -> Result<()> {
-        let peak = peak_kib(&mut self.nsx("nsx-ns", &[]))?;
-        let peak_ps = peak_kib(&mut self.nsx("nsx-ps", &[]))?;
+    fn note_growth(&mut self, size: usize, processes: usize, calls: Option<u64>) {
         #[expect(clippy::cast_precision_loss, reason = "a number of system calls is small")]
         let calls = calls.map_or(0.0, |calls| calls as f64) / to_f64(processes);
         self.notes.push(format!(
-            "{size} isolated of {processes} processes: nsx ns {calls:.1} system calls for each, \
-             peak {peak} KiB; nsx ps peak {peak_ps} KiB"
+            "{size} isolated of {processes} processes: nsx ns makes {calls:.1} system calls for each"
         ));
-        Ok(())
     }
 }
 
@@ -115,23 +112,6 @@ impl Drop for Floor {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.dir);
     }
-}
-
-/// `xtask bench-peak PROGRAM…`: what its resident set was at most, KiB.
-pub(crate) fn peak(command: &[String]) -> Result<()> {
-    let (program, arguments) = command.split_first().context("no program")?;
-    let mut child = Command::new(program);
-    child.args(arguments).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    child.status()?;
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
-    say::line(format_args!("{}", usage.max_rss()));
-    Ok(())
-}
-
-pub(super) fn peak_kib(command: &mut Command) -> Result<u64> {
-    let mut measure = Command::new(std::env::current_exe()?);
-    measure.arg("bench-peak").arg("--").arg(command.get_program()).args(command.get_args());
-    Ok(run::output(&mut measure)?.trim().parse()?)
 }
 
 fn process_count() -> usize {

@@ -15,7 +15,7 @@ mod leftovers;
 mod lxc;
 mod mounts;
 mod nspawn;
-mod podman;
+pub(crate) mod podman;
 mod record;
 mod rootfs;
 mod runc;

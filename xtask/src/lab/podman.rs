@@ -12,7 +12,7 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const NAME: &str = "nsx-lab-podman";
+pub(crate) const NAME: &str = "nsx-lab-podman";
 const PAUSED: &str = "nsx-lab-podman-paused";
 const MEMBER: &str = "nsx-lab-podman-member";
 const STOPPED: &str = "nsx-lab-podman-stopped";
@@ -58,7 +58,7 @@ fn run_container(lab: &mut Lab, name: &str, options: &[&str], pod: Option<Pod>) 
     })
 }
 
-fn client(dir: &Path) -> Command {
+pub(crate) fn client(dir: &Path) -> Command {
     let mut client = run::plain("podman");
     for (option, place) in [
         ("--root", "data"),

@@ -24,6 +24,7 @@ const X32: u32 = 0x4000_0000;
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 
+/// A profile as the kernel takes it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Compiled {
     /// In the order in which they are to be installed.
@@ -34,6 +35,7 @@ pub struct Compiled {
     pub mute: bool,
 }
 
+/// Why a profile cannot be installed here, or would let nothing be started.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Impossible {
     #[error("filters are not made for this architecture")]
@@ -46,6 +48,7 @@ pub enum Impossible {
     Rule,
 }
 
+/// Of calls that the profile names, those that no architecture here has are left out and told.
 pub fn compile(profile: &Profile) -> Result<Compiled, Impossible> {
     let native = *Abi::HERE.first().ok_or(Impossible::Architecture)?;
     let target = TargetArch::try_from(native.name()).map_err(|_| Impossible::Architecture)?;

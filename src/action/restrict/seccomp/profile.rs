@@ -18,12 +18,15 @@ pub enum Action {
     KillProcess,
     KillThread,
     Trap,
+    /// The call fails with this number; 0: it seems to work and does nothing.
     Errno(u32),
+    /// A tracer is asked, and told this number; without one the call fails with ENOSYS.
     Trace(u32),
     Log,
     Allow,
 }
 
+/// How an argument of a call is compared with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     Equal,
@@ -36,8 +39,10 @@ pub enum Comparison {
     Masked(u64),
 }
 
+/// What an argument of a call must be like for a rule to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
+    /// From 0 to 5.
     pub argument: u8,
     pub comparison: Comparison,
     pub value: u64,
@@ -46,11 +51,13 @@ pub struct Condition {
 /// What becomes of calls, if all conditions hold for their arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
+    /// Of calls; some may be unknown here.
     pub names: Vec<String>,
     pub action: Action,
     pub conditions: Vec<Condition>,
 }
 
+/// What becomes of each call, as a profile's author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// What becomes of all other calls.
@@ -62,6 +69,7 @@ pub struct Profile {
     pub rules: Vec<Rule>,
 }
 
+/// Why a file is no profile that nsx can keep to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
     #[error("it is no profile: {0}")]
@@ -139,6 +147,7 @@ struct Circumstances {
     min_kernel: Option<String>,
 }
 
+/// Rules that do not hold on this machine are left out; a key that is not known is an error.
 pub fn parse(json: &[u8], facts: &Facts) -> Result<Profile, Wrong> {
     let written: Written = serde_json::from_slice(json)
         .map_err(|error| Wrong::Json(Text::new(error.to_string().as_bytes())))?;

@@ -23,7 +23,8 @@ pub(super) fn run(
     if held.key.kind != Kind::Mnt {
         return Err(held.nobody().into());
     }
-    let (vacant, gaps) = inspect_vacant(root, held, wish)?;
+    let (vacant, mut gaps) = inspect_vacant(root, held, wish)?;
+    root.reach().complete(&mut gaps);
     let text = match args.output.format() {
         Format::Json | Format::Jsonl => in_json(root, JsonInspection::from(&vacant), &gaps)?,
         Format::Name => format!("ns:{}\n", vacant.namespace.inode),

@@ -10,7 +10,8 @@ use crate::render::orphans;
 
 pub(super) fn run(context: &Context, output: &Output) -> Result<u8, Failure> {
     let root = output.root()?;
-    let (rows, gaps) = collect_orphans(&root)?;
+    let (rows, mut gaps) = collect_orphans(&root)?;
+    root.reach().complete(&mut gaps);
     let list = List {
         rows: &rows,
         columns: &orphans::COLUMNS,

@@ -10,6 +10,7 @@ use crate::render::peers;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+/// Of `--peers -o json`: nsx.peers.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(crate::render::json::Envelope<'_, Vec<Conversation>>)
@@ -17,7 +18,8 @@ pub fn schema() -> schemars::Schema {
 
 pub(super) fn run(context: &Context, output: &Output, target: &OsStr) -> Result<u8, Failure> {
     let root = output.root()?;
-    let (rows, gaps) = collect_peers(&root, target.as_bytes())?;
+    let (rows, mut gaps) = collect_peers(&root, target.as_bytes())?;
+    root.reach().complete(&mut gaps);
     let list = List {
         rows: &rows,
         columns: &peers::COLUMNS,

@@ -17,6 +17,7 @@ pub enum Tree {
     Owner,
 }
 
+/// How the rows are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     #[default]
@@ -38,6 +39,7 @@ pub enum Selection {
     Namespace(u64),
 }
 
+/// What a command line asks for, nothing of it looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Those asked for; none is all.
@@ -56,6 +58,7 @@ pub struct Options {
     pub list_columns: bool,
 }
 
+/// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     List(Options),
@@ -63,6 +66,7 @@ pub enum Request {
     Version,
 }
 
+/// Why a command line is refused, in the words of lsns.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     #[error("{0}\nTry 'lsns --help' for more information.")]

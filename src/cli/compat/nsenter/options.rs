@@ -9,6 +9,7 @@ use crate::model::text::Text;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+/// What is to be done.
 #[derive(Debug)]
 pub enum Asked {
     /// With the target's SELinux context, where that is asked for.
@@ -20,6 +21,7 @@ pub enum Asked {
     Version,
 }
 
+/// Why a command line is refused, in the words of nsenter.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     #[error("{0}\nTry 'nsenter --help' for more information.")]

@@ -11,6 +11,7 @@ use crate::model::user_map::{Setgroups, Source};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+/// What is to be done.
 #[derive(Debug)]
 pub enum Asked {
     Run(Box<Request>),
@@ -20,10 +21,13 @@ pub enum Asked {
 
 /// Who is called what.
 pub trait Names {
+    /// `None`: there is no such user.
     fn uid(&self, name: &[u8]) -> Option<u32>;
+    /// `None`: there is no such group.
     fn gid(&self, name: &[u8]) -> Option<u32>;
 }
 
+/// Why a command line is refused, in the words of unshare.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     #[error("{0}\nTry 'unshare --help' for more information.")]

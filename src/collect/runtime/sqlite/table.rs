@@ -23,6 +23,7 @@ pub enum Value {
 }
 
 impl Value {
+    /// `None` for a number and for null.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
@@ -45,6 +46,7 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
+    /// The header must be SQLite's and the text UTF-8; pages are looked at only when they are read.
     pub fn new(bytes: &'a [u8]) -> Result<Self> {
         let head = bytes.get(..100).ok_or(Problem::Malformed("header"))?;
         let byte = |at: usize| head.get(at).copied().map(usize::from).unwrap_or_default();

@@ -177,6 +177,7 @@ pub fn named(root: &SysRoot, store: &[u8], name: &[u8]) -> (Vec<Vec<u8>>, Vec<Ve
     (found, links)
 }
 
+/// The bytes as a path, whatever they are.
 pub fn path_of(path: &[u8]) -> PathBuf {
     Path::new(OsStr::from_bytes(path)).to_owned()
 }

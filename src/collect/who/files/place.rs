@@ -31,6 +31,7 @@ impl Place {
         Some(Self { device: mount.device.clone(), path })
     }
 
+    /// How it lies to a part of its file system that is mounted, `root`; `None`: they are apart.
     pub fn lies(&self, root: &[u8]) -> Option<Lies<'_>> {
         match rest_below(root, &self.path) {
             Some(b"") => Some(Lies::Here),

@@ -47,6 +47,7 @@ pub struct Own {
 }
 
 impl Own {
+    /// By our own mountinfo.
     pub fn new(mounts: &[Mount]) -> Self {
         let places = mounts.iter().map(|mount| {
             ((mount.device.clone(), mount.root.clone(), mount.target.clone()), mount.propagation)
@@ -229,6 +230,7 @@ fn read_role(rest: &mut Rest<'_>) -> Option<&'static str> {
 }
 
 impl Found {
+    /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
         travel::write(self.device.as_bytes(), out);
         for text in [&self.root, &self.target, &self.fs_type] {
@@ -242,6 +244,7 @@ impl Found {
         }
     }
 
+    /// `None` for what was cut off.
     pub fn read(rest: &mut Rest<'_>) -> Option<Self> {
         let device = String::from_utf8(rest.bytes()?.to_vec()).ok()?;
         let [root, target, fs_type] = [rest.bytes()?, rest.bytes()?, rest.bytes()?].map(Text::new);
@@ -255,12 +258,14 @@ impl Found {
 }
 
 impl Known {
+    /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.id.to_ne_bytes());
         travel::write(self.root.as_bytes(), out);
         travel::write(self.target.as_bytes(), out);
     }
 
+    /// `None` for what was cut off.
     pub fn read(rest: &mut Rest<'_>) -> Option<Self> {
         let id = rest.u32()?;
         Some(Self { id, root: Text::new(rest.bytes()?), target: Text::new(rest.bytes()?) })

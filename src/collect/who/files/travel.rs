@@ -1,6 +1,7 @@
 //! How answers travel from a member of the crew: fixed fields in the machine's byte order and bytes
 //! after their length, written and read by the same program.
 
+/// Its length as 32 bits, and then the bytes.
 pub fn write(bytes: &[u8], out: &mut Vec<u8>) {
     let length = u32::try_from(bytes.len()).unwrap_or(0);
     out.extend(length.to_ne_bytes());
@@ -12,24 +13,29 @@ pub fn write(bytes: &[u8], out: &mut Vec<u8>) {
 pub struct Rest<'a>(pub &'a [u8]);
 
 impl<'a> Rest<'a> {
+    /// `None`, and nothing is taken, where fewer are left.
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*taken)
     }
 
+    /// `None` at the end.
     pub fn byte(&mut self) -> Option<u8> {
         self.array().map(|[byte]| byte)
     }
 
+    /// `None`, and nothing is taken, where fewer than four bytes are left.
     pub fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_ne_bytes)
     }
 
+    /// `None`, and nothing is taken, where fewer than eight bytes are left.
     pub fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_ne_bytes)
     }
 
+    /// As `write` wrote them; `None` where fewer are left than their length says.
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()? as usize;
         let (taken, rest) = self.0.split_at_checked(length)?;

@@ -115,10 +115,10 @@ fn of_process(host: &Host<'_>, query: &Query, pid: Pid) -> Option<(Vec<Socket>, 
             continue;
         }
         // A kernel without IPv6 lacks two of them.
-        let Ok(file) = bounded::open_file(dir.as_fd(), name) else { continue };
-        let Ok(more) = bounded::read_table(file.as_fd(), bounded::LARGE, &mut table) else {
-            continue;
-        };
+        let read = bounded::open_file(dir.as_fd(), name)
+            .and_then(|file| bounded::read_table(file.as_fd(), bounded::LARGE, &mut table));
+        let object = || format!("pid {pid}").into();
+        let Some(more) = host.root.reach().told(object, WHAT, read) else { continue };
         any = true;
         cut |= more;
         sockets::parse(protocol, &table, &mut |socket| {

@@ -28,6 +28,7 @@ pub struct Found {
     pub incomplete: Vec<&'static str>,
 }
 
+/// One question to a network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     Links,
@@ -42,6 +43,7 @@ impl Table {
     const ALL: [Self; 6] =
         [Self::Links, Self::Addresses, Self::Listening, Self::Connected, Self::Udp, Self::Unix];
 
+    /// What a report calls it where it is incomplete.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Links => "interfaces",
@@ -51,6 +53,7 @@ impl Table {
         }
     }
 
+    /// `None` for what the kernel wrote shorter than it should.
     pub fn parse(self, message: &[u8]) -> Option<Row> {
         let of = |protocol| {
             let (socket, interface) = socket::parse(protocol, message)?;
@@ -82,14 +85,17 @@ const REFUSED: u8 = 0xf0;
 const NUMBER: u8 = 0xf1;
 const INCOMPLETE: u8 = 0xf2;
 
+/// Adds one message of the kernel's, as it came.
 pub fn row(out: &mut Vec<u8>, table: Table, message: &[u8]) {
     push(out, table.code(), message);
 }
 
+/// Adds what the namespace calls another one, by that one's inode.
 pub fn number(out: &mut Vec<u8>, number: u32, inode: u64) {
     push(out, NUMBER, &[&number.to_ne_bytes()[..], &inode.to_ne_bytes()].concat());
 }
 
+/// Notes that rows of the table may be missing.
 pub fn incomplete(out: &mut Vec<u8>, table: Table) {
     push(out, INCOMPLETE, &[table.code()]);
 }
@@ -105,6 +111,7 @@ fn push(out: &mut Vec<u8>, word: u8, bytes: &[u8]) {
     out.extend(bytes);
 }
 
+/// The other end of all this; an error where the namespace was not entered.
 pub fn read(mut bytes: &[u8]) -> Result<Found, Problem> {
     let mut found = Found::default();
     while !bytes.is_empty() {

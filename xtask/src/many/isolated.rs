@@ -1,4 +1,4 @@
-//! Many processes, each alone in namespaces of its own; all end when the crowd is dropped.
+//! Many processes, each alone in namespaces of its own; all end when this is dropped.
 
 use crate::process::Started;
 use crate::run;
@@ -18,36 +18,40 @@ done
 "#;
 
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(crate) struct Isolated {
     members: Vec<Started>,
 }
 
-impl Crowd {
-    pub(super) fn gather(size: usize) -> Result<Self> {
+impl Isolated {
+    pub(crate) fn gather(size: usize) -> Result<Self> {
         let mut command = run::plain("sh");
         command.args(["-c", SCRIPT, "sh", &size.to_string()]);
         let mut shell = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let lines = BufReader::new(shell.stdout.take().context("no pipe")?).lines();
-        let mut crowd = Self { members: Vec::new() };
+        let mut isolated = Self { members: Vec::new() };
         for line in lines {
             let pid = line?.trim().parse()?;
-            crowd.members.push(Started::of("isolated", pid)?);
+            isolated.members.push(Started::of("isolated", pid)?);
         }
         let status = shell.wait()?;
-        ensure!(status.success() && crowd.len() == size, "only {} of {size}", crowd.len());
-        Ok(crowd)
+        ensure!(status.success() && isolated.len() == size, "only {} of {size}", isolated.len());
+        Ok(isolated)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
 
-    pub(super) fn first(&self) -> Option<i32> {
-        self.members.first().map(|member| member.pid)
+    pub(crate) fn first(&self) -> Option<i32> {
+        self.pids().next()
+    }
+
+    pub(crate) fn pids(&self) -> impl Iterator<Item = i32> {
+        self.members.iter().map(|member| member.pid)
     }
 }
 
-impl Drop for Crowd {
+impl Drop for Isolated {
     fn drop(&mut self) {
         for member in &self.members {
             member.kill();

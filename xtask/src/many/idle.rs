@@ -10,21 +10,21 @@ use std::process::{Child, Command, Stdio};
 /// More threads than this do not fit into the mappings of one process (vm.max_map_count).
 const THREADS_OF_ONE: usize = 12_500;
 
-pub(super) struct Idle {
+pub(crate) struct Idle {
     leaders: Vec<Child>,
     /// Fewer than asked for where the host allows no more (kernel.pid_max, ulimit -u).
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 impl Idle {
-    pub(super) fn processes(count: usize) -> Result<Self> {
-        Self::start("bench-processes", &[count])
+    pub(crate) fn processes(count: usize) -> Result<Self> {
+        Self::start("many-processes", &[count])
     }
 
-    pub(super) fn threads(count: usize) -> Result<Self> {
+    pub(crate) fn threads(count: usize) -> Result<Self> {
         let whole = std::iter::repeat_n(THREADS_OF_ONE, count / THREADS_OF_ONE);
         let shares: Vec<usize> = whole.chain([count % THREADS_OF_ONE]).collect();
-        Self::start("bench-threads", &shares)
+        Self::start("many-threads", &shares)
     }
 
     fn start(task: &str, shares: &[usize]) -> Result<Self> {
@@ -53,7 +53,7 @@ impl Drop for Idle {
     }
 }
 
-/// `xtask bench-threads N`: that many threads, or as many as there can be, until our input ends.
+/// `xtask many-threads N`: that many threads, or as many as there can be, until our input ends.
 pub(crate) fn threads(count: usize) -> Result<()> {
     let wait = || loop {
         std::thread::park();
@@ -62,7 +62,7 @@ pub(crate) fn threads(count: usize) -> Result<()> {
     told_until_the_end((0..count).map_while(|_| start().ok()).count())
 }
 
-/// `xtask bench-processes N`: the same with processes, in our process group.
+/// `xtask many-processes N`: the same with processes, in our process group.
 pub(crate) fn processes(count: usize) -> Result<()> {
     let start = || run::plain("sleep").arg("infinity").stdin(Stdio::null()).spawn();
     let children: Vec<Child> = (0..count).map_while(|_| start().ok()).collect();
@@ -70,7 +70,7 @@ pub(crate) fn processes(count: usize) -> Result<()> {
     Ok(nix::sys::signal::killpg(nix::unistd::getpgrp(), nix::sys::signal::Signal::SIGKILL)?)
 }
 
-pub(super) fn told_until_the_end(started: usize) -> Result<()> {
+pub(crate) fn told_until_the_end(started: usize) -> Result<()> {
     say::line(format_args!("{started}"));
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
     Ok(())

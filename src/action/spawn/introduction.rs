@@ -1,0 +1,141 @@
+//! What the program's process tells nsx before it becomes the program: who it is outside, in which
+//! namespaces, on which terminal. When nsx hears of it the program may have ended.
+
+use crate::action::error::ActionError;
+use crate::model::namespace::Kind;
+use crate::sys::error::Context;
+use crate::sys::ns;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    sockopt,
+};
+use std::collections::BTreeMap;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+#[derive(Debug)]
+pub(super) struct Introduction {
+    /// On the host.
+    pub(super) pid: u32,
+    pub(super) namespaces: Namespaces,
+    /// The master of a terminal that was opened inside.
+    pub(super) terminal: Option<OwnedFd>,
+}
+
+/// Inodes, in the order of the kinds; 0 where the kernel has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Namespaces([u64; KINDS]);
+
+const KINDS: usize = Kind::ALL.len();
+const BYTES: usize = KINDS * size_of::<u64>();
+
+impl Namespaces {
+    /// Those of this process, as long as it sees a `/proc`.
+    pub(super) fn own() -> Self {
+        Self(Kind::ALL.map(|kind| ns::own_identity(kind).unwrap_or_default()))
+    }
+
+    pub(super) fn inodes(self) -> BTreeMap<&'static str, Option<u64>> {
+        let known = self.0.into_iter().map(|inode| (inode != 0).then_some(inode));
+        Kind::ALL.into_iter().map(Kind::name).zip(known).collect()
+    }
+}
+
+/// Of the program's process.
+#[derive(Debug)]
+pub(super) struct Speaker(OwnedFd);
+
+/// Of nsx.
+#[derive(Debug)]
+pub(super) struct Listener(OwnedFd);
+
+pub(super) fn arrange() -> Result<(Speaker, Listener), ActionError> {
+    const SOCKET: &str = "a socket";
+    let (speaker, listener) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .context("make", SOCKET)?;
+    // The kernel says who speaks, in the numbers of who listens.
+    sockopt::set_socket_passcred(&listener, true).context("set up", SOCKET)?;
+    Ok((Speaker(speaker), Listener(listener)))
+}
+
+impl Speaker {
+    pub(super) fn tell(
+        self,
+        namespaces: Namespaces,
+        terminal: Option<BorrowedFd<'_>>,
+    ) -> Result<(), ActionError> {
+        let mut bytes = [0; BYTES];
+        for (place, inode) in bytes.chunks_exact_mut(size_of::<u64>()).zip(namespaces.0) {
+            place.copy_from_slice(&inode.to_ne_bytes());
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let terminal: Vec<BorrowedFd<'_>> = terminal.into_iter().collect();
+        if !terminal.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(&terminal));
+        }
+        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::empty())
+            .context("introduce the program to", "nsx")?;
+        Ok(())
+    }
+}
+
+impl Listener {
+    /// Once it has become the program: `None` where it was killed before that.
+    pub(super) fn hear(&self) -> Result<Option<Introduction>, ActionError> {
+        let mut bytes = [0; BYTES];
+        let mut space =
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1), ScmCredentials(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+        let read = match recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
+            Err(Errno::AGAIN) => 0,
+            read => read.context("hear of", "the program")?.bytes,
+        };
+        let (mut pid, mut terminal) = (None, None);
+        for message in control.drain() {
+            match message {
+                RecvAncillaryMessage::ScmRights(mut fds) => terminal = fds.next(),
+                RecvAncillaryMessage::ScmCredentials(who) => {
+                    pid = Some(who.pid.as_raw_nonzero().get().cast_unsigned());
+                }
+                _ => {}
+            }
+        }
+        let mut namespaces = Namespaces::default();
+        for (inode, word) in namespaces.0.iter_mut().zip(bytes.as_chunks().0) {
+            *inode = u64::from_ne_bytes(*word);
+        }
+        let pid = pid.filter(|_| read == BYTES);
+        Ok(pid.map(|pid| Introduction { pid, namespaces, terminal }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_heard_and_who_tells_it_is_known() {
+        let (speaker, listener) = arrange().unwrap();
+        let own = Namespaces::own();
+        let somewhere = rustix::stdio::stdin();
+        speaker.tell(own, Some(somewhere)).unwrap();
+        let heard = listener.hear().unwrap().expect("it was told");
+        assert_eq!((heard.pid, heard.namespaces), (std::process::id(), own));
+        assert!(heard.terminal.is_some());
+        assert!(own.inodes()["pid"].is_some());
+    }
+
+    #[test]
+    fn nobody_waits_for_one_who_says_nothing() {
+        let (speaker, listener) = arrange().unwrap();
+        assert!(listener.hear().unwrap().is_none());
+        drop(speaker);
+        assert!(listener.hear().unwrap().is_none());
+    }
+}

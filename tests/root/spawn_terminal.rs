@@ -1,0 +1,143 @@
+//! The terminal of a spawned program: its own in a root of its own, the caller's in the host's.
+
+use crate::support::pty::Pty;
+use crate::support::rootfs::Small;
+use crate::support::{Need, binary, child_of, status, succeeds, test, until};
+use libtest_mimic::Trial;
+use std::process::Command;
+
+const TERMINAL: &[Need] =
+    &[Need::Root, Need::Program("bash"), Need::Program("setsid"), Need::Program("busybox")];
+const TAR: &[Need] = &[
+    Need::Root,
+    Need::Program("bash"),
+    Need::Program("setsid"),
+    Need::Program("busybox"),
+    Need::Program("tar"),
+];
+
+pub fn tests() -> Vec<Trial> {
+    vec![
+        test("a terminal of a root of its own has its name there", TAR, named),
+        test("it belongs to whoever the program is, and has our size", TERMINAL, owned),
+        test("a root without /dev has a terminal without a name", TERMINAL, nameless),
+        test("keys and job control reach a program in a root of its own", TERMINAL, keys),
+        test("^Z stops a program behind an init that is PID 1, and fg resumes it", TERMINAL, stops),
+        test("^C and ^\\ end a program behind an init that is PID 1", TERMINAL, interrupts),
+    ]
+}
+
+fn spawn(options: &str) -> String {
+    format!("{} spawn --newpid {options}", binary("nsx").display())
+}
+
+fn named() {
+    let (root, mut pty) = (Small::new(), Pty::shell());
+    let archive = root.beside("root.tar");
+    succeeds(Command::new("tar").arg("-C").arg(root.root()).arg("-cf").arg(&archive).arg("."));
+    let before = pty.run("stty -g").0;
+    let rootfs = format!("--rootfs {}", root.name());
+    for options in [
+        rootfs.clone(),
+        format!("{rootfs} --init"),
+        format!("{rootfs} --new-all --newuser"),
+        format!("{rootfs} --overlay --read-only"),
+        format!("--rootfs {}", archive.display()),
+    ] {
+        let line = format!("{} busybox tty", spawn(&options));
+        assert_eq!(pty.run(&line), ("/dev/pts/0".to_owned(), "0".to_owned()), "{options}");
+        assert_eq!(pty.run("stty -g").0, before, "{options}");
+    }
+    // By that name it is the same one.
+    let line =
+        format!("{} sh -c 'echo by name > /dev/pts/0; echo by any > /dev/tty'", spawn(&rootfs));
+    assert_eq!(pty.run(&line).0, "by name\r\nby any");
+    // Only where it is a terminal.
+    let line = format!("{} busybox tty < /dev/null", spawn(&rootfs));
+    assert_eq!(pty.run(&line), ("not a tty".to_owned(), "1".to_owned()));
+}
+
+fn owned() {
+    let (root, mut pty) = (Small::new(), Pty::shell());
+    pty.resize(51, 133);
+    let script = "sh -c 'busybox stty size; stat -Lc %u:%a /dev/pts/0'";
+    for (options, owner) in [
+        ("", "0:620"),
+        ("--setuid 7 --setgid 8", "7:600"),
+        ("--newuser", "0:600"),
+        (
+            "--newuser --map-users 0:100000:10 --map-groups 0:100000:10 --setuid 3 --setgid 3",
+            "3:600",
+        ),
+    ] {
+        let line = format!("{} {script}", spawn(&format!("--rootfs {} {options}", root.name())));
+        assert_eq!(pty.run(&line).0, format!("51 133\r\n{owner}"), "{options}");
+    }
+}
+
+fn nameless() {
+    let (root, mut pty) = (Small::bare(), Pty::shell());
+    for options in ["", "--init"] {
+        let line = format!(
+            "{} sh -c 'test -t 0 && test -t 1 && echo terminal; busybox tty'",
+            spawn(&format!("--rootfs {} {options}", root.name()))
+        );
+        let (shown, _) = pty.run(&line);
+        assert!(shown.contains("terminal\r\nnot a tty"), "{options}: {shown}");
+    }
+}
+
+fn keys() {
+    let (root, mut pty) = (Small::new(), Pty::shell());
+    let line = spawn(&format!("--rootfs {} --init", root.name()));
+    pty.type_keys(&format!("{line} sh -i\n"));
+    pty.expect("# ");
+    pty.type_keys("sleep 1000\n");
+    let shell = || child_of(child_of(child_of(pty.child.id())?)?);
+    let is_asleep = || status(child_of(shell()?)?, "Name").map(|name| name == "sleep");
+    until("it sleeps", || is_asleep() == Some(true));
+    pty.type_keys("\x1a");
+    pty.expect("Stopped");
+    // It does not leave by itself while there is a stopped job.
+    pty.type_keys("kill -9 %1; exec sh -c 'exit 6'\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "6");
+    pty.type_keys(&format!("{line} sh -c 'echo only; exec sleep 1000'\n"));
+    pty.expect("only\r\n");
+    pty.type_keys("\x03");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "130");
+}
+
+fn stops() {
+    let mut pty = Pty::shell();
+    for options in ["--init", "--init --timeout 100s"] {
+        let script = "sh -c 'echo only; read line; echo got $line; exit 8'";
+        pty.type_keys(&format!("{} {script}\n", spawn(options)));
+        pty.expect("only\r\n");
+        // Twice: it is not spent by once.
+        for _ in 0..2 {
+            pty.type_keys("\x1a");
+            pty.expect("Stopped");
+            pty.expect("OUT> ");
+            pty.type_keys("fg\n");
+            pty.expect("exit 8'\r\n");
+        }
+        pty.type_keys("word\n");
+        pty.expect("got word\r\n");
+        pty.expect("OUT> ");
+        assert_eq!(pty.code(), "8", "{options}");
+    }
+}
+
+fn interrupts() {
+    let mut pty = Pty::shell();
+    for (key, code) in [("\x03", "130"), ("\x1c", "131")] {
+        let script = "sh -c 'ulimit -c 0; echo only; exec sleep 1000'";
+        pty.type_keys(&format!("{} {script}\n", spawn("--init")));
+        pty.expect("only\r\n");
+        pty.type_keys(key);
+        pty.expect("OUT> ");
+        assert_eq!(pty.code(), code);
+    }
+}
