@@ -9,6 +9,7 @@ mod attended;
 mod bench;
 mod capture;
 mod check;
+mod coverage;
 mod debian;
 mod demo;
 mod dist;
@@ -16,11 +17,13 @@ mod fuzz;
 mod r#gen;
 mod install;
 mod lab;
+mod mutants;
 mod needs;
 mod peer;
 mod process;
 mod run;
 mod say;
+mod scope;
 mod test;
 mod vm;
 mod workspace;
@@ -52,6 +55,10 @@ enum Task {
     Bench(bench::Arguments),
     /// Try inputs on every parser of foreign bytes, with libFuzzer and AddressSanitizer
     Fuzz(fuzz::Arguments),
+    /// Which lines the tests reach, by directory; fails where they are too few
+    Coverage(coverage::Arguments),
+    /// Change code that decides on foreign bytes, and see whether the unit tests notice
+    Mutants(mutants::Arguments),
     #[command(hide = true)]
     BenchThreads { count: usize },
     #[command(hide = true)]
@@ -80,6 +87,8 @@ fn main() -> ExitCode {
         Task::Gen(arguments) => r#gen::run(&arguments),
         Task::Check => check::run(),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
+        Task::Coverage(arguments) => coverage::run(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::BenchThreads { count } => bench::threads(count),
         Task::BenchProcesses { count } => bench::processes(count),
