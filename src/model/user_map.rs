@@ -315,4 +315,26 @@ mod tests {
         assert!(!UserMap { setgroups: None, ..own.clone() }.is_own_alone(1000, 100));
         assert!(UserMap { groups: vec![], setgroups: None, ..own }.is_own_alone(1000, 100));
     }
+
+    #[test]
+    fn subordinate_ids_are_needed_where_they_are_asked_for() {
+        let needs =
+            |ranges: &[Source]| Wish { own: Some(0), ranges: ranges.to_vec() }.needs_subordinates();
+        assert!(needs(&[Source::All, Source::Auto]) && needs(&[Source::Subordinate]));
+        assert!(!needs(&[Source::All, Source::These(range(0, 1, 2))]) && !needs(&[]));
+        assert!(Wish::default().is_empty());
+        assert!(!Wish { own: Some(0), ranges: Vec::new() }.is_empty());
+        assert!(!Wish { own: None, ranges: vec![Source::All] }.is_empty());
+        assert_eq!([Setgroups::Allow, Setgroups::Deny].map(Setgroups::word), ["allow", "deny"]);
+    }
+
+    #[test]
+    fn an_id_is_taken_out_of_the_range_that_has_it() {
+        let rest = |id| without_outside(range(0, 10, 3), id);
+        assert_eq!(rest(9), [range(0, 10, 3)]);
+        assert_eq!(rest(10), [range(1, 11, 2)]);
+        assert_eq!(rest(11), [range(0, 10, 1), range(2, 12, 1)]);
+        assert_eq!(rest(12), [range(0, 10, 2)]);
+        assert_eq!(rest(13), [range(0, 10, 3)]);
+    }
 }
