@@ -97,4 +97,29 @@ mod tests {
             .into();
         assert_eq!(parsed, expected);
     }
+    #[test]
+    fn what_decides_what_runs_is_told_from_what_does_not() {
+        let all = "LD_PRELOAD GLIBC_TUNABLES BASH_ENV PYTHONPATH PERL5LIB RUBYOPT PATH ENV IFS SHELL \
+             GCONV_PATH LOCPATH NLSPATH";
+        for name in all.split_ascii_whitespace() {
+            assert!(decides(OsStr::new(name)), "{name}");
+        }
+        for name in ["TERM", "PATHS", "XPATH", "LD", "OLD_LD_X", "HOME", "env", ""] {
+            assert!(!decides(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_shell_is_the_named_one_or_the_users() {
+        let ours = rustix::process::getuid().as_raw();
+        let users = || {
+            let line = format!("us:x:{ours}:0::/:/bin/zsh");
+            crate::sys::passwd::parse(line.as_bytes())
+        };
+        assert_eq!(preferred_shell(Some(OsStr::new("fish")), || unreachable!()), "fish");
+        for none in [None, Some(OsStr::new(""))] {
+            assert_eq!(preferred_shell(none, users), "/bin/zsh");
+            assert_eq!(preferred_shell(none, Users::default), "/bin/sh");
+        }
+    }
 }

@@ -66,4 +66,25 @@ mod tests {
         assert_eq!(first(file, &[b"", b"0"]), None);
         assert_eq!(first(b"root:0:0\nroot:1:4294967296\n\xff:1", &[b"root"]), None);
     }
+
+    #[test]
+    fn a_user_without_a_name_is_found_by_number() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        let etc = temp.path().join("etc");
+        std::fs::create_dir(&etc).unwrap();
+        std::fs::write(etc.join("passwd"), "alice:x:1000:1000::/:\n").unwrap();
+        std::fs::write(etc.join("subuid"), "1001:300000:7\nalice:100000:65536\n").unwrap();
+        std::fs::write(etc.join("subgid"), "1000:200000:65537\n").unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        assert_eq!(first_block(&root, Subordinate::Users, 1000).unwrap(), (100_000, 65536));
+        assert_eq!(first_block(&root, Subordinate::Groups, 1000).unwrap(), (200_000, 65537));
+        assert_eq!(first_block(&root, Subordinate::Users, 1001).unwrap(), (300_000, 7));
+        let none = first_block(&root, Subordinate::Groups, 1001).unwrap_err();
+        assert_eq!(none.errno(), Some(Errno::ENOENT));
+        assert!(none.to_string().contains("1001 in /etc/subgid"), "{none}");
+        std::fs::write(etc.join("subgid"), "").unwrap();
+        let none = first_block(&root, Subordinate::Groups, 1000).unwrap_err();
+        assert!(none.to_string().contains("alice in /etc/subgid"), "{none}");
+    }
 }

@@ -200,3 +200,6 @@ pub fn containers_of<'a>(
     };
     if found.is_empty() { Err(TargetError::InNoContainer(text())) } else { Ok(found) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,4 +145,21 @@ mod tests {
             assert!(!is_name(bad), "{bad}");
         }
     }
+
+    #[test]
+    fn an_event_is_one_line() {
+        let started = Event::Started {
+            pid: 9,
+            init_pid: 7,
+            name: Some("a\nb"),
+            namespaces: BTreeMap::from([("net", Some(5)), ("mnt", None)]),
+            peer: None,
+        };
+        let expected = concat!(
+            r#"{"event":"started","pid":9,"init_pid":7,"name":"a\nb","#,
+            r#""namespaces":{"mnt":null,"net":5},"peer":null}"#,
+            "\n"
+        );
+        assert_eq!(started.to_json(), expected);
+    }
 }

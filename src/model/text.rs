@@ -226,6 +226,24 @@ mod tests {
         assert_eq!(Text::new("abcd").shortened(4), "abcd");
     }
 
+    #[test]
+    fn a_backslash_is_doubled_whatever_stands_around_it() {
+        for (text, shown) in [("\\", "\\\\"), ("\\\\", "\\\\\\\\"), ("a\\b", "a\\\\b")] {
+            assert_eq!(Text::new(text).to_string(), shown);
+            let json = serde_json::to_string(&Text::new(text)).unwrap();
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), shown);
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_what_is_plain() {
+        for (byte, shown) in [(0x1f, "\\x1f"), (b' ', " "), (b'~', "~"), (0x7f, "\\x7f")] {
+            assert_eq!(Text::new([byte]).to_string(), shown);
+        }
+        assert_eq!(format!("{:?}", Text::new("\x1b")), "\"\\x1b\"");
+        assert_eq!(format!("{:>4}|{:<4}|", Text::new("ab"), Text::new("\x1b")), "  ab|\\x1b|");
+    }
+
     proptest::proptest! {
         #[test]
         fn the_exact_bytes_can_be_recovered(bytes: Vec<u8>) {

@@ -306,4 +306,16 @@ mod tests {
         assert!(!UserMap { setgroups: None, ..own.clone() }.is_own_alone(1000, 100));
         assert!(UserMap { groups: vec![], setgroups: None, ..own }.is_own_alone(1000, 100));
     }
+
+    #[test]
+    fn subordinate_ids_are_needed_where_they_are_asked_for() {
+        let needs =
+            |ranges: &[Source]| Wish { own: Some(0), ranges: ranges.to_vec() }.needs_subordinates();
+        assert!(needs(&[Source::All, Source::Auto]) && needs(&[Source::Subordinate]));
+        assert!(!needs(&[Source::All, Source::These(range(0, 1, 2))]) && !needs(&[]));
+        assert!(Wish::default().is_empty());
+        assert!(!Wish { own: Some(0), ranges: Vec::new() }.is_empty());
+        assert!(!Wish { own: None, ranges: vec![Source::All] }.is_empty());
+        assert_eq!([Setgroups::Allow, Setgroups::Deny].map(Setgroups::word), ["allow", "deny"]);
+    }
 }

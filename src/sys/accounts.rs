@@ -196,6 +196,20 @@ mod tests {
         assert_eq!((odd.home, odd.shell), (Some("/odd".into()), None));
     }
 
+    #[test]
+    fn a_name_or_a_number_is_one_number() {
+        assert_eq!((uid(b"www", PASSWD), uid(b"33", PASSWD)), (Some(33), Some(7)));
+        assert_eq!((uid(b"1000", PASSWD), uid(b"nobody", PASSWD)), (Some(1000), None));
+        assert_eq!((gid(b"media", GROUP), gid(b"44", GROUP)), (Some(50), Some(60)));
+        assert_eq!((gid(b"99", GROUP), gid(b"nogroup", GROUP)), (Some(99), None));
+    }
+
+    #[test]
+    fn no_digits_are_no_number() {
+        assert_eq!((number(b""), number(b"+1"), number(b"1a")), (None, None, None));
+        assert_eq!((number(b"0"), number(b"4294967294")), (Some(0), Some(u32::MAX - 1)));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(spelled: Vec<u8>, passwd: Vec<u8>, group: Vec<u8>) {

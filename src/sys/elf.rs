@@ -156,6 +156,21 @@ mod tests {
         assert_eq!(form("/etc/passwd"), Form::Other);
     }
 
+    #[test]
+    fn what_lies_of_its_headers_is_no_program() {
+        let with = |at: usize, value: u16| {
+            let mut bytes = elf(Some(b"/lib64/ld.so\0"));
+            bytes[at..at + 2].copy_from_slice(&value.to_ne_bytes());
+            of(&bytes)
+        };
+        assert_eq!(with(54, 55), Form::Other, "the size of one");
+        let most = u16::try_from(MOST_HEADERS).unwrap();
+        assert_eq!(with(56, most), Form::Dynamic("/lib64/ld.so".into()));
+        assert_eq!(with(56, most + 1), Form::Other, "how many");
+        assert_eq!(with(56, 0), Form::Static);
+        assert_eq!(of(&elf(None)[..57]), Form::Other, "cut");
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

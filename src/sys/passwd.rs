@@ -106,6 +106,19 @@ mod tests {
         assert_eq!((groups.name(6), groups.home(6)), (Some(&"disk".into()), None));
     }
 
+    #[test]
+    fn the_hosts_files_are_read_each_for_its_own() {
+        let temp = tempfile::tempdir().unwrap();
+        for directory in ["proc", "etc"] {
+            std::fs::create_dir(temp.path().join(directory)).unwrap();
+        }
+        std::fs::write(temp.path().join("etc/passwd"), "alice:x:1000:7::/:\n").unwrap();
+        std::fs::write(temp.path().join("etc/group"), "staff:x:7:\n").unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        assert_eq!(Users::read(&root).unwrap().uids(), [1000]);
+        assert_eq!(read_groups(&root).unwrap().name(7), Some(&"staff".into()));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

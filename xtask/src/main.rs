@@ -9,6 +9,7 @@ mod attended;
 mod bench;
 mod capture;
 mod check;
+mod coverage;
 mod debian;
 mod demo;
 mod dist;
@@ -19,12 +20,14 @@ mod install;
 mod lab;
 mod load;
 mod many;
+mod mutants;
 mod needs;
 mod peak;
 mod peer;
 mod process;
 mod run;
 mod say;
+mod scope;
 mod test;
 mod vm;
 mod workspace;
@@ -60,6 +63,10 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Let every system call of every command fail in turn (as root, hours)
     Faults(faults::Arguments),
+    /// Which lines the tests reach, by directory; fails where they are too few
+    Coverage(coverage::Arguments),
+    /// Change code that decides on foreign bytes, and see whether the unit tests notice
+    Mutants(mutants::Arguments),
     #[command(hide = true)]
     ManyThreads { count: usize },
     #[command(hide = true)]
@@ -88,6 +95,8 @@ fn main() -> ExitCode {
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Load(arguments) => load::run(&arguments),
         Task::Faults(arguments) => faults::run(&arguments),
+        Task::Coverage(arguments) => coverage::run(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::ManyThreads { count } => many::idle::threads(count),
         Task::ManyProcesses { count } => many::idle::processes(count),

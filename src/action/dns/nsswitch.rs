@@ -138,6 +138,28 @@ mod tests {
         assert_eq!(left_out.len(), 4);
     }
 
+    #[test]
+    fn an_action_is_kept_whole_or_not_at_all() {
+        for (target, expected) in [
+            ("files [a\0b] dns", "files dns"),
+            ("files [NOTFOUND=return", "files"),
+            ("[NOTFOUND=return] files", "files"),
+        ] {
+            let (file, _) = merged("", Some(&format!("hosts: {target}")));
+            assert_eq!(file, format!("hosts: {expected}\n"));
+        }
+    }
+
+    #[test]
+    fn a_module_is_called_by_a_short_plain_word() {
+        let longest = "x".repeat(64);
+        assert_eq!(module(longest.as_bytes()), Some(longest.as_str()));
+        for none in [String::new(), "x".repeat(65), "a.b".to_owned(), "a/b".to_owned()] {
+            assert_eq!(module(none.as_bytes()), None, "{none}");
+        }
+        assert_eq!(module(b"my_hostname-2"), Some("my_hostname-2"));
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes_give_one_line_of_hosts(bytes: Vec<u8>) {

@@ -181,3 +181,78 @@ fn who_shares_our_pid_namespace_sees_us() {
     assert!(!seen(&[Kind::Mnt, Kind::Net, Kind::Pid], &[Kind::Net]));
     assert!(seen(&[Kind::Mnt, Kind::Net, Kind::Pid], &[Kind::Pid]));
 }
+
+#[test]
+fn capabilities_outlive_a_change_of_user_only_in_a_joined_user_namespace() {
+    let keeps = |keep_capabilities, differing: &[Kind]| {
+        let wish = Wish { keep_capabilities, ..all() };
+        plan(&wish, &facts(differing)).unwrap().keep_capabilities
+    };
+    assert!(keeps(true, &[Kind::User]));
+    assert!(!keeps(true, &[Kind::Net]), "they are the host's");
+    assert!(!keeps(false, &[Kind::User]));
+}
+
+#[test]
+fn without_rights_here_a_user_namespace_is_joined_first_of_its_process() {
+    for privileged in [true, false] {
+        let facts = Facts { privileged, ..facts(&[Kind::User, Kind::Net]) };
+        assert_eq!(plan(&all(), &facts).unwrap().user_first, !privileged);
+    }
+}
+
+#[test]
+fn a_program_of_the_target_is_apart_from_us_unless_it_has_our_terminal_or_is_to_stay() {
+    let on_no_terminal = |differing: &[Kind]| Facts { on_a_terminal: false, ..facts(differing) };
+    let apart = |wish: &Wish, facts: &Facts| {
+        let plan = plan(wish, facts).unwrap();
+        assert_eq!(plan.foreign_program, plan.joined().has(Kind::Mnt));
+        plan.apart
+    };
+    let mnt = wish(&[Kind::Mnt]);
+    assert!(apart(&mnt, &on_no_terminal(&[Kind::Mnt])));
+    assert!(!apart(&wish(&[Kind::Net]), &on_no_terminal(&[Kind::Net])), "the host's program");
+    let never = Wish { terminal: Terminal::Never, ..mnt.clone() };
+    assert!(!apart(&never, &facts(&[Kind::Mnt])), "our terminal");
+    let always = Wish { terminal: Terminal::Always, ..mnt.clone() };
+    assert!(!apart(&always, &on_no_terminal(&[Kind::Mnt])), "a terminal has a session");
+    let stays = Wish { keeps_session: true, ..mnt };
+    assert!(!apart(&stays, &on_no_terminal(&[Kind::Mnt])));
+}
+
+#[test]
+fn groups_that_were_asked_for_are_set_where_they_may_be() {
+    let wish = Wish { groups: Some(vec![5, 6]), ..all() };
+    let ids = |facts: &Facts| plan(&wish, facts).unwrap().ids;
+    let facts = facts(&[Kind::User]);
+    assert_eq!(ids(&facts).groups, Some(vec![5, 6]));
+    let denied = ids(&denied(&facts));
+    assert_eq!((denied.groups, denied.groups_before_join), (Some(Vec::new()), true));
+}
+
+#[test]
+fn ids_that_were_asked_for_are_not_only_if_they_are_there() {
+    let alone = held(&[(Kind::User, 9)], &Facts { target: None, ..facts(&[]) });
+    for (uid, gid) in [(Some(Id::Number(7)), None), (None, Some(Id::Number(7)))] {
+        let wish = Wish { uid, gid, ..wish(&[]) };
+        assert!(!plan(&wish, &alone).unwrap().ids.if_there);
+    }
+    let follow = Wish { uid: Some(Id::Follow), ..wish(&[]) };
+    assert_eq!(plan(&follow, &alone), Err(PlanError::NoTarget(Kind::User)));
+    assert_eq!(plan(&wish(&[]), &Facts { namespaces: vec![], ..alone }).unwrap_err(), {
+        PlanError::NoTarget(Kind::Mnt)
+    });
+}
+
+#[test]
+fn where_groups_are_denied_and_root_is_none_they_are_dropped_before() {
+    let rules = IdRules { root_is_mapped: false, setgroups_denied: true };
+    let facts = facts(&[Kind::User]);
+    let target = facts.target.map(|target| TargetFacts { rules, ..target });
+    let facts = Facts { target, ..facts };
+    let ids = plan(&all(), &facts).unwrap().ids;
+    assert_eq!((ids.uid, ids.groups, ids.groups_before_join), (None, Some(vec![]), true));
+    let keep = Wish { keep_credentials: true, ..all() };
+    let kept = plan(&keep, &facts).unwrap().ids;
+    assert_eq!((kept.groups, kept.groups_before_join), (None, false));
+}

@@ -535,3 +535,64 @@ fn v1_tells_of_a_limit_that_no_mount_shows() {
     let memory = host.cgroup(lines).memory.unwrap();
     assert_eq!((memory.basic.limit, memory.levels.len()), (Limit::Unlimited, 1));
 }
+
+/// What a list shows, and what it lacks.
+fn usage(host: &Host, lines: &str) -> (crate::model::usage::Usage, Vec<Gap>) {
+    let root = SysRoot::fixture(host.dir.path()).unwrap();
+    let hierarchies = Hierarchies::read(&root).unwrap();
+    collect_usage(&root, &hierarchies, lines.as_bytes())
+}
+
+#[test]
+fn a_list_has_the_numbers_of_a_v2_group_and_its_tightest_limits() {
+    let host = Host::new(PURE);
+    host.put(SCOPE, &V2_FILES);
+    let slice = [("memory.max", "1048576\n"), ("cpu.max", "max 100000\n"), ("pids.max", "10\n")];
+    host.put("/sys/fs/cgroup/system.slice", &slice);
+    let (usage, gaps) = usage(&host, "0::/system.slice/docker-49b.scope\n");
+    assert_eq!(gaps, []);
+    let memory = usage.memory.unwrap();
+    assert_eq!(memory.usage_bytes, 4_771_840);
+    assert_eq!(memory.limit, at(1_048_576, "/system.slice"));
+    assert_eq!(memory.oom_kills, Some(1));
+    let cpu = usage.cpu.unwrap();
+    assert_eq!((cpu.usage_usec, cpu.throttled_periods), (Some(469_163), Some(104)));
+    assert_eq!(cpu.limit_millicores, at(500, "/system.slice/docker-49b.scope"));
+    let pids = usage.pids.unwrap();
+    assert_eq!((pids.current, pids.limit), (3, at(10, "/system.slice")));
+}
+
+#[test]
+fn a_list_has_the_numbers_of_v1_groups() {
+    let host = Host::new(HYBRID);
+    host.put(
+        "/sys/fs/cgroup/memory/docker/a",
+        &[
+            ("memory.usage_in_bytes", "4096\n"),
+            ("memory.limit_in_bytes", "1048576\n"),
+            ("memory.stat", "total_cache 7\ntotal_inactive_file 96\n"),
+        ],
+    );
+    host.put(
+        "/sys/fs/cgroup/cpu/docker/a",
+        &[
+            ("cpu.stat", "nr_periods 5\nnr_throttled 2\nthrottled_time 3000\n"),
+            ("cpu.cfs_quota_us", "50000\n"),
+            ("cpu.cfs_period_us", "100000\n"),
+        ],
+    );
+    host.put("/sys/fs/cgroup/cpuacct/docker/a", &[("cpuacct.usage", "9000\n")]);
+    host.put("/sys/fs/cgroup/pids/docker/a", &[("pids.current", "2\n"), ("pids.max", "max\n")]);
+    let lines =
+        "6:pids:/docker/a\n5:cpu:/docker/a\n4:cpuacct:/docker/a\n3:memory:/docker/a\n0::/\n";
+    let (usage, gaps) = usage(&host, lines);
+    assert_eq!(gaps, []);
+    let memory = usage.memory.unwrap();
+    assert_eq!((memory.usage_bytes, memory.limit), (4096, at(1_048_576, "/docker/a")));
+    assert_eq!(memory.working_set_bytes, Some(4000));
+    let cpu = usage.cpu.unwrap();
+    assert_eq!((cpu.usage_usec, cpu.periods, cpu.throttled_usec), (Some(9), Some(5), Some(3)));
+    assert_eq!(cpu.limit_millicores, at(500, "/docker/a"));
+    let pids = usage.pids.unwrap();
+    assert_eq!((pids.current, pids.limit), (2, Limit::Unlimited));
+}

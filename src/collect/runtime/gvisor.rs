@@ -169,6 +169,7 @@ mod tests {
         let (record, processes) = parse(STATE.as_bytes()).unwrap();
         assert_eq!(processes, pids(&[9604, 9600]));
         assert_eq!(record.first, First::At { pid: processes[0], start_ticks: None });
+        assert_eq!((record.runtime, record.owner_uid), (Runtime::Gvisor, Some(0)));
         assert_eq!((record.id, record.name), ("t1".into(), Some("t1".into())));
         assert_eq!(record.labels, [("k1".into(), "v1".into())]);
         assert_eq!(record.created_unix_seconds, Some(1_795_529_878));

@@ -96,6 +96,11 @@ mod tests {
         };
         let record = find(7).unwrap();
         assert_eq!((record.id, record.name), ("abc".into(), None));
+        assert_eq!((record.runtime, record.owner_uid), (Runtime::Kata, Some(0)));
+        assert_eq!(
+            (record.state, record.file),
+            (State::Stopped, "/run/vc/sbs/abc/persist.json".into())
+        );
         assert_eq!(find(8), None);
     }
 

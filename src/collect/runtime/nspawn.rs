@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(record.created_unix_seconds, Some(1_795_528_285));
         // A virtual machine as libvirt registers it; composed from systemd's and libvirt's sources.
         assert_eq!(parse(b"NAME=qemu-1-vm\nSERVICE=libvirt-qemu\nLEADER=7\nCLASS=vm\n"), None);
+        assert_eq!((record.owner_uid, record.state), (Some(0), State::Stopped));
         let libvirt =
             parse(b"NAME=\"lxc-77-web\"\nSERVICE=libvirt-lxc\nCLASS=container\n").unwrap();
         assert_eq!((libvirt.runtime, libvirt.name), (Runtime::Libvirt, Some("web".into())));
@@ -230,14 +231,20 @@ mod tests {
         let find = |pid, parent, cgroup| {
             let record = host
                 .find(&mut Nspawn::default(), &Group { pid, parent, cgroup, ..Group::default() });
-            record.map(|record| (record.name.unwrap().to_string(), record.file.to_string()))
+            record.map(|record| {
+                assert_eq!((record.runtime, record.id), (Runtime::Nspawn, Text::default()));
+                assert_eq!(record.owner_uid, Some(0));
+                (record.name.unwrap().to_string(), record.file.to_string())
+            })
         };
         let registered = ("nsm1".to_owned(), "/run/systemd/machines/nsm1".to_owned());
         assert_eq!(find(4242, None, "/x"), Some(registered.clone()));
         assert_eq!(find(7, None, "/machine.slice/machine-nsm1.scope/payload"), Some(registered));
         assert_eq!(find(7, Some(70), "/payload"), Some(("root".into(), "pid 70".into())));
         assert_eq!(find(7, Some(80), "/payload"), None);
-        assert_eq!(Nspawn::default().all(&host.root).len(), 1);
+        let all = Nspawn::default().all(&host.root);
+        let [one] = all.as_slice() else { panic!("{all:?}") };
+        assert_eq!((&one.name, &one.id), (&Some("nsm1".into()), &Text::default()));
     }
 
     proptest::proptest! {

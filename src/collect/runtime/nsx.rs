@@ -123,3 +123,122 @@ fn labels(spawned: &Spawned, command: &str) -> Vec<Label> {
     labels.sort();
     labels
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Group, Host};
+    use super::*;
+
+    const BOOT: &str = "3f1a5e5e-0000-4000-8000-000000000001";
+
+    /// The record of `web`, whose supervisor is pid 70 and whose first process is pid 71.
+    fn web() -> String {
+        format!(
+            r#"{{"schema": "nsx.spawned/1", "name": "web", "boot_id": "{BOOT}", "seen_from": null,
+            "supervisor": {{"pid": 70, "start_ticks": 700}},
+            "process": {{"pid": 71, "start_ticks": 710}}, "created_unix_seconds": 1795530060,
+            "command": ["nginx", "-g", "daemon off;"], "limits": {{"memory": "1G", "cpus": "2"}},
+            "cgroups": []}}"#
+        )
+    }
+
+    fn host(files: &[(&str, &str)]) -> Host {
+        let host = Host::with(files);
+        host.write("proc/sys/kernel/random/boot_id", &format!("{BOOT}\n"));
+        for (pid, comm) in [(60, "sh"), (70, "nsx-spawn"), (80, "nsx"), (90, "unshare")] {
+            host.process(pid, 1, comm, 0, comm);
+        }
+        host
+    }
+
+    fn find(host: &Host, parent: u32, cgroup: &str) -> Option<Record> {
+        let group = Group { pid: parent + 1, parent: Some(parent), cgroup, ..Group::default() };
+        host.find(&mut Nsx::default(), &group)
+    }
+
+    #[test]
+    fn one_with_a_name_is_told_by_its_record() {
+        let host = host(&[("run/nsx/web.json", &web())]);
+        let record = find(&host, 70, "/x").unwrap();
+        assert_eq!((record.runtime, record.owner_uid), (Runtime::Nsx, Some(0)));
+        assert_eq!(record.name, Some("web".into()));
+        assert_eq!(record.program, Some("nginx -g daemon off;".into()));
+        assert_eq!(record.created_unix_seconds, Some(1_795_530_060));
+        assert_eq!(record.first, First::of(71, Some(710)));
+        assert_eq!(record.file, "/run/nsx/web.json");
+        let label = |name: &str, value: &str| -> Label { (name.into(), value.into()) };
+        let labels = [
+            label("nsx.command", "nginx -g daemon off;"),
+            label("nsx.limit.cpus", "2"),
+            label("nsx.limit.memory", "1G"),
+        ];
+        assert_eq!(record.labels, labels);
+    }
+
+    #[test]
+    fn a_record_of_another_process_or_supervisor_is_not_its() {
+        for (of_web, of_another) in [(": 71,", ": 72,"), (": 70,", ": 69,")] {
+            let other = web().replace(of_web, of_another);
+            let host = host(&[("run/nsx/web.json", &other)]);
+            let record = find(&host, 70, "/x").unwrap();
+            assert_eq!((record.name, record.file), (None, "pid 70".into()));
+        }
+    }
+
+    #[test]
+    fn the_supervisor_is_known_by_what_it_is_called() {
+        let host = host(&[]);
+        for parent in [70, 80, 90] {
+            let record = find(&host, parent, "/system.slice/a.service").unwrap();
+            assert_eq!((record.runtime, record.first), (Runtime::Nsx, First::Untold));
+            assert_eq!(record.file, format!("pid {parent}").as_str());
+        }
+        assert_eq!(find(&host, 60, "/x"), None, "a shell");
+        let docker = format!("/docker/{}", "a".repeat(64));
+        assert_eq!(find(&host, 70, &docker), None, "the group says otherwise");
+    }
+
+    #[test]
+    fn a_users_are_in_his_runtime_directory() {
+        let host = host(&[("run/user/1000/nsx/web.json", &web())]);
+        host.process(70, 1, "nsx", 1000, "nsx");
+        let record = find(&host, 70, "/x").unwrap();
+        assert_eq!((record.name, record.owner_uid), (Some("web".into()), Some(1000)));
+        let all = Nsx::default().all(&host.root);
+        assert_eq!((all.len(), all[0].owner_uid), (1, Some(1000)));
+        host.process(80, 1, "nsx", 1000, "nsx");
+        let unnamed = find(&host, 80, "/x").unwrap();
+        assert_eq!((unnamed.name, unnamed.owner_uid), (None, Some(1000)));
+    }
+
+    #[test]
+    fn what_ran_before_the_machine_was_started_again_does_not_run() {
+        let host = host(&[
+            ("run/nsx/web.json", &web()),
+            ("run/nsx/old.json", &web().replace("web", "old").replace(BOOT, "another")),
+            ("run/nsx/soon.json", &{
+                let (before, after) = (r#"{"pid": 71, "start_ticks": 710}"#, "null");
+                web().replace("web", "soon").replace(before, after)
+            }),
+            ("run/nsx/other.json", &web()),
+            ("run/nsx/web.lock", &web()),
+            ("run/nsx/broken.json", "{"),
+        ]);
+        let mut all = Nsx::default().all(&host.root);
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        let told: Vec<_> = all.iter().map(|one| (one.name.as_ref().unwrap(), one.first)).collect();
+        let expected: [(Text, First); 3] = [
+            ("old".into(), First::NotRunning),
+            ("soon".into(), First::NotRunning),
+            ("web".into(), First::of(71, Some(710))),
+        ];
+        assert_eq!(told, expected.each_ref().map(|(name, first)| (name, *first)));
+    }
+
+    #[test]
+    fn a_program_without_words_has_none() {
+        let bare = web().replace(r#"["nginx", "-g", "daemon off;"]"#, "[]");
+        let host = host(&[("run/nsx/web.json", &bare)]);
+        assert_eq!(find(&host, 70, "/x").unwrap().program, None);
+    }
+}

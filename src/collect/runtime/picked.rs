@@ -307,6 +307,10 @@ mod tests {
         let picked = Picked::from_json(br#"{"Name":7,"State":[1.5,null,-1]}"#, &[NAME, PID]);
         let picked = picked.unwrap();
         assert_eq!((picked.text(NAME), picked.number(PID)), (None, None));
+        let number = |json: &str| Picked::from_json(json.as_bytes(), &[NAME]).unwrap().number(NAME);
+        assert_eq!(number(r#"{"Name":-7}"#), None);
+        assert_eq!(number(r#"{"Name":9223372036854775807}"#), Some(u64::MAX >> 1));
+        assert_eq!(number(r#"{"Name":9223372036854775808}"#), None);
         assert!(Picked::from_json(b"{", &[NAME]).is_none());
         assert!(Picked::from_json(b"{} x", &[NAME]).is_none());
     }

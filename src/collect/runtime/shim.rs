@@ -88,7 +88,9 @@ pub fn parse(path: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::Host;
     use super::*;
+    use crate::model::process::Pid;
 
     #[test]
     fn a_shims_directory_tells_namespace_and_id() {
@@ -97,6 +99,43 @@ mod tests {
         assert_eq!(parse(b"/"), None);
         assert_eq!(parse(b"/home/moby/abc"), None);
         assert_eq!(parse(b"io.containerd.runtime.v2.task/moby/"), None);
+    }
+
+    #[test]
+    fn a_shim_tells_whose_kernel_and_where_records_are() {
+        let bundle = "run/containerd/io.containerd.runtime.v2.task/k8s.io/abc";
+        let of = |files: &[(&str, &str)]| {
+            let host = Host::with(&[]);
+            host.process(70, 1, "containerd-shim", 0, "x");
+            host.process(80, 1, "containerd-shim", 1000, "x");
+            host.process(90, 1, "sh", 0, "x");
+            host.write(&format!("{bundle}/config.json"), "{}");
+            for (name, text) in files {
+                host.write(&format!("{bundle}/{name}"), text);
+            }
+            for pid in [70, 80, 90] {
+                let link = host.path(&format!("proc/{pid}/cwd"));
+                std::os::unix::fs::symlink(format!("/{bundle}"), link).unwrap();
+            }
+            let monitor = |pid| Monitor::of(&host.root, Pid::new(pid).unwrap()).unwrap();
+            for pid in [80, 90] {
+                assert!(super::bundle(&host.root, &monitor(pid)).is_none(), "{pid}");
+            }
+            let found = super::bundle(&host.root, &monitor(70)).unwrap();
+            assert_eq!((&*found.namespace, &*found.id), (&b"k8s.io"[..], &b"abc"[..]));
+            (guest_of(&host.root, &monitor(70)), runtime_root(&found))
+        };
+        assert_eq!(of(&[]), (None, None));
+        let runc = ("shim-binary-path", "/usr/bin/containerd-shim-runc-v2");
+        assert_eq!(of(&[runc]), (None, None));
+        let kata = ("shim-binary-path", "/opt/kata/bin/containerd-shim-kata-v2");
+        assert_eq!(of(&[kata]).0, Some(Runtime::Kata));
+        let runsc = ("shim-binary-path", "/usr/bin/containerd-shim-runsc-v1");
+        assert_eq!(of(&[runsc]).0, Some(Runtime::Gvisor));
+        let options = r#"{"binary_name":"/usr/bin/runsc","root":"/run/r"}"#;
+        let told = of(&[runc, ("options.json", options)]);
+        assert_eq!(told, (Some(Runtime::Gvisor), Some("/run/r".into())));
+        assert_eq!(of(&[("options.json", r#"{"root":"r"}"#)]).1, None);
     }
 
     proptest::proptest! {

@@ -119,8 +119,15 @@ mod tests {
     fn a_file_tells_snap_and_user() {
         assert_eq!(parse("firefox.mnt"), Some(("firefox", None)));
         assert_eq!(parse("firefox.1000.mnt"), Some(("firefox", Some(1000))));
-        for none in ["firefox.fstab", "snap.firefox.info", ".mnt", "a.b.mnt", "firefox.user-fstab"]
-        {
+        for none in [
+            "firefox.fstab",
+            "snap.firefox.info",
+            ".mnt",
+            "a.b.mnt",
+            "firefox.user-fstab",
+            ".1000.mnt",
+            "firefox..mnt",
+        ] {
             assert_eq!(parse(none), None, "{none}");
         }
     }

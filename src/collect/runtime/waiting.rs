@@ -105,4 +105,14 @@ mod tests {
         let strange = Record { id: "../c1".into(), ..record(Runtime::Runc, 0) };
         assert!(!of("run/runc/x", &strange));
     }
+
+    #[test]
+    fn a_process_that_waits_is_known_by_what_it_is_called() {
+        for comm in ["runc:[2:INIT]", "crun", "youki:[2:INIT]"] {
+            assert!(may_wait(comm.as_bytes()), "{comm}");
+        }
+        for comm in ["runc", "runc:[1:CHILD]", "crun-x", "sh", ""] {
+            assert!(!may_wait(comm.as_bytes()), "{comm}");
+        }
+    }
 }

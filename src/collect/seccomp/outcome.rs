@@ -192,4 +192,23 @@ mod tests {
         assert!(of(&many).is_any());
         assert!(of(&many).and(&Outcomes::allow()).is_any());
     }
+
+    #[test]
+    fn every_action_is_told_and_data_where_it_means_something() {
+        let told = |value| {
+            let Outcome { action, errno, data } = told(value);
+            (action, errno, data)
+        };
+        for (value, action, data) in [
+            (KILL_PROCESS, Action::KillProcess, 0),
+            (KILL_THREAD, Action::KillThread, 0),
+            (TRAP, Action::Trap, 7),
+            (USER_NOTIF, Action::Notify, 0),
+            (TRACE, Action::Trace, 7),
+            (LOG, Action::Log, 0),
+            (ALLOW, Action::Allow, 0),
+        ] {
+            assert_eq!(told(value | 7), (action, None, data), "{value:#x}");
+        }
+    }
 }

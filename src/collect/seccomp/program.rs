@@ -204,6 +204,27 @@ mod tests {
         assert_eq!(written(0x61, 0, 0, 3), "ldx M[3]");
         assert_eq!(written(0x80, 0, 0, 0), "ld #len");
         assert_eq!(written(0x07, 0, 0, 0), "tax");
+        let all = [
+            (0x00, "ld #0x3"),
+            (0x01, "ldx #0x3"),
+            (0x60, "ld M[3]"),
+            (0x81, "ldx #len"),
+            (0x87, "txa"),
+            (0x02, "st M[3]"),
+            (0x03, "stx M[3]"),
+            (0x84, "neg"),
+            (0x25, "jgt #0x3, 1, 2"),
+            (0x3d, "jge x, 1, 2"),
+            (0x45, "jset #0x3, 1, 2"),
+        ];
+        for (code, words) in all {
+            assert_eq!(written(code, 1, 2, 3), words);
+        }
+        let names = ["add", "sub", "mul", "div", "or", "and", "lsh", "rsh"];
+        for (code, name) in (0x04..).step_by(0x10).zip(names).chain([(0xa4, "xor")]) {
+            assert_eq!(written(code, 0, 0, 3), format!("{name} #0x3"));
+            assert_eq!(written(code | 0x08, 0, 0, 3), format!("{name} x"));
+        }
         // Half words, packets and the remainder are not for seccomp.
         assert_eq!(written(0x28, 0, 0, 12), ".word 0x0028, 0, 0, 0xc");
         assert_eq!(written(0x94, 1, 2, 3), ".word 0x0094, 1, 2, 0x3");

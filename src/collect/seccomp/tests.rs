@@ -289,3 +289,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_computed_from_constants_is_known() {
+    let cases = [
+        (0x04, 5, 12), // add
+        (0x14, 5, 2),
+        (0x24, 5, 35),
+        (0x34, 2, 3),
+        (0x44, 5, 7), // or
+        (0x54, 6, 6),
+        (0x64, 4, 112), // lsh
+        (0x74, 1, 3),
+        (0xa4, 5, 2), // xor
+    ];
+    for (code, operand, expected) in cases {
+        let is_it =
+            [plain(0x00, 7), plain(code, operand), jeq(expected, 0, 1), ret(EPERM), ret(KILL)];
+        assert_eq!(said(&is_it, 0), (Action::Errno, 1, 0), "{code:#x}");
+    }
+    // Of an unknown value with zero these two are known.
+    for code in [0x24, 0x54] {
+        let zero = [ld(ARGUMENT), plain(code, 0), jeq(0, 0, 1), ret(EPERM), ret(KILL)];
+        assert_eq!(said(&zero, 0), (Action::Errno, 1, 0), "{code:#x}");
+    }
+    let either = [ld(ARGUMENT), plain(0x44, 0), jeq(0, 0, 1), ret(EPERM), ret(KILL)];
+    assert_eq!(said(&either, 0).2, 1);
+}
+
+#[test]
+fn whether_a_filter_logs_is_told_where_the_kernel_tells_it() {
+    for (flags, logs) in [(Some(FLAG_LOG | 1), Some(true)), (Some(1), Some(false)), (None, None)] {
+        let filter = RawFilter { flags, ..raw(&[ret(ALLOW)]) };
+        assert_eq!(explain(&[filter], &[]).0.filters[0].logs, logs);
+    }
+}

@@ -312,6 +312,16 @@ mod tests {
         assert_eq!(unit_name(b"a.slice"), b"a.slice");
     }
 
+    #[test]
+    fn some_targets_are_namespaces() {
+        for spelled in ["netns:a", "ns:4026531840", "/run/netns/a"] {
+            assert!(names_namespace(spelled.as_bytes()), "{spelled}");
+        }
+        for spelled in ["a", "42", "unit:a", "cgroup:/a", "pod:a", "", "ns:x"] {
+            assert!(!names_namespace(spelled.as_bytes()), "{spelled}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

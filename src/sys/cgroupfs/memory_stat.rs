@@ -94,6 +94,8 @@ mod tests {
         let stat = parse_v1(V1);
         assert_eq!((stat.anon, stat.file), (Some(13_443_072), Some(7_668_183_040)));
         assert_eq!(stat.inactive_file, Some(4_518_989_824));
+        assert_eq!((stat.file_dirty, stat.shmem), (Some(311_296), Some(172_032)));
+        assert_eq!((stat.file_mapped, stat.active_file), (Some(13_033_472), Some(3_149_021_184)));
         assert_eq!((stat.swap, stat.hierarchical_limit), (Some(0), Some(67_108_864)));
         assert_eq!((stat.slab, stat.kernel), (None, None));
     }
@@ -103,6 +105,9 @@ mod tests {
         let stat = parse_v2(V2);
         assert_eq!(stat.kernel, Some(16384 + 81920 + 720 + 8 + 252_136));
         assert_eq!((stat.slab, stat.sock, stat.shmem), (Some(252_136), Some(4096), Some(12288)));
+        assert_eq!((stat.anon, stat.file), (Some(1_744_896), Some(1_318_912)));
+        assert_eq!((stat.active_file, stat.inactive_file), (Some(352_256), Some(954_368)));
+        assert_eq!(stat.file_mapped, Some(819_200));
         assert_eq!(parse_v2(b"slab 5\nkernel 9\n").kernel, Some(9));
         assert_eq!(parse_v2(b""), MemoryStat::default());
     }

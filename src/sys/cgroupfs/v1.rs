@@ -231,4 +231,39 @@ mod tests {
         assert_eq!(above(b"/docker/a"), "/..");
         assert_eq!(above(b"/../x"), "/../..");
     }
+
+    #[test]
+    fn what_is_frozen_says_so() {
+        let states = [&b"FROZEN\n"[..], b"FREEZING\n", b"THAWED\n", b""];
+        assert_eq!(states.map(frozen_of), [true, false, false, false]);
+    }
+
+    #[test]
+    fn each_number_of_memory_stat_stays_what_it_is() {
+        let stat = MemoryStat {
+            active_file: Some(1),
+            inactive_file: Some(2),
+            shmem: Some(3),
+            file_mapped: Some(4),
+            file_dirty: Some(5),
+            slab: Some(6),
+            kernel_stack: Some(7),
+            page_tables: Some(8),
+            sock: Some(9),
+            ..MemoryStat::default()
+        };
+        let expected = MemoryInFull {
+            active_file_bytes: Some(1),
+            inactive_file_bytes: Some(2),
+            shmem_bytes: Some(3),
+            file_mapped_bytes: Some(4),
+            file_dirty_bytes: Some(5),
+            slab_bytes: Some(6),
+            kernel_stack_bytes: Some(7),
+            page_tables_bytes: Some(8),
+            sock_bytes: Some(9),
+            ..MemoryInFull::default()
+        };
+        assert_eq!(in_full(&stat), expected);
+    }
 }

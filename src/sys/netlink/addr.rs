@@ -115,6 +115,27 @@ mod tests {
         assert_eq!(parse(b"\x02\x20"), None);
     }
 
+    #[test]
+    fn an_address_is_the_same_address_whatever_its_age() {
+        let of = |age: u8, last: u8| {
+            let cache = [age; 16];
+            let bytes =
+                message(32, 0, &[(IFA_LOCAL, &[198, 51, 100, last]), (IFA_CACHEINFO, &cache)]);
+            identity(&bytes).unwrap()
+        };
+        assert_eq!(of(1, 7), of(2, 7));
+        assert_ne!(of(1, 7), of(1, 8));
+        assert_eq!(identity(&[2; 7]), None);
+    }
+
+    #[test]
+    fn a_broadcast_address_is_one_beside_it() {
+        let of = [(IFA_LOCAL, &[198, 51, 100, 7][..]), (IFA_BROADCAST, &[198, 51, 100, 255])];
+        let (_, parsed) = parse(&message(24, 0, &of)).unwrap();
+        assert_eq!(parsed.broadcast.unwrap().to_string(), "198.51.100.255");
+        assert_eq!(parse(&message(24, 0, &of[..1])).unwrap().1.broadcast, None);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

@@ -109,4 +109,12 @@ mod tests {
         assert_eq!(of_address(0x01, true), ["dynamic", "temporary"]);
         assert_eq!(of_address(0xc8, true), ["dadfailed", "tentative"]);
     }
+
+    #[test]
+    fn routes_and_neighbours_have_the_words_of_ip() {
+        assert_eq!(of_route(4 | 16), ["onlink", "linkdown"]);
+        assert!(of_route(0).is_empty());
+        assert_eq!(of_neighbour(0x80), ["router"]);
+        assert!(of_neighbour(0).is_empty());
+    }
 }

@@ -280,6 +280,106 @@ mod tests {
         assert_eq!(parse(&link(4711, &[])).unwrap().kind, "[4711]");
     }
 
+    #[test]
+    fn states_and_kinds_have_the_words_of_ip_link() {
+        let states = (0..9).map(|state| parse(&link(1, &[(IFLA_OPERSTATE, &[state])])).unwrap());
+        let states: Vec<_> = states.map(|interface| interface.state).collect();
+        let words = ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"];
+        assert_eq!(states[..7], words);
+        assert_eq!(states[7..], ["unknown"; 2]);
+        let kinds = [
+            (1, "ether"),
+            (32, "infiniband"),
+            (280, "can"),
+            (512, "ppp"),
+            (768, "ipip"),
+            (769, "tunnel6"),
+            (772, "loopback"),
+            (776, "sit"),
+            (778, "gre"),
+            (801, "ieee802.11"),
+            (823, "gre6"),
+            (0xfffe, "none"),
+            (0xffff, "void"),
+        ];
+        for (number, word) in kinds {
+            assert_eq!(parse(&link(number, &[])).unwrap().kind, word, "{number}");
+        }
+    }
+
+    #[test]
+    fn tunnels_over_ip_alone_have_an_ip_address() {
+        let four = [198, 51, 100, 9];
+        for over_ip in [768, 769, 776, 778, 823] {
+            assert_eq!(link_address(over_ip, &four).as_deref(), Some("198.51.100.9"), "{over_ip}");
+        }
+        assert_eq!(link_address(1, &four).as_deref(), Some("c6:33:64:09"));
+        // IPv6 over InfiniBand has twenty bytes.
+        assert_eq!(link_address(778, &[1; 3]).as_deref(), Some("01:01:01"));
+    }
+
+    #[test]
+    fn what_went_through_is_in_the_kernels_order() {
+        let numbers: Vec<u8> = (1..=8_u64).flat_map(u64::to_ne_bytes).collect();
+        let attributes = [
+            (IFLA_QDISC, &b"noqueue\0"[..]),
+            (IFLA_TXQLEN, &[232, 3, 0, 0]),
+            (IFLA_IFALIAS, b"uplink\0"),
+            (IFLA_STATS64, &numbers),
+        ];
+        let parsed = parse(&link(1, &attributes)).unwrap();
+        assert_eq!(
+            parsed.counters.unwrap(),
+            Counters {
+                received_packets: 1,
+                sent_packets: 2,
+                received_bytes: 3,
+                sent_bytes: 4,
+                received_errors: 5,
+                sent_errors: 6,
+                received_dropped: 7,
+                sent_dropped: 8,
+            }
+        );
+        assert_eq!(parsed.qdisc.unwrap(), "noqueue");
+        assert_eq!(parsed.transmit_queue_packets, Some(1000));
+        assert_eq!(parsed.alias.unwrap(), "uplink");
+        let short = [(IFLA_STATS64, &numbers[..63]), (IFLA_IFALIAS, b"\0")];
+        let parsed = parse(&link(1, &short)).unwrap();
+        assert_eq!((parsed.counters, parsed.alias), (None, None));
+    }
+
+    #[test]
+    fn an_interface_is_known_by_its_index() {
+        let mut bytes = link(1, &[]);
+        bytes[4..8].copy_from_slice(&[7, 0, 0, 1]);
+        assert_eq!(identity(&bytes), Some(vec![7, 0, 0, 1]));
+        assert_eq!(identity(&bytes[..7]), None);
+    }
+
+    #[test]
+    fn a_long_name_is_asked_for_as_one_beside_the_interfaces_own() {
+        for (length, kind) in [(15, IFLA_IFNAME), (16, IFLA_ALT_IFNAME), (17, IFLA_ALT_IFNAME)] {
+            let name = vec![b'x'; length];
+            let body = request_named(&name);
+            let asked: Vec<_> = after(&body, HEADER).unwrap().collect();
+            let mask = RTEXT_FILTER_SKIP_STATS.to_ne_bytes();
+            let name = [&name[..], b"\0"].concat();
+            assert_eq!(asked, [(kind, &name[..]), (IFLA_EXT_MASK, &mask[..])]);
+        }
+        assert_eq!(after(&request_bare(), HEADER).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_interface_is_up_if_its_flag_says_so() {
+        for (flags, up) in [(1, true), (0x43, true), (0, false), (0x42, false)] {
+            let mut bytes = link(1, &[]);
+            bytes[8] = flags;
+            let parsed = parse(&bytes).unwrap();
+            assert_eq!((parsed.up, parsed.state), (up, "unknown"), "{flags}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

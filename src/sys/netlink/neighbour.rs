@@ -105,6 +105,45 @@ mod tests {
         assert_eq!(parse(&bytes), Some(None), "AF_BRIDGE");
     }
 
+    #[test]
+    fn states_have_the_words_of_ip_neighbour() {
+        let states = [
+            (0, "none"),
+            (1, "incomplete"),
+            (2, "reachable"),
+            (4, "stale"),
+            (8, "delay"),
+            (0x10, "probe"),
+            (0x20, "failed"),
+            (0x80, "permanent"),
+            (3, "other"),
+        ];
+        for (number, word) in states {
+            let mut bytes = vec![2, 0, 0, 0, 4, 0, 0, 0, number, 0, 0, 1];
+            bytes.extend(encode(NDA_DST, &[198, 51, 100, 7]));
+            assert_eq!(parse(&bytes).unwrap().unwrap().state, word);
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_not_the_entry_of_the_same_address() {
+        let of = |flags: u8, last: u8, extra: &[u8]| {
+            let mut bytes = vec![2, 0, 0, 0, 4, 0, 0, 0, 2, 0, flags, 1];
+            bytes.extend(encode(NDA_LLADDR, extra));
+            bytes.extend(encode(NDA_DST, &[198, 51, 100, last]));
+            identity(&bytes).unwrap()
+        };
+        assert_eq!(of(0, 7, &[1; 6]), of(0, 7, &[2; 6]), "the same one, which moved");
+        assert_ne!(of(0, 7, &[]), of(8, 7, &[]));
+        assert_ne!(of(0, 7, &[]), of(0, 8, &[]));
+        assert_eq!(identity(&[2; 12]), None, "no address");
+    }
+
+    #[test]
+    fn all_are_asked_for() {
+        assert_eq!(request(), [0; 12]);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

@@ -231,6 +231,50 @@ mod tests {
         assert_eq!(parse(b"\x02"), None);
     }
 
+    #[test]
+    fn a_route_may_know_how_long_a_packet_may_be() {
+        // RTA_METRICS with RTAX_HOPLIMIT and RTAX_MTU.
+        let Row { route, .. } =
+            row(&format!("{DEFAULT} 14000800 08000a0040000000 0800020000050000"));
+        assert_eq!(route.mtu_bytes, Some(1280));
+        let Row { route, .. } = row(&format!("{DEFAULT} 0c000800 08000a0040000000"));
+        assert_eq!(route.mtu_bytes, None);
+    }
+
+    #[test]
+    fn kinds_have_the_words_of_ip_route() {
+        let words = [
+            "other",
+            "unicast",
+            "local",
+            "broadcast",
+            "anycast",
+            "multicast",
+            "blackhole",
+            "unreachable",
+            "prohibit",
+            "throw",
+            "nat",
+            "other",
+        ];
+        for (kind, word) in (0..).zip(words) {
+            assert_eq!(kind_word(kind), word);
+        }
+    }
+
+    #[test]
+    fn all_are_asked_for() {
+        assert_eq!(request(), [0; 12]);
+    }
+
+    #[test]
+    fn a_route_may_prefer_a_source() {
+        let source = "14000700 20010db8000000000000000000000007";
+        let Row { route, .. } = row(&format!("{DEFAULT} {source}"));
+        assert_eq!(route.preferred_source, ip("2001:db8::7"));
+        assert_eq!(row(DEFAULT).route.preferred_source, None);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic_or_loop(bytes: Vec<u8>) {

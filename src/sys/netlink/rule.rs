@@ -150,6 +150,7 @@ mod tests {
         let prefix = |text: &str, length| Some(Prefix { address: text.parse().unwrap(), length });
         assert_eq!((rule.to, rule.from), (prefix("203.0.113.0", 24), prefix("198.51.0.0", 16)));
         assert_eq!(rule.input_interface, Some(b"\xff0".into()));
+        assert_eq!(rule.output_interface, Some("eth1".into()));
         assert_eq!((rule.priority, rule.mark, rule.mark_mask), (100, Some(5), Some(255)));
         assert_eq!((rule.table, rule.table_name, rule.protocol), (Some(1000), None, Some(6)));
         assert_eq!(rule.uids, Some(Span { first: 1, last: 9 }));
@@ -167,6 +168,47 @@ mod tests {
         assert_eq!((rule.goto, rule.table), (Some(200), None));
         bytes[0] = 128; // RTNL_FAMILY_IPMR
         assert_eq!(parse(&bytes), Some(None));
+    }
+
+    #[test]
+    fn a_rule_for_virtual_routers_asks_no_table_of_its_own() {
+        let mut bytes = vec![2, 0, 0, 0, 253, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0];
+        let of = |extra: &[u8]| parse(&[&bytes[..], extra].concat()).unwrap().unwrap();
+        let rule = of(&encode(FRA_L3MDEV, &[1]));
+        assert_eq!((rule.l3mdev, rule.table, rule.table_name), (true, None, None));
+        let rule = of(&encode(FRA_L3MDEV, &[0]));
+        assert_eq!((rule.l3mdev, rule.table_name), (false, Some("default")));
+        let rule = of(&encode(FRA_SPORT_RANGE, &[1, 0, 2, 0]));
+        assert_eq!(
+            (rule.source_ports, rule.destination_ports),
+            (Some(Span { first: 1, last: 2 }), None)
+        );
+        assert_eq!((rule.type_of_service, rule.not), (None, false));
+        assert_eq!(of(&encode(FRA_GOTO, &[9, 0, 0, 0])).goto, None);
+        let actions = ["other", "lookup", "goto", "nop", "other", "other", "blackhole"];
+        for (action, word) in (0..).zip(actions.into_iter().chain(["unreachable", "prohibit"])) {
+            bytes[7] = action;
+            assert_eq!(parse(&bytes).unwrap().unwrap().action, word);
+        }
+    }
+
+    #[test]
+    fn either_half_of_a_mark_makes_one() {
+        let of = |mark: u8, mask: u8| {
+            let mut bytes = vec![2, 0, 0, 0, 253, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0];
+            bytes.extend(encode(FRA_FWMARK, &[mark, 0, 0, 0]));
+            bytes.extend(encode(FRA_FWMASK, &[mask, 0, 0, 0]));
+            let rule = parse(&bytes).unwrap().unwrap();
+            (rule.mark, rule.mark_mask)
+        };
+        assert_eq!(of(0, 0), (None, None));
+        assert_eq!(of(1, 0), (Some(1), Some(0)));
+        assert_eq!(of(0, 1), (Some(0), Some(1)));
+    }
+
+    #[test]
+    fn all_are_asked_for() {
+        assert_eq!(request(), [0; 12]);
     }
 
     proptest::proptest! {

@@ -63,4 +63,46 @@ mod tests {
         assert!(settings.first_ephemeral_port.unwrap() < settings.last_ephemeral_port.unwrap());
         assert!(settings.ipv4_forwarding.is_some());
     }
+
+    #[test]
+    fn each_setting_has_a_file() {
+        let temp = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            ("ipv4/ip_forward", "1"),
+            ("ipv6/conf/all/forwarding", "0"),
+            ("ipv6/conf/all/disable_ipv6", "1"),
+            ("ipv4/conf/all/rp_filter", "2"),
+            ("ipv4/ip_unprivileged_port_start", "1024"),
+            ("core/somaxconn", "4096"),
+            ("ipv4/tcp_max_syn_backlog", "512"),
+            ("ipv4/tcp_syncookies", "3"),
+            ("ipv4/tcp_tw_reuse", "4"),
+            ("ipv4/ip_local_port_range", "32768\t60999"),
+            ("netfilter/nf_conntrack_count", "5"),
+            ("netfilter/nf_conntrack_max", "6"),
+        ] {
+            let path = temp.path().join("sys/net").join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, format!("{text}\n")).unwrap();
+        }
+        let proc = std::fs::File::open(temp.path()).unwrap();
+        let (settings, conntrack) = read(proc.as_fd());
+        let expected = Settings {
+            ipv4_forwarding: Some(true),
+            ipv6_forwarding: Some(false),
+            ipv6_disabled: Some(true),
+            reverse_path_filter: Some(2),
+            first_unprivileged_port: Some(1024),
+            accept_queue_limit: Some(4096),
+            syn_backlog: Some(512),
+            syn_cookies: Some(3),
+            time_wait_reuse: Some(4),
+            first_ephemeral_port: Some(32768),
+            last_ephemeral_port: Some(60999),
+        };
+        assert_eq!(settings, expected);
+        assert_eq!(conntrack, Some(Conntrack { entries: 5, limit: Some(6) }));
+        std::fs::remove_dir_all(temp.path().join("sys/net")).unwrap();
+        assert_eq!(read(proc.as_fd()), (Settings::default(), None));
+    }
 }

@@ -174,6 +174,59 @@ mod tests {
         assert!(!parse(Protocol::Tcp, &bytes).unwrap().0.only_v6);
     }
 
+    #[test]
+    fn states_have_the_words_of_ss() {
+        let words = [
+            "established",
+            "syn_sent",
+            "syn_recv",
+            "fin_wait1",
+            "fin_wait2",
+            "time_wait",
+            "close",
+            "close_wait",
+            "last_ack",
+            "listen",
+            "closing",
+            "syn_recv",
+            "other",
+        ];
+        for (number, word) in (1..).zip(words) {
+            assert_eq!(state_word(Protocol::Tcp, number), word, "{number}");
+        }
+        assert_eq!(state_word(Protocol::Udp, 7), "unconnected");
+        assert_eq!(state_word(Protocol::Udp, 1), "established");
+    }
+
+    #[test]
+    fn either_half_of_a_peer_makes_one() {
+        let mut bytes = hex(LISTENER);
+        bytes[7] = 1;
+        let (socket, _) = parse(Protocol::Tcp, &bytes).unwrap();
+        assert_eq!(socket.peer_port, Some(1));
+        assert!(socket.peer_address.unwrap().is_unspecified());
+        bytes[7] = 0;
+        bytes[27] = 1;
+        let (socket, _) = parse(Protocol::Tcp, &bytes).unwrap();
+        assert_eq!(socket.peer_port, Some(0));
+        assert_eq!(socket.peer_address.unwrap().to_string(), "0.0.0.1");
+        bytes[0] = 1;
+        assert!(parse(Protocol::Tcp, &bytes).is_none(), "AF_UNIX");
+        assert!(!listens(&[2, 1]));
+    }
+
+    #[test]
+    fn requests_are_as_linux_inet_diag_h_lays_them_out() {
+        let tcp = request_tcp(LISTENING);
+        assert_eq!(tcp.len(), 60);
+        assert_eq!(tcp[52..56], (1_u32 << 10).to_ne_bytes());
+        assert!(tcp[..52].iter().chain(&tcp[56..]).all(|byte| *byte == 0));
+        assert_eq!(request_tcp(CONNECTED)[52..56], (!(1_u32 << 10)).to_ne_bytes());
+        let udp = request_udp(10);
+        assert_eq!((udp.len(), &udp[..8]), (56, &[10, 17, 1 << 6, 0, 255, 255, 255, 255][..]));
+        assert!(udp[8..].iter().all(|byte| *byte == 0));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

@@ -218,4 +218,49 @@ mod tests {
         assert_eq!((found.sockets.unlisted, found.sockets.tcp.established), (3, 4099));
         assert!(!found.incomplete);
     }
+
+    #[test]
+    fn each_state_has_a_count_of_its_own() {
+        let mut tally = tally();
+        for state in 1..=12 {
+            for _ in 0..state {
+                tally.take(Protocol::Tcp, &message(state, 80, None));
+            }
+        }
+        let tcp = tally.finish().sockets.tcp;
+        let expected = TcpStates {
+            established: 1,
+            syn_sent: 2,
+            syn_recv: Some(3 + 12),
+            fin_wait1: 4,
+            fin_wait2: 5,
+            time_wait: 6,
+            close: 7,
+            close_wait: 8,
+            last_ack: 9,
+            listen: 10,
+            closing: 11,
+        };
+        assert_eq!(tcp, expected);
+    }
+
+    #[test]
+    fn what_is_no_socket_makes_the_tables_incomplete() {
+        let mut tally = tally();
+        tally.take(Protocol::Tcp, &[2, 1]);
+        assert!(tally.finish().incomplete);
+    }
+
+    #[test]
+    fn a_port_outside_the_range_is_nobodys_choice() {
+        let mut tally = tally();
+        for port in [32767, 61000] {
+            tally.take(Protocol::Tcp, &message(1, port, Some((1, 443))));
+        }
+        let ports = tally.finish().sockets.ephemeral_ports.unwrap();
+        assert_eq!((ports.used, ports.busiest), (0, None));
+        let mut unknown = Tally::new(&Settings::default());
+        unknown.take(Protocol::Tcp, &message(1, 40000, Some((1, 443))));
+        assert_eq!(unknown.finish().sockets.ephemeral_ports, None);
+    }
 }

@@ -73,3 +73,33 @@ pub(super) fn family_word(family: u8) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_of_every_host_have_names_and_an_order() {
+        let names = [252, 253, 254, 255, 256].map(table_name);
+        assert_eq!(names, [None, Some("default"), Some("main"), Some("local"), None]);
+        let mut tables = [255, 100, 253, 7, 254];
+        tables.sort_by_key(|table| table_order(*table));
+        assert_eq!(tables, [254, 253, 7, 100, 255]);
+    }
+
+    #[test]
+    fn protocols_and_scopes_have_the_words_of_ip_route() {
+        let protocols = "0 unspec 1 redirect 2 kernel 3 boot 4 static 8 gated 9 ra 10 mrt 11 zebra \
+             12 bird 13 dnrouted 14 xorp 15 ntk 16 dhcp 18 keepalived 42 babel 186 bgp 187 isis \
+             188 ospf 189 rip 192 eigrp 17 17 255 255";
+        let words: Vec<&str> = protocols.split_ascii_whitespace().collect();
+        for pair in words.chunks(2) {
+            assert_eq!(protocol_word(pair[0].parse().unwrap()), pair[1]);
+        }
+        let scopes = [(0, "global"), (200, "site"), (253, "link"), (254, "host"), (255, "nowhere")];
+        for (number, word) in scopes {
+            assert_eq!(scope_word(number), word);
+        }
+        assert_eq!(scope_word(1), "other");
+    }
+}

@@ -104,6 +104,9 @@ mod tests {
         assert_eq!(found.address_space_bytes, Some(3060 * 1024));
         assert_eq!((found.locked_bytes, found.resident_bytes), (Some(4096), None));
         assert_eq!((found.pending_signals, found.cpus_allowed), (Some(3), Some("0-1".into())));
+        assert_eq!((found.data_bytes, found.stack_bytes), (Some(360 << 10), Some(132 << 10)));
+        assert_eq!(found.mems_allowed, Some("0".into()));
+        assert_eq!(parse_status(b"VmRSS:\t 8 kB\n").resident_bytes, Some(8192));
         assert_eq!(parse_status(b"VmSize: 18446744073709551615 kB\n"), Claims::default());
     }
 

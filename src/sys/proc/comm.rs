@@ -21,3 +21,18 @@ fn read(dir: BorrowedFd<'_>, name: &str) -> Option<Text> {
     bounded::read_record(dir, name, bounded::SMALL, &mut bytes).ok()?;
     Some(Text::new(bytes.strip_suffix(b"\n").unwrap_or(&bytes)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_all_but_the_newline_that_ends_it() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(temp.path().join("proc/7")).unwrap();
+        std::fs::write(temp.path().join("proc/7/comm"), b"a\n\xff\n").unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let of = |pid| comm(&root, Pid::new(pid).unwrap());
+        assert_eq!((of(7), of(8)), (Some(Text::new(b"a\n\xff")), None));
+    }
+}

@@ -122,6 +122,23 @@ mod tests {
     }
 
     #[test]
+    fn instances_are_told_by_their_links() {
+        let temp = tempfile::tempdir().unwrap();
+        for directory in ["fd", "fdinfo"] {
+            std::fs::create_dir(temp.path().join(directory)).unwrap();
+        }
+        let links = ["anon_inode:inotify", "anon_inode:[inotify]", "anon_inode:[eventpoll]", "/x"];
+        for (number, link) in links.into_iter().enumerate() {
+            std::os::unix::fs::symlink(link, temp.path().join(format!("fd/{number}"))).unwrap();
+            let info = temp.path().join(format!("fdinfo/{number}"));
+            std::fs::write(info, "pos:\t0\ninotify wd:1 ino:1\ninotify wd:2 ino:2\n").unwrap();
+        }
+        let process = std::fs::File::open(temp.path()).unwrap();
+        let expected = Inotify { instances: 2, watches: 4 };
+        assert_eq!(inotify(process.as_fd()), Some(expected));
+    }
+
+    #[test]
     fn our_own() {
         let own =
             rustix::fs::open("/proc/self", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())

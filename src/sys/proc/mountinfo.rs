@@ -197,6 +197,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn where_changes_go_is_told_by_tags() {
+        for (tags, propagation) in [
+            ("", "private"),
+            ("shared:1 ", "shared"),
+            ("master:1 ", "slave"),
+            ("shared:2 master:1 ", "shared slave"),
+            ("unbindable ", "unbindable"),
+            ("propagate_from:3 ", "private"),
+        ] {
+            let line = format!("1 2 0:1 / /x rw {tags}- tmpfs t rw\n");
+            assert_eq!(parse(line.as_bytes()).0[0].propagation, propagation);
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

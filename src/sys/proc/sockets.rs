@@ -122,6 +122,20 @@ mod tests {
         assert_eq!((found.address, found.port), (address.ip(), address.port()));
     }
 
+    #[test]
+    fn either_half_of_a_peer_makes_one() {
+        let of = |peer: &str| {
+            let line = format!(
+                "head\n 0: 0100007F:1F90 {peer} 01 00000000:00000000 00:00000000 00000000 0 0 1 1\n"
+            );
+            let socket = parsed(Protocol::Tcp, line.as_bytes()).remove(0);
+            (socket.peer_address.map(|peer| peer.to_string()), socket.peer_port)
+        };
+        assert_eq!(of("00000000:0000"), (None, None));
+        assert_eq!(of("00000000:0001"), (Some("0.0.0.0".into()), Some(1)));
+        assert_eq!(of("0100007F:0000"), (Some("127.0.0.1".into()), Some(0)));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

@@ -136,6 +136,13 @@ mod tests {
             status.leaves_default(1) && status.leaves_default(64) && !status.leaves_default(65)
         );
         assert_eq!((status.seccomp, status.seccomp_filters), (2, Some(1)));
+        let traced = [FILE, b"TracerPid:\t7\n"].concat();
+        assert_eq!(parse(&traced).unwrap().tracer.map(Pid::number), Some(7));
+        assert_eq!((status.tracer, status.process.map(Pid::number)), (None, Some(30221)));
+        let caps = [FILE, b"CapInh:\t1\nCapPrm:\t3\nCapAmb:\t7\n"].concat();
+        let caps = parse(&caps).unwrap();
+        let lengths = [caps.cap_inheritable, caps.cap_permitted, caps.cap_ambient];
+        assert_eq!(lengths.map(CapSet::len), [1, 2, 3]);
         assert!(status.cap_ambient.is_empty() && status.cap_permitted.is_empty());
     }
 

@@ -141,6 +141,7 @@ fn a_store_elsewhere_is_told_by_conmon() {
     };
     assert_eq!(conmon("/data").name, Some("app".into()));
     let record = conmon("/none");
+    assert_eq!((record.owner_uid, record.runtime), (Some(0), Runtime::Crio));
     assert_eq!((record.name, record.first), (Some("k8s_app".into()), First::Untold));
 }
 
@@ -150,6 +151,7 @@ fn all_of_them_are_listed_but_pods_without_a_process() {
     let all = Crio::default().all(&host.root);
     assert_eq!(all.len(), 1);
     assert_eq!((&all[0].name, all[0].first), (&Some("app".into()), at(42, Some(420))));
+    assert_eq!((all[0].owner_uid, all[0].created_unix_seconds), (Some(0), Some(1_795_530_050)));
     host.write("proc/42/stat", "");
     let all = Crio::default().all(&host.root);
     assert_eq!((all[0].state, all[0].first), (State::Stopped, First::NotRunning));

@@ -33,6 +33,9 @@ fn each_runtimes_record_gives_id_pid_and_start() {
     assert_eq!(record.runtime, Runtime::Unknown);
     let record = youki(YOUKI.as_bytes(), "t1").unwrap();
     assert_eq!((record.id, record.first), ("t1".into(), at(42, None)));
+    let bundle = format!("/s/overlay-containers/{ENGINE_ID}/userdata");
+    let of_podman = crun(CRUN.replace("/srv/build", &bundle).as_bytes(), ENGINE_ID).unwrap();
+    assert_eq!(of_podman.runtime, Runtime::Podman);
     assert_eq!(runc(br#"{"id":"t1"}"#, "t1"), None);
     assert_eq!(crun(b"{}", "t1"), None);
     assert_eq!(youki(br#"{"id":"t1"}"#, "t1").unwrap().first, First::NotRunning);

@@ -160,3 +160,14 @@ proptest::proptest! {
         let _ = (cgroup(&bytes), path(&bytes));
     }
 }
+
+#[test]
+fn a_pods_uid_is_a_uuid_or_as_many_digits() {
+    let uuid = "6e6f8a2c-1111-2222-3333-444455556666";
+    for uid in [uuid, &"a".repeat(32), &"0".repeat(36)] {
+        assert!(is_pod_uid(uid.as_bytes()), "{uid}");
+    }
+    for uid in ["", &"a".repeat(33), &"a".repeat(35), &uuid.to_uppercase(), &"g".repeat(32)] {
+        assert!(!is_pod_uid(uid.as_bytes()), "{uid}");
+    }
+}

@@ -91,3 +91,20 @@ fn newer_pages_in_a_log_are_not_passed_over() {
     let (_temp, place_with) = place(&[("db.sql", &logged), ("db.sql-wal", b"x")]);
     assert_eq!(read(&place_with, "db.sql").unwrap_err().errno(), Some(Errno::EOPNOTSUPP));
 }
+
+#[test]
+fn a_version_is_the_counter_the_time_and_the_length() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("db");
+    let of = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let file = std::fs::File::options().write(true).read(true).open(&path).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::new(7, 8);
+        file.set_modified(time).unwrap();
+        version(&file.into())
+    };
+    let mut bytes = vec![0; 30];
+    bytes[24..28].copy_from_slice(&[1, 2, 3, 4]);
+    assert_eq!(of(&bytes), ([1, 2, 3, 4], Some((7, 8, 30))));
+    assert_eq!(of(b"short"), ([0; 4], Some((7, 8, 5))));
+}

@@ -146,3 +146,12 @@ fn cri_and_containerds_namespaces_narrow_the_search() {
     assert_eq!(found(&list, "cri:app"), Ok(1));
     assert!(found(&list, "containerd:moby/app").is_err());
 }
+
+#[test]
+fn who_is_called_by_digits_and_is_no_pid_is_told_so() {
+    let none = |spelled: &str| found(&[], spelled).unwrap_err();
+    assert!(none("4194305").starts_with("4194305 is not a process id"));
+    assert_eq!(none("web"), "no container on this host has the name or id web");
+    assert_eq!(none("0abc"), "no container on this host has the name or id 0abc");
+    assert_eq!(none("pod:web"), "no container in pod:web is known");
+}

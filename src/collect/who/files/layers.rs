@@ -266,6 +266,50 @@ mod tests {
         }
     }
 
+    #[test]
+    fn stores_are_those_of_mounts_of_engines_and_of_records() {
+        let overlay = |upper: Option<&str>, lower: &[&str]| Mount {
+            overlay: Some(Box::new(Overlay {
+                upper: upper.map(Text::from),
+                lower: lower.iter().map(Text::from).collect(),
+                ..Overlay::default()
+            })),
+            ..Mount::default()
+        };
+        let mounts = [
+            Mount::default(),
+            overlay(Some("/d/overlay2/x/diff"), &["/d/overlay2/l/X", "/e/overlay2/l/X"]),
+            overlay(None, &["/s/overlay/l/Y"]),
+            overlay(Some("/home/upper"), &[]),
+        ];
+        let mut found = stores(&mounts);
+        assert_eq!(found, [&b"/d/overlay2"[..], b"/s/overlay"]);
+        let record = |object: &str| {
+            let evidence = crate::model::evidence::Evidence {
+                source: crate::model::evidence::Source::State,
+                object: object.into(),
+            };
+            Container { evidence: vec![evidence], ..Container::default() }
+        };
+        let containers =
+            [record("/d/containers/x/config.v2.json"), record("/r/containers/x/config.v2.json")];
+        complete(&mut found, &containers);
+        let expected: [&[u8]; 5] = [
+            b"/d/overlay2",
+            b"/s/overlay",
+            STORES[0].as_bytes(),
+            STORES[1].as_bytes(),
+            b"/r/overlay2",
+        ];
+        assert_eq!(found, expected);
+        let many: Vec<Mount> =
+            (0..40).map(|at| overlay(Some(&format!("/{at}/overlay/x")), &[])).collect();
+        let mut found = stores(&many);
+        assert_eq!(found.len(), MOST_STORES);
+        complete(&mut found, &containers);
+        assert_eq!(found.len(), MOST_STORES);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_paths_panic(layer: Vec<u8>, path: Vec<u8>) {

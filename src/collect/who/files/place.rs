@@ -158,4 +158,12 @@ mod tests {
             proptest::prop_assert_eq!(normal(&normal(&one)), normal(&one));
         }
     }
+
+    #[test]
+    fn what_was_removed_is_told_by_its_end() {
+        assert_eq!(removed(b"/srv/x//deleted"), Some(&b"/srv/x"[..]));
+        assert_eq!((removed(b"/srv/x"), removed(b"/srv/x (deleted)")), (None, None));
+        assert_eq!(unlinked(b"/srv/x (deleted)"), b"/srv/x");
+        assert_eq!(unlinked(b"/srv/x//deleted"), b"/srv/x//deleted");
+    }
 }

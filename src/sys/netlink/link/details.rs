@@ -205,4 +205,86 @@ mod tests {
         };
         assert_eq!((of(b"bridge\0"), of(b"bond\0")), (Some("blocking"), None));
     }
+    #[test]
+    fn modes_have_the_words_of_ip_link() {
+        let macvlan = |mode: u32| details_of(b"macvlan", &[(MODE, &mode.to_ne_bytes())]);
+        let modes = [
+            (1, "private"),
+            (2, "vepa"),
+            (4, "bridge"),
+            (8, "passthru"),
+            (16, "source"),
+            (3, "other"),
+        ];
+        for (number, mode) in modes {
+            assert_eq!(macvlan(number), Details::Macvlan { mode });
+        }
+        let bonds = [
+            "balance-rr",
+            "active-backup",
+            "balance-xor",
+            "broadcast",
+            "802.3ad",
+            "balance-tlb",
+            "balance-alb",
+            "other",
+        ];
+        for (number, mode) in (0..).zip(bonds) {
+            assert_eq!(details_of(b"bond", &[(IFLA_BOND_MODE, &[number])]), Details::Bond { mode });
+        }
+        let ipvlan = |mode, flags| {
+            details_of(b"ipvtap", &[(MODE, &[mode, 0]), (IFLA_IPVLAN_FLAGS, &[flags, 0])])
+        };
+        for (number, mode) in (0..).zip(["l2", "l3", "l3s", "other"]) {
+            assert_eq!(ipvlan(number, 0), Details::Ipvlan { mode, isolation: "bridge" });
+        }
+        for (number, isolation) in (0..).zip(["bridge", "private", "vepa", "other"]) {
+            assert_eq!(ipvlan(0, number), Details::Ipvlan { mode: "l2", isolation });
+        }
+        assert_eq!(
+            details_of(b"ipvlan", &[(MODE, &[1, 0])]),
+            Details::Ipvlan { mode: "l3", isolation: "bridge" }
+        );
+        assert_eq!(details_of(b"tun", &[(IFLA_TUN_TYPE, &[1])]), Details::Tun { mode: "tun" });
+    }
+
+    #[test]
+    fn a_vlan_has_one_of_two_protocols() {
+        let of = |protocol: [u8; 2]| {
+            details_of(b"vlan", &[(IFLA_VLAN_ID, &[5, 0]), (IFLA_VLAN_PROTOCOL, &protocol)])
+        };
+        assert_eq!(of([0x81, 0]), Details::Vlan { id: 5, protocol: Some("802.1Q") });
+        assert_eq!(of([0x91, 0]), Details::Vlan { id: 5, protocol: None });
+    }
+
+    #[test]
+    fn a_vxlan_has_addresses_of_either_family() {
+        let (near, far) = ([0x20; 16], [0x21; 16]);
+        let of = [
+            (IFLA_VXLAN_ID, &[42, 0, 0, 0][..]),
+            (IFLA_VXLAN_LOCAL6, &near),
+            (IFLA_VXLAN_GROUP6, &far),
+        ];
+        assert_eq!(
+            details_of(b"vxlan", &of),
+            Details::Vxlan {
+                id: 42,
+                local: Some(near.into()),
+                remote: Some(far.into()),
+                port: None
+            }
+        );
+        let v4 = [(IFLA_VXLAN_ID, &[1, 0, 0, 0][..]), (IFLA_VXLAN_LOCAL, &[198, 51, 100, 1])];
+        let Details::Vxlan { local, .. } = details_of(b"vxlan", &v4) else { unreachable!() };
+        assert_eq!(local, "198.51.100.1".parse().ok());
+    }
+
+    #[test]
+    fn states_of_a_port_are_those_of_its_bridge() {
+        let states = ["disabled", "listening", "learning", "forwarding", "blocking"];
+        for (number, state) in (0..).zip(states) {
+            assert_eq!(port_state(number), Some(state));
+        }
+        assert_eq!(port_state(5), None);
+    }
 }

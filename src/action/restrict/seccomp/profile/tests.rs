@@ -124,3 +124,20 @@ proptest::proptest! {
         let _ = parse(&json, &facts());
     }
 }
+
+#[test]
+fn actions_have_the_names_of_libseccomp() {
+    for (name, expected) in [
+        ("KILL_PROCESS", Action::KillProcess),
+        ("KILL_THREAD", Action::KillThread),
+        ("KILL", Action::KillThread),
+        ("TRAP", Action::Trap),
+        ("ERRNO", Action::Errno(7)),
+        ("TRACE", Action::Trace(7)),
+        ("LOG", Action::Log),
+        ("ALLOW", Action::Allow),
+    ] {
+        let json = format!(r#"{{"defaultAction":"SCMP_ACT_{name}","defaultErrnoRet":7}}"#);
+        assert_eq!(read(&json).unwrap().default, expected, "{name}");
+    }
+}
