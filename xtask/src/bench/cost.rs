@@ -2,9 +2,12 @@
 //! by callgrind, memory by the kernel. Slow, and apart from what is timed.
 
 use crate::{peak, run};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::process::{Command, Stdio};
+
+/// In seconds: what callgrind takes longer for is counted by nobody.
+const PATIENCE: &str = "10";
 
 /// What is not known is absent: without strace or valgrind, or where the command does not run there.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -48,7 +51,8 @@ fn instructions(command: &Command) -> Result<Option<u64>> {
     let Some(valgrind) = run::find("valgrind") else {
         return Ok(None);
     };
-    let mut watched = Command::new(valgrind);
+    let mut watched = Command::new(run::find("timeout").context("there is no timeout")?);
+    watched.args(["--foreground", PATIENCE]).arg(valgrind);
     watched.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     let done = run::below(&mut watched, command).stderr(Stdio::piped()).output()?;
     let collected = collected(&String::from_utf8_lossy(&done.stderr));
