@@ -11,6 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 mod answers;
 mod scene;
@@ -33,14 +34,25 @@ const SCENE: &[Need] = &[
 pub fn tests() -> Vec<Trial> {
     vec![
         test("faults: a call that fails leaves nothing of a spawned program", NEEDS, || {
-            sweep(Traced::All, &["error=EIO", "error=ENOMEM"]);
+            alone(|| sweep(Traced::All, &["error=EIO", "error=ENOMEM"]));
         }),
-        test("faults: a command whose call fails says so, or what is so", SCENE, tally::every),
-        test("faults: however a spawned program ends, nothing is left", &[Need::Root], ends),
+        test("faults: a command whose call fails says so, or what is so", SCENE, || {
+            alone(tally::every);
+        }),
+        test("faults: however a spawned program ends, nothing is left", &[Need::Root], || {
+            alone(ends);
+        }),
         test("faults: nsx that is killed at any call leaves nothing", NEEDS, || {
-            sweep(Traced::Nsx, &["signal=KILL"]);
+            alone(|| sweep(Traced::Nsx, &["signal=KILL"]));
         }),
     ]
+}
+
+/// What one of these makes for a moment another would take for left behind.
+fn alone(act: impl FnOnce()) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    act();
 }
 
 /// By itself, by a signal to it or to nsx, in time, for memory, and where it cannot begin.

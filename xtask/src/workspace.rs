@@ -1,6 +1,6 @@
 //! Where things lie: the repository, its version, the directory of the release programs.
 
-use crate::{run, say};
+use crate::run;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,18 +51,9 @@ pub(crate) fn host() -> Result<String> {
     Ok(host.context("rustc -vV names no host")?.to_owned())
 }
 
-/// Whether rustc has the standard library of a target.
-fn has_library(triple: &str) -> Result<bool> {
-    let mut rustc = Command::new("rustc");
-    let place = run::output(rustc.args(["--print=target-libdir", "--target", triple]))?;
-    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
-    Ok(entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
-}
-
 /// The programs as they are shipped, and for which target.
 ///
-/// That is the one with musl, where its standard library can be had: smaller files, which start
-/// sooner, since that C library asks the processor nothing. Else it is the machine's own.
+/// That is the machine's own, or what `CARGO_BUILD_TARGET` names, as for cargo itself.
 #[derive(Debug)]
 pub(crate) struct Release {
     pub(crate) triple: String,
@@ -72,21 +63,13 @@ pub(crate) struct Release {
 impl Release {
     /// Where they are, whether or not they are built.
     pub(crate) fn locate() -> Result<Self> {
-        let host = host()?;
-        let musl = host.replace("-gnu", "-musl");
-        let triple = if has_library(&musl)? { musl } else { host };
+        let triple = std::env::var("CARGO_BUILD_TARGET").or_else(|_| host())?;
         let programs = target()?.join(&triple).join("release");
         Ok(Self { triple, programs })
     }
 
     /// Builds them.
     pub(crate) fn build() -> Result<Self> {
-        let musl = host()?.replace("-gnu", "-musl");
-        if !has_library(&musl)? && !add(&musl) {
-            say::note(format_args!(
-                "{musl} cannot be had: the programs are linked with the machine's own C library"
-            ));
-        }
         let release = Self::locate()?;
         compile(root(), &target()?, &release.triple)?;
         Ok(release)
@@ -95,11 +78,6 @@ impl Release {
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }
-}
-
-fn add(triple: &str) -> bool {
-    run::find("rustup").is_some()
-        && run::visibly(Command::new("rustup").args(["target", "add", triple])).is_ok()
 }
 
 /// Builds what is shipped, of the sources below `root`. No path of this machine gets into it, so

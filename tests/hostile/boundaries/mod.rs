@@ -32,7 +32,7 @@ const LAST_PID: Need = Need::Machine("/proc/sys/kernel/ns_last_pid", || {
     Path::new("/proc/sys/kernel/ns_last_pid").exists()
 });
 /// Fewer could not have held nsx at every step of its way.
-const FEWEST: usize = 40;
+const FEWEST: usize = 25;
 
 pub fn tests() -> Vec<Trial> {
     [entering::tests(), reading::tests()].into_iter().flatten().collect()
