@@ -450,6 +450,6 @@ fn no_child() {
     let own = find(&listing, inode_of(&namespace("self", "user"))).expect("his own");
     assert_eq!(own["uid"], 65534);
     let gaps = listing["gaps"].as_array().unwrap();
-    let command_line = |gap: &&Value| gap["what"] == "command line" && gap["reason"] == "timeout";
+    let command_line = |gap: &&Value| gap["what"] == "command line" && gap["reason"] == "failed";
     assert!(gaps.iter().any(|gap| command_line(&gap)), "{gaps:?}");
 }

@@ -22,7 +22,6 @@ pub fn tests() -> Vec<Trial> {
         test("it belongs to whoever the program is, and has our size", TERMINAL, owned),
         test("a root without /dev has a terminal without a name", TERMINAL, nameless),
         test("keys and job control reach a program in a root of its own", TERMINAL, keys),
-        test("^Z stops a program behind an init that is PID 1, and fg resumes it", TERMINAL, stops),
         test("^C and ^\\ end a program behind an init that is PID 1", TERMINAL, interrupts),
     ]
 }
@@ -107,27 +106,6 @@ fn keys() {
     pty.type_keys("\x03");
     pty.expect("OUT> ");
     assert_eq!(pty.code(), "130");
-}
-
-fn stops() {
-    let mut pty = Pty::shell();
-    for options in ["--init", "--init --timeout 100s"] {
-        let script = "sh -c 'echo only; read line; echo got $line; exit 8'";
-        pty.type_keys(&format!("{} {script}\n", spawn(options)));
-        pty.expect("only\r\n");
-        // Twice: it is not spent by once.
-        for _ in 0..2 {
-            pty.type_keys("\x1a");
-            pty.expect("Stopped");
-            pty.expect("OUT> ");
-            pty.type_keys("fg\n");
-            pty.expect("exit 8'\r\n");
-        }
-        pty.type_keys("word\n");
-        pty.expect("got word\r\n");
-        pty.expect("OUT> ");
-        assert_eq!(pty.code(), "8", "{options}");
-    }
 }
 
 fn interrupts() {
