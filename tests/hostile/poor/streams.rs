@@ -31,7 +31,8 @@ fn closed() {
 fn full() {
     let scene = Scene::new();
     let own = scene.own.to_string();
-    let file = "ulimit -f 0; f=$(mktemp /dev/shm/nsx-poor-XXXXXX); exec 9>\"$f\"; rm \"$f\"";
+    // In the command's own mount namespace: it goes with it.
+    let file = "mount -t tmpfs nsx-poor /media; ulimit -f 0; exec 9>/media/file";
     for (setup, streams, why) in
         [(":", ">/dev/full", "No space left on device"), (file, ">&9", "File too large")]
     {

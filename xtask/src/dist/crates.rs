@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn lines_of_cargo_are_read() {
         assert_eq!(named("serde v1.0.229 (*)"), Some("serde@1.0.229".to_owned()));
-        assert_eq!(named("nsx v0.1.0 (/work/nsx)"), Some("nsx@0.1.0".to_owned()));
+        assert_eq!(named("nsx v0.1.0 (/home/a/nsx)"), Some("nsx@0.1.0".to_owned()));
         assert_eq!(named(""), None);
         let lock = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n\
                     checksum = \"00ff\"\n\n[[package]]\nname = \"nsx\"\nversion = \"0.1.0\"\n";
