@@ -4,7 +4,8 @@
 //! `cargo xtask faults` tries every fault, the suite some of them: `tally` starts the scenes in which
 //! `sweep` does that; `subjects` are the commands, `answers` what they may say.
 
-use crate::support::{Need, binary, output, stderr, test, until};
+use crate::support::rootfs::mounts;
+use crate::support::{Held, Need, binary, output, stderr, test, until};
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -79,13 +80,13 @@ fn ends() {
         command.args(["spawn", "-pmuiC", "--pids=50", "--name", &run.name, "--pid-file"]);
         command.arg(run.directory.path().join("pid")).args(options);
         command.args(["sh", "-c", script, &run.name]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut held = Held(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         if let Some(signal) = signal {
             until("it runs", || run.directory.path().join("pid").exists());
-            let pid = child.id().to_string();
+            let pid = held.pid().to_string();
             output(Command::new("kill").args(["-s", signal, &pid]));
         }
-        let status = child.wait().unwrap();
+        let status = held.0.wait().unwrap();
         let ended = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
         assert_eq!(ended, Some(code), "{options:?} {script}");
         until(&format!("nothing is left of {options:?} {script}"), || run.left(&before).is_empty());
@@ -146,32 +147,7 @@ impl Run {
     fn calls(&self, traced: Traced) -> BTreeMap<String, usize> {
         let done = self.spawn(traced, &[]);
         assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
-        let trace = std::fs::read_to_string(self.trace()).unwrap();
-        let mut each: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for line in trace.lines() {
-            let (pid, call) = match traced {
-                Traced::All => line.split_once(' ').unwrap(),
-                Traced::Nsx => ("", line),
-            };
-            let name = call.trim_start().split('(').next().unwrap();
-            if name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-            {
-                *each.entry((pid.to_owned(), name.to_owned())).or_default() += 1;
-            }
-        }
-        let mut most = BTreeMap::new();
-        for ((_, name), count) in each {
-            let known = most.entry(name).or_default();
-            *known = count.max(*known);
-        }
-        // Those that end a process cannot fail, and the first one is before nsx; a descriptor is gone
-        // whatever close(2) says, and kept by one that is only said to have failed.
-        for never in ["exit_group", "exit", "execve", "rt_sigreturn", "close"] {
-            most.remove(never);
-        }
-        most
+        most(&std::fs::read_to_string(self.trace()).unwrap(), traced == Traced::All)
     }
 
     fn left(&self, before: &Host) -> Vec<String> {
@@ -188,8 +164,30 @@ impl Run {
     }
 }
 
+/// How often each call is made at most by one process, by a trace of one process or of all.
+pub fn most(trace: &str, has_pids: bool) -> BTreeMap<String, usize> {
+    let mut each: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for line in trace.lines() {
+        let (pid, call) = if has_pids { line.split_once(' ').unwrap() } else { ("", line) };
+        let name = call.trim_start().split('(').next().unwrap();
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            *each.entry((pid, name)).or_default() += 1;
+        }
+    }
+    let mut most = BTreeMap::new();
+    for ((_, name), count) in each {
+        let known: &mut usize = most.entry(name.to_owned()).or_default();
+        *known = count.max(*known);
+    }
+    // Those that end a process cannot fail, and the first one is before nsx; a descriptor is gone
+    // whatever close(2) says, and kept by one that is only said to have failed.
+    for never in ["exit_group", "exit", "execve", "rt_sigreturn", "close"] {
+        most.remove(never);
+    }
+    most
+}
+
 /// What is there of what a run could leave.
-#[derive(PartialEq)]
 struct Host {
     mounts: String,
     interfaces: String,
@@ -203,7 +201,7 @@ impl Host {
         let names =
             interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()));
         Self {
-            mounts: std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
+            mounts: mounts(),
             interfaces: names.collect::<Vec<_>>().join(" "),
             groups: groups(),
             processes: processes(name),
@@ -236,7 +234,9 @@ fn groups() -> Vec<String> {
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
-            if entry.file_name().as_encoded_bytes().starts_with(b"nsx-") {
+            let name = entry.file_name();
+            let name = name.as_encoded_bytes();
+            if name.starts_with(b"nsx-") && !name.starts_with(b"nsx-test-") {
                 found.push(entry.path().display().to_string());
             }
             above.push(entry.path());
@@ -246,7 +246,7 @@ fn groups() -> Vec<String> {
 }
 
 /// Those that run the program of a run, or are its nsx.
-fn processes(name: &str) -> Vec<String> {
+pub fn processes(name: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let read = entries.filter_map(|entry| {
         let bytes = std::fs::read(entry.path().join("cmdline")).ok()?;

@@ -1,11 +1,12 @@
 //! `spawn --rootfs` whose system calls fail, and whose nsx is killed: at each call in turn nothing is
 //! left, and nothing of the root has changed.
 
+use crate::faults::{most, processes};
 use crate::support::rootfs::{Small, mounts};
 use crate::support::{Need, binary, output, stderr, succeeds, test, until};
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -94,48 +95,12 @@ impl Run {
     fn calls(&self, strace: &[&str]) -> BTreeMap<String, usize> {
         let done = self.spawn(strace);
         assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
-        let trace = std::fs::read_to_string(self.trace()).unwrap();
-        let mut each: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for line in trace.lines() {
-            let (pid, call) = match strace {
-                ["-f", ..] => line.split_once(' ').unwrap(),
-                _ => ("", line),
-            };
-            let name = call.trim_start().split('(').next().unwrap();
-            if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-                *each.entry((pid, name)).or_default() += 1;
-            }
-        }
-        let mut most = BTreeMap::new();
-        for ((_, name), count) in each {
-            let known: &mut usize = most.entry(name.to_owned()).or_default();
-            *known = count.max(*known);
-        }
-        // Those cannot fail, and the first execve is before nsx; a descriptor is gone whatever
-        // close(2) says.
-        for never in ["exit_group", "exit", "execve", "rt_sigreturn", "close"] {
-            most.remove(never);
-        }
-        most
+        most(&std::fs::read_to_string(self.trace()).unwrap(), strace.contains(&"-f"))
     }
 
     fn look(&self) -> (String, String, Vec<String>) {
         (self.root.snapshot(), mounts(), processes(&self.name))
     }
-}
-
-fn processes(name: &str) -> Vec<String> {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let runs = |directory: &Path| {
-        let line = std::fs::read(directory.join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        line.contains(name) && !line.starts_with("timeout") && !line.starts_with("strace")
-    };
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| runs(path))
-        .map(|path| path.display().to_string())
-        .collect()
 }
 
 /// One fault at a time: a call of anybody's that fails, and one of nsx's at which it is killed.

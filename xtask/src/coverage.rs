@@ -43,7 +43,7 @@ const COUNTS: &str = "%c%m.profraw";
 /// What the counting itself would fail: a program opens and locks a file when it starts, which takes
 /// calls, lets one that is stopped there stop others, and leaves a mark in the environment.
 const UNFIT: [&str; 6] = [
-    "at any system call",
+    "at any call",
     "faults: ",
     "cost, a program in a pid namespace takes few system calls",
     "nothing is written, and what is inside is opened as a place first",

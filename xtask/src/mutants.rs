@@ -1,7 +1,7 @@
 //! `xtask mutants`: whether the unit tests notice when code that decides on foreign bytes is changed.
 //! `.cargo/mutants.toml` lists that code, and what is left out because nobody could notice.
 
-use crate::workspace::{cargo, target};
+use crate::workspace::{self, cargo, target};
 use crate::{run, say, scope};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -63,9 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Where `cargo install` puts it, which need not be in `$PATH` for cargo to find it.
 fn in_cargo_home() -> bool {
-    let home = std::env::var_os("CARGO_HOME").map(std::path::PathBuf::from);
-    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-    home.is_some_and(|home| run::is_program(&home.join("bin/cargo-mutants")))
+    workspace::cargo_home().is_ok_and(|home| run::is_program(&home.join("bin/cargo-mutants")))
 }
 
 /// The part of `outcomes.json` that is needed.

@@ -9,13 +9,15 @@ use nix::unistd::Pid;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// In KiB; nothing of a command that fails. What getrusage(2) tells begins with the size of whoever starts a process; so each is stopped just
-/// before it ends, and its own highest mark is read. By a thread that has no other children.
+/// In KiB; nothing of a command that fails. What getrusage(2) tells begins with the size of whoever
+/// starts a process; so each is stopped just before it ends, and its own highest mark is read. By a
+/// thread that has no other children.
 pub(crate) fn of(command: &Command) -> Result<Option<u64>> {
-    std::thread::scope(|scope| match scope.spawn(|| watch(command)).join() {
-        Ok(peak) => peak,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
+    run::apart(|| watch(command))
+}
+
+pub(crate) fn in_mebibytes(kib: u64) -> String {
+    format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)
 }
 
 fn watch(command: &Command) -> Result<Option<u64>> {
@@ -31,12 +33,12 @@ fn watch(command: &Command) -> Result<Option<u64>> {
         | Options::PTRACE_O_TRACEEXIT;
     ptrace::seize(first, followed)?;
     child.stdin.take().context("no pipe")?.write_all(b"\n")?;
-    let mut peak = None;
+    let (mut peak, mut failed) = (None, false);
     let mine = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
     loop {
         let status = match waitpid(None, Some(mine)) {
             // All that were followed have ended.
-            Err(Errno::ECHILD) => return Ok(peak),
+            Err(Errno::ECHILD) => return Ok(peak.filter(|_| !failed)),
             status => status?,
         };
         match status {
@@ -47,7 +49,8 @@ fn watch(command: &Command) -> Result<Option<u64>> {
                 let _ = ptrace::cont(pid, None);
             }
             WaitStatus::Stopped(pid, signal) => drop(ptrace::cont(pid, Some(signal))),
-            WaitStatus::Exited(pid, code) if pid == first && code != 0 => peak = None,
+            WaitStatus::Exited(pid, code) if pid == first => failed = code != 0,
+            WaitStatus::Signaled(pid, ..) if pid == first => failed = true,
             _ => {}
         }
     }
@@ -76,5 +79,11 @@ mod tests {
         let large = own("x=$(head -c 30000000 /dev/zero | tr '\\0' x); exit 0").unwrap();
         assert!(large > small + 20_000, "{large} {small}");
         assert_eq!(own("exit 3"), None);
+        assert_eq!(own("(sleep 0.1 &); kill -SEGV $$"), None);
+    }
+
+    #[test]
+    fn a_peak_is_shown_shortly() {
+        assert_eq!(in_mebibytes(1536), "1.5");
     }
 }

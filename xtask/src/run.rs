@@ -3,6 +3,7 @@
 use crate::say;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -127,4 +128,26 @@ pub(crate) fn below(watcher: &mut Command, command: &Command) -> Command {
     }
     whole.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     whole
+}
+
+/// Runs a program that must succeed, with that on its standard input.
+pub(crate) fn fed(command: &mut Command, input: &str) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", shown(command)))?;
+    child.stdin.take().context("no pipe")?.write_all(input.as_bytes())?;
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} ended with {status}", shown(command));
+    }
+    Ok(())
+}
+
+/// Does it in a thread, which has its own namespaces and children; a panic goes on here.
+pub(crate) fn apart<T: Send>(act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| match scope.spawn(act).join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
 }

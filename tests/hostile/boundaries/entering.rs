@@ -1,7 +1,8 @@
 //! `nsx enter`, and nsx as `nsenter`.
 
+use super::scene::NAME;
 use super::{LAST_PID, NEEDS, Stage, Try, scene, sweep, tries};
-use crate::support::{Need, binary, find, stdout, test};
+use crate::support::{KINDS, Need, binary, find, stdout, test};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,9 +20,6 @@ const NSENTER: &[Need] = &[
     }),
 ];
 
-/// Its name, by which the decoy cannot be found.
-const NAME: &str = "race-target";
-const ALL: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "cgroup", "user", "time"];
 const AS_TARGET: [&str; 8] =
     ["net", "environment", "uid", "gid", "groups", "oom score", "files", "control group"];
 
@@ -44,7 +42,7 @@ const fn case(
 const CASES: [Case; 10] = [
     case("one namespace", &["-n"], &["net"]),
     case("three namespaces", &["-n", "-u", "-i"], &["net", "uts", "ipc"]),
-    case("all namespaces", &["-a"], &ALL),
+    case("all namespaces", &["-a"], &KINDS),
     case("all, and its environment", &["-a", "-e"], &["net", "environment"]),
     case("as the target is", &["-a", "--as-target"], &AS_TARGET),
     case("its control group", &["-n", "-c"], &["net", "control group"]),
@@ -92,7 +90,7 @@ fn enters(case: &Case) {
 fn nsenter() {
     let stage = Stage::new();
     let tool = stage.programs.path().join("nsenter");
-    let case = case("nsenter", &["-a"], &ALL);
+    let case = case("nsenter", &["-a"], &KINDS);
     judge(&case, &enter(&stage, sweep::ENTERS, &[tool.to_str().unwrap()], &case), "code 1");
 }
 

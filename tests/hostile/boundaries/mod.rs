@@ -10,7 +10,7 @@
 //! target, under `NSX_TEST_WHOLE=1`, which takes long. `NSX_TEST_SHOW_COST=1` shows what came of them.
 
 use crate::names::own_group;
-use crate::support::{self, Lines, Need, binary, find, until};
+use crate::support::{self, Held, Lines, Need, binary, find, until};
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -96,14 +96,14 @@ fn tries(stage: &Stage, role: &str, words: &[&str], facts: &[&str]) -> Vec<Try> 
     command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
     command.arg(std::env::current_exe().unwrap()).args(words).env(sweep::ROLE, role);
     command.env(scene::GROUPS, &stage.groups).env(scene::PROGRAMS, stage.programs.path());
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut held = Held(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
     // Each line in time: all of them may take long.
-    let lines = Lines::of(child.stdout.take().unwrap());
+    let lines = Lines::of(held.0.stdout.take().unwrap());
     let mut tries: Vec<Try> = std::iter::repeat_with(|| lines.next())
         .take_while(|line| !line.is_empty())
         .map(|line| parsed(&line))
         .collect();
-    assert!(child.wait().unwrap().success(), "{words:?}: after {:?}", tries.last());
+    assert!(held.0.wait().unwrap().success(), "{words:?}: after {:?}", tries.last());
     let undisturbed = tries.remove(0);
     assert_eq!(undisturbed.ended, "code 0", "{words:?}: {undisturbed:?}");
     for fact in facts {

@@ -1,5 +1,6 @@
 //! What tells of a process: inspect, ps, ns, pid, who.
 
+use super::scene::NAME;
 use super::{NEEDS, Stage, Try, scene, sweep, tries};
 use crate::support::{binary, test};
 use libtest_mimic::Trial;
@@ -30,7 +31,6 @@ const fn case(by: By, words: &'static [&'static str], tells: &'static [&'static 
 }
 
 const ONE: &str = scene::NUMBER;
-const NAME: &str = "race-target";
 
 const CASES: [Case; 26] = [
     case(By::Number, &["inspect", ONE], &["hostname", "mount", "program", "address"]),

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// The target's, and the decoy's.
 pub(super) const NUMBER: &str = "1000";
+/// The target's name, by which the decoy cannot be found.
+pub(super) const NAME: &str = "race-target";
 /// Of the process in whose namespaces the target is, where it is a member of a container.
 const FIRST: &str = "900";
 /// Where the control groups of both are, and the programs that they run.
@@ -140,22 +142,20 @@ impl Numbered {
     /// Waits until the target is a zombie: a signal takes effect later than it is sent.
     pub(super) fn has_ended(patience: Duration) {
         let end = Instant::now() + patience;
-        while !status("State:").is_some_and(|state| state.starts_with('Z')) && Instant::now() < end
-        {
+        while !status("State").is_some_and(|state| state.starts_with('Z')) && Instant::now() < end {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
 
     /// Somebody traces it, and is to wait for it first.
     pub(super) fn is_traced() -> bool {
-        status("TracerPid:").is_some_and(|tracer| tracer != "0")
+        status("TracerPid").is_some_and(|tracer| tracer != "0")
     }
 }
 
 /// Of the target.
 fn status(field: &str) -> Option<String> {
-    let status = std::fs::read_to_string(format!("/proc/{NUMBER}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix(field)).map(|value| value.trim().to_owned())
+    crate::support::status(NUMBER.parse().unwrap(), field)
 }
 
 struct Start<'a> {

@@ -293,20 +293,16 @@ impl Tracer {
     }
 }
 
-/// `/proc/PID/syscall`: the number, then six arguments.
-fn words(call: &str) -> impl Iterator<Item = &str> {
-    call.split_whitespace()
-}
-
+/// Of `/proc/PID/syscall`: the number, then six arguments.
 fn name_of(call: &str) -> String {
-    let number = words(call).next().and_then(|number| number.parse::<u32>().ok());
+    let number = call.split_whitespace().next().and_then(|number| number.parse::<u32>().ok());
     let known = Abi::HERE.first().into_iter().flat_map(|abi| abi.calls());
     let named = known.into_iter().find(|(_, of)| Some(*of) == number);
     named.map_or_else(|| call.trim().to_owned(), |(name, _)| name.to_owned())
 }
 
 fn is_look(call: &str) -> bool {
-    let mut words = words(call);
+    let mut words = call.split_whitespace();
     let number: u32 = NUMBER.parse().unwrap();
     words.next() == Some(&libc::SYS_pidfd_open.to_string())
         && words.next() == Some(&format!("{number:#x}"))

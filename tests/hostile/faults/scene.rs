@@ -5,7 +5,7 @@
 //! /home. Its first process reaps; the sweep is the second.
 
 use super::groups;
-use crate::support::rootfs::Small;
+use crate::support::rootfs::{Small, mounts};
 use crate::support::{Held, child_of, nsx, succeeds, until};
 use nsx::sys::raw::fork;
 use std::collections::BTreeSet;
@@ -83,7 +83,7 @@ fn last_pid() -> u32 {
 }
 
 /// What is there when nothing runs.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Rest {
     processes: BTreeSet<u32>,
     mounts: String,
@@ -129,17 +129,16 @@ impl Scene {
                 .lines()
                 .any(|line| line.split_whitespace().nth(4) == Some("40"))
         });
-        let mut scene = Self {
+        let root = Small::new();
+        Self {
             web,
             jail,
-            root: Small::new(),
+            root,
             at_rest: Rest::look(),
             named: vec![held, other],
             _plain: plain,
             _talk: talk.unwrap(),
-        };
-        scene.at_rest = Rest::look();
-        scene
+        }
     }
 
     /// To know later what is new.
@@ -167,7 +166,7 @@ impl Scene {
             }
             if Instant::now() > end {
                 self.end_strangers();
-                for group in &left {
+                for group in &new {
                     let _ = std::fs::remove_dir(group);
                 }
                 return left;
@@ -208,7 +207,7 @@ impl Rest {
         let places = ["/run/nsx", "/run/netns", "/run", "/run/data"];
         Self {
             processes: names("/proc").iter().filter_map(|name| name.parse().ok()).collect(),
-            mounts: std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
+            mounts: mounts(),
             interfaces: interfaces.collect(),
             files: places.into_iter().flat_map(names).collect(),
         }

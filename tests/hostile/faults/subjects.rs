@@ -39,7 +39,7 @@ const PROBE: &str = "for kind in /proc/self/ns/*; do readlink $kind; done; \
 const LIMITS: &str = "n=0; while IFS=: read -r number controllers path; do \
     for file in memory.max memory.limit_in_bytes pids.max; do \
     for place in /sys/fs/cgroup/$controllers /sys/fs/cgroup; do \
-    if [ -f $place$path/$file ]; then cat $place$path/$file; n=$((n + 1)); fi; done; done; done \
+    if [ -f $place$path/$file ]; then cat $place$path/$file; n=$((n + 1)); break; fi; done; done; done \
     </proc/self/cgroup; [ $n = 2 ]; echo whole";
 
 pub fn all(scene: &Scene) -> Vec<Subject> {

@@ -3,10 +3,10 @@
 use super::scene::{self, Scene};
 use super::subjects;
 use super::sweep::{ERRNOS, Share, sweep};
+use crate::support::Held;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::process::Child;
 
 /// How many jobs: every fault then, instead of some.
 pub const WHOLE: &str = "NSX_TEST_FAULTS_WHOLE";
@@ -49,10 +49,10 @@ pub fn every() {
     let jobs = whole.unwrap_or(2).max(1);
     let start = |job| {
         let role = format!("{job}/{jobs}/{}", usize::from(whole.is_some()));
-        scene::start(&role).spawn().unwrap()
+        Held(scene::start(&role).spawn().unwrap())
     };
     let begun = std::time::Instant::now();
-    let children: Vec<Child> = (0..jobs).map(start).collect();
+    let children: Vec<Held> = (0..jobs).map(start).collect();
     let (tell, told) = std::sync::mpsc::channel();
     let threads: Vec<_> = children
         .into_iter()
@@ -60,14 +60,14 @@ pub fn every() {
             let tell = tell.clone();
             std::thread::spawn(move || {
                 let mut line_of = Value::Null;
-                for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+                for line in BufReader::new(child.0.stdout.take().unwrap()).lines() {
                     let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
                     if !line["line"].is_null() {
                         line_of = line.clone();
                     }
                     tell.send((line_of.clone(), line)).unwrap();
                 }
-                child.wait().unwrap()
+                child.0.wait().unwrap()
             })
         })
         .collect();

@@ -21,6 +21,7 @@ impl Scene {
         let mut differences = Vec::new();
         for _ in 0..ATTEMPTS {
             let before = of(&self.json(NOTHING, who, words), pid);
+            assert!(who == Who::Nobody || has_rows(&before), "{words:?}: nothing to compare");
             let poor = self.json(lack, who, words);
             let after = of(&self.json(NOTHING, who, words), pid);
             differences.clear();
@@ -41,6 +42,7 @@ impl Scene {
         let mut found = Vec::new();
         for _ in 0..ATTEMPTS {
             let before = of(&self.json(NOTHING, Who::Root, words), pid);
+            assert!(has_rows(&before), "{words:?}: nothing to compare");
             let poor = self.json(lack, Who::Nobody, words);
             let after = of(&self.json(NOTHING, Who::Root, words), pid);
             let (mut wrong, mut missing) = (Vec::new(), Vec::new());
@@ -68,6 +70,11 @@ fn of(report: &Value, pid: u32) -> Value {
         }
         _ => data.clone(),
     }
+}
+
+/// Of no row at all everything agrees.
+fn has_rows(data: &Value) -> bool {
+    data.as_array().is_none_or(|rows| !rows.is_empty())
 }
 
 /// Tells where `poor` differs from what both of `rich` agree upon, and whether by lacking it.

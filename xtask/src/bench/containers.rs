@@ -10,7 +10,6 @@ use std::process::Command;
 
 /// A lab of its own, so that one that is up is left alone.
 const LAB: &str = "/tmp/nsx-bench";
-const DOCKER: &str = "nsx-lab-docker";
 /// How many docker containers the listings have, ascending.
 const MANY: [usize; 2] = [2, 50];
 
@@ -41,10 +40,10 @@ impl Bench {
             client.args(arguments);
             client
         };
-        let whole = ["nsx-lab-docker", "--json"];
+        let whole = [docker::NAME, "--json"];
         let ours = self.nsx("nsx-inspect", &whole);
-        self.compare("a container", ours, client(&["inspect", DOCKER]));
-        let pid = run::output(&mut client(&["inspect", "-f", "{{.State.Pid}}", DOCKER]))?;
+        self.compare("a container", ours, client(&["inspect", docker::NAME]));
+        let pid = run::output(&mut client(&["inspect", "-f", "{{.State.Pid}}", docker::NAME]))?;
         let pid = pid.trim();
         let ours = self.nsx("nsx-inspect", &whole);
         self.compare("the same", ours, shell_line(pid));
@@ -52,14 +51,14 @@ impl Bench {
             ("its network, the peer only addresses", &["ip", "-j", "addr"][..]),
             ("its network, the peer only sockets", &["ss", "-tanpH"]),
         ] {
-            let ours = self.nsx("nsx-inspect", &[DOCKER, "--only", "net", "--json"]);
+            let ours = self.nsx("nsx-inspect", &[docker::NAME, "--only", "net", "--json"]);
             self.compare(what, ours, peer("nsenter", &[&["-t", pid, "-n"], line].concat())?);
         }
-        let ours = self.nsx("nsx-inspect", &[DOCKER, "--only", "mounts", "--json"]);
+        let ours = self.nsx("nsx-inspect", &[docker::NAME, "--only", "mounts", "--json"]);
         self.compare("its mounts", ours, peer("findmnt", &["-N", pid, "-J"])?);
         let ours = self.nsx("nsx-ps", &["--usage"]);
         self.compare("what it uses", ours, client(&["stats", "--no-stream"]));
-        let program = [DOCKER, "/bin/busybox", "true"];
+        let program = [docker::NAME, "/bin/busybox", "true"];
         let ours = self.nsx("nsx-enter", &[&["--as-target", "-t"], &program[..]].concat());
         self.compare("run in it, as it", ours, client(&[&["exec"], &program[..]].concat()));
         Ok(())

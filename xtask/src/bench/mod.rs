@@ -47,7 +47,7 @@ pub(crate) enum Part {
     Launchers,
     /// One container: against docker, podman, ip, ss, findmnt
     Containers,
-    /// Listing containers: against docker ps, podman ps, lsns
+    /// Listing containers: against docker ps, lsns
     Listings,
     /// Mounts of one process, 1,000 and 10,000: against findmnt
     Mounts,

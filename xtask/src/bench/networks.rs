@@ -4,17 +4,16 @@
 use super::report::Section;
 use super::{Bench, peer};
 use crate::{run, say};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, setns};
 use rustix::mount::MountFlags;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Where `ip netns` keeps them.
 const NAMED: &str = "/run/netns";
@@ -71,9 +70,7 @@ fn make(count: usize) -> Result<()> {
         let _ = writeln!(lines, "link add v{number} type veth peer name eth0 netns w{number}");
     }
     let mut ip = run::plain(run::find("ip").context("ip is not installed")?);
-    let mut ip = ip.args(["-batch", "-"]).stdin(Stdio::piped()).spawn()?;
-    ip.stdin.take().context("no pipe")?.write_all(lines.as_bytes())?;
-    ensure!(ip.wait()?.success(), "ip -batch failed");
+    run::fed(ip.args(["-batch", "-"]), &lines)?;
     let middle = format!("w{}", count / 2);
     let address = ["-n", &middle, "addr", "add", "198.51.100.2/24", "dev", "eth0"];
     run::output(run::plain("ip").args(address)).map(drop)
@@ -85,10 +82,7 @@ fn listen(file: &Path) -> Result<TcpListener> {
         setns(File::open(file)?, CloneFlags::CLONE_NEWNET)?;
         Ok(TcpListener::bind(("0.0.0.0", PORT))?)
     };
-    std::thread::scope(|scope| match scope.spawn(there).join() {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
+    run::apart(there)
 }
 
 /// `xtask bench-each-network`: the least that looking into each can do.

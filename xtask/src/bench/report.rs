@@ -4,7 +4,7 @@ use super::Part;
 use super::cost::Cost;
 use super::measure::Row;
 use crate::workspace::{self, Release};
-use crate::{run, say};
+use crate::{peak, run, say};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -71,7 +71,7 @@ fn line(text: &mut String, row: &Row) -> Result<()> {
     };
     let calls = pair(|cost| cost.system_calls.map(|calls| calls.to_string()));
     let instructions = pair(|cost| cost.instructions.map(in_millions));
-    let memory = pair(|cost| cost.peak_kib.map(in_mebibytes));
+    let memory = pair(|cost| cost.peak_kib.map(peak::in_mebibytes));
     writeln!(
         text,
         "| {} | `{}` | `{}` | {:.2} | {:.2}–{:.2} | {calls} | {instructions} | {memory} |",
@@ -82,10 +82,6 @@ fn line(text: &mut String, row: &Row) -> Result<()> {
 
 fn in_millions(count: u64) -> String {
     format!("{}.{:02} M", count / 1_000_000, count % 1_000_000 / 10_000)
-}
-
-fn in_mebibytes(kib: u64) -> String {
-    format!("{}.{}", kib / 1024, kib % 1024 * 10 / 1024)
 }
 
 /// What the figures depend on.
@@ -121,6 +117,5 @@ mod tests {
     fn figures_are_short() {
         assert_eq!(in_millions(1_234_567), "1.23 M");
         assert_eq!(in_millions(9_999), "0.00 M");
-        assert_eq!(in_mebibytes(1536), "1.5");
     }
 }

@@ -17,7 +17,7 @@ const DAEMON: &str = "/usr/sbin/dockerd";
 const CLIENT: &str = "/usr/bin/docker";
 
 const IMAGE: &str = "nsx-lab:1";
-const NAME: &str = "nsx-lab-docker";
+pub(crate) const NAME: &str = "nsx-lab-docker";
 /// A port of the network namespace that the daemon is in.
 const PUBLISHED: &str = "18080:80";
 

@@ -9,8 +9,9 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A fifth of them isolated. The rate, and how long each lives.
+/// How often a process is started; every fifth is isolated.
 const STARTS_EVERY: Duration = Duration::from_millis(5);
+/// How many commands run at a time.
 const AT_ONCE: usize = 24;
 
 pub(super) fn churn(nsx: &Nsx, time: Duration) -> Result<()> {

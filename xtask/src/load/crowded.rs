@@ -120,6 +120,7 @@ pub(super) fn mounts(nsx: &Nsx, count: usize) -> Result<()> {
     nsx.stays_below(64, &["inspect", &pid])?;
     let last = format!("path:/proc/{pid}/root/mnt/volume-{}", count - 1);
     nsx.stays_below(64, &["ps"])?;
+    // Whose the files are the host tells or not; that it ends is what is tried.
     let asked = nsx.ended(&["who", &last])?;
     ensure!(matches!(asked.status.code(), Some(0 | 3)), "who {last}: {}", asked.status);
     Ok(())

@@ -60,11 +60,7 @@ impl Nsx {
     pub(super) fn stays_below(&self, mebibytes: u64, arguments: &[&str]) -> Result<()> {
         let peak = crate::peak::of(&self.command(arguments))?.context("it failed")?;
         let line = arguments.join(" ");
-        crate::say::note(format_args!(
-            "nsx {line}: peak {}.{} MiB",
-            peak / 1024,
-            peak % 1024 * 10 / 1024
-        ));
+        crate::say::note(format_args!("nsx {line}: peak {} MiB", crate::peak::in_mebibytes(peak)));
         ensure!(peak < mebibytes << 10, "nsx {line} had {peak} KiB, more than {mebibytes} MiB");
         Ok(())
     }

@@ -2,10 +2,8 @@
 
 use super::isolated::Isolated;
 use crate::run;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::Stdio;
 
 #[derive(Debug)]
 pub(crate) struct Interfaces {
@@ -25,9 +23,7 @@ impl Interfaces {
         let nsenter = run::find("nsenter").context("nsenter is not installed")?;
         let mut ip = run::plain(nsenter);
         ip.args(["-t", &pid.to_string(), "-n", "ip", "-batch", "-"]);
-        let mut ip = ip.stdin(Stdio::piped()).spawn()?;
-        ip.stdin.take().context("no pipe")?.write_all(lines.as_bytes())?;
-        ensure!(ip.wait()?.success(), "ip -batch failed");
+        run::fed(&mut ip, &lines)?;
         Ok(Self { _owner: owner, pid })
     }
 }

@@ -48,10 +48,7 @@ pub(crate) fn among(count: usize, act: impl FnOnce() + Send) -> Result<()> {
         act();
         Ok(())
     };
-    std::thread::scope(|scope| match scope.spawn(there).join() {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
+    run::apart(there)
 }
 
 /// `xtask many-mounts N`: that many mounts, in a mount namespace that is ours alone, until our input
