@@ -181,6 +181,7 @@ impl From<Errno> for Visit {
     fn from(errno: Errno) -> Self {
         match errno {
             Errno::ENOENT | Errno::ESRCH => Self::Gone,
+            errno if is_denial(errno) => Self::Hidden,
             _ => Self::Failed,
         }
     }
@@ -225,7 +226,6 @@ fn visit_hidden(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Visit {
     let process = match reader.read_of(root, pid) {
         Ok(process) => process,
         // That of another user may be hidden altogether.
-        Err(errno) if is_denial(errno) => return Visit::Hidden,
         Err(errno) => return errno.into(),
     };
     let in_container = super::runtime::recognise::cgroup(process.cgroup.as_bytes())

@@ -31,18 +31,20 @@ pub(super) fn list(
     let dir = match bounded::open_dir(links, "../fd") {
         Ok(dir) => dir,
         Err(error) => {
-            visit.failed = error.reason() == Reason::Failed;
-            visit.incomplete |= !visit.failed;
+            let failed = error.reason() == Reason::Failed;
+            visit.failed |= failed;
+            visit.incomplete |= !failed;
             return;
         }
     };
     let names = match root::list(dir.as_fd()) {
         Ok(names) => names,
         Err(error) => {
-            visit.failed = error.reason() == Reason::Failed;
+            let failed = error.reason() == Reason::Failed;
             // A zombie has none.
             let has_none = matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH));
-            visit.incomplete |= !visit.failed && !has_none;
+            visit.failed |= failed;
+            visit.incomplete |= !failed && !has_none;
             return;
         }
     };
