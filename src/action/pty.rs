@@ -3,7 +3,6 @@
 
 use super::error::ActionError;
 use crate::sys::error::Context;
-use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pty::OpenptFlags;
@@ -32,7 +31,7 @@ pub fn wanted() -> bool {
 /// operator's terminal.
 pub fn wait_for_foreground() {
     while !in_foreground() {
-        let _ = kill(nix::unistd::getpid(), Signal::SIGSTOP);
+        super::supervise::stop();
     }
 }
 

@@ -267,9 +267,6 @@ fn not_made(error: SysError, new: Kinds) -> ActionError {
              of pid or user in one another",
         ),
         Some(Errno::EINVAL) => error.advise("this kernel may lack one of them: /proc/self/ns lists its own"),
-        Some(Errno::EAGAIN) => error.advise(
-            "there are as many processes as there may be: ulimit -u, pids.max of a control group",
-        ),
         _ => error,
     }
 }

@@ -445,12 +445,17 @@ fn stop_as_told(child: &Child, signal: i32) {
     let _ = raw::signal::send(child.pidfd.as_fd(), Signal::SIGCONT as i32);
 }
 
+/// Stops this process. Not by raise: see [`raw::signal::raise_unblocked`].
+pub(super) fn stop() {
+    let _ = kill(nix::unistd::getpid(), Signal::SIGSTOP);
+}
+
 /// Stops with the child, and sets it going again when continued.
 fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
     if let Some(terminal) = &mut terminal {
         terminal.restore();
     }
-    let _ = kill(nix::unistd::getpid(), Signal::SIGSTOP);
+    stop();
     if let Some(terminal) = terminal {
         terminal.make_raw();
         terminal.resize();

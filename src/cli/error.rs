@@ -103,9 +103,9 @@ fn remedy(error: &SysError) -> Option<&'static str> {
     match error.problem {
         Problem::NoProcfs => Some("mount it: `mount -t proc proc /proc`"),
         Problem::Errno(Errno::EMFILE) => Some("allow it more descriptors: `ulimit -n 256`"),
-        Problem::Errno(Errno::EAGAIN) if error.doing == "start" => {
-            Some("there may be no more processes of this user (`ulimit -u`) or in this group")
-        }
+        Problem::Errno(Errno::EAGAIN) if error.doing == "start" => Some(
+            "there may be no more processes: `ulimit -u` for this user, pids.max for its group",
+        ),
         _ => None,
     }
 }

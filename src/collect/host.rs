@@ -5,10 +5,10 @@ use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::root::SysRoot;
 
-/// Empty texts where /proc does not tell.
+/// Of a fixture empty texts where its /proc does not tell.
 pub fn collect_host(root: &SysRoot) -> Host {
     if root.is_real() {
-        // Cannot fail.
+        // A /proc with subset=pid has no such files.
         let names = rustix::system::uname();
         let text = |name: &std::ffi::CStr| Text::new(name.to_bytes());
         return Host { hostname: text(names.nodename()), kernel: text(names.release()) };

@@ -128,7 +128,9 @@ pub fn inspect(
     let alone = visits.finish(root, target, others, &mut report, &mut gaps);
     take_slow(slow.finish(alone), wish, &mut report, &mut gaps);
     target.handle.check_running()?;
-    gaps.extend(about_identity(root, report.container.as_ref()));
+    let noted = about_identity(root, report.container.as_ref());
+    let more: Vec<Gap> = noted.into_iter().filter(|gap| !gaps.contains(gap)).collect();
+    gaps.extend(more);
     findings::add(&mut report, &around);
     Ok((report, gaps))
 }

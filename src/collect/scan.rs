@@ -258,12 +258,8 @@ pub fn read_process(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Option<Pro
 }
 
 /// The same through `/proc/PID` when that is already open; why not, where it cannot be read.
-pub fn read_process_at(
-    root: &SysRoot,
-    dir: BorrowedFd<'_>,
-    reader: &mut Reader,
-) -> nix::Result<Process> {
-    reader.read(root, ns::open_links_below(dir)?)
+pub fn read_process_at(dir: BorrowedFd<'_>, reader: &mut Reader) -> nix::Result<Process> {
+    reader.read(ns::open_links_below(dir)?)
 }
 
 /// Reads one process after the other, with few calls for each.
@@ -275,17 +271,17 @@ pub struct Reader {
 
 impl Reader {
     fn read_of(&mut self, root: &SysRoot, pid: Pid) -> nix::Result<Process> {
-        self.read(root, ns::open_links(root.proc(), pid)?)
+        self.read(ns::open_links(root.proc(), pid)?)
     }
 
     /// From `/proc/PID/ns`, below which the links are near and above which is the rest.
-    fn read(&mut self, root: &SysRoot, links: OwnedFd) -> nix::Result<Process> {
-        let process = self.read_at(root, links.as_fd());
+    fn read(&mut self, links: OwnedFd) -> nix::Result<Process> {
+        let process = self.read_at(links.as_fd());
         self.spent.close(links);
         process
     }
 
-    fn read_at(&mut self, root: &SysRoot, links: BorrowedFd<'_>) -> nix::Result<Process> {
+    fn read_at(&mut self, links: BorrowedFd<'_>) -> nix::Result<Process> {
         self.record(links, "../stat")?;
         let mut stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
         let (namespaces, problem) = ns::identities_in(links);
@@ -295,12 +291,9 @@ impl Reader {
                 self.record(links, "../stat")?;
                 stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
             }
-            // Those that may not be read are told by who asks for them.
-            None | Some(Errno::EACCES | Errno::EPERM) => {}
-            Some(errno) => {
-                let object = || Text::from(format!("pid {}", stat.pid));
-                root.reach().told(object, "namespaces", Err::<(), _>(errno));
-            }
+            // Those that may not be read are told by who asks for them; one that has ended lacks most.
+            None | Some(Errno::EACCES | Errno::EPERM | Errno::ENOENT | Errno::ESRCH) => {}
+            Some(errno) => return Err(errno),
         }
         // A process may sit in many hierarchies with names of up to a page each.
         self.record(links, "../cgroup")?;

@@ -5,7 +5,6 @@ use super::verdict::verdict;
 use crate::model::capability::CapSet;
 use crate::model::gap::{Gap, Reason};
 use crate::model::mount::Mount;
-use crate::model::process::Pid;
 use crate::model::security::{
     Capabilities, Devices, Id, IdRange, Ids, Seccomp, Security, Surroundings,
 };
@@ -100,12 +99,13 @@ pub fn collect_security(
         name(root, &mut security);
     }
     if security.capabilities.bounding.contains_all(CapSet::SYS_ADMIN) {
-        around.hosts_capabilities = hosts_capabilities(root);
-        // What is privileged is measured by it; hidepid may hide it from root, too.
-        let is_missed = around.hosts_capabilities.is_none() && around.hosts_users != Some(false);
-        if is_missed && root.is_real() {
-            let (object, what) = ("pid 1".into(), "capabilities");
-            gaps.push(Gap { object, what, reason: Reason::Denied });
+        match hosts_capabilities(root) {
+            Ok(found) => around.hosts_capabilities = Some(found),
+            // What is privileged is measured by it.
+            Err(reason) if root.is_real() && around.hosts_users != Some(false) => {
+                gaps.push(Gap { object: "pid 1".into(), what: "capabilities", reason });
+            }
+            Err(_) => {}
         }
     }
     security.verdict = verdict(&security, &around);
@@ -130,11 +130,14 @@ fn capabilities(status: &Status) -> Capabilities {
 }
 
 /// What the first process of the host is bounded by: a machine may give less than all there are.
-fn hosts_capabilities(root: &SysRoot) -> Option<CapSet> {
-    let first = Pid::new(1)?;
-    let bytes = bounded::read(root.proc(), &format!("{first}/status"), bounded::LARGE);
-    let bytes = root.reach().told(|| "pid 1".into(), "capabilities", bytes)?;
-    Some(status::parse(&bytes)?.cap_bounding)
+fn hosts_capabilities(root: &SysRoot) -> Result<CapSet, Reason> {
+    let bytes = bounded::read(root.proc(), "1/status", bounded::LARGE);
+    let bytes = bytes.map_err(|error| match error.reason() {
+        Reason::Failed => Reason::Failed,
+        // hidepid may hide it from root, too, as if it were not there.
+        _ => Reason::Denied,
+    })?;
+    Ok(status::parse(&bytes).ok_or(Reason::Malformed)?.cap_bounding)
 }
 
 fn setgroups(root: &SysRoot, target: &ProcessHandle) -> Option<Text> {

@@ -17,8 +17,7 @@ pub use pin::PinnedProcess;
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use crate::model::container::Container;
-use crate::model::namespace::Kind;
-use crate::model::namespace::NsSet;
+use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::root::SysRoot;

@@ -65,15 +65,11 @@ impl SysError {
         }
     }
 
-    /// The class that a caller treats differently. `ENOENT` below `/proc/PID` and `ESRCH` both
-    /// mean that it ended; `ENODEV` is a cgroup removed under an open file.
+    /// The class that a caller treats differently.
     pub const fn reason(&self) -> Reason {
         match self.problem {
-            Problem::Errno(Errno::EACCES | Errno::EPERM) => Reason::Denied,
-            Problem::Errno(Errno::ENOENT | Errno::ESRCH | Errno::ENODEV) => Reason::Gone,
-            Problem::Errno(Errno::EIO | Errno::EINTR) => Reason::Failed,
-            Problem::Errno(errno) if is_exhaustion(errno) => Reason::Failed,
-            Problem::Errno(_) | Problem::NoProcfs => Reason::Unsupported,
+            Problem::Errno(errno) => reason_of(errno),
+            Problem::NoProcfs => Reason::Unsupported,
             Problem::TimedOut => Reason::Timeout,
             Problem::Truncated => Reason::Truncated,
             Problem::Malformed(_) => Reason::Malformed,
@@ -83,6 +79,18 @@ impl SysError {
     /// This error as a hole in a report.
     pub fn gap(&self, what: &'static str) -> Gap {
         Gap { object: self.object.clone(), what, reason: self.reason() }
+    }
+}
+
+/// `ENOENT` below `/proc/PID` and `ESRCH` both mean that it ended; `ENODEV` is a cgroup removed under
+/// an open file.
+pub const fn reason_of(errno: Errno) -> Reason {
+    match errno {
+        Errno::EACCES | Errno::EPERM => Reason::Denied,
+        Errno::ENOENT | Errno::ESRCH | Errno::ENODEV => Reason::Gone,
+        Errno::EIO | Errno::EINTR => Reason::Failed,
+        errno if is_exhaustion(errno) => Reason::Failed,
+        _ => Reason::Unsupported,
     }
 }
 

@@ -117,11 +117,7 @@ fn is_alive(pidfd: BorrowedFd<'_>, pid: Pid) -> Result<()> {
     match raw::signal::send(pidfd, 0) {
         // EPERM: alive, and not ours to signal.
         Ok(()) | Err(Errno::EPERM) => Ok(()),
-        Err(errno) => Err(SysError {
-            doing: "find",
-            object: format!("pid {pid}").into(),
-            problem: Problem::Errno(errno),
-        }),
+        Err(errno) => Err(SysError::new("find", format!("pid {pid}"), errno)),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Introduction {
 }
 
 /// Inodes, in the order of the kinds; 0 where the kernel has none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Namespaces([u64; KINDS]);
 
 const KINDS: usize = Kind::ALL.len();
@@ -68,17 +68,14 @@ impl Speaker {
         namespaces: Namespaces,
         terminal: Option<BorrowedFd<'_>>,
     ) -> Result<(), ActionError> {
-        let mut bytes = [0; BYTES];
-        for (place, inode) in bytes.chunks_exact_mut(size_of::<u64>()).zip(namespaces.0) {
-            place.copy_from_slice(&inode.to_ne_bytes());
-        }
+        let words = namespaces.0.map(u64::to_ne_bytes);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        let terminal: Vec<BorrowedFd<'_>> = terminal.into_iter().collect();
-        if !terminal.is_empty() {
-            control.push(SendAncillaryMessage::ScmRights(&terminal));
+        if let Some(terminal) = &terminal {
+            control.push(SendAncillaryMessage::ScmRights(std::slice::from_ref(terminal)));
         }
-        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut control, SendFlags::empty())
+        let words = IoSlice::new(words.as_flattened());
+        sendmsg(&self.0, &[words], &mut control, SendFlags::empty())
             .context("introduce the program to", "nsx")?;
         Ok(())
     }
@@ -87,12 +84,13 @@ impl Speaker {
 impl Listener {
     /// Once it has become the program: `None` where it was killed before that.
     pub(super) fn hear(&self) -> Result<Option<Introduction>, ActionError> {
-        let mut bytes = [0; BYTES];
+        let mut words = [[0; size_of::<u64>()]; KINDS];
         let mut space =
             [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1), ScmCredentials(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-        let read = match recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
+        let mut place = [IoSliceMut::new(words.as_flattened_mut())];
+        let read = match recvmsg(&self.0, &mut place, &mut control, flags) {
             Err(Errno::AGAIN) => 0,
             read => read.context("hear of", "the program")?.bytes,
         };
@@ -106,10 +104,7 @@ impl Listener {
                 _ => {}
             }
         }
-        let mut namespaces = Namespaces::default();
-        for (inode, word) in namespaces.0.iter_mut().zip(bytes.as_chunks().0) {
-            *inode = u64::from_ne_bytes(*word);
-        }
+        let namespaces = Namespaces(words.map(u64::from_ne_bytes));
         let pid = pid.filter(|_| read == BYTES);
         Ok(pid.map(|pid| Introduction { pid, namespaces, terminal }))
     }

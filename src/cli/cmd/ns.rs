@@ -96,7 +96,6 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Some(relation) => rows = ns_tree::hang(rows, relation, is_kept),
         None => rows.retain(is_kept),
     }
-    root.reach().complete(&mut gaps);
     if !rows.iter().any(|row| row.of_host) {
         gaps.retain(|gap| !gap.is_of_init());
     }

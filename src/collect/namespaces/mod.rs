@@ -114,6 +114,7 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
     if wants.lineage {
         lineage::add(&mut namespaces, &members);
     }
+    root.reach().complete(&mut gaps);
     Ok(Census { host, namespaces, members, gaps })
 }
 

@@ -24,7 +24,7 @@ pub struct Visit {
     pub descriptors: Vec<Descriptor>,
     /// Its descriptors, or some of its threads, could not be listed.
     pub incomplete: bool,
-    /// The same for want of descriptors or processes of ours.
+    /// The same, and not for want of a right: see [`crate::model::gap::Reason::Failed`].
     pub failed: bool,
 }
 

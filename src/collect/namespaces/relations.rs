@@ -10,7 +10,7 @@ use crate::model::census::{Fact, Holder, Namespace, NsKey};
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
 use crate::sys::crew::{self, Care, PATIENCE};
-use crate::sys::error::{Problem, is_exhaustion};
+use crate::sys::error::{Problem, reason_of};
 use crate::sys::netlink::nsid::NsIds;
 use crate::sys::ns;
 use crate::sys::raw::nsfs::{self, Towards};
@@ -109,11 +109,9 @@ fn fact(
 
 const fn reason(errno: Errno) -> Reason {
     match errno {
-        Errno::EPERM | Errno::EACCES => Reason::Denied,
-        Errno::ENOENT | Errno::ESRCH | Errno::ESTALE => Reason::Gone,
+        Errno::ESTALE => Reason::Gone,
         Errno::ETIMEDOUT => Reason::Timeout,
-        errno if is_exhaustion(errno) => Reason::Failed,
-        _ => Reason::Unsupported,
+        errno => reason_of(errno),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
-use crate::sys::error::{Context, Result, SysError, is_exhaustion};
+use crate::sys::error::{Context, Result};
 use crate::sys::proc::cgroup;
 use crate::sys::root::SysRoot;
 use std::collections::BTreeMap;
@@ -102,11 +102,11 @@ fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<
             Ok(dir) => dir,
         };
         let Some(key) = choose(&lines) else { continue };
-        match scan::read_process_at(root, dir.as_fd(), &mut reader) {
+        let process = scan::read_process_at(dir.as_fd(), &mut reader)
+            .with_context("read", || format!("/proc/{pid}"));
+        match process {
             Ok(process) if !process.state.ended() => chosen.push((key, process)),
-            Err(errno) if is_exhaustion(errno) => {
-                return Err(SysError::new("read", format!("/proc/{pid}"), errno));
-            }
+            Err(error) if error.reason() == Reason::Failed => return Err(error),
             Ok(_) | Err(_) => {}
         }
     }

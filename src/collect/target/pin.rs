@@ -69,12 +69,12 @@ pub(super) fn pin(root: &SysRoot, pid: Pid) -> Result<PinnedProcess> {
         Some(Errno::EACCES) => TargetError::Hidden(pid),
         _ => TargetError::System(error),
     })?;
-    read(root, handle)
+    read(handle)
 }
 
-fn read(root: &SysRoot, handle: ProcessHandle) -> Result<PinnedProcess> {
+fn read(handle: ProcessHandle) -> Result<PinnedProcess> {
     let pid = handle.pid();
-    let read = scan::read_process_at(root, handle.dir().as_fd(), &mut scan::Reader::default());
+    let read = scan::read_process_at(handle.dir().as_fd(), &mut scan::Reader::default());
     let process = match read {
         Ok(process) => process,
         Err(errno) => {
