@@ -2,7 +2,7 @@
 //! listed, looked at, entered and ended, and then it is shown that nothing is left.
 
 use crate::process::{self, Started};
-use crate::workspace::Release;
+use crate::release::Release;
 use crate::{run, say};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;

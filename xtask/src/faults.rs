@@ -1,8 +1,9 @@
 //! `xtask faults`: every system call of every command fails at every position with each of ten errnos,
 //! under strace (as root). The hostile suite tries some of them; this makes it try all.
 
+use crate::release::Release;
 use crate::run;
-use crate::workspace::{Release, cargo};
+use crate::workspace::cargo;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;

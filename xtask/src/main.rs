@@ -25,6 +25,7 @@ mod needs;
 mod peak;
 mod peer;
 mod process;
+mod release;
 mod run;
 mod say;
 mod scope;

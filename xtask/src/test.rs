@@ -3,8 +3,9 @@
 //! The tests that start processes use the release programs, so that their size, their linking and
 //! their optimised form are what is tested.
 
+use crate::release::Release;
 use crate::run::Phases;
-use crate::workspace::{Release, cargo};
+use crate::workspace::cargo;
 use crate::{check, dist, fuzz, install, load, peer, run, say, vm};
 use anyhow::{Result, bail};
 

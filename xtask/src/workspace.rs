@@ -1,4 +1,4 @@
-//! Where things lie: the repository, its version, the directory of the release programs.
+//! Where things lie: the repository, its version, what cargo builds and keeps.
 
 use crate::run;
 use anyhow::{Context, Result, bail};
@@ -49,58 +49,6 @@ pub(crate) fn host() -> Result<String> {
     let version = run::output(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc -vV names no host")?.to_owned())
-}
-
-/// The programs as they are shipped, and for which target.
-///
-/// That is the machine's own, or what `CARGO_BUILD_TARGET` names, as for cargo itself.
-#[derive(Debug)]
-pub(crate) struct Release {
-    pub(crate) triple: String,
-    pub(crate) programs: PathBuf,
-}
-
-impl Release {
-    /// Where they are, whether or not they are built.
-    pub(crate) fn locate() -> Result<Self> {
-        let triple = std::env::var("CARGO_BUILD_TARGET").or_else(|_| host())?;
-        let programs = target()?.join(&triple).join("release");
-        Ok(Self { triple, programs })
-    }
-
-    /// Builds them.
-    pub(crate) fn build() -> Result<Self> {
-        let release = Self::locate()?;
-        compile(root(), &target()?, &release.triple)?;
-        Ok(release)
-    }
-
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
-        self.programs.join(name)
-    }
-}
-
-/// Builds what is shipped, of the sources below `root`. No path of this machine gets into it, so
-/// that it is the same wherever it is built.
-pub(crate) fn compile(root: &Path, target: &Path, triple: &str) -> Result<()> {
-    let mut flags = vec![remap(root, "/nsx"), remap(target, "/target")];
-    for registry in std::fs::read_dir(cargo_home()?.join("registry/src")).into_iter().flatten() {
-        flags.push(remap(&registry?.path(), "/crates"));
-    }
-    let flags = serde_json::to_string(&flags)?;
-    let mut build = cargo();
-    build
-        .current_dir(root)
-        .env("CARGO_TARGET_DIR", target)
-        .args(["build", "--locked", "--release", "--package=nsx", "--bins"])
-        .args(["--target", triple])
-        .arg("--config")
-        .arg(format!("target.{triple}.rustflags={flags}"));
-    run::visibly(&mut build)
-}
-
-fn remap(from: &Path, to: &str) -> String {
-    format!("--remap-path-prefix={}={to}", from.display())
 }
 
 /// Where cargo keeps the sources of crates.

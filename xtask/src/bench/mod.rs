@@ -14,7 +14,8 @@ mod scale;
 
 pub(crate) use networks::each as each_network;
 
-use crate::workspace::{PROGRAMS, Release};
+use crate::release::Release;
+use crate::workspace::PROGRAMS;
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};

@@ -3,7 +3,8 @@
 use super::Part;
 use super::cost::Cost;
 use super::measure::Row;
-use crate::workspace::{self, Release};
+use crate::release::Release;
+use crate::workspace;
 use crate::{peak, run, say};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};

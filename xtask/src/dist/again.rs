@@ -1,6 +1,7 @@
 //! The same again, elsewhere: are the bytes the same?
 
-use crate::workspace::{self, PROGRAMS, Release};
+use crate::release::{self, Release};
+use crate::workspace::{PROGRAMS, root};
 use crate::{run, say};
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -13,8 +14,8 @@ pub(super) fn build(release: &Release) -> Result<()> {
     let copy = "git ls-files -z --cached --others --exclude-standard \
                 | tar --create --null --files-from=- | tar --extract --directory \"$1\"";
     let mut sh = run::plain("sh");
-    run::output(sh.args(["-ec", copy, "sh"]).arg(&sources).current_dir(workspace::root()))?;
-    workspace::compile(&sources, &target, &release.triple)?;
+    run::output(sh.args(["-ec", copy, "sh"]).arg(&sources).current_dir(root()))?;
+    release::compile(&sources, &target, &release.triple)?;
     let built = target.join(&release.triple).join("release");
     for program in PROGRAMS {
         same(&release.program(program), &built.join(program))?;

@@ -12,7 +12,8 @@ mod sbom;
 mod stage;
 mod trial;
 
-use crate::workspace::{self, PROGRAMS, Release};
+use crate::release::Release;
+use crate::workspace::{self, PROGRAMS};
 use crate::{r#gen, run, say};
 use anyhow::{Result, bail};
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! What is shipped, laid out as below a prefix: the archive has all of it, each package its part.
 
 use super::{crates, licences, sbom};
-use crate::workspace::{self, COMMANDS, PROGRAMS, Release};
+use crate::release::Release;
+use crate::workspace::{self, COMMANDS, PROGRAMS};
 use crate::{r#gen, run};
 use anyhow::{Context, Result};
 use std::fs::Permissions;

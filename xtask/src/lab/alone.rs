@@ -3,8 +3,8 @@
 
 use super::leftovers::Leftovers;
 use super::{Container, Lab, Runtime, rootfs, start};
+use crate::release::Release;
 use crate::run;
-use crate::workspace::Release;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::Command;

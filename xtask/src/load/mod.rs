@@ -6,8 +6,8 @@ mod crowded;
 mod endless;
 mod nsx;
 
+use crate::release::Release;
 use crate::run::{self, Phases};
-use crate::workspace::Release;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use nsx::Nsx;
