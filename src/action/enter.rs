@@ -3,6 +3,7 @@
 use super::confine::Confined;
 use super::dns::Dns;
 use super::error::ActionError;
+use super::guard::{self, Ward};
 use super::init;
 use super::launch::{self, Inherited, Program};
 use super::pty::{self, Pair};
@@ -47,6 +48,8 @@ pub struct Entry {
     pub limit: Option<Duration>,
     /// An init of its own stays beside the program.
     pub init: bool,
+    /// The program ends with nsx though it becomes another user.
+    pub guard: bool,
     /// The program is as confined as the target; then the plan's ids mean nothing.
     pub confined: Option<Confined>,
     /// The control groups that the program is put into.
@@ -91,18 +94,16 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
-    let life = init::Life {
-        limit: entry.limit,
-        grace: None,
-        stopped_elsewhere: false,
-        owner: None,
-        nowhere,
-    };
+    let life = init::Life { limit: entry.limit, grace: None, stops: None, owner: None, nowhere };
+    // An init that stays beside the program sees for itself that nsx has ended.
+    let is_guarded = entry.guard && !entry.init;
+    let (guard, ward) = is_guarded.then(|| guard::start(&parent)).transpose()?.unzip();
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
             drop(status);
-            let error = child(entry, &inherited, pair, parent, (&signals, life));
+            std::mem::forget(guard);
+            let error = child(entry, &inherited, pair, (parent, ward), (&signals, life));
             launch::report_and_exit(&report, &error)
         }
         Side::Parent(child) => child,
@@ -116,6 +117,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let program = if entry.init { program.behind_an_init() } else { program };
     let program = if entry.plan.apart { program.in_a_session() } else { program };
     let ending = supervise::supervise(program, &signals, Some(status), terminal, None);
+    drop(guard);
     entry.seat = None;
     ending
 }
@@ -179,11 +181,12 @@ fn child(
     entry: &mut Entry,
     inherited: &Inherited,
     pair: Option<Pair>,
-    parent: OwnedFd,
+    (parent, ward): (OwnedFd, Option<Ward>),
     (signals, life): (&Signals, init::Life),
 ) -> ActionError {
     let tied = || -> Result<Infallible, ActionError> {
         launch::die_with(&parent)?;
+        ward.map_or(Ok(()), Ward::give_into_care)?;
         settle(entry)?;
         let (parent, pair) = if entry.init {
             init::split(signals, init::Life { owner: Some(parent), ..life }, pair)?

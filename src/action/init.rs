@@ -4,7 +4,7 @@
 
 use super::error::ActionError;
 use super::launch;
-use super::supervise::{self, Program, Signals};
+use super::supervise::{self, Program, Signals, Stops};
 use crate::model::capability::CapSet;
 use crate::sys::error::Context;
 use crate::sys::privilege;
@@ -30,11 +30,11 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
         Side::Child => return Ok((init, own)),
         Side::Parent(child) => child,
     };
-    withdraw(signals, &child, life.owner.as_ref(), life.nowhere)?;
+    withdraw(signals, &child, [life.owner.as_ref(), life.stops.as_ref()], life.nowhere)?;
     // Their descriptors are closed already.
     std::mem::forget((init, own));
     let program = Program::new(child, false).limited(life.limit, life.grace);
-    let program = if life.stopped_elsewhere { program.stopped_elsewhere() } else { program };
+    let program = program.with_stops(life.stops.map(Stops::Told));
     let program = match life.owner {
         Some(owner) => program.owned_by(owner),
         None => program,
@@ -55,8 +55,8 @@ pub struct Life {
     pub limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Option<Duration>,
-    /// It is the first process of a pid namespace, on a terminal that it shares with nsx.
-    pub stopped_elsewhere: bool,
+    /// It is the first process of a pid namespace, which cannot stop with the program, and tells nsx.
+    pub stops: Option<OwnedFd>,
     /// nsx, where the init outlives it for the moment that ending the program takes: who becomes
     /// another user is tied to nobody's end any more.
     pub owner: Option<OwnedFd>,
@@ -69,7 +69,7 @@ pub struct Life {
 fn withdraw(
     signals: &Signals,
     child: &fork::Child,
-    owner: Option<&OwnedFd>,
+    [owner, stops]: [Option<&OwnedFd>; 2],
     nowhere: Option<OwnedFd>,
 ) -> Result<(), ActionError> {
     if owner.is_some() {
@@ -85,7 +85,8 @@ fn withdraw(
     // How nsx was called is nothing to those inside.
     raw::environment::forget_arguments(raw::start::given().len(), b"nsx-init");
     let kept = [signals.number(), child.pidfd.as_raw_fd()].into_iter();
-    let kept = kept.chain(owner.map(AsRawFd::as_raw_fd)).map(i32::cast_unsigned);
+    let kept = kept.chain(owner.into_iter().chain(stops).map(AsRawFd::as_raw_fd));
+    let kept = kept.map(i32::cast_unsigned);
     let kept: Vec<u32> = kept.collect();
     // What could be said of a failure would have nowhere to go from here on.
     if fds::close_inherited_from(3, &kept).is_err() {

@@ -9,6 +9,7 @@ mod devices;
 pub mod dns;
 pub mod enter;
 pub mod error;
+mod guard;
 pub mod init;
 pub mod launch;
 pub mod mounts;

@@ -281,10 +281,10 @@ impl Terminal {
         }
     }
 
-    /// After the program's end: what it still had to say. A child of its own may go on writing for
-    /// ever; no more is taken than the kernel keeps in a terminal. Nor does a screen that takes nothing
-    /// keep us.
-    pub fn drain(mut self) {
+    /// When the program has ended or stopped: what it still had to say. A child of its own may go on
+    /// writing for ever; no more is taken than the kernel keeps in a terminal. Nor does a screen that
+    /// takes nothing keep us.
+    pub fn drain(&mut self) {
         for _ in 0..DRAIN {
             self.take_output();
             while !self.to_screen.is_empty() {

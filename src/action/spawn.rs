@@ -16,13 +16,14 @@ pub mod stop;
 
 use super::cgroup::Group;
 use super::error::{ActionError, Advise, USER_NAMESPACES};
+use super::guard::{self, Guard, Ward};
 use super::init::{self, Life};
 use super::launch::{self, Inherited, Program};
 use super::network::Network;
 use super::pty::{self, Pair};
 use super::restrict::Restriction;
 use super::rootfs::Rootfs;
-use super::supervise::{self, Ending, Signals};
+use super::supervise::{self, Ending, Signals, Stops};
 use crate::model::group::Sites;
 use crate::model::isolation::{Identity, Isolation, Terminal};
 use crate::model::namespace::{Kind, Kinds};
@@ -143,6 +144,8 @@ fn run(
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
+    let (guard, ward) = guard(isolation, &parent)?.unzip();
+    let (stops, stops_told) = pipe_of_stops(isolation)?.unzip();
     let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let meets = !group.is_empty()
         || network.is_wired()
@@ -174,10 +177,13 @@ fn run(
     let (side, is_born_inside) = give_birth(isolation, group.birthplace())?;
     let child = match side {
         Side::Child => {
-            drop((of_nsx, status, listener));
+            drop((of_nsx, status, listener, stops));
             network.let_go();
+            std::mem::forget(guard);
+            let meeting = of_child;
+            let stops = stops_told;
             let outside =
-                Outside { meeting: of_child, parent, rootfs, pair, speaker, opens_terminal };
+                Outside { meeting, parent, ward, stops, rootfs, pair, speaker, opens_terminal };
             let error = match inside(wanted, inherited, outside, signals) {
                 Err(error) => error,
                 Ok(never) => match never {},
@@ -186,7 +192,7 @@ fn run(
         }
         Side::Parent(child) => child,
     };
-    drop((of_child, report, parent, rootfs, speaker));
+    drop((of_child, report, parent, stops_told, rootfs, speaker));
     let pid = child.pid.as_raw().cast_unsigned();
     let attended = match &of_nsx {
         Some(meeting) => {
@@ -208,7 +214,7 @@ fn run(
     let is_init = isolation.new.has(Kind::Pid) && !life.init;
     let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
     let program = if life.init { program.behind_an_init() } else { program };
-    let program = if hides_stops(isolation) { program.with_hidden_stops() } else { program };
+    let program = program.with_stops(stops.map(Stops::Heard));
     let program =
         if isolation.terminal == Terminal::Apart { program.in_a_session() } else { program };
     let Some(listener) = listener else {
@@ -228,9 +234,18 @@ fn run(
     Ok((pid, attended.and(ending)))
 }
 
-/// Whether an init is between that cannot stop, where the terminal stops the others.
-fn hides_stops(isolation: &Isolation) -> bool {
-    isolation.life.init && isolation.new.has(Kind::Pid) && isolation.terminal == Terminal::Shared
+/// Where nothing of ours stays beside the program, and the kernel is to kill it.
+fn guard(isolation: &Isolation, nsx: &OwnedFd) -> Result<Option<(Guard, Ward)>, ActionError> {
+    let life = &isolation.life;
+    let is_wanted = life.guard && !life.init && death_signal(isolation) == Signal::SIGKILL;
+    is_wanted.then(|| guard::start(nsx)).transpose()
+}
+
+/// Nonblocking at the end of an init that cannot stop itself, where there is one.
+fn pipe_of_stops(isolation: &Isolation) -> Result<Option<(OwnedFd, OwnedFd)>, ActionError> {
+    let is_wanted = isolation.life.init && isolation.new.has(Kind::Pid);
+    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+    Ok(is_wanted.then(|| pipe_with(flags)).transpose().context("make", "a pipe")?)
 }
 
 /// Says also whether it was in the group, so that no process of the program ever was elsewhere.
@@ -276,6 +291,9 @@ struct Outside {
     meeting: Option<Inside>,
     /// nsx.
     parent: OwnedFd,
+    ward: Option<Ward>,
+    /// For an init that cannot stop itself.
+    stops: Option<OwnedFd>,
     rootfs: Option<Rootfs>,
     pair: Option<Pair>,
     /// Where somebody wants to know who it is.
@@ -292,7 +310,7 @@ fn inside(
     signals: &Signals,
 ) -> Result<Infallible, ActionError> {
     let isolation = &wanted.isolation;
-    let Outside { meeting, parent, rootfs, pair, speaker, opens_terminal } = outside;
+    let Outside { meeting, parent, ward, stops, rootfs, pair, speaker, opens_terminal } = outside;
     let is_on_own = isolation.terminal == Terminal::Own;
     // Of the host: the root may be without.
     let nowhere = if is_on_own && isolation.life.init { Some(launch::nowhere()?) } else { None };
@@ -303,12 +321,13 @@ fn inside(
     let pair = if opens_terminal { Some(open_inside(isolation, terminals)?) } else { pair };
     let (parent, pair) = if isolation.life.init {
         launch::die_with(&parent)?;
-        drop(parent);
+        // With the first process of a pid namespace the kernel ends the others.
+        let owner = if isolation.new.has(Kind::Pid) { None } else { Some(parent) };
         let life = Life {
             limit: isolation.life.limit,
             grace: isolation.life.grace,
-            stopped_elsewhere: hides_stops(isolation),
-            owner: None,
+            stops,
+            owner,
             nowhere,
         };
         init::split(signals, life, pair)?
@@ -325,6 +344,7 @@ fn inside(
         }
         None => {}
     }
+    ward.map_or(Ok(()), Ward::give_into_care)?;
     become_program(wanted, inherited, Some(&parent))
 }
 

@@ -87,14 +87,22 @@ pub struct Program {
     grace: Duration,
     /// In a session of its own: what the terminal's driver sends does not reach it.
     is_apart: bool,
-    /// It is behind the first process of a pid namespace, which cannot stop and tell of a stop so.
-    is_stop_hidden: bool,
-    /// We are that first process, and nsx outside hears what the terminal says to everybody.
-    is_stopped_elsewhere: bool,
+    /// It is behind the first process of a pid namespace, which cannot stop itself: here it tells nsx
+    /// of the program's stops, a byte each.
+    stops: Option<Stops>,
     /// It has not become the program yet: as a process of nsx it hears no signal.
     starting: bool,
     /// A process without which it is not to go on.
     owner: Option<OwnedFd>,
+}
+
+/// Which end of that pipe this process has.
+#[derive(Debug)]
+pub enum Stops {
+    /// nsx.
+    Heard(OwnedFd),
+    /// The first process of the program's pid namespace.
+    Told(OwnedFd),
 }
 
 /// A time limit, if there is one: at its end SIGTERM, and SIGKILL a little later.
@@ -121,8 +129,7 @@ impl Program {
             clock,
             grace,
             is_apart: false,
-            is_stop_hidden: false,
-            is_stopped_elsewhere: false,
+            stops: None,
             starting: false,
             owner: None,
         }
@@ -147,24 +154,35 @@ impl Program {
         Self { grace: self.grace * 2, ..self }
     }
 
-    /// Nobody tells of its stops: what the terminal says to everybody is heard here.
+    /// Its stops are told, or heard of, over a pipe.
     #[must_use]
-    pub fn with_hidden_stops(self) -> Self {
-        Self { is_stop_hidden: true, ..self }
-    }
-
-    /// This process cannot stop with it; one outside does that [with hidden stops].
-    ///
-    /// [with hidden stops]: Self::with_hidden_stops
-    #[must_use]
-    pub fn stopped_elsewhere(self) -> Self {
-        Self { is_stopped_elsewhere: true, ..self }
+    pub fn with_stops(self, stops: Option<Stops>) -> Self {
+        Self { stops, ..self }
     }
 
     /// It is killed when the process that a pidfd holds has ended.
     #[must_use]
     pub fn owned_by(self, owner: OwnedFd) -> Self {
         Self { owner: Some(owner), ..self }
+    }
+
+    fn heard_stops(&self) -> Option<&OwnedFd> {
+        match &self.stops {
+            Some(Stops::Heard(pipe)) => Some(pipe),
+            _ => None,
+        }
+    }
+
+    /// Stops where the program has, if somebody else saw it.
+    fn follow_stops(&mut self, terminal: Option<&mut Terminal>) {
+        let Some(pipe) = self.heard_stops() else { return };
+        let mut signal = [0];
+        match rustix::io::read(pipe, &mut signal) {
+            // Who saw it has ended.
+            Ok(0) => self.stops = None,
+            Ok(_) if self.is_followed(i32::from(signal[0])) => stop_too(&self.child, terminal),
+            _ => {}
+        }
     }
 
     fn mind_the_owner(&mut self) {
@@ -232,8 +250,8 @@ pub fn supervise(
         // matters.
         let awaits_start = on_start.is_some() || patience.is_some();
         let start = status.as_ref().filter(|_| awaits_start);
-        let owner = program.owner.as_ref();
-        let ready = wait_for_something(signals, (start, owner), terminal.as_ref(), patience)?;
+        let others = [program.owner.as_ref(), program.heard_stops()];
+        let ready = wait_for_something(signals, start, &others, terminal.as_ref(), patience)?;
         let has_news = ready.status || (!awaits_start && status.as_ref().is_some_and(has_news));
         if has_news
             && let Some(pipe) = &status
@@ -250,6 +268,7 @@ pub fn supervise(
                 }
             }
         }
+        program.follow_stops(terminal.as_mut());
         program.starting = status.is_some();
         // A change of size reaches the program before the keys that were typed after it.
         let keys = terminal.as_mut().is_some_and(Terminal::read);
@@ -262,7 +281,7 @@ pub fn supervise(
             terminal.hand_keys_over();
         }
     };
-    if let Some(terminal) = terminal {
+    if let Some(mut terminal) = terminal {
         terminal.drain();
     }
     if let Some(pipe) = &status {
@@ -286,12 +305,13 @@ struct Ready {
 
 fn wait_for_something(
     signals: &Signals,
-    (status, owner): (Option<&OwnedFd>, Option<&OwnedFd>),
+    status: Option<&OwnedFd>,
+    others: &[Option<&OwnedFd>],
     terminal: Option<&Terminal>,
     patience: Option<Duration>,
 ) -> Result<Ready, ActionError> {
     let mut watched = vec![PollFd::new(&signals.descriptor, PollFlags::IN)];
-    for fd in status.into_iter().chain(owner) {
+    for fd in status.into_iter().chain(others.iter().copied().flatten()) {
         watched.push(PollFd::new(fd, PollFlags::IN));
     }
     if let Some(terminal) = terminal {
@@ -347,12 +367,6 @@ fn take_signals(
             _ => {}
         }
         forward(program, number, info.ssi_code, terminal.is_some());
-        if program.is_stop_hidden && stops_a_job(number) {
-            stop_as_told(&program.child, number);
-        } else if program.is_stop_hidden && asks_to_end(number) {
-            // It may stand still, unknown to us, and hear nothing.
-            let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGCONT as i32);
-        }
     }
     Ok(None)
 }
@@ -420,11 +434,16 @@ fn reap(
         match change {
             Change::Exited(code) => return Ok(Some(Ending::Exited(code))),
             Change::Killed(signal) => return Ok(Some(program.ending(signal))),
-            Change::Stopped(signal) if program.is_stopped_elsewhere && stops_a_job(signal) => {}
-            Change::Stopped(signal) if program.is_followed(signal) => {
-                stop_too(&program.child, terminal.as_deref_mut());
-            }
-            Change::Stopped(_) => {}
+            Change::Stopped(signal) => match &program.stops {
+                Some(Stops::Told(nsx)) => {
+                    // A pipe that is full has told enough.
+                    let _ = rustix::io::write(nsx, &[u8::try_from(signal).unwrap_or_default()]);
+                }
+                _ if program.is_followed(signal) => {
+                    stop_too(&program.child, terminal.as_deref_mut());
+                }
+                _ => {}
+            },
         }
     }
     Ok(None)
@@ -432,17 +451,6 @@ fn reap(
 
 fn stops_a_job(signal: i32) -> bool {
     matches!(Signal::try_from(signal), Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU))
-}
-
-/// Stops as the signal's default action does, which is not at all where nobody could set it going
-/// again; then sets the child going, whoever of its group was stopped too.
-fn stop_as_told(child: &Child, signal: i32) {
-    raw::signal::raise_unblocked(signal);
-    if let Ok(signal) = Signal::try_from(signal) {
-        let mask = SigSet::from(signal);
-        let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&mask), None);
-    }
-    let _ = raw::signal::send(child.pidfd.as_fd(), Signal::SIGCONT as i32);
 }
 
 /// Stops this process. Not by raise: see [`raw::signal::raise_unblocked`].
@@ -453,6 +461,7 @@ pub(super) fn stop() {
 /// Stops with the child, and sets it going again when continued.
 fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
     if let Some(terminal) = &mut terminal {
+        terminal.drain();
         terminal.restore();
     }
     stop();

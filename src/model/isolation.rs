@@ -111,6 +111,8 @@ pub struct Life {
     pub limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Option<Duration>,
+    /// It ends with nsx though it becomes another user.
+    pub guard: bool,
     /// What the program gets when nsx ends, in place of SIGKILL.
     pub death_signal: Option<i32>,
 }

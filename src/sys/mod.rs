@@ -11,8 +11,6 @@ pub mod error;
 pub mod fds;
 pub mod idmap;
 pub mod incarnation;
-#[cfg(target_env = "musl")]
-mod memory;
 pub mod mounts;
 pub mod netlink;
 pub mod ns;

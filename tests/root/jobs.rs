@@ -1,5 +1,6 @@
 //! Job control through nsx: keys that interrupt and stop, and what the shell outside makes of it.
 
+use crate::support::pty::Pty;
 use crate::support::{Need, child_of, status, test, until};
 use crate::terminal::{enter, scene};
 use libtest_mimic::Trial;
@@ -14,6 +15,11 @@ pub fn tests() -> Vec<Trial> {
             "^Z stops a program that shares our terminal, and fg resumes it",
             TERMINAL,
             suspended_without_pty,
+        ),
+        test(
+            "^Z stops a program behind an init that cannot stop, and fg resumes it",
+            TERMINAL,
+            suspended_behind_an_init,
         ),
         test(
             "a program that stops itself gives the terminal back, and fg resumes it",
@@ -69,11 +75,10 @@ fn job_inside() {
     assert_eq!(pty.code(), "6");
 }
 
-fn suspend(flags: &str) {
-    let (_held, target, mut pty) = scene();
+fn suspend(launcher: &str, mut pty: Pty) {
     let before = pty.run("stty -g").0;
     pty.type_keys(
-        &(enter(target, flags) + " sh -c 'echo only; read line; echo got $line; exit 8'\n"),
+        &(launcher.to_owned() + " sh -c 'echo only; read line; echo got $line; exit 8'\n"),
     );
     pty.expect("only\r\n");
     pty.type_keys("\x1a");
@@ -89,23 +94,35 @@ fn suspend(flags: &str) {
 }
 
 fn suspended_without_pty() {
-    suspend("-m -p --no-pty");
+    let (_held, target, pty) = scene();
+    suspend(&enter(target, "-m -p --no-pty"), pty);
+}
+
+/// The first process of a pid namespace takes no stop from inside it: nsx stops alone.
+fn suspended_behind_an_init() {
+    let (_held, _target, pty) = scene();
+    suspend(&format!("{} spawn --newpid --init", crate::support::binary("nsx").display()), pty);
 }
 
 fn stops_itself() {
     let (_held, target, mut pty) = scene();
     let before = pty.run("stty -g").0;
-    pty.type_keys(
-        &(enter(target, "-m -p") + " sh -c 'echo only; kill -STOP $$; echo again; exit 8'\n"),
-    );
-    pty.expect("only\r\n");
-    pty.expect("Stopped");
-    pty.expect("OUT> ");
-    assert_eq!(pty.run("stty -g").0, before);
-    pty.type_keys("fg\n");
-    pty.expect("again\r\n");
-    pty.expect("OUT> ");
-    assert_eq!(pty.code(), "8");
+    let spawn = |flags: &str| format!("{} spawn {flags}", crate::support::binary("nsx").display());
+    for launcher in
+        [enter(target, "-m -p"), spawn("-u"), spawn("-p --init"), spawn("-p --init --pty")]
+    {
+        pty.type_keys(
+            &(launcher.clone() + " sh -c 'echo only; kill -STOP $$; echo again; exit 8'\n"),
+        );
+        pty.expect("only\r\n");
+        pty.expect("Stopped");
+        pty.expect("OUT> ");
+        assert_eq!(pty.run("stty -g").0, before, "{launcher}");
+        pty.type_keys("fg\n");
+        pty.expect("again\r\n");
+        pty.expect("OUT> ");
+        assert_eq!(pty.code(), "8", "{launcher}");
+    }
 }
 
 fn background() {

@@ -5,7 +5,9 @@ use crate::support::{
     stdout, test, until,
 };
 use libtest_mimic::Trial;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ pub fn tests() -> Vec<Trial> {
         test("an init reaps what the program leaves behind, and ends it with it", ROOT, reaps),
         test("through an init a program ends as it would without", ROOT, through_init),
         test("an init ends with nsx, and the program with it", SETPRIV, nsx_is_killed),
+        test("a program that changes its user ends with nsx too", SETPRIV, untied_is_killed),
         test("an init keeps no right and no descriptor of the host", ROOT, withdrawn),
         test("--pty gives a terminal where there is none", ROOT, terminal_from_nothing),
         test("a reader that does not read keeps nothing from ending", ROOT, blocked_reader),
@@ -154,6 +157,34 @@ fn nsx_is_killed() {
         let init = pidfd(init).unwrap();
         drop(held);
         assert!(ends_within(&program, PATIENCE) && ends_within(&init, PATIENCE));
+    }
+}
+
+/// The kernel forgets with whom to end who changes its user, by itself or by a set-uid file.
+fn untied_is_killed() {
+    let (_held, target) = isolated(&["-p", "-n"]);
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+    let set_uid = place.path().join("sleep");
+    std::fs::copy("/bin/sleep", &set_uid).unwrap();
+    std::os::unix::fs::chown(&set_uid, Some(65534), None).unwrap();
+    std::fs::set_permissions(&set_uid, Permissions::from_mode(0o4755)).unwrap();
+    let set_uid = format!("echo ready; exec {} 1000", set_uid.display());
+    let changing = "echo ready; exec setpriv --reuid=1 --clear-groups sleep 1000";
+    let target = target.to_string();
+    let enter = ["enter", "-t", &target, "-p", "-n"];
+    for line in [&enter[..], &["spawn", "-p"], &["spawn", "-u"], &["spawn", "-u", "--init"]] {
+        for program in [changing, &set_uid] {
+            let (held, _) = Held::ready(nsx(line).args(["sh", "-c", program]));
+            let mut last = child_of(held.pid()).unwrap();
+            until("it has changed", || {
+                last = child_of(last).unwrap_or(last);
+                status(last, "Uid").is_some_and(|ids| !ids.contains("\t0\t0"))
+            });
+            let program = pidfd(last).unwrap();
+            drop(held);
+            assert!(ends_within(&program, PATIENCE), "{line:?} {program:?}");
+        }
     }
 }
 

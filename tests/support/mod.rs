@@ -262,10 +262,12 @@ pub fn asleep(pid: u32) {
     });
 }
 
-/// The first child of a process.
+/// The first child of a process; of nsx the last, which is the program: its guard comes before it.
 pub fn child_of(pid: u32) -> Option<u32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    children.split_whitespace().next()?.parse().ok()
+    let is_nsx = status(pid, "Name").is_some_and(|name| name.starts_with("nsx"));
+    let mut children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    if is_nsx { children.next_back() } else { children.next() }
 }
 
 /// Ends what a process has started, and what that has, when the test is over; the process itself is

@@ -128,7 +128,8 @@ impl Demo {
         }
         line.trim().clone_into(&mut isolated.pid_inside);
         let parent = isolated.supervisor.id().cast_signed();
-        let child = process::children(parent).into_iter().next();
+        // Its guard comes before the program.
+        let child = process::children(parent).into_iter().next_back();
         isolated.program = Started::of("the program", child.context("nsx spawn has no child")?)?;
         Ok(isolated)
     }

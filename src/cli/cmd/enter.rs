@@ -4,8 +4,9 @@ use crate::cli::context::Context;
 use crate::cli::enter;
 use crate::cli::enter::request::Request;
 use crate::cli::entry::Command;
-use crate::cli::error::Failure;
+use crate::cli::error::{Failure, Kind};
 use crate::cli::options::{Parsed, definition_of, parse};
+use crate::sys::raw::memory;
 use options::read;
 use std::ffi::OsString;
 use table::OPTIONS;
@@ -26,6 +27,7 @@ pub fn definition() -> clap::Command {
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
+    memory::exits_with(Kind::Launcher as u8);
     match request(context, arguments).map_err(Failure::of_launcher)? {
         Ok(request) => enter::run(context, request).map_err(Failure::of_launcher),
         Err(code) => Ok(code),

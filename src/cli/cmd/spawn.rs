@@ -2,10 +2,11 @@
 
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
-use crate::cli::error::Failure;
+use crate::cli::error::{Failure, Kind};
 use crate::cli::options::{Parsed, definition_of, parse};
 use crate::cli::spawn;
 use crate::cli::spawn::request::Request;
+use crate::sys::raw::memory;
 use options::{OPTIONS, read};
 use std::ffi::OsString;
 
@@ -29,6 +30,7 @@ pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
+    memory::exits_with(Kind::Launcher as u8);
     let request = request(context, arguments)
         .map_err(|failure| failure.or_hint("see `nsx spawn --help`").of_launcher());
     match request? {

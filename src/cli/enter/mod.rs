@@ -173,6 +173,7 @@ fn entry(
         descriptors: request.descriptors,
         limit: request.limit,
         init: request.init,
+        guard: request.guard,
         confined: taken.confined,
         seat: taken.seat,
         terminal_owner,

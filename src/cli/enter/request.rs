@@ -34,6 +34,8 @@ pub struct Request {
     pub limit: Option<Duration>,
     /// An init of ours stays beside the program.
     pub init: bool,
+    /// It ends with nsx though it becomes another user.
+    pub guard: bool,
     pub standing: TakeOver,
     pub dry_run: bool,
     /// Nothing is said that is no error.

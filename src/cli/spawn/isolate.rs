@@ -5,7 +5,7 @@ use super::{files, network};
 use crate::action::pty;
 use crate::cli::error::Failure;
 use crate::model::group::Limits;
-use crate::model::isolation::{Identity, Isolation, Mounts, Terminal};
+use crate::model::isolation::{Identity, Isolation, Life, Mounts, Terminal};
 use crate::model::namespace::Kind;
 use crate::model::net_wish::NetWish;
 use crate::model::restriction::Restrictions;
@@ -120,7 +120,7 @@ pub(super) fn isolation(
         limits: Limits::default(),
         foreign: request.is_foreign(),
         terminal: request.terminal(),
-        life: request.life,
+        life: Life { guard: own_manner, ..request.life },
     }
 }
 

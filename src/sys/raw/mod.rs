@@ -4,6 +4,8 @@
 #![allow(unsafe_code)]
 
 pub mod bpf;
+#[cfg(all(target_arch = "x86_64", any(test, target_env = "musl")))]
+mod copy;
 #[cfg(target_arch = "x86_64")]
 pub mod early;
 pub mod environment;
@@ -11,6 +13,7 @@ pub mod fds;
 pub mod fork;
 pub mod kcmp;
 pub mod keyring;
+pub mod memory;
 pub mod mount_attributes;
 pub mod mounts;
 pub mod names;

@@ -46,15 +46,16 @@ pub(super) fn until<T>(program: &Started, log: &Path, look: impl Fn() -> Option<
     }
 }
 
-/// The first child of a program once it is, or once its own child is, the lab's sleeper.
+/// The child of a program that is, or whose own child is, the lab's sleeper, once there is one.
 pub(super) fn isolated_child(lab: &Lab, runtime: Runtime, of: &Started) -> Result<Started> {
     let busybox = super::rootfs::busybox(&lab.below(runtime));
     let log = lab.below(runtime).join("log");
     let init = until(of, &log, || {
-        let child = *process::children(of.pid).first()?;
-        let below = process::children(child);
-        let mut both = std::iter::once(&child).chain(&below);
-        both.any(|pid| process::executes(*pid, &busybox)).then_some(child)
+        process::children(of.pid).into_iter().find(|child| {
+            let below = process::children(*child);
+            let mut both = std::iter::once(child).chain(&below);
+            both.any(|pid| process::executes(*pid, &busybox))
+        })
     })?;
     Started::of("a container's first process", init)
 }

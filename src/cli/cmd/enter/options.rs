@@ -55,7 +55,7 @@ pub(super) fn read(options: Given, program: Vec<OsString>) -> Result<Request, Fa
             return Err(Failure::usage(format!("{spelled} exclude each other")));
         }
     }
-    let mut request = Request { program, ..Request::default() };
+    let mut request = Request { program, guard: true, ..Request::default() };
     for (id, value) in options {
         take(&mut request, id, value)?;
     }
