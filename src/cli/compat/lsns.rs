@@ -68,7 +68,7 @@ fn list(context: &Context, mut arguments: Vec<OsString>) -> Result<u8, Failure> 
         _ => None,
     };
     let census = collect_census(root, wants(&options, &keys))?;
-    let users = host_users(root);
+    let (users, _) = host_users(root);
     let placed = match options.selection {
         Selection::Namespace(inode) => {
             let missing = || failed(format!("not found namespace: {inode}"));

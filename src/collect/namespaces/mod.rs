@@ -157,10 +157,16 @@ fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Names of the host's users; none where they cannot be read.
-pub fn host_users(root: &SysRoot) -> Users {
-    let users = Users::read(root);
-    root.reach().told(|| "/etc/passwd".into(), "names of users", users).unwrap_or_default()
+/// Names of the host's users; none, and a gap, where they cannot be read. A host without the file has
+/// none to tell.
+pub fn host_users(root: &SysRoot) -> (Users, Option<Gap>) {
+    match Users::read(root) {
+        Ok(users) => (users, None),
+        Err(error) => {
+            let is_there = error.reason() != Reason::Gone;
+            (Users::default(), is_there.then(|| error.gap("names of users")))
+        }
+    }
 }
 
 fn members(pieces: usize) -> usize {
@@ -169,13 +175,10 @@ fn members(pieces: usize) -> usize {
 
 /// The user of the first process, by the host's name for it.
 fn add_users(root: &SysRoot, namespaces: &mut [Namespace]) -> Option<Gap> {
-    let users = Users::read(root);
-    let names = users.as_ref().ok();
+    let (users, gap) = host_users(root);
     for namespace in namespaces {
         namespace.uid = namespace.uid.or(namespace.first.as_ref().map(|first| first.uid));
-        namespace.user = namespace.uid.and_then(|uid| names?.name(uid).cloned());
+        namespace.user = namespace.uid.and_then(|uid| users.name(uid).cloned());
     }
-    let error = users.err()?;
-    // A host without the file has no names to tell.
-    (error.reason() != Reason::Gone).then(|| error.gap("names of users"))
+    gap
 }

@@ -6,8 +6,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What may be null, or as it is without the fault, and has no gap: settings and counters of the
-/// kernel's that a report has where they can be had, and what is used of limits.
-const AS_FAR_AS_KNOWN: [&str; 12] = [
+/// kernel's that a report has where they can be had, and what is used of limits; the trail of `who`,
+/// which finds an address by tables of /proc too.
+const AS_FAR_AS_KNOWN: [&str; 13] = [
     ".data.net.settings",
     ".data.net.conntrack",
     ".data.net.sockets.ephemeral_ports",
@@ -20,6 +21,7 @@ const AS_FAR_AS_KNOWN: [&str; 12] = [
     ".data.pid_inode",
     ".comm",
     ".data.findings",
+    ".data.0.steps",
 ];
 
 #[derive(Clone, Debug)]

@@ -12,6 +12,7 @@ use crate::render::branches::grow;
 use crate::render::ns::Row;
 use crate::render::ns_json::JsonRow;
 use crate::render::ns_process::{self, JsonProcess};
+use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
 
 pub(super) fn run(
@@ -41,7 +42,11 @@ pub(super) fn run(
     if !namespace.of_host {
         census.gaps.retain(|gap| !gap.is_of_init());
     }
-    let rows = rows(root, &census, &namespace);
+    let (users, gap) = host_users(root);
+    if let Some(gap) = gap.filter(|gap| !census.gaps.contains(gap)) {
+        census.gaps.push(gap);
+    }
+    let rows = rows(&users, &census, &namespace);
     let row = Row::new(namespace);
     let is_json = matches!(args.output.format(), Format::Json | Format::Jsonl);
     let text = if is_json {
@@ -78,7 +83,7 @@ pub(super) fn run(
 }
 
 /// Each below its parent, where that is in the namespace too.
-fn rows(root: &SysRoot, census: &Census, namespace: &Namespace) -> Vec<ns_process::Row> {
+fn rows(users: &Users, census: &Census, namespace: &Namespace) -> Vec<ns_process::Row> {
     let is_in = |member: &&Member| member.namespaces.inode(namespace.kind) == Some(namespace.inode);
     let members: Vec<&Member> = census.members.iter().filter(is_in).collect();
     let place = |pid| members.binary_search_by_key(&pid, |member| member.occupant.pid).ok();
@@ -86,7 +91,6 @@ fn rows(root: &SysRoot, census: &Census, namespace: &Namespace) -> Vec<ns_proces
         let member = members.get(at)?;
         member.occupant.parent.known().copied().flatten().and_then(place)
     };
-    let users = host_users(root);
     let twigs = grow(members.len(), parent).into_iter();
     let rows = twigs.filter_map(|twig| {
         let member: Member = (*members.get(twig.at)?).clone();
