@@ -1,5 +1,6 @@
 //! New processes: clone3(2), and the end of a child that must not run our destructors.
 
+use super::memory;
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -37,7 +38,8 @@ struct CloneArgs {
 /// Forks with `namespaces` (CLONE_NEW* bits) new in the child.
 ///
 /// The caller has one thread: then the child may go on as an ordinary process. (A multi-threaded
-/// caller's child may use only async-signal-safe functions; `sys::worker` keeps to that.)
+/// caller's child may use only async-signal-safe functions, and allocate: nobody else holds the lock of
+/// the allocator while a process is made.)
 pub fn fork(namespaces: u64) -> nix::Result<Side> {
     clone3(namespaces, 0)
 }
@@ -67,7 +69,9 @@ fn clone3(flags: u64, cgroup: u64) -> nix::Result<Side> {
     };
     // SAFETY: without CLONE_VM and with no stack given this is fork: the child gets a copy of the
     // whole address space and returns here. The structure lives through the call.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
+    let pid = memory::at_rest(|| unsafe {
+        libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>())
+    });
     let pid = match Errno::result(pid) {
         // What filters of containers say, who cannot look into its structure.
         Err(Errno::ENOSYS) if cgroup == 0 => clone(flags, &mut pidfd)?,
@@ -93,9 +97,9 @@ fn clone(flags: u64, pidfd: &mut libc::c_int) -> nix::Result<libc::c_long> {
     // SAFETY: as with clone3: fork, without CLONE_VM and a stack. The place for the pidfd lives
     // through the call; the two arguments after it, in whichever order the machine has them, are
     // not used without their flags.
-    let pid = unsafe {
+    let pid = memory::at_rest(|| unsafe {
         libc::syscall(libc::SYS_clone, flags, nothing, &raw mut *pidfd, nothing, nothing)
-    };
+    });
     Errno::result(pid)
 }
 

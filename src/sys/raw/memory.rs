@@ -5,10 +5,11 @@
 //! the process by a signal.
 
 use super::fork;
-use dlmalloc::GlobalDlmalloc;
+use dlmalloc::Dlmalloc;
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// In bytes. glibc begins at half of it.
 const LARGE: usize = 256 << 10;
@@ -22,9 +23,24 @@ pub fn exits_with(code: u8) {
     CODE.store(code, Ordering::Relaxed);
 }
 
+/// Nobody panics with it.
+static SMALL: Mutex<Dlmalloc> = Mutex::new(Dlmalloc::new());
+
+fn small() -> MutexGuard<'static, Dlmalloc> {
+    SMALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does what makes a process while no other thread allocates: the child, in which that thread is not,
+/// may allocate too.
+pub fn at_rest<T>(fork: impl FnOnce() -> T) -> T {
+    let _held = small();
+    fork()
+}
+
 struct Memory;
 
-#[global_allocator]
+// AddressSanitizer sees what the C library hands out.
+#[cfg_attr(not(fuzzing), global_allocator)]
 static MEMORY: Memory = Memory;
 
 const fn is_large(size: usize, align: usize) -> bool {
@@ -39,7 +55,7 @@ unsafe impl GlobalAlloc for Memory {
             return map(layout.size());
         }
         // SAFETY: the caller's promise is the same.
-        found(unsafe { GlobalDlmalloc.alloc(layout) })
+        found(unsafe { small().malloc(layout.size(), layout.align()) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
@@ -47,7 +63,7 @@ unsafe impl GlobalAlloc for Memory {
             return map(layout.size());
         }
         // SAFETY: the caller's promise is the same.
-        found(unsafe { GlobalDlmalloc.alloc_zeroed(layout) })
+        found(unsafe { small().calloc(layout.size(), layout.align()) })
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
@@ -57,7 +73,7 @@ unsafe impl GlobalAlloc for Memory {
             return;
         }
         // SAFETY: of that layout it came from there.
-        unsafe { GlobalDlmalloc.dealloc(memory, layout) };
+        unsafe { small().free(memory, layout.size(), layout.align()) };
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -70,7 +86,7 @@ unsafe impl GlobalAlloc for Memory {
             }
             (false, false) => {
                 // SAFETY: of that layout it came from there.
-                found(unsafe { GlobalDlmalloc.realloc(memory, layout, size) })
+                found(unsafe { small().realloc(memory, old, align, size) })
             }
             _ => {
                 // SAFETY: the caller promises a size that a layout can have.
