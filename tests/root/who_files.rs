@@ -455,9 +455,13 @@ fn roots() {
 }
 
 fn kept() {
+    // A file keeps no mount namespace whose number is smaller than our own's, and each processor of the
+    // kernel's has numbers of its own to give.
     let scene = Scene::new(
         "mkdir x ns; mount -t tmpfs kept x; mount -t tmpfs ns ns
-         mount --make-private ns; touch ns/file; unshare --mount=ns/file true; umount x",
+         mount --make-private ns; touch ns/file; i=0
+         until unshare --mount=ns/file true; do i=$((i + 1)); [ $i -lt 100 ]; done
+         umount x",
     );
     let path = scene.path("x");
     let trails = scene.who(format!("path:{path}"));

@@ -100,6 +100,9 @@ impl Bench {
                 let ours = self.nsx("nsx-spawn", &[&alone, more, words].concat());
                 let group = if more.is_empty() { "" } else { ", with a control group" };
                 self.compare(&format!("run a minimal bundle{group}"), ours, peer);
+                // A runtime that did not end as it should, as one that valgrind cannot run, leaves it.
+                let mut delete = Command::new(runtime.get_program());
+                let _ = run::output(delete.args(["delete", "--force", CONTAINER]));
             }
         }
         Ok(())
