@@ -59,15 +59,24 @@ pub(crate) fn threads(count: usize) -> Result<()> {
         std::thread::park();
     };
     let start = || std::thread::Builder::new().stack_size(16 << 10).spawn(wait);
-    told_until_the_end((0..count).map_while(|_| start().ok()).count())
+    told_until_the_end((0..count.min(room()?)).map_while(|_| start().ok()).count())
 }
 
 /// `xtask many-processes N`: the same with processes, in our process group.
 pub(crate) fn processes(count: usize) -> Result<()> {
     let start = || run::plain("sleep").arg("infinity").stdin(Stdio::null()).spawn();
-    let children: Vec<Child> = (0..count).map_while(|_| start().ok()).collect();
+    let children: Vec<Child> = (0..count.min(room()?)).map_while(|_| start().ok()).collect();
     told_until_the_end(children.len())?;
     Ok(nix::sys::signal::killpg(nix::unistd::getpgrp(), nix::sys::signal::Signal::SIGKILL)?)
+}
+
+/// How many more there can be, and leave enough numbers to what is started beside them.
+fn room() -> Result<usize> {
+    const LEFT: usize = 1_000;
+    let most: usize = std::fs::read_to_string("/proc/sys/kernel/pid_max")?.trim().parse()?;
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let all = load.split(['/', ' ']).nth(4).context("/proc/loadavg counts no threads")?;
+    Ok(most.saturating_sub(all.parse::<usize>()? + LEFT))
 }
 
 pub(crate) fn told_until_the_end(started: usize) -> Result<()> {
