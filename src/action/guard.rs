@@ -29,8 +29,9 @@ pub(super) struct Ward(ManuallyDrop<OwnedFd>);
 
 /// Starts a guard beside nsx, which `nsx` holds.
 pub(super) fn start(nsx: &OwnedFd) -> Result<(Guard, Ward), ActionError> {
-    let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
-    let (guard, ward) = socketpair(kind.0, kind.1, kind.2, None).context("make", "a socket")?;
+    let (guard, ward) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .context("make", "a socket")?;
     match fork::fork(0).context("start", "a child")? {
         Side::Child => {
             stand_guard(nsx, &guard);

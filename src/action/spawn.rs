@@ -144,7 +144,7 @@ fn run(
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
-    let (guard, ward) = guard(isolation, &parent)?.unzip();
+    let (guard, ward) = start_guard(isolation, &parent)?.unzip();
     let (stops, stops_told) = pipe_of_stops(isolation)?.unzip();
     let (status, report) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let meets = !group.is_empty()
@@ -235,7 +235,7 @@ fn run(
 }
 
 /// Where nothing of ours stays beside the program, and the kernel is to kill it.
-fn guard(isolation: &Isolation, nsx: &OwnedFd) -> Result<Option<(Guard, Ward)>, ActionError> {
+fn start_guard(isolation: &Isolation, nsx: &OwnedFd) -> Result<Option<(Guard, Ward)>, ActionError> {
     let life = &isolation.life;
     let is_wanted = life.guard && !life.init && death_signal(isolation) == Signal::SIGKILL;
     is_wanted.then(|| guard::start(nsx)).transpose()

@@ -1,7 +1,7 @@
 //! Job control through nsx: keys that interrupt and stop, and what the shell outside makes of it.
 
 use crate::support::pty::Pty;
-use crate::support::{Need, child_of, status, test, until};
+use crate::support::{Need, binary, child_of, status, test, until};
 use crate::terminal::{enter, scene};
 use libtest_mimic::Trial;
 
@@ -75,6 +75,10 @@ fn job_inside() {
     assert_eq!(pty.code(), "6");
 }
 
+fn spawn(options: &str) -> String {
+    format!("{} spawn {options}", binary("nsx").display())
+}
+
 fn suspend(launcher: &str, mut pty: Pty) {
     let before = pty.run("stty -g").0;
     pty.type_keys(
@@ -98,16 +102,16 @@ fn suspended_without_pty() {
     suspend(&enter(target, "-m -p --no-pty"), pty);
 }
 
-/// The first process of a pid namespace takes no stop from inside it: nsx stops alone.
+/// The first process of a pid namespace takes no stop from inside it, and tells nsx of the program's.
 fn suspended_behind_an_init() {
-    let (_held, _target, pty) = scene();
-    suspend(&format!("{} spawn --newpid --init", crate::support::binary("nsx").display()), pty);
+    for options in ["--newpid --init", "--newpid --init --timeout 100s"] {
+        suspend(&spawn(options), Pty::shell());
+    }
 }
 
 fn stops_itself() {
     let (_held, target, mut pty) = scene();
     let before = pty.run("stty -g").0;
-    let spawn = |flags: &str| format!("{} spawn {flags}", crate::support::binary("nsx").display());
     for launcher in
         [enter(target, "-m -p"), spawn("-u"), spawn("-p --init"), spawn("-p --init --pty")]
     {
