@@ -49,8 +49,8 @@ pub(super) fn compare(what: &str, ours: Command, peer: Command, budget: Duration
     let ratios = sorted(rounds.iter().map(|(ours, peer)| ours / peer));
     Ok(Row {
         what: what.to_owned(),
-        ours: run::shown(&ours),
-        peer: run::shown(&peer),
+        ours: anywhere(&run::shown(&ours)),
+        peer: anywhere(&run::shown(&peer)),
         rounds: rounds.len(),
         ours_median_usec: median(&sorted(rounds.iter().map(|(ours, _)| *ours))),
         peer_median_usec: median(&sorted(rounds.iter().map(|(_, peer)| *peer))),
@@ -96,9 +96,26 @@ fn at(sorted: &[f64], percent: usize) -> f64 {
     sorted.get((last * percent + 50) / 100).copied().unwrap_or(f64::NAN)
 }
 
+/// A directory that was made for this run is `DIR`.
+fn anywhere(line: &str) -> String {
+    let made = std::env::temp_dir().join(".tmp").display().to_string();
+    let mut parts = line.split(&made);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| {
+        line + "DIR" + part.trim_start_matches(|c: char| c.is_ascii_alphanumeric())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directories_of_one_run_have_no_name() {
+        let made = std::env::temp_dir().join(".tmpA1b2C3").display().to_string();
+        assert_eq!(anywhere(&format!("run -b {made} x {made}/a")), "run -b DIR x DIR/a");
+        assert_eq!(anywhere("run /bin/true"), "run /bin/true");
+    }
 
     #[test]
     fn a_comparison_with_itself() {
