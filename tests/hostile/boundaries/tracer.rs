@@ -8,7 +8,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout};
 use nsx::sys::calls::Abi;
 use nsx::sys::raw::fork::{self, Side};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -73,6 +73,7 @@ struct Tracer {
     decoy: Option<Numbered>,
     run: Run,
     tracees: BTreeMap<Pid, Tracee>,
+    ended: BTreeSet<Pid>,
     first: Pid,
     tool: Identity,
     program: Option<Identity>,
@@ -117,6 +118,7 @@ pub(super) fn run(tool: &Tool, at: usize, fate: Fate) -> Run {
         target,
         decoy: None,
         tracees: BTreeMap::from([(first, Tracee { begun: true, ..Tracee::default() })]),
+        ended: BTreeSet::new(),
         first,
         tool: identity(&path(words.first())).unwrap(),
         program: (*enters).then(|| identity(&path(words.last())).unwrap()),
@@ -185,7 +187,10 @@ impl Tracer {
                     self.becomes(pid);
                 } else if let Ok(child) = ptrace::getevent(pid) {
                     let child = Pid::from_raw(i32::try_from(child).unwrap());
-                    self.tracees.entry(child).or_default();
+                    // It runs before its parent tells of it, and may be through already.
+                    if !self.ended.contains(&child) {
+                        self.tracees.entry(child).or_default();
+                    }
                 }
                 self.go_on(pid, None);
             }
@@ -287,6 +292,7 @@ impl Tracer {
             return;
         }
         self.tracees.remove(&pid);
+        self.ended.insert(pid);
         if pid == self.first {
             how.clone_into(&mut self.run.ended);
         }
