@@ -1,6 +1,6 @@
 //! Which block device is meant by a path or by numbers: one whose I/O can be limited.
 
-use crate::model::group::Device;
+use crate::model::device::Device;
 use crate::model::text::Text;
 use crate::sys::error::{Context, SysError};
 use crate::sys::root::SysRoot;
@@ -36,18 +36,9 @@ pub fn find(root: &SysRoot, spelled: &Text) -> Result<Device, NoDevice> {
         }
         Device { major: rustix::fs::major(stat.st_rdev), minor: rustix::fs::minor(stat.st_rdev) }
     } else {
-        numbers(bytes).ok_or_else(|| NoDevice::Misspelled(spelled.clone()))?
+        Device::parse(bytes).ok_or_else(|| NoDevice::Misspelled(spelled.clone()))?
     };
     whole_disk(root, spelled, device)
-}
-
-fn numbers(bytes: &[u8]) -> Option<Device> {
-    let (major, minor) = std::str::from_utf8(bytes).ok()?.split_once(':')?;
-    let number = |digits: &str| {
-        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| digits.parse().ok()).flatten()
-    };
-    Some(Device { major: number(major)?, minor: number(minor)? })
 }
 
 /// Where `/sys` does not tell, the kernel will.

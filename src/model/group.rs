@@ -2,6 +2,7 @@
 //! used in it.
 
 use super::cgroup::{Bound, IoDevice, IoKind};
+use super::device::Device;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -129,19 +130,6 @@ fn size(bytes: u64) -> String {
     match units.iter().find(|unit| whole(unit)) {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
         None => bytes.to_string(),
-    }
-}
-
-/// A block device by its numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Device {
-    pub major: u32,
-    pub minor: u32,
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.major, self.minor)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod confinement;
 pub mod container;
 pub mod conversation;
+pub mod device;
 pub mod evidence;
 pub mod files;
 pub mod finding;

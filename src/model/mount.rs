@@ -1,5 +1,6 @@
 //! Mounts as one process sees them.
 
+use super::device::Device;
 use super::text::Text;
 
 /// One line of mountinfo, and what can be told from it and its neighbours. See
@@ -10,8 +11,8 @@ use super::text::Text;
 pub struct Mount {
     pub id: u32,
     pub parent_id: u32,
-    /// `major:minor` of the file system.
-    pub device: String,
+    /// Of the file system.
+    pub device: Device,
     /// The part of the file system that is mounted.
     pub root: Text,
     /// Where, seen from the process's root.

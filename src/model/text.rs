@@ -4,32 +4,55 @@
 //! a path. [`Text`] keeps those bytes as they are; its `Display` is the only way out, and it lets
 //! no control, bidirectional or invalid byte through. The spelling is reversible: see [`unescape`].
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// Foreign bytes, kept exactly; shown escaped.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Text(Box<[u8]>);
+#[derive(Clone)]
+pub struct Text(Kept);
+
+/// Most names are short, and a listing holds many: those need no memory of their own.
+#[derive(Clone)]
+enum Kept {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+/// As many as there is room for beside a pointer's alignment.
+const SHORT: usize = 22;
 
 impl Text {
     /// Keeps the bytes as they are, whatever they are.
     pub fn new(bytes: impl AsRef<[u8]>) -> Self {
-        Self(bytes.as_ref().into())
+        let bytes = bytes.as_ref();
+        Self::short(bytes).unwrap_or_else(|| Self(Kept::Long(bytes.into())))
+    }
+
+    fn short(from: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SHORT];
+        bytes.get_mut(..from.len())?.copy_from_slice(from);
+        Some(Self(Kept::Short { length: u8::try_from(from.len()).ok()?, bytes }))
     }
 
     /// The bytes as they came: compare and parse these, never print them.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Kept::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Kept::Long(bytes) => bytes,
+        }
     }
 
     /// There is not one byte in it.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// What needs no escape, as nearly everything.
     fn plain(&self) -> Option<&str> {
         let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
-        std::str::from_utf8(&self.0).ok().filter(|_| self.0.iter().all(is_plain))
+        let bytes = self.as_bytes();
+        bytes.iter().all(is_plain).then(|| std::str::from_utf8(bytes).ok())?
     }
 
     /// The escaped text, at most `columns` characters, the cut marked by `…`.
@@ -52,19 +75,51 @@ impl<T: AsRef<[u8]> + ?Sized> From<&T> for Text {
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Self::short(&bytes).unwrap_or_else(|| Self(Kept::Long(bytes.into())))
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(text.into_bytes().into())
+        text.into_bytes().into()
     }
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Self(Kept::Short { length: 0, bytes: [0; SHORT] })
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Text {}
+
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        *self.0 == *other.as_bytes()
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
@@ -82,8 +137,8 @@ impl fmt::Display for Text {
         if let Some(plain) = self.plain() {
             return f.pad(plain);
         }
-        let mut escaped = String::with_capacity(self.0.len());
-        for chunk in self.0.utf8_chunks() {
+        let mut escaped = String::with_capacity(self.as_bytes().len());
+        for chunk in self.as_bytes().utf8_chunks() {
             for c in chunk.valid().chars() {
                 match c {
                     '\\' => escaped.push_str("\\\\"),
@@ -242,6 +297,20 @@ mod tests {
         }
         assert_eq!(format!("{:?}", Text::new("\x1b")), "\"\\x1b\"");
         assert_eq!(format!("{:>4}|{:<4}|", Text::new("ab"), Text::new("\x1b")), "  ab|\\x1b|");
+    }
+
+    #[test]
+    fn how_many_bytes_there_are_makes_no_difference() {
+        for length in 0..3 * SHORT {
+            let bytes = vec![b'x'; length];
+            let text = Text::new(&bytes);
+            assert_eq!(text.as_bytes(), bytes);
+            assert_eq!(text, Text::from(bytes.clone()));
+            assert!(text > Text::default() || length == 0);
+            assert!(text < Text::new([&bytes[..], b"y"].concat()));
+            assert_eq!(matches!(text.0, Kept::Short { .. }), length <= SHORT);
+        }
+        assert_eq!(size_of::<Text>(), 3 * size_of::<usize>());
     }
 
     proptest::proptest! {

@@ -1,7 +1,7 @@
 //! What a clue leads to: step by step from what was named to whose it is.
 
 use super::container::Container;
-use super::group::Device;
+use super::device::Device;
 use super::namespace::NsKey;
 use super::network::Protocol;
 use super::process::Pid;
@@ -128,7 +128,8 @@ pub enum Step {
     Mount {
         target: Text,
         fs_type: Text,
-        device: String,
+        /// Null: one of namespaces.
+        device: Option<Device>,
         /// The part of the file system that is mounted.
         root: Text,
         /// The mount namespace it is in, where that is not the reader's.
@@ -143,7 +144,7 @@ pub enum Step {
         role: &'static str,
     },
     Device {
-        device: String,
+        device: Device,
         /// Of a block device: `sda1`.
         name: Option<Text>,
     },
@@ -191,6 +192,6 @@ pub struct Published {
 impl Step {
     /// A step to a device of the kernel's, by its number.
     pub fn device(device: Device, name: Option<Text>) -> Self {
-        Self::Device { device: device.to_string(), name }
+        Self::Device { device, name }
     }
 }

@@ -198,9 +198,8 @@ fn words(step: &Step, style: Style) -> String {
         Step::Published(published) => published_words(published),
         Step::Mount { target, fs_type, device, role, namespace, .. } => {
             let within = namespace.map(|inode| format!(" in mnt:[{inode}]")).unwrap_or_default();
-            let what = [fs_type.to_string(), device.clone()].join(" ");
-            let what = what.trim();
-            format!("{role} {} ({what}){within}", shortened(target, style))
+            let device = device.map(|device| format!(" {device}")).unwrap_or_default();
+            format!("{role} {} ({fs_type}{device}){within}", shortened(target, style))
         }
         Step::Layer { path, role } => format!("{role} layer {}", shortened(path, style)),
         Step::Device { device, name } => {

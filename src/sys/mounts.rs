@@ -8,6 +8,7 @@ use super::overlay;
 use super::proc::mountinfo::{propagation, unescape};
 use super::raw::mounts::{self, Statmount};
 use super::raw::nsfs;
+use crate::model::device::Device;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
 use nix::errno::Errno;
@@ -91,7 +92,7 @@ pub fn mount_of(stat: &Statmount, buffer: &[u8]) -> Option<Mount> {
     let mount = Mount {
         id: stat.mnt_id_old,
         parent_id: stat.mnt_parent_id_old,
-        device: format!("{}:{}", stat.sb_dev_major, stat.sb_dev_minor),
+        device: Device { major: stat.sb_dev_major, minor: stat.sb_dev_minor },
         root: Text::new(text(mounts::MNT_ROOT, stat.mnt_root)?),
         target: Text::new(text(mounts::MNT_POINT, stat.mnt_point)?),
         options: options_of_mount(stat.mnt_attr).into(),

@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::action::cgroup::imitation::part;
-    use crate::model::group::Device;
+    use crate::model::device::Device;
 
     /// What is in the files afterwards, or the refusal.
     fn written(

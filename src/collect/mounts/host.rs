@@ -2,9 +2,9 @@
 
 use super::paths::{Paths, trimmed};
 use super::tree::Tree;
+use crate::model::device::Device;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
-use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Of several places the one that shows the least around it; more are no honest ones.
@@ -16,8 +16,8 @@ pub(super) struct Host {
     mounts: Vec<Mount>,
     tree: Tree,
     /// Roots by device, without what nobody can reach.
-    roots: Paths,
-    devices: HashSet<String>,
+    roots: Paths<Device>,
+    devices: HashSet<Device>,
 }
 
 impl Host {
@@ -26,20 +26,20 @@ impl Host {
         let mut roots = Paths::of(mounts.len());
         let hidden = tree.hidden(&mounts);
         for (at, (mount, _)) in mounts.iter().zip(hidden).enumerate().filter(|(_, one)| !one.1) {
-            let (within, root) = place_of(mount);
-            roots.add(&within, root, at);
+            roots.add(&mount.device, mount.root.as_bytes(), at);
         }
-        let devices = mounts.iter().map(|mount| mount.device.clone()).collect();
+        let devices = mounts.iter().map(|mount| mount.device).collect();
         Self { mounts, tree, roots, devices }
     }
 
     /// The host's path to what a mount shows; `None` where the host has it nowhere, or by this very
     /// mount alone.
     pub(super) fn source_of(&self, mount: &Mount) -> Option<Text> {
-        if !self.devices.contains(mount.device.as_str()) {
+        if !self.devices.contains(&mount.device) {
             return None;
         }
-        let (within, root) = place_of(mount);
+        // That of nsfs is a name, `net:[4026532280]`, and is there or is not.
+        let root = mount.root.as_bytes();
         // Removed, or above what the reader's cgroup namespace begins with.
         if root.ends_with(b"//deleted")
             || root.split(|byte| *byte == b'/').any(|part| part == b"..")
@@ -47,7 +47,7 @@ impl Host {
             return None;
         }
         let mut places = Vec::new();
-        self.roots.on_the_way(&within, root, |length, at| {
+        self.roots.on_the_way(&mount.device, root, |length, at| {
             places.push((length, at));
         });
         let places = places.into_iter().rev().take(TRIES);
@@ -59,17 +59,6 @@ impl Host {
             (!self.tree.crosses(place, &path)).then_some(path)
         });
         paths.next().map(Text::from)
-    }
-}
-
-/// Where its root is looked for, and by which path. That of nsfs is a name, `net:[4026532280]`, and is
-/// there or is not.
-fn place_of(mount: &Mount) -> (Cow<'_, [u8]>, &[u8]) {
-    let (device, root) = (mount.device.as_bytes(), mount.root.as_bytes());
-    if root.starts_with(b"/") {
-        (Cow::Borrowed(device), root)
-    } else {
-        (Cow::Owned([device, b" ", root].concat()), b"/")
     }
 }
 

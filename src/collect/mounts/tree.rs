@@ -9,7 +9,7 @@ use std::collections::HashMap;
 pub(super) struct Tree {
     by_id: HashMap<u32, usize>,
     /// By the id of what they are mounted on.
-    children: Paths,
+    children: Paths<u32>,
 }
 
 /// What is known of whether the way to a mount is free.
@@ -28,7 +28,7 @@ impl Tree {
         let mut tree = Self { by_id, children: Paths::of(mounts.len()) };
         for (at, mount) in mounts.iter().enumerate() {
             tree.by_id.insert(mount.id, at);
-            tree.children.add(&mount.parent_id.to_ne_bytes(), mount.target.as_bytes(), at);
+            tree.children.add(&mount.parent_id, mount.target.as_bytes(), at);
         }
         tree
     }
@@ -36,7 +36,7 @@ impl Tree {
     /// Whether something is mounted on a path within a mount, or on the way to it from there.
     pub(super) fn crosses(&self, mount: &Mount, path: &[u8]) -> bool {
         let from = mount.target.as_bytes();
-        self.children.first_below(&mount.id.to_ne_bytes(), from, path).is_some()
+        self.children.first_below(&mount.id, from, path).is_some()
     }
 
     fn parent(&self, mount: &Mount) -> Option<usize> {
@@ -105,8 +105,7 @@ impl Tree {
         if below.is_some_and(|below| !below.contains(&b'/')) {
             return true;
         }
-        let within = mount.parent_id.to_ne_bytes();
-        let first = self.children.first_below(&within, from, mount.target.as_bytes());
+        let first = self.children.first_below(&mount.parent_id, from, mount.target.as_bytes());
         first.is_none_or(|first| first == at)
     }
 }

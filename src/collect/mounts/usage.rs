@@ -1,5 +1,6 @@
 //! How full the file systems are, each asked by a process that can be abandoned.
 
+use crate::model::device::Device;
 use crate::model::gap::{Gap, Reason};
 use crate::model::mount::Mount;
 use crate::sys::reach::is_foreign;
@@ -17,14 +18,14 @@ const MOST_GAPS: usize = 64;
 /// answer is asked once, and after all others. The caller has one thread.
 pub fn add_usage(process: BorrowedFd<'_>, mounts: &mut [Mount], gaps: &mut Vec<Gap>) {
     let end = Instant::now() + PATIENCE;
-    let mut silent: HashSet<String> = HashSet::new();
-    let mut seen: HashSet<String> = HashSet::new();
+    let mut silent: HashSet<Device> = HashSet::new();
+    let mut seen: HashSet<Device> = HashSet::new();
     let reachable: Vec<usize> = (0..mounts.len())
         .filter(|at| mounts.get(*at).is_some_and(|one| !one.overmounted))
         .collect();
     let (mut first, rest): (Vec<usize>, Vec<usize>) = reachable
         .into_iter()
-        .partition(|at| mounts.get(*at).is_some_and(|one| seen.insert(one.device.clone())));
+        .partition(|at| mounts.get(*at).is_some_and(|one| seen.insert(one.device)));
     first.sort_by_key(|at| mounts.get(*at).is_some_and(|one| is_foreign(one.fs_type.as_bytes())));
     let mut missing = 0;
     for round in [first, rest] {
@@ -42,7 +43,7 @@ pub fn add_usage(process: BorrowedFd<'_>, mounts: &mut [Mount], gaps: &mut Vec<G
                 Ok(usage) => mount.usage = Some(usage),
                 Err(reason) => {
                     if reason == Reason::Timeout {
-                        silent.insert(mount.device.clone());
+                        silent.insert(mount.device);
                     }
                     missing += 1;
                     if missing <= MOST_GAPS {

@@ -3,7 +3,7 @@
 //! A word before a colon that this grammar knows always decides. Without one the form decides, and
 //! what has no form of its own is a name: of a container, or else of an interface.
 
-use crate::model::group::Device;
+use crate::model::device::Device;
 use crate::model::network::Protocol;
 use crate::model::process::Pid;
 use std::net::{IpAddr, SocketAddr};
@@ -142,7 +142,7 @@ fn by_word<'a>(word: &[u8], rest: &'a [u8]) -> Option<Result<Clue<'a>, Misspelle
         b"ns" => number(brackets(rest)).map(Clue::Namespace).ok_or(Misspelled::Namespace),
         b"cgroup" => placed(Clue::Cgroup, "cgroup"),
         b"path" => placed(Clue::Path, "path"),
-        b"dev" => device(rest).map(Clue::Device).ok_or(Misspelled::Device),
+        b"dev" => Device::parse(rest).map(Clue::Device).ok_or(Misspelled::Device),
         b"socket" => number(brackets(rest)).map(Clue::Socket).ok_or(Misspelled::Socket),
         b"unit" => named(Clue::Unit, "unit"),
         b"name" => named(Clue::Name, "name"),
@@ -167,7 +167,7 @@ fn by_form(spelled: &[u8]) -> Clue<'_> {
         .or_else(|| endpoint(spelled))
         .or_else(|| spelled.strip_prefix(b":").and_then(port))
         .or_else(|| port(spelled).filter(|_| spelled.contains(&b'/')))
-        .or_else(|| device(spelled).map(Clue::Device))
+        .or_else(|| Device::parse(spelled).map(Clue::Device))
         .or_else(|| is_unit(spelled).then_some(Clue::Unit(spelled)))
         .unwrap_or(Clue::Name(spelled))
 }
@@ -222,11 +222,6 @@ fn mac(text: &[u8]) -> Option<[u8; 6]> {
         *byte = u8::from_str_radix(std::str::from_utf8(part).ok()?, 16).ok()?;
     }
     parts.next().is_none().then_some(bytes)
-}
-
-fn device(text: &[u8]) -> Option<Device> {
-    let (major, minor) = split(text)?;
-    Some(Device { major: number(major)?, minor: number(minor)? })
 }
 
 fn is_unit(text: &[u8]) -> bool {

@@ -16,8 +16,8 @@ mod uses;
 
 use super::processes::key_of;
 use super::{Host, namespaces};
+use crate::model::device::Device;
 use crate::model::gap::{Gap, Reason};
-use crate::model::group::Device;
 use crate::model::mount::Mount;
 use crate::model::namespace::{Kind, NsKey};
 use crate::model::text::Text;
@@ -75,7 +75,7 @@ pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
         }
     }
     if let Some((device, FileType::BlockDevice)) = node {
-        wanted.devices.push(device.to_string());
+        wanted.devices.push(device);
     }
     let links = wanted.paths.iter().flat_map(|path| layers::links_of_path(host.root, path));
     wanted.layers.links = links.collect();
@@ -83,7 +83,7 @@ pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
     let mut trails = ground.trails(host, &wanted, start.as_ref(), node)?;
     for device in loops::of_file(host.root, &wanted.paths) {
         let start = step_of(host, device);
-        let devices = vec![device.to_string()];
+        let devices = vec![device];
         let within = Wanted { devices, exists: true, ..Wanted::default() };
         let node = Some((device, FileType::BlockDevice));
         trails.extend(ground.trails(host, &within, Some(&start), node)?);
@@ -99,7 +99,7 @@ pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
         let step = mount.map(|mount| Step::Mount {
             target: mount.target.clone(),
             fs_type: mount.fs_type.clone(),
-            device: place.device.clone(),
+            device: Some(place.device),
             root: mount.root.clone(),
             namespace: None,
             role: "mount",
@@ -113,7 +113,7 @@ pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
 /// Whoever has a file system mounted, uses something of it, or has its device open.
 pub(super) fn device(host: &Host<'_>, device: Device) -> Result<Vec<Trail>> {
     let ground = Ground::read(host);
-    let wanted = Wanted { devices: vec![device.to_string()], exists: true, ..Wanted::default() };
+    let wanted = Wanted { devices: vec![device], exists: true, ..Wanted::default() };
     let step = step_of(host, device);
     let node = Some((device, FileType::BlockDevice));
     let mut trails = ground.trails(host, &wanted, Some(&step), node)?;
@@ -325,13 +325,13 @@ impl Ground {
         let is_claimed = |found: &Found| {
             let Some((layer, _)) = &found.layer else { return false };
             let maker = maker.get_or_init(|| Maker::of(host, hit.pid));
-            !maker.knows(host, &self.ours, &found.device, layer.as_bytes())
+            !maker.knows(host, &self.ours, found.device, layer.as_bytes())
         };
         for found in hit.found.iter().filter(|found| !is_foreign(found) && !is_claimed(found)) {
             let mount = Step::Mount {
                 target: found.target.clone(),
                 fs_type: found.fs_type.clone(),
-                device: found.device.clone(),
+                device: Some(found.device),
                 root: found.root.clone(),
                 namespace: hit.namespace,
                 role: found.role,
@@ -400,12 +400,8 @@ impl Mounted {
             let is_container = matches!(trail.owner, Owner::Container(_));
             is_container && found.layer.is_some() && found.target == "/"
         };
-        let owned: Vec<String> = self
-            .list
-            .iter()
-            .filter(|one| is_own(one))
-            .map(|(_, found)| found.device.clone())
-            .collect();
+        let owned: Vec<Device> =
+            self.list.iter().filter(|one| is_own(one)).map(|(_, found)| found.device).collect();
         let mut list = self.list;
         list.retain(|(trail, found)| {
             found.layer.is_none()

@@ -101,7 +101,7 @@ fn held(
             let mount = Step::Mount {
                 target: target.clone(),
                 fs_type: "nsfs".into(),
-                device: String::new(),
+                device: None,
                 root: namespace.key().to_string().into(),
                 namespace: Some(*within),
                 role: "mount",

@@ -1,5 +1,6 @@
 //! `/proc/PID/mountinfo`: proc_pid_mountinfo(5).
 
+use crate::model::device::Device;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
 use crate::sys::overlay;
@@ -50,7 +51,7 @@ fn line_of(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let id = number(fields.next()?)?;
     let parent_id = number(fields.next()?)?;
-    let device = std::str::from_utf8(fields.next()?).ok()?.to_owned();
+    let device = Device::parse(fields.next()?)?;
     let root = unescape(fields.next()?);
     let target = unescape(fields.next()?);
     let options = Text::new(fields.next()?);

@@ -5,7 +5,7 @@
 
 pub mod bpf;
 #[cfg(all(target_arch = "x86_64", any(test, target_env = "musl")))]
-mod copy;
+mod bytes;
 #[cfg(target_arch = "x86_64")]
 pub mod early;
 pub mod environment;
@@ -13,6 +13,7 @@ pub mod fds;
 pub mod fork;
 pub mod kcmp;
 pub mod keyring;
+#[cfg_attr(fuzzing, expect(dead_code, reason = "AddressSanitizer brings an allocator"))]
 pub mod memory;
 pub mod mount_attributes;
 pub mod mounts;

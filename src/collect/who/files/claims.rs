@@ -5,6 +5,7 @@
 
 use super::layers::{path_of, store_of};
 use crate::collect::who::Host;
+use crate::model::device::Device;
 use crate::model::mount::Mount;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
@@ -43,7 +44,13 @@ impl Maker {
 
     /// Whether he says where a layer is: of his own directories, and of those that are mounted by the
     /// same overlay for us.
-    pub(super) fn knows(self, host: &Host<'_>, ours: &[Mount], device: &str, layer: &[u8]) -> bool {
+    pub(super) fn knows(
+        self,
+        host: &Host<'_>,
+        ours: &[Mount],
+        device: Device,
+        layer: &[u8],
+    ) -> bool {
         let is_ours = || ours.iter().any(|one| one.overlay.is_some() && one.device == device);
         let is_his = |uid: u32| {
             let place = host.root.open_data(&path_of(store_of(layer).unwrap_or(layer)));

@@ -1,7 +1,7 @@
 //! Files that are mounted by a loop device: `/sys/block/loop0/loop/backing_file`.
 
-use super::place::{numbers, unlinked};
-use crate::model::group::Device;
+use super::place::unlinked;
+use crate::model::device::Device;
 use crate::sys::bounded;
 use crate::sys::root::{self, SysRoot};
 use std::os::fd::AsFd;
@@ -24,7 +24,7 @@ pub(super) fn of_file(root: &SysRoot, paths: &[Vec<u8>]) -> Vec<Device> {
         let is_it = paths.iter().any(is_it);
         is_it.then(|| read("dev").ok()).flatten()
     });
-    backed.filter_map(|dev| numbers(std::str::from_utf8(&dev).ok()?.trim_end())).collect()
+    backed.filter_map(|dev| Device::parse(dev.trim_ascii_end())).collect()
 }
 
 #[cfg(test)]

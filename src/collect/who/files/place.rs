@@ -1,13 +1,13 @@
 //! Paths and parts of file systems: which lies in which. Pure.
 
-use crate::model::group::Device;
+use crate::model::device::Device;
 use crate::model::mount::Mount;
 
 /// A part of a file system, whatever it is mounted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// `major:minor` as mountinfo spells it, which is not always what stat(2) tells of a file.
-    pub device: String,
+    /// That of mountinfo, which is not always what stat(2) tells of a file.
+    pub device: Device,
     /// From the root of the file system.
     pub path: Vec<u8>,
 }
@@ -28,7 +28,7 @@ impl Place {
     pub fn of(mount: &Mount, path: &[u8]) -> Option<Self> {
         let rest = rest_below(mount.target.as_bytes(), path)?;
         let path = join(mount.root.as_bytes(), rest);
-        Some(Self { device: mount.device.clone(), path })
+        Some(Self { device: mount.device, path })
     }
 
     /// How it lies to a part of its file system that is mounted, `root`; `None`: they are apart.
@@ -83,12 +83,6 @@ pub fn mount_at<'a>(mounts: &'a [Mount], path: &[u8]) -> Option<&'a Mount> {
     mounts.iter().filter(on_the_way).max_by_key(|mount| mount.target.as_bytes().len())
 }
 
-/// `254:0`
-pub fn numbers(device: &str) -> Option<Device> {
-    let (major, minor) = device.split_once(':')?;
-    Some(Device { major: major.parse().ok()?, minor: minor.parse().ok()? })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,13 +111,13 @@ mod tests {
 
     #[test]
     fn what_is_mounted_is_the_place_or_above_it_or_in_it() {
-        let place = Place { device: "8:1".into(), path: b"/srv/data".to_vec() };
+        let place = Place { device: Device { major: 8, minor: 1 }, path: b"/srv/data".to_vec() };
         assert_eq!(place.lies(b"/srv/data"), Some(Lies::Here));
         assert_eq!(place.lies(b"/srv"), Some(Lies::Inside(b"/data")));
         assert_eq!(place.lies(b"/"), Some(Lies::Inside(b"/srv/data")));
         assert_eq!(place.lies(b"/srv/data/x"), Some(Lies::Within));
         assert_eq!(place.lies(b"/srv/database"), None);
-        let all = Place { device: "8:1".into(), path: b"/".to_vec() };
+        let all = Place { device: Device { major: 8, minor: 1 }, path: b"/".to_vec() };
         assert_eq!(all.lies(b"/"), Some(Lies::Here));
         assert_eq!(all.lies(b"/a"), Some(Lies::Within));
     }
@@ -145,16 +139,16 @@ mod tests {
         assert_eq!(mount_at(&mounts, b"/m/y").unwrap().id, 3);
         assert_eq!(mount_at(&mounts, b"/mm").unwrap().id, 1);
         let place = Place::of(&mounts[1], b"/m/y").unwrap();
-        assert_eq!((place.device.as_str(), &place.path[..]), ("8:2", &b"/x/y"[..]));
+        assert_eq!((place.device, &place.path[..]), (mounts[1].device, &b"/x/y"[..]));
         assert_eq!(Place::of(&mounts[1], b"/n"), None);
     }
 
     proptest::proptest! {
         #[test]
-        fn no_paths_panic(one: Vec<u8>, other: Vec<u8>, device: String) {
-            let place = Place { device: device.clone(), path: one.clone() };
+        fn no_paths_panic(one: Vec<u8>, other: Vec<u8>) {
+            let place = Place { device: Device::default(), path: one.clone() };
             let _ = (place.lies(&other), join(&one, &other), normal(&one), removed(&one));
-            let _ = (unlinked(&one), numbers(&device));
+            let _ = unlinked(&one);
             proptest::prop_assert_eq!(normal(&normal(&one)), normal(&one));
         }
     }

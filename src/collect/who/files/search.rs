@@ -3,6 +3,7 @@
 use super::layers::Layers;
 use super::place::{Lies, Place, join, mount_at, removed, rest_below};
 use super::travel::{self, Rest};
+use crate::model::device::Device;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
 use std::collections::{HashMap, HashSet};
@@ -20,15 +21,15 @@ pub struct Wanted {
     pub exists: bool,
     /// The mount of ours that the path is the root of.
     pub mount: Option<Mount>,
-    /// File systems of which everything counts, as `major:minor`.
-    pub devices: Vec<String>,
+    /// File systems of which everything counts.
+    pub devices: Vec<Device>,
     pub layers: Layers,
 }
 
 /// A mount that has to do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    pub device: String,
+    pub device: Device,
     pub root: Text,
     /// Where what is looked for is seen, or what is mounted of it.
     pub target: Text,
@@ -42,30 +43,30 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Own {
     /// What is mounted where: a copy of it in another namespace is no more than that.
-    places: HashMap<(String, Text, Text), &'static str>,
-    root: Option<(String, Text)>,
+    places: HashMap<(Device, Text, Text), &'static str>,
+    root: Option<(Device, Text)>,
 }
 
 impl Own {
     /// By our own mountinfo.
     pub fn new(mounts: &[Mount]) -> Self {
         let places = mounts.iter().map(|mount| {
-            ((mount.device.clone(), mount.root.clone(), mount.target.clone()), mount.propagation)
+            ((mount.device, mount.root.clone(), mount.target.clone()), mount.propagation)
         });
         Self { places: places.collect(), root: root_of(mounts) }
     }
 
     /// How ours propagates that another one is a copy of.
     fn copied(&self, mount: &Mount) -> Option<&'static str> {
-        let key = (mount.device.clone(), mount.root.clone(), mount.target.clone());
+        let key = (mount.device, mount.root.clone(), mount.target.clone());
         self.places.get(&key).copied()
     }
 }
 
 /// What is on top at the root.
-fn root_of(mounts: &[Mount]) -> Option<(String, Text)> {
+fn root_of(mounts: &[Mount]) -> Option<(Device, Text)> {
     let root = mounts.iter().rfind(|mount| mount.target == "/")?;
-    Some((root.device.clone(), root.root.clone()))
+    Some((root.device, root.root.clone()))
 }
 
 /// The mounts of one namespace. Without `own` it is our own.
@@ -95,7 +96,7 @@ fn examine(
 ) -> Option<Found> {
     let copied = side.filter(|side| side.is_copy).and_then(|side| side.own.copied(mount));
     let found = |target: Text, role: &'static str| Found {
-        device: mount.device.clone(),
+        device: mount.device,
         root: mount.root.clone(),
         target,
         fs_type: mount.fs_type.clone(),
@@ -171,7 +172,7 @@ fn examine(
 
 /// Only root mounts those; what another file system gives as its source may be any word.
 fn has_a_disk(mount: &Mount) -> bool {
-    !mount.device.starts_with("0:") || mount.fs_type == "btrfs"
+    mount.device.major != 0 || mount.fs_type == "btrfs"
 }
 
 /// Whether something is mounted on the very path: it is not mounted there for us, or not any more.
@@ -198,8 +199,8 @@ pub struct Known {
 
 /// All of those.
 pub fn known(mounts: &[Mount], wanted: &Wanted) -> Vec<Known> {
-    let devices: HashSet<&str> = wanted.devices_of().collect();
-    let is_wanted = |mount: &&Mount| devices.contains(mount.device.as_str());
+    let devices: HashSet<Device> = wanted.devices_of().collect();
+    let is_wanted = |mount: &&Mount| devices.contains(&mount.device);
     let known = |mount: &Mount| Known {
         id: mount.id,
         root: mount.root.clone(),
@@ -210,11 +211,11 @@ pub fn known(mounts: &[Mount], wanted: &Wanted) -> Vec<Known> {
 
 impl Wanted {
     /// The file systems that processes may use something of.
-    pub fn devices_of(&self) -> impl Iterator<Item = &str> {
+    pub fn devices_of(&self) -> impl Iterator<Item = Device> {
         // A node is used by its numbers; the file system that it lies on says nothing.
         let place = self.place.iter().filter(|_| self.exists && self.devices.is_empty());
-        let place = place.map(|place| place.device.as_str());
-        place.chain(self.devices.iter().map(String::as_str))
+        let place = place.map(|place| place.device);
+        place.chain(self.devices.iter().copied())
     }
 }
 
@@ -232,7 +233,9 @@ fn read_role(rest: &mut Rest<'_>) -> Option<&'static str> {
 impl Found {
     /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        travel::write(self.device.as_bytes(), out);
+        for number in [self.device.major, self.device.minor] {
+            out.extend(number.to_ne_bytes());
+        }
         for text in [&self.root, &self.target, &self.fs_type] {
             travel::write(text.as_bytes(), out);
         }
@@ -246,7 +249,7 @@ impl Found {
 
     /// `None` for what was cut off.
     pub fn read(rest: &mut Rest<'_>) -> Option<Self> {
-        let device = String::from_utf8(rest.bytes()?.to_vec()).ok()?;
+        let device = Device { major: rest.u32()?, minor: rest.u32()? };
         let [root, target, fs_type] = [rest.bytes()?, rest.bytes()?, rest.bytes()?].map(Text::new);
         let role = read_role(rest)?;
         let layer = match rest.byte()? {

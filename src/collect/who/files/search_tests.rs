@@ -32,6 +32,10 @@ const CONTAINER: &[u8] = b"\
 28 21 8:2 / /srv rw - ext4 /dev/sda2 rw
 ";
 
+fn numbers(device: &str) -> Device {
+    Device::parse(device.as_bytes()).unwrap()
+}
+
 /// A path of the host's, as it is taken without a file system behind it.
 fn wanted(path: &str, exists: bool) -> Wanted {
     let (ours, _) = parse_in_full(HOST);
@@ -148,7 +152,7 @@ fn a_root_and_its_layers() {
 #[test]
 fn a_device_is_told_wherever_it_is_mounted() {
     let device = |lines: &[u8], device: &str| {
-        told(lines, &Wanted { devices: vec![device.into()], exists: true, ..Wanted::default() })
+        told(lines, &Wanted { devices: vec![numbers(device)], exists: true, ..Wanted::default() })
     };
     assert_eq!(device(HOST, "8:1"), ["mount /", "bind /data"]);
     assert_eq!(device(COPY, "0:40"), ["mount /mnt/x"]);
@@ -182,9 +186,9 @@ fn what_a_container_writes_is_not_taken_for_the_hosts() {
 
 #[test]
 fn a_node_is_not_looked_for_on_the_file_system_that_it_lies_on() {
-    let node = Wanted { devices: vec!["7:0".into()], ..wanted("/mnt/x/loop0", true) };
-    assert_eq!(node.devices_of().collect::<Vec<_>>(), ["7:0"]);
-    assert_eq!(wanted("/mnt/x/a", true).devices_of().collect::<Vec<_>>(), ["0:40"]);
+    let node = Wanted { devices: vec![numbers("7:0")], ..wanted("/mnt/x/loop0", true) };
+    assert_eq!(node.devices_of().collect::<Vec<_>>(), [numbers("7:0")]);
+    assert_eq!(wanted("/mnt/x/a", true).devices_of().collect::<Vec<_>>(), [numbers("0:40")]);
     assert_eq!(wanted("/mnt/x/a", false).devices_of().count(), 0);
     assert!(known(&parse_in_full(HOST).0, &node).is_empty());
 }
@@ -192,11 +196,11 @@ fn a_node_is_not_looked_for_on_the_file_system_that_it_lies_on() {
 #[test]
 fn what_travels_arrives() {
     let (mounts, _) = parse_in_full(CONTAINER);
-    let wanted = Wanted { devices: vec!["8:1".into()], ..wanted("/export", true) };
+    let wanted = Wanted { devices: vec![numbers("8:1")], ..wanted("/export", true) };
     let known = known(&mounts, &wanted);
     assert_eq!(known.len(), 4);
     let found = Found {
-        device: "8:1".into(),
+        device: numbers("8:1"),
         root: "/a\n".into(),
         target: "/".into(),
         fs_type: "ext4".into(),

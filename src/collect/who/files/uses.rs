@@ -8,8 +8,8 @@ use super::place::{self, Place, join, rest_below, unlinked};
 use super::search::{Known, Wanted};
 use super::travel::{self, Rest};
 use crate::collect::scan::{self, KernelThreads};
+use crate::model::device::Device;
 use crate::model::gap::{Gap, Reason};
-use crate::model::group::Device;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -60,7 +60,7 @@ impl Sought {
             let namespace = hit.namespace.or(own);
             hit.known.iter().map(move |known| (u64::from(known.id), (known.clone(), namespace)))
         });
-        let devices = wanted.devices_of().filter_map(place::numbers).collect();
+        let devices = wanted.devices_of().collect();
         // With a file system that all counts of, no place in it matters.
         let place = wanted.place.clone().filter(|_| wanted.devices.is_empty());
         Self { place, devices, mounts: known.collect(), node, own }
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn a_path_of_a_process_is_compared_as_a_part_of_the_file_system() {
         let sought = |path: &[u8]| Sought {
-            place: Some(Place { device: "8:1".into(), path: path.to_vec() }),
+            place: Some(Place { device: Device { major: 8, minor: 1 }, path: path.to_vec() }),
             devices: vec![Device { major: 8, minor: 1 }],
             mounts: HashMap::new(),
             node: None,
