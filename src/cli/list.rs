@@ -2,7 +2,8 @@
 
 use super::args::{Format, Output};
 use super::context::Context;
-use super::error::{Failure, Kind};
+use super::error::Failure;
+use super::output;
 use crate::collect::host::collect_host;
 use crate::model::gap::Gap;
 use crate::render::column::{self, Column};
@@ -25,32 +26,29 @@ pub struct List<'a, T> {
 }
 
 impl<T> List<'_, T> {
-    /// `json` is what a row is in JSON.
+    /// To standard output; `json` is what a row is in JSON.
     pub fn print<'r, J: Serialize>(
         &'r self,
         context: &Context,
-        output: &Output,
+        wish: &Output,
         root: &SysRoot,
         json: impl Fn(&'r T) -> J,
-    ) -> Result<String, Failure> {
-        let layout = output.layout(context);
-        let internal = |error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}"));
-        let columns = column::choose(self.columns, self.default, output.columns.as_deref())
+    ) -> Result<(), Failure> {
+        let layout = wish.layout(context);
+        let columns = column::choose(self.columns, self.default, wish.columns.as_deref())
             .map_err(Failure::usage)?;
-        Ok(match output.format() {
+        let text = match wish.format() {
             Format::Table | Format::Wide => table::table(self.rows, &columns, layout),
             Format::Tsv => table::tsv(self.rows, &columns, layout.headings, layout.style),
             Format::Name => (self.names)(self.rows),
-            Format::Jsonl => {
-                let lines = self.rows.iter().map(|row| json::line(&json(row)));
-                lines.collect::<Result<_, _>>().map_err(internal)?
-            }
+            Format::Jsonl => return output::write_json(self.rows.iter().map(json)),
             Format::Json => {
                 let host = &collect_host(root);
                 let data: Vec<_> = self.rows.iter().map(json).collect();
-                json::line(&json::Envelope { schema: self.schema, host, data, gaps: self.gaps })
-                    .map_err(internal)?
+                let envelope = json::Envelope { schema: self.schema, host, data, gaps: self.gaps };
+                return output::write_json([envelope]);
             }
-        })
+        };
+        output::write(&text)
     }
 }

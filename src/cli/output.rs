@@ -1,25 +1,50 @@
 //! Standard output and error. A closed pipe is a quiet success; any other failure to write is loud.
 
 use super::error::{Failure, Kind};
+use crate::sys::error::IntoErrno;
 use nix::sys::signal::Signal;
-use std::io::Write;
+use serde::Serialize;
+use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
+
+/// What is written at once of a long result.
+const PIECE: usize = 32 << 10;
 
 /// Writes a whole result to standard output.
 pub fn write(text: &str) -> Result<(), Failure> {
-    // A reader that has gone, or a file that is full, is an answer here, not a reason to die.
+    let mut stdout = stdout();
+    complete(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Writes JSON to standard output, a line for each. Strings from outside are escaped by their type,
+/// so that no control or bidirectional character is in it, escaped or not.
+pub fn write_json<T: Serialize>(values: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+    let mut out = BufWriter::with_capacity(PIECE, stdout());
+    for value in values {
+        match serde_json::to_writer(&mut out, &value) {
+            Err(error) if !error.is_io() => {
+                return Err(Failure::new(Kind::Internal, format!("cannot write JSON: {error}")));
+            }
+            Err(error) => return complete(Err(error.into())),
+            Ok(()) => complete(out.write_all(b"\n"))?,
+        }
+    }
+    complete(out.flush())
+}
+
+/// A reader that has gone, or a file that is full, is an answer there, not a reason to die.
+fn stdout() -> StdoutLock<'static> {
     for signal in [Signal::SIGPIPE, Signal::SIGXFSZ] {
         let _ = crate::sys::raw::signal::set_ignored(signal as i32);
     }
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    std::io::stdout().lock()
+}
+
+fn complete(written: std::io::Result<()>) -> Result<(), Failure> {
     match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            Kind::Failed,
-            format!(
-                "cannot write to standard output: {}",
-                crate::sys::error::IntoErrno::into_errno(error).desc()
-            ),
-        )),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let why = error.into_errno().desc();
+            Err(Failure::new(Kind::Failed, format!("cannot write to standard output: {why}")))
+        }
         _ => Ok(()),
     }
 }

@@ -15,11 +15,3 @@ pub struct Envelope<'a, T> {
     /// What could not be seen, and why.
     pub gaps: &'a [Gap],
 }
-
-/// One line. Strings from outside are escaped by their type, so that no control or
-/// bidirectional character is in it, escaped or not.
-pub fn line<T: Serialize>(value: &T) -> serde_json::Result<String> {
-    let mut line = serde_json::to_string(value)?;
-    line.push('\n');
-    Ok(line)
-}

@@ -16,7 +16,8 @@ pub struct Document<'a> {
 
 /// One line.
 pub fn json(report: &Report) -> serde_json::Result<String> {
-    super::json::line(&Document { schema: "nsx.report/1", data: report })
+    let document = Document { schema: "nsx.report/1", data: report };
+    Ok(serde_json::to_string(&document)? + "\n")
 }
 
 /// A line for the end and one for each resource, without the program's name before them.

@@ -3,7 +3,7 @@
 use crate::cli::args::{self, Format, Output};
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
-use crate::cli::error::{Failure, Kind};
+use crate::cli::error::Failure;
 use crate::cli::output;
 use crate::collect::host::collect_host;
 use crate::collect::inspect::inspect;
@@ -76,19 +76,18 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let (report, gaps) = inspect(&root, &target, &wish)?;
     let note = sandboxed::of_one(&target.label(), report.container.as_ref());
     output::note(&context.program, note);
-    let text = match args.output.format() {
+    match args.output.format() {
         Format::Json | Format::Jsonl => in_json(&root, JsonInspection::from(&report), &gaps)?,
-        Format::Name => format!("{}\n", report.pid),
+        Format::Name => output::write(&format!("{}\n", report.pid))?,
         Format::Tsv => return Err(no_columns()),
-        _ => screen(&report, detail(context, &args)),
-    };
-    args.output.finish(context, &text, &gaps)
+        _ => output::write(&screen(&report, detail(context, &args)))?,
+    }
+    Ok(args.output.finish(context, &gaps))
 }
 
-fn in_json(root: &SysRoot, data: JsonInspection<'_>, gaps: &[Gap]) -> Result<String, Failure> {
+fn in_json(root: &SysRoot, data: JsonInspection<'_>, gaps: &[Gap]) -> Result<(), Failure> {
     let host = &collect_host(root);
-    json::line(&json::Envelope { schema: "nsx.inspect/1", host, data, gaps })
-        .map_err(|error| Failure::new(Kind::Internal, format!("cannot write JSON: {error}")))
+    output::write_json([json::Envelope { schema: "nsx.inspect/1", host, data, gaps }])
 }
 
 fn no_columns() -> Failure {

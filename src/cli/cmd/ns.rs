@@ -107,8 +107,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         names: ns::names,
         gaps: &gaps,
     };
-    let text = list.print(context, &args.output, &root, ns_json::JsonRow::from)?;
-    args.output.finish(context, &text, &gaps)
+    list.print(context, &args.output, &root, ns_json::JsonRow::from)?;
+    Ok(args.output.finish(context, &gaps))
 }
 
 fn task(root: &SysRoot, spelled: &OsString) -> Result<PinnedProcess, Failure> {

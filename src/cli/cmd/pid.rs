@@ -4,6 +4,7 @@ use crate::cli::args::{self, Format, Output};
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
+use crate::cli::output;
 use crate::collect::host::collect_host;
 use crate::collect::pids::{Inside, chain, chain_of, unseen};
 use crate::collect::target;
@@ -65,19 +66,19 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let (chains, is_list, shown) = answer(&root, &args)?;
     let mut gaps: Vec<Gap> = chains.iter().filter_map(unseen).collect();
     root.reach().complete(&mut gaps);
-    let text = match args.output.format() {
+    match args.output.format() {
         Format::Json | Format::Jsonl => {
-            let host = &collect_host(&root);
-            json::line(&json::Envelope { schema: "nsx.pid/1", host, data: &chains, gaps: &gaps })
-                .map_err(|error| {
-                    Failure::new(Kind::Internal, format!("cannot write JSON: {error}"))
-                })?
+            let (host, data, gaps) = (&collect_host(&root), &chains, &gaps[..]);
+            output::write_json([json::Envelope { schema: "nsx.pid/1", host, data, gaps }])?;
         }
-        Format::Table | Format::Wide if is_list => pids::table(&chains),
+        Format::Table | Format::Wide if is_list => output::write(&pids::table(&chains))?,
         Format::Tsv => return Err(Failure::usage("pid has no columns: use -o json")),
-        _ => shown.map_or_else(|| pids::numbers(&chains), |number| format!("{number}\n")),
-    };
-    args.output.finish(context, &text, &gaps)
+        _ => {
+            let one = shown.map(|number| format!("{number}\n"));
+            output::write(&one.unwrap_or_else(|| pids::numbers(&chains)))?;
+        }
+    }
+    Ok(args.output.finish(context, &gaps))
 }
 
 /// Whether it is a list; and the one number that is the answer, where that is not the one here.

@@ -117,8 +117,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         names: ps::names,
         gaps: &containers.gaps,
     };
-    let text = list.print(context, &args.output, &root, ps::JsonRow::from)?;
-    let code = args.output.finish(context, &text, &containers.gaps);
+    list.print(context, &args.output, &root, ps::JsonRow::from)?;
+    let code = args.output.finish(context, &containers.gaps);
     output::note(&context.program, sandboxed::of_list(&containers.list));
-    code
+    Ok(code)
 }

@@ -77,9 +77,10 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         gaps: &gaps,
     };
     let is_table = matches!(args.output.format(), Format::Table | Format::Wide);
-    let print = || list.print(context, &args.output, &root, JsonRow::from);
-    let text = if rows.is_empty() && is_table { String::new() } else { print()? };
-    let code = args.output.finish(context, &text, &gaps)?;
+    if !(rows.is_empty() && is_table) {
+        list.print(context, &args.output, &root, JsonRow::from)?;
+    }
+    let code = args.output.finish(context, &gaps);
     let unknown: Vec<&Answer> = answers.iter().filter(|one| one.trails.is_empty()).collect();
     if unknown.is_empty() { Ok(code) } else { Err(nowhere(&unknown, !gaps.is_empty())) }
 }

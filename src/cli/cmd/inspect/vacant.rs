@@ -4,6 +4,7 @@ use super::{Args, detail, in_json, no_columns};
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
+use crate::cli::output;
 use crate::collect::inspect::inspect_vacant;
 use crate::collect::target::HeldNamespace;
 use crate::model::inspection::Wish;
@@ -25,11 +26,11 @@ pub(super) fn run(
     }
     let (vacant, mut gaps) = inspect_vacant(root, held, wish)?;
     root.reach().complete(&mut gaps);
-    let text = match args.output.format() {
+    match args.output.format() {
         Format::Json | Format::Jsonl => in_json(root, JsonInspection::from(&vacant), &gaps)?,
-        Format::Name => format!("ns:{}\n", vacant.namespace.inode),
+        Format::Name => output::write(&format!("ns:{}\n", vacant.namespace.inode))?,
         Format::Tsv => return Err(no_columns()),
-        _ => screen_of_vacant(&vacant, detail(context, args)),
-    };
-    args.output.finish(context, &text, &gaps)
+        _ => output::write(&screen_of_vacant(&vacant, detail(context, args)))?,
+    }
+    Ok(args.output.finish(context, &gaps))
 }

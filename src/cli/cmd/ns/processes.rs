@@ -49,7 +49,7 @@ pub(super) fn run(
     let rows = rows(&users, &census, &namespace);
     let row = Row::new(namespace);
     let is_json = matches!(args.output.format(), Format::Json | Format::Jsonl);
-    let text = if is_json {
+    if is_json {
         let list = List {
             rows: std::slice::from_ref(&row),
             columns: &crate::render::ns::COLUMNS,
@@ -61,7 +61,7 @@ pub(super) fn run(
         list.print(context, &args.output, root, |row| JsonRow {
             processes: Some(rows.iter().map(JsonProcess::from).collect()),
             ..JsonRow::from(row)
-        })?
+        })?;
     } else {
         let list = List {
             rows: &rows,
@@ -71,9 +71,9 @@ pub(super) fn run(
             names: ns_process::names,
             gaps: &census.gaps,
         };
-        list.print(context, &args.output, root, JsonProcess::from)?
-    };
-    let code = args.output.finish(context, &text, &census.gaps)?;
+        list.print(context, &args.output, root, JsonProcess::from)?;
+    }
+    let code = args.output.finish(context, &census.gaps);
     if row.processes == 0 {
         let holders = crate::render::ns::holders(&row);
         let kept = holders.map_or_else(String::new, |holders| format!("; kept by {holders}"));

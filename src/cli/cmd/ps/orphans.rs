@@ -20,6 +20,6 @@ pub(super) fn run(context: &Context, output: &Output) -> Result<u8, Failure> {
         names: |rows| rows.iter().map(|orphan| orphan.object.to_string() + "\n").collect(),
         gaps: &gaps,
     };
-    let text = list.print(context, output, &root, |orphan: &Orphan| orphan)?;
-    output.finish(context, &text, &gaps)
+    list.print(context, output, &root, |orphan: &Orphan| orphan)?;
+    Ok(output.finish(context, &gaps))
 }

@@ -28,6 +28,6 @@ pub(super) fn run(context: &Context, output: &Output, target: &OsStr) -> Result<
         names: peers::names,
         gaps: &gaps,
     };
-    let text = list.print(context, output, &root, |one: &Conversation| one)?;
-    output.finish(context, &text, &gaps)
+    list.print(context, output, &root, |one: &Conversation| one)?;
+    Ok(output.finish(context, &gaps))
 }
