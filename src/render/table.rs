@@ -9,7 +9,6 @@ use unicode_width::UnicodeWidthStr;
 const NARROWEST: usize = 8;
 /// Blanks between columns.
 const GUTTER: usize = 2;
-const GAP: &str = "  ";
 
 /// How the table is laid out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,53 +57,90 @@ pub fn natural_width<T>(rows: &[T], columns: &[&Column<T>]) -> usize {
     columns.iter().map(widest).sum::<usize>() + GUTTER * columns.len().saturating_sub(1)
 }
 
-/// The same text, from walks over the rows: for the widths, and for the lines.
+/// The same text, with all cells in one.
 fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
-    let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
-    let shown = layout.headings.then_some(&headings);
-    let widest = |most: &[usize]| {
-        let mut widths = vec![0; columns.len()];
-        let cells = rows.iter().map(|row| cells_of(row, columns, layout.style));
-        for cells in cells.chain(shown.cloned()) {
-            for ((width, mut cell), most) in widths.iter_mut().zip(cells).zip(most) {
-                cut(&mut cell, *most);
-                *width = display_width(&cell).max(*width);
-            }
-        }
-        widths
-    };
-    let mut widths = widest(&vec![usize::MAX; columns.len()]);
+    let mut cells = Cells { columns: columns.len(), ..Cells::default() };
+    if layout.headings {
+        columns.iter().for_each(|column| cells.push(column.heading));
+    }
+    for row in rows {
+        columns.iter().for_each(|column| cells.push(&(column.cell)(row, layout.style)));
+    }
+    let mut widths = cells.widths(&vec![usize::MAX; columns.len()]);
     if let Some(width) = layout.width {
         let cuttable: Vec<bool> = columns.iter().map(|column| column.cuttable).collect();
         fit(&mut widths, &cuttable, width);
         // A cut through a wide character leaves less than it might.
-        widths = widest(&widths);
+        widths = cells.widths(&widths);
     }
-    let line = |mut cells: Vec<String>| {
-        let mut line = String::new();
-        for ((cell, column), width) in cells.iter_mut().zip(columns).zip(&widths) {
-            cut(cell, *width);
-            let blanks = " ".repeat(width.saturating_sub(display_width(cell)));
+    let mut text = String::with_capacity(cells.text.len() * 2);
+    for (number, row) in cells.rows().enumerate() {
+        let start = text.len();
+        for ((cell, column), width) in row.zip(columns).zip(&widths) {
+            let (shown, mark) = fitting(cell, *width);
+            let blanks = width.saturating_sub(display_width(shown) + usize::from(mark));
             let right = column.kind == CellKind::Number;
-            let (before, after) = if right { (&*blanks, "") } else { ("", &*blanks) };
-            line.extend([before, cell.as_str(), after, GAP]);
+            pad(&mut text, if right { blanks } else { 0 });
+            text.push_str(shown);
+            text.extend(mark.then_some('…'));
+            pad(&mut text, if right { GUTTER } else { blanks + GUTTER });
         }
-        line.truncate(line.trim_end().len());
-        if let Some(width) = layout.width {
-            cut(&mut line, width);
+        let line = text.get(start..).unwrap_or_default().trim_end();
+        let (line, mark) = fitting(line, layout.width.unwrap_or(usize::MAX));
+        text.truncate(start + line.len());
+        text.extend(mark.then_some('…'));
+        if layout.headings && number == 0 {
+            text = heading(&text, layout.emphasis);
         }
-        line
-    };
-    let mut text = String::new();
-    if layout.headings {
-        text.push_str(&heading(&line(headings), layout.emphasis));
-        text.push('\n');
-    }
-    for row in rows {
-        text.push_str(&line(cells_of(row, columns, layout.style)));
         text.push('\n');
     }
     text
+}
+
+/// The cells of many rows.
+#[derive(Debug, Default)]
+struct Cells {
+    columns: usize,
+    text: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Cells {
+    fn push(&mut self, cell: &str) {
+        self.text.push_str(cell);
+        self.ends.push(self.text.len());
+    }
+
+    fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        let mut start = 0;
+        self.ends.chunks(self.columns.max(1)).map(move |ends| {
+            let starts = std::iter::once(start).chain(ends.iter().copied());
+            start = ends.last().copied().unwrap_or(start);
+            starts.zip(ends).map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
+        })
+    }
+
+    /// Of the widest cell of each column, where none is wider than it may be.
+    fn widths(&self, most: &[usize]) -> Vec<usize> {
+        let mut widths = vec![0; self.columns];
+        for row in self.rows() {
+            for ((width, cell), most) in widths.iter_mut().zip(row).zip(most) {
+                let (shown, mark) = fitting(cell, *most);
+                *width = (display_width(shown) + usize::from(mark)).max(*width);
+            }
+        }
+        widths
+    }
+}
+
+fn pad(text: &mut String, mut blanks: usize) {
+    const BLANKS: &str = "                                ";
+    while blanks > 0 {
+        let some = BLANKS.get(..blanks).unwrap_or(BLANKS);
+        text.push_str(some);
+        blanks -= some.len();
+    }
 }
 
 /// Of many rows a wider cell moves the rest of its own line only: else one of them makes all others
@@ -239,21 +275,26 @@ fn display_width(cell: &str) -> usize {
 
 /// Cuts to a display width, the cut marked by `…`.
 pub fn cut(cell: &mut String, width: usize) {
+    let (shown, mark) = fitting(cell, width);
+    if mark {
+        cell.truncate(shown.len());
+        cell.push('…');
+    }
+}
+
+/// As much of it as is shown in a display width, and whether the mark of a cut follows.
+fn fitting(cell: &str, width: usize) -> (&str, bool) {
     // No character is wider than it is long.
     if cell.len() <= width || display_width(cell) <= width {
-        return;
+        return (cell, false);
     }
     let mut kept = 0;
-    let mut end = 0;
-    for (at, c) in cell.char_indices() {
-        kept += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-        if kept > width.saturating_sub(1) {
-            end = at;
-            break;
-        }
-    }
-    cell.truncate(end);
-    cell.push('…');
+    let exceeds = |(_, c): &(usize, char)| {
+        kept += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+        kept > width.saturating_sub(1)
+    };
+    let end = cell.char_indices().find(exceeds).map_or(0, |(at, _)| at);
+    (cell.get(..end).unwrap_or_default(), true)
 }
 
 #[cfg(test)]

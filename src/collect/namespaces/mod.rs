@@ -76,7 +76,7 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
     let mut tally = survey(root, wants)?;
     tally.settle_kernel_threads();
     for (key, target) in mounts::own(root) {
-        tally.entry(key).mounts.push(target);
+        tally.change(key, |namespace| namespace.mounts.push(target));
     }
     let mut gaps = tally.gaps();
     gaps.extend(tally.unlisted.take());
@@ -94,7 +94,7 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
         show_holders(&mut tally);
     }
     let host = tally.host();
-    let mut namespaces: Vec<Namespace> = tally.namespaces.into_values().collect();
+    let mut namespaces = tally.namespaces;
     namespaces.sort_unstable_by_key(Namespace::key);
     for namespace in &mut namespaces {
         namespace.of_host = host.inode(namespace.kind) == Some(namespace.inode);
@@ -119,8 +119,8 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
 }
 
 fn show_holders(tally: &mut Tally) {
-    for (key, namespace) in &mut tally.namespaces {
-        let mut holders = tally.held.get(key).cloned().unwrap_or_default();
+    for namespace in &mut tally.namespaces {
+        let mut holders = tally.held.get(&namespace.key()).cloned().unwrap_or_default();
         holders.sort_unstable();
         if holders.is_empty() && namespace.processes == 0 {
             holders.push(Holder::Unseen);

@@ -26,10 +26,10 @@ const INITIAL: [u64; 2] = [0xEFFF_FFFD, 0xEFFF_FFFC];
 /// nobody is in.
 pub(super) fn add(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Vec<Gap> {
     let mut asked: Vec<Namespace> =
-        tally.namespaces.values().filter(|one| is_asked(wants, one)).cloned().collect();
+        tally.namespaces.iter().filter(|one| is_asked(wants, one)).cloned().collect();
     // Neighbours are opened through the same process.
     asked.sort_by_key(|one| (one.first.as_ref().map(|first| (first.pid, first.thread)), one.key()));
-    let known: HashSet<NsKey> = tally.namespaces.keys().copied().collect();
+    let known: HashSet<NsKey> = tally.namespaces.iter().map(Namespace::key).collect();
     let mut inquiry = Inquiry::new(root, wants, known);
     let mut found: Vec<Facts> = Vec::new();
     crew::work(
@@ -65,30 +65,32 @@ fn apply(found: &[Facts], tally: &mut Tally) -> Vec<Gap> {
         missing.entry((what, reason as u8)).or_insert((reason, 0)).1 += 1;
     };
     for facts in found {
-        let namespace = tally.entry(facts.key);
-        namespace.owner = fact(facts.owner, "owner", &mut miss).map_or(namespace.owner, |it| it);
-        namespace.parent =
-            fact(facts.parent, "parent", &mut miss).map_or(namespace.parent, |it| it);
-        if let Some(id) = fact(facts.id, "kernel's number", &mut miss) {
-            namespace.id = match id {
-                Fact::Known(Some(id)) => Fact::Known(id),
-                _ => Fact::Unknown,
-            };
-        }
-        if let Some(id) = fact(facts.net_id, "network number", &mut miss) {
-            namespace.net_id = id.map(|id| id.and_then(|id| u32::try_from(id).ok()));
-        }
-        if let Answer::Is(uid) = facts.owner_uid
-            && namespace.first.is_none()
-        {
-            namespace.uid = u32::try_from(uid).ok();
-        }
+        tally.change(facts.key, |namespace| add_facts(namespace, facts, &mut miss));
     }
     let gap = |((what, _), (reason, count)): ((&'static str, u8), (Reason, usize))| {
         let plural = if count == 1 { "" } else { "s" };
         Gap { object: format!("{count} namespace{plural}").into(), what, reason }
     };
     missing.into_iter().map(gap).collect()
+}
+
+fn add_facts(namespace: &mut Namespace, facts: &Facts, miss: &mut dyn FnMut(&'static str, Reason)) {
+    namespace.owner = fact(facts.owner, "owner", miss).unwrap_or(namespace.owner);
+    namespace.parent = fact(facts.parent, "parent", miss).unwrap_or(namespace.parent);
+    if let Some(id) = fact(facts.id, "kernel's number", miss) {
+        namespace.id = match id {
+            Fact::Known(Some(id)) => Fact::Known(id),
+            _ => Fact::Unknown,
+        };
+    }
+    if let Some(id) = fact(facts.net_id, "network number", miss) {
+        namespace.net_id = id.map(|id| id.and_then(|id| u32::try_from(id).ok()));
+    }
+    if let Answer::Is(uid) = facts.owner_uid
+        && namespace.first.is_none()
+    {
+        namespace.uid = u32::try_from(uid).ok();
+    }
 }
 
 fn fact(
@@ -118,7 +120,7 @@ const fn reason(errno: Errno) -> Reason {
 /// What a namespace without processes is owner or parent of keeps it alive.
 pub(super) fn children(tally: &Tally) -> Vec<(NsKey, Holder)> {
     let mut held = Vec::new();
-    for namespace in tally.namespaces.values() {
+    for namespace in &tally.namespaces {
         let child = Holder::Child { of: namespace.kind, inode: namespace.inode };
         let above = [(Kind::User, &namespace.owner), (namespace.kind, &namespace.parent)];
         for (kind, inode) in above {
@@ -149,7 +151,7 @@ fn refused(wants: Wants, key: NsKey, errno: Errno) -> Facts {
 /// Mount namespaces that no process is in: the kernel walks through all of them, from the oldest to
 /// the newest (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial user namespace.
 pub(super) fn walk_mounts(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Vec<Gap> {
-    let known: HashSet<NsKey> = tally.namespaces.keys().copied().collect();
+    let known: HashSet<NsKey> = tally.namespaces.iter().map(Namespace::key).collect();
     let mut inquiry = Inquiry::new(root, wants, known);
     let mut found: Vec<Facts> = Vec::new();
     let mut refused = Some(Errno::ETIMEDOUT);

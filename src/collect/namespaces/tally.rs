@@ -11,7 +11,9 @@ use std::collections::{HashMap, HashSet};
 
 #[derive(Default)]
 pub(super) struct Tally {
-    pub(super) namespaces: HashMap<NsKey, Namespace>,
+    pub(super) namespaces: Vec<Namespace>,
+    /// Where each is in that list.
+    places: HashMap<NsKey, usize>,
     pub(super) members: Vec<Member>,
     /// How many threads of processes that are elsewhere.
     pub(super) threads: HashMap<NsKey, usize>,
@@ -78,26 +80,29 @@ impl Tally {
             Occupant { pid, thread: None, elsewhere: false, parent, uid: about.uid, command }
         });
         for key in keys(&visit.namespaces) {
-            let namespace = self.entry(key);
-            namespace.processes += 1;
-            if let Some(occupant) = &occupant
-                && namespace.first.as_ref().is_none_or(|first| comes_before(occupant, first))
-            {
-                // A first thread that has ended still shows two of its namespaces.
-                let thread = visit.asked.filter(|_| !matches!(key.kind, Kind::User | Kind::Pid));
-                namespace.first = Some(Occupant { thread, ..occupant.clone() });
-            }
+            self.change(key, |namespace| {
+                namespace.processes += 1;
+                if let Some(occupant) = &occupant
+                    && namespace.first.as_ref().is_none_or(|first| comes_before(occupant, first))
+                {
+                    // A first thread that has ended still shows two of its namespaces.
+                    let thread =
+                        visit.asked.filter(|_| !matches!(key.kind, Kind::User | Kind::Pid));
+                    namespace.first = Some(Occupant { thread, ..occupant.clone() });
+                }
+            });
         }
         for (thread, namespaces) in &visit.threads {
             for key in keys(namespaces) {
                 *self.threads.entry(key).or_default() += 1;
-                let namespace = self.entry(key);
-                let Some(occupant) = &occupant else { continue };
-                let occupant =
-                    Occupant { thread: Some(*thread), elsewhere: true, ..occupant.clone() };
-                if namespace.first.as_ref().is_none_or(|first| comes_before(&occupant, first)) {
-                    namespace.first = Some(occupant);
-                }
+                self.change(key, |namespace| {
+                    let Some(occupant) = &occupant else { return };
+                    let occupant =
+                        Occupant { thread: Some(*thread), elsewhere: true, ..occupant.clone() };
+                    if namespace.first.as_ref().is_none_or(|first| comes_before(&occupant, first)) {
+                        namespace.first = Some(occupant);
+                    }
+                });
             }
         }
         if let Some(occupant) = occupant {
@@ -135,12 +140,20 @@ impl Tally {
     }
 
     pub(super) fn hold(&mut self, key: NsKey, holder: Holder) {
-        self.entry(key);
+        self.change(key, |_| {});
         self.held.entry(key).or_default().push(holder);
     }
 
-    pub(super) fn entry(&mut self, key: NsKey) -> &mut Namespace {
-        self.namespaces.entry(key).or_insert_with(|| Namespace::new(key))
+    /// Of one that was not known before there is nothing yet.
+    pub(super) fn change(&mut self, key: NsKey, change: impl FnOnce(&mut Namespace)) {
+        let end = self.namespaces.len();
+        let at = *self.places.entry(key).or_insert(end);
+        if at == end {
+            self.namespaces.push(Namespace::new(key));
+        }
+        if let Some(namespace) = self.namespaces.get_mut(at) {
+            change(namespace);
+        }
     }
 
     /// Kernel threads are counted where kthreadd is.
@@ -148,7 +161,7 @@ impl Tally {
         let Some(kthreadd) = self.landmarks.get(1).copied().flatten() else { return };
         let count = self.kernel_threads;
         for key in keys(&kthreadd) {
-            self.entry(key).processes += count;
+            self.change(key, |namespace| namespace.processes += count);
         }
     }
 
