@@ -114,7 +114,7 @@ pub const WIDE: [&str; 12] = [
 /// A star is the host's own.
 fn kind(namespace: &Row, style: Style) -> String {
     let mark = if namespace.of_host && !style.whole { "*" } else { "" };
-    format!("{}{mark}", namespace.kind)
+    [namespace.kind.name(), mark].concat()
 }
 
 fn net_id(namespace: &Row, _: Style) -> String {

@@ -61,10 +61,14 @@ pub fn natural_width<T>(rows: &[T], columns: &[&Column<T>]) -> usize {
 fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     let mut cells = Cells { columns: columns.len(), ..Cells::default() };
     if layout.headings {
-        columns.iter().for_each(|column| cells.push(column.heading));
+        for column in columns {
+            cells.push(column.heading);
+        }
     }
     for row in rows {
-        columns.iter().for_each(|column| cells.push(&(column.cell)(row, layout.style)));
+        for column in columns {
+            cells.push(&(column.cell)(row, layout.style));
+        }
     }
     let mut widths = cells.widths(&vec![usize::MAX; columns.len()]);
     if let Some(width) = layout.width {
