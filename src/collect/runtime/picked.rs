@@ -160,6 +160,29 @@ impl Pick<'_> {
     }
 }
 
+/// What is wanted below a key, which is not kept.
+struct Key<'a, 'b>(&'a mut Pick<'b>);
+
+impl<'de, 'a> DeserializeSeed<'de> for Key<'a, '_> {
+    type Value = Option<Pick<'a>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for Key<'a, '_> {
+    type Value = Option<Pick<'a>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.below(key))
+    }
+}
+
 impl<'de> DeserializeSeed<'de> for Pick<'_> {
     type Value = ();
 
@@ -176,8 +199,8 @@ impl<'de> Visitor<'de> for Pick<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            match self.below(&key) {
+        while let Some(below) = map.next_key_seed(Key(&mut self))? {
+            match below {
                 Some(pick) => map.next_value_seed(pick)?,
                 None => {
                     map.next_value::<IgnoredAny>()?;
