@@ -42,7 +42,12 @@ impl Recognised {
 /// alone. Controllers may have different paths: the one that tells most counts.
 pub fn cgroup(bytes: &[u8]) -> Vec<Recognised> {
     let mut best: Vec<Recognised> = Vec::new();
+    let mut before = &b""[..];
     for line in cgroup::parse(bytes) {
+        // Most controllers have the same.
+        if std::mem::replace(&mut before, line.path) == line.path {
+            continue;
+        }
         let found = path(line.path);
         let containers = |found: &[Recognised]| {
             found.iter().filter(|one| !one.is_host_service()).count() * 2
