@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use nsx::collect::namespaces::{facts, record};
 use nsx::collect::scan;
 use nsx::collect::who::files::search::{Found, Known};
-use nsx::collect::who::files::travel::Rest;
+use nsx::sys::crew::travel::Rest;
 use nsx::sys::entries::{self, Entry, What};
 use nsx::sys::netlink::roam::answer::{self, Table};
 use nsx::sys::seccomp;

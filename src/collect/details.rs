@@ -9,6 +9,7 @@ use crate::model::namespace::Kind;
 use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
 use crate::sys::crew::{self, Care};
+use crate::sys::error::SysError;
 use crate::sys::fds::Spent;
 use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
@@ -16,8 +17,10 @@ use crate::sys::{bounded, ns, proc};
 use nix::errno::Errno;
 use std::cell::LazyCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
+
+mod travel;
 
 const WHAT: &str = "addresses";
 /// Of a table of addresses.
@@ -47,7 +50,7 @@ pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) 
             own_net.get(place).copied().flatten().filter(|net| first.get(net) == Some(&place));
         let addresses = is_first.map(|net| read_addresses(root, container, net, &mut spent));
         let addresses = addresses.unwrap_or_else(|| Some(Vec::new()));
-        (state(root, hierarchies.as_ref(), container), addresses)
+        Details { state: state(root, hierarchies.as_ref(), container), addresses }
     };
     let mut found: Vec<Details> = vec![Details::default(); containers.len()];
     if containers.len() < MANY {
@@ -57,25 +60,43 @@ pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) 
     } else {
         let mut job = |place: usize, _: Care, out: &mut Vec<u8>| {
             if let Some(container) = containers.get(place) {
-                write(&look(place, container), out);
+                let before = root.reach().gaps().len();
+                let details = look(place, container);
+                // What is noted in a member stays there.
+                let noted = root.reach().gaps().split_off(before);
+                travel::write(&details, &noted, out);
             }
         };
         crew::work(found.len(), crew::size(), crew::PATIENCE, &mut job, &mut |place, answer| {
-            if let (Some(slot), Ok(answer)) = (found.get_mut(place), answer) {
-                *slot = read(answer);
+            let (Some(slot), Some(container)) = (found.get_mut(place), containers.get(place))
+            else {
+                return;
+            };
+            match answer {
+                Ok(answer) => {
+                    let (details, noted) = travel::read(answer);
+                    *slot = details;
+                    for gap in noted {
+                        root.reach().note(gap);
+                    }
+                }
+                Err(problem) => {
+                    let lost = SysError { doing: "read", object: container.label(), problem };
+                    root.reach().note(lost.gap(WHAT));
+                }
             }
         });
     }
     let mut gaps = Vec::new();
-    for ((container, net), (state, addresses)) in containers.iter_mut().zip(&own_net).zip(&found) {
+    for ((container, net), details) in containers.iter_mut().zip(&own_net).zip(&found) {
         // Otherwise it is what its record says: it may have been created and not started.
-        if container.init.is_some() && *state == State::Paused {
+        if container.init.is_some() && details.state == State::Paused {
             container.state = State::Paused;
         }
         let first = net.and_then(|net| first.get(&net)).and_then(|place| found.get(*place));
         container.addresses =
-            first.and_then(|(_, addresses)| addresses.clone()).unwrap_or_default();
-        if addresses.is_none() {
+            first.and_then(|details| details.addresses.clone()).unwrap_or_default();
+        if details.addresses.is_none() {
             let object = container.label();
             gaps.push(Gap { object, what: "addresses", reason: Reason::Gone });
         }
@@ -98,27 +119,18 @@ fn own_net(container: &Container) -> Option<u64> {
     container.namespaces.inode(Kind::Net).filter(|_| container.own.has(Kind::Net))
 }
 
-/// No addresses of one that has ended.
-type Details = (State, Option<Vec<IpAddr>>);
-
-/// As it travels from a member of the crew.
-fn write((state, addresses): &Details, out: &mut Vec<u8>) {
-    out.push(u8::from(*state == State::Paused) | u8::from(addresses.is_none()) << 1);
-    for address in addresses.iter().flatten() {
-        let mapped = match address {
-            IpAddr::V4(address) => address.to_ipv6_mapped(),
-            IpAddr::V6(address) => *address,
-        };
-        out.extend(mapped.octets());
-    }
+/// What a look at one container found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Details {
+    state: State,
+    /// `None`: the process has gone.
+    addresses: Option<Vec<IpAddr>>,
 }
 
-fn read(bytes: &[u8]) -> Details {
-    let (flags, addresses) = bytes.split_first().unwrap_or((&0, &[]));
-    let state = if *flags & 1 == 1 { State::Paused } else { State::Running };
-    let (addresses, _) = addresses.as_chunks::<16>();
-    let address = |octets: &[u8; 16]| IpAddr::V6(Ipv6Addr::from(*octets)).to_canonical();
-    (state, (*flags & 2 == 0).then(|| addresses.iter().map(address).collect()))
+impl Default for Details {
+    fn default() -> Self {
+        Self { state: State::Running, addresses: Some(Vec::new()) }
+    }
 }
 
 /// The root of a hierarchy cannot be frozen: a process there costs no look.
@@ -169,24 +181,5 @@ fn read_addresses(
             Some(_) => None,
             None => Some(Vec::new()),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_is_read() {
-        let addresses = ["198.51.100.7", "2001:db8::7"].map(|text| text.parse().unwrap());
-        for state in [State::Running, State::Paused] {
-            for addresses in [Some(addresses.to_vec()), Some(Vec::new()), None] {
-                let details = (state, addresses);
-                let mut bytes = Vec::new();
-                write(&details, &mut bytes);
-                assert_eq!(read(&bytes), details);
-            }
-        }
-        assert_eq!(read(&[]), (State::Running, Some(Vec::new())));
     }
 }

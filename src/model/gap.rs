@@ -23,6 +23,19 @@ pub enum Reason {
     Truncated,
 }
 
+impl Reason {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Denied,
+        Self::Gone,
+        Self::Unsupported,
+        Self::Failed,
+        Self::Malformed,
+        Self::Timeout,
+        Self::Truncated,
+    ];
+}
+
 /// One thing that a report lacks.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

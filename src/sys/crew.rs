@@ -5,6 +5,7 @@
 //! setns(2) asks for. Members inherit everything by fork and answer through a pipe.
 
 mod member;
+pub mod travel;
 
 use super::error::Problem;
 use member::Member;

@@ -11,7 +11,6 @@ mod mounts;
 pub mod place;
 mod records;
 pub mod search;
-pub mod travel;
 mod uses;
 
 use super::processes::key_of;

@@ -3,13 +3,13 @@
 
 use super::layers;
 use super::search::{self, Found, Known, Own, Wanted};
-use super::travel::{self, Rest};
 use crate::collect::containers::Containers;
 use crate::collect::scan::{self, KernelThreads};
 use crate::model::gap::{Gap, Reason};
 use crate::model::mount::Mount;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
+use crate::sys::crew::travel::{self, Rest};
 use crate::sys::crew::{self, Care, PATIENCE};
 use crate::sys::error::{Problem, is_exhaustion};
 use crate::sys::proc::mountinfo;

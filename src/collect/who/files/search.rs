@@ -2,10 +2,10 @@
 
 use super::layers::Layers;
 use super::place::{Lies, Place, join, mount_at, removed, rest_below};
-use super::travel::{self, Rest};
 use crate::model::device::Device;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
+use crate::sys::crew::travel::{self, Rest};
 use std::collections::{HashMap, HashSet};
 
 /// Of one namespace no more are told: what binds a thousand directories says little by each.

@@ -6,7 +6,6 @@
 use super::mounts::Hit;
 use super::place::{self, Place, join, rest_below, unlinked};
 use super::search::{Known, Wanted};
-use super::travel::{self, Rest};
 use crate::collect::scan::{self, KernelThreads};
 use crate::model::device::Device;
 use crate::model::gap::{Gap, Reason};
@@ -14,6 +13,7 @@ use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::model::trail::By;
+use crate::sys::crew::travel::{self, Rest};
 use crate::sys::crew::{self, Care, PATIENCE};
 use crate::sys::error::{Problem, Result};
 use crate::sys::fds::Spent;
