@@ -29,11 +29,13 @@ use std::time::Duration;
 /// Everything that the join needs, read and checked before it.
 #[derive(Debug)]
 pub struct Entry {
+    /// What is joined, in which order, and who the program becomes.
     pub plan: Plan,
     /// The target, held since it was looked up.
     pub target: Option<ProcessHandle>,
     /// Those that are joined by themselves.
     pub namespaces: Vec<NsFile>,
+    /// What runs there, searched by its environment's PATH after the join.
     pub program: Program,
     /// A root that is made for the program.
     pub tools: Option<Tools>,
@@ -41,6 +43,7 @@ pub struct Entry {
     pub dns: Option<Dns>,
     /// A directory that becomes the root.
     pub root: Option<OwnedFd>,
+    /// Its working directory, changed to after the root.
     pub directory: Directory,
     /// How many of the caller's descriptors the program gets beside the standard ones.
     pub descriptors: u32,

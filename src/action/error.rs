@@ -10,24 +10,49 @@ use nix::errno::Errno;
 /// Where a start can fail: before anything is joined or made, at the join, or in the child.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionError {
+    /// A system call of nsx's failed, with what it was to do.
     #[error(transparent)]
     System(#[from] SysError),
+    /// The network of `spawn --net` could not be opened, joined or made.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The name as it was asked for, found nowhere; or the interpreter that a script names.
     #[error("{0} does not exist")]
     CommandNotFound(Text),
+    /// The first path that exec refused though something may be there, and why: `EACCES`.
     #[error("cannot execute {0}: {why}", why = .1.desc())]
     NotExecutable(Text, Errno),
+    /// setns(2) refused a step of the plan; what the steps before it joined stays joined.
     #[error("cannot join {what}: {why}", what = joined(*kinds, *held), why = errno.desc())]
-    Join { kinds: Kinds, held: Held, errno: Errno },
+    Join {
+        /// Those of this step: any number of a process, one of a single namespace.
+        kinds: Kinds,
+        /// Whose they are, or the single namespace.
+        held: Held,
+        /// EPERM: a right is missing; ESRCH: the target has ended.
+        errno: Errno,
+    },
     /// What the child reported before it could become the program.
     #[error("{message}")]
-    InChild { exit: u8, message: String, hint: Option<String> },
+    InChild {
+        /// What nsx exits with: 125, 126 or 127.
+        exit: u8,
+        /// The words of the child's error, safe to print; cut where they fill a page.
+        message: String,
+        /// What the child's error advises, if anything.
+        hint: Option<String>,
+    },
+    /// nsx itself will not do it, or saw that it cannot work. The words are safe to print.
     #[error("{0}")]
     Refused(String),
     /// One of the others, and what can be done about it.
     #[error("{error}")]
-    Advised { error: Box<ActionError>, hint: &'static str },
+    Advised {
+        /// A system call that failed, or a refusal of ours; never another advice.
+        error: Box<ActionError>,
+        /// One line for the person.
+        hint: &'static str,
+    },
 }
 
 /// Where a user namespace cannot be made, or gives no right.

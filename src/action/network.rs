@@ -37,8 +37,10 @@ pub enum NetworkError {
     /// Nothing may be changed in a namespace.
     #[error(transparent)]
     Closed(SysError),
+    /// setns(2) into the target's namespace failed, for `--net join:TARGET`.
     #[error(transparent)]
     NotJoined(SysError),
+    /// Anything else: what was asked of the kernel, and its answer as it is.
     #[error(transparent)]
     System(#[from] SysError),
 }
@@ -50,6 +52,7 @@ type Result<T> = std::result::Result<T, NetworkError>;
 pub struct Held {
     /// What a person calls the target.
     pub label: Text,
+    /// Its net namespace, open: it stays the same one though the target may end.
     pub file: NsFile,
     /// It is the one that we are in.
     pub is_ours: bool,

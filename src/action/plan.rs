@@ -12,6 +12,7 @@ pub struct Wish {
     pub named: Kinds,
     /// All of the target's that differ from ours.
     pub all: bool,
+    /// `--pty` and `--no-pty`; where neither is given, guarded.
     pub terminal: Terminal,
     /// The program takes our place: only its children are in a joined pid namespace.
     pub no_fork: bool,
@@ -23,6 +24,7 @@ pub struct Wish {
     pub keep_capabilities: bool,
     /// `None`: root of a joined user namespace that has one, else who we are.
     pub uid: Option<Id>,
+    /// `None`: as for the user. One that is given drops the supplementary groups.
     pub gid: Option<Id>,
     /// In place of the supplementary groups; `None`: dropped where a group is given or a user
     /// namespace joined.
@@ -36,6 +38,7 @@ pub struct Wish {
 /// Which user or group the program gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Id {
+    /// Of the user namespace that the program is in at the end, joined or ours.
     Number(u32),
     /// The target's own, as it is called inside.
     Follow,
@@ -47,13 +50,16 @@ pub enum Terminal {
     /// Where it is not the host's, and one of our standard descriptors is a terminal.
     #[default]
     Guarded,
+    /// `--pty`; an error with `--no-fork`.
     Always,
+    /// `--no-pty`: it has our descriptors as they are. nsenter's `--no-fork` means it too.
     Never,
 }
 
 /// What is known about both sides.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// Of the kinds that the wish is about; others may be missing, as if the kernel had none.
     pub ours: NsSet,
     /// `None` where single namespaces are joined, and no process is named.
     pub target: Option<TargetFacts>,
@@ -68,28 +74,37 @@ pub struct Facts {
 /// What of the target decides how it is entered.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetFacts {
+    /// As our `/proc` numbers it.
     pub pid: Pid,
+    /// A kind is missing where the kernel lacks it or we may not see it.
     pub namespaces: NsSet,
     /// Of its user namespace.
     pub rules: IdRules,
     /// Its own ids as they are called inside; `None` where they are called nothing.
     pub uid: Option<u32>,
+    /// The same of its effective group.
     pub gid: Option<u32>,
 }
 
 /// Why there is nothing sensible to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
+    /// A namespace of a kind that we have ourselves is hidden: we may not trace the target.
     #[error("the namespaces of pid {0} cannot be read")]
     Unreadable(Pid),
+    /// All that was asked for is ours already, and that is an error here.
     #[error("nothing to join: pid {0} shares every namespace that was asked for with us")]
     NothingToJoin(Pid),
+    /// The same of namespaces that were named by themselves: the first of them.
     #[error("nothing to join: {0} is our own namespace")]
     OwnNamespace(NsKey),
+    /// A kind was asked for without a process to take it from; `-S follow` counts as user.
     #[error("there is no target to take the {0} namespace from")]
     NoTarget(Kind),
+    /// `-S follow` or `-G follow`: the `user` or `group` of the target has no number inside.
     #[error("the {0} of pid {1} has no number in its user namespace")]
     Unmapped(&'static str, Pid),
+    /// `--no-fork`, and something that takes nsx beside the program: what that is.
     #[error("a program that takes nsx's place cannot have {0}")]
     NeedsFork(&'static str),
 }

@@ -26,6 +26,7 @@ pub enum SeatError {
     /// Who goes in is frozen too, and cannot be ended before it is thawed on v1.
     #[error("the control group {0} is frozen: the program would not run")]
     Frozen(Text),
+    /// A file of the target's or of a group could not be used, or the target has ended.
     #[error(transparent)]
     System(#[from] SysError),
 }

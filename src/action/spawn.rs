@@ -52,13 +52,17 @@ use std::time::Instant;
 /// What is wanted, checked, and what was opened for it.
 #[derive(Debug)]
 pub struct Spawn {
+    /// Namespaces, ids, mounts, limits and life, as they are to be: none of it is made yet.
     pub isolation: Isolation,
+    /// What it may do less, prepared from the isolation's restrictions.
     pub restriction: Restriction,
     /// Where its control groups are made.
     pub sites: Sites,
+    /// Joined or wired around the clone; bare: as the namespaces say.
     pub network: Network,
     /// Where the program is to see other files than ours.
     pub rootfs: Option<Rootfs>,
+    /// What is run, looked for in the new root by the PATH of its environment.
     pub program: Program,
     /// What it used is wanted too.
     pub reports: bool,
@@ -73,6 +77,7 @@ pub struct Spawn {
 /// How it ended, and what it used where that was wanted.
 #[derive(Debug)]
 pub struct Ended {
+    /// The program's own; a time that was over is told apart.
     pub ending: Ending,
     /// Only where it was asked for.
     pub report: Option<Report>,

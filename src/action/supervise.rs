@@ -76,6 +76,7 @@ impl Signals {
 /// What is waited for.
 #[derive(Debug)]
 pub struct Program {
+    /// What was forked: the program, or an init that stays beside it. Its pid is as we see it.
     pub child: Child,
     /// It is PID 1 of a pid namespace: the kernel spares it the default action of signals, so that
     /// a program without handlers would hear neither ^C nor SIGTERM.

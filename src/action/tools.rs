@@ -44,7 +44,9 @@ pub enum Choice {
 /// A command and its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
+    /// The program and its arguments; the program is a path, or searched in PATH.
     pub words: Vec<OsString>,
+    /// Names and values, all that exec gets. Of several PATHs the last is searched.
     pub environment: Vec<(OsString, OsString)>,
     /// A shell that is told so by its name.
     pub login: bool,
@@ -73,8 +75,11 @@ enum Shape {
 /// Tools, the command as it is to be run with them, and what a person should know.
 #[derive(Debug)]
 pub struct Gathered {
+    /// To be assembled after the join.
     pub tools: Tools,
+    /// With `--tools-inside` it may begin with the host's loader.
     pub command: Command,
+    /// Said on standard error, each after `note: `.
     pub notes: Vec<String>,
 }
 

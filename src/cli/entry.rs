@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 /// A command as the binaries see it.
 #[derive(Debug)]
 pub struct Command {
+    /// The bare word: `ps` for `nsx ps` and `nsx-ps`; of a personality the tool's name.
     pub name: &'static str,
     /// Takes the words after the command's name; gives the exit code.
     pub run: fn(&Context, Vec<OsString>) -> Result<u8, Failure>,

@@ -14,10 +14,15 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
+    /// None of the others: no more memory or descriptors, no answer in time, a malformed file.
     Failed = 1,
+    /// The command line is wrong, or a target is ambiguous.
     Usage = 2,
+    /// There is no such target, or it ended meanwhile.
     NotFound = 3,
+    /// A permission is missing: EPERM or EACCES, or a process that `/proc` hides.
     Denied = 4,
+    /// The kernel or host lacks what is needed; `enter --strict`: something cannot be taken over.
     Unsupported = 5,
     /// Only with `--strict`: something could not be seen.
     Partial = 6,
@@ -25,16 +30,20 @@ pub enum Kind {
     Internal = 70,
     /// `enter` and `spawn`: nsx itself failed.
     Launcher = 125,
+    /// `enter` and `spawn`: the program is there, and exec refused it.
     NotExecutable = 126,
+    /// `enter` and `spawn`: the program is not there.
     CommandNotFound = 127,
 }
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub struct Failure {
+    /// Its number becomes the exit code.
     pub kind: Kind,
     /// Safe to print: made of our own words and escaped text.
     pub message: String,
+    /// What can be done about it, printed on a second line; `None` where nobody knows.
     pub hint: Option<String>,
 }
 

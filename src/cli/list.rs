@@ -14,7 +14,9 @@ use serde::Serialize;
 /// Rows, and how they are shown.
 #[derive(Debug)]
 pub struct List<'a, T> {
+    /// In the order in which they are printed.
     pub rows: &'a [T],
+    /// All that `--columns` may name.
     pub columns: &'a [Column<T>],
     /// Shown unless others are asked for.
     pub default: &'a [&'a str],
@@ -22,6 +24,7 @@ pub struct List<'a, T> {
     pub schema: &'static str,
     /// What `-o name` prints.
     pub names: fn(&[T]) -> String,
+    /// What could not be seen; only the JSON document has it here.
     pub gaps: &'a [Gap],
 }
 

@@ -12,21 +12,28 @@ use std::ffi::OsString;
 /// One option. `Id` is the command's own enumeration.
 #[derive(Clone, Copy, Debug)]
 pub struct Opt<Id: 'static> {
+    /// What the parser hands out for it, whichever name was used.
     pub id: Id,
+    /// Its letter, without the dash; `h` and `V` are taken. `None`: only the long name.
     pub short: Option<char>,
+    /// Its name without the dashes; it is never abbreviated.
     pub long: &'static str,
     /// Other long names, accepted and not advertised.
     pub aliases: &'static [&'static str],
+    /// Whether it takes one, and what help and man page call it.
     pub value: Value,
     /// What it is listed under, where a command has many.
     pub heading: Option<&'static str>,
+    /// For help, man page and completions; without a full stop at its end.
     pub help: &'static str,
 }
 
 /// Whether an option takes a value, and what that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
+    /// A flag.
     None,
+    /// Attached, or the next word; what it is called: `TIME`.
     Required(&'static str),
     /// Only where it is attached: `-n/run/netns/blue`, `-n=FILE`, `--net=FILE`.
     Optional(&'static str),
@@ -35,8 +42,11 @@ pub enum Value {
 /// A command line taken apart by a table.
 #[derive(Debug)]
 pub enum Parsed<Id> {
+    /// A program is to be started, or whatever the options say.
     Run {
+        /// In the order of the command line; `None`: a flag, or no value was attached.
         options: Vec<(Id, Option<OsString>)>,
+        /// With its arguments; empty where no program was named.
         program: Vec<OsString>,
     },
     /// Help or version was asked for and printed.

@@ -22,9 +22,13 @@ use std::path::{Path, PathBuf};
 /// Who wants to know.
 #[derive(Debug)]
 pub struct Notices {
+    /// The running system, in whose `/proc` the first process's start time is read.
     pub root: SysRoot,
+    /// `--status-fd`: events go there, one JSON object a line. `None`: nobody asked.
     pub status: Option<OwnedFd>,
+    /// `--pid-file`: filled when the program runs.
     pub pid_file: Option<PidFile>,
+    /// Under `--name`, or the name that `--detach` makes. `None`: it has no name.
     pub record: Option<Record>,
     /// Where somebody waits to leave the program alone: a byte is written to the first when it
     /// runs, and nothing to where nsx was started any more.

@@ -25,6 +25,7 @@ pub struct Record {
     file: String,
     is_ours: bool,
     janitor: Rc<Janitor>,
+    /// What the file says after the next [`Self::update`].
     pub spawned: Spawned,
 }
 

@@ -8,7 +8,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// Whether an option takes an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
+    /// An attached one is an error for a long option: `--json=1`.
     None,
+    /// Attached, or the next word whatever that is: `-oNS`, `-o NS`, `--output=NS`.
     Required,
     /// Only where it is attached: `-Tparent`, `--tree=parent`.
     Optional,
@@ -17,33 +19,44 @@ pub enum Argument {
 /// One option. Of those that an abbreviation fits, the earlier is named first.
 #[derive(Debug)]
 pub struct Opt<Id: 'static> {
+    /// What the parser hands out. Two entries may share one.
     pub id: Id,
+    /// An ASCII letter. `None`: there is only a long name.
     pub short: Option<u8>,
     /// Empty where there is none.
     pub long: &'static str,
+    /// Of the short and the long name alike; where they differ there are two entries.
     pub argument: Argument,
 }
 
 /// What the next piece of a command line is; an operand, or an option and its argument.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item<Id> {
+    /// `None` where no argument was given; an empty one is `Some`, as of `--output=`.
     Option(Id, Option<OsString>),
+    /// No option: `-` too, what comes after `--`, and in strict order all after the first.
     Operand(OsString),
 }
 
 /// As glibc puts it; bytes of the command line are escaped.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// The word without its dashes, an argument included: `nope=1`.
     #[error("unrecognized option '--{0}'")]
     Unrecognized(Text),
+    /// The word, and the names that begin with it: `'--output' '--output-all'`.
     #[error("option '--{0}' is ambiguous; possibilities: {1}")]
     Ambiguous(Text, String),
+    /// A long option that takes no argument was given one; its whole name.
     #[error("option '--{0}' doesn't allow an argument")]
     NotAllowed(&'static str),
+    /// A long option was the last word; its whole name.
     #[error("option '--{0}' requires an argument")]
     LongRequires(&'static str),
+    /// The byte after a dash that is no option's letter.
     #[error("invalid option -- '{0}'")]
     Invalid(Text),
+    /// A letter was the last of the last word.
     #[error("option requires an argument -- '{0}'")]
     ShortRequires(char),
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub struct Request {
     /// As it was spelled; may be missing where namespaces are named one by one.
     pub target: Option<OsString>,
+    /// Kinds, ids and terminal: what the plan is made of.
     pub wish: Wish,
     /// Namespaces by a file, or by `:NUMBER`.
     pub namespaces: Vec<(Kind, OsString)>,
@@ -23,8 +24,11 @@ pub struct Request {
     pub tools: Option<Choice>,
     /// The target's names for a program of the host.
     pub dns: bool,
+    /// `-r`, `--root`. `None`: as the joined mount namespace has it, else ours.
     pub root: Option<Place>,
+    /// `-w`, `--wd`, `--wdns`. `None`: where we are, or `/` in a root that is not ours.
     pub directory: Option<Place>,
+    /// `--env`, `--env-add`, `--clean-env`.
     pub environment: Environment,
     /// `USER[:GROUP]`, by the target's own files.
     pub user: Option<OsString>,
@@ -36,7 +40,9 @@ pub struct Request {
     pub init: bool,
     /// It ends with nsx though it becomes another user.
     pub guard: bool,
+    /// `--as-target`, `--join-cgroup` and their kin; by default nothing.
     pub standing: TakeOver,
+    /// The plan is printed, and nothing is joined or run.
     pub dry_run: bool,
     /// Nothing is said that is no error.
     pub quiet: bool,

@@ -13,6 +13,7 @@ use std::path::Path;
 /// Limits as the command line has them.
 #[derive(Debug, Default)]
 pub struct Asked {
+    /// All but those of I/O: `io` is empty until the devices are looked up.
     pub checked: Limits,
     /// Those of I/O, by a device as it was spelled: which one is meant is not known yet.
     pub by_device: Vec<(Text, IoKind, u64)>,

@@ -38,12 +38,16 @@ pub struct Compiled {
 /// Why a profile cannot be installed here, or would let nothing be started.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Impossible {
+    /// Neither x86-64 nor arm64: there is no table of its calls.
     #[error("filters are not made for this architecture")]
     Architecture,
+    /// execve(2) is denied, or let through for some arguments only.
     #[error("it does not allow execve, and no program could be started")]
     NoExec,
+    /// How many: those of one architecture are one filter. It may be found while it grows.
     #[error("its filter would have {0} instructions, and the kernel takes {MOST_INSTRUCTIONS}")]
     TooLong(usize),
+    /// seccompiler refused a rule or a condition.
     #[error("it has a rule that no filter can express")]
     Rule,
 }

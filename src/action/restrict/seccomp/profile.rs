@@ -15,25 +15,36 @@ const LARGEST_ERRNO: u32 = 4095;
 /// What becomes of a call, the strictest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
+    /// `SCMP_ACT_KILL_PROCESS`: all threads end as by SIGSYS.
     KillProcess,
+    /// `SCMP_ACT_KILL_THREAD`, and `SCMP_ACT_KILL`: the thread alone ends.
     KillThread,
+    /// `SCMP_ACT_TRAP`: the thread gets a SIGSYS that it may catch.
     Trap,
     /// The call fails with this number; 0: it seems to work and does nothing.
     Errno(u32),
     /// A tracer is asked, and told this number; without one the call fails with ENOSYS.
     Trace(u32),
+    /// `SCMP_ACT_LOG`: it is done, and logged.
     Log,
+    /// `SCMP_ACT_ALLOW`: it is done.
     Allow,
 }
 
 /// How an argument of a call is compared with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
+    /// `SCMP_CMP_EQ`
     Equal,
+    /// `SCMP_CMP_NE`
     NotEqual,
+    /// `SCMP_CMP_LT`: unsigned, as all of these.
     Less,
+    /// `SCMP_CMP_LE`
     LessOrEqual,
+    /// `SCMP_CMP_GT`
     Greater,
+    /// `SCMP_CMP_GE`
     GreaterOrEqual,
     /// The argument's bits of this mask are the value.
     Masked(u64),
@@ -44,7 +55,9 @@ pub enum Comparison {
 pub struct Condition {
     /// From 0 to 5.
     pub argument: u8,
+    /// The argument stands on the left: `Less` is an argument less than the value.
     pub comparison: Comparison,
+    /// Of an i386 program's calls the lower 32 bits count.
     pub value: u64,
 }
 
@@ -53,7 +66,9 @@ pub struct Condition {
 pub struct Rule {
     /// Of calls; some may be unknown here.
     pub names: Vec<String>,
+    /// Where several rules hold for a call, the strictest counts.
     pub action: Action,
+    /// No two for one argument; empty: whatever the arguments are.
     pub conditions: Vec<Condition>,
 }
 
@@ -66,30 +81,41 @@ pub struct Profile {
     pub i386: bool,
     /// What is not allowed is logged.
     pub logs: bool,
+    /// Those that hold on this machine; in which order does not matter.
     pub rules: Vec<Rule>,
 }
 
 /// Why a file is no profile that nsx can keep to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
+    /// No JSON, a key that is not known or a value of the wrong type: the parser's words.
     #[error("it is no profile: {0}")]
     Json(Text),
+    /// An action that is none of the `SCMP_ACT_` words.
     #[error("{0} is no action")]
     Action(Text),
+    /// `SCMP_ACT_NOTIFY`: somebody would have to answer for each call.
     #[error("SCMP_ACT_NOTIFY takes a supervisor that answers, which nsx is not")]
     Notify,
+    /// `errno`, `defaultErrno`: no error's name here; `errnoRet` and its like: above 4095.
     #[error("{0} is no error number")]
     Errno(Text),
+    /// The `op` of an argument: none of the `SCMP_CMP_` words.
     #[error("{0} is no comparison")]
     Comparison(Text),
+    /// The `index` of an argument: above 5.
     #[error("a call has no argument {0}")]
     Argument(u32),
+    /// None of `SECCOMP_FILTER_FLAG_LOG` and `SECCOMP_FILTER_FLAG_TSYNC`.
     #[error("nsx cannot do what the flag {0} asks for")]
     Flag(Text),
+    /// It does not begin with `SCMP_ARCH_`.
     #[error("{0} is no architecture")]
     Architecture(Text),
+    /// In `caps`: it does not begin with `CAP_`, or there is none of that name.
     #[error("{0} is no capability")]
     Capability(Text),
+    /// In `minKernel`: it does not begin with two numbers, as `4.8` does.
     #[error("{0} is no kernel version")]
     Kernel(Text),
 }

@@ -13,22 +13,28 @@ pub enum Tree {
     /// The namespace of the parent process: what lsns does by itself.
     #[default]
     Process,
+    /// `-Tparent`: the parent, which only pid and user namespaces have; others under nothing.
     Parent,
+    /// `-T`, `-Towner`: the user namespace that owns it.
     Owner,
 }
 
 /// How the rows are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
+    /// Aligned columns, with a tree drawn in one of them.
     #[default]
     Table,
+    /// `-r`: one blank between cells; blanks within are escaped.
     Raw,
+    /// `-J`: as libsmartcols writes it.
     Json,
 }
 
 /// Which namespaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Selection {
+    /// Every one that lsns would see: no `-p`, no `-P`, no operand.
     #[default]
     All,
     /// Those of a process, if there is one of that number.
@@ -44,49 +50,70 @@ pub enum Selection {
 pub struct Options {
     /// Those asked for; none is all.
     pub kinds: Kinds,
+    /// By `-p`, `-P` or the operand, which goes before `-P`.
     pub selection: Selection,
     /// `None` is a list.
     pub tree: Option<Tree>,
+    /// `-J` and `-r`, which exclude each other.
     pub form: Form,
+    /// False with `-n`. JSON has its keys all the same.
     pub headings: bool,
+    /// False with `-u`: lines may be longer than the terminal is wide.
     pub truncate: bool,
+    /// False with `-W`: several mount points in one line, with commas between.
     pub wrap: bool,
+    /// `-o`, not looked up yet: `NS,PID`. A `+` before it adds to those that are there anyway.
     pub columns: Option<OsString>,
+    /// `--output-all`: all that there are in place of the default ones.
     pub all_columns: bool,
     /// Not empty.
     pub filter: Option<String>,
+    /// `-H`: the columns are listed, and no namespace; an operand is not looked at.
     pub list_columns: bool,
 }
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
+    /// Namespaces, processes of one, or the columns.
     List(Options),
+    /// `-h`; what comes before it must be right, what comes after it is not read.
     Help,
+    /// `-V`; read as `-h` is.
     Version,
 }
 
 /// Why a command line is refused, in the words of lsns.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
+    /// It is no option, or lacks an argument or has one too many.
     #[error("{0}\nTry 'lsns --help' for more information.")]
     Option(#[from] getopt::Error),
+    /// Their long names, in the order in which they came: `json`, `raw`.
     #[error("options --{0} and --{1} cannot be combined")]
     Exclusive(&'static str, &'static str),
+    /// `-t`: none of the eight kinds.
     #[error("unknown namespace type: {0}")]
     Kind(Text),
+    /// `-T`: not parent, owner or process; without a `=` before it.
     #[error("unknown tree type: {0}")]
     Tree(Text),
+    /// `-p`: not a decimal number.
     #[error("invalid PID argument: '{0}'")]
     Pid(Text),
+    /// `-p`: 0, negative, or more than an int holds.
     #[error("invalid PID argument: '{0}': Numerical result out of range")]
     PidRange(Text),
+    /// The operand is not a decimal number.
     #[error("invalid namespace argument: '{0}'")]
     Namespace(Text),
+    /// The operand is negative, or more than 64 bits hold.
     #[error("invalid namespace argument: '{0}': Numerical result out of range")]
     NamespaceRange(Text),
+    /// `-p` and an operand.
     #[error("--task is mutually exclusive with <namespace>")]
     TaskOfNamespace,
+    /// `-Q`: the expression is not UTF-8.
     #[error("invalid filter expression: '{0}': it is no UTF-8")]
     Filter(Text),
 }

@@ -14,24 +14,43 @@ use std::os::unix::ffi::OsStrExt;
 pub enum Asked {
     /// With the target's SELinux context, where that is asked for.
     Run {
+        /// Checked by itself; nothing is looked up.
         request: Box<Request>,
+        /// `-Z`: whether it was given; what it means without SELinux is the caller's to say.
         context: bool,
     },
+    /// `-h`; options before it must be right, what comes after it is not read.
     Help,
+    /// `-V`; read as `-h` is.
     Version,
 }
 
 /// Why a command line is refused, in the words of nsenter.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
+    /// It is no option, or lacks an argument or has one too many.
     #[error("{0}\nTry 'nsenter --help' for more information.")]
     Option(#[from] getopt::Error),
+    /// `-t`: not `PID` or `PID:INODE`, both above 0, a pid no more than an int holds.
     #[error("invalid PID argument: '{0}'")]
     Pid(Text),
+    /// Not decimal digits with a sign at most.
     #[error("failed to parse {what}: '{value}'")]
-    Number { what: &'static str, value: Text },
+    Number {
+        /// `file descriptor`, `uid` or `gid`.
+        what: &'static str,
+        /// As it was given.
+        value: Text,
+    },
+    /// A number below 0, or of more than 32 bits.
     #[error("failed to parse {what}: '{value}': Numerical result out of range")]
-    Range { what: &'static str, value: Text },
+    Range {
+        /// As of `Number`.
+        what: &'static str,
+        /// As it was given.
+        value: Text,
+    },
+    /// What follows the colon of `-n:ID`, in place of a file: not a number.
     #[error("failed to parse nsid: {0}")]
     NsId(Text),
     /// What the kernel would say of the number that means none.
@@ -40,14 +59,19 @@ pub enum UsageError {
     /// In the order in which they came.
     #[error("options --{0} and --{1} cannot be combined")]
     Directories(&'static str, &'static str),
+    /// `--wdns`: a NUL byte in the path, which no command line can hold.
     #[error("cannot open {0}: Invalid argument")]
     Path(Text),
+    /// `all` or `follow-context`, the long name of what takes `-t`.
     #[error("no target PID specified for --{0}")]
     NoTargetFor(&'static str),
+    /// Namespaces without a file, `-N`, `--user-parent`, `-c`, `follow` or `-e`, and no `-t`.
     #[error("no target PID specified")]
     NoTarget,
+    /// `-r` or `-w` without a directory and without `-t`: `root` or `cwd`.
     #[error("neither filename nor target pid supplied for {0}")]
     NoPlace(&'static str),
+    /// No option names a namespace. A target alone is not all of its, as it is for `nsx enter`.
     #[error("no namespace specified")]
     NoNamespace,
 }

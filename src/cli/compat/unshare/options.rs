@@ -14,8 +14,11 @@ use std::os::unix::ffi::OsStrExt;
 /// What is to be done.
 #[derive(Debug)]
 pub enum Asked {
+    /// Checked by itself; users and groups that are named are looked up already.
     Run(Box<Request>),
+    /// `-h`; options before it must be right, what comes after it is not read.
     Help,
+    /// `-V`; read as `-h` is.
     Version,
 }
 
@@ -30,31 +33,58 @@ pub trait Names {
 /// Why a command line is refused, in the words of unshare.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
+    /// It is no option, or lacks an argument or has one too many.
     #[error("{0}\nTry 'unshare --help' for more information.")]
     Option(#[from] getopt::Error),
+    /// `-S`, `-G` or the offset of a clock: not decimal digits with a sign at most.
     #[error("failed to parse {what}: '{value}'")]
-    Number { what: &'static str, value: Text },
+    Number {
+        /// `uid`, `gid`, `monotonic offset` or `boottime offset`.
+        what: &'static str,
+        /// As it was given.
+        value: Text,
+    },
+    /// An id below 0 or of more than 32 bits; an offset of more than 64, its sign included.
     #[error("failed to parse {what}: '{value}': Numerical result out of range")]
-    Range { what: &'static str, value: Text },
+    Range {
+        /// As of `Number`.
+        what: &'static str,
+        /// As it was given.
+        value: Text,
+    },
     /// What the kernel would say of the number that means none.
     #[error("{0}() failed: Invalid argument")]
     NoId(&'static str),
+    /// `--map-user` or `--map-group`: neither a number nor a name of this host's.
     #[error("failed to parse {what} '{value}'")]
-    Who { what: &'static str, value: Text },
+    Who {
+        /// `uid` or `gid`.
+        what: &'static str,
+        /// As it was given.
+        value: Text,
+    },
+    /// `--map-users`, `--map-groups`: no word and no range, or a range of 0 ids.
     #[error("invalid mapping '{0}'")]
     Mapping(Text),
+    /// `--owner`: not `UID:GID`, or one of them the number that means none.
     #[error("failed to parse owner")]
     Owner,
+    /// `--setgroups`: not `allow` or `deny`.
     #[error("unsupported --setgroups argument '{0}'")]
     Setgroups(Text),
+    /// `--propagation`: not `slave`, `private`, `shared` or `unchanged`.
     #[error("unsupported propagation mode: {0}")]
     Propagation(Text),
+    /// `--kill-child`: not a signal's name.
     #[error("unknown signal: {0}")]
     Signal(Text),
+    /// `-r` and `-c` count as `--map-group`; without rights it takes setgroups(2) denied.
     #[error("options --setgroups=allow and --map-group are mutually exclusive")]
     SetgroupsAndGroup,
+    /// A clock's offset without `-T`: no other option brings a time namespace with it.
     #[error("options --monotonic and --boottime require unsharing of a time namespace (-T)")]
     Clocks,
+    /// In a path or a binary format, which no command line can hold.
     #[error("an argument holds a NUL byte")]
     Nul,
 }
