@@ -13,8 +13,10 @@ const CAP: usize = 8 << 20;
 /// Why a name means nobody.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
+    /// The files below that root name no such user or group.
     #[error(transparent)]
     NoAccount(#[from] NoAccount),
+    /// One of the two files is there, and could not be read or is longer than the bound.
     #[error(transparent)]
     Unreadable(#[from] SysError),
 }

@@ -12,15 +12,24 @@ use std::path::{Path, PathBuf};
 /// Why it is none.
 #[derive(Debug, thiserror::Error)]
 pub enum NoDevice {
+    /// No path, as it does not begin with `/`, and no pair of numbers either: `sda`, `8:0:0`.
     #[error("{0} is neither the path of a device nor MAJOR:MINOR")]
     Misspelled(Text),
+    /// The path leads to a file of another kind: `/dev/null`.
     #[error("{0} is not a block device")]
     NotABlockDevice(Text),
     /// The kernel limits whole disks only.
     #[error("{spelled} is a partition of {disk}, and only a whole disk can be limited")]
-    Partition { spelled: Text, disk: Text },
+    Partition {
+        /// As the caller has it: `/dev/sda1`, `8:1`.
+        spelled: Text,
+        /// The disk that it is a part of: `/dev/sda`.
+        disk: Text,
+    },
+    /// `/sys/dev/block` has no such numbers.
     #[error("there is no block device {0}")]
     Unknown(Device),
+    /// The path, or its entry in `/sys/dev/block`, could not be examined.
     #[error(transparent)]
     System(#[from] SysError),
 }

@@ -31,6 +31,7 @@ pub struct Containers {
     /// By runtime, then by start; a pod's own container before the others of the pod, and what
     /// runs within a container after it.
     pub list: Vec<Container>,
+    /// Records that could not be read, and processes that could not be seen.
     pub gaps: Vec<Gap>,
     /// The namespaces that they were told from.
     pub host: NsSet,

@@ -30,8 +30,10 @@ static SHELLS: [&CStr; 10] = [
 /// Why a name means nobody inside.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
+    /// The target's passwd and group files name no such user or group.
     #[error(transparent)]
     NoAccount(#[from] NoAccount),
+    /// One of them is there, and could not be read or did not answer in time.
     #[error("the target's own files: {0}")]
     Unreadable(SysError),
 }

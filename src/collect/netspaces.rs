@@ -63,6 +63,7 @@ pub struct NetSpaces {
     by_inode: BTreeMap<u64, usize>,
     /// Our own root, and what tells namespaces from other files below it.
     mounted: OnceCell<Option<(OwnedFd, nsfs::Device)>>,
+    /// What the look for hidden ones could not see: empty before [`NetSpaces::with_hidden`].
     pub gaps: Vec<Gap>,
 }
 
@@ -353,9 +354,11 @@ impl NetSpace {
 /// What was found, by place, and what could not be looked into.
 #[derive(Debug, Default)]
 pub struct Visited {
+    /// In the order of places; one that was entered and has nothing to tell is among them.
     pub found: Vec<(usize, Found)>,
     /// Places that were not entered, and whether for want of a right.
     pub missed: Vec<(usize, Reason)>,
+    /// For what was missed, each or by its reason; then tables that are incomplete.
     pub gaps: Vec<Gap>,
 }
 

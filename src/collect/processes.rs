@@ -24,8 +24,11 @@ const MOST: usize = 512;
 /// Processes, and the directory of each, through which the rest of it is read.
 #[derive(Debug, Default)]
 pub struct Members {
+    /// In the order of the pids that were asked for; without those that ended meanwhile.
     pub list: Vec<Member>,
+    /// Each one's `/proc/PID`, in the order of `list`.
     pub directories: Vec<OwnedFd>,
+    /// Processes beyond the bound, and command lines that could not be read or were cut.
     pub gaps: Vec<Gap>,
 }
 

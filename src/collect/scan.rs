@@ -27,6 +27,7 @@ pub struct Scan {
     pub host: NsSet,
     /// By pid; with those that have ended and were not reaped.
     pub isolated: Vec<Process>,
+    /// Processes that are not listed, whose namespaces may not be read, or that failed.
     pub gaps: Vec<Gap>,
 }
 
@@ -168,12 +169,15 @@ fn unseen(count: u32, reason: Reason) -> Option<Gap> {
 /// What a visit to a process came to.
 #[derive(Debug)]
 pub enum Visit {
+    /// Its mount, pid or network namespace is not the host's, or its cgroup tells a container.
     Isolated(Box<Process>),
+    /// All three are the host's; or it is a thread of the kernel's own, or pid 1.
     OfTheHost,
     /// Its namespaces are not ours to read, and its cgroup does not tell a container.
     Hidden,
     /// It is there, and something went wrong.
     Failed,
+    /// It ended before it could be read; or it is a zombie of the host's.
     Gone,
 }
 

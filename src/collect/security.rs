@@ -37,7 +37,9 @@ pub struct Known<'a> {
     pub status: &'a [u8],
     /// Those of the target; read here where they are not known.
     pub mounts: Option<&'a [Mount]>,
+    /// Absent where they could not be read: then it is not known which devices may be used.
     pub hierarchies: Option<&'a Hierarchies>,
+    /// `/proc/PID/cgroup` of the target.
     pub cgroup_lines: &'a [u8],
 }
 

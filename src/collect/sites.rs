@@ -21,15 +21,33 @@ use std::path::Path;
 /// Why a limit cannot be set on this host, or not by us.
 #[derive(Debug, thiserror::Error)]
 pub enum NoSite {
+    /// No hierarchy or group that we see has the controller for it.
     #[error("cannot limit {}: no {name} controller: {why}", .controller.subject())]
-    Missing { controller: Controller, name: &'static str, why: Missing },
+    Missing {
+        /// The one that the limit needs.
+        controller: Controller,
+        /// What the version in question calls it: `io`, `blkio`.
+        name: &'static str,
+        /// What is known of it.
+        why: Missing,
+    },
     /// There is one, and we may not use it.
     #[error(
         "cannot limit {}: cannot make a control group in {directory}: {why}",
         .controller.subject(),
         why = errno.desc()
     )]
-    Denied { controller: Controller, directory: Text, errno: Errno, is_v2: bool },
+    Denied {
+        /// The one that the limit needs.
+        controller: Controller,
+        /// Where the group was to be; of v2 the nearest that hands down what is needed.
+        directory: Text,
+        /// What access(2) says of it: EACCES, EROFS.
+        errno: Errno,
+        /// It is in the v2 hierarchy.
+        is_v2: bool,
+    },
+    /// Our own `/proc/self/cgroup` or mountinfo could not be read.
     #[error(transparent)]
     System(#[from] SysError),
 }
@@ -37,14 +55,19 @@ pub enum NoSite {
 /// Why there is no controller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
+    /// `/proc/cgroups` does not list it, and no root group of v2 that we see has it.
     #[error("this kernel has none")]
     NotBuilt,
+    /// `/proc/cgroups` lists it as disabled: `cgroup_disable=` on the kernel's command line.
     #[error("the host was started without it")]
     SwitchedOff,
+    /// The kernel has it, but no mount of ours shows our group.
     #[error("its hierarchy is not mounted where we see it")]
     NotMounted,
+    /// The topmost group of v2 that we see lacks it in `cgroup.controllers`.
     #[error("{0} was not given it")]
     NotGiven(Text),
+    /// Of the groups that we see none hands down all that is needed; the nearest above ours.
     #[error("{0} does not hand it down, nor does a group above that we see")]
     NotHandedDown(Text),
 }

@@ -13,6 +13,7 @@ const CAP: usize = 8 << 20;
 /// Which of the two files is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subordinate {
+    /// `/etc/subuid`
     Users,
     /// Listed by users too.
     Groups,

@@ -26,7 +26,9 @@ use grammar::Spelled;
 /// What a spelling means, held so that it stays the same.
 #[derive(Debug)]
 pub enum Target {
+    /// A process that was named, or that stands for a container, a unit or a group.
     Process(Box<PinnedProcess>),
+    /// A namespace that was named; maybe nobody is in it.
     Namespace(HeldNamespace),
 }
 

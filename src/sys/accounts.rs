@@ -10,22 +10,30 @@ const MOST_GROUPS: usize = 65536;
 /// What a login gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
+    /// In the numbering of those files.
     pub uid: u32,
+    /// Of the group that was named, else of the user's line; 0 for a number without a line.
     pub gid: u32,
+    /// With `gid`, ascending; empty where a group was named, and for a number without a line.
     pub groups: Vec<u32>,
     /// Of a user that the file has.
     pub name: Option<OsString>,
+    /// None where the user's line has none, or there is no line.
     pub home: Option<OsString>,
+    /// None where the user's line has none, or there is no line.
     pub shell: Option<OsString>,
 }
 
 /// Why a `USER[:GROUP]` means nobody.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAccount {
+    /// Neither a name of the file nor a number below 2^32 − 1.
     #[error("there is no user {0} in its /etc/passwd")]
     User(Text),
+    /// The same of the group.
     #[error("there is no group {0} in its /etc/group")]
     Group(Text),
+    /// The user, or the group behind the colon, is empty.
     #[error("{0} is not USER or USER:GROUP")]
     Malformed(Text),
 }

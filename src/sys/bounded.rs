@@ -15,6 +15,7 @@ pub const LARGE: usize = 32 << 20;
 /// What was read, and whether the cap cut it.
 #[derive(Clone, Debug, Default)]
 pub struct Bytes {
+    /// All of it, or its beginning where the bound cut it.
     pub bytes: Vec<u8>,
     /// There was more than the bound.
     pub truncated: bool,

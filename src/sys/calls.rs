@@ -14,9 +14,13 @@ static TABLE: &str = include_str!("calls/table.tsv");
 /// A way to call the kernel, with numbers of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abi {
+    /// 64-bit programs on x86_64.
     X86_64,
+    /// 32-bit programs of x86, also on a 64-bit kernel.
     I386,
+    /// 64-bit registers and 32-bit pointers on x86_64: numbers have bit 30 set.
     X32,
+    /// 64-bit programs on arm64.
     Aarch64,
 }
 

@@ -10,13 +10,16 @@ use std::time::Duration;
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// Any bytes but a slash; never `.` or `..`.
     pub name: CString,
+    /// Its kind when it was looked at.
     pub what: What,
 }
 
 /// What a name stands for; a link is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
+    /// Not a link to one.
     Directory,
     /// A symbolic link and where it leads, in its own words.
     Link(CString),

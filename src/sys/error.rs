@@ -40,6 +40,7 @@ pub struct SysError {
     pub doing: &'static str,
     /// What it was tried on.
     pub object: Text,
+    /// Why it did not work.
     pub problem: Problem,
 }
 
@@ -132,6 +133,7 @@ impl IntoErrno for std::io::Error {
 
 /// What went wrong, in whatever error.
 pub trait IntoProblem {
+    /// The error number in it or, of a [`SysError`], its own problem.
     fn into_problem(self) -> Problem;
 }
 

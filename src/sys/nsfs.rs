@@ -25,7 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A namespace, held by descriptor.
 #[derive(Debug)]
 pub struct NsFile {
+    /// Its kind, as the kernel says (NS_GET_NSTYPE), and its inode.
     pub key: NsKey,
+    /// As setns(2) takes it.
     pub fd: OwnedFd,
 }
 

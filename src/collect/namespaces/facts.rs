@@ -7,10 +7,12 @@ use crate::model::namespace::Kind;
 /// One answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Answer {
+    /// The report does not show it, or it is of no namespace of this kind.
     #[default]
     NotAsked,
     /// The kernel says that there is none.
     None,
+    /// A number: an inode, an id or a uid.
     Is(u64),
     /// With this errno.
     Refused(i32),
@@ -19,11 +21,17 @@ pub enum Answer {
 /// All of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
+    /// The namespace that was asked.
     pub key: NsKey,
+    /// The inode of the user namespace that owns it (NS_GET_USERNS).
     pub owner: Answer,
+    /// The inode of the namespace above (NS_GET_PARENT); none for kinds other than user and pid.
     pub parent: Answer,
+    /// The number that is never given twice (NS_GET_ID, Linux 6.18).
     pub id: Answer,
+    /// What our network namespace calls it, of network namespaces; none where it has no number.
     pub net_id: Answer,
+    /// Who made it, of user namespaces (NS_GET_OWNER_UID), in the reader's user namespace.
     pub owner_uid: Answer,
 }
 

@@ -28,6 +28,7 @@ use tally::Tally;
 /// What a report shows beyond inode, kind, number of processes and the first of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wants {
+    /// Which processes are told with their command line and uid.
     pub describe: Describe,
     /// Names of users.
     pub users: bool,

@@ -9,7 +9,9 @@ use crate::model::text::Text;
 /// One visit to `/proc/PID`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visit {
+    /// Unless it is [`Status::Seen`] all the rest is empty.
     pub status: Status,
+    /// By inode; what its first thread has left is taken from its other threads.
     pub namespaces: NsSet,
     /// Where the process was described.
     pub about: Option<About>,
@@ -21,6 +23,7 @@ pub struct Visit {
     pub for_children: NsSet,
     /// Bind mounts of its mount namespace, where it is the first one seen there.
     pub mounts: Vec<(NsKey, Text)>,
+    /// Those of its descriptors that hold a namespace; empty where holders are not asked for.
     pub descriptors: Vec<Descriptor>,
     /// Its descriptors, or some of its threads, could not be listed.
     pub incomplete: bool,
@@ -31,8 +34,10 @@ pub struct Visit {
 /// What came of a visit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {
+    /// It has ended: ENOENT or ESRCH, or no namespace is left.
     #[default]
     Gone,
+    /// Its namespaces were read.
     Seen,
     /// Its namespaces are not ours to read.
     Hidden,
@@ -45,31 +50,42 @@ pub enum Status {
 /// A process as it is described in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
+    /// Owner of `/proc/PID`: the effective uid, root's for a process that is not dumpable.
     pub uid: u32,
     /// 0 for none.
     pub parent: u32,
+    /// Arguments separated by blanks; where there are none, the name of `/proc/PID/stat`.
     pub command: Vec<u8>,
+    /// Whether that is all of the command line, and why not.
     pub quality: Quality,
 }
 
 /// What became of a command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Quality {
+    /// All of it; or there is none, and the name is all there is.
     #[default]
     Whole,
+    /// It is longer than the cap.
     Cut,
     /// It did not answer, and the name stands in its place.
     NoAnswer,
+    /// EACCES or EPERM: the name stands in its place.
     Denied,
+    /// It could not be read for another reason, and the name stands in its place.
     Failed,
 }
 
 /// A descriptor that is a namespace, or a socket in a network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor {
+    /// The name in `/proc/PID/fd`.
     pub number: u32,
+    /// Of the namespace; net for a socket.
     pub kind: Kind,
+    /// Of the namespace, also where the descriptor is a socket in it.
     pub inode: u64,
+    /// A socket in it, and not the namespace itself.
     pub socket: bool,
 }
 

@@ -39,11 +39,14 @@ impl<'a> Conmon<'a> {
 /// A conmon's command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
+    /// `-c`: the engine's whole id; never empty.
     pub id: String,
+    /// `-n`; None where it was not given or is empty.
     pub name: Option<Text>,
     /// podman notes its roots for the command to run at the end; CRI-O's are where it keeps the
     /// container.
     pub graph_root: Option<PathBuf>,
+    /// podman's `--runroot` among the same; CRI-O's by its bundle. None where it tells none.
     pub run_root: Option<PathBuf>,
     /// CRI-O has no command to run at the end.
     pub is_podmans: bool,

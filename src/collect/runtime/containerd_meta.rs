@@ -26,11 +26,15 @@ pub struct Metadata<S = OwnedFd>(Database<S>);
 /// What containerd says about one container, whether it runs or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
+    /// As it was asked for: `docker.io/library/nginx:latest`. None where it was made of none.
     pub image: Option<Text>,
     /// As containerd calls it: `io.containerd.runc.v2`.
     pub runtime: Option<Text>,
+    /// What keeps its root: `overlayfs`. None where the record has none.
     pub snapshotter: Option<Text>,
+    /// What the snapshotter calls its root: the container's id as a rule.
     pub snapshot_key: Option<Text>,
+    /// Seconds since 1970; None where the record has no time that can be understood.
     pub created_unix_seconds: Option<u64>,
     /// By key.
     pub labels: Vec<Label>,

@@ -79,6 +79,7 @@ pub fn parse_child(bytes: &[u8]) -> Option<Pid> {
 /// What an instance runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct App {
+    /// The application, or the runtime that is run without one: `org.gnome.Maps`.
     pub name: Option<Text>,
     /// `NAME/ARCH/BRANCH`, as flatpak refers to it.
     pub image: Option<Text>,

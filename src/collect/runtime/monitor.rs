@@ -19,6 +19,7 @@ const CAP: usize = 256 << 10;
 /// A process held by its directory in /proc, so that all is said of the same one.
 #[derive(Debug)]
 pub struct Monitor {
+    /// In the numbering of the reader's /proc.
     pub pid: Pid,
     /// As the kernel keeps it: fifteen bytes of `containerd-shim-runc-v2`.
     pub comm: Vec<u8>,

@@ -25,15 +25,19 @@ pub struct Records<S = OwnedFd>(Database<S>);
 /// What podman says about one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
+    /// As `podman ps` shows it: `web`.
     pub name: Text,
+    /// As podman calls it: `docker.io/library/nginx:latest`. None where it was made of none.
     pub image: Option<Text>,
     /// None where podman does not know itself.
     pub state: Option<State>,
     /// Its first process; 0 while it does not run.
     pub init: u32,
+    /// Seconds since 1970; None where the record has no time that can be understood.
     pub created_unix_seconds: Option<u64>,
     /// By key.
     pub labels: Vec<Label>,
+    /// podman's pod that it is in: the id as its uid, no namespace.
     pub pod: Option<Pod>,
     /// Ports of the host that lead to it while it runs.
     pub published: Vec<Published>,

@@ -11,11 +11,13 @@ use crate::sys::proc::cgroup;
 /// What one component of a path told.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recognised {
+    /// The one that gives groups such names; systemd for a service of the host.
     pub runtime: Runtime,
     /// The engine's id or, for lxc, nspawn, libvirt, snap and systemd, the name.
     pub id: Vec<u8>,
     /// The path up to and with the component that told it.
     pub group: Vec<u8>,
+    /// By the group it is in, or by its own name; None where neither tells of one.
     pub pod: Option<PodGroup>,
     /// The user in whose slice it is: root made that slice, what is below is the user's.
     pub user: Option<u32>,
@@ -26,6 +28,7 @@ pub struct Recognised {
 pub struct PodGroup {
     /// With dashes; podman's is 64 digits.
     pub uid: Vec<u8>,
+    /// By the names of groups: a pod below no class is guaranteed. None for podman's.
     pub qos: Option<Qos>,
     /// The slice's name is part of the container's: it lies outside of the pod's group.
     pub driver_mismatch: bool,

@@ -24,23 +24,31 @@ pub const CAP: usize = 4 << 20;
 /// One container, as a file of its runtime tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
+    /// Whose record it is.
     pub runtime: Runtime,
+    /// By which its engine knows it; empty where it goes by name alone.
     pub id: Text,
+    /// None where the record has none.
     pub name: Option<Text>,
+    /// As it was asked for when the container was made; None where the record has none.
     pub image: Option<Text>,
     /// containerd's namespace.
     pub engine_namespace: Option<Text>,
+    /// None outside of a pod, and where the record does not tell.
     pub pod: Option<Pod>,
     /// What it was told to run, where nothing names it better.
     pub program: Option<Text>,
+    /// By key; empty where the record has none.
     pub labels: Vec<Label>,
     /// Ports of the host that lead to it.
     pub published: Vec<Published>,
+    /// Seconds since 1970; None where the record does not tell.
     pub created_unix_seconds: Option<u64>,
     /// Who wrote it.
     pub owner_uid: Option<u32>,
     /// What it says of a container without processes.
     pub state: State,
+    /// Its first process, if the record tells of one.
     pub first: First,
     /// The first process has not become the container's program yet.
     pub waits: bool,
@@ -56,7 +64,9 @@ pub enum First {
     Untold,
     /// There is none.
     NotRunning,
+    /// This one: it runs, or did when the record was written.
     At {
+        /// In the numbering of the host's /proc.
         pid: Pid,
         /// In clock ticks since boot: a pid alone may have been reused since.
         start_ticks: Option<u64>,
@@ -76,6 +86,7 @@ impl First {
 /// A group of processes that wants a name.
 #[derive(Debug)]
 pub struct Case<'a> {
+    /// The host, or a fixture, whose files are looked into.
     pub root: &'a SysRoot,
     /// The oldest process of the group.
     pub init: &'a Process,
@@ -130,6 +141,7 @@ impl<'a> Case<'a> {
 /// A container with a kernel of its own, as the host sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sandbox {
+    /// Whose record makes them one.
     pub runtime: Runtime,
     /// The process that runs that kernel, if it is this container's alone, then those that serve
     /// it. Their namespaces differ: nothing but the runtime's record makes them one.

@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 /// What a user's shim works in.
 #[derive(Debug)]
 pub struct Bundle {
+    /// Where it is on the host, held and known to be the user's.
     pub place: Place,
     /// containerd's namespace.
     pub namespace: String,
+    /// containerd's id of the container.
     pub id: String,
 }
 

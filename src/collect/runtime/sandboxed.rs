@@ -16,6 +16,7 @@ use std::path::Path;
 /// What one file says.
 #[derive(Clone, Debug)]
 pub struct Kept {
+    /// What the file says of the container.
     pub record: Record,
     /// Those it names that are there, the one that runs the kernel first.
     pub processes: Vec<Pid>,

@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 pub struct Bundle {
     /// Held, so that no later look can be led elsewhere.
     pub directory: OwnedFd,
+    /// The text of the shim's `cwd` link.
     pub path: PathBuf,
     /// containerd's namespace: `moby` is docker's, `k8s.io` Kubernetes'.
     pub namespace: Vec<u8>,
+    /// containerd's id of the container; never empty.
     pub id: Vec<u8>,
 }
 

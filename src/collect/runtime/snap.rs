@@ -19,10 +19,13 @@ const ENGINES: [&str; 2] = ["lxd", "docker"];
 /// A mount namespace that lives without processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pinned {
+    /// `firefox`; a second instance is `firefox_KEY`.
     pub snap: Text,
     /// One of a user's own, where the snap is set up for each separately.
     pub uid: Option<u32>,
+    /// Of the mount namespace.
     pub inode: u64,
+    /// Where it is pinned: `/run/snapd/ns/firefox.mnt`.
     pub file: Text,
 }
 

@@ -31,9 +31,13 @@ const USERS_RUN_ROOT: &str = "containers";
 /// One container as the storage lists it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// 64 hexadecimal digits.
     pub id: String,
+    /// The first of its names; else what the engine notes. None where it has neither.
     pub name: Option<Text>,
+    /// As the engine notes it; None where it does not.
     pub image: Option<Text>,
+    /// Seconds since 1970; None where the list has no time that can be understood.
     pub created_unix_seconds: Option<u64>,
     /// CRI-O notes the pod of every container; podman does not.
     pub is_cri_os: bool,
@@ -61,6 +65,7 @@ struct Driver {
 /// A container in a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
+    /// Its entry of the list.
     pub kept: &'a Kept,
     driver: &'a Driver,
     store: &'a Store,
@@ -232,6 +237,7 @@ fn one(entry: &Picked) -> Option<Kept> {
 /// The stores that were come across so far.
 #[derive(Debug, Default)]
 pub struct Stores {
+    /// Finds the homes and runtime directories of users.
     pub owners: Owners,
     /// Whose usual places have been looked at.
     looked: Vec<u32>,

@@ -22,6 +22,7 @@ const MEMORY: usize = 16;
 /// The call that is asked about.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
+    /// `seccomp_data.nr`, with the bit that tells x32 from x86_64.
     pub number: u32,
     /// AUDIT_ARCH_* of linux/audit.h.
     pub arch: u32,

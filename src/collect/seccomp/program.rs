@@ -6,9 +6,13 @@ use std::fmt;
 /// `struct sock_filter`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instruction {
+    /// Class, mode and operation: BPF_* of linux/bpf_common.h.
     pub code: u16,
+    /// How many instructions are skipped where a condition holds.
     pub jump_true: u8,
+    /// How many where it does not.
     pub jump_false: u8,
+    /// The constant, place or distance that the operation uses.
     pub k: u32,
 }
 
@@ -17,12 +21,17 @@ pub struct Instruction {
 pub enum Operation {
     /// A word of `struct seccomp_data`.
     Load,
+    /// A register takes a value: BPF_LD, BPF_LDX, BPF_MISC.
     Set(Register, Source),
     /// Into the memory of the program.
     Store(Register),
+    /// The accumulator takes the result.
     Arithmetic(Arithmetic, Source),
+    /// The accumulator takes its two's complement.
     Negate,
+    /// Forward, over `k` instructions.
     Jump,
+    /// Forward, over `jump_true` or `jump_false` instructions.
     Branch(Condition, Source),
     /// Of a constant, or of the accumulator.
     Return(Source),
@@ -31,16 +40,22 @@ pub enum Operation {
 /// The accumulator, and the index register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Register {
+    /// The accumulator, 32 bits.
     A,
+    /// The index register, 32 bits.
     X,
 }
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
+    /// `k` itself.
     Constant,
+    /// The accumulator.
     A,
+    /// The index register.
     X,
+    /// Word `k` of the program's memory: 0 to 15.
     Memory,
     /// The size of `struct seccomp_data`.
     Length,
@@ -49,23 +64,36 @@ pub enum Source {
 /// Of the accumulator with a value, on 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arithmetic {
+    /// `add`, wrapping.
     Add,
+    /// `sub`, wrapping.
     Sub,
+    /// `mul`, wrapping.
     Mul,
+    /// `div`, unsigned; by zero it ends the program with 0.
     Div,
+    /// `or`, of bits.
     Or,
+    /// `and`, of bits.
     And,
+    /// `lsh`: to the left.
     Shl,
+    /// `rsh`: to the right, without the sign.
     Shr,
+    /// `xor`, of bits.
     Xor,
 }
 
 /// How the accumulator is compared with a value; greater is unsigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
+    /// `jeq`
     Equal,
+    /// `jgt`
     Greater,
+    /// `jge`
     GreaterOrEqual,
+    /// `jset`: they have a bit in common.
     AnyBit,
 }
 

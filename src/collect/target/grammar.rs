@@ -13,15 +13,37 @@ pub enum Spelled<'a> {
     /// `1234`
     Process(Pid),
     /// `1234:INODE`: only while its pidfd has that inode.
-    ProcessWithInode { pid: Pid, inode: u64 },
+    ProcessWithInode {
+        /// Of the host's numbering.
+        pid: Pid,
+        /// Of its pidfd (pidfs, Linux 6.9); never 0.
+        inode: u64,
+    },
     /// `web`, `3f2a9c`, and the same after `RUNTIME:`.
-    Container { runtime: Option<Runtime>, name: &'a [u8] },
+    Container {
+        /// None where no `RUNTIME:` stands before it.
+        runtime: Option<Runtime>,
+        /// A name, an id or the beginning of one; never empty.
+        name: &'a [u8],
+    },
     /// `containerd:NS/ID`
-    Containerd { namespace: &'a [u8], name: &'a [u8] },
+    Containerd {
+        /// containerd's own: `k8s.io`, `moby`.
+        namespace: &'a [u8],
+        /// A name, an id or the beginning of one; never empty.
+        name: &'a [u8],
+    },
     /// `cri:NAME`: a container of a Kubernetes pod, whatever engine runs it.
     Cri(&'a [u8]),
     /// `pod:NAMESPACE/POD[/CONTAINER]`; `pod:POD` for pods that are in no namespace.
-    Pod { namespace: Option<&'a [u8]>, pod: &'a [u8], container: Option<&'a [u8]> },
+    Pod {
+        /// Kubernetes' namespace; None where one part alone was given.
+        namespace: Option<&'a [u8]>,
+        /// The pod's name.
+        pod: &'a [u8],
+        /// Its name in the pod; None means the only one, or the sandbox.
+        container: Option<&'a [u8]>,
+    },
     /// `unit:NAME`, as it was spelled: see [`unit_name`].
     Unit(&'a [u8]),
     /// `netns:NAME`
@@ -42,24 +64,34 @@ pub fn names_namespace(spelled: &[u8]) -> bool {
 /// Why a text is no target at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misspelled {
+    /// Nothing was spelled.
     #[error("the target is empty")]
     Empty,
+    /// A byte that no argument and no path can hold.
     #[error("a NUL byte is in no name")]
     Nul,
+    /// A number before the colon, and one of the two is missing, malformed or out of range.
     #[error("PID:INODE is a process id (1 to {max}) and the decimal inode of its pidfd", max = Pid::MAX)]
     Process,
+    /// Nothing stands after this word and its colon.
     #[error("{0}: wants a name or id after it")]
     Name(&'static str),
+    /// More than one slash, or nothing on one side of it.
     #[error("containerd:NAMESPACE/ID has one slash, and a name on either side")]
     Containerd,
+    /// An empty part, or more than three.
     #[error("pod: wants NAMESPACE/POD or NAMESPACE/POD/CONTAINER")]
     Pod,
+    /// Nothing, `.`, `..`, or a slash in it.
     #[error("unit: wants the name of a unit, such as nginx.service")]
     Unit,
+    /// Nothing, `.`, `..`, or a slash in it.
     #[error("netns: wants a name, as `ip netns` lists them; a path stands alone")]
     Netns,
+    /// Anything but a decimal number from 1.
     #[error("ns: wants the decimal inode of a namespace")]
     Namespace,
+    /// Not from the root; an empty part or `.`; `..` anywhere but at its beginning.
     #[error("cgroup: wants a path from the root of the hierarchy, such as /system.slice")]
     Cgroup,
 }

@@ -24,6 +24,7 @@ const NETNS: [&str; 3] = ["/run/netns", "/run/docker/netns", "/run/containers/ne
 /// One namespace, held where there is something to hold.
 #[derive(Debug)]
 pub struct HeldNamespace {
+    /// Its kind and inode.
     pub key: NsKey,
     /// As the user named it.
     pub label: Text,

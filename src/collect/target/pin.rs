@@ -20,7 +20,9 @@ type Result<T> = std::result::Result<T, TargetError>;
 /// A process that is held, and how it came to be meant.
 #[derive(Debug)]
 pub struct PinnedProcess {
+    /// Its pidfd and its directory in /proc.
     pub handle: ProcessHandle,
+    /// As it was read through that directory.
     pub process: Process,
     /// Set where the target was named by its container.
     pub container: Option<Container>,

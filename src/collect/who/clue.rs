@@ -16,9 +16,21 @@ pub enum Clue<'a> {
     /// `nspid:1`: whatever has that number in its own pid namespace.
     PidInside(Pid),
     /// `port:443`, `port:53/udp`, `:443`, `443/tcp`
-    Port { port: u16, protocol: Option<Protocol> },
+    Port {
+        /// 0 to 65535.
+        port: u16,
+        /// Behind a slash; None means any.
+        protocol: Option<Protocol>,
+    },
     /// `198.51.100.2:80`, `[2001:db8::1]:80/tcp`, also after `port:`
-    Endpoint { address: IpAddr, port: u16, protocol: Option<Protocol> },
+    Endpoint {
+        /// One of IPv4 in IPv6 is of IPv4.
+        address: IpAddr,
+        /// 0 to 65535.
+        port: u16,
+        /// Behind a slash; None means any.
+        protocol: Option<Protocol>,
+    },
     /// `198.51.100.2`, `ip:2001:db8::1`
     Ip(IpAddr),
     /// `02:42:c6:33:64:02`, `mac:…`
@@ -68,28 +80,40 @@ impl Clue<'_> {
 /// Why a text is no clue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misspelled {
+    /// Nothing was spelled.
     #[error("the clue is empty")]
     Empty,
+    /// A byte that no argument and no path can hold.
     #[error("a NUL byte is in no name")]
     Nul,
+    /// No process id after this word: `pid` or `nspid`.
     #[error("{0}: wants a process id after it, 1 to {max}", max = Pid::MAX)]
     Pid(&'static str),
+    /// Beyond 65535, no number, or another protocol than tcp and udp.
     #[error("port: wants a port, with an address before it or /tcp or /udp behind it: 443/tcp")]
     Port,
+    /// No address, or a prefix length beyond 128.
     #[error("ip: wants an address such as 198.51.100.2 or 2001:db8::1")]
     Ip,
+    /// Anything but six pairs of hexadecimal digits.
     #[error("mac: wants six bytes such as 02:42:c6:33:64:02")]
     Mac,
+    /// Nothing after this word: `if`, `unit` or `name`.
     #[error("{0}: wants a name after it")]
     Name(&'static str),
+    /// Anything but a decimal number, with brackets or without.
     #[error("ns: wants the decimal inode of a namespace")]
     Namespace,
+    /// No absolute path after this word: `cgroup` or `path`.
     #[error("{0}: wants a path that begins with /")]
     Path(&'static str),
+    /// Anything but two decimal numbers.
     #[error("dev: wants MAJOR:MINOR")]
     Device,
+    /// Anything but a decimal number, with brackets or without.
     #[error("socket: wants the decimal inode of a socket")]
     Socket,
+    /// Fewer than four characters that are not a number.
     #[error("overlay: wants four or more characters of a layer's id, or a snapshot's number")]
     Overlay,
 }

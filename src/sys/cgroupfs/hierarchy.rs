@@ -40,9 +40,11 @@ const MAX_MOUNT_DEPTH: usize = 64;
 /// One mount of a hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mounted {
+    /// Where, as the mountinfo that it is from tells it.
     pub point: PathBuf,
     /// The group that is mounted there, seen from our cgroup namespace.
     pub root: Text,
+    /// The unified hierarchy; else one of v1.
     pub is_v2: bool,
     /// The options of the file system, which name the v1 controllers, or `name=…`.
     names: Vec<Text>,
@@ -57,6 +59,7 @@ pub struct Place {
     pub path: Text,
     /// How many groups above it can be reached through the mount.
     pub ancestors: usize,
+    /// Its files are those of v2.
     pub is_v2: bool,
 }
 

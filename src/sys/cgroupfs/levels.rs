@@ -9,18 +9,26 @@ use crate::model::text::Text;
 /// What the files of a version are called.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryFiles {
+    /// What the group uses, bytes: `memory.current`.
     pub usage: &'static str,
+    /// The limit: `memory.max`.
     pub max: &'static str,
+    /// Above it the group is slowed down: `memory.high`; v1 has none.
     pub high: Option<&'static str>,
+    /// Understands the file of the limit.
     pub bound: fn(&[u8]) -> Option<Bound>,
+    /// Understands memory.stat.
     pub stat: fn(&[u8]) -> MemoryStat,
+    /// How often limits were met: `memory.events`; v1 has no such file.
     pub events: Option<&'static str>,
 }
 
 /// How a version states a quota, and what it tells of throttling.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuFiles {
+    /// Reads the quota of the group so many levels up, in thousandths of a core.
     pub quota: fn(&mut Reader<'_>, usize) -> Option<Bound>,
+    /// Understands cpu.stat, as far as it tells of throttling.
     pub stat: fn(&[u8]) -> CpuLevel,
 }
 

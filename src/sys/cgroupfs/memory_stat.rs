@@ -5,16 +5,27 @@ use super::values::keyed;
 /// Bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryStat {
+    /// Anonymous memory: `anon`; v1: `total_rss`.
     pub anon: Option<u64>,
+    /// Page cache, tmpfs and shared memory too: `file`; v1: `total_cache`.
     pub file: Option<u64>,
+    /// Page cache on the active list: reclaimed last.
     pub active_file: Option<u64>,
+    /// Page cache on the inactive list: reclaimed first, and no part of the working set.
     pub inactive_file: Option<u64>,
+    /// tmpfs and shared memory, which only swap can take.
     pub shmem: Option<u64>,
+    /// Page cache that is mapped.
     pub file_mapped: Option<u64>,
+    /// Page cache that has yet to be written.
     pub file_dirty: Option<u64>,
+    /// The kernel's own objects; v2 alone.
     pub slab: Option<u64>,
+    /// Kernel stacks of its threads; v2 alone.
     pub kernel_stack: Option<u64>,
+    /// Page tables; v2 alone.
     pub page_tables: Option<u64>,
+    /// Buffers of network sockets; v2 alone.
     pub sock: Option<u64>,
     /// v2, since 5.18; before that the sum of its parts.
     pub kernel: Option<u64>,

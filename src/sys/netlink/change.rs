@@ -40,6 +40,7 @@ pub struct Changes {
 pub struct Far<'a> {
     /// Absent: the kernel finds one.
     pub name: Option<&'a IfName>,
+    /// A descriptor of the network namespace that it is made in (IFLA_NET_NS_FD).
     pub namespace: BorrowedFd<'a>,
 }
 

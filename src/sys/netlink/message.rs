@@ -13,6 +13,7 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 /// What a message says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said<'a> {
+    /// One entry of an answer: what follows the header.
     Row(&'a [u8]),
     /// The end of a table, or the one answer to a request; how it went.
     End(Result<(), Errno>),
@@ -21,11 +22,13 @@ pub enum Said<'a> {
 /// One message, and which request it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
+    /// `nlmsg_type`: RTM_NEWLINK and the like; of an end NLMSG_DONE or NLMSG_ERROR.
     pub kind: u16,
     /// Of the request that it answers.
     pub sequence: u32,
     /// The table changed while it was being written.
     pub interrupted: bool,
+    /// Its body, or how the answer ends.
     pub said: Said<'a>,
 }
 

@@ -53,9 +53,11 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// What could be read; `None` where it was not asked for.
 #[derive(Debug)]
 pub struct Visit {
+    /// The net namespace; an error where its interfaces could not be read.
     pub network: Option<Result<Network>>,
     /// Asks in that network namespace for its numbers of others; only where it has peers in them.
     pub ids: Option<nsid::NsIds>,
+    /// The names of the UTS namespace.
     pub uts: Option<Uts>,
 }
 

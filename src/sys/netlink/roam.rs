@@ -43,13 +43,17 @@ pub enum Door {
 /// What is read of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// Its interfaces (RTM_GETLINK).
     pub links: bool,
+    /// The addresses of its interfaces (RTM_GETADDR).
     pub addresses: bool,
     /// Listeners of TCP.
     pub listening: bool,
     /// Every other socket of TCP.
     pub connected: bool,
+    /// Sockets of UDP, IPv4 and IPv6.
     pub udp: bool,
+    /// Sockets of AF_UNIX.
     pub unix: bool,
 }
 

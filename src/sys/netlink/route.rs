@@ -20,7 +20,9 @@ const TICKS: u32 = 100;
 /// A route and the index of the interface of each next hop: one, or those of `next_hops`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// Names of interfaces are still missing: whoever has their table adds them.
     pub route: Route,
+    /// In the order of the next hops; None where one names no interface.
     pub interfaces: Vec<Option<u32>>,
 }
 

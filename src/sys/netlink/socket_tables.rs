@@ -23,7 +23,9 @@ const MOST_DESTINATIONS: usize = 1 << 16;
 pub struct Asked {
     /// Those that wait for a late segment too.
     pub tcp: Option<u64>,
+    /// `UDP: inuse` of /proc/net/sockstat.
     pub udp_v4: Option<u64>,
+    /// `UDP6: inuse` of /proc/net/sockstat6.
     pub udp_v6: Option<u64>,
 }
 

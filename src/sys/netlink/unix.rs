@@ -24,6 +24,7 @@ const MOST_WAITING: usize = 4096;
 /// One end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocket {
+    /// As links of descriptors show it: `socket:[12345]`.
     pub inode: u64,
     /// `stream`, `dgram` or `seqpacket`.
     pub kind: &'static str,

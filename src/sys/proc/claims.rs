@@ -8,7 +8,9 @@ use crate::model::text::Text;
 pub struct Schedule {
     /// Clock ticks in user and in kernel mode.
     pub ticks: u64,
+    /// −20 to 19.
     pub nice: i32,
+    /// 1 to 99 under SCHED_FIFO and SCHED_RR, else 0.
     pub realtime_priority: u32,
     /// SCHED_* of linux/sched.h.
     pub policy: u32,
@@ -17,13 +19,21 @@ pub struct Schedule {
 /// From `/proc/PID/status`; bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
+    /// `VmSize`: what RLIMIT_AS bounds.
     pub address_space_bytes: Option<u64>,
+    /// `VmLck`: what RLIMIT_MEMLOCK bounds.
     pub locked_bytes: Option<u64>,
+    /// `VmRSS`: what is in memory.
     pub resident_bytes: Option<u64>,
+    /// `VmData`: what RLIMIT_DATA bounds.
     pub data_bytes: Option<u64>,
+    /// `VmStk`: what RLIMIT_STACK bounds.
     pub stack_bytes: Option<u64>,
+    /// `SigQ`: queued signals of all processes of its user, which RLIMIT_SIGPENDING bounds.
     pub pending_signals: Option<u64>,
+    /// `Cpus_allowed_list`: `0-3,8`
     pub cpus_allowed: Option<Text>,
+    /// `Mems_allowed_list`, nodes of memory: `0`
     pub mems_allowed: Option<Text>,
 }
 

@@ -7,8 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 /// A connection as packets to it look, and packets back; source before destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tracked {
+    /// TCP or UDP.
     pub protocol: Protocol,
+    /// Of packets from whoever began it, before any address is changed.
     pub original: (SocketAddr, SocketAddr),
+    /// Of packets back, as they are expected to come in.
     pub reply: (SocketAddr, SocketAddr),
 }
 

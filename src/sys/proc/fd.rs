@@ -17,7 +17,9 @@ const WATCHES_CAP: usize = 1 << 20;
 /// What inotify(7) objects a process holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inotify {
+    /// Descriptors that are one; two of the same object count twice.
     pub instances: u64,
+    /// Of all of them together.
     pub watches: u64,
 }
 

@@ -9,8 +9,11 @@ use crate::model::text::Text;
 /// What scan and supervision need of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
+    /// In the numbering of that /proc.
     pub pid: Pid,
+    /// As the process chose it, without the parentheses.
     pub comm: Text,
+    /// A letter: `R`, `S`, `Z`.
     pub state: State,
     /// Absent where the parent is outside the reader's pid namespace.
     pub parent: Option<Pid>,

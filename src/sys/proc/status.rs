@@ -10,6 +10,7 @@ pub struct Status {
     pub uids: [u32; 4],
     /// In the same order, as the reader's user namespace numbers groups.
     pub gids: [u32; 4],
+    /// Supplementary ones, as the reader's user namespace numbers them.
     pub groups: Vec<u32>,
     /// Since Linux 4.7.
     pub umask: Option<u32>,
@@ -19,18 +20,25 @@ pub struct Status {
     pub pids_by_level: Vec<Pid>,
     /// The process that traces it, where there is one.
     pub tracer: Option<Pid>,
+    /// Of the whole process, its first one too.
     pub threads: u32,
     /// Resident memory; a kernel thread and a zombie have none.
     pub rss_bytes: Option<u64>,
     /// Bit N−1 for signal N: ignored, and handled by the process.
     pub signals_ignored: u64,
+    /// `SigCgt`: signals with a handler, as bits of the same order.
     pub signals_caught: u64,
+    /// `CapInh`: what execve(2) keeps for files that allow it.
     pub cap_inheritable: CapSet,
+    /// `CapPrm`: what it may make effective.
     pub cap_permitted: CapSet,
+    /// `CapEff`: what the kernel checks.
     pub cap_effective: CapSet,
+    /// `CapBnd`: beyond these no program gains any.
     pub cap_bounding: CapSet,
     /// Since Linux 4.3.
     pub cap_ambient: CapSet,
+    /// Set by prctl(2): no program gains privileges. Since Linux 4.10; false before.
     pub no_new_privs: bool,
     /// 0 off, 1 strict, 2 filter.
     pub seccomp: u8,

@@ -7,14 +7,18 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 /// Which side of a fork this is.
 #[derive(Debug)]
 pub enum Side {
+    /// In the new process.
     Child,
+    /// In the caller.
     Parent(Child),
 }
 
 /// A child and the descriptor that is it.
 #[derive(Debug)]
 pub struct Child {
+    /// In the caller's pid namespace.
     pub pid: nix::unistd::Pid,
+    /// Close-on-exec, as the kernel makes it.
     pub pidfd: OwnedFd,
 }
 

@@ -5,6 +5,7 @@ use nix::errno::Errno;
 /// linux/kcmp.h
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shared {
+    /// The table of descriptors.
     Descriptors = 2,
     /// The root and the working directory.
     Directories = 3,

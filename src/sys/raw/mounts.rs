@@ -47,29 +47,49 @@ impl Request {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Statmount {
+    /// Bytes of all that was written, strings too.
     pub size: u32,
+    /// Where the file system's own options are (MNT_OPTS).
     pub mnt_opts: u32,
     /// What of all this was written.
     pub mask: u64,
+    /// Major number of the file system's device.
     pub sb_dev_major: u32,
+    /// Minor number of the same.
     pub sb_dev_minor: u32,
+    /// `*_SUPER_MAGIC` of linux/magic.h.
     pub sb_magic: u64,
+    /// `SB_*` of linux/fs.h: those of the file system, not of the mount.
     pub sb_flags: u32,
+    /// Where the type is: `ext4` (FS_TYPE).
     pub fs_type: u32,
+    /// The number that listmount(2) gives: never given twice.
     pub mnt_id: u64,
+    /// The same of the mount that it is on.
     pub mnt_parent_id: u64,
     /// As mountinfo numbers it; `mnt_id` is never given twice.
     pub mnt_id_old: u32,
+    /// As mountinfo numbers the mount that it is on.
     pub mnt_parent_id_old: u32,
+    /// `MOUNT_ATTR_*` of linux/mount.h.
     pub mnt_attr: u64,
+    /// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`.
     pub mnt_propagation: u64,
+    /// `shared:` of mountinfo; 0 where it is not.
     pub mnt_peer_group: u64,
+    /// `master:` of mountinfo; 0 where it has none.
     pub mnt_master: u64,
+    /// `propagate_from:` of mountinfo; 0 where it is not told.
     pub propagate_from: u64,
+    /// Where the part of the file system that is mounted is (MNT_ROOT).
     pub mnt_root: u32,
+    /// Where its place is, from the root of the namespace (MNT_POINT).
     pub mnt_point: u32,
+    /// The number of the mount namespace (Linux 6.11).
     pub mnt_ns_id: u64,
+    /// Where the subtype is: `sshfs` of `fuse.sshfs` (FS_SUBTYPE).
     pub fs_subtype: u32,
+    /// Where the source is (SB_SOURCE).
     pub sb_source: u32,
     /// Fields of later kernels.
     pub rest: [u64; 48],

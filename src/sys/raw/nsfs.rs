@@ -86,7 +86,9 @@ pub fn mount_namespace_id(namespace: BorrowedFd<'_>) -> nix::Result<u64> {
 /// Where a walk over all mount namespaces goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Towards {
+    /// NS_MNT_GET_NEXT
     Newer,
+    /// NS_MNT_GET_PREV
     Older,
 }
 

@@ -25,6 +25,7 @@ const PTRACE_SECCOMP_GET_METADATA: Request = 0x420d;
 pub enum Stop {
     /// With the signal that it is about to receive, or 0.
     Stopped(i32),
+    /// It exited or was killed: there is nothing to let go.
     Ended,
 }
 

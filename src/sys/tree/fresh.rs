@@ -14,12 +14,15 @@ const FILES: MountAttrFlags =
 /// What is below, and what takes the writing: two directories of one mount.
 #[derive(Clone, Copy, Debug)]
 pub struct Layers<'a> {
+    /// Is only read.
     pub lower: BorrowedFd<'a>,
+    /// Takes all that is written, and what hides deleted files.
     pub upper: BorrowedFd<'a>,
     /// Empty, and on the file system of `upper`: overlayfs's own.
     pub work: BorrowedFd<'a>,
     /// Made by root of a user namespace, who may not use the attributes that the host's does.
     pub by_user: bool,
+    /// The attributes of the mount that is made.
     pub guard: Guard,
 }
 

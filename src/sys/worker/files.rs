@@ -18,8 +18,11 @@ use std::time::{Duration, Instant};
 /// One file to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
+    /// Where the name leads from: any directory, or `/proc/PID` for a path as that process sees it.
     pub dir: BorrowedFd<'a>,
+    /// Relative, or an absolute path, as `way` has it.
     pub name: &'a CStr,
+    /// What is read, and how it is found.
     pub way: Way,
     /// No more bytes of it are read.
     pub cap: usize,

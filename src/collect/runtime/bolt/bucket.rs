@@ -26,6 +26,7 @@ enum Root {
 /// As much of a bucket as was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing<T> {
+    /// In the order of their keys, as far as the limit reaches.
     pub items: Vec<T>,
     /// There are more.
     pub truncated: bool,

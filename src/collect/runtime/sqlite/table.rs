@@ -16,7 +16,9 @@ const LOOKS: usize = 8;
 /// A value in a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
+    /// NULL, and any number with a fraction: nobody asks for one.
     Null,
+    /// An integer of up to 64 bits.
     Number(i64),
     /// A text, or bytes.
     Bytes(Vec<u8>),

@@ -16,6 +16,7 @@ const MOST: usize = 256;
 pub struct Wanted {
     /// How it is spelled, and where that leads; empty where it is no path.
     pub paths: Vec<Vec<u8>>,
+    /// Which part of which file system the path means; None where the clue is no path.
     pub place: Option<Place>,
     /// Whether there is such a path, or, as long as nobody answers, may be.
     pub exists: bool,
@@ -23,17 +24,22 @@ pub struct Wanted {
     pub mount: Option<Mount>,
     /// File systems of which everything counts.
     pub devices: Vec<Device>,
+    /// Layers of overlays that are meant; none for a clue that has to do with no layer.
     pub layers: Layers,
 }
 
 /// A mount that has to do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
+    /// Of the file system that is mounted.
     pub device: Device,
+    /// The part of the file system that is mounted, as mountinfo tells it.
     pub root: Text,
     /// Where what is looked for is seen, or what is mounted of it.
     pub target: Text,
+    /// `ext4`, `overlay`
     pub fs_type: Text,
+    /// `root`, `bind`, `mount` or, of an overlay, `layer`.
     pub role: &'static str,
     /// Of an overlay: the directory it uses, and as what.
     pub layer: Option<(Text, &'static str)>,
@@ -192,8 +198,11 @@ fn is_on(mount: &Mount, wanted: &Wanted, side: &Side<'_>) -> bool {
 /// A mount of a file system that is looked for, by which what processes use is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
+    /// As mountinfo numbers it.
     pub id: u32,
+    /// The part of the file system that is mounted.
     pub root: Text,
+    /// Where, in its mount namespace.
     pub target: Text,
 }
 

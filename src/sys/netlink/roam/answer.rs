@@ -10,17 +10,20 @@ use nix::errno::Errno;
 /// One row of any table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
+    /// An interface.
     Link(Box<Interface>),
     /// With the index of its interface.
     Address(u32, Box<Address>),
     /// With the index of the interface it is bound to.
     Socket(Box<Socket>, Option<u32>),
+    /// A socket of AF_UNIX.
     Unix(Box<UnixSocket>),
 }
 
 /// Of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
+    /// In the order in which they were sent.
     pub rows: Vec<Row>,
     /// What it calls other namespaces, by inode; of those that were asked about.
     pub numbers: Vec<(u32, u64)>,
@@ -31,11 +34,17 @@ pub struct Found {
 /// One question to a network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
+    /// RTM_GETLINK
     Links,
+    /// RTM_GETADDR
     Addresses,
+    /// TCPDIAG_GETSOCK, of the state LISTEN alone.
     Listening,
+    /// TCPDIAG_GETSOCK, of every other state.
     Connected,
+    /// SOCK_DIAG_BY_FAMILY, of IPv4 or of IPv6.
     Udp,
+    /// SOCK_DIAG_BY_FAMILY, of AF_UNIX.
     Unix,
 }
 
