@@ -86,10 +86,14 @@ pub(super) fn isolation(
     let own_manner = request.manner == Manner::Nsx;
     let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
     let drops_groups = request.gid.is_some();
+    let first_root = own_manner && users.as_ref().is_some_and(mapped_root);
+    // Who asked to be somebody else inside is that once everything is made.
+    let (user, group) = request.own_inside();
+    let after_root = |own: Option<u32>| own.filter(|own| first_root && *own != 0);
     let identity = Identity {
-        first_root: own_manner && users.as_ref().is_some_and(mapped_root),
-        uid: request.uid,
-        gid: request.gid,
+        first_root,
+        uid: request.uid.or(after_root(user)),
+        gid: request.gid.or(after_root(group)),
         groups: drops_groups.then(Vec::new),
         keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
     };

@@ -133,6 +133,17 @@ pub enum Own {
     Number(u32),
 }
 
+impl Own {
+    /// The number, for one who is `current` outside.
+    pub const fn inside(self, current: u32) -> u32 {
+        match self {
+            Self::Root => 0,
+            Self::Current => current,
+            Self::Number(number) => number,
+        }
+    }
+}
+
 impl Map {
     /// Nothing is asked for: no map is written.
     pub fn is_empty(&self) -> bool {

@@ -1,12 +1,26 @@
 //! The id maps of a new user namespace, from what was asked for and what the caller has.
 
 use super::host::Host;
-use super::request::{Manner, Map, Own, Request};
+use super::request::{Manner, Map, Request};
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::collect::subordinate::{self, Subordinate};
 use crate::model::user_map::{MapError, Overlap, Setgroups, Stock, UserMap, Wish, compose};
 use crate::sys::bounded;
 use crate::sys::idmap;
+
+impl Request {
+    /// Who makes the user namespace, and so owns it: user and group.
+    fn maker(&self) -> (u32, u32) {
+        let ours = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        self.owner.unwrap_or(ours)
+    }
+
+    /// What he is called inside, where he has asked for that.
+    pub(super) fn own_inside(&self) -> (Option<u32>, Option<u32>) {
+        let (uid, gid) = self.maker();
+        (self.map.user.map(|own| own.inside(uid)), self.map.group.map(|own| own.inside(gid)))
+    }
+}
 
 /// Absent where nothing is to be mapped.
 pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Failure> {
@@ -24,11 +38,10 @@ pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Fai
     } else {
         Overlap::Refuse
     };
-    // Who owns the namespace makes it.
-    let ours = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    let (uid, gid) = request.owner.unwrap_or(ours);
-    let users = Wish { own: map.user.map(|own| inside(own, uid)), ranges: map.users.clone() };
-    let groups = Wish { own: map.group.map(|own| inside(own, gid)), ranges: map.groups.clone() };
+    let (uid, gid) = request.maker();
+    let (user, group) = request.own_inside();
+    let users = Wish { own: user, ranges: map.users.clone() };
+    let groups = Wish { own: group, ranges: map.groups.clone() };
     let sides = [
         (users, uid, "uid_map", Subordinate::Users),
         (groups, gid, "gid_map", Subordinate::Groups),
@@ -53,14 +66,6 @@ pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Fai
 
 const SET_ASIDE: &str =
     "root sets some aside: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER";
-
-const fn inside(own: Own, current: u32) -> u32 {
-    match own {
-        Own::Root => 0,
-        Own::Current => current,
-        Own::Number(number) => number,
-    }
-}
 
 /// Who maps his own group without any right to must leave the groups as they are.
 fn setgroups(map: &Map) -> Option<Setgroups> {
