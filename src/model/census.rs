@@ -10,10 +10,12 @@ use super::text::Text;
 /// Something that need not have been looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fact<T> {
+    /// Nobody asked for it: JSON leaves it out.
     #[default]
     NotAsked,
     /// Looked for and not seen: the gaps say why.
     Unknown,
+    /// Looked for and seen. In JSON the value alone.
     Known(T),
 }
 
@@ -81,6 +83,7 @@ pub struct Census {
     pub namespaces: Vec<Namespace>,
     /// By pid; those whose description was asked for.
     pub members: Vec<Member>,
+    /// What could not be seen, and why: a process that hides its namespaces from us.
     pub gaps: Vec<Gap>,
 }
 
@@ -101,7 +104,9 @@ impl Census {
 /// One namespace.
 #[derive(Clone, Debug)]
 pub struct Namespace {
+    /// Which of the eight: the word in `/proc/PID/ns`.
     pub kind: Kind,
+    /// As `/proc/PID/ns` shows it: `4026531840`. It may be given again once the namespace is gone.
     pub inode: u64,
     /// One of the host's own.
     pub of_host: bool,
@@ -165,6 +170,7 @@ impl Namespace {
 /// A process that is in a namespace, or has a thread there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occupant {
+    /// Of the process, not of a thread.
     pub pid: Pid,
     /// The thread to ask: the first one has ended, or is elsewhere.
     pub thread: Option<Pid>,
@@ -181,7 +187,9 @@ pub struct Occupant {
 /// A described process and all of its namespaces.
 #[derive(Clone, Debug)]
 pub struct Member {
+    /// Who it is, as the reader's /proc shows it.
     pub occupant: Occupant,
+    /// By inode; without those that could not be read.
     pub namespaces: NsSet,
 }
 
@@ -238,17 +246,47 @@ impl Relation {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Holder {
     /// The next child of a process will be in it (`ns/pid_for_children`, `ns/time_for_children`).
-    ForChildren { pid: Pid },
+    ForChildren {
+        /// Whose next child it will be.
+        pid: Pid,
+    },
     /// A thread of a process that is elsewhere.
-    Thread { pid: Pid, thread: Pid },
+    Thread {
+        /// The process, which is in another namespace.
+        pid: Pid,
+        /// The one that is in this namespace: below `/proc/PID/task`.
+        thread: Pid,
+    },
     /// A descriptor that is the namespace.
-    Descriptor { pid: Pid, number: u32 },
+    Descriptor {
+        /// Who has it open.
+        pid: Pid,
+        /// As in `/proc/PID/fd`.
+        number: u32,
+    },
     /// A descriptor that is a socket in it.
-    Socket { pid: Pid, number: u32 },
+    Socket {
+        /// Who has it open.
+        pid: Pid,
+        /// As in `/proc/PID/fd`.
+        number: u32,
+    },
     /// It is bind-mounted in a mount namespace, and seen through a process there.
-    Mount { namespace: u64, target: Text, through: Option<Pid> },
+    Mount {
+        /// Inode of that mount namespace.
+        namespace: u64,
+        /// The path in there: `/run/netns/blue`.
+        target: Text,
+        /// In whose `/proc/PID/root` the path is; null where no process is known there.
+        through: Option<Pid>,
+    },
     /// A namespace that it owns or is the parent of.
-    Child { of: Kind, inode: u64 },
+    Child {
+        /// Which kind that one is.
+        of: Kind,
+        /// As `/proc/PID/ns` would show it.
+        inode: u64,
+    },
     /// The kernel lists it; nothing that nsx looks at holds it.
     Unseen,
 }

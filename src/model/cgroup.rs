@@ -17,7 +17,9 @@ pub use io::{HugePages, Io, IoDevice, IoKind, IoLimit};
 /// A limit as one file states it. In JSON a number, or the kernel's word `max`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
+    /// The file says `max`; on v1 `-1`, or more than any machine has.
     Unlimited,
+    /// In the unit of the file, which is that in the name of the field.
     At(u64),
 }
 
@@ -58,9 +60,12 @@ impl schemars::JsonSchema for Bound {
 /// `limit_bytes`, `limit_unlimited`, `limit_set_by`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Limit {
+    /// Neither the group nor one above it that can be seen states any.
     #[default]
     Unlimited,
+    /// The tightest that the group or one above it states.
     Value {
+        /// In the unit of what it limits: bytes, thousandths of a core, processes.
         value: u64,
         /// The group, itself or an ancestor, whose limit binds.
         set_by: Text,
@@ -96,6 +101,7 @@ pub enum Version {
     V1,
     /// Controllers on v1, and a v2 hierarchy beside them.
     Hybrid,
+    /// No v1 hierarchy has a controller.
     #[default]
     V2,
 }
@@ -115,6 +121,7 @@ impl Version {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cgroup {
+    /// By the hierarchies that are mounted: `v1`, `hybrid`, `v2`.
     pub version: Version,
     /// The path that names it best: v2's, else the memory controller's, else any; a root only
     /// where all are.
@@ -123,8 +130,11 @@ pub struct Cgroup {
     pub paths: Vec<GroupPath>,
     /// Absent, like the three below, where the controller is not there or could not be read.
     pub memory: Option<MemoryInFull>,
+    /// Of the controller `cpu`, and on v1 `cpuacct`.
     pub cpu: Option<CpuInFull>,
+    /// Of the controller `pids`.
     pub pids: Option<PidsInFull>,
+    /// Of the controller `io`, on v1 `blkio`.
     pub io: Option<Io>,
     /// One for each size of huge pages that the machine has.
     pub huge_pages: Vec<HugePages>,
@@ -156,10 +166,14 @@ pub struct Memory {
     pub anon_bytes: Option<u64>,
     /// Cache of files, shared memory included.
     pub file_bytes: Option<u64>,
+    /// What the kernel holds for it: v1 memory.kmem.usage_in_bytes, v2 `kernel` of memory.stat,
+    /// before Linux 5.18 the sum of its parts.
     pub kernel_bytes: Option<u64>,
     /// The most that was ever used; on v2 since Linux 5.19.
     pub peak_bytes: Option<u64>,
+    /// What of it lies in swap: v1 `total_swap` of memory.stat, v2 memory.swap.current.
     pub swap_bytes: Option<u64>,
+    /// v1 memory.limit_in_bytes, v2 memory.max: the tightest from the group upwards.
     #[serde(flatten, serialize_with = "flat::bytes")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::MemoryLimit"))]
     pub limit: Limit,
@@ -172,12 +186,15 @@ pub struct Memory {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cpu {
+    /// CPU time used so far, of all CPUs together: v1 cpuacct.usage, v2 `usage_usec` of cpu.stat.
     pub usage_usec: Option<u64>,
+    /// v1 cpu.cfs_quota_us by cpu.cfs_period_us, v2 cpu.max: the tightest from the group upwards.
     #[serde(flatten, serialize_with = "flat::millicores")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::CpuLimit"))]
     pub limit_millicores: Limit,
     /// Enforcement periods of its quota so far in which something ran.
     pub periods: Option<u64>,
+    /// Those of them in which the quota was used up: `nr_throttled` of cpu.stat.
     pub throttled_periods: Option<u64>,
     /// How long all its CPUs together stood still for the quota.
     pub throttled_usec: Option<u64>,
@@ -189,6 +206,7 @@ pub struct Cpu {
 pub struct Pids {
     /// Threads count one by one.
     pub current: u64,
+    /// pids.max: the tightest from the group upwards.
     #[serde(flatten, serialize_with = "flat::count")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::PidsLimit"))]
     pub limit: Limit,
@@ -199,13 +217,22 @@ pub struct Pids {
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pressure {
+    /// Share of the last 10 seconds in which at least one task waited: 0 to 100.
     pub some_avg10_percent: f64,
+    /// Share of the last minute in which at least one task waited.
     pub some_avg60_percent: f64,
+    /// Share of the last 5 minutes in which at least one task waited.
     pub some_avg300_percent: f64,
+    /// How long at least one task waited, since the group was made.
     pub some_total_usec: u64,
+    /// Share of the last 10 seconds in which all waited that could have run: 0 to 100.
+    /// Null, like the three below, where the kernel does not tell: for cpu before Linux 5.13.
     pub full_avg10_percent: Option<f64>,
+    /// Share of the last minute in which all waited.
     pub full_avg60_percent: Option<f64>,
+    /// Share of the last 5 minutes in which all waited.
     pub full_avg300_percent: Option<f64>,
+    /// How long all waited, since the group was made.
     pub full_total_usec: Option<u64>,
 }
 
@@ -215,8 +242,11 @@ impl Eq for Pressure {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PressureSet {
+    /// cpu.pressure: runnable tasks that waited for a CPU.
     pub cpu: Option<Pressure>,
+    /// memory.pressure: tasks that waited for memory to be reclaimed or read back.
     pub memory: Option<Pressure>,
+    /// io.pressure: tasks that waited for block devices.
     pub io: Option<Pressure>,
 }
 

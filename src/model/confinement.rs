@@ -7,7 +7,9 @@ pub struct Confinement {
     pub capabilities: u32,
     /// Capabilities that we have and its bounding set lacks.
     pub we_have_more: bool,
+    /// It has a seccomp filter: `Seccomp` of /proc/PID/status is 2.
     pub seccomp: bool,
+    /// No exec gives it more rights: `NoNewPrivs` of /proc/PID/status.
     pub no_new_privs: bool,
 }
 

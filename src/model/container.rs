@@ -15,6 +15,7 @@ use std::net::IpAddr;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// Its first process is there, and nothing says that it waits.
     #[default]
     Running,
     /// Frozen by its cgroup.
@@ -50,6 +51,7 @@ pub struct Init {
     pub pid: Pid,
     /// When it started, in clock ticks since boot; with `pid` an identity.
     pub start_ticks: u64,
+    /// Command name, at most 15 bytes, chosen by the process.
     pub comm: Text,
     /// What it did when it was seen.
     pub state: process::State,
@@ -72,6 +74,7 @@ pub type Label = (Text, Text);
 /// One row of `nsx ps`.
 #[derive(Clone, Debug, Default)]
 pub struct Container {
+    /// What made it; `unknown` in JSON where nothing tells.
     pub runtime: Runtime,
     /// Absent where nothing tells one.
     pub id: Option<Text>,
@@ -81,6 +84,7 @@ pub struct Container {
     pub image: Option<Text>,
     /// The namespace of containerd's own that it is in: `k8s.io`.
     pub engine_namespace: Option<Text>,
+    /// Absent where it belongs to none, as far as that is told.
     pub pod: Option<Pod>,
     /// What it was told to run, where nothing names it better.
     pub program: Option<Text>,
@@ -90,6 +94,7 @@ pub struct Container {
     pub owner_uid: Option<u32>,
     /// What the host calls that user.
     pub owner_name: Option<Text>,
+    /// By its processes where it has any, else by the record of its engine.
     pub state: State,
     /// Absent where no process of it is left, or none has been started yet.
     pub init: Option<Init>,
@@ -122,6 +127,7 @@ pub struct Container {
     pub within: Option<Text>,
     /// How many containers it runs in.
     pub depth: usize,
+    /// The facts that led to saying what it is.
     pub evidence: Vec<Evidence>,
     /// Only where it was asked for.
     pub usage: Option<Usage>,

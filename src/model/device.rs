@@ -5,7 +5,9 @@ use std::fmt;
 /// Of a block device, or of a file system that has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Device {
+    /// Which driver; 0 where there is no device.
     pub major: u32,
+    /// Which of the driver's devices, or of the file systems without one.
     pub minor: u32,
 }
 

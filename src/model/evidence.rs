@@ -6,6 +6,7 @@ use super::text::Text;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Evidence {
+    /// Where it was found.
     pub source: Source,
     /// What was looked at: a path, a process.
     pub object: Text,

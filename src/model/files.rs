@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 pub struct Files {
     /// A directory or an archive; without one the host's own root.
     pub root: Option<PathBuf>,
+    /// Absent: what is written goes to the root itself.
     pub overlay: Option<Writes>,
+    /// What is mounted in the root by `more` may be written to all the same.
     pub read_only: bool,
     /// In the order in which they are mounted.
     pub more: Vec<More>,
@@ -25,8 +27,24 @@ pub enum Writes {
 /// What is mounted in the root; `at` is a path inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum More {
-    Bind { source: PathBuf, at: PathBuf, read_only: bool },
-    Memory { at: PathBuf, size_bytes: Option<u64>, mode: Option<u32> },
+    /// A file or directory of the host.
+    Bind {
+        /// As it is called outside.
+        source: PathBuf,
+        /// As it is called inside.
+        at: PathBuf,
+        /// It cannot be written to by this name.
+        read_only: bool,
+    },
+    /// An empty file system in memory: tmpfs(5).
+    Memory {
+        /// As it is called inside.
+        at: PathBuf,
+        /// What it may hold; absent: as much as the kernel gives, half of all memory.
+        size_bytes: Option<u64>,
+        /// Permissions of its root; absent: 01777.
+        mode: Option<u32>,
+    },
 }
 
 impl Files {

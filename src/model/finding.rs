@@ -17,6 +17,7 @@ pub enum Level {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
+    /// How much it matters: `notice` or `warning`.
     pub level: Level,
     /// The section that has the numbers.
     pub section: Section,

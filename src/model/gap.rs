@@ -44,6 +44,7 @@ pub struct Gap {
     pub object: Text,
     /// What was being looked for there.
     pub what: &'static str,
+    /// Why it could not be seen.
     pub reason: Reason,
 }
 

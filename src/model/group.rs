@@ -19,12 +19,17 @@ pub const LEAST_CPU_QUOTA_USEC: u64 = 1_000;
 /// What a group needs to limit or to count something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Controller {
+    /// `memory`; swap too.
     Memory,
+    /// `cpu`, for a quota of CPU time. On v1 usage is counted by another.
     Cpu,
     /// Counts CPU time on v1. On v2 every group does.
     CpuAccounting,
+    /// `cpuset`, for which CPUs it runs on.
     Cpuset,
+    /// `pids`, for the number of processes and threads.
     Pids,
+    /// `io` of v2, `blkio` of v1, for block devices.
     Io,
 }
 
@@ -69,14 +74,17 @@ impl Controller {
 /// What the program may use, all its processes together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
+    /// v1 memory.limit_in_bytes, v2 memory.max. Absent, like the others: no limit is set.
     pub memory_bytes: Option<u64>,
     /// Swap alone, beside memory. Where only memory is limited there is none, if the kernel can.
     pub swap: Option<Bound>,
     /// Of each [`CPU_PERIOD_USEC`], on all CPUs together.
     pub cpu_quota_usec: Option<u64>,
+    /// On which it may run: `0-3,8`.
     pub cpus: Option<CpuList>,
     /// Processes and threads.
     pub pids: Option<u64>,
+    /// Empty: none is set.
     pub io: Vec<IoRule>,
 }
 
@@ -136,7 +144,9 @@ fn size(bytes: u64) -> String {
 /// One limit of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IoRule {
+    /// A block device of the host.
     pub device: Device,
+    /// Bytes or operations, read or written.
     pub kind: IoKind,
     /// Bytes or operations, as the kind says.
     pub per_second: u64,
@@ -162,6 +172,7 @@ pub struct Sites(pub Vec<Site>);
 pub struct Site {
     /// The directory in which it is made.
     pub parent: PathBuf,
+    /// The hierarchy is v2's.
     pub is_v2: bool,
     /// Those that the group will have, as far as we care.
     pub controllers: Vec<Controller>,
@@ -174,12 +185,17 @@ pub struct Site {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Used {
+    /// CPU time on all CPUs together: v1 cpuacct.usage, v2 `usage_usec` of cpu.stat.
     pub cpu_usec: Option<u64>,
+    /// Of that, what its programs used themselves.
     pub cpu_user_usec: Option<u64>,
+    /// Of that, what the kernel used for them.
     pub cpu_system_usec: Option<u64>,
     /// Periods in which it ran while its CPU time was limited, and those in which it used it up.
     pub periods: Option<u64>,
+    /// The second of the two: `nr_throttled` of cpu.stat.
     pub throttled_periods: Option<u64>,
+    /// How long all its CPUs together stood still for the limit.
     pub throttled_usec: Option<u64>,
     /// The file cache is in it.
     pub memory_peak_bytes: Option<u64>,

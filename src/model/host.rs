@@ -6,6 +6,7 @@ use super::text::Text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Host {
+    /// `uname -n`, in the UTS namespace of nsx.
     pub hostname: Text,
     /// `uname -r`
     pub kernel: Text,

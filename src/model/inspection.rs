@@ -20,14 +20,23 @@ use std::time::Duration;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
+    /// What the process runs, and as whom.
     Identity,
+    /// Which it is in, whose these are, and who else is in them.
     Namespaces,
+    /// Host name, NIS domain, and how far its clocks are off.
     Uts,
+    /// Interfaces, addresses, routes, rules, neighbours, sockets, and the resolver's files.
     Net,
+    /// What is mounted, as the process sees it.
     Mounts,
+    /// What its control groups use and may use.
     Cgroup,
+    /// What it may do to the rest of the machine.
     Security,
+    /// Resource limits, scheduling, and how likely it is killed for want of memory.
     Limits,
+    /// Those of the container or group, or the one that was named.
     Processes,
 }
 
@@ -70,7 +79,9 @@ pub struct Inspection {
     pub pid_inode: Option<u64>,
     /// What that process is called inside its own pid namespace.
     pub pid_inside: Option<Pid>,
+    /// Command name of that process, at most 15 bytes, which it chooses itself.
     pub comm: Text,
+    /// Seconds since 1970 at which that process started; absent where no boot time can be read.
     pub started_unix_seconds: Option<u64>,
     /// Since the process started.
     pub age_seconds: Option<u64>,
@@ -78,18 +89,27 @@ pub struct Inspection {
     pub of_the_host: Option<bool>,
     /// The container that the process belongs to.
     pub container: Option<Container>,
+    /// What it runs, and as whom.
     pub identity: Option<Identity>,
+    /// Those that can be seen, in the order of reports.
     pub namespaces: Option<Vec<Namespace>>,
+    /// Asked in its UTS namespace.
     pub uts: Option<Uts>,
     /// Absent in the host's time namespace.
     pub clock_offsets: Option<ClockOffsets>,
+    /// Asked in its network namespace.
     pub network: Option<Network>,
+    /// As the process sees them.
     pub mounts: Option<Vec<Mount>>,
+    /// Of the container's own groups, of the group that was named, or of those it is in.
     pub cgroup: Option<Cgroup>,
     /// Only where it was asked for.
     pub formulas: Option<Formulas>,
+    /// Of that one process.
     pub security: Option<Security>,
+    /// Of that one process, but for inotify.
     pub limits: Option<Limits>,
+    /// Those of the container or group by pid, the first 512; or the one that was named.
     pub processes: Option<Vec<Member>>,
     /// What is unusual, the worst first.
     pub findings: Vec<Finding>,
@@ -98,6 +118,7 @@ pub struct Inspection {
 /// A mount namespace that no process lives in: something else keeps it alive.
 #[derive(Clone, Debug)]
 pub struct Vacant {
+    /// Its kind, inode and owner; nobody shares it.
     pub namespace: Namespace,
     /// Absent where it was not asked for.
     pub mounts: Option<Vec<Mount>>,
@@ -106,6 +127,7 @@ pub struct Vacant {
 /// What is asked about a target.
 #[derive(Clone, Debug)]
 pub struct Wish {
+    /// What else is not read, and stays `None`.
     pub sections: Vec<Section>,
     /// How long the CPU is watched; not at all unless asked for.
     pub interval: Option<Duration>,
@@ -121,7 +143,9 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Namespace {
+    /// The word in `/proc/PID/ns`: `net`.
     pub kind: Kind,
+    /// As `/proc/PID/ns` shows it: `4026531840`.
     pub inode: u64,
     /// It is not the host's.
     pub own: bool,
@@ -146,18 +170,25 @@ fn as_text<S: serde::Serializer>(id: &Option<u64>, serializer: S) -> Result<S::O
 /// One process of the container.
 #[derive(Clone, Debug)]
 pub struct Member {
+    /// As the reader's /proc numbers it.
     pub pid: Pid,
+    /// Absent where that is outside the reader's pid namespace.
     pub parent: Option<Pid>,
     /// Its pid in its own namespace.
     pub pid_inside: Option<Pid>,
     /// The effective user, as the host numbers it.
     pub uid: Option<u32>,
+    /// What it did when it was seen: `S`, `R`, `Z`.
     pub state: State,
+    /// `Threads` of /proc/PID/status; absent where that could not be read.
     pub threads: Option<u32>,
     /// Resident memory; absent where it has none, as a zombie.
     pub rss_bytes: Option<u64>,
+    /// Seconds since 1970; absent where no boot time can be read.
     pub started_unix_seconds: Option<u64>,
+    /// Since it started; absent where no uptime can be read.
     pub age_seconds: Option<u64>,
+    /// Command name, at most 15 bytes, which it chooses itself.
     pub comm: Text,
     /// Arguments joined by blanks; absent where its memory did not answer or it has none.
     pub command: Option<Text>,

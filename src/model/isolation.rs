@@ -13,6 +13,7 @@ use std::time::Duration;
 /// All that makes a spawned program different from an ordinary child.
 #[derive(Clone, Debug, Default)]
 pub struct Isolation {
+    /// The kinds of which it gets a namespace of its own.
     pub new: Kinds,
     /// Files on which the new namespaces stay when the program has ended.
     pub kept: Vec<(Kind, PathBuf)>,
@@ -22,29 +23,40 @@ pub struct Isolation {
     pub users: Option<UserMap>,
     /// Who owns the new user namespace in place of the caller.
     pub owner: Option<(u32, u32)>,
+    /// Written where there is a new time namespace.
     pub clocks: Clocks,
+    /// Also the directory that becomes the root.
     pub mounts: Mounts,
     /// What the program sees of the host's files, or in place of them; before the mounts above.
     pub files: Files,
     /// `lo` is set up in the new network namespace.
     pub loopback: bool,
+    /// Set in the new UTS namespace; absent: as the caller has it.
     pub hostname: Option<OsString>,
+    /// The NIS domain set there; absent: as the caller has it.
     pub domainname: Option<OsString>,
+    /// Of its control groups.
     pub limits: Limits,
+    /// Whom it becomes inside.
     pub identity: Identity,
+    /// What it may do less than its caller.
     pub restrictions: Restrictions,
     /// As it is called inside.
     pub directory: Option<CString>,
+    /// What stays beside it, and how it is ended.
     pub life: Life,
     /// The program is not the host's.
     pub foreign: bool,
+    /// The caller's, none, or one of its own.
     pub terminal: Terminal,
 }
 
 /// What the clocks of a new time namespace are ahead by, in seconds: time_namespaces(7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Clocks {
+    /// CLOCK_MONOTONIC; absent: as in the caller's namespace.
     pub monotonic: Option<i64>,
+    /// CLOCK_BOOTTIME; absent: as in the caller's namespace.
     pub boottime: Option<i64>,
 }
 
@@ -66,9 +78,12 @@ pub struct Mounts {
 /// mount_namespaces(7)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Propagation {
+    /// What is mounted on one side is not seen on the other.
     #[default]
     Private,
+    /// Where ours are shared, what is mounted on either side is seen on both.
     Shared,
+    /// Where ours are shared, what is mounted outside is seen inside, and not the other way round.
     Slave,
     /// As the caller's mounts stand to others.
     Unchanged,
@@ -81,6 +96,7 @@ pub struct Identity {
     pub first_root: bool,
     /// Absent: it stays.
     pub uid: Option<u32>,
+    /// Absent: it stays.
     pub gid: Option<u32>,
     /// Supplementary groups, where they are not to stay; they may stay where the kernel insists.
     pub groups: Option<Vec<u32>>,

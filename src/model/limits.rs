@@ -7,6 +7,7 @@ use super::text::Text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
+    /// As /proc/PID/limits lists them.
     pub rlimits: Vec<Rlimit>,
     /// 0 to 2000: the highest is killed first when the host has no memory.
     pub oom_score: Option<u32>,
@@ -14,12 +15,15 @@ pub struct Limits {
     pub oom_score_adj: Option<i32>,
     /// −20 (most CPU time) to 19.
     pub nice: Option<i32>,
+    /// Its policy: `policy` of proc_pid_stat(5).
     pub scheduler: Option<Scheduler>,
     /// 1 to 99; 0 of a process that has none.
     pub realtime_priority: Option<u32>,
     /// CPUs and memory nodes, as lists: `0-3,8`.
     pub cpus_allowed: Option<Text>,
+    /// The second of the two: `Mems_allowed_list` of /proc/PID/status.
     pub mems_allowed: Option<Text>,
+    /// Of its user, and what of that the target's processes hold.
     pub inotify: Inotify,
 }
 
@@ -27,8 +31,11 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rlimit {
+    /// Which limit, and its unit: `open_files`.
     pub resource: Resource,
+    /// What the kernel holds it to: a number, or `max`.
     pub soft: Bound,
+    /// How far it may raise the soft one without a capability: a number, or `max`.
     pub hard: Bound,
     /// In the unit of the limit; null where the kernel does not tell, and for processes where the
     /// limit does not hold (root of the host) or there is none.
@@ -47,24 +54,37 @@ impl Rlimit {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Resource {
+    /// RLIMIT_CPU: CPU time, after which it gets SIGXCPU.
     CpuSeconds,
+    /// RLIMIT_FSIZE: how large a file that it writes may become.
     FileBytes,
+    /// RLIMIT_DATA: data, heap and private writable memory.
     DataBytes,
+    /// RLIMIT_STACK: of its first thread.
     StackBytes,
+    /// RLIMIT_CORE: how large a core file may be.
     CoreBytes,
     /// Without effect since Linux 2.4.30.
     ResidentBytes,
     /// Of its user, in its user namespace.
     Processes,
+    /// RLIMIT_NOFILE: one more than the highest descriptor.
     OpenFiles,
+    /// RLIMIT_MEMLOCK: what may be kept out of swap by mlock(2).
     LockedBytes,
+    /// RLIMIT_AS: virtual memory.
     AddressSpaceBytes,
+    /// RLIMIT_LOCKS: without effect since Linux 2.4.25.
     FileLocks,
+    /// RLIMIT_SIGPENDING: of its user, signals that are queued.
     PendingSignals,
+    /// RLIMIT_MSGQUEUE: of its user, in POSIX message queues.
     MessageQueueBytes,
     /// 20 less the nice value that it may take.
     Nice,
+    /// RLIMIT_RTPRIO: the highest priority of real time that it may take.
     RealtimePriority,
+    /// RLIMIT_RTTIME: CPU time in real time without a call that waits.
     RealtimeUsec,
 }
 
@@ -154,13 +174,21 @@ impl Resource {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scheduler {
+    /// SCHED_OTHER: time sharing, by nice values.
     Other,
+    /// SCHED_FIFO: real time; runs until it waits or yields.
     Fifo,
+    /// SCHED_RR: real time, in turns with its equals.
     Rr,
+    /// SCHED_BATCH: time sharing, for what computes and waits for nobody.
     Batch,
+    /// SCHED_IDLE: only when little else wants to run.
     Idle,
+    /// SCHED_DEADLINE: so much CPU time within each period.
     Deadline,
+    /// SCHED_EXT: by a BPF program (Linux 6.12).
     Ext,
+    /// A policy of a newer kernel.
     Unknown,
 }
 
@@ -201,7 +229,10 @@ impl Scheduler {
 pub struct Inotify {
     /// What the target's processes hold.
     pub instances: Option<u64>,
+    /// Of all these instances together.
     pub watches: Option<u64>,
+    /// fs.inotify.max_user_instances, which is the same for the whole host.
     pub max_user_instances: Option<u64>,
+    /// fs.inotify.max_user_watches, which is the same for the whole host.
     pub max_user_watches: Option<u64>,
 }

@@ -9,7 +9,9 @@ use super::text::Text;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Mount {
+    /// A number of the kernel's; it may be given again once the mount is gone.
     pub id: u32,
+    /// The `id` that it is mounted on. That of the process's root is of none that it sees.
     pub parent_id: u32,
     /// Of the file system.
     pub device: Device,
@@ -55,6 +57,7 @@ pub struct Overlay {
     pub data_only: Vec<Text>,
     /// Null: it cannot be written to.
     pub upper: Option<Text>,
+    /// A directory that the kernel needs beside `upper`; null without that.
     pub work: Option<Text>,
     /// Whose layer the upper one is, or the topmost lower one where there is no upper; null where it
     /// does not lie where an engine keeps layers.
@@ -79,12 +82,15 @@ pub struct LayerOf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
+    /// All blocks of it, whoever may use them.
     pub size_bytes: u64,
+    /// Size less what is free. What is kept for root counts as free.
     pub used_bytes: u64,
     /// What an ordinary user may still write: less than what is not used.
     pub available_bytes: u64,
     /// 0: they are not counted.
     pub inodes: u64,
+    /// Of those, the ones that are taken.
     pub inodes_used: u64,
 }
 

@@ -7,13 +7,21 @@ use std::fmt;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// Mounts: mount_namespaces(7).
     Mnt,
+    /// Host name and NIS domain: uts_namespaces(7).
     Uts,
+    /// IPC of System V, and POSIX message queues: ipc_namespaces(7).
     Ipc,
+    /// Interfaces, addresses, routes, sockets: network_namespaces(7).
     Net,
+    /// Numbers of processes: pid_namespaces(7).
     Pid,
+    /// The group that is seen as the root of each hierarchy: cgroup_namespaces(7).
     Cgroup,
+    /// Users, groups and capabilities: user_namespaces(7).
     User,
+    /// How far two clocks are off: time_namespaces(7). Linux 5.6.
     Time,
 }
 
@@ -54,7 +62,9 @@ impl fmt::Display for Kind {
 /// What a namespace is known by: inodes are given again, but never to two kinds at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NsKey {
+    /// As `/proc/PID/ns` shows it: `4026531840`.
     pub inode: u64,
+    /// Which of the eight.
     pub kind: Kind,
 }
 

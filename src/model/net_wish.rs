@@ -22,11 +22,13 @@ pub enum NetWish {
 pub struct Veth {
     /// Of the end inside.
     pub name: IfName,
+    /// Of the end inside.
     pub addresses: Vec<Subnet>,
     /// Of the default routes inside, at most one a family.
     pub gateways: Vec<IpAddr>,
     /// Of both ends; absent: the kernel's own.
     pub mtu_bytes: Option<u32>,
+    /// Where the end outside is, and what it is called.
     pub peer: Peer,
 }
 
@@ -37,6 +39,7 @@ pub struct Peer {
     pub name: Option<IfName>,
     /// In whose network namespace, as it was spelled; absent: in ours.
     pub target: Option<Text>,
+    /// Of this end.
     pub addresses: Vec<Subnet>,
 }
 
@@ -78,7 +81,9 @@ impl fmt::Display for IfName {
 /// An address and how many of its bits are the network's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet {
+    /// Its host part is there too: `198.51.100.2`.
     pub address: IpAddr,
+    /// At most 32, of IPv6 128.
     pub prefix_length: u8,
 }
 

@@ -30,6 +30,7 @@ pub struct Network {
     pub neighbours: Vec<Neighbour>,
     /// Absent where this kernel tells nothing about sockets.
     pub sockets: Option<Sockets>,
+    /// Of /proc/sys/net in this namespace.
     pub settings: Settings,
     /// Absent without connection tracking.
     pub conntrack: Option<Conntrack>,

@@ -7,6 +7,7 @@ use super::text::Text;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Orphan {
+    /// `namespace`, `state`, `shim` or `container`.
     pub kind: OrphanKind,
     /// `net:[4026532281]`, `docker:web`, `pid 4711 (conmon)`.
     pub object: Text,

@@ -8,6 +8,7 @@ use serde::Serialize;
 pub struct PidChain {
     /// On this side.
     pub pid: u32,
+    /// The reader's first; the last is the one that the process itself is in.
     pub levels: Vec<Level>,
 }
 
@@ -17,6 +18,7 @@ pub struct PidChain {
 pub struct Level {
     /// Inode of the pid namespace; null where it may not be seen.
     pub namespace: Option<u64>,
+    /// What it is called there: 1 for the first process of that namespace.
     pub pid: u32,
 }
 

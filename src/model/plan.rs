@@ -26,7 +26,9 @@ impl fmt::Display for Held {
 /// One call of setns(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Join {
+    /// The file that the call is given: a pidfd, or one of nsfs.
     pub held: Held,
+    /// The kinds that this call joins.
     pub kinds: Kinds,
 }
 
@@ -50,6 +52,7 @@ pub struct Plan {
     pub apart: bool,
     /// A process of the target can see this one, and its program file by it.
     pub seen: bool,
+    /// Whom it becomes after the joins.
     pub ids: Ids,
     /// The capabilities of a joined user namespace outlive a change to an ordinary user.
     pub keep_capabilities: bool,
@@ -65,7 +68,9 @@ impl Plan {
 /// Who the program is to be; `None` leaves what is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ids {
+    /// As the user namespace that it is then in numbers it.
     pub uid: Option<u32>,
+    /// As the user namespace that it is then in numbers it.
     pub gid: Option<u32>,
     /// Instead of the supplementary groups, which mean nothing in a joined user namespace.
     pub groups: Option<Vec<u32>>,

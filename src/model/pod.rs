@@ -8,6 +8,7 @@ use super::text::Text;
 pub struct Pod {
     /// Kubernetes' namespace; podman's pods have none.
     pub namespace: Option<Text>,
+    /// `cart-7d4b9`; absent where no record tells.
     pub name: Option<Text>,
     /// Kubernetes' uid, with dashes; podman's id of the pod.
     pub uid: Option<Text>,
@@ -15,6 +16,7 @@ pub struct Pod {
     pub container: Option<Text>,
     /// This is the pod's own container, which holds its namespaces, rather than one of its work.
     pub sandbox: bool,
+    /// Absent of podman's, and where the path of its group does not tell.
     pub qos: Option<Qos>,
     /// kubelet and engine disagree over who makes cgroups, so that the pod's limits do not hold
     /// for this container.
@@ -26,8 +28,11 @@ pub struct Pod {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Qos {
+    /// Requests are as high as limits: its group is directly below `kubepods`.
     Guaranteed,
+    /// Some requests or limits are set, not all or not alike.
     Burstable,
+    /// Neither requests nor limits are set.
     BestEffort,
 }
 

@@ -53,9 +53,11 @@ impl fmt::Display for Pid {
 /// What one visit to `/proc/PID` gave.
 #[derive(Clone, Debug)]
 pub struct Process {
+    /// Of the process, not of a thread.
     pub pid: Pid,
     /// Absent where that is outside our pid namespace.
     pub parent: Option<Pid>,
+    /// What it did when it was seen.
     pub state: State,
     /// Made by the kernel, for the kernel.
     pub kernel_thread: bool,
@@ -63,6 +65,7 @@ pub struct Process {
     pub comm: Text,
     /// Start, in clock ticks since boot: with the pid, an identity.
     pub start_ticks: u64,
+    /// By inode; without those that could not be read.
     pub namespaces: NsSet,
     /// The lines of `/proc/PID/cgroup`, unparsed.
     pub cgroup: Text,

@@ -7,6 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
+    /// By itself, or by a signal.
     #[serde(flatten)]
     pub end: End,
     /// From start to end by the clock.
@@ -18,6 +19,7 @@ pub struct Report {
     pub largest_process_bytes: u64,
     /// What was asked for; null where nothing was.
     pub memory_limit_bytes: Option<u64>,
+    /// Processes and threads; null where nothing was asked for.
     pub pids_limit: Option<u64>,
     /// Thousandths of a CPU.
     pub cpu_limit_millicores: Option<u64>,

@@ -11,10 +11,13 @@ use std::path::PathBuf;
 pub struct Restrictions {
     /// Made in their order.
     pub capabilities: Vec<Change>,
+    /// No exec gives it more rights: PR_SET_NO_NEW_PRIVS of prctl(2).
     pub no_new_privs: bool,
+    /// Absent: no filter is added.
     pub seccomp: Option<Profile>,
     /// Where there is any, all other files are denied.
     pub landlock: Vec<Beneath>,
+    /// Soft and hard; `used` is not known of any.
     pub rlimits: Vec<Rlimit>,
     /// −20 to 19.
     pub nice: Option<i32>,
@@ -25,7 +28,9 @@ pub struct Restrictions {
 /// One change of capabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// Taken away, from the bounding set too.
     Drop(Named),
+    /// Given; nsx must have them itself. An ordinary user has them as ambient ones.
     Add(Named),
 }
 
@@ -34,6 +39,7 @@ pub enum Change {
 pub enum Named {
     /// All that there are to take, or to give.
     All,
+    /// By name.
     These(CapSet),
 }
 
@@ -58,6 +64,7 @@ pub enum Access {
 /// What the program may do with a file, or with all beneath a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beneath {
+    /// How much of it.
     pub access: Access,
     /// As the program sees it.
     pub path: PathBuf,

@@ -7,26 +7,41 @@ use std::fmt;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Runtime {
+    /// Docker Engine: dockerd.
     Docker,
+    /// containerd on its own, with nerdctl or ctr, or below the kubelet.
     Containerd,
+    /// CRI-O, below the kubelet.
     Crio,
+    /// Podman, root's or a user's.
     Podman,
+    /// BuildKit: a step of an image's build.
     Buildkit,
+    /// runc without an engine that is known.
     Runc,
+    /// crun without an engine that is known.
     Crun,
+    /// youki without an engine that is known.
     Youki,
     /// A kernel of its own in user space (runsc).
     Gvisor,
     /// A virtual machine for each pod.
     Kata,
+    /// LXC without LXD or Incus above it.
     Lxc,
+    /// LXD, which makes containers by LXC.
     Lxd,
+    /// Incus, which makes containers by LXC.
     Incus,
+    /// systemd-nspawn(1).
     Nspawn,
     /// libvirt's containers, which share nothing with LXC but the letters.
     Libvirt,
+    /// An app of Flatpak, which uses bubblewrap.
     Flatpak,
+    /// An app or service of snapd.
     Snap,
+    /// bwrap(1), by itself.
     Bubblewrap,
     /// A systemd service with namespaces of its own (PrivateTmp= and its like).
     Systemd,

@@ -14,6 +14,7 @@ pub struct SeccompDump {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Filter {
+    /// How long it is: the kernel takes at most 4096.
     pub instructions: usize,
     /// What it does not allow is logged; null where the kernel does not tell. Linux 4.16.
     pub logs: Option<bool>,
@@ -42,8 +43,11 @@ pub struct Architecture {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Call {
+    /// As the kernel names it in this architecture: `openat`.
     pub name: &'static str,
+    /// As the kernel numbers it in this architecture.
     pub number: u32,
+    /// What becomes of it.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
@@ -77,6 +81,7 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
+    /// What the kernel does.
     pub action: Action,
     /// The name of the error, with `errno`: EPERM, or a number that has no name. Null where the
     /// call does nothing and reports success.
@@ -90,10 +95,13 @@ pub struct Outcome {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
+    /// The whole process ends by SIGSYS, which it cannot catch.
     KillProcess,
+    /// The thread ends; the others of its process stay.
     KillThread,
     /// SIGSYS.
     Trap,
+    /// It is not made, and returns what `errno` says.
     Errno,
     /// A supervisor of user space decides.
     Notify,
@@ -101,6 +109,7 @@ pub enum Action {
     Trace,
     /// Allowed, and logged.
     Log,
+    /// It is made.
     Allow,
     /// The filter is too large or too odd to be told.
     Undetermined,

@@ -9,13 +9,19 @@ use super::text::Text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Security {
+    /// Whether it is as good as root on the host, and why.
     pub verdict: Verdict,
     /// As the host numbers them.
     pub uid: Ids,
+    /// As the host numbers them; `name` is that of a group.
     pub gid: Ids,
+    /// Supplementary ones, as the host numbers them.
     pub groups: Vec<Id>,
+    /// Those of /proc/PID/status.
     pub capabilities: Capabilities,
+    /// No exec gives it more rights: `NoNewPrivs` of /proc/PID/status.
     pub no_new_privs: bool,
+    /// Its mode: `Seccomp` of /proc/PID/status.
     pub seccomp: Seccomp,
     /// Since Linux 5.9.
     pub seccomp_filters: Option<u64>,
@@ -25,6 +31,7 @@ pub struct Security {
     pub label: Option<Text>,
     /// Absent where it cannot be read.
     pub uid_map: Option<Vec<IdRange>>,
+    /// The same of groups; absent where it cannot be read.
     pub gid_map: Option<Vec<IdRange>>,
     /// `allow` or `deny`.
     pub setgroups: Option<Text>,
@@ -34,6 +41,7 @@ pub struct Security {
     pub masked_paths: Vec<Text>,
     /// Paths of /proc and /sys that are mounted again, read-only.
     pub read_only_paths: Vec<Text>,
+    /// By the devices controller of v1, or programs on groups of v2.
     pub devices: Devices,
     /// Sockets of engines and the like that are mounted into it.
     pub control_sockets: Vec<Text>,
@@ -54,9 +62,13 @@ pub struct Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ids {
+    /// Who it belongs to; it stays when a set-user-ID program is run.
     pub real: u32,
+    /// By which the kernel mostly judges what it may do.
     pub effective: u32,
+    /// To which it may go back.
     pub saved: u32,
+    /// By which files are judged; mostly the effective one.
     pub fs: u32,
     /// What the host calls the effective one; null in another user namespace.
     pub name: Option<Text>,
@@ -66,7 +78,9 @@ pub struct Ids {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Id {
+    /// Of a user or group.
     pub id: u32,
+    /// `www-data`; null in another user namespace, too.
     pub name: Option<Text>,
 }
 
@@ -74,13 +88,19 @@ pub struct Id {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Capabilities {
+    /// What the kernel judges by.
     pub effective: CapSet,
+    /// What it may make effective.
     pub permitted: CapSet,
+    /// What a program keeps over exec whose file has them inheritable too.
     pub inheritable: CapSet,
+    /// More than this no exec gives it.
     pub bounding: CapSet,
+    /// What it keeps over exec of an ordinary file.
     pub ambient: CapSet,
     /// In the bounding set beyond what docker and most others give, and what is lacking from that.
     pub beyond_usual: CapSet,
+    /// The second of the two.
     pub lacking_from_usual: CapSet,
 }
 
@@ -89,10 +109,12 @@ pub struct Capabilities {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Seccomp {
+    /// No mode: every call is let through.
     #[default]
     Off,
     /// read, write, exit and sigreturn alone.
     Strict,
+    /// Programs decide, each call anew.
     Filter,
     /// A mode of a newer kernel.
     Unknown,
@@ -102,8 +124,11 @@ pub enum Seccomp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IdRange {
+    /// The first, as the namespace itself numbers it.
     pub inside: u32,
+    /// The first, as who reads the map (or writes it) numbers it.
     pub outside: u32,
+    /// How many; 4294967295 of the initial namespace.
     pub count: u32,
 }
 
@@ -118,6 +143,7 @@ pub enum Devices {
     Listed(Vec<Text>),
     /// A program decides: its ids on v2, the nearest group's first.
     Programs(Vec<u32>),
+    /// It may not be asked, or its groups cannot be seen.
     #[default]
     Unknown,
 }

@@ -13,6 +13,7 @@ pub const DIRECTORY: &str = "/run/nsx";
 pub struct Spawned {
     /// See [`Self::SCHEMA`].
     pub schema: String,
+    /// As `--name` gave it, or `nsx-PID` with `--detach`. See [`is_name`].
     pub name: String,
     /// The boot in which all this is so.
     pub boot_id: String,
@@ -22,7 +23,9 @@ pub struct Spawned {
     pub supervisor: Incarnation,
     /// The first process in its namespaces. Absent before it is there.
     pub process: Option<Incarnation>,
+    /// Seconds since 1970, by the clock at that time.
     pub created_unix_seconds: u64,
+    /// The program and its arguments; bytes that are no UTF-8 are replaced.
     pub command: Vec<String>,
     /// What it may use at most, in the words of the options.
     pub limits: BTreeMap<String, String>,
@@ -34,6 +37,7 @@ pub struct Spawned {
 /// and start times are shifted in a time namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewpoint {
+    /// Its inode, as `/proc/self/ns/pid` shows it.
     pub pid_namespace: u64,
     /// Absent on a kernel without them.
     pub time_namespace: Option<u64>,
@@ -42,6 +46,7 @@ pub struct Viewpoint {
 /// A process that is not taken for a later one of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incarnation {
+    /// As the pid namespace numbers it that it was seen from.
     pub pid: u32,
     /// Clock ticks since boot.
     pub start_ticks: u64,
@@ -79,19 +84,24 @@ pub fn is_name(name: &str) -> bool {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
+    /// The program runs.
     Started {
         /// The program's, on the host.
         pid: u32,
         /// Of the first process in its namespaces, which with `--init` is an init of ours.
         init_pid: u32,
+        /// As its record has it; null without a record.
         name: Option<&'a str>,
         /// Inodes, by kind.
         namespaces: BTreeMap<&'static str, Option<u64>>,
         /// The interface at the other end of its veth pair; null without one.
         peer: Option<&'a str>,
     },
+    /// The program has ended.
     Exited {
+        /// The same as when it was started.
         init_pid: u32,
+        /// How it ended, and what it used.
         #[serde(flatten)]
         report: &'a Report,
     },

@@ -28,23 +28,31 @@ pub struct Number {
 /// The five sets of a process: capabilities(7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapSets {
+    /// Kept over exec by programs whose files have them inheritable too.
     pub inheritable: CapSet,
+    /// What it may make effective.
     pub permitted: CapSet,
+    /// What the kernel judges by.
     pub effective: CapSet,
+    /// More than this no exec gives.
     pub bounding: CapSet,
+    /// Kept over exec of an ordinary file.
     pub ambient: CapSet,
 }
 
 /// A security module that labels processes, and takes the label of the next program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Module {
+    /// Labels are profiles: `docker-default`.
     AppArmor,
+    /// Labels are contexts: `system_u:system_r:container_t:s0:c1,c2`.
     SeLinux,
 }
 
 /// What a security module calls a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
+    /// The one whose label it is.
     pub module: Module,
     /// Without AppArmor's mode.
     pub text: Text,
@@ -62,15 +70,21 @@ pub struct Filter {
 /// A target's rights, read before the join so that they can be given to a program after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
+    /// The one that it has after exec: mostly the effective one.
     pub user: Number,
+    /// The same of groups.
     pub group: Number,
+    /// Supplementary ones.
     pub groups: Vec<Number>,
     /// Its user namespace forbids setgroups(2).
     pub setgroups_denied: bool,
+    /// Empty where its user namespace is another, and not joined.
     pub capabilities: CapSets,
+    /// No exec gives it more rights: `NoNewPrivs` of /proc/PID/status.
     pub no_new_privs: bool,
     /// Absent where the kernel does not tell.
     pub umask: Option<u32>,
+    /// As /proc/PID/limits has them; empty where it could not be read.
     pub rlimits: Vec<Rlimit>,
     /// −1000 (never) to 1000.
     pub oom_score_adj: Option<i32>,
@@ -83,6 +97,7 @@ pub struct Standing {
 /// Something of the target that its program will not have, or not as the target has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortfall {
+    /// In our own words: `seccomp filters`, `security label`.
     pub what: &'static str,
     /// Safe to print: made of our own words and escaped text.
     pub why: String,

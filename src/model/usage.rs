@@ -6,8 +6,11 @@ use super::cgroup::{Cpu, Memory, Pids};
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
+    /// Of the group that is the container's own.
     pub memory: Option<Memory>,
+    /// Of the group that is the container's own.
     pub cpu: Option<Cpu>,
+    /// Of the group that is the container's own.
     pub pids: Option<Pids>,
     /// Thousandths of a core that were used over the interval; null without one.
     pub cpu_millicores: Option<u64>,

@@ -7,7 +7,9 @@ use std::fmt::Write;
 /// A finished map. Numbers outside are those of the user namespace of who writes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserMap {
+    /// Lines of `/proc/PID/uid_map`.
     pub users: Vec<IdRange>,
+    /// Lines of `/proc/PID/gid_map`.
     pub groups: Vec<IdRange>,
     /// Absent: it is not written, and stays as the kernel has it.
     pub setgroups: Option<Setgroups>,
@@ -18,7 +20,9 @@ pub struct UserMap {
 /// Whether setgroups(2) is there inside: `/proc/PID/setgroups`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setgroups {
+    /// setgroups(2) works once groups are mapped.
     Allow,
+    /// It fails; without privileges a map of groups takes this.
     Deny,
 }
 
@@ -37,12 +41,14 @@ impl Setgroups {
 pub struct Wish {
     /// One of the caller's own id; it goes before the ranges.
     pub own: Option<u32>,
+    /// In the order in which they are asked for.
     pub ranges: Vec<Source>,
 }
 
 /// Where a range of ids comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
+    /// As they were spelled out: INSIDE:OUTSIDE:COUNT.
     These(IdRange),
     /// The caller's subordinate ids, from 0 on.
     Auto,
@@ -88,14 +94,19 @@ pub enum Overlap {
 /// Why no map comes of what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MapError {
+    /// The caller has no lines in /etc/subuid or /etc/subgid.
     #[error("there are no subordinate ids to map")]
     NoSubordinates,
+    /// An id of the new namespace that two ranges claim.
     #[error("id {0} inside is mapped twice")]
     Inside(u32),
+    /// An id of the writer's namespace that two ranges claim.
     #[error("id {0} outside is mapped twice")]
     Outside(u32),
+    /// Its count is 0, or it would pass 4294967295, which is no id.
     #[error("a range is empty or reaches beyond the last id")]
     Range,
+    /// The kernel takes no more lines: user_namespaces(7).
     #[error("more than 340 ranges")]
     TooMany,
 }

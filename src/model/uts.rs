@@ -6,7 +6,9 @@ use super::text::Text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClockOffsets {
+    /// CLOCK_MONOTONIC: what is added there; below 0 where it is behind.
     pub monotonic_nsec: i64,
+    /// CLOCK_BOOTTIME: what is added there; below 0 where it is behind.
     pub boottime_nsec: i64,
 }
 
@@ -14,6 +16,7 @@ pub struct ClockOffsets {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Uts {
+    /// `web-1`; uname(2) has it as `nodename`.
     pub hostname: Text,
     /// The NIS domain; not the DNS one.
     pub domainname: Text,

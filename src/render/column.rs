@@ -12,6 +12,7 @@ pub struct Style {
 /// What a column's cells are: how they stand in a table and how a filter compares them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CellKind {
+    /// Stands to the left; a filter compares it as text.
     Text,
     /// Stands to the right.
     Number,
@@ -21,7 +22,9 @@ pub enum CellKind {
 pub struct Column<T: ?Sized> {
     /// As `--columns` and TSV spell it.
     pub key: &'static str,
+    /// In capitals, over a table: `PID`.
     pub heading: &'static str,
+    /// To which side it stands, and how a filter compares it.
     pub kind: CellKind,
     /// May lose its end when the terminal is too narrow.
     pub cuttable: bool,

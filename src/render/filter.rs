@@ -31,7 +31,9 @@ const PATTERN_BYTES: usize = 1 << 20;
 /// A column as an expression may name it.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder<'a> {
+    /// As the expression spells it.
     pub name: &'a str,
+    /// How its cells are compared.
     pub kind: CellKind,
 }
 
@@ -75,18 +77,35 @@ impl Filter {
 /// Why an expression is none.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
+    /// More than 4096 bytes.
     #[error("the filter is longer than {MOST_BYTES} bytes")]
     TooLong,
+    /// More than 32 parentheses, negations and comparisons within each other.
     #[error("the filter is nested deeper than {DEEPEST} levels")]
     TooDeep,
+    /// A word stands where none of its class can.
     #[error("{0}")]
     Syntax(SyntaxError),
+    /// A word that is neither a column nor in quotes.
     #[error("unknown column {name:?} in the filter; there are {known}; text is written in quotes")]
-    UnknownColumn { name: Text, known: String },
+    UnknownColumn {
+        /// The word, as it was spelled.
+        name: Text,
+        /// The columns that there are, separated by commas.
+        known: String,
+    },
+    /// What stands behind a match is refused by the engine for expressions.
     #[error("{pattern:?} in the filter is no regular expression: {reason}")]
-    Pattern { pattern: Text, reason: Text },
+    Pattern {
+        /// As it was spelled.
+        pattern: Text,
+        /// In the words of the engine.
+        reason: Text,
+    },
+    /// A text stands where a number is needed, and holds none.
     #[error("{0:?} in the filter is compared with a number and is none")]
     NotANumber(Text),
+    /// Its unit counted in, it is beyond what 64 bits hold.
     #[error("{0:?} in the filter is too large a number")]
     TooLarge(Text),
 }
@@ -94,6 +113,7 @@ pub enum FilterError {
 /// A word where it cannot stand.
 #[derive(Debug)]
 pub struct SyntaxError {
+    /// All of it, as it was spelled.
     pub expression: Text,
     /// The word; `None` is the end of the expression.
     pub word: Option<Text>,

@@ -18,6 +18,7 @@ pub struct JsonFormulas {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonStats {
+    /// Usage less inactive file cache; all of it where the cache is said to be more.
     pub memory_bytes: u64,
     /// Its own limit, or the machine's memory where that is less.
     pub memory_limit_bytes: u64,
@@ -33,7 +34,9 @@ pub struct JsonStats {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonTop {
+    /// Usage less inactive file cache, never below zero.
     pub memory_bytes: u64,
+    /// In whole mebibytes, cut: `3Mi`.
     pub memory: String,
     /// Null without an interval.
     pub cpu: Option<String>,

@@ -26,6 +26,7 @@ pub struct Detail {
     pub everything: bool,
     /// And what every target has alike.
     pub wide: bool,
+    /// Columns of the terminal; `None`: nothing is cut.
     pub width: Option<usize>,
     /// Headings stand out.
     pub emphasis: bool,

@@ -26,23 +26,35 @@ pub struct JsonInspection<'a> {
     pub pid_inode: Option<u64>,
     /// What it is called inside its own pid namespace.
     pub pid_inside: Option<Pid>,
+    /// Command name, at most 15 bytes, chosen by the process; null without one.
     pub comm: Option<&'a Text>,
+    /// When that process started; null where no boot time can be read.
     pub started_unix_seconds: Option<u64>,
+    /// Since that process started; null where no uptime can be read.
     pub age_seconds: Option<u64>,
     /// The container that the process belongs to; null for a process of the host.
     pub container: Option<JsonRow<'a>>,
+    /// Null, like every section, where it was not asked for or could not be read: see `gaps`.
     pub identity: Option<&'a Identity>,
+    /// Those that can be seen, in the order of reports.
     pub namespaces: Option<&'a [Namespace]>,
+    /// Host name and NIS domain.
     pub uts: Option<&'a Uts>,
     /// Of its time namespace; null in the host's.
     pub clock_offsets: Option<&'a ClockOffsets>,
+    /// What its network namespace holds.
     pub net: Option<&'a Network>,
+    /// As the process sees them.
     pub mounts: Option<&'a [Mount]>,
+    /// Of the container's own groups, of the group that was named, or of those it is in.
     pub cgroup: Option<&'a Cgroup>,
     /// What other tools would print for the same numbers; only with `--columns +formulas`.
     pub formulas: Option<JsonFormulas>,
+    /// Of that one process.
     pub security: Option<&'a Security>,
+    /// Of that one process, but for inotify.
     pub limits: Option<&'a Limits>,
+    /// Those of the container or group by pid, the first 512; or the one that was named.
     pub processes: Option<Vec<JsonMember<'a>>>,
     /// What is unusual, the worst first.
     pub findings: &'a [Finding],
@@ -52,18 +64,25 @@ pub struct JsonInspection<'a> {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonMember<'a> {
+    /// As the reader's /proc numbers it.
     pub pid: Pid,
+    /// Null where that is outside the reader's pid namespace.
     pub parent_pid: Option<Pid>,
+    /// Its pid in its own namespace; null where its status could not be read.
     pub pid_inside: Option<Pid>,
     /// The effective user, as the host numbers it.
     pub uid: Option<u32>,
     /// The kernel's letter: R, S, D, Z, T, …
     pub state: char,
+    /// Null where its status could not be read.
     pub threads: Option<u32>,
     /// Resident memory; null where it has none, as a zombie.
     pub rss_bytes: Option<u64>,
+    /// Seconds since 1970; null where no boot time can be read.
     pub started_unix_seconds: Option<u64>,
+    /// Since it started; null where no uptime can be read.
     pub age_seconds: Option<u64>,
+    /// Command name, at most 15 bytes, chosen by the process.
     pub comm: &'a Text,
     /// Arguments joined by blanks.
     pub command: Option<&'a Text>,

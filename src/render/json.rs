@@ -10,7 +10,9 @@ use serde::Serialize;
 pub struct Envelope<'a, T> {
     /// Name and version. Within a version fields are added, never renamed or removed.
     pub schema: &'static str,
+    /// The machine, and what ran on it.
     pub host: &'a Host,
+    /// What was asked for, in the form that `schema` names.
     pub data: T,
     /// What could not be seen, and why.
     pub gaps: &'a [Gap],

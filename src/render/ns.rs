@@ -8,6 +8,7 @@ use crate::model::text::Text;
 /// A namespace, and where it hangs in a tree.
 #[derive(Clone, Debug)]
 pub struct Row {
+    /// The one that the row tells of.
     pub namespace: Namespace,
     /// What is drawn before it in a tree.
     pub branch: String,

@@ -13,6 +13,7 @@ use crate::model::text::Text;
 pub struct JsonRow<'a> {
     /// Its inode.
     pub ns: u64,
+    /// The word in `/proc/PID/ns`: `net`.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// Whether it is one of the host's own.
@@ -24,11 +25,14 @@ pub struct JsonRow<'a> {
     pub threads: Fact<usize>,
     /// The lowest pid in it.
     pub pid: Option<Pid>,
+    /// Its parent; null where that is outside our pid namespace.
     #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub ppid: Fact<Option<Pid>>,
     /// Of that process; of a user namespace without one, who made it.
     pub uid: Option<u32>,
+    /// What the host calls that uid; null where it has no name for it.
     pub user: Option<&'a Text>,
+    /// Of that process: its command line, or its name where it has none.
     pub command: Option<&'a Text>,
     /// What our own network namespace calls it; null where it has no number there.
     #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
@@ -44,6 +48,7 @@ pub struct JsonRow<'a> {
     /// A number of the kernel's that is never given twice.
     #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub nsid: Fact<String>,
+    /// What a person calls the container that it belongs to; null for none.
     #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub container: Fact<Option<&'a Text>>,
     /// What keeps it alive beside its processes.

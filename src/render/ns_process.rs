@@ -8,9 +8,11 @@ use crate::model::text::Text;
 /// A process, and where it hangs.
 #[derive(Clone, Debug)]
 pub struct Row {
+    /// The one that the row tells of.
     pub member: Member,
     /// What the host calls its uid.
     pub user: Option<Text>,
+    /// What is drawn before it in a tree.
     pub branch: String,
 }
 
@@ -71,12 +73,16 @@ pub fn names(rows: &[Row]) -> String {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonProcess<'a> {
+    /// As the reader's /proc numbers it.
     pub pid: Pid,
     /// Null where it is outside our pid namespace.
     #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub ppid: Fact<Option<Pid>>,
+    /// Of its directory in /proc: its effective uid.
     pub uid: u32,
+    /// What the host calls that uid; null where it has no name for it.
     pub user: Option<&'a Text>,
+    /// Its command line, or its name where it has none.
     pub command: &'a Text,
 }
 

@@ -12,9 +12,13 @@ use std::time::Duration;
 /// What beside the plan is worth a line.
 #[derive(Debug)]
 pub struct Outline<'a> {
+    /// What a person calls the target; escaped when it is written.
     pub label: &'a Text,
+    /// The program's name; escaped when it is written.
     pub program: &'a Text,
+    /// Which rights the joins take, and which of them we have.
     pub needs: &'a [Need],
+    /// `None`: it sees what is there.
     pub brings: Option<Brings>,
     /// Of control groups.
     pub takes_seat: bool,
@@ -22,14 +26,18 @@ pub struct Outline<'a> {
     pub standing: Option<(&'a Standing, usize)>,
     /// Directories, in words.
     pub root: Option<String>,
+    /// The working directory; `None`: it is not said.
     pub directory: Option<String>,
+    /// After which it is ended; `None`: never.
     pub limit: Option<Duration>,
+    /// An init of ours is its parent.
     pub init: bool,
 }
 
 /// What is mounted for the program alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Brings {
+    /// In words: `the host's programs at /.nsx, for the program alone`.
     pub what: &'static str,
     /// Where the program comes from then, if not from where it would.
     pub place: Option<&'static str>,

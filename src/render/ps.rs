@@ -200,6 +200,7 @@ fn claims(container: &Container) -> HashSet<Text> {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JsonRow<'a> {
+    /// What made it; `unknown` where nothing tells.
     pub runtime: Runtime,
     /// Null where nothing tells one.
     pub id: Option<&'a Text>,
@@ -207,6 +208,7 @@ pub struct JsonRow<'a> {
     pub name: Option<&'a Text>,
     /// Null where no record tells.
     pub image: Option<&'a Text>,
+    /// By its processes where it has any, else by the record of its engine.
     pub state: State,
     /// Its first process, as the host numbers it; null where there is none.
     pub pid: Option<Pid>,
@@ -222,13 +224,17 @@ pub struct JsonRow<'a> {
     pub addresses: &'a [IpAddr],
     /// The namespaces it does not share with the host.
     pub namespaces_own: Vec<Kind>,
+    /// The path that names it best, as /proc/PID/cgroup shows it.
     pub cgroup: &'a Text,
     /// When its first process started.
     pub started_unix_seconds: Option<u64>,
+    /// Since its first process started.
     pub age_seconds: Option<u64>,
     /// When its engine made it; null where no record tells.
     pub created_unix_seconds: Option<u64>,
+    /// Null where it belongs to none, as far as that is told.
     pub pod: Option<&'a Pod>,
+    /// What somebody gave it when it was made: an object of texts.
     #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<Text, Text>"))]
     #[serde(serialize_with = "as_map")]
     pub labels: &'a [Label],

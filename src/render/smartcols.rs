@@ -19,9 +19,11 @@ pub use table::table;
 /// How the cells of a column are printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
+    /// The heading, and in small letters the key in JSON.
     pub name: &'static str,
     /// A number is one in JSON.
     pub kind: CellKind,
+    /// Cells stand to the right, whatever their kind is.
     pub right: bool,
     /// How wide it is at least once its cells are as wide as its heading.
     pub hint: usize,
@@ -34,8 +36,11 @@ pub struct Column {
 /// What stands in one place of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
+    /// There is no value: an empty cell, null in JSON.
     Absent,
+    /// As it is; in JSON a number.
     Number(u64),
+    /// Escaped when it is written.
     Text(Text),
     /// One line each where lines may be wrapped.
     Lines(Vec<Text>),
@@ -55,7 +60,9 @@ pub struct Row {
 pub struct Sheet {
     /// What the rows are called in JSON.
     pub name: &'static str,
+    /// In the order in which they are shown.
     pub columns: Vec<Column>,
+    /// A parent before its children.
     pub rows: Vec<Row>,
 }
 
@@ -69,6 +76,7 @@ impl Sheet {
 /// How a table is laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
+    /// The names of the columns stand above them.
     pub headings: bool,
     /// Columns of the terminal; `None`: nothing is cut.
     pub width: Option<usize>,

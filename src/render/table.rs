@@ -13,11 +13,13 @@ const GUTTER: usize = 2;
 /// How the table is laid out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
+    /// The names of the columns stand above them.
     pub headings: bool,
     /// Columns of the terminal; `None`: nothing is cut.
     pub width: Option<usize>,
     /// Headings stand out.
     pub emphasis: bool,
+    /// Whether numbers are shortened for reading.
     pub style: Style,
 }
 

@@ -275,6 +275,7 @@ pub struct JsonRow<'a> {
     pub kind: &'static str,
     /// From the clue on.
     pub steps: &'a [Step],
+    /// Where the steps end.
     pub owner: JsonOwner<'a>,
 }
 
@@ -283,9 +284,11 @@ pub struct JsonRow<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JsonOwner<'a> {
+    /// Of a process the innermost, of a namespace the one whose own it is.
     Container {
         /// A target that means it.
         target: Text,
+        /// The same as in `nsx ps`.
         container: Box<ps::JsonRow<'a>>,
     },
     /// In no container.
@@ -295,9 +298,12 @@ pub enum JsonOwner<'a> {
     },
     /// Nobody is in it.
     Namespace {
+        /// The word in `/proc/PID/ns`: `net`.
         #[serde(rename = "type")]
         kind: &'static str,
+        /// As `/proc/PID/ns` shows it.
         inode: u64,
+        /// `blue`, of /run/netns/blue, or a whole path; null where no mount of it is known.
         name: Option<&'a Text>,
     },
     /// It could not be seen.

@@ -8,17 +8,26 @@ use crate::model::text::Text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemoryInFull {
+    /// What a list tells, too.
     #[serde(flatten)]
     pub basic: Memory,
+    /// File cache that was used lately: `active_file` of memory.stat.
     pub active_file_bytes: Option<u64>,
+    /// File cache that is reclaimed first: `inactive_file` of memory.stat.
     pub inactive_file_bytes: Option<u64>,
     /// Part of the file cache that no disk stands behind.
     pub shmem_bytes: Option<u64>,
+    /// File cache that processes have mapped: v1 `total_mapped_file`, v2 `file_mapped`.
     pub file_mapped_bytes: Option<u64>,
+    /// File cache that is not written to disk yet: v1 `total_dirty`, v2 `file_dirty`.
     pub file_dirty_bytes: Option<u64>,
+    /// Objects of the kernel's: `slab` of memory.stat; v2 only.
     pub slab_bytes: Option<u64>,
+    /// Stacks in the kernel, one for each thread: `kernel_stack` of memory.stat; v2 only.
     pub kernel_stack_bytes: Option<u64>,
+    /// Tables of its processes' address spaces: `pagetables` of memory.stat; v2 only.
     pub page_tables_bytes: Option<u64>,
+    /// Buffers of sockets: v2 `sock` of memory.stat; v1 memory.kmem.tcp.usage_in_bytes, TCP alone.
     pub sock_bytes: Option<u64>,
     /// Above this it is slowed down and reclaimed from; v2 only.
     #[serde(flatten, serialize_with = "flat::high_bytes")]
@@ -26,11 +35,13 @@ pub struct MemoryInFull {
     pub high: Limit,
     /// Protected as far as possible (memory.low) and in any case (memory.min); v2 only.
     pub low_bytes: Option<Bound>,
+    /// The second of the two: a number, or `max` for all.
     pub min_bytes: Option<Bound>,
     /// v2: of swap alone. v1: of memory and swap together (memsw).
     #[serde(flatten, serialize_with = "flat::swap_bytes")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::SwapLimit"))]
     pub swap_limit: Limit,
+    /// v2 memory.events; v1 memory.failcnt and `oom_kill` of memory.oom_control.
     pub events: MemoryEvents,
     /// The group itself, then those above it that set a limit.
     pub levels: Vec<MemoryLevel>,
@@ -59,16 +70,20 @@ pub struct MemoryEvents {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemoryLevel {
+    /// Which group: its path in the hierarchy, `/..` and so on above what can be seen.
     pub path: Text,
     /// Absent where it could not be read; a root has none.
     pub max_bytes: Option<Bound>,
+    /// memory.high, a number or `max`; null on v1.
     pub high_bytes: Option<Bound>,
+    /// Groups below counted: v1 memory.usage_in_bytes, v2 memory.current.
     pub usage_bytes: Option<u64>,
     /// Read where the usage is near the limit.
     pub working_set_bytes: Option<u64>,
     /// How often this group was at max_bytes, or above high_bytes; read where there is a limit, v2
     /// only. It was not counted below, and others in the group may have been the ones held up.
     pub max_hits: Option<u64>,
+    /// The second of the two: `high` of memory.events.
     pub high_hits: Option<u64>,
 }
 
@@ -76,9 +91,12 @@ pub struct MemoryLevel {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuInFull {
+    /// What a list tells, too.
     #[serde(flatten)]
     pub basic: Cpu,
+    /// Of the usage, that in programs themselves. v1 counts it in hundredths of a second.
     pub user_usec: Option<u64>,
+    /// Of the usage, that in the kernel for them. v1 counts it in hundredths of a second.
     pub system_usec: Option<u64>,
     /// What may be saved up of the quota.
     pub burst_usec: Option<u64>,
@@ -88,6 +106,7 @@ pub struct CpuInFull {
     pub shares: Option<u64>,
     /// The CPUs and memory nodes that it may use in the end, as lists: `0-3,8`.
     pub cpus: Option<Text>,
+    /// The second of the two: v1 cpuset.effective_mems, v2 cpuset.mems.effective.
     pub mems: Option<Text>,
     /// Only where an interval was asked for.
     pub rate: Option<CpuRate>,
@@ -99,11 +118,13 @@ pub struct CpuInFull {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuRate {
+    /// How far apart the two looks were, by the clock.
     pub interval_usec: u64,
     /// Thousandths of a core.
     pub used_millicores: u64,
     /// Of its own quota.
     pub periods: Option<u64>,
+    /// Those of them in which it was used up; null where the kernel does not count them.
     pub throttled_periods: Option<u64>,
     /// What the CPUs of the machine counted meanwhile, idle or not.
     pub host_usec: Option<u64>,
@@ -115,11 +136,15 @@ pub struct CpuRate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuLevel {
+    /// Which group: its path in the hierarchy, `/..` and so on above what can be seen.
     pub path: Text,
     /// Thousandths of a core; absent where it could not be read; a root has none.
     pub limit_millicores: Option<Bound>,
+    /// Enforcement periods of its quota so far in which something ran: `nr_periods` of cpu.stat.
     pub periods: Option<u64>,
+    /// Those of them in which it was used up: `nr_throttled` of cpu.stat.
     pub throttled_periods: Option<u64>,
+    /// How long all its CPUs together stood still for it: v1 `throttled_time`, v2 `throttled_usec`.
     pub throttled_usec: Option<u64>,
 }
 
@@ -147,6 +172,7 @@ pub(super) fn percent(part: u64, whole: u64) -> Option<u64> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PidsInFull {
+    /// What a list tells, too.
     #[serde(flatten)]
     pub basic: Pids,
     /// The most that were there at once; v2, Linux 6.10.
@@ -162,6 +188,7 @@ pub struct PidsInFull {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PidsLevel {
+    /// Which group: its path in the hierarchy, `/..` and so on above what can be seen.
     pub path: Text,
     /// Absent where it could not be read; a root has none.
     pub max: Option<Bound>,

@@ -22,11 +22,17 @@ pub struct IoDevice {
     pub device: Text,
     /// `sda`; null where the machine does not have it any more.
     pub name: Option<Text>,
+    /// v1 `Read` of blkio.throttle.io_service_bytes_recursive, v2 `rbytes` of io.stat.
     pub read_bytes: u64,
+    /// v1 `Write` of the same file, v2 `wbytes`.
     pub written_bytes: u64,
+    /// What the device was told to forget (TRIM): v1 `Discard` of the same file, v2 `dbytes`.
     pub discarded_bytes: u64,
+    /// Operations: v1 `Read` of blkio.throttle.io_serviced_recursive, v2 `rios` of io.stat.
     pub reads: u64,
+    /// Operations: v1 `Write` of the same file, v2 `wios`.
     pub writes: u64,
+    /// Operations: v1 `Discard` of the same file, v2 `dios`.
     pub discards: u64,
 }
 
@@ -35,9 +41,13 @@ pub struct IoDevice {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IoKind {
+    /// v1 blkio.throttle.read_bps_device, v2 `rbps` of io.max.
     ReadBytes,
+    /// v1 blkio.throttle.write_bps_device, v2 `wbps` of io.max.
     WrittenBytes,
+    /// Operations: v1 blkio.throttle.read_iops_device, v2 `riops` of io.max.
     Reads,
+    /// Operations: v1 blkio.throttle.write_iops_device, v2 `wiops` of io.max.
     Writes,
 }
 
@@ -61,6 +71,7 @@ pub struct IoLimit {
     pub device: Text,
     /// `sda`; null where the machine does not have it.
     pub name: Option<Text>,
+    /// Whether bytes or operations, read or written, are limited.
     pub kind: IoKind,
     /// Bytes or operations, as the kind says.
     pub per_second: u64,
@@ -93,7 +104,9 @@ impl Io {
 pub struct HugePages {
     /// As the kernel names the file: `2MB`, `1GB`.
     pub size: Text,
+    /// v1 hugetlb.SIZE.usage_in_bytes, v2 hugetlb.SIZE.current.
     pub usage_bytes: u64,
+    /// v1 hugetlb.SIZE.limit_in_bytes, v2 hugetlb.SIZE.max: the tightest from the group upwards.
     #[serde(flatten, serialize_with = "flat::bytes")]
     #[cfg_attr(feature = "schema", schemars(with = "flat::MemoryLimit"))]
     pub limit: Limit,

@@ -24,6 +24,7 @@ pub struct Interface {
     pub up: bool,
     /// IFF_*: `up`, `lower_up`, `broadcast`, `promisc`, …; `no_carrier`: up, and not running.
     pub flags: Vec<&'static str>,
+    /// The most that a packet may hold, without what the link layer adds: `1500`.
     pub mtu_bytes: u32,
     /// `02:42:c6:33:64:02`; absent where the link layer has none.
     pub mac: Option<String>,
@@ -33,6 +34,7 @@ pub struct Interface {
     pub transmit_queue_packets: Option<u32>,
     /// Index of the bridge or bond it belongs to.
     pub master: Option<u32>,
+    /// Its name; absent where it came after the list of interfaces.
     pub master_name: Option<Text>,
     /// As a port of a bridge: `forwarding`, `blocking`, `disabled`, …
     pub bridge_port: Option<&'static str>,
@@ -46,6 +48,7 @@ pub struct Interface {
     pub details: Option<Details>,
     /// Absent where the kernel sent none.
     pub counters: Option<Counters>,
+    /// Of IPv4 and IPv6.
     pub addresses: Vec<Address>,
 }
 
@@ -53,6 +56,7 @@ pub struct Interface {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Peer {
+    /// Whose network namespace it is in.
     pub place: Place,
     /// Its name there; absent where that could not be asked.
     pub interface: Option<Text>,
@@ -70,11 +74,22 @@ pub enum Place {
     /// The one that nsx runs in.
     Host,
     /// A container's.
-    Container { name: Text, pid: Pid },
+    Container {
+        /// What a person calls it: its pod and name, else its id, else its first process.
+        name: Text,
+        /// A process in that network namespace, as the reader's /proc numbers it.
+        pid: Pid,
+    },
     /// Of a process in no container.
-    Process { pid: Pid },
+    Process {
+        /// The first that was found there, as the reader's /proc numbers it.
+        pid: Pid,
+    },
     /// One that has a name below /run/netns.
-    Named { name: Text },
+    Named {
+        /// `blue`, of `/run/netns/blue`.
+        name: Text,
+    },
     /// None of those that can be seen.
     Unknown,
 }
@@ -84,12 +99,16 @@ pub enum Place {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Details {
+    /// Of kind `bridge`.
     Bridge {
         /// Spanning tree protocol.
         stp: Option<bool>,
+        /// It tells VLANs apart; null where the kernel does not say.
         vlan_filtering: Option<bool>,
     },
+    /// Of kind `vlan`.
     Vlan {
+        /// The tag of its packets: 0 to 4094.
         id: u16,
         /// `802.1Q` or `802.1ad`.
         protocol: Option<&'static str>,
@@ -106,18 +125,25 @@ pub enum Details {
         /// `bridge`, `private`, `vepa`.
         isolation: &'static str,
     },
+    /// Of kind `vxlan`.
     Vxlan {
+        /// The network identifier (VNI), of 24 bits.
         id: u32,
+        /// From which tunnel packets are sent; null where none is set.
         local: Option<IpAddr>,
         /// A multicast group or the one other end.
         remote: Option<IpAddr>,
+        /// Of UDP, to which tunnel packets are sent; null where the kernel does not say.
         port: Option<u16>,
     },
+    /// Of kind `tun`: a program is at its other end.
     Tun {
         /// `tun` or `tap`.
         mode: &'static str,
     },
+    /// Of kind `bond`: several interfaces in one.
     Bond {
+        /// `balance-rr`, `active-backup`, `802.3ad`, …; `other` for one of a newer kernel.
         mode: &'static str,
     },
 }
@@ -126,13 +152,21 @@ pub enum Details {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counters {
+    /// `rx_bytes` of `struct rtnl_link_stats64`, linux/if_link.h.
     pub received_bytes: u64,
+    /// `rx_packets`: good ones.
     pub received_packets: u64,
+    /// `rx_errors`: packets that came damaged, and the like.
     pub received_errors: u64,
+    /// `rx_dropped`: good ones that were thrown away, as where nobody took them.
     pub received_dropped: u64,
+    /// `tx_bytes`.
     pub sent_bytes: u64,
+    /// `tx_packets`.
     pub sent_packets: u64,
+    /// `tx_errors`: packets that could not be sent.
     pub sent_errors: u64,
+    /// `tx_dropped`: packets that were thrown away before they were sent.
     pub sent_dropped: u64,
 }
 
@@ -140,10 +174,13 @@ pub struct Counters {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Address {
+    /// This end's: `172.17.0.2`.
     pub address: IpAddr,
+    /// How many of its bits are the network's: `16`.
     pub prefix_length: u8,
     /// The other end of a point-to-point link.
     pub peer: Option<IpAddr>,
+    /// IPv4 only; absent where none is set.
     pub broadcast: Option<IpAddr>,
     /// IPv4: mostly the interface's name.
     pub label: Option<Text>,

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Neighbour {
+    /// Its address of IPv4 or IPv6.
     pub address: IpAddr,
+    /// Of the interface on whose link it is, in this namespace.
     pub interface_index: u32,
     /// Absent where the interface came after the list of them.
     pub interface: Option<Text>,

@@ -10,7 +10,9 @@ pub struct Resolver {
     pub resolv_conf: File,
     /// Addresses of its `nameserver` lines.
     pub nameservers: Vec<Text>,
+    /// Domains of the last `search` or `domain` line.
     pub search: Vec<Text>,
+    /// Words of its `options` lines: `ndots:5`.
     pub options: Vec<Text>,
     /// /etc/hosts
     pub hosts: File,
@@ -24,6 +26,7 @@ pub struct Resolver {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct File {
+    /// Whether it was read, and if not why.
     pub state: FileState,
     /// Its lines without comments and blank ones; cut where it is long.
     pub lines: Vec<Text>,
@@ -34,13 +37,16 @@ pub struct File {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileState {
+    /// All of it was.
     Read,
     /// The first part was.
     Cut,
+    /// There is none that could be opened.
     #[default]
     Missing,
     /// A FIFO, a device, a directory: not opened.
     NotRegular,
+    /// We may not read it.
     Denied,
     /// Its file system did not answer.
     NoAnswer,

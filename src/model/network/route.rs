@@ -15,6 +15,7 @@ pub struct Route {
     pub table_name: Option<&'static str>,
     /// Absent: the default route.
     pub destination: Option<IpAddr>,
+    /// How many bits of the destination count; 0 of a default route.
     pub prefix_length: u8,
     /// Absent too where there are several next hops.
     pub gateway: Option<IpAddr>,
@@ -46,9 +47,11 @@ pub struct Route {
 pub struct NextHop {
     /// Absent: its destination is reached directly.
     pub gateway: Option<IpAddr>,
+    /// Name of the interface that the packets leave by.
     pub interface: Option<Text>,
     /// Its share of the packets, at least 1.
     pub weight: u32,
+    /// The same words as of a route: `onlink`, `dead`, `linkdown`, …
     pub flags: Vec<&'static str>,
 }
 

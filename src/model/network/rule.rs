@@ -7,6 +7,7 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rule {
+    /// `inet` or `inet6`: each has rules of its own.
     pub family: &'static str,
     /// The lowest is asked first.
     pub priority: u32,
@@ -22,11 +23,15 @@ pub struct Rule {
     pub output_interface: Option<Text>,
     /// The packet's mark must be this, in the bits of the mask.
     pub mark: Option<u32>,
+    /// All bits: 4294967295. Absent where marks do not matter.
     pub mark_mask: Option<u32>,
+    /// The packet's must be this; absent: any.
     pub type_of_service: Option<u8>,
     /// Of IP: 6 is TCP, 17 UDP.
     pub protocol: Option<u8>,
+    /// Absent: from any.
     pub source_ports: Option<Span>,
+    /// Absent: to any.
     pub destination_ports: Option<Span>,
     /// Of who sends.
     pub uids: Option<Span>,
@@ -36,6 +41,7 @@ pub struct Rule {
     pub action: &'static str,
     /// What `lookup` asks.
     pub table: Option<u32>,
+    /// `main`, `default`, `local`; other tables have numbers only.
     pub table_name: Option<&'static str>,
     /// The priority that `goto` leads to.
     pub goto: Option<u32>,
@@ -47,7 +53,9 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Prefix {
+    /// Bits behind the first `length` do not count.
     pub address: IpAddr,
+    /// At most 32, of IPv6 128.
     pub length: u8,
 }
 
@@ -55,6 +63,8 @@ pub struct Prefix {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Span {
+    /// The lowest that matches.
     pub first: u32,
+    /// The highest that matches.
     pub last: u32,
 }

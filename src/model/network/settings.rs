@@ -14,6 +14,7 @@ pub struct Settings {
     pub reverse_path_filter: Option<u32>,
     /// net.ipv4.ip_local_port_range
     pub first_ephemeral_port: Option<u16>,
+    /// The second number of that file; it is one of the range.
     pub last_ephemeral_port: Option<u16>,
     /// net.ipv4.ip_unprivileged_port_start
     pub first_unprivileged_port: Option<u32>,
@@ -31,6 +32,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Conntrack {
+    /// net.netfilter.nf_conntrack_count
     pub entries: u32,
     /// Absent where it cannot be read.
     pub limit: Option<u32>,

@@ -31,7 +31,9 @@ pub struct Sockets {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
+    /// Of IPv4 and IPv6: tcp(7).
     Tcp,
+    /// Of IPv4 and IPv6: udp(7).
     Udp,
 }
 
@@ -49,14 +51,19 @@ impl Protocol {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Socket {
+    /// `tcp` or `udp`.
     pub protocol: Protocol,
     /// `inet` or `inet6`; an IPv6 socket may take IPv4 too.
     pub family: &'static str,
     /// `listen`, `established`, `time_wait`, …; of UDP `unconnected` or `established`.
     pub state: &'static str,
+    /// This end's; `0.0.0.0` or `::`: any that the namespace has.
     pub address: IpAddr,
+    /// This end's; 0: none yet.
     pub port: u16,
+    /// The other end's; null of those that wait for anybody.
     pub peer_address: Option<IpAddr>,
+    /// The other end's; null of those that wait for anybody.
     pub peer_port: Option<u16>,
     /// One of IPv6 was told to take no IPv4; known of those that wait, where the kernel was asked.
     #[serde(skip)]
@@ -81,8 +88,11 @@ pub struct Socket {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owner {
+    /// As the reader's /proc numbers it.
     pub pid: Pid,
+    /// Command name; null where it ended before it was asked.
     pub comm: Option<Text>,
+    /// As in `/proc/PID/fd`. One process may be there with several.
     pub descriptor: u32,
 }
 
@@ -90,17 +100,27 @@ pub struct Owner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TcpStates {
+    /// Both ends may send.
     pub established: u64,
+    /// It calls, and has no answer yet.
     pub syn_sent: u64,
     /// Absent where there are no other connections: it was not looked for.
     pub syn_recv: Option<u64>,
+    /// This end has closed; the other has not acknowledged that.
     pub fin_wait1: u64,
+    /// This end has closed, the other has acknowledged that and may still send.
     pub fin_wait2: u64,
+    /// Both have closed; it waits a minute for packets that are late.
     pub time_wait: u64,
+    /// Neither connected nor listening.
     pub close: u64,
+    /// The other end has closed; the program here has not.
     pub close_wait: u64,
+    /// The other end closed first, then this one, which waits for the last acknowledgement.
     pub last_ack: u64,
+    /// It waits to be called.
     pub listen: u64,
+    /// Both have closed at once; it waits for the acknowledgement.
     pub closing: u64,
 }
 
@@ -126,7 +146,9 @@ impl TcpStates {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ports {
+    /// First number of net.ipv4.ip_local_port_range.
     pub first: u16,
+    /// The second number; it is one of them.
     pub last: u16,
     /// Different ones that TCP connections hold.
     pub used: u32,
@@ -145,8 +167,11 @@ impl Ports {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Destination {
+    /// The address that they call.
     pub address: IpAddr,
+    /// The port that they call.
     pub port: u16,
+    /// How many of those on such ports lead there.
     pub connections: u32,
 }
 
@@ -158,6 +183,8 @@ pub struct TcpCounters {
     pub listen_overflows: Option<u64>,
     /// Connections that a listener dropped, for that or another reason.
     pub listen_drops: Option<u64>,
+    /// `OutSegs` of /proc/PID/net/snmp.
     pub segments_sent: Option<u64>,
+    /// `RetransSegs` of /proc/PID/net/snmp: sent once more for want of an answer.
     pub segments_retransmitted: Option<u64>,
 }

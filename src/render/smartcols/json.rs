@@ -9,6 +9,7 @@ use std::io::{self, Write};
 /// `LIBSMARTCOLS_JSON`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Json {
+    /// Indented, one field a line.
     Pretty,
     /// One line for each row that hangs under none.
     Compact,
