@@ -68,8 +68,8 @@ pub struct NetSpaces {
 }
 
 impl NetSpaces {
-    /// What cannot be seen is in `gaps`. Those that only a descriptor or a thread keeps are not
-    /// looked for: see [`Self::with_hidden`].
+    /// Those that only a descriptor or a thread keeps are not looked for: see
+    /// [`Self::with_hidden`].
     pub fn list(root: &SysRoot, containers: &Containers) -> Self {
         let own = bounded::open_link(root.proc(), "self").ok();
         let own = own.and_then(|own| ns::identity(own.as_fd(), Kind::Net).ok());
@@ -300,6 +300,15 @@ impl NetSpaces {
     }
 }
 
+/// What a namespace is called by where it is mounted: as `ip netns` does, else by the first place.
+pub fn name_among(mounts: &[Text]) -> Option<Text> {
+    let short = |mount: &Text| {
+        let below = |dir: &&[u8]| mount.as_bytes().strip_prefix(*dir).map(Text::new);
+        NAMED.iter().find_map(below)
+    };
+    mounts.iter().find_map(short).or_else(|| mounts.first().cloned())
+}
+
 fn open_link(root: &SysRoot, name: &str, key: NsKey) -> nix::Result<OwnedFd> {
     let dir = bounded::open_link(root.proc(), name)
         .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
@@ -319,14 +328,10 @@ impl NetSpace {
     }
 
     fn add_mount(&mut self, target: Text) {
-        let below = |dir: &&[u8]| target.as_bytes().strip_prefix(*dir).map(Text::new);
-        let short = NAMED.iter().find_map(below);
-        if short.is_some() || self.name.is_none() {
-            self.name = short.or_else(|| Some(target.clone()));
-        }
         if !self.mounts.contains(&target) {
             self.mounts.push(target);
         }
+        self.name = name_among(&self.mounts);
     }
 
     /// The outermost of the containers whose own it is, as the sandbox of a pod; else the innermost

@@ -47,7 +47,11 @@ pub fn first(bytes: &[u8], names: &[&[u8]]) -> Option<(u32, u32)> {
     bytes.split(|byte| *byte == b'\n').find_map(|line| {
         let mut fields = line.split(|byte| *byte == b':');
         let name = fields.next().filter(|name| names.contains(name))?;
-        let mut number = || std::str::from_utf8(fields.next()?).ok()?.trim().parse::<u32>().ok();
+        let mut number = || {
+            let digits = std::str::from_utf8(fields.next()?).ok()?.trim();
+            // The standard parser takes a sign too.
+            digits.parse::<u32>().ok().filter(|_| !digits.starts_with('+'))
+        };
         let (first, count) = (number()?, number()?);
         (!name.is_empty() && count > 0).then_some((first, count))
     })
@@ -64,6 +68,7 @@ mod tests {
         assert_eq!(first(file, &[b"alice", b"1000"]), Some((165_536, 65536)));
         assert_eq!(first(file, &[b"carol", b"1000"]), Some((7, 1)));
         assert_eq!(first(file, &[b"bob"]), Some((100_000, 65536)));
+        assert_eq!(first(b"bob:+1:2\nbob:3:+4\n", &[b"bob"]), None);
         assert_eq!(first(file, &[b"", b"0"]), None);
         assert_eq!(first(b"root:0:0\nroot:1:4294967296\n\xff:1", &[b"root"]), None);
     }

@@ -144,4 +144,11 @@ fn user() {
         "id -u; id -g; cat /proc/self/setgroups",
     ]));
     assert_eq!(said, "0\n0\ndeny\n");
+    // Where there is a root besides it makes what is made, and the program is who was asked for.
+    let ranges = ["--map-users=0:100000:10", "--map-groups=0:100000:10"];
+    for (own, expected) in [(&[][..], "0 0\n"), (&["--map-user=50", "--map-group=60"], "50 60\n")] {
+        let mut spawn = nsx(["spawn", "-pn"]);
+        let program = ["sh", "-c", "echo $(id -u) $(id -g)"];
+        assert_eq!(succeeds(spawn.args(own).args(ranges).args(program)), expected);
+    }
 }

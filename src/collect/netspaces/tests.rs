@@ -131,3 +131,11 @@ fn the_reader_is_in_the_first_one_and_may_ask_there() {
     let is_lo = |row: &Row| matches!(row, Row::Link(link) if link.name == "lo");
     assert!(visited.found[0].1.rows.iter().any(is_lo));
 }
+
+#[test]
+fn a_name_is_what_ip_netns_would_say_and_else_a_path() {
+    let named = |mounts: &[&str]| name_among(&mounts.iter().map(Text::new).collect::<Vec<_>>());
+    assert_eq!(named(&[]), None);
+    assert_eq!(named(&["/srv/a", "/srv/b"]), Some("/srv/a".into()));
+    assert_eq!(named(&["/srv/a", "/run/netns/blue", "/run/docker/netns/c"]), Some("blue".into()));
+}

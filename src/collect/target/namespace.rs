@@ -142,7 +142,7 @@ pub fn by_id(root: &SysRoot, kind: Kind, id: u64) -> std::result::Result<NsFile,
             }
         }
     }
-    Err(TargetError::NoNamespace(format!("{kind} :{id}").into()))
+    Err(TargetError::NoNamespace(format!("{kind}:{id}").into()))
 }
 
 /// A bind mount in our own mount namespace.

@@ -234,15 +234,19 @@ fn endpoint<'a>(text: &[u8]) -> Option<Clue<'a>> {
 fn ip(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let (address, prefix) = text.split_once('/').unwrap_or((text, "0"));
-    prefix.parse::<u8>().ok().filter(|length| *length <= 128)?;
-    Some(address.parse::<IpAddr>().ok()?.to_canonical())
+    let address: IpAddr = address.parse().ok()?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    number::<u8>(prefix.as_bytes()).filter(|length| *length <= longest)?;
+    Some(address.to_canonical())
 }
 
 fn mac(text: &[u8]) -> Option<[u8; 6]> {
     let mut bytes = [0; 6];
     let mut parts = text.split(|byte| matches!(byte, b':' | b'-'));
     for byte in &mut bytes {
-        let part = parts.next().filter(|part| part.len() == 2)?;
+        // The standard parser takes a sign too.
+        let is_byte = |part: &&[u8]| part.len() == 2 && part.iter().all(u8::is_ascii_hexdigit);
+        let part = parts.next().filter(is_byte)?;
         *byte = u8::from_str_radix(std::str::from_utf8(part).ok()?, 16).ok()?;
     }
     parts.next().is_none().then_some(bytes)
@@ -333,8 +337,11 @@ mod tests {
             ":http",
             "port:1/sctp",
             "ip:web",
-            "ip:198.51.100.2/129",
+            "ip:198.51.100.2/33",
+            "ip:198.51.100.2/+3",
+            "ip:2001:db8::1/129",
             "mac:1:2",
+            "mac:+1:02:03:04:05:06",
             "if:",
             "ns:x",
             "cgroup:x",

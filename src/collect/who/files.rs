@@ -15,6 +15,7 @@ mod uses;
 
 use super::processes::key_of;
 use super::{Host, namespaces};
+use crate::collect::netspaces::name_among;
 use crate::model::device::Device;
 use crate::model::gap::{Gap, Reason};
 use crate::model::mount::Mount;
@@ -342,10 +343,11 @@ impl Ground {
         }
     }
 
-    /// The file that a namespace is mounted on.
+    /// By where a namespace is mounted.
     fn name_of(&self, key: NsKey) -> Option<Text> {
         let is_it = |mount: &&Mount| ns::parse_name(mount.root.as_bytes()) == Some(key);
-        self.ours.iter().find(is_it).map(|mount| mount.target.clone())
+        let targets = self.ours.iter().filter(is_it).map(|mount| mount.target.clone());
+        name_among(&targets.collect::<Vec<_>>())
     }
 }
 

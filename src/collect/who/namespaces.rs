@@ -3,6 +3,7 @@
 use super::processes::key_of;
 use super::{Host, one_for_each};
 use crate::collect::namespaces::{Describe, Wants, collect_census};
+use crate::collect::netspaces::name_among;
 use crate::collect::target::{self, Target};
 use crate::model::census::{Census, Holder, Namespace};
 use crate::model::process::Pid;
@@ -38,7 +39,7 @@ pub(super) fn by_inode(host: &Host<'_>, inode: u64) -> Result<Vec<Trail>> {
     census.gaps.iter().filter(|gap| !gap.is_of_init()).for_each(|gap| host.note(gap.clone()));
     let Some(namespace) = census.find(inode) else { return Ok(Vec::new()) };
     let step = step(namespace);
-    let name = name_of(namespace);
+    let name = name_among(&namespace.mounts);
     if namespace.of_host {
         let owner = host.owner_of_namespace(namespace.key(), None, None);
         return Ok(vec![Trail { steps: vec![step], owner }]);
@@ -71,13 +72,8 @@ fn step(namespace: &Namespace) -> Step {
     Step::Namespace {
         kind: namespace.kind.name(),
         inode: namespace.inode,
-        name: name_of(namespace),
+        name: name_among(&namespace.mounts),
     }
-}
-
-/// The file it is mounted on.
-fn name_of(namespace: &Namespace) -> Option<Text> {
-    namespace.mounts.first().cloned()
 }
 
 fn held(

@@ -35,7 +35,7 @@ pub struct CpuFiles {
 /// From so many per cent of a limit on it is worth a look what of the usage is file cache.
 const NEAR_PERCENT: u64 = 80;
 
-/// `own_usage` is known already. A group above without a limit is left out.
+/// `own` is known already. A group above without a limit is left out.
 pub fn memory(
     files: &mut Reader<'_>,
     names: MemoryFiles,
@@ -137,7 +137,7 @@ pub fn tightest<'a>(stated: impl Iterator<Item = (Option<Bound>, &'a Text)>) -> 
     })
 }
 
-/// What cpu.stat says of throttling; `unit` is what one step of `throttled` is in nanoseconds.
+/// What cpu.stat says of throttling; of what `throttled` counts there are `per_usec` in a microsecond.
 pub fn throttling(bytes: &[u8], throttled: &[u8], per_usec: u64) -> CpuLevel {
     CpuLevel {
         periods: keyed_value(bytes, b"nr_periods"),
