@@ -42,9 +42,9 @@ jsonl\t'One JSON object a line, without the envelope'
 tsv\t'Tab-separated values headed by column keys'
 name\t'One name, id or PID a line'"
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand ps" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
-always\t''
-never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t'On a terminal that is not a dumb one, unless NO_COLOR says otherwise'
+always\t'In a pipe or a file too'
+never\t'Plain text'"
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s u -l units -d 'Services of systemd with namespaces of their own, too'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s a -l all -d 'Those without a process, too: created, stopped, stale'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l usage -d 'Memory, CPU and processes in use, beside their limits'
@@ -67,9 +67,9 @@ jsonl\t'One JSON object a line, without the envelope'
 tsv\t'Tab-separated values headed by column keys'
 name\t'One name, id or PID a line'"
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
-always\t''
-never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t'On a terminal that is not a dumb one, unless NO_COLOR says otherwise'
+always\t'In a pipe or a file too'
+never\t'Plain text'"
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s a -l all -d 'Those too that a descriptor, a mount elsewhere or another one keeps alive'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s P -l persistent -d 'Only those that no process is in'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l sockets -d 'Look for sockets that keep a network namespace alive, too'
@@ -91,9 +91,9 @@ jsonl\t'One JSON object a line, without the envelope'
 tsv\t'Tab-separated values headed by column keys'
 name\t'One name, id or PID a line'"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
-always\t''
-never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t'On a terminal that is not a dumb one, unless NO_COLOR says otherwise'
+always\t'In a pipe or a file too'
+never\t'Plain text'"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l usage -d 'Ask every mounted file system how full it is'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l seccomp -d 'What its seccomp filters do; as root. The target is stopped for a moment'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l json -d 'JSON: the same as -o json'
@@ -226,9 +226,9 @@ jsonl\t'One JSON object a line, without the envelope'
 tsv\t'Tab-separated values headed by column keys'
 name\t'One name, id or PID a line'"
 complete -c nsx -n "__fish_nsx_using_subcommand who" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand who" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
-always\t''
-never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t'On a terminal that is not a dumb one, unless NO_COLOR says otherwise'
+always\t'In a pipe or a file too'
+never\t'Plain text'"
 complete -c nsx -n "__fish_nsx_using_subcommand who" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand who" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand who" -l no-headings -d 'No line of headings'
@@ -246,9 +246,9 @@ jsonl\t'One JSON object a line, without the envelope'
 tsv\t'Tab-separated values headed by column keys'
 name\t'One name, id or PID a line'"
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l columns -d 'Columns to show; +LIST adds to the default ones' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand pid" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t''
-always\t''
-never\t''"
+complete -c nsx -n "__fish_nsx_using_subcommand pid" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t'On a terminal that is not a dumb one, unless NO_COLOR says otherwise'
+always\t'In a pipe or a file too'
+never\t'Plain text'"
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l all -d 'All processes inside TARGET, with their numbers at every level'
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -s q -l quiet -d 'One name a line: the same as -o name'

@@ -11,6 +11,8 @@
 //! | [`sys`] | ask the kernel: system calls, pseudo-files | decide or print |
 //! | [`model`] | be data | do anything |
 
+#![warn(missing_docs)]
+
 pub mod action;
 pub mod cli;
 pub mod collect;

@@ -31,8 +31,11 @@ pub enum Format {
 /// What `--color` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
+    /// On a terminal that is not a dumb one, unless NO_COLOR says otherwise.
     Auto,
+    /// In a pipe or a file too.
     Always,
+    /// Plain text.
     Never,
 }
 
