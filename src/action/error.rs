@@ -37,6 +37,8 @@ pub enum ActionError {
     InChild {
         /// What nsx exits with: 125, 126 or 127.
         exit: u8,
+        /// `None` where it was not the kernel that refused.
+        errno: Option<Errno>,
         /// The words of the child's error, safe to print; cut where they fill a page.
         message: String,
         /// What the child's error advises, if anything.
@@ -100,7 +102,9 @@ impl ActionError {
         match self {
             Self::System(error) => error.errno(),
             Self::Advised { error, .. } => error.errno(),
-            _ => None,
+            Self::InChild { errno, .. } => *errno,
+            Self::Join { errno, .. } | Self::NotExecutable(_, errno) => Some(*errno),
+            Self::Network(_) | Self::CommandNotFound(_) | Self::Refused(_) => None,
         }
     }
 

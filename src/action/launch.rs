@@ -222,7 +222,8 @@ pub fn own_pidfd() -> Result<OwnedFd, ActionError> {
 
 /// Tells the parent why this child will not become the program, and ends it.
 pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
-    let mut report = vec![error.exit()];
+    let errno = error.errno().and_then(|errno| u8::try_from(errno as i32).ok());
+    let mut report = vec![error.exit(), errno.unwrap_or_default()];
     report.extend_from_slice(error.to_string().as_bytes());
     if let ActionError::Advised { hint, .. } = error {
         // No message has one.
@@ -237,14 +238,15 @@ pub fn report_and_exit(status: &OwnedFd, error: &ActionError) -> ! {
 
 /// What a child wrote there, if anything: it ended before it could do what it was started for.
 pub fn reported(report: &[u8]) -> Result<(), ActionError> {
-    match report.split_first() {
-        Some((exit, message)) => {
+    match report.split_first_chunk() {
+        Some(([exit, errno], message)) => {
+            let errno = (*errno != 0).then(|| Errno::from_raw(i32::from(*errno)));
             let text = String::from_utf8_lossy(message);
             let (message, hint) = match text.split_once('\0') {
                 Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
                 None => (text.into_owned(), None),
             };
-            Err(ActionError::InChild { exit: *exit, message, hint })
+            Err(ActionError::InChild { exit: *exit, errno, message, hint })
         }
         None => Ok(()),
     }
