@@ -22,6 +22,16 @@ enum Way {
     Hidden,
 }
 
+/// What is known of all mounts before their ways are looked for.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    mounts: &'a [Mount],
+    /// What each is mounted on.
+    parents: &'a [Option<usize>],
+    /// By one on its own root.
+    covered: &'a [bool],
+}
+
 impl Tree {
     pub(super) fn of(mounts: &[Mount]) -> Self {
         let by_id = HashMap::with_capacity(mounts.len());
@@ -46,8 +56,9 @@ impl Tree {
     /// For each mount whether it is hidden: by one on its root, or by one on the way to it.
     pub(super) fn hidden(&self, mounts: &[Mount]) -> Vec<bool> {
         let mut covered = vec![false; mounts.len()];
-        for mount in mounts {
-            if let Some(parent) = self.parent(mount)
+        let parents: Vec<Option<usize>> = mounts.iter().map(|mount| self.parent(mount)).collect();
+        for (mount, parent) in mounts.iter().zip(&parents) {
+            if let Some(parent) = *parent
                 && mounts.get(parent).is_some_and(|parent| is_on_root(mount, parent))
                 && let Some(covered) = covered.get_mut(parent)
             {
@@ -56,14 +67,14 @@ impl Tree {
         }
         let mut ways = vec![Way::Unknown; mounts.len()];
         for start in 0..mounts.len() {
-            self.find_way(mounts, &covered, &mut ways, start);
+            self.find_way(Known { mounts, parents: &parents, covered: &covered }, &mut ways, start);
         }
         let ways = ways.into_iter().map(|way| way == Way::Hidden);
         covered.into_iter().zip(ways).map(|(covered, hidden)| covered || hidden).collect()
     }
 
     /// Down to what is known, and up again: each mount is looked at once.
-    fn find_way(&self, mounts: &[Mount], covered: &[bool], ways: &mut [Way], start: usize) {
+    fn find_way(&self, known: Known<'_>, ways: &mut [Way], start: usize) {
         let mut pending = Vec::new();
         let mut at = Some(start);
         let mut below = Way::Free;
@@ -77,24 +88,26 @@ impl Tree {
                 }
             }
             pending.push(here);
-            at = mounts.get(here).and_then(|mount| self.parent(mount));
+            at = known.parents.get(here).copied().flatten();
         }
         while let Some(here) = pending.pop() {
-            let (Some(mount), Some(way)) = (mounts.get(here), ways.get_mut(here)) else { continue };
-            let is_free = below == Way::Free && self.is_free(mounts, covered, here, mount);
+            let (Some(mount), Some(way)) = (known.mounts.get(here), ways.get_mut(here)) else {
+                continue;
+            };
+            let is_free = below == Way::Free && self.is_free(known, here, mount);
             *way = if is_free { Way::Free } else { Way::Hidden };
             below = *way;
         }
     }
 
     /// Whether it can be come to from the root of what it is mounted on.
-    fn is_free(&self, mounts: &[Mount], covered: &[bool], at: usize, mount: &Mount) -> bool {
-        let parent = self.parent(mount);
-        let from = parent.and_then(|parent| mounts.get(parent));
+    fn is_free(&self, known: Known<'_>, at: usize, mount: &Mount) -> bool {
+        let parent = known.parents.get(at).copied().flatten();
+        let from = parent.and_then(|parent| known.mounts.get(parent));
         if from.is_some_and(|parent| is_on_root(mount, parent)) {
             return true;
         }
-        if parent.is_some_and(|parent| covered.get(parent) == Some(&true)) {
+        if parent.is_some_and(|parent| known.covered.get(parent) == Some(&true)) {
             return false;
         }
         // Nothing is seen of what the topmost is mounted on, which may be on a path of its own.

@@ -48,12 +48,14 @@ pub fn parse_of_type<'a>(bytes: &'a [u8], fs_type: &'a str) -> impl Iterator<Ite
 /// Fields are separated by single spaces and may be empty; the kernel writes space, tab, newline,
 /// backslash and `#` inside one as `\NNN`. Optional fields end with `-`.
 fn line_of(line: &[u8]) -> Option<Mount> {
+    let is_escaped = line.contains(&b'\\');
+    let text = |field| if is_escaped { unescape(field) } else { Text::new(field) };
     let mut fields = line.split(|byte| *byte == b' ');
     let id = number(fields.next()?)?;
     let parent_id = number(fields.next()?)?;
     let device = Device::parse(fields.next()?)?;
-    let root = unescape(fields.next()?);
-    let target = unescape(fields.next()?);
+    let root = text(fields.next()?);
+    let target = text(fields.next()?);
     let options = Text::new(fields.next()?);
     let (mut shared, mut slave, mut unbindable) = (false, false, false);
     loop {
@@ -65,9 +67,9 @@ fn line_of(line: &[u8]) -> Option<Mount> {
         slave |= field.starts_with(b"master:");
         unbindable |= field == b"unbindable";
     }
-    let fs_type = unescape(fields.next()?);
-    let source = unescape(fields.next()?);
-    let fs_options = unescape(fields.next()?);
+    let fs_type = text(fields.next()?);
+    let source = text(fields.next()?);
+    let fs_options = text(fields.next()?);
     let propagation = propagation(shared, slave, unbindable);
     let mount = Mount {
         id,
