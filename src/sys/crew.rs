@@ -24,6 +24,17 @@ pub enum Care {
     Failed,
 }
 
+impl Care {
+    /// Why not all of a piece is done; `None` where it is.
+    pub const fn lack(self) -> Option<Errno> {
+        match self {
+            Self::Whole => None,
+            Self::Safe => Some(Errno::ETIMEDOUT),
+            Self::Failed => Some(Errno::EMFILE),
+        }
+    }
+}
+
 /// How long a crew waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {

@@ -24,7 +24,7 @@ impl<'a> Handles<'a> {
         Self { root, last: None }
     }
 
-    /// With [`Care::Safe`] no way is taken that leads through a file system of others.
+    /// Unless with [`Care::Whole`] no way is taken that leads through a file system of others.
     pub(super) fn open(&mut self, namespace: &Namespace, care: Care) -> nix::Result<OwnedFd> {
         let mut problem = Errno::ENOENT;
         if let Some(first) = &namespace.first {
@@ -39,8 +39,8 @@ impl<'a> Handles<'a> {
                 Err(errno) => problem = errno,
             }
         }
-        if care != Care::Whole {
-            return Err(Errno::ETIMEDOUT);
+        if let Some(errno) = care.lack() {
+            return Err(errno);
         }
         for holder in namespace.holders.known().into_iter().flatten() {
             match self.held(holder, namespace) {

@@ -73,10 +73,8 @@ pub fn roam(
     let mut has_left = false;
     let mut job = |place: usize, care: Care, out: &mut Vec<u8>| {
         // This may be the caller itself, which goes nowhere; and every answer may wait for a lock.
-        match care {
-            Care::Safe => return answer::refuse(out, Errno::ETIMEDOUT),
-            Care::Failed => return answer::refuse(out, Errno::EMFILE),
-            Care::Whole => {}
+        if let Some(errno) = care.lack() {
+            return answer::refuse(out, errno);
         }
         match open(place).and_then(|door| enter(&door, &mut has_left)) {
             Ok(()) => ask(place, &mut Here::new(proc, out)),

@@ -10,7 +10,7 @@ use crate::model::mount::Mount;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::travel::{self, Rest};
-use crate::sys::crew::{self, Care, PATIENCE};
+use crate::sys::crew::{self, PATIENCE};
 use crate::sys::error::{Problem, is_exhaustion};
 use crate::sys::proc::mountinfo;
 use crate::sys::raw::nsfs::{self, Towards};
@@ -249,15 +249,14 @@ fn walk(
         PATIENCE,
         &mut |_, care, out| {
             // What did not answer once is not asked again.
-            let walked = match care {
-                Care::Whole => each_other(&mut known, |inode, mounts| {
+            let walked = match care.lack() {
+                None => each_other(&mut known, |inode, mounts| {
                     let mut searched = Vec::new();
                     answer(mounts, wanted, compared, &mut searched);
                     out.extend(inode.to_ne_bytes());
                     travel::write(&searched, out);
                 }),
-                Care::Safe => Err(Errno::ETIMEDOUT),
-                Care::Failed => Err(Errno::EMFILE),
+                Some(errno) => Err(errno),
             };
             out.extend(0_u64.to_ne_bytes());
             match walked {

@@ -93,7 +93,7 @@ pub(super) fn find(root: &SysRoot, sought: &Sought, gaps: &mut Vec<Gap>) -> Resu
     let mut pids = scan::list_pids(root)?;
     pids.retain(|pid| !kernel.has(*pid) && pid.number() != own);
     let mut uses = Vec::new();
-    let (mut denied, mut late) = (0_usize, 0_usize);
+    let (mut denied, mut late, mut failed) = (0_usize, 0_usize, 0_usize);
     let mut reader = Reader::default();
     crew::work(
         pids.len(),
@@ -110,11 +110,13 @@ pub(super) fn find(root: &SysRoot, sought: &Sought, gaps: &mut Vec<Gap>) -> Resu
                 Some(Visit::Uses { by, comm }) => uses.push(Use { pid: *pid, comm, by }),
                 Some(Visit::Nothing) => {}
                 Some(Visit::Denied) => denied += 1,
+                Some(Visit::Failed) => failed += 1,
                 Some(Visit::Late) | None => late += 1,
             }
         },
     );
-    for (count, reason) in [(denied, Reason::Denied), (late, Reason::Timeout)] {
+    let lacks = [(denied, Reason::Denied), (late, Reason::Timeout), (failed, Reason::Failed)];
+    for (count, reason) in lacks {
         if count > 0 {
             let plural = if count == 1 { "" } else { "es" };
             let object = format!("{count} process{plural}").into();
@@ -135,6 +137,8 @@ enum Visit {
     Denied,
     /// Its mappings did not come, and nothing else was found.
     Late,
+    /// The same for want of descriptors or processes.
+    Failed,
 }
 
 impl Visit {
@@ -143,6 +147,7 @@ impl Visit {
             Self::Nothing => return out.push(0),
             Self::Denied => return out.push(1),
             Self::Late => return out.push(2),
+            Self::Failed => return out.push(9),
             Self::Uses { by, comm } => (by, comm),
         };
         let (letter, number) = match by {
@@ -165,6 +170,7 @@ impl Visit {
             0 => return Some(Self::Nothing),
             1 => return Some(Self::Denied),
             2 => return Some(Self::Late),
+            9 => return Some(Self::Failed),
             _ => {}
         }
         let number = rest.u32()?;
@@ -212,6 +218,7 @@ impl Reader {
             }
             Ok(None) => Visit::Nothing,
             Err(Reason::Timeout) => Visit::Late,
+            Err(Reason::Failed) => Visit::Failed,
             Err(_) => Visit::Denied,
         };
         self.spent.close(dir);
@@ -236,8 +243,10 @@ impl Reader {
         if let Some(number) = self.descriptor(dir, "fd", sought) {
             return Ok(Some(By::Descriptor { number }));
         }
-        if care != Care::Whole {
-            return Err(Reason::Timeout);
+        match care {
+            Care::Whole => {}
+            Care::Safe => return Err(Reason::Timeout),
+            Care::Failed => return Err(Reason::Failed),
         }
         match bounded::read_into(dir, "maps", MAPPINGS, &mut self.buffer) {
             Ok(_) if self.maps(dir, sought) => Ok(Some(By::Mapping)),
@@ -419,6 +428,7 @@ mod tests {
             Visit::Nothing,
             Visit::Denied,
             Visit::Late,
+            Visit::Failed,
             uses(By::Root),
             uses(By::WorkingDirectory),
             uses(By::Program),
