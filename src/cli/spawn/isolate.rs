@@ -88,8 +88,8 @@ pub(super) fn isolation(
     let drops_groups = request.gid.is_some();
     let first_root = own_manner && users.as_ref().is_some_and(mapped_root);
     // Who asked to be somebody else inside is that once everything is made.
-    let (user, group) = request.own_inside();
-    let after_root = |own: Option<u32>| own.filter(|own| first_root && *own != 0);
+    let (user, group) = if first_root { request.own_inside() } else { (None, None) };
+    let after_root = |own: Option<u32>| own.filter(|own| *own != 0);
     let identity = Identity {
         first_root,
         uid: request.uid.or(after_root(user)),
