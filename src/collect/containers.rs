@@ -4,7 +4,7 @@ use super::groups::{self, Group};
 use super::records;
 use super::runtime::Sources;
 use super::runtime::kubernetes::Kubernetes;
-use super::runtime::monitor::Monitor;
+use super::runtime::monitor::Monitors;
 use super::runtime::recognise::{PodGroup, Recognised};
 use super::runtime::record::{self, Case, First, Record};
 use super::runtime::{shim, snap, waiting};
@@ -154,6 +154,7 @@ struct Namer<'a> {
     root: &'a SysRoot,
     scan: &'a Scan,
     sources: Sources,
+    monitors: Monitors,
     kubernetes: Kubernetes,
     hierarchies: OnceCell<Option<Hierarchies>>,
     gaps: Vec<Gap>,
@@ -165,6 +166,7 @@ impl<'a> Namer<'a> {
             root,
             scan,
             sources,
+            monitors: Monitors::default(),
             kubernetes: Kubernetes::default(),
             hierarchies: OnceCell::new(),
             gaps: Vec::new(),
@@ -236,13 +238,15 @@ impl<'a> Namer<'a> {
             return None;
         }
         let parent = self.host_parent(group.init)?;
-        shim::guest_of(self.root, &Monitor::of(self.root, parent)?)
+        let monitor = self.monitors.of(self.root, parent)?;
+        shim::guest_of(self.root, &monitor)
     }
 
     /// The first runtime whose record speaks of the group's own processes.
     fn ask(&mut self, group: &Group<'_>) -> Found {
         let parent = self.host_parent(group.init);
-        let case = Case::new(self.root, group.init, group.recognised.as_ref(), parent);
+        let named = group.recognised.as_ref();
+        let case = Case::new(self.root, group.init, named, parent, &self.monitors);
         let mut of_others = false;
         for source in &mut self.sources.0 {
             match source.find(&case) {

@@ -145,6 +145,7 @@ fn rank(comm: &Text) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::collect::runtime::fixture::Host;
+    use crate::collect::runtime::monitor::Monitors;
     use crate::model::process::{Process, State};
 
     const KINDS: [Kind; 3] = [Kind::Pid, Kind::User, Kind::Net];
@@ -178,7 +179,8 @@ mod tests {
         let scan = Scan { host: namespaces([1, 1, 1]), isolated, gaps: Vec::new() };
         let mut engines = Engines::default();
         engines.see(&scan);
-        engines.find(&Case::new(&host.root, &init, None, None)).unwrap()
+        let monitors = Monitors::default();
+        engines.find(&Case::new(&host.root, &init, None, None, &monitors)).unwrap()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A host made of files, and a group of processes on it, for the tests of sources.
 
+use super::monitor::Monitors;
 use super::recognise;
 use super::record::{Case, Record, Source};
 use crate::model::namespace::NsSet;
@@ -68,7 +69,8 @@ impl Host {
         };
         let named = recognise::path(group.cgroup.as_bytes()).pop();
         let of_the_host = init.parent.filter(|_| !group.is_parent_isolated);
-        let case = Case::new(&self.root, &init, named.as_ref(), of_the_host);
+        let monitors = Monitors::default();
+        let case = Case::new(&self.root, &init, named.as_ref(), of_the_host, &monitors);
         source.find(&case).unwrap()
     }
 }

@@ -10,6 +10,7 @@ use crate::sys::bounded;
 use crate::sys::proc::{stat, status};
 use crate::sys::reach::Reach;
 use crate::sys::root::SysRoot;
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
@@ -27,6 +28,27 @@ pub struct Monitor {
     pub uid: u32,
     dir: OwnedFd,
     reach: Rc<Reach>,
+}
+
+/// Monitors of many processes, one after the other: of what has one parent it is looked at once.
+#[derive(Debug, Default)]
+pub struct Monitors {
+    last: RefCell<Option<(Pid, Option<Rc<Monitor>>)>>,
+}
+
+impl Monitors {
+    /// The same as [`Monitor::of`].
+    pub fn of(&self, root: &SysRoot, pid: Pid) -> Option<Rc<Monitor>> {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some((known, monitor)) if *known == pid => monitor.clone(),
+            _ => {
+                let monitor = Monitor::of(root, pid).map(Rc::new);
+                *last = Some((pid, monitor.clone()));
+                monitor
+            }
+        }
+    }
 }
 
 impl Monitor {
@@ -92,6 +114,22 @@ impl Monitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::runtime::fixture::Host;
+
+    #[test]
+    fn of_one_parent_there_is_one_monitor() {
+        let host = Host::with(&[]);
+        for pid in [7, 8] {
+            host.process(pid, 1, "shim", 0, "shim");
+        }
+        let monitors = Monitors::default();
+        let of = |pid| monitors.of(&host.root, Pid::new(pid).unwrap());
+        let first = of(7).unwrap();
+        assert!(Rc::ptr_eq(&first, &of(7).unwrap()));
+        assert_eq!(of(8).unwrap().pid, Pid::new(8).unwrap());
+        assert!(of(9).is_none() && of(9).is_none());
+        assert_eq!(of(7).unwrap().pid, first.pid);
+    }
 
     #[test]
     fn an_option_has_the_argument_that_follows_it() {

@@ -1,6 +1,6 @@
 //! What a runtime's files say about one container, and who is asked for it.
 
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Monitors};
 use super::owners;
 use super::recognise::Recognised;
 use crate::collect::scan::Scan;
@@ -17,6 +17,7 @@ use crate::sys::root::{self, SysRoot};
 use std::cell::{OnceCell, RefCell};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::rc::Rc;
 
 /// A record may hold many labels; no engine sets a bound.
 pub const CAP: usize = 4 << 20;
@@ -93,7 +94,8 @@ pub struct Case<'a> {
     /// What the group's own name claims.
     pub named: Option<&'a Recognised>,
     parent: Option<Pid>,
-    monitor: OnceCell<Option<Monitor>>,
+    monitors: &'a Monitors,
+    monitor: OnceCell<Option<Rc<Monitor>>>,
     isolated: OnceCell<Option<Monitor>>,
 }
 
@@ -104,17 +106,19 @@ impl<'a> Case<'a> {
         init: &'a Process,
         named: Option<&'a Recognised>,
         parent: Option<Pid>,
+        monitors: &'a Monitors,
     ) -> Self {
-        Self { root, init, named, parent, monitor: OnceCell::new(), isolated: OnceCell::new() }
+        let (monitor, isolated) = (OnceCell::new(), OnceCell::new());
+        Self { root, init, named, parent, monitors, monitor, isolated }
     }
 
     /// The process of the host that the first one is a child of; looked at when first asked for.
     pub fn monitor(&self) -> Option<&Monitor> {
         let look = || {
-            let monitor = self.parent.and_then(|pid| Monitor::of(self.root, pid));
+            let monitor = self.parent.and_then(|pid| self.monitors.of(self.root, pid));
             monitor.filter(|monitor| monitor.may_speak_of(self.root, self.init))
         };
-        self.monitor.get_or_init(look).as_ref()
+        self.monitor.get_or_init(look).as_deref()
     }
 
     /// The parent, where it is a user's: his engines isolate themselves. What is isolated and
