@@ -13,9 +13,9 @@ use crate::sys::root::path_text;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use rustix::fs::{Mode, OFlags};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 mod ending;
 mod limits;
@@ -127,11 +127,11 @@ impl Group {
     }
 }
 
-/// One name in all hierarchies. Pids come again, in other pid namespaces and after a while: with the
-/// moment, nobody who clears up later takes one for another.
+/// One name in all hierarchies. Pids come again, in other pid namespaces even at the same moment: with
+/// a number that nobody else draws, no group is taken for another, now or by who clears up later.
 fn name() -> String {
-    let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{PREFIX}{}-{}", std::process::id(), moment.as_micros())
+    let random = RandomState::new().build_hasher().finish();
+    format!("{PREFIX}{}-{random:016x}", std::process::id())
 }
 
 impl Drop for Group {

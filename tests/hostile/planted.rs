@@ -141,10 +141,7 @@ const INVENT: &str = r#"
 fn joined_in_truth(container: &Rooted) {
     let mut command = nsx(["enter", "-t", &container.target.to_string(), "-a", "sleep", "1000"]);
     let held = crate::support::Held(command.stdin(std::process::Stdio::null()).spawn().unwrap());
-    let program = || crate::support::child_of(held.pid());
-    crate::support::until("the program runs", || program().is_some());
-    let program = program().unwrap();
-    crate::support::asleep(program);
+    let program = crate::support::sleeper_of(held.pid());
     for kind in KINDS {
         assert_eq!(namespace(program, kind), namespace(container.target, kind), "{kind}");
     }

@@ -256,10 +256,22 @@ pub fn isolated(options: &[&str]) -> (Held, u32) {
 
 /// Waits until a process has become `sleep` and sleeps.
 pub fn asleep(pid: u32) {
-    until("it sleeps", || {
-        status(pid, "Name").is_some_and(|name| name == "sleep")
-            && status(pid, "State").is_some_and(|state| state.starts_with('S'))
+    until("it sleeps", || is_asleep(pid));
+}
+
+/// The program that a launcher has started, once it is `sleep` and sleeps: its guard is there first.
+pub fn sleeper_of(launcher: u32) -> u32 {
+    let mut program = None;
+    until("the program sleeps", || {
+        program = child_of(launcher).filter(|pid| is_asleep(*pid));
+        program.is_some()
     });
+    program.unwrap()
+}
+
+fn is_asleep(pid: u32) -> bool {
+    status(pid, "Name").is_some_and(|name| name == "sleep")
+        && status(pid, "State").is_some_and(|state| state.starts_with('S'))
 }
 
 /// The first child of a process; of nsx the last, which is the program: its guard comes before it.
