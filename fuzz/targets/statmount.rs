@@ -47,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
     match (name(stat.mnt_root), name(stat.mnt_point), found) {
         (Some(root), Some(point), Some(mount)) => {
             assert_eq!((mount.root.as_bytes(), mount.target.as_bytes()), (root, point));
-            assert_eq!(mount.device, "0:7");
+            assert_eq!(mount.device.to_string(), "0:7");
         }
         (root, point, found) => assert!(found.is_none(), "{root:?} {point:?}"),
     }
