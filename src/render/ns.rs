@@ -7,85 +7,89 @@ use crate::model::text::Text;
 
 /// A namespace, and where it hangs in a tree.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct Row<'a> {
     /// The one that the row tells of.
-    pub namespace: Namespace,
+    pub namespace: &'a Namespace,
     /// What is drawn before it in a tree.
     pub branch: String,
 }
 
-impl Row {
+impl<'a> Row<'a> {
     /// A row of a list, which hangs below no other.
-    pub fn new(namespace: Namespace) -> Self {
+    pub fn new(namespace: &'a Namespace) -> Self {
         Self { namespace, branch: String::new() }
     }
 }
 
-impl std::ops::Deref for Row {
+impl std::ops::Deref for Row<'_> {
     type Target = Namespace;
 
     fn deref(&self) -> &Namespace {
-        &self.namespace
+        self.namespace
     }
 }
 
-const fn left(
+const fn left<'a>(
     key: &'static str,
     heading: &'static str,
-    cell: fn(&Row, Style) -> String,
-) -> Column<Row> {
+    cell: fn(&Row<'a>, Style) -> String,
+) -> Column<Row<'a>> {
     Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
 }
 
-const fn cuttable(
+const fn cuttable<'a>(
     key: &'static str,
     heading: &'static str,
-    cell: fn(&Row, Style) -> String,
-) -> Column<Row> {
+    cell: fn(&Row<'a>, Style) -> String,
+) -> Column<Row<'a>> {
     Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
 }
 
-const fn right(
+const fn right<'a>(
     key: &'static str,
     heading: &'static str,
-    cell: fn(&Row, Style) -> String,
-) -> Column<Row> {
+    cell: fn(&Row<'a>, Style) -> String,
+) -> Column<Row<'a>> {
     Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
 }
 
 /// All that `--columns` can name.
-pub const COLUMNS: [Column<Row>; 18] = [
-    left("ns", "NS", |ns, style| {
-        let branch = if style.whole { "" } else { &ns.branch };
-        format!("{branch}{}", ns.inode)
-    }),
-    left("type", "TYPE", kind),
-    right("nprocs", "NPROCS", |ns, _| ns.processes.to_string()),
-    right("threads", "THREADS", |ns, _| or_dash(ns.threads.known())),
-    right("pid", "PID", |ns, _| or_dash(ns.first.as_ref().map(|first| first.pid))),
-    right("ppid", "PPID", |ns, _| {
-        or_dash(ns.first.as_ref().and_then(|first| first.parent.known().copied().flatten()))
-    }),
-    right("uid", "UID", |ns, _| or_dash(ns.uid)),
-    left("user", "USER", |ns, _| match (&ns.user, ns.uid) {
-        (Some(name), _) => name.to_string(),
-        (None, uid) => or_dash(uid),
-    }),
-    right("netnsid", "NETNSID", net_id),
-    cuttable("nsfs", "NSFS", |ns, style| list(ns.mounts.iter().map(Text::to_string), style)),
-    right("pns", "PNS", |ns, _| or_dash(ns.parent.known().copied().flatten())),
-    right("ons", "ONS", |ns, _| or_dash(ns.owner.known().copied().flatten())),
-    right("nsid", "NSID", |ns, _| or_dash(ns.id.known())),
-    left("host", "HOST", |ns, _| if ns.of_host { "host" } else { "-" }.to_owned()),
-    cuttable("container", "CONTAINER", |ns, _| {
-        or_dash(ns.container.known().and_then(Option::as_ref))
-    }),
-    cuttable("holders", "HOLDERS", |ns, style| {
-        list(ns.holders.known().into_iter().flatten().map(holder), style)
-    }),
-    cuttable("path", "PATH", |ns, _| or_dash(path(ns))),
-    cuttable("command", "COMMAND", |ns, _| or_dash(ns.first.as_ref().map(|first| &first.command))),
-];
+pub const fn columns<'a>() -> [Column<Row<'a>>; 18] {
+    [
+        left("ns", "NS", |ns, style| {
+            let branch = if style.whole { "" } else { &ns.branch };
+            format!("{branch}{}", ns.inode)
+        }),
+        left("type", "TYPE", kind),
+        right("nprocs", "NPROCS", |ns, _| ns.processes.to_string()),
+        right("threads", "THREADS", |ns, _| or_dash(ns.threads.known())),
+        right("pid", "PID", |ns, _| or_dash(ns.first.as_ref().map(|first| first.pid))),
+        right("ppid", "PPID", |ns, _| {
+            or_dash(ns.first.as_ref().and_then(|first| first.parent.known().copied().flatten()))
+        }),
+        right("uid", "UID", |ns, _| or_dash(ns.uid)),
+        left("user", "USER", |ns, _| match (&ns.user, ns.uid) {
+            (Some(name), _) => name.to_string(),
+            (None, uid) => or_dash(uid),
+        }),
+        right("netnsid", "NETNSID", net_id),
+        cuttable("nsfs", "NSFS", |ns, style| list(ns.mounts.iter().map(Text::to_string), style)),
+        right("pns", "PNS", |ns, _| or_dash(ns.parent.known().copied().flatten())),
+        right("ons", "ONS", |ns, _| or_dash(ns.owner.known().copied().flatten())),
+        right("nsid", "NSID", |ns, _| or_dash(ns.id.known())),
+        left("host", "HOST", |ns, _| if ns.of_host { "host" } else { "-" }.to_owned()),
+        cuttable("container", "CONTAINER", |ns, _| {
+            or_dash(ns.container.known().and_then(Option::as_ref))
+        }),
+        cuttable("holders", "HOLDERS", |ns, style| {
+            list(ns.holders.known().into_iter().flatten().map(holder), style)
+        }),
+        cuttable("path", "PATH", |ns, _| or_dash(path(ns))),
+        cuttable("command", "COMMAND", |ns, _| {
+            or_dash(ns.first.as_ref().map(|first| &first.command))
+        }),
+    ]
+}
 
 /// What is shown unless something else is asked for.
 pub const DEFAULT: [&str; 6] = ["ns", "type", "nprocs", "pid", "user", "command"];
@@ -113,12 +117,12 @@ pub const WIDE: [&str; 12] = [
 ];
 
 /// A star is the host's own.
-fn kind(namespace: &Row, style: Style) -> String {
+fn kind(namespace: &Row<'_>, style: Style) -> String {
     let mark = if namespace.of_host && !style.whole { "*" } else { "" };
     [namespace.kind.name(), mark].concat()
 }
 
-fn net_id(namespace: &Row, _: Style) -> String {
+fn net_id(namespace: &Row<'_>, _: Style) -> String {
     match &namespace.net_id {
         Fact::Known(Some(id)) => id.to_string(),
         Fact::Known(None) if namespace.kind == Kind::Net => "unassigned".to_owned(),
@@ -164,7 +168,7 @@ fn path(namespace: &Namespace) -> Option<String> {
 }
 
 /// One inode a line.
-pub fn names(rows: &[Row]) -> String {
+pub fn names(rows: &[Row<'_>]) -> String {
     rows.iter().map(|row| row.inode.to_string() + "\n").collect()
 }
 

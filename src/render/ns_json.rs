@@ -59,9 +59,9 @@ pub struct JsonRow<'a> {
     pub processes: Option<Vec<JsonProcess<'a>>>,
 }
 
-impl<'a> From<&'a Row> for JsonRow<'a> {
-    fn from(row: &'a Row) -> Self {
-        let namespace = &row.namespace;
+impl<'a> From<&Row<'a>> for JsonRow<'a> {
+    fn from(row: &Row<'a>) -> Self {
+        let namespace = row.namespace;
         let first = namespace.first.as_ref();
         Self {
             ns: namespace.inode,

@@ -9,10 +9,14 @@ use std::collections::HashMap;
 const LONGEST: usize = 64;
 
 /// The rows that are kept, each below the next one above it that is kept too.
-pub fn hang(rows: Vec<Row>, relation: Relation, kept: impl Fn(&Row) -> bool) -> Vec<Row> {
+pub fn hang<'a>(
+    rows: Vec<Row<'a>>,
+    relation: Relation,
+    kept: impl Fn(&Row<'a>) -> bool,
+) -> Vec<Row<'a>> {
     let above: HashMap<NsKey, Option<NsKey>> =
         rows.iter().map(|row| (row.key(), relation.above(row))).collect();
-    let kept: Vec<Row> = rows.into_iter().filter(|row| kept(row)).collect();
+    let kept: Vec<Row<'_>> = rows.into_iter().filter(|row| kept(row)).collect();
     let places: HashMap<NsKey, usize> =
         kept.iter().enumerate().map(|(at, row)| (row.key(), at)).collect();
     let place_above = |at: usize| {
@@ -26,7 +30,7 @@ pub fn hang(rows: Vec<Row>, relation: Relation, kept: impl Fn(&Row) -> bool) -> 
         None
     };
     let twigs = grow(kept.len(), place_above);
-    let mut kept: Vec<Option<Row>> = kept.into_iter().map(Some).collect();
+    let mut kept: Vec<Option<Row<'_>>> = kept.into_iter().map(Some).collect();
     let placed = twigs.into_iter().filter_map(|twig| {
         let row = kept.get_mut(twig.at)?.take()?;
         Some(Row { branch: twig.branch, ..row })
@@ -40,20 +44,20 @@ mod tests {
     use crate::model::census::{Fact, Namespace};
     use crate::model::namespace::Kind;
 
-    fn row(kind: Kind, inode: u64, owner: Option<u64>) -> Row {
+    fn namespace(kind: Kind, inode: u64, owner: Option<u64>) -> Namespace {
         let mut namespace = Namespace::new(NsKey { inode, kind });
         namespace.owner = Fact::Known(owner);
-        Row::new(namespace)
+        namespace
     }
 
-    fn drawn(kept: impl Fn(&Row) -> bool) -> Vec<String> {
-        let rows = vec![
-            row(Kind::Net, 1, Some(3)),
-            row(Kind::User, 2, None),
-            row(Kind::User, 3, Some(2)),
-            row(Kind::Uts, 4, Some(2)),
+    fn drawn(kept: impl Fn(&Row<'_>) -> bool) -> Vec<String> {
+        let namespaces = [
+            namespace(Kind::Net, 1, Some(3)),
+            namespace(Kind::User, 2, None),
+            namespace(Kind::User, 3, Some(2)),
+            namespace(Kind::Uts, 4, Some(2)),
         ];
-        let rows = hang(rows, Relation::Owner, kept);
+        let rows = hang(namespaces.iter().map(Row::new).collect(), Relation::Owner, kept);
         rows.iter().map(|row| format!("{}{}", row.branch, row.inode)).collect()
     }
 

@@ -73,7 +73,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    let filter = args.filter.as_deref().map(|text| Filter::over(text, &ns::COLUMNS)).transpose();
+    let columns = ns::columns();
+    let filter = args.filter.as_deref().map(|text| Filter::over(text, &columns)).transpose();
     let filter = filter.map_err(Failure::usage)?;
     let root = args.output.root()?;
     if let Some(inode) = args.inode {
@@ -85,13 +86,13 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     if let Some(task) = &task {
         task.handle.check_running()?;
     }
-    let is_kept = |row: &Row| {
+    let is_kept = |row: &Row<'_>| {
         (args.types.is_empty() || args.types.contains(&row.kind))
             && of_task.is_none_or(|own| own.inode(row.kind) == Some(row.inode))
             && !(args.persistent && row.processes > 0)
-            && filter.as_ref().is_none_or(|filter| filter.keeps(&ns::COLUMNS, row))
+            && filter.as_ref().is_none_or(|filter| filter.keeps(&ns::columns(), row))
     };
-    let mut rows: Vec<Row> = namespaces.into_iter().map(Row::new).collect();
+    let mut rows: Vec<Row<'_>> = namespaces.iter().map(Row::new).collect();
     match args.tree {
         Some(relation) => rows = ns_tree::hang(rows, relation, is_kept),
         None => rows.retain(is_kept),
@@ -101,7 +102,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     }
     let list = List {
         rows: &rows,
-        columns: &ns::COLUMNS,
+        columns: &columns,
         default: choice::columns(&args),
         schema: "nsx.ns/1",
         names: ns::names,

@@ -1,25 +1,40 @@
-//! What a listing of namespaces cannot do without: eight links of every process. A program of its
-//! own, built by `bench::scale`; not a module.
+//! What nobody can be faster than: programs that only read what the kernel has to say.
 
-use std::io::Write;
+use crate::run;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-const KINDS: [&str; 8] = ["mnt", "uts", "ipc", "net", "pid", "cgroup", "user", "time"];
+/// Under its names that program does different things. Removed when dropped.
+pub(super) struct Floor {
+    directory: tempfile::TempDir,
+}
 
-fn main() {
-    let mut links = 0_u64;
-    let mut bytes = 0_u64;
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if !name.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
-            continue;
-        }
-        for kind in KINDS {
-            let path = std::path::Path::new("/proc").join(&name).join("ns").join(kind);
-            if let Ok(link) = std::fs::read_link(path) {
-                links += 1;
-                bytes += link.as_os_str().len() as u64;
-            }
-        }
+impl Floor {
+    pub(super) fn build() -> Result<Self> {
+        let floor = Self { directory: tempfile::tempdir().context("make a directory")? };
+        let source = floor.directory.path().join("floor.rs");
+        std::fs::write(&source, include_str!("floor/program.rs"))?;
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--edition=2024", "-O", "-Ctarget-feature=+crt-static", "-o"]);
+        run::output(rustc.arg(floor.named("eight-links")).arg(&source))?;
+        std::fs::hard_link(floor.named("eight-links"), floor.named("read"))?;
+        Ok(floor)
     }
-    let _ = writeln!(std::io::stdout(), "{links} {bytes}");
+
+    fn named(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The eight namespaces of every process.
+    pub(super) fn links(&self) -> Command {
+        Command::new(self.named("eight-links"))
+    }
+
+    /// A file from its beginning to its end.
+    pub(super) fn read(&self, file: &Path) -> Command {
+        let mut command = Command::new(self.named("read"));
+        command.arg(file);
+        command
+    }
 }

@@ -4,6 +4,7 @@
 
 use super::nothing::Nothing;
 use super::{Bench, peer};
+use crate::lab::Controllers;
 use crate::many::{isolated::Isolated, mounts};
 use crate::run;
 use anyhow::{Context, Result};
@@ -74,6 +75,8 @@ impl Bench {
     fn contain(&mut self, nothing: &Nothing) -> Result<()> {
         for name in ["crun", "runc"] {
             let Some(runtime) = program(name) else { continue };
+            // Without them crun begins nothing on a host with both versions.
+            let controllers = (name == "crun").then(Controllers::lend).transpose()?;
             let bundle = tempfile::tempdir().context("make a directory")?;
             let root = bundle.path().join("rootfs");
             // A runtime makes what it mounts on; with us a root is left as it is.
@@ -94,15 +97,26 @@ impl Bench {
                 "--rlimit=nofile=1024",
             ];
             let words: &[&str] = &["/nothing"];
-            for more in [&[][..], &["--pids=100"]] {
+            let run = || {
                 let mut peer = Command::new(runtime.get_program());
                 peer.args(["run", "-b"]).arg(bundle.path()).arg(CONTAINER);
+                peer
+            };
+            // The kernel's part of it: most of that is the network namespace.
+            let nothing = nothing.path.to_str().context("a path that is no text")?;
+            let ours = self.nsx("nsx-spawn", &["-pnuimC", nothing]);
+            self.compare("the namespaces of a bundle alone", ours, run());
+            for more in [&[][..], &["--pids=100"]] {
                 let ours = self.nsx("nsx-spawn", &[&alone, more, words].concat());
                 let group = if more.is_empty() { "" } else { ", with a control group" };
-                self.compare(&format!("run a minimal bundle{group}"), ours, peer);
+                self.compare(&format!("run a minimal bundle{group}"), ours, run());
                 // A runtime that did not end as it should, as one that valgrind cannot run, leaves it.
                 let mut delete = Command::new(runtime.get_program());
                 let _ = run::output(delete.args(["delete", "--force", CONTAINER]));
+            }
+            if let Some(lent) = controllers {
+                drop(lent);
+                Controllers::give_back()?;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 mod containers;
 mod cost;
+mod floor;
 mod interfaces;
 mod launch;
 mod measure;

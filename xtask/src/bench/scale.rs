@@ -1,12 +1,12 @@
 //! How the listings grow with the host: their peers, the least that could be done, and themselves.
 
+use super::floor::Floor;
 use super::{Bench, peer};
 use crate::many::idle::Idle;
 use crate::many::isolated::Isolated;
-use crate::{run, say};
-use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use crate::say;
+use anyhow::Result;
+use std::path::Path;
 
 /// Isolated processes.
 const SIZES: [usize; 2] = [1_000, 3_000];
@@ -38,14 +38,14 @@ impl Bench {
         }
         let isolated = Isolated::gather(100)?;
         let what = "namespaces, 100 isolated processes";
-        self.compare(what, self.nsx("nsx-ns", &[]), floor.command());
+        self.compare(what, self.nsx("nsx-ns", &[]), floor.links());
         let threads = Idle::threads(THREADS)?;
         let beside = format!("{what}; {} threads beside them", threads.count);
-        self.compare(&beside, self.nsx("nsx-ns", &[]), floor.command());
+        self.compare(&beside, self.nsx("nsx-ns", &[]), floor.links());
         drop(threads);
         let plain = Idle::processes(PLAIN)?;
         let beside = format!("{what}; {} processes beside them", plain.count);
-        self.compare(&beside, self.nsx("nsx-ns", &[]), floor.command());
+        self.compare(&beside, self.nsx("nsx-ns", &[]), floor.links());
         drop(plain);
         drop(isolated);
         Ok(())
@@ -59,7 +59,7 @@ impl Bench {
         floor: &Floor,
     ) -> Result<Option<(usize, f64)>> {
         self.compare(what, self.nsx("nsx-ns", &[]), peer("lsns", &[])?);
-        let Some(row) = self.compare(what, self.nsx("nsx-ns", &[]), floor.command()) else {
+        let Some(row) = self.compare(what, self.nsx("nsx-ns", &[]), floor.links()) else {
             return Ok(None);
         };
         let processes = process_count();
@@ -79,39 +79,6 @@ impl Bench {
 #[expect(clippy::cast_precision_loss, reason = "a number of processes is small")]
 fn to_f64(count: usize) -> f64 {
     count as f64
-}
-
-/// The program of `floor.rs`.
-struct Floor {
-    dir: PathBuf,
-}
-
-impl Floor {
-    fn build() -> Result<Self> {
-        let dir = std::env::temp_dir().join(format!("nsx-bench-floor-{}", std::process::id()));
-        std::fs::create_dir(&dir).with_context(|| dir.display().to_string())?;
-        let floor = Self { dir };
-        let source = floor.dir.join("floor.rs");
-        std::fs::write(&source, include_str!("floor.rs"))?;
-        let mut rustc = Command::new("rustc");
-        rustc.args(["--edition=2024", "-O", "-Ctarget-feature=+crt-static", "-o"]);
-        run::output(rustc.arg(floor.program()).arg(&source))?;
-        Ok(floor)
-    }
-
-    fn program(&self) -> PathBuf {
-        self.dir.join("eight-links")
-    }
-
-    fn command(&self) -> Command {
-        Command::new(self.program())
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
 }
 
 fn process_count() -> usize {

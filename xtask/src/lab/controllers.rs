@@ -13,11 +13,11 @@ const SOURCE: &str = "nsx-lab";
 
 /// Hierarchies that are mounted for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Controllers;
+pub(crate) struct Controllers;
 
 impl Controllers {
     /// Mounts what has no mount, at the usual places.
-    pub(super) fn lend() -> Result<Self> {
+    pub(crate) fn lend() -> Result<Self> {
         let lent = Self;
         let mounts = std::fs::read_to_string("/proc/self/mounts")?;
         let Some(beside) = version_1(&mounts) else {
@@ -37,7 +37,7 @@ impl Controllers {
     }
 
     /// Gives back the hierarchies that are nobody's any more.
-    pub(super) fn give_back() -> Result<()> {
+    pub(crate) fn give_back() -> Result<()> {
         let lent = Self::lend()?;
         for top in ours() {
             super::traces::remove_shared_groups(&top);

@@ -30,7 +30,7 @@ use crate::process::Started;
 use crate::{run, say};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use controllers::Controllers;
+pub(crate) use controllers::Controllers;
 use record::{Container, Record, State};
 use std::path::{Path, PathBuf};
 

@@ -46,7 +46,8 @@ const fn looks_for_holders(args: &Args) -> bool {
 
 /// What the columns that are shown, or that a filter names, are filled with.
 pub(super) fn wants(args: &Args) -> Result<Wants, Failure> {
-    let shown = column::choose(&ns::COLUMNS, columns(args), args.output.columns.as_deref())
+    let all = ns::columns();
+    let shown = column::choose(&all, columns(args), args.output.columns.as_deref())
         .map_err(Failure::usage)?;
     let filter = args.filter.as_deref().unwrap_or_default().to_ascii_lowercase();
     let words = filter.split(|c: char| !c.is_ascii_alphanumeric());

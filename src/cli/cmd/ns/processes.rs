@@ -47,12 +47,12 @@ pub(super) fn run(
         census.gaps.push(gap);
     }
     let rows = rows(&users, &census, &namespace);
-    let row = Row::new(namespace);
+    let row = Row::new(&namespace);
     let is_json = matches!(args.output.format(), Format::Json | Format::Jsonl);
     if is_json {
         let list = List {
             rows: std::slice::from_ref(&row),
-            columns: &crate::render::ns::COLUMNS,
+            columns: &crate::render::ns::columns(),
             default: &crate::render::ns::DEFAULT,
             schema: "nsx.ns/1",
             names: crate::render::ns::names,
