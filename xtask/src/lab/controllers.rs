@@ -44,7 +44,7 @@ impl Controllers {
         }
         drop(lent);
         // A hierarchy goes with its mount only once the kernel is done with its groups.
-        for _ in 0..100 {
+        for _ in 0..500 {
             if !Self::one_is_empty()? {
                 break;
             }
