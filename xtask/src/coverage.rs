@@ -8,7 +8,7 @@
 mod lines;
 
 use crate::workspace::{cargo, root, target};
-use crate::{run, say};
+use crate::{install, run, say};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use lines::Reached;
@@ -69,6 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
     let mut suites = vec!["--lib", "--test=cli"];
     if !arguments.quick {
+        install::needs(true)?;
         suites.extend(["--test=root", "--test=hostile"]);
     }
     if arguments.interop {

@@ -2,8 +2,8 @@
 //! under strace (as root). The hostile suite tries some of them; this makes it try all.
 
 use crate::release::Release;
-use crate::run;
 use crate::workspace::cargo;
+use crate::{install, run};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    install::needs(true)?;
     let release = Release::build()?;
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.unwrap_or_else(processors).max(1);

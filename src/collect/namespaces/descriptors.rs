@@ -10,7 +10,7 @@ use crate::model::gap::Reason;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
-use crate::sys::error::{IntoErrno, is_exhaustion};
+use crate::sys::error::{IntoErrno, is_exhaustion, reason_of};
 use crate::sys::nsfs;
 use crate::sys::raw::nsfs as ioctl;
 use crate::sys::{bounded, ns, root};
@@ -31,22 +31,15 @@ pub(super) fn list(
     let dir = match bounded::open_dir(links, "../fd") {
         Ok(dir) => dir,
         Err(error) => {
-            let failed = error.reason() == Reason::Failed;
-            visit.failed |= failed;
-            visit.incomplete |= !failed;
-            return;
+            // Of a host that was written down they are left out.
+            let is_left_out = !survey.root.is_real() && error.reason() == Reason::Gone;
+            return visit.lacks(if is_left_out { Reason::Unsupported } else { error.reason() });
         }
     };
     let names = match root::list(dir.as_fd()) {
         Ok(names) => names,
-        Err(error) => {
-            let failed = error.reason() == Reason::Failed;
-            // A zombie has none.
-            let has_none = matches!(error.errno(), Some(Errno::ENOENT | Errno::ESRCH));
-            visit.failed |= failed;
-            visit.incomplete |= !failed && !has_none;
-            return;
-        }
+        // A zombie has none.
+        Err(error) => return visit.lacks(error.reason()),
     };
     let mut process = None;
     for name in &names {
@@ -57,15 +50,14 @@ pub(super) fn list(
             Ok((text, _)) => text,
             // Root sees the names of all descriptors, and not always what they are.
             Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => {
-                visit.incomplete = true;
+                visit.lacks(Reason::Denied);
                 break;
             }
             Err(_) => continue,
         };
         let found = if text.starts_with(b"/") {
-            if care != Care::Whole {
-                visit.incomplete |= care == Care::Safe;
-                visit.failed |= care == Care::Failed;
+            if let Some(errno) = care.lack() {
+                visit.lacks(reason_of(errno));
                 continue;
             }
             by_path(dir.as_fd(), name, survey, visit)
@@ -74,22 +66,18 @@ pub(super) fn list(
                 continue;
             }
             if process.is_none() {
-                let pinned = pin(links, pid);
-                visit.failed |= pinned.as_ref().is_err_and(|errno| is_exhaustion(*errno));
-                visit.incomplete |= pinned.as_ref().is_err_and(|errno| !is_exhaustion(*errno));
-                process = pinned.ok();
+                match pin(links, pid) {
+                    Ok(pinned) => process = Some(pinned),
+                    Err(errno) => visit.lacks(reason_of(errno)),
+                }
             }
             let Some(process) = &process else { continue };
             match inode_of_socket(process.as_fd(), number, survey) {
                 Ok(inode) if Some(inode) != visit.namespaces.inode(Kind::Net) => {
                     Some((Kind::Net, inode, true))
                 }
-                Err(Errno::EPERM) => {
-                    visit.incomplete = true;
-                    None
-                }
-                Err(errno) if is_exhaustion(errno) => {
-                    visit.failed = true;
+                Err(errno) if errno == Errno::EPERM || is_exhaustion(errno) => {
+                    visit.lacks(reason_of(errno));
                     None
                 }
                 Ok(_) | Err(_) => None,
@@ -118,9 +106,13 @@ fn by_path(
     if !survey.device?.has(&stat) {
         return None;
     }
-    let opened = nsfs::open_at(survey.root, dir, name);
-    visit.failed |= opened.as_ref().is_err_and(|error| error.reason() == Reason::Failed);
-    let file = opened.ok()??;
+    let file = match nsfs::open_at(survey.root, dir, name) {
+        Ok(opened) => opened?,
+        Err(error) => {
+            visit.lacks(error.reason());
+            return None;
+        }
+    };
     Some((file.key.kind, file.key.inode, false))
 }
 

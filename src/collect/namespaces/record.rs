@@ -2,6 +2,7 @@
 //! machine's byte order, written and read by the same program.
 
 use crate::model::census::NsKey;
+use crate::model::gap::Reason;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -25,10 +26,23 @@ pub struct Visit {
     pub mounts: Vec<(NsKey, Text)>,
     /// Those of its descriptors that hold a namespace; empty where holders are not asked for.
     pub descriptors: Vec<Descriptor>,
-    /// Its descriptors, or some of its threads, could not be listed.
-    pub incomplete: bool,
-    /// The same, and not for want of a right: see [`crate::model::gap::Reason::Failed`].
-    pub failed: bool,
+    /// Why some of its threads, descriptors or mounts could not be seen.
+    pub lacks: Lacks,
+}
+
+/// A set of reasons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lacks(u8);
+
+impl Lacks {
+    fn add(&mut self, reason: Reason) {
+        self.0 |= 1 << reason as u8;
+    }
+
+    /// In the order of [`Reason::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Reason> {
+        Reason::ALL.into_iter().filter(move |reason| self.0 & (1 << *reason as u8) != 0)
+    }
 }
 
 /// What came of a visit.
@@ -90,6 +104,13 @@ pub struct Descriptor {
 }
 
 impl Visit {
+    /// Something of it could not be seen; what has ended meanwhile lacks nothing.
+    pub(super) fn lacks(&mut self, reason: Reason) {
+        if reason != Reason::Gone {
+            self.lacks.add(reason);
+        }
+    }
+
     /// The other end is `read`.
     pub fn write(&self, out: &mut Vec<u8>) {
         let status = match self.status {
@@ -99,7 +120,8 @@ impl Visit {
             Status::Kernel => 3,
             Status::Failed => 4,
         };
-        out.push(status | u8::from(self.incomplete) << 7 | u8::from(self.failed) << 6);
+        out.push(status);
+        out.push(self.lacks.0);
         out.extend(self.asked.map_or(0, Pid::number).to_ne_bytes());
         write_set(&self.namespaces, out);
         write_set(&self.for_children, out);
@@ -139,9 +161,9 @@ impl Visit {
     /// `None` for what was cut off, or written by something else.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
-        let [status] = rest.take()?;
+        let [status, lacks] = rest.take()?;
         let mut visit = Self {
-            status: match status & 0x3f {
+            status: match status {
                 0 => Status::Gone,
                 1 => Status::Seen,
                 2 => Status::Hidden,
@@ -149,8 +171,7 @@ impl Visit {
                 4 => Status::Failed,
                 _ => return None,
             },
-            incomplete: status & 0x80 != 0,
-            failed: status & 0x40 != 0,
+            lacks: Lacks(lacks),
             asked: Pid::new(rest.number()?),
             namespaces: rest.set()?,
             for_children: rest.set()?,
@@ -274,8 +295,7 @@ mod tests {
                 inode: 1 << 40,
                 socket: true,
             }],
-            incomplete: true,
-            failed: true,
+            lacks: Lacks(0b101),
         };
         for visit in [full, Visit { status: Status::Hidden, ..Visit::default() }, Visit::default()]
         {

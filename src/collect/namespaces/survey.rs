@@ -9,10 +9,10 @@ use super::record::{About, Quality, Status, Visit};
 use super::{descriptors, mounts};
 use crate::collect::scan::KernelThreads;
 use crate::model::census::NsKey;
-use crate::model::gap::Reason;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
+use crate::sys::error::{IntoErrno, Result, reason_of};
 use crate::sys::fds::Spent;
 use crate::sys::proc::stat;
 use crate::sys::root::SysRoot;
@@ -108,14 +108,14 @@ impl<'a> Survey<'a> {
             if mnt.is_some_and(|mnt| !self.seen.contains(&mnt)) {
                 match mounts::beside(links) {
                     Ok(mounts) => visit.mounts = mounts,
-                    Err(error) => visit.incomplete |= error.reason() != Reason::Gone,
+                    Err(error) => visit.lacks(error.reason()),
                 }
             }
         }
         if self.is_to_be_described(&visit) {
             match self.describe(links, care) {
                 Ok(about) => visit.about = about,
-                Err(errno) => visit.incomplete |= !is_gone(errno),
+                Err(errno) => visit.lacks(reason_of(errno.into_errno())),
             }
         }
         visit
@@ -195,24 +195,24 @@ impl<'a> Survey<'a> {
         pid: Pid,
         namespaces: &mut NsSet,
     ) -> Option<Pid> {
-        for thread in threads(links, pid).iter().flatten().take(THREADS_ASKED) {
-            let Ok(theirs) = self.of_thread(links, *thread) else { continue };
+        for thread in threads(links, pid).into_iter().flatten().take(THREADS_ASKED) {
+            let Ok(theirs) = self.of_thread(links, thread) else { continue };
             for key in keys(&theirs) {
                 if namespaces.inode(key.kind).is_none() {
                     namespaces.set(key.kind, key.inode);
                 }
             }
             if theirs.inode(Kind::Mnt).is_some() {
-                return Some(*thread);
+                return Some(thread);
             }
         }
         None
     }
 
     fn list_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, visit: &mut Visit) {
-        let Some(list) = threads(links, pid) else {
-            visit.incomplete = true;
-            return;
+        let list = match threads(links, pid) {
+            Ok(list) => list,
+            Err(error) => return visit.lacks(error.reason()),
         };
         for thread in list {
             let Ok(theirs) = self.of_thread(links, thread) else { continue };
@@ -250,11 +250,11 @@ fn unseen(errno: Errno) -> Visit {
 }
 
 /// The threads of a process, its first left out.
-fn threads(links: BorrowedFd<'_>, pid: Pid) -> Option<Vec<Pid>> {
-    let task = bounded::open_dir(links, "../task").ok()?;
-    let names = root::list(task.as_fd()).ok()?;
+fn threads(links: BorrowedFd<'_>, pid: Pid) -> Result<Vec<Pid>> {
+    let task = bounded::open_dir(links, "../task")?;
+    let names = root::list(task.as_fd())?;
     let threads = names.iter().filter_map(|name| Pid::parse(name.as_bytes()));
-    Some(threads.filter(|thread| *thread != pid).collect())
+    Ok(threads.filter(|thread| *thread != pid).collect())
 }
 
 /// What can be read of the eight; an error where permission is missing, or the process is.

@@ -32,7 +32,8 @@ pub(super) struct Tally {
     failed: usize,
     /// Processes whose command line is not what it should be.
     commands: Vec<(Pid, Quality)>,
-    incomplete: usize,
+    /// How many could not be seen whole, for each of [`Reason::ALL`].
+    lacking: [usize; Reason::ALL.len()],
     lost: usize,
 }
 
@@ -64,8 +65,11 @@ impl Tally {
         if let Some(place) = landmark.and_then(|at| self.landmarks.get_mut(at)) {
             *place = Some(visit.namespaces);
         }
-        self.incomplete += usize::from(visit.incomplete);
-        self.failed += usize::from(visit.failed);
+        for reason in visit.lacks.iter() {
+            if let Some(count) = self.lacking.get_mut(reason as usize) {
+                *count += 1;
+            }
+        }
         self.take_holders(pid, &visit);
         let occupant = visit.about.map(|about| {
             if about.quality != Quality::Whole {
@@ -203,9 +207,11 @@ impl Tally {
             let object = object(self.failed);
             gaps.push(Gap { object, what: "namespaces", reason: Reason::Failed });
         }
-        if self.incomplete > 0 {
-            let object = object(self.incomplete);
-            gaps.push(Gap { object, what: "threads and descriptors", reason: Reason::Denied });
+        for (reason, count) in Reason::ALL.into_iter().zip(self.lacking) {
+            if count > 0 {
+                let object = object(count);
+                gaps.push(Gap { object, what: "threads and descriptors", reason });
+            }
         }
         let mut commands = self.commands.clone();
         commands.sort_unstable_by_key(|(pid, _)| *pid);
