@@ -92,6 +92,9 @@ pub enum PlanError {
     /// A namespace of a kind that we have ourselves is hidden: we may not trace the target.
     #[error("the namespaces of pid {0} cannot be read")]
     Unreadable(Pid),
+    /// The target has such a namespace, and what ours is was not told.
+    #[error("our own {0} namespace cannot be read")]
+    OwnUnreadable(Kind),
     /// All that was asked for is ours already, and that is an error here.
     #[error("nothing to join: pid {0} shares every namespace that was asked for with us")]
     NothingToJoin(Pid),
@@ -144,10 +147,16 @@ fn of_target(wish: &Wish, facts: &Facts) -> Result<(Kinds, Kinds), PlanError> {
             None => Ok((Kinds::NONE, Kinds::NONE)),
         };
     };
-    // A kind that this kernel lacks is unknown on both sides; one known on our side only was hidden.
+    // A kind that this kernel lacks is unknown on both sides; one known on one side only was hidden.
     let known_here = |kind: Kind| facts.ours.inode(kind).is_some();
-    if target.namespaces.unknown().iter().any(known_here) {
+    let known_there = |kind: Kind| target.namespaces.inode(kind).is_some();
+    if Kind::ALL.into_iter().any(|kind| known_here(kind) && !known_there(kind)) {
         return Err(PlanError::Unreadable(target.pid));
+    }
+    // Those two tell who sees us, joined or not.
+    let mut concerned = wanted.iter().chain([Kind::Pid, Kind::Mnt]);
+    if let Some(kind) = concerned.find(|kind| known_there(*kind) && !known_here(*kind)) {
+        return Err(PlanError::OwnUnreadable(kind));
     }
     let differing = facts.ours.differing(&target.namespaces);
     let join: Kinds = wanted.iter().filter(|kind| differing.has(*kind)).collect();

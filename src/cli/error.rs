@@ -142,6 +142,9 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Unreadable(_) => Self::new(Kind::Denied, error)
                 .hint("run it as root, or as the target's user with -U"),
+            PlanError::OwnUnreadable(_) => {
+                Self::new(Kind::Failed, error).hint("mount a /proc of our own pid namespace")
+            }
             PlanError::NothingToJoin(_) | PlanError::OwnNamespace(_) => {
                 Self::new(Kind::Failed, error)
                     .hint("to run the program where you are, run it without nsx")

@@ -97,6 +97,8 @@ fn a_hidden_namespace_is_never_taken_for_an_equal_one() {
     let target = hidden.target.unwrap();
     hidden.target = Some(TargetFacts { namespaces: NsSet::default(), ..target });
     assert_eq!(plan(&wish(&[Kind::Net]), &hidden), Err(PlanError::Unreadable(target.pid)));
+    let ours = Facts { ours: NsSet::default(), ..facts(&[Kind::Net]) };
+    assert_eq!(plan(&wish(&[Kind::Net]), &ours), Err(PlanError::OwnUnreadable(Kind::Net)));
 }
 
 #[test]
