@@ -113,10 +113,11 @@ pub fn cpu_usage_usec(
     cgroup_lines: &[u8],
 ) -> Option<u64> {
     let paths = CgroupPaths::parse(cgroup_lines);
-    let accounting = hierarchies.locate(&paths, b"cpuacct").filter(|place| !place.is_v2);
-    if let Some(place) = accounting {
+    if paths.own_line(b"cpuacct").is_some_and(|line| !line.is_v2()) {
+        let place = hierarchies.locate(&paths, b"cpuacct")?;
         return v1::usage_usec_of(&told(root, &place, "cpuacct.usage")?);
     }
+    paths.unified().filter(|line| paths.accounts(*line))?;
     let place = hierarchies.locate_unified(&paths)?;
     v2::usage_usec_of(&told(root, &place, "cpu.stat")?)
 }
@@ -162,10 +163,11 @@ impl<'a> Survey<'a> {
             return v2::cpu(unified, &mut self.gaps);
         }
         let limited = group.map(|group| v1::cpu(&group, &mut self.gaps));
-        Some(Cpu {
-            usage_usec: accounting.and_then(|group| v1::cpu_usage_usec(&group, &mut self.gaps)),
-            ..limited.unwrap_or_default()
-        })
+        let usage_usec = match accounting {
+            Some(group) => v1::cpu_usage_usec(&group, &mut self.gaps),
+            None => self.unified().and_then(|group| v2::cpu_times(&group, &mut self.gaps).usage),
+        };
+        Some(Cpu { usage_usec, ..limited.unwrap_or_default() })
     }
 
     fn cpu_in_full(&mut self) -> Option<CpuInFull> {
@@ -178,6 +180,10 @@ impl<'a> Survey<'a> {
         if let Some(group) = accounting {
             cpu.basic.usage_usec = v1::cpu_usage_usec(&group, &mut self.gaps);
             (cpu.user_usec, cpu.system_usec) = v1::user_and_system_usec(&group, &mut self.gaps);
+        } else if let Some(group) = self.unified() {
+            let times = v2::cpu_times(&group, &mut self.gaps);
+            cpu.basic.usage_usec = times.usage;
+            (cpu.user_usec, cpu.system_usec) = (times.user, times.system);
         }
         if let Some(group) = self.controller("cpuset").filter(|group| !group.is_v2()) {
             (cpu.cpus, cpu.mems) = v1::cpuset(&group, &mut self.gaps);

@@ -7,7 +7,7 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
-use crate::sys::proc::cgroup;
+use crate::sys::proc::cgroup::{self, Line};
 use crate::sys::root::{SysRoot, path_text};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -61,11 +61,18 @@ const OF_CRUN: &[u8] = b"/container";
 
 /// The lines of its first process, each cut to the container's own group: the process may be in
 /// one below it (that of a manager inside), whose numbers are less than all. Controllers may have
-/// different paths. A group that it shares with others stays as it is.
+/// different paths. A group that it shares with others stays as it is; but where an engine made
+/// groups of v1 alone, that of v2 is the engine's own.
 pub fn group_lines(container: &Container) -> Vec<u8> {
+    let own = |line: &Line<'_>| own_group(container, line.path);
+    let mut all = cgroup::parse(container.cgroup_lines.as_bytes());
+    let has_on_v1 = all.any(|line| !line.is_v2() && own(&line).is_some());
     let mut lines = Vec::new();
     for line in cgroup::parse(container.cgroup_lines.as_bytes()) {
-        let found = own_group(container, line.path);
+        let found = own(&line);
+        if line.is_v2() && found.is_none() && has_on_v1 {
+            continue;
+        }
         let path = found.as_deref().unwrap_or(line.path);
         lines.extend_from_slice(&[b"0:", line.controllers, b":", path, b"\n"].concat());
     }
@@ -155,6 +162,12 @@ mod tests {
         assert_eq!(own_lines(&root, &hierarchies, &container), expected.into_bytes());
         let expected = format!("0:memory:/alone\n0:pids:/shared\n0::{scope}/container\n");
         assert_eq!(group_lines(&container), expected.into_bytes());
+        // On a hybrid host an engine may leave its own group of v2 to the container.
+        let group = format!("/docker/{id}");
+        let lines = format!("4:memory:{group}\n0::/system.slice/containerd.service\n").into();
+        let container =
+            Container { cgroup: group.as_str().into(), cgroup_lines: lines, ..container };
+        assert_eq!(group_lines(&container), format!("0:memory:{group}\n").into_bytes());
     }
 
     #[test]

@@ -144,6 +144,23 @@ pub struct Cgroup {
     pub frozen: Option<bool>,
 }
 
+impl Cgroup {
+    /// Its group in the hierarchy that a controller is in: what no v1 hierarchy has is v2's.
+    pub fn group_of(&self, controller: &str) -> Option<&GroupPath> {
+        let has = |group: &&GroupPath| {
+            let mut controllers = group.controllers.as_bytes().split(|byte| *byte == b',');
+            controllers.any(|one| one == controller.as_bytes())
+        };
+        let is_v2 = |group: &&GroupPath| group.controllers.is_empty();
+        self.paths.iter().find(has).or_else(|| self.paths.iter().find(is_v2))
+    }
+
+    /// The path of that.
+    pub fn path_of(&self, controller: &str) -> &Text {
+        self.group_of(controller).map_or(&self.path, |group| &group.path)
+    }
+}
+
 /// The group of a process in one hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -49,8 +49,9 @@ fn rate(before: Sample, after: Sample, interval_usec: u64) -> Option<CpuRate> {
 
 fn look(root: &SysRoot, hierarchies: &Hierarchies, cgroup_lines: &[u8]) -> Sample {
     let paths = CgroupPaths::parse(cgroup_lines);
-    let stat = hierarchies
-        .locate(&paths, b"cpu")
+    let stat = paths
+        .own_line(b"cpu")
+        .and_then(|_| hierarchies.locate(&paths, b"cpu"))
         .and_then(|place| read_one(root, &place, "cpu.stat").ok());
     let stat = stat.unwrap_or_default();
     let host = bounded::read_capped(root.proc(), "stat", bounded::LARGE).unwrap_or_default();

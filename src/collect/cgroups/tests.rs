@@ -596,3 +596,5 @@ fn a_list_has_the_numbers_of_v1_groups() {
     let pids = usage.pids.unwrap();
     assert_eq!((pids.current, pids.limit), (2, Limit::Unlimited));
 }
+
+mod accounting;

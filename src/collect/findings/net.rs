@@ -2,7 +2,7 @@
 
 use crate::model::finding::Finding;
 use crate::model::inspection::Section;
-use crate::model::network::{FileState, Interface, Network, Socket, Sockets};
+use crate::model::network::{FileState, Interface, Neighbour, Network, Route, Socket, Sockets};
 
 /// Of segments, or of packets, in thousandths: a line that loses fewer is as others are.
 const LOSSES: u64 = 50;
@@ -100,16 +100,25 @@ fn of_interface(interface: &Interface, findings: &mut Findings) {
 }
 
 fn of_routes(network: &Network, findings: &mut Findings) {
-    let mut defaults =
+    let defaults =
         network.routes.iter().filter(|route| route.is_default() && route.kind == "unicast");
     if network.interfaces.iter().any(leads_out) && defaults.clone().next().is_none() {
         findings.notice("no default route".to_owned());
     }
     for neighbour in network.neighbours.iter().filter(|one| one.state == "failed") {
-        if defaults.any(|route| route.gateway == Some(neighbour.address)) {
+        if defaults.clone().any(|route| goes_by(route, neighbour)) {
             findings.warning(format!("the gateway {} does not answer", neighbour.address));
         }
     }
+}
+
+/// A neighbour is one on its own link: another's may have the same address.
+fn goes_by(route: &Route, neighbour: &Neighbour) -> bool {
+    let one = std::iter::once((route.gateway, &route.interface));
+    let several = route.next_hops.iter().map(|hop| (hop.gateway, &hop.interface));
+    one.chain(several).any(|(gateway, interface)| {
+        gateway == Some(neighbour.address) && *interface == neighbour.interface
+    })
 }
 
 fn of_sockets(sockets: &Sockets, findings: &mut Findings) {

@@ -12,7 +12,8 @@ const MANY_ZOMBIES: usize = 3;
 pub(super) fn findings(report: &Inspection) -> Vec<Finding> {
     let members = report.processes.as_deref().unwrap_or_default();
     // What the freezer of cgroup v1 holds is in that state, too.
-    let paused = report.container.as_ref().is_some_and(|one| one.state == State::Paused);
+    let paused = report.container.as_ref().is_some_and(|one| one.state == State::Paused)
+        || report.cgroup.as_ref().is_some_and(|group| group.frozen == Some(true));
     of_members(members, paused)
 }
 

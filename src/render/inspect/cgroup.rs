@@ -19,22 +19,24 @@ pub(super) fn lines(cgroup: &Cgroup, printed: Option<&Formulas>, everything: boo
             lines.push(format!("{name:<8} {}", parts.join(" · ")));
         }
     };
-    let own = &cgroup.path;
     if let Some(memory) = &cgroup.memory {
+        let own = cgroup.path_of("memory");
         add("memory", memory_parts(memory, own));
         if everything {
             add("", memory_details(memory));
-            add("", memory_limits(memory, own));
+            let on_v1 =
+                cgroup.group_of("memory").is_some_and(|group| !group.controllers.is_empty());
+            add("", memory_limits(memory, own, on_v1));
         }
     }
     if let Some(cpu) = &cgroup.cpu {
-        add("cpu", cpu_parts(cpu, own));
+        add("cpu", cpu_parts(cpu, cgroup.path_of("cpu")));
         if everything {
             add("", cpu_details(cpu));
         }
     }
     if let Some(pids) = &cgroup.pids {
-        add("pids", pids_parts(pids, own, everything));
+        add("pids", pids_parts(pids, cgroup.path_of("pids"), everything));
     }
     if let Some(io) = &cgroup.io {
         let most = if everything { usize::MAX } else { FEW };
@@ -43,9 +45,11 @@ pub(super) fn lines(cgroup: &Cgroup, printed: Option<&Formulas>, everything: boo
             devices.push(format!("{more} more"));
         }
         add("io", devices);
+        let own = cgroup.path_of("blkio");
         let limits = io.limits.iter().filter(|limit| limit.binds || everything);
         add("io limit", limits.map(|limit| io_limit(limit, own)).collect());
     }
+    let own = cgroup.path_of("hugetlb");
     let pages = cgroup.huge_pages.iter().filter(|pages| everything || pages.usage_bytes > 0);
     let pages = pages.map(|pages| {
         let used = human::bytes(pages.usage_bytes);
@@ -110,9 +114,10 @@ fn memory_details(memory: &MemoryInFull) -> Vec<String> {
     ])
 }
 
-fn memory_limits(memory: &MemoryInFull, own: &Text) -> Vec<String> {
+fn memory_limits(memory: &MemoryInFull, own: &Text, on_v1: bool) -> Vec<String> {
     let mut parts = Vec::new();
-    let limits = [("high", &memory.high), ("swap at most", &memory.swap_limit)];
+    let swap = if on_v1 { "memory and swap at most" } else { "swap at most" };
+    let limits = [("high", &memory.high), (swap, &memory.swap_limit)];
     for (name, limit) in limits {
         if let Limit::Value { value, set_by } = limit {
             parts.push(format!("{name} {}{}", human::bytes(*value), whose(set_by, own)));
@@ -239,8 +244,11 @@ mod tests {
     fn busy() -> Cgroup {
         Cgroup {
             path: "/docker/a".into(),
-            paths: ["pids", "cpuset"]
-                .map(|name| GroupPath { controllers: name.into(), path: "/p".into() })
+            paths: [("", "/docker/a"), ("pids", "/p"), ("cpuset", "/p")]
+                .map(|(controllers, path)| GroupPath {
+                    controllers: controllers.into(),
+                    path: path.into(),
+                })
                 .into(),
             memory: Some(MemoryInFull {
                 basic: Memory {

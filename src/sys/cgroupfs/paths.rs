@@ -40,6 +40,11 @@ impl<'a> CgroupPaths<'a> {
             .unwrap_or(b"/")
     }
 
+    /// The same where the group there is the process's own to report on: see [`Self::accounts`].
+    pub fn own_line(&self, controller: &[u8]) -> Option<Line<'a>> {
+        self.line(controller).filter(|line| self.accounts(*line))
+    }
+
     /// Whether the group on this line is the process's own to report on. A process that sits in
     /// the root of one hierarchy, but has a group in another, is not accounted for there: the
     /// root's numbers are those of the machine.

@@ -56,14 +56,16 @@ pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull
         let set_by = above(levels.last().map_or(b"/", |top| top.path.as_bytes()));
         basic.limit = Limit::Value { value, set_by };
     }
-    let memsw = files.value("memory.memsw.limit_in_bytes", v1_bytes);
+    let swap_limit = files.tightest(|files, levels| {
+        files.value_above(levels, "memory.memsw.limit_in_bytes", v1_bytes)
+    });
     let events = MemoryEvents {
         max: files.value("memory.failcnt", number),
         oom_kill: basic.oom_kills,
         ..MemoryEvents::default()
     };
     Some(MemoryInFull {
-        swap_limit: levels::tightest([(memsw, &files.path_above(0))].into_iter()),
+        swap_limit,
         sock_bytes: files.value("memory.kmem.tcp.usage_in_bytes", number),
         events,
         levels,

@@ -108,6 +108,29 @@ pub fn cpu(group: &Group, gaps: &mut Vec<Gap>) -> Option<Cpu> {
     Some(cpu)
 }
 
+/// In microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuTimes {
+    /// The other two, and what cannot be told apart.
+    pub usage: Option<u64>,
+    /// In programs.
+    pub user: Option<u64>,
+    /// In the kernel.
+    pub system: Option<u64>,
+}
+
+/// Every group has them, the controller need not be there.
+pub fn cpu_times(group: &Group, gaps: &mut Vec<Gap>) -> CpuTimes {
+    let times = |bytes: &[u8]| {
+        Some(CpuTimes {
+            usage: usage_usec_of(bytes),
+            user: keyed_value(bytes, b"user_usec"),
+            system: keyed_value(bytes, b"system_usec"),
+        })
+    };
+    Reader::new(group, "cpu", gaps).value("cpu.stat", times).unwrap_or_default()
+}
+
 /// `None` where cpu.stat cannot be read; without the controller there are no limits in it.
 pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<CpuInFull> {
     let mut files = Reader::new(group, "cpu", gaps);

@@ -7,8 +7,9 @@ use crate::model::text::Text;
 pub use crate::model::cgroup::Bound;
 
 /// v1 writes "no limit" as the largest number of whole pages in an i64: 9223372036854771712 where
-/// a page has 4 KiB, less where it has more. No machine has this much memory.
-const V1_UNLIMITED_BYTES: u64 = i64::MAX.cast_unsigned() - (1 << 20);
+/// a page has 4 KiB, less where it has more, and of huge pages up to 16 GiB less. No machine has
+/// this much memory.
+const V1_UNLIMITED_BYTES: u64 = i64::MAX.cast_unsigned() - (16 << 30);
 
 /// A line as it is: a list of CPUs.
 pub fn text(bytes: &[u8]) -> Option<Text> {

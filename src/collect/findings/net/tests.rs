@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::finding::Level;
 use crate::model::network::{
-    Address, Conntrack, Counters, Destination, File, Neighbour, Ports, Protocol, Resolver, Route,
-    TcpCounters,
+    Address, Conntrack, Counters, Destination, File, Neighbour, NextHop, Ports, Protocol, Resolver,
+    Route, TcpCounters,
 };
 
 fn address(flags: &[&'static str]) -> Address {
@@ -155,6 +155,29 @@ fn routes() {
     assert_eq!(unreachable, one(Level::Notice, "no default route"));
     let gone = found(|network| network.neighbours[0].state = "failed");
     assert_eq!(gone, one(Level::Warning, "the gateway 198.51.100.1 does not answer"));
+    let other = |network: &mut Network| Neighbour {
+        address: "198.51.100.9".parse().unwrap(),
+        state: "failed",
+        ..network.neighbours[0].clone()
+    };
+    let second = found(|network| {
+        let before = other(network);
+        network.neighbours[0].state = "failed";
+        network.neighbours.insert(0, before);
+    });
+    assert_eq!(second, gone, "another that failed before it");
+    let hop = found(|network| {
+        network.neighbours[0].state = "failed";
+        let route = &mut network.routes[0];
+        let gateway = route.gateway.take();
+        route.next_hops = vec![NextHop { gateway, ..NextHop::default() }];
+    });
+    assert_eq!(hop, gone, "one of several ways");
+    let elsewhere = found(|network| {
+        network.neighbours[0].state = "failed";
+        network.neighbours[0].interface = Some("eth1".into());
+    });
+    assert_eq!(elsewhere, [], "the same address on another link");
     let alone = found(|network| {
         network.routes.clear();
         network.interfaces[0].flags = vec!["loopback", "up"];

@@ -126,7 +126,9 @@ fn rule_line(rule: &Rule) -> String {
     add("oif", rule.output_interface.as_ref().map(ToString::to_string));
     let mask = rule.mark_mask.filter(|mask| *mask != u32::MAX);
     let mask = mask.map(|mask| format!("/{mask:#x}")).unwrap_or_default();
-    add("fwmark", rule.mark.map(|mark| format!("{mark:#x}{mask}")));
+    // Of a mark of 0 the kernel tells the mask alone.
+    let mark = rule.mark.or(rule.mark_mask.map(|_| 0));
+    add("fwmark", mark.map(|mark| format!("{mark:#x}{mask}")));
     add("tos", rule.type_of_service.map(|bits| format!("{bits:#x}")));
     add("protocol", rule.protocol.map(|protocol| protocol.to_string()));
     add("sport", rule.source_ports.map(span));
