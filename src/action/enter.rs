@@ -80,6 +80,9 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let core_limit = launch::protect()?;
     let descriptors = entry.descriptors;
     if !entry.plan.fork {
+        if entry.plan.apart {
+            leave_session()?;
+        }
         join(entry)?;
         let inherited = Inherited { core_limit, signals: None, descriptors };
         return match settle(entry).and_then(|()| become_program(entry, &inherited, None)) {
@@ -89,11 +92,8 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     }
     let signals = Signals::catch()?;
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors };
-    if entry.plan.pty {
-        pty::wait_for_foreground();
-    }
     let pair = if entry.plan.pty { Some(pty::open(entry.terminal_owner)?) } else { None };
-    let parent = launch::own_pidfd()?;
+    let (parent, lives) = launch::lifeline()?;
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
@@ -104,7 +104,7 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
-            drop(status);
+            drop((status, lives));
             std::mem::forget(guard);
             let error = child(entry, &inherited, pair, (parent, ward), (&signals, life));
             launch::report_and_exit(&report, &error)
@@ -120,9 +120,23 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let program = if entry.init { program.behind_an_init() } else { program };
     let program = if entry.plan.apart { program.in_a_session() } else { program };
     let ending = supervise::supervise(program, &signals, Some(status), terminal, None);
-    drop(guard);
+    drop((guard, lives));
     entry.seat = None;
     ending
+}
+
+/// For a program in our place: by /dev/tty it could read the operator's keys.
+fn leave_session() -> Result<(), ActionError> {
+    match rustix::process::setsid() {
+        Ok(_) => Ok(()),
+        // The first of a pipeline in a shell. Without a terminal there is nothing to keep away.
+        Err(rustix::io::Errno::PERM) if !pty::is_there() => Ok(()),
+        Err(rustix::io::Errno::PERM) => Err(ActionError::refused(
+            "a program in nsx's place would keep your terminal",
+            "leave out --no-fork, or start it by setsid(1)",
+        )),
+        Err(errno) => Err(errno).context("begin", "a session")?,
+    }
 }
 
 fn fork_inside() -> Result<Side, ActionError> {

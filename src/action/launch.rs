@@ -133,6 +133,13 @@ pub fn protect() -> Result<Option<u64>, ActionError> {
     Ok(Some(soft))
 }
 
+/// What of that can be had before anything is joined, for who starts a process in sight of others even
+/// then. The files of a protected process are root's: who is not could not go on.
+pub fn hide() -> Result<(), ActionError> {
+    raw::environment::forget();
+    if nix::unistd::geteuid().is_root() { set_protected(true) } else { Ok(()) }
+}
+
 /// Whether others may trace this process, read its memory and own its files in /proc.
 pub fn set_protected(protected: bool) -> Result<(), ActionError> {
     nix::sys::prctl::set_dumpable(!protected).context("protect", "this process")?;
@@ -211,6 +218,13 @@ pub fn nowhere() -> Result<OwnedFd, ActionError> {
     let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
     let mode = rustix::fs::Mode::empty();
     Ok(rustix::fs::open("/dev/null", flags, mode).context("open", "/dev/null")?)
+}
+
+/// What has news once this process has ended, and what keeps it quiet: nobody else may hold that.
+/// To who gets at the first from inside it gives nothing; by a pidfd he would have every descriptor
+/// of ours: pidfd_getfd(2).
+pub fn lifeline() -> Result<(OwnedFd, OwnedFd), ActionError> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?)
 }
 
 /// A pidfd of this process.

@@ -33,6 +33,8 @@ pub struct Wish {
     pub may_join_nothing: bool,
     /// The program stays in our session and group, whatever it is.
     pub keeps_session: bool,
+    /// It gets a root that was named: its files are not the host's.
+    pub other_root: bool,
 }
 
 /// Which user or group the program gets.
@@ -221,7 +223,7 @@ fn as_whom(
 /// Which process the program is, and who sees it.
 fn with_process(plan: Plan, wish: &Wish, facts: &Facts) -> Result<Plan, PlanError> {
     let joined = plan.joined();
-    let foreign_program = joined.has(Kind::Mnt);
+    let foreign_program = joined.has(Kind::Mnt) || wish.other_root;
     let pty = match wish.terminal {
         Terminal::Guarded => foreign_program && facts.on_a_terminal,
         Terminal::Always => true,
@@ -240,11 +242,13 @@ fn with_process(plan: Plan, wish: &Wish, facts: &Facts) -> Result<Plan, PlanErro
         let shares = |kind| theirs(kind) == facts.ours.inode(kind);
         shares(Kind::Pid) && !shares(Kind::Mnt)
     };
+    // In a session of its own it has no /dev/tty of ours.
+    let apart = foreign_program && !pty && !facts.on_a_terminal && !wish.keeps_session;
     Ok(Plan {
-        fork: !wish.no_fork && (joined.has(Kind::Pid) || pty || wish.stays),
+        fork: !wish.no_fork && (joined.has(Kind::Pid) || pty || wish.stays || apart),
         foreign_program,
         pty,
-        apart: foreign_program && !pty && !facts.on_a_terminal && !wish.keeps_session,
+        apart,
         seen: joined.has(Kind::Pid) || facts.target.is_some_and(others),
         ..plan
     })

@@ -6,7 +6,7 @@ use crate::sys::error::Context;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pty::OpenptFlags;
-use rustix::termios::{OptionalActions, Termios, Winsize};
+use rustix::termios::{LocalModes, OptionalActions, OutputModes, Termios, Winsize};
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -27,12 +27,10 @@ pub fn wanted() -> bool {
         || std::io::stderr().is_terminal()
 }
 
-/// Stops until the shell puts us in the foreground: a job in the background must not take the
-/// operator's terminal.
-pub fn wait_for_foreground() {
-    while !in_foreground() {
-        super::supervise::stop();
-    }
+/// Whether this process has a controlling terminal, with or without a descriptor of it.
+pub fn is_there() -> bool {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    rustix::fs::open(c"/dev/tty", flags, Mode::empty()).is_ok()
 }
 
 /// True where standard input is no terminal of ours: then there is no job control to respect.
@@ -71,7 +69,13 @@ fn pair(master: OwnedFd, owner: Option<(u32, u32)>) -> Result<Pair, ActionError>
         if let Some(size) = standard.iter().find_map(|fd| rustix::termios::tcgetwinsize(fd).ok()) {
             rustix::termios::tcsetwinsize(&slave, size)?;
         }
-        if let Some(settings) = standard.iter().find_map(|fd| rustix::termios::tcgetattr(fd).ok()) {
+        let settings = standard.iter().find_map(|fd| rustix::termios::tcgetattr(fd).ok());
+        if let Some(mut settings) = settings {
+            if !is_raw_wanted() {
+                // The terminal that they are typed at shows them, and ends lines.
+                settings.local_modes.remove(LocalModes::ECHO);
+                settings.output_modes.remove(OutputModes::OPOST);
+            }
             rustix::termios::tcsetattr(&slave, OptionalActions::Now, &settings)?;
         }
         Ok(())
@@ -122,23 +126,34 @@ impl Pair {
     }
 }
 
+/// Whether what is typed is for the program alone. Where its output goes elsewhere, as to a pager, who
+/// takes that may want the keys, and lines that end as lines do.
+fn is_raw_wanted() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// The relay. Restores the terminal when dropped.
 #[derive(Debug)]
 pub struct Terminal {
     master: OwnedFd,
     before: Option<Termios>,
     from_nothing: bool,
-    /// Standard input is the operator's terminal, or stands for one, and has not ended.
+    /// Standard input is the operator's terminal with us in the foreground, or stands for one, and
+    /// has not ended.
     reads: bool,
+    /// There is no more to be typed.
+    ended: bool,
     /// Keys that the program has not taken yet.
     to_program: Vec<u8>,
     /// The last key was not the end of a line.
     line_begun: bool,
-    /// Where what the program writes is shown.
-    screen: BorrowedFd<'static>,
+    /// Every key is the program's.
+    raw: bool,
+    /// Where what the program writes is shown; `None` once that is gone.
+    screen: Option<BorrowedFd<'static>>,
     /// What the program wrote and nobody has taken yet.
     to_screen: Vec<u8>,
-    /// The program's side has not been closed, nor has the screen.
+    /// The program's side has not been closed.
     open: bool,
 }
 
@@ -172,9 +187,11 @@ impl Terminal {
             before,
             from_nothing,
             reads: from_nothing,
+            ended: false,
             to_program: Vec::new(),
             line_begun: false,
-            screen: screen(),
+            raw: is_raw_wanted(),
+            screen: Some(screen()),
             to_screen: Vec::new(),
             open: true,
         };
@@ -191,10 +208,10 @@ impl Terminal {
         if self.open && !events.is_empty() {
             watched.push(PollFd::new(&self.master, events));
         }
-        if !self.to_screen.is_empty() {
-            watched.push(PollFd::from_borrowed_fd(self.screen, PollFlags::OUT));
+        if let Some(screen) = self.screen.filter(|_| !self.to_screen.is_empty()) {
+            watched.push(PollFd::from_borrowed_fd(screen, PollFlags::OUT));
         }
-        if self.reads && self.open && self.to_program.len() < PENDING {
+        if self.takes_keys() && self.open {
             watched.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
         }
     }
@@ -203,7 +220,7 @@ impl Terminal {
     /// keys for the program.
     pub fn read(&mut self) -> bool {
         self.take_output();
-        if !self.to_screen.is_empty() && is_ready(self.screen, PollFlags::OUT, Duration::ZERO) {
+        if self.screen_is_ready(Duration::ZERO) {
             self.show();
         }
         self.read_keys();
@@ -231,42 +248,60 @@ impl Terminal {
         let mut bytes = [0; PENDING];
         match rustix::io::read(&self.master, &mut bytes) {
             Ok(0) | Err(rustix::io::Errno::IO) => self.open = false,
-            Ok(count) => self.to_screen.extend_from_slice(bytes.get(..count).unwrap_or_default()),
-            Err(_) => {}
+            // Without a screen the program goes on, and is not kept waiting.
+            Ok(count) if self.screen.is_some() => {
+                self.to_screen.extend_from_slice(bytes.get(..count).unwrap_or_default());
+            }
+            Ok(_) | Err(_) => {}
         }
+    }
+
+    fn screen_is_ready(&self, patience: Duration) -> bool {
+        let screen = self.screen.filter(|_| !self.to_screen.is_empty());
+        screen.is_some_and(|screen| is_ready(screen, PollFlags::OUT, patience))
     }
 
     /// A little of what the program wrote, to a screen that takes something. Whether it took any.
     fn show(&mut self) -> bool {
+        let Some(screen) = self.screen else { return false };
         let morsel = self.to_screen.get(..MORSEL).unwrap_or(&self.to_screen);
-        match rustix::io::write(self.screen, morsel) {
+        match rustix::io::write(screen, morsel) {
             Ok(count) => {
                 self.to_screen.drain(..count);
                 count > 0
             }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => false,
-            // It has ended: the program goes on without it.
             Err(_) => {
                 self.to_screen.clear();
-                self.open = false;
+                self.screen = None;
                 false
             }
         }
     }
 
+    /// A pager that shows what the program writes has its own mind about keys, and says so by the
+    /// terminal's settings.
+    fn takes_keys(&self) -> bool {
+        let is_by_lines = || {
+            let settings = rustix::termios::tcgetattr(rustix::stdio::stdin());
+            settings.is_ok_and(|settings| settings.local_modes.contains(LocalModes::ICANON))
+        };
+        self.reads
+            && self.to_program.len() < PENDING
+            && (self.raw || self.from_nothing || is_by_lines())
+    }
+
     fn read_keys(&mut self) {
         let stdin = rustix::stdio::stdin();
-        if !self.reads
-            || self.to_program.len() >= PENDING
-            || !is_ready(stdin, PollFlags::IN, Duration::ZERO)
-        {
+        if !self.takes_keys() || !is_ready(stdin, PollFlags::IN, Duration::ZERO) {
             return;
         }
         let mut bytes = [0; 1024];
         match rustix::io::read(stdin, &mut bytes) {
             Ok(0) | Err(rustix::io::Errno::IO) => {
                 self.reads = false;
-                if self.from_nothing {
+                self.ended = true;
+                if self.from_nothing || !self.raw {
                     // Within a line the first only hands over what there is of it.
                     let times = if self.line_begun { 2 } else { 1 };
                     self.to_program.extend(std::iter::repeat_n(END_OF_FILE, times));
@@ -288,7 +323,7 @@ impl Terminal {
         for _ in 0..DRAIN {
             self.take_output();
             while !self.to_screen.is_empty() {
-                if !is_ready(self.screen, PollFlags::OUT, STUCK) || !self.show() {
+                if !self.screen_is_ready(STUCK) || !self.show() {
                     return;
                 }
             }
@@ -309,22 +344,37 @@ impl Terminal {
         }
     }
 
-    /// In the foreground, every key goes to the program as it is, ^C and ^Z too.
+    /// In the foreground, every key goes to the program as it is, ^C and ^Z too, where it writes to
+    /// the terminal.
     pub fn make_raw(&mut self) {
         if self.from_nothing {
             return;
         }
-        self.reads = self.before.is_some() && in_foreground();
-        if let Some(before) = self.before.as_ref().filter(|_| self.reads) {
+        self.reads = self.before.is_some() && !self.ended && in_foreground();
+        if let Some(before) = self.before.as_ref().filter(|_| self.reads && self.raw) {
             let mut raw = before.clone();
             raw.make_raw();
             let _ = rustix::termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &raw);
         }
     }
 
+    /// A job in the background leaves the keys to others. That it was brought to the foreground
+    /// nobody tells one that runs.
+    pub const fn waits_for_foreground(&self) -> bool {
+        self.before.is_some() && !self.reads && !self.ended
+    }
+
+    /// Takes the keys once it is in the foreground.
+    pub fn look_for_foreground(&mut self) {
+        if self.waits_for_foreground() && in_foreground() {
+            self.make_raw();
+            self.resize();
+        }
+    }
+
     /// The settings that were before.
     pub fn restore(&mut self) {
-        if let Some(before) = self.before.as_ref().filter(|_| in_foreground()) {
+        if let Some(before) = self.before.as_ref().filter(|_| self.raw && in_foreground()) {
             let stdin = rustix::stdio::stdin();
             let _ = rustix::termios::tcsetattr(stdin, OptionalActions::Flush, before);
         }
@@ -343,11 +393,10 @@ fn is_ready(fd: BorrowedFd<'_>, events: PollFlags, patience: Duration) -> bool {
     rustix::event::poll(&mut watched, Some(&patience)) == Ok(1)
 }
 
-/// Whichever of standard output and error is the terminal; the first where none is.
+/// Whichever of the three is the terminal: what the program writes to its own is for nobody else.
+/// Standard output where none is.
 fn screen() -> BorrowedFd<'static> {
-    if std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
-        rustix::stdio::stdout()
-    } else {
-        rustix::stdio::stderr()
-    }
+    let standard = [rustix::stdio::stdout(), rustix::stdio::stderr(), rustix::stdio::stdin()];
+    let terminal = standard.into_iter().find(IsTerminal::is_terminal);
+    terminal.unwrap_or_else(rustix::stdio::stdout)
 }

@@ -169,8 +169,11 @@ fn run(
     let has_terminals = rootfs.as_ref().is_some_and(Rootfs::has_terminals);
     let pair = match isolation.terminal {
         Terminal::Own => {
-            pty::wait_for_foreground();
-            if has_terminals { None } else { Some(pty::open(owner_of_terminal(isolation))?) }
+            if has_terminals {
+                None
+            } else {
+                Some(pty::open(owner_of_terminal(isolation))?)
+            }
         }
         Terminal::Shared | Terminal::Apart => None,
     };
@@ -326,6 +329,10 @@ fn inside(
     let pair = if opens_terminal { Some(open_inside(isolation, terminals)?) } else { pair };
     let (parent, pair) = if isolation.life.init {
         launch::die_with(&parent)?;
+        if let Some(nowhere) = &wanted.nowhere {
+            // What stays beside the program keeps nobody waiting for the end of our output.
+            launch::stand_on(nowhere)?;
+        }
         // With the first process of a pid namespace the kernel ends the others.
         let owner = if isolation.new.has(Kind::Pid) { None } else { Some(parent) };
         let life = Life {

@@ -13,6 +13,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How the program ended.
@@ -51,6 +52,18 @@ impl SignalState {
     }
 }
 
+/// That we were started with SIGCHLD ignored.
+static IGNORES_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// For who has children before [`Signals::catch`]: an ignored SIGCHLD (some daemons leave that to
+/// theirs) would lose how they end.
+pub fn mind_children() -> Result<(), ActionError> {
+    if raw::signal::set_default(Signal::SIGCHLD as i32).context("reset", "SIGCHLD")? {
+        IGNORES_CHILD.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
 impl Signals {
     /// Of its descriptor.
     pub fn number(&self) -> RawFd {
@@ -63,10 +76,8 @@ impl Signals {
         let all = SigSet::all();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut mask))
             .context("block", "signals")?;
-        // An ignored SIGCHLD (some daemons leave that to their children) would lose the exit status.
-        let ignores_child =
-            raw::signal::set_default(Signal::SIGCHLD as i32).context("reset", "SIGCHLD")?;
-        let before = SignalState { mask, ignores_child };
+        mind_children()?;
+        let before = SignalState { mask, ignores_child: IGNORES_CHILD.load(Ordering::Relaxed) };
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
         Ok(Self { descriptor, before })
@@ -233,6 +244,9 @@ impl Program {
     }
 }
 
+/// How often a job in the background looks whether it is in the foreground.
+const GLANCE: Duration = Duration::from_millis(200);
+
 /// Runs until the child has ended. `status` is the pipe on which it reports, before its exec, why
 /// there will be none.
 pub fn supervise(
@@ -252,6 +266,9 @@ pub fn supervise(
         let awaits_start = on_start.is_some() || patience.is_some();
         let start = status.as_ref().filter(|_| awaits_start);
         let others = [program.owner.as_ref(), program.heard_stops()];
+        let waits = terminal.as_ref().is_some_and(Terminal::waits_for_foreground);
+        let patience =
+            if waits { Some(patience.map_or(GLANCE, |some| some.min(GLANCE))) } else { patience };
         let ready = wait_for_something(signals, start, &others, terminal.as_ref(), patience)?;
         let has_news = ready.status || (!awaits_start && status.as_ref().is_some_and(has_news));
         if has_news
@@ -268,6 +285,9 @@ pub fn supervise(
                     failed = Some(error);
                 }
             }
+        }
+        if let Some(terminal) = &mut terminal {
+            terminal.look_for_foreground();
         }
         program.follow_stops(terminal.as_mut());
         program.starting = status.is_some();
@@ -365,6 +385,10 @@ fn take_signals(
             (Ok(Signal::SIGWINCH), Some(terminal)) => terminal.resize(),
             // Continued, perhaps in the foreground after a time in the background.
             (Ok(Signal::SIGCONT), Some(terminal)) => terminal.make_raw(),
+            // By what we write ourselves: that is nothing to the program.
+            (Ok(Signal::SIGPIPE | Signal::SIGXFSZ), _) if info.ssi_pid == std::process::id() => {
+                continue;
+            }
             _ => {}
         }
         forward(program, number, info.ssi_code, terminal.is_some());
@@ -384,9 +408,14 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     if deaf || (program.starting && asks_to_end(signal)) {
         program.killed_for = Some(signal);
         let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
-    } else if code != SI_KERNEL || own_terminal || program.is_apart {
+    } else if code != SI_KERNEL || own_terminal || program.is_apart || is_hangup(signal) {
         let _ = raw::signal::send(pidfd, signal);
     }
+}
+
+/// That the terminal is gone is told to the leader of its session alone, who tells others.
+fn is_hangup(signal: i32) -> bool {
+    signal == Signal::SIGHUP as i32 && nix::unistd::getsid(None) == Ok(nix::unistd::getpid())
 }
 
 /// What a person or a manager sends.

@@ -108,12 +108,15 @@ fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result
     };
     let mut others = collect_containers(root)?;
     let place = match place(&others.list) {
-        // One that does not run, or that shares the host's namespaces, has a record all the same.
-        Err(TargetError::NoContainer(_) | TargetError::NotAPid(_) | TargetError::NoPod(_)) => {
+        Ok(at) if others.list.get(at).is_some_and(Container::is_of_the_host) => at,
+        // One that does not run, or that shares the host's namespaces, has a record all the same. A
+        // user's that runs is not to be taken for it.
+        Ok(_)
+        | Err(TargetError::NoContainer(_) | TargetError::NotAPid(_) | TargetError::NoPod(_)) => {
             others = collect_recorded_containers(root)?;
             place(&others.list)?
         }
-        found => found?,
+        Err(error) => return Err(error),
     };
     let found = others.list.remove(place);
     let label = found.label();

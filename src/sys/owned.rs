@@ -10,6 +10,7 @@ use super::root::{self, SysRoot};
 use super::{bounded, error::Problem};
 use crate::model::text::Text;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx};
+use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,7 +24,15 @@ pub struct Place {
     /// The files of a fixture belong to whoever keeps it.
     is_real: bool,
     reach: Rc<Reach>,
+    /// How much may still be read in it and below it.
+    left: Rc<Cell<usize>>,
 }
+
+/// In bytes, of all that one directory of a user's says: he may have as many files as he likes, and
+/// one file as often.
+const OF_A_USER: usize = 16 << 20;
+/// Names in one directory of a user's.
+const NAMES_OF_A_USER: usize = 4096;
 
 impl Place {
     /// A directory of root's; symbolic links on the way to it are the administrator's.
@@ -50,11 +59,13 @@ impl Place {
 
     fn new(root: &SysRoot, dir: OwnedFd, path: &Path, uid: u32) -> Self {
         let (path, reach) = (path.to_owned(), Rc::clone(root.reach()));
-        Self { dir, path, uid, is_real: root.is_real(), reach }
+        let left = Rc::new(Cell::new(if uid == 0 { usize::MAX } else { OF_A_USER }));
+        Self { dir, path, uid, is_real: root.is_real(), reach, left }
     }
 
     fn with(&self, dir: OwnedFd, path: PathBuf) -> Self {
-        Self { dir, path, uid: self.uid, is_real: self.is_real, reach: Rc::clone(&self.reach) }
+        let (reach, left) = (Rc::clone(&self.reach), Rc::clone(&self.left));
+        Self { dir, path, uid: self.uid, is_real: self.is_real, reach, left }
     }
 
     /// Whoever decides what is in it: what belongs to anybody else does not count.
@@ -104,12 +115,18 @@ impl Place {
     /// What is in one, up to `cap` bytes.
     pub fn read(&self, below: &str, cap: usize) -> Result<Vec<u8>> {
         let object = || root::path_text(&self.path.join(below));
+        let truncated =
+            || SysError { doing: "read", object: object(), problem: Problem::Truncated };
+        let left = self.left.get();
+        if left == 0 {
+            return Err(SysError { object: root::path_text(&self.path), ..truncated() });
+        }
         let file = self.open(below)?;
         let mut bytes = Vec::new();
-        if bounded::read_fd_into(file.as_fd(), cap, &mut bytes).with_context("read", object)? {
-            return Err(SysError { doing: "read", object: object(), problem: Problem::Truncated });
-        }
-        Ok(bytes)
+        let is_cut = bounded::read_fd_into(file.as_fd(), cap.min(left), &mut bytes)
+            .with_context("read", object)?;
+        self.left.set(left.saturating_sub(bytes.len()));
+        if is_cut { Err(truncated()) } else { Ok(bytes) }
     }
 
     /// Where a symbolic link in it says it leads; it is not followed.
@@ -122,7 +139,13 @@ impl Place {
     pub fn names(&self) -> Vec<String> {
         let object = || root::path_text(&self.path);
         let names = self.reach.told(object, "names and images", root::list(self.dir.as_fd()));
-        let names = names.unwrap_or_default();
+        let mut names = names.unwrap_or_default();
+        if self.uid != 0 && names.len() > NAMES_OF_A_USER {
+            names.truncate(NAMES_OF_A_USER);
+            let problem = Problem::Truncated;
+            let cut = SysError { doing: "list", object: object(), problem };
+            self.reach.told(object, "names and images", Err::<(), _>(cut));
+        }
         names.iter().filter_map(|name| String::from_utf8(name.as_bytes().to_vec()).ok()).collect()
     }
 

@@ -8,6 +8,7 @@
 use super::bounded;
 use super::error::{Problem, Result, SysError};
 use super::proc::stat;
+use super::raw::fds::close_inherited_from;
 use super::raw::fork::{self, Side};
 use super::root;
 use crate::model::process::Pid;
@@ -147,6 +148,26 @@ pub fn make(
     work: impl FnOnce() -> Result<OwnedFd>,
     deadline: Duration,
 ) -> Result<OwnedFd> {
+    make_holding(object, None, work, deadline)
+}
+
+/// The same by a process that holds none of our descriptors but one, if one is named: in a joined pid
+/// namespace others may help themselves to what it has: pidfd_getfd(2).
+pub fn make_in_sight(
+    object: &'static str,
+    held: BorrowedFd<'_>,
+    work: impl FnOnce() -> Result<OwnedFd>,
+    deadline: Duration,
+) -> Result<OwnedFd> {
+    make_holding(object, Some(held), work, deadline)
+}
+
+fn make_holding(
+    object: &'static str,
+    held: Option<BorrowedFd<'_>>,
+    work: impl FnOnce() -> Result<OwnedFd>,
+    deadline: Duration,
+) -> Result<OwnedFd> {
     let made = || {
         work().map(Some).map_err(|error| {
             // What failed inside goes with its number; the rest of it in words.
@@ -159,7 +180,7 @@ pub fn make(
         let object = if words.is_empty() { Text::from(object) } else { words };
         SysError { doing: "make", object, problem }
     };
-    match told_by_a_child(made, deadline) {
+    match told_by_a_child(held, made, deadline) {
         Ok(Some(made)) => Ok(made),
         Ok(None) => Err(failed(Problem::Errno(Errno::EPIPE), Text::default())),
         Err((problem, words)) => Err(failed(problem, words)),
@@ -170,12 +191,14 @@ fn in_a_child(
     work: impl FnOnce() -> rustix::io::Result<Option<OwnedFd>>,
     deadline: Duration,
 ) -> std::result::Result<Option<OwnedFd>, Problem> {
-    told_by_a_child(|| work().map_err(|errno| (errno, String::new())), deadline)
+    told_by_a_child(None, || work().map_err(|errno| (errno, String::new())), deadline)
         .map_err(|(problem, _)| problem)
 }
 
-/// The same; a failure comes with words of the child's.
+/// The same; a failure comes with words of the child's. Where a descriptor is `held` all others but
+/// that are closed.
 fn told_by_a_child(
+    held: Option<BorrowedFd<'_>>,
     work: impl FnOnce() -> std::result::Result<Option<OwnedFd>, (rustix::io::Errno, String)>,
     deadline: Duration,
 ) -> std::result::Result<Option<OwnedFd>, (Problem, Text)> {
@@ -187,6 +210,12 @@ fn told_by_a_child(
         Side::Child => {
             drop(ours);
             let_go_of_standard(&theirs);
+            if let Some(held) = held {
+                let kept = [held.as_raw_fd(), theirs.as_raw_fd()].map(i32::cast_unsigned);
+                if close_inherited_from(0, &kept).is_err() {
+                    fork::exit_now(1);
+                }
+            }
             // A file that may not be so long is an answer, and no reason to die.
             let _ = super::raw::signal::set_ignored(Signal::SIGXFSZ as i32);
             let _ = send_place(&work(), &theirs);

@@ -169,9 +169,10 @@ fn directories() {
 /// closed, or, where it was handed on, refused.
 fn leaked_directory() {
     let (_held, target) = isolated(&["-m"]);
-    for (descriptors, says) in
-        [("0", "No such file or directory"), ("1", "the working directory would be outside")]
-    {
+    // The number is free again, or a pipe's that nsx has.
+    let closed = ["No such file or directory", "Not a directory"];
+    let handed_on = ["the working directory would be outside"; 2];
+    for (descriptors, says) in [("0", closed), ("1", handed_on)] {
         for directory in [
             "/proc/self/fd/3",
             "/proc/self/fd/3/..",
@@ -186,7 +187,8 @@ fn leaked_directory() {
             let mut entered = shell.arg(nsx.get_program());
             entered = entered.args(nsx.get_args()).args(["echo", "RAN"]);
             let output = output(entered);
-            assert!(stderr(&output).contains(says), "{directory}: {}", stderr(&output));
+            let said = stderr(&output);
+            assert!(says.iter().any(|says| said.contains(says)), "{directory}: {said}");
             assert_eq!(output.status.code(), Some(125), "{directory}: {}", stdout(&output));
             assert_eq!(stdout(&output), "", "{directory}");
         }

@@ -132,14 +132,23 @@ fn stops_itself() {
 fn background() {
     let (_held, target, mut pty) = scene();
     let before = pty.run("stty -g").0;
-    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'echo only; exit 8' &\n"));
-    pty.expect("OUT> ");
-    pty.type_keys("wait; jobs\n");
-    pty.expect("Stopped");
-    pty.expect("OUT> ");
+    let words = " sh -c 'echo only; read line; echo got $line; exit 8' &\n";
+    pty.type_keys(&(enter(target, "-m -p") + words));
+    // It runs, and leaves keys and settings alone.
+    pty.expect("only\r");
     assert_eq!(pty.run("stty -g").0, before);
     pty.type_keys("fg\n");
-    pty.expect("only\r\n");
+    pty.expect("sh -c");
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    pty.type_keys("a word\n");
+    pty.expect("got a word\r\n");
     pty.expect("OUT> ");
     assert_eq!(pty.code(), "8");
+    assert_eq!(pty.run("stty -g").0, before);
+    // As timeout(1) starts a program, in a group of its own that is never in the foreground.
+    let timed = enter(target, "-m -p");
+    pty.type_keys(&format!("timeout -k 20 20 {timed} sh -c 'echo in time; exit 7'\n"));
+    pty.expect("in time\r");
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "7");
 }

@@ -142,7 +142,11 @@ fn withdrawn() {
         .collect();
     open.sort_unstable();
     open.dedup();
-    assert_eq!(open, ["/dev/null", "anon_inode:[pidfd]", "anon_inode:[signalfd]"]);
+    // The pipe ends with nsx, and leads nowhere else.
+    if let Some(pipe) = open.last_mut().filter(|file| file.starts_with("pipe:")) {
+        "pipe".clone_into(pipe);
+    }
+    assert_eq!(open, ["/dev/null", "anon_inode:[pidfd]", "anon_inode:[signalfd]", "pipe"]);
 }
 
 fn nsx_is_killed() {

@@ -15,6 +15,7 @@ const ROOT: &[Need] = &[Need::Root];
 
 pub fn tests() -> Vec<Trial> {
     vec![
+        test("a detached one holds nothing of the caller's", ROOT, lets_go),
         test("named: it is listed, entered, inspected and ended by its name", ROOT, by_name),
         test("named: a name is one program's, and free when it has ended", ROOT, one_of_a_name),
         test(
@@ -82,6 +83,22 @@ impl Named {
 
     fn pid_of(&self, who: &str) -> u32 {
         u32::try_from(self.read()[who]["pid"].as_u64().unwrap()).unwrap()
+    }
+}
+
+/// Neither the caller's pipe nor his lock is held by who stays.
+fn lets_go() {
+    let lock = tempfile::NamedTempFile::new().unwrap();
+    let file = lock.path().to_str().unwrap();
+    for (nth, init) in [&["-p"][..], &["-p", "--init"], &["-u", "--init"]].iter().enumerate() {
+        let name = format!("nsx-test-{}-lets-go-{nth}", std::process::id());
+        let mut command = std::process::Command::new("flock");
+        command.arg(file).arg(nsx([""; 0]).get_program()).args(["spawn", "--detach"]);
+        // This returns once nobody has the other end of its pipes.
+        succeeds(command.args(["--name", &name]).args(*init).args(["sleep", "1000"]));
+        let held = Named(name);
+        succeeds(std::process::Command::new("flock").args(["-n", file, "true"]));
+        assert!(held.record().exists(), "{init:?}: it runs");
     }
 }
 

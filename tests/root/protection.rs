@@ -22,6 +22,8 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("enter opens nothing between the join and its program", STRACE, opens_nothing),
         test("enter and spawn start no thread", STRACE, one_thread),
+        test("nobody in the target gets a handle of nsx", STRACE, no_handle),
+        test("who makes a /proc for the tools is as protected as a program", STRACE, tools),
         test("spawn is not dumpable until its program runs", STRACE, spawn_undumpable),
         test("the program itself can be traced and dumped as anywhere else", PERL, dumpable_again),
     ]
@@ -138,6 +140,31 @@ fn one_thread() {
             let shares = call.contains("CLONE_VM") || call.contains("CLONE_THREAD");
             assert!(!(starts && shares), "{call}");
         }
+    }
+}
+
+/// By a pidfd its descriptors could be had.
+fn no_handle() {
+    let (_held, target) = isolated(&["-p", "-m"]);
+    let ways: [&[&str]; 4] = [&["-p"], &["-m", "-p"], &["-a"], &["-a", "--init"]];
+    for way in ways {
+        let calls = enter(target, way);
+        let joined = places(&calls, "setns(")[0];
+        let pinned = places(&calls[..joined], "pidfd_open(");
+        assert_eq!(pinned.len(), 1, "{way:?}: the target alone");
+    }
+}
+
+fn tools() {
+    let (_held, target) = isolated(&["-p", "-m"]);
+    for way in [&["-m", "--tools"][..], &["-m", "-p", "--tools"], &["-m", "--tools-inside"]] {
+        let calls = enter(target, way);
+        let first = |call: &str| places(&calls, call).first().copied().unwrap_or(usize::MAX);
+        let joined = first("setns(");
+        assert!(joined < calls.len(), "{way:?}");
+        assert!(first("execveat(") < joined, "{way:?}: sealed");
+        assert!(first("prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE") < joined, "{way:?}");
+        assert!(first("close_range(0, ") < joined, "{way:?}: it has nothing of ours");
     }
 }
 

@@ -29,6 +29,8 @@ pub fn tests() -> Vec<Trial> {
             default_actions,
         ),
         test("a PID 1 that ignores a signal is spared", ROOT, ignored),
+        test("a PID 1 that waits for a blocked signal gets it", PERL, awaited),
+        test("what nsx writes in vain is nothing to the program", ROOT, written_in_vain),
         test("killing nsx kills the program", ROOT, killed),
         test("a stopped program stops nsx, and nsx continued continues it", ROOT, stopped),
         test("an ignored SIGCHLD of the caller loses no exit code", ROOT, ignored_sigchld),
@@ -128,6 +130,35 @@ fn ignored() {
     assert_eq!(ended(&mut child).code(), Some(5));
 }
 
+fn awaited() {
+    let waits = r#"
+        use POSIX; $| = 1;
+        sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM));
+        print "ready\n";
+        while (1) {
+            my $set = POSIX::SigSet->new;
+            sigpending($set);
+            exit 4 if $set->ismember(SIGTERM);
+            select undef, undef, undef, 0.02;
+        }
+    "#;
+    for options in [&["-p"][..], &["-p", "--init"]] {
+        let mut command = nsx(["spawn"]);
+        let (mut child, _lines) = start(command.args(options).args(["perl", "-e", waits]));
+        send(child.pid(), Signal::SIGTERM);
+        assert_eq!(ended(&mut child).code(), Some(4), "{options:?}");
+    }
+}
+
+fn written_in_vain() {
+    let mut shell = Command::new("bash");
+    // Nobody reads what goes to 9.
+    shell.args(["-c", r#"exec 9> >(:); sleep 0.2; exec "$@""#, "bash"]);
+    shell.arg(nsx([""; 0]).get_program()).args(["spawn", "-u", "--status-fd", "9"]);
+    let output = support::output(shell.args(["sh", "-c", "sleep 0.5; exit 7"]));
+    assert_eq!(output.status.code(), Some(7));
+}
+
 fn killed() {
     let (_held, target) = isolated(&["-p", "-U"]);
     let target = target.to_string();
@@ -163,8 +194,14 @@ fn stopped() {
 }
 
 fn ignored_sigchld() {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", r#"trap '' CHLD; exec "$@""#, "sh"]).arg(nsx([""; 0]).get_program());
-    let output = support::output(shell.args(["spawn", "-p", "sh", "-c", "echo out; exit 9"]));
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(9), "out\n"));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid").display().to_string();
+    // Of those the last two have children before the program is one.
+    for options in [&["-p"][..], &["-p", "--memory", "64M"], &["-p", "--pid-file", &file]] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"trap '' CHLD; exec "$@""#, "sh"]).arg(nsx([""; 0]).get_program());
+        shell.arg("spawn").args(options).args(["sh", "-c", "echo out; exit 9"]);
+        let output = support::output(&mut shell);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(9), "out\n"));
+    }
 }

@@ -20,6 +20,9 @@ pub fn tests() -> Vec<Trial> {
         test("the program's terminal has our size and follows it", TERMINAL, resized),
         test("the operator's terminal going away ends the program", TERMINAL, hangup),
         test("much output arrives whole", TERMINAL, whole),
+        test("without a terminal of ours the program cannot open it either", TERMINAL, apart),
+        test("keys do not get into a file that takes the output", TERMINAL, to_a_file),
+        test("a pager has the keys and the settings to itself", TERMINAL, to_a_pager),
         test("the program's terminal is its own whoever it is", TERMINAL, owned),
     ]
 }
@@ -62,6 +65,55 @@ fn handed_over() {
     let (_held, target, mut pty) = scene();
     let ours = pty.name.display().to_string();
     assert_eq!(pty.run(&(enter(target, "-m -p --no-pty") + " tty")), (ours, "0".to_owned()));
+}
+
+fn apart() {
+    let (_held, target, mut pty) = scene();
+    let asks =
+        " sh -c '(exec 3</dev/tty) 2>/dev/null && echo has || echo none' </dev/null 2>&1 | cat";
+    for flags in ["-m", "-m -p", "-a", "-m --no-fork"] {
+        let (shown, _) = pty.run(&(enter(target, flags) + asks));
+        assert!(shown.contains("none") || flags.contains("--no-fork"), "{flags}: {shown}");
+        assert!(!shown.contains("has"), "{flags}: {shown}");
+    }
+    // A root that was named is not the host's: it is held away the same.
+    let (shown, _) = pty.run(&(enter(target, "-p -r") + " tty </dev/null; true"));
+    assert_ne!(shown, pty.name.display().to_string());
+}
+
+fn to_a_file() {
+    let (_held, target, mut pty) = scene();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let taken = format!(" sh -c 'sleep 1; echo DATA' 2>/dev/null >{}\n", file.path().display());
+    pty.type_keys(&(enter(target, "-m -p") + &taken));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    pty.type_keys("keys\n");
+    pty.expect("OUT> ");
+    assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "DATA\n");
+}
+
+fn to_a_pager() {
+    let (_held, target, mut pty) = scene();
+    let before = pty.run("stty -g").0;
+    let lines = pty.run(&(enter(target, "-m -p") + " seq 1 3 | cat"));
+    assert_eq!(lines, ("1\r\n2\r\n3".to_owned(), "0".to_owned()));
+    // What is typed by lines is the program's.
+    pty.type_keys(&(enter(target, "-m -p") + " sh -c 'read x; echo got $x' | cat\n"));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    pty.type_keys("a word\n");
+    pty.expect("got a word\r\n");
+    pty.expect("OUT> ");
+    // What asks for single keys has them, and leaves the terminal as it was.
+    let pager = "sh -c 'cat >/dev/null; was=$(stty -g </dev/tty); stty -icanon -echo </dev/tty; \
+                 echo ready; key=$(dd bs=1 count=1 2>/dev/null </dev/tty); stty $was </dev/tty; echo key $key'";
+    pty.type_keys(
+        &(enter(target, "-m -p") + &format!(" sh -c 'echo x; exec >&-; sleep 2' | {pager}\n")),
+    );
+    pty.expect("ready\r\n");
+    pty.type_keys("q");
+    pty.expect("key q\r\n");
+    pty.expect("OUT> ");
+    assert_eq!(pty.run("stty -g").0, before);
 }
 
 fn restored() {
@@ -116,6 +168,16 @@ fn hangup() {
     let (program, nsx) = (pidfd(child_of(nsx).unwrap()).unwrap(), pidfd(nsx).unwrap());
     drop(pty);
     assert!(ends_within(&nsx, PATIENCE) && ends_within(&program, PATIENCE));
+    // As `ssh -t` or a terminal emulator starts it: only the leader of the session hears of it.
+    for options in ["-u", "-p", "-p --init"] {
+        let mut pty = Pty::shell();
+        let nsx = binary("nsx").display().to_string();
+        pty.type_keys(&format!("exec {nsx} spawn {options} sh -c 'echo only; exec sleep 1000'\n"));
+        pty.expect("only\r\n");
+        let nsx = pidfd(pty.child.id()).unwrap();
+        pty.hang_up();
+        assert!(ends_within(&nsx, PATIENCE), "{options}");
+    }
 }
 
 fn whole() {

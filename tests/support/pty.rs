@@ -149,6 +149,13 @@ impl Pty {
     }
 }
 
+impl Pty {
+    /// The terminal goes away, as when its window is closed.
+    pub fn hang_up(&mut self) {
+        self.master = std::fs::File::open("/dev/null").unwrap().into();
+    }
+}
+
 impl Drop for Pty {
     fn drop(&mut self) {
         let _ = self.child.kill();

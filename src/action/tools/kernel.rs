@@ -99,8 +99,10 @@ impl Fresh {
             join(Kind::Net)?;
             Tree::sys().map(Tree::into_fd)
         };
+        let pidfd = target.pidfd().ok();
+        let proc = pidfd.map(|pidfd| worker::make_in_sight("a /proc", pidfd, proc, PATIENCE));
         Self {
-            proc: worker::make("a /proc", proc, PATIENCE).ok(),
+            proc: proc.and_then(std::result::Result::ok),
             sys: worker::make("a /sys", sys, PATIENCE).ok(),
         }
     }

@@ -4,6 +4,7 @@
 use super::request::{Place, Request};
 use super::subject::Subject;
 use crate::action::dns::Dns;
+use crate::action::launch;
 use crate::action::tools::{Choice, Command, Tools};
 use crate::cli::error::Failure;
 use crate::model::namespace::Kind;
@@ -84,6 +85,7 @@ pub(super) fn gather(
 ) -> Result<Brought, Failure> {
     let mut brought = Brought::default();
     if let Some(choice) = &request.tools {
+        launch::hide()?;
         let gathered = Tools::gather(root, process(subject)?, choice, command.clone())?;
         *command = gathered.command;
         brought.notes = gathered.notes;

@@ -45,6 +45,8 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let subject = subject::hold(&root, &mut request)?;
     let mut plan = subject.plan(&root, &request)?;
+    // Who makes a /proc for the tools is in the target's pid namespace for a moment.
+    plan.seen |= request.tools.is_some();
     if plan.seen && !sealed && !request.dry_run {
         seal(context, &root)?;
     }
@@ -135,7 +137,8 @@ fn will_be_seen(request: &Request) -> bool {
     let Some(target) = &request.target else { return false };
     let wish = &request.wish;
     let all = wish.all || !request.names_namespaces();
-    (all || wish.named.has(Kind::Pid)) && !grammar::names_namespace(target.as_bytes())
+    (all || wish.named.has(Kind::Pid) || request.tools.is_some())
+        && !grammar::names_namespace(target.as_bytes())
 }
 
 fn entry(

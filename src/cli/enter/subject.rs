@@ -168,7 +168,8 @@ impl Subject {
             on_a_terminal: pty::wanted(),
             privileged: credentials::privileged(),
         };
-        Ok(plan::plan(&request.wish, &facts)?)
+        let wish = Wish { other_root: request.root.is_some(), ..request.wish.clone() };
+        Ok(plan::plan(&wish, &facts)?)
     }
 
     /// How the target's user namespace stands to the one that the program will be in.

@@ -16,7 +16,7 @@ use crate::action::launch;
 use crate::action::restrict::Restriction;
 use crate::action::spawn::detach::{self, Part};
 use crate::action::spawn::{self, Spawn};
-use crate::action::supervise::{Ending, end_alike};
+use crate::action::supervise::{self, Ending, end_alike};
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::cli::output;
@@ -25,6 +25,8 @@ use crate::model::namespace::Kind;
 use crate::model::report::Report;
 use crate::render::report::{json, table};
 use crate::render::spawn::dry_run;
+use crate::sys::error::Context as _;
+use crate::sys::raw::fds;
 use crate::sys::seal;
 use host::Host;
 use nix::errno::Errno;
@@ -41,6 +43,12 @@ pub fn run(context: &Context, request: Request) -> Result<u8, Failure> {
 
 fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
+    supervise::mind_children()?;
+    if request.detach {
+        // What stays holds no lock and no pipe of the caller's.
+        let kept: Vec<u32> = request.status_descriptor.into_iter().collect();
+        fds::close_inherited_from(3, &kept).context("close", "descriptors above 2")?;
+    }
     let host = Host::default();
     if request.is_foreign() && !request.dry_run {
         // What runs there could keep our file, to write to it when nobody runs it any more.

@@ -26,6 +26,8 @@ pub struct Status {
     pub rss_bytes: Option<u64>,
     /// Bit N−1 for signal N: ignored, and handled by the process.
     pub signals_ignored: u64,
+    /// `SigBlk`: signals that wait, of its first thread, as bits of the same order.
+    pub signals_blocked: u64,
     /// `SigCgt`: signals with a handler, as bits of the same order.
     pub signals_caught: u64,
     /// `CapInh`: what execve(2) keeps for files that allow it.
@@ -47,11 +49,10 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether a signal would meet its default action.
+    /// Whether a signal would meet its default action. One that is blocked may be waited for.
     pub const fn leaves_default(&self, signal: i32) -> bool {
-        signal > 0
-            && signal <= 64
-            && (self.signals_ignored | self.signals_caught) >> (signal - 1) & 1 == 0
+        let minded = self.signals_ignored | self.signals_caught | self.signals_blocked;
+        signal > 0 && signal <= 64 && minded >> (signal - 1) & 1 == 0
     }
 }
 
@@ -90,6 +91,7 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
             b"Threads" => status.threads = value.parse().ok()?,
             b"VmRSS" => status.rss_bytes = kibibytes(value),
             b"SigIgn" => status.signals_ignored = u64::from_str_radix(value, 16).ok()?,
+            b"SigBlk" => status.signals_blocked = u64::from_str_radix(value, 16).ok()?,
             b"SigCgt" => status.signals_caught = u64::from_str_radix(value, 16).ok()?,
             b"CapInh" => status.cap_inheritable = CapSet::parse(value)?,
             b"CapPrm" => status.cap_permitted = CapSet::parse(value)?,
