@@ -84,6 +84,8 @@ fn apart() {
 fn to_a_file() {
     let (_held, target, mut pty) = scene();
     let file = tempfile::NamedTempFile::new().unwrap();
+    pty.type_keys("stty echo\n");
+    pty.expect("OUT> ");
     let taken = format!(" sh -c 'sleep 1; echo DATA' 2>/dev/null >{}\n", file.path().display());
     pty.type_keys(&(enter(target, "-m -p") + &taken));
     std::thread::sleep(std::time::Duration::from_millis(500));
