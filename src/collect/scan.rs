@@ -213,16 +213,29 @@ fn is_denial(errno: Errno) -> bool {
 
 /// Of a process that has ended and was not reaped the pid namespace is left, and tells whose it was.
 fn visit_ended(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
-    match ns::identity_of(root.proc(), pid, Kind::Pid) {
-        Ok(inode) if Some(inode) == host.inode(Kind::Pid) => return Visit::Gone,
-        Ok(_) => {}
+    let process = match reader.read_of(root, pid) {
+        Ok(process) => process,
         Err(errno) => return errno.into(),
+    };
+    let elsewhere = host.differing(&process.namespaces);
+    if process.state.is_headless() {
+        let is_isolated = [Kind::Mnt, Kind::Pid, Kind::Net].iter().any(|kind| elsewhere.has(*kind));
+        return if is_isolated { Visit::Isolated(Box::new(process)) } else { Visit::OfTheHost };
     }
-    match reader.read_of(root, pid) {
-        Ok(process) if process.state.ended() => Visit::Isolated(Box::new(process)),
-        Ok(_) => Visit::Gone,
-        Err(errno) => errno.into(),
+    match process.namespaces.inode(Kind::Pid) {
+        Some(inode) if process.state.ended() && Some(inode) != host.inode(Kind::Pid) => {
+            Visit::Isolated(Box::new(process))
+        }
+        _ => Visit::Gone,
     }
+}
+
+/// The threads of a process, its first left out; by `/proc/PID/ns`.
+pub(super) fn other_threads(links: BorrowedFd<'_>, pid: Pid) -> Result<Vec<Pid>> {
+    let task = bounded::open_dir(links, "../task")?;
+    let names = root::list(task.as_fd())?;
+    let threads = names.iter().filter_map(|name| Pid::parse(name.as_bytes()));
+    Ok(threads.filter(|thread| *thread != pid).collect())
 }
 
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
@@ -288,7 +301,14 @@ impl Reader {
     fn read_at(&mut self, links: BorrowedFd<'_>) -> nix::Result<Process> {
         self.record(links, "../stat")?;
         let mut stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
-        let (namespaces, problem) = ns::identities_in(links);
+        let (mut namespaces, problem) = ns::identities_in(links);
+        let mut cgroup = "../cgroup".to_owned();
+        if stat.state.is_headless()
+            && let Some((thread, theirs)) = living(links, stat.pid)
+        {
+            namespaces.complete_from(&theirs);
+            cgroup = format!("../task/{thread}/cgroup");
+        }
         match problem {
             Some(Errno::ENOENT | Errno::ESRCH) if !stat.state.ended() => {
                 // It has ended meanwhile, and is to be known as one that has.
@@ -300,7 +320,7 @@ impl Reader {
             Some(errno) => return Err(errno),
         }
         // A process may sit in many hierarchies with names of up to a page each.
-        self.record(links, "../cgroup")?;
+        self.record(links, &cgroup)?;
         Ok(Process {
             pid: stat.pid,
             parent: stat.parent,
@@ -319,6 +339,19 @@ impl Reader {
         self.spent.close(file);
         read.map(drop).map_err(IntoErrno::into_errno)
     }
+}
+
+/// How many threads are asked for what the first one has left.
+const THREADS_ASKED: usize = 16;
+
+/// A thread that lives, and its namespaces.
+fn living(links: BorrowedFd<'_>, pid: Pid) -> Option<(Pid, NsSet)> {
+    let threads = other_threads(links, pid).ok()?;
+    threads.into_iter().take(THREADS_ASKED).find_map(|thread| {
+        let links = ns::open_links_of_thread(links, thread).ok()?;
+        let (theirs, _) = ns::identities_in(links.as_fd());
+        theirs.inode(Kind::Mnt).is_some().then_some((thread, theirs))
+    })
 }
 
 /// The namespaces of pid 1; where they may not be read those of the first kernel thread, which

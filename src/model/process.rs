@@ -71,11 +71,29 @@ pub struct Process {
     pub cgroup: Text,
 }
 
-/// The state letter of proc_pid_stat(5).
+/// The state letter of proc_pid_stat(5), or [`State::HEADLESS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State(pub u8);
 
 impl State {
+    /// Its first thread has ended, which shows as Z, and others live on.
+    pub const HEADLESS: Self = Self(b'z');
+
+    /// What the kernel says of its first thread, and how many threads there are.
+    pub const fn of(letter: u8, threads: u64) -> Self {
+        if letter == b'Z' && threads > 1 { Self::HEADLESS } else { Self(letter) }
+    }
+
+    /// That of the first thread.
+    pub const fn letter(self) -> char {
+        self.0.to_ascii_uppercase() as char
+    }
+
+    /// See [`Self::HEADLESS`].
+    pub const fn is_headless(self) -> bool {
+        self.0 == Self::HEADLESS.0
+    }
+
     /// Runs, or sleeps until something happens: no freezer of cgroup v1 holds it, which would show
     /// it as D.
     pub const fn runs(self) -> bool {

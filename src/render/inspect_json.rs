@@ -134,7 +134,7 @@ impl<'a> From<&'a Member> for JsonMember<'a> {
             parent_pid: member.parent,
             pid_inside: member.pid_inside,
             uid: member.uid,
-            state: char::from(member.state.0),
+            state: member.state.letter(),
             threads: member.threads,
             rss_bytes: member.rss_bytes,
             started_unix_seconds: member.started_unix_seconds,

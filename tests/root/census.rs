@@ -2,7 +2,7 @@
 
 use crate::support::{
     Held, Need, as_nobody, isolated, json, namespace, nsx, output, public_nsx, stderr, stdout,
-    test, until,
+    succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -248,6 +248,14 @@ fn zombie_leader() {
     let row = listed(&["--columns", "+ons"], inode).expect("it is listed");
     assert_eq!((&row["nprocs"], &row["pid"]), (&json!(1), &json!(pid)));
     assert_ne!(row["ons"], json!(null), "it was opened through that thread");
+    // It lives: no list takes it for a zombie, and it can be looked at.
+    let report = json(&mut nsx(["inspect", &pid.to_string(), "--json"]));
+    assert_eq!(report["data"]["processes"][0]["state"], "Z");
+    assert_eq!(report["data"]["container"]["state"], "running");
+    let findings = report["data"]["findings"].to_string();
+    assert!(!findings.contains("zombie"), "{findings}");
+    let screen = succeeds(&mut nsx(["inspect", &pid.to_string(), "--only", "processes"]));
+    assert!(screen.contains("(first thread ended)"), "{screen}");
 }
 
 /// The pid namespace that the next child of a process will be in lost its first process.

@@ -75,7 +75,8 @@ fn a_program_of_the_target_gets_a_terminal_of_its_own() {
     assert!(plan(&with(Terminal::Guarded), &facts).unwrap().pty);
     assert!(!plan(&with(Terminal::Never), &facts).unwrap().pty);
     let elsewhere = Facts { on_a_terminal: false, ..facts };
-    assert!(!plan(&with(Terminal::Guarded), &elsewhere).unwrap().fork);
+    let alone = plan(&with(Terminal::Guarded), &elsewhere).unwrap();
+    assert!(alone.fork && alone.apart && !alone.pty, "in a session that is not ours");
     assert!(plan(&with(Terminal::Always), &elsewhere).unwrap().pty);
 }
 
@@ -212,6 +213,9 @@ fn a_program_of_the_target_is_apart_from_us_unless_it_has_our_terminal_or_is_to_
         plan.apart
     };
     let mnt = wish(&[Kind::Mnt]);
+    let root = Wish { other_root: true, ..wish(&[Kind::Net]) };
+    let rooted = plan(&root, &on_no_terminal(&[Kind::Net])).unwrap();
+    assert!(rooted.apart && rooted.foreign_program, "a root that was named has other files");
     assert!(apart(&mnt, &on_no_terminal(&[Kind::Mnt])));
     assert!(!apart(&wish(&[Kind::Net]), &on_no_terminal(&[Kind::Net])), "the host's program");
     let never = Wish { terminal: Terminal::Never, ..mnt.clone() };

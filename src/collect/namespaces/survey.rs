@@ -7,16 +7,16 @@
 use super::Wants;
 use super::record::{About, Quality, Status, Visit};
 use super::{descriptors, mounts};
-use crate::collect::scan::KernelThreads;
+use crate::collect::scan::{KernelThreads, other_threads};
 use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
-use crate::sys::error::{IntoErrno, Result, reason_of};
+use crate::sys::error::{IntoErrno, reason_of};
 use crate::sys::fds::Spent;
 use crate::sys::proc::stat;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns, nsfs, root};
+use crate::sys::{bounded, ns, nsfs};
 use nix::errno::Errno;
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -195,7 +195,7 @@ impl<'a> Survey<'a> {
         pid: Pid,
         namespaces: &mut NsSet,
     ) -> Option<Pid> {
-        for thread in threads(links, pid).into_iter().flatten().take(THREADS_ASKED) {
+        for thread in other_threads(links, pid).into_iter().flatten().take(THREADS_ASKED) {
             let Ok(theirs) = self.of_thread(links, thread) else { continue };
             for key in keys(&theirs) {
                 if namespaces.inode(key.kind).is_none() {
@@ -210,7 +210,7 @@ impl<'a> Survey<'a> {
     }
 
     fn list_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, visit: &mut Visit) {
-        let list = match threads(links, pid) {
+        let list = match other_threads(links, pid) {
             Ok(list) => list,
             Err(error) => return visit.lacks(error.reason()),
         };
@@ -247,14 +247,6 @@ fn unseen(errno: Errno) -> Visit {
         _ => Status::Failed,
     };
     Visit { status, ..Visit::default() }
-}
-
-/// The threads of a process, its first left out.
-fn threads(links: BorrowedFd<'_>, pid: Pid) -> Result<Vec<Pid>> {
-    let task = bounded::open_dir(links, "../task")?;
-    let names = root::list(task.as_fd())?;
-    let threads = names.iter().filter_map(|name| Pid::parse(name.as_bytes()));
-    Ok(threads.filter(|thread| *thread != pid).collect())
 }
 
 /// What can be read of the eight; an error where permission is missing, or the process is.

@@ -47,7 +47,7 @@ fn table(processes: &[Member], twigs: &[Twig]) -> Vec<String> {
             member.pid.to_string(),
             or_dash(member.pid_inside),
             or_dash(member.uid),
-            char::from(member.state.0).to_string(),
+            member.state.letter().to_string(),
             or_dash(member.threads),
             memory(member),
             or_dash(member.age_seconds.map(human::age)),
@@ -86,6 +86,7 @@ fn branch(twig: &Twig) -> String {
 fn named(member: &Member) -> String {
     let name = member.command.as_ref().unwrap_or(&member.comm).shortened(LONGEST);
     let remark = match member.state.0 {
+        _ if member.state.is_headless() => " (first thread ended)",
         b'Z' | b'X' | b'x' => " (zombie)",
         b'D' => " (uninterruptible)",
         b'T' => " (stopped)",

@@ -13,7 +13,7 @@ pub struct Stat {
     pub pid: Pid,
     /// As the process chose it, without the parentheses.
     pub comm: Text,
-    /// A letter: `R`, `S`, `Z`.
+    /// Of all of it: a process whose first thread has ended lives on in others.
     pub state: State,
     /// Absent where the parent is outside the reader's pid namespace.
     pub parent: Option<Pid>,
@@ -38,10 +38,12 @@ pub fn parse(bytes: &[u8]) -> Option<Stat> {
     let comm = Text::new(bytes.get(open + 1..close)?);
     // Field 3 (state) is the first after the name.
     let mut fields = bytes.get(close + 2..)?.split(u8::is_ascii_whitespace);
-    let state = State(*fields.next()?.first()?);
+    let letter = *fields.next()?.first()?;
     let parent = Pid::parse(fields.next()?);
     let flags = number(fields.nth(4)?)?; // field 9
-    let start_ticks = number(fields.nth(12)?)?; // field 22
+    let threads = number(fields.nth(10)?)?; // field 20
+    let start_ticks = number(fields.nth(1)?)?; // field 22
+    let state = State::of(letter, threads);
     Some(Stat { pid, comm, state, parent, flags, start_ticks })
 }
 
@@ -64,6 +66,20 @@ mod tests {
         assert_eq!(stat.parent.map(Pid::number), Some(30150));
         assert_eq!(stat.start_ticks, 123_456);
         assert!(!stat.is_kernel_thread());
+    }
+
+    #[test]
+    fn a_process_outlives_its_first_thread() {
+        let state = |letter, threads| {
+            let line = String::from_utf8(LINE.to_vec()).unwrap();
+            let line = line.replacen(") S", &format!(") {letter}"), 1);
+            let line = line.replacen(" 20 0 1 0 ", &format!(" 20 0 {threads} 0 "), 1);
+            parse(line.as_bytes()).unwrap().state
+        };
+        assert!(state('Z', 1).ended() && !state('Z', 1).is_headless());
+        assert!(!state('Z', 3).ended() && state('Z', 3).is_headless());
+        assert_eq!(state('Z', 3).letter(), 'Z');
+        assert_eq!(state('S', 3), State(b'S'));
     }
 
     #[test]
