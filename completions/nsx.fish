@@ -120,7 +120,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand enter" -s w -l wd -d 'Start in t
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s W -l wdns -d 'Start in DIR, seen from inside' -r -f -a "(__fish_complete_directories)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l env-add -d 'Set a variable; may be repeated' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l tools -d 'The host\'s programs, or those in DIR, in a root made for them; the target\'s is at /target' -r -f -a "(__fish_complete_directories)"
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l timeout -d 'End the program after that long, such as 30s, at most 1h: SIGTERM, then SIGKILL; exit 124' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l timeout -d 'End the program after that long, such as 30s, at most 24h: SIGTERM, then SIGKILL; exit 124' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l preserve-fds -d 'Hand on N descriptors beside the standard ones: from 3 on' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s a -l all -d 'Every namespace that differs from ours (the default)'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l user-parent -d 'The user namespace above the one that would be joined; again for the next above'

@@ -161,18 +161,23 @@ pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
     Some(format!("{} of {} could not be read ({reason}){more}{advice}", first.what, first.object))
 }
 
-/// `2`, `0.5`, `500ms`, `2s`: at most an hour.
+/// `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`: at most a day.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let (number, per_second) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(number), _) => (number, 1000.0),
-        (None, Some(number)) => (number, 1.0),
-        (None, None) => (text, 1.0),
+    let (number, seconds_each) = match text.trim_end_matches(|c: char| c.is_ascii_lowercase()) {
+        number if text.len() == number.len() => (number, 1.0),
+        number => {
+            let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+            let unit = units.into_iter().find(|(unit, _)| text.strip_suffix(unit) == Some(number));
+            (number, unit.map_or(f64::NAN, |(_, seconds)| seconds))
+        }
     };
     let digits = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds = number.parse::<f64>().ok().filter(|_| digits).map(|number| number / per_second);
+    let seconds = number.parse::<f64>().ok().filter(|_| digits).map(|number| number * seconds_each);
     match seconds {
-        Some(seconds) if (0.0..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("it is a time such as 2s or 500ms, at most 3600s".to_owned()),
+        Some(seconds) if (0.0..=86_400.0).contains(&seconds) => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => Err("it is a time such as 2s, 500ms or 5m, at most 24h".to_owned()),
     }
 }
 
@@ -210,11 +215,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_in_seconds_or_milliseconds() {
+    fn a_time_is_in_seconds_or_has_a_unit() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
-        for wrong in ["", "-1", "inf", "NaN", "2m", "3601", "1e3", "."] {
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("1.5h"), Ok(Duration::from_mins(90)));
+        for wrong in ["", "-1", "inf", "NaN", "s", "2d", "2sm", "86401", "25h", "1e3", "."] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,4 +1,4 @@
-//! Parts of the host that a container can write to.
+//! Parts of the host that a container can write to, or whose engines it can talk to.
 
 use crate::model::finding::Finding;
 use crate::model::inspection::Section;
@@ -39,6 +39,10 @@ const ENGINES: [&str; 5] = [
     "/etc/cni",
 ];
 
+/// Who reads there finds the sockets of engines, and may connect to them.
+const WITH_SOCKETS: [&str; 6] =
+    ["/", "/run", "/run/containerd", "/run/crio", "/run/docker", "/run/podman"];
+
 /// Of a container. One that has the host's root as its own is not kept from it by mounts, and what
 /// merely packs a program is meant to see the host's files.
 pub(super) fn findings(mounts: &[Mount], around: &Surroundings, runtime: Runtime) -> Vec<Finding> {
@@ -52,10 +56,19 @@ pub(super) fn findings(mounts: &[Mount], around: &Surroundings, runtime: Runtime
         return Vec::new();
     }
     let is_sensitive = |path: &str| SENSITIVE.contains(&path) || ENGINES.contains(&path);
-    let open = mounts.iter().filter(|mount| !mount.read_only && !mount.overmounted);
-    let told = open.filter_map(|mount| {
-        let path = mount.host_source.as_ref()?;
-        std::str::from_utf8(path.as_bytes()).ok().filter(|path| is_sensitive(path))?;
+    let seen = mounts.iter().filter(|mount| !mount.overmounted);
+    let told = seen.filter_map(|mount| {
+        let path = std::str::from_utf8(mount.host_source.as_ref()?.as_bytes()).ok()?;
+        if mount.read_only {
+            let text = format!(
+                "the host's {path} is mounted at {}: its engines' sockets can be reached there",
+                mount.target
+            );
+            return WITH_SOCKETS.contains(&path).then(|| Finding::notice(Section::Mounts, text));
+        }
+        if !is_sensitive(path) {
+            return None;
+        }
         let text = format!("the host's {path} is mounted writable at {}", mount.target);
         // Root in a user namespace of its own is nobody to the host's files.
         Some(match around.hosts_users {
@@ -97,10 +110,15 @@ mod tests {
             mount("/data", Some("/srv/data")),
             mount("/etc/hosts", Some("/var/lib/docker/containers/1/hosts")),
             Mount { read_only: true, ..mount("/e", Some("/etc")) },
+            Mount { read_only: true, ..mount("/r", Some("/run")) },
             Mount { overmounted: true, ..mount("/u", Some("/usr")) },
             mount("/own", None),
         ];
-        assert_eq!(texts(&mounts), ["the host's / is mounted writable at /host"]);
+        let expected = [
+            "the host's / is mounted writable at /host",
+            "the host's /run is mounted at /r: its engines' sockets can be reached there",
+        ];
+        assert_eq!(texts(&mounts), expected);
         let others = Surroundings { hosts_users: Some(false), ..Surroundings::default() };
         assert_eq!(findings(&mounts, &others, Runtime::Docker)[0].level, Level::Notice);
         assert_eq!(findings(&mounts, &others, Runtime::Flatpak), []);

@@ -58,8 +58,17 @@ fn percent(used: u64, limit: Option<u32>) -> Option<u64> {
 
 /// It could carry packets out of the namespace.
 fn leads_out(interface: &Interface) -> bool {
+    interface.up && is_for_outside(interface)
+}
+
+fn is_for_outside(interface: &Interface) -> bool {
     let usable = interface.addresses.iter().any(|address| address.scope == "global");
-    interface.up && usable && !interface.flags.contains(&"loopback")
+    usable && !interface.flags.contains(&"loopback")
+}
+
+fn has_ipv4(interface: &Interface) -> bool {
+    let mut addresses = interface.addresses.iter();
+    addresses.any(|address| address.scope == "global" && address.address.is_ipv4())
 }
 
 fn of_interface(interface: &Interface, findings: &mut Findings) {
@@ -72,6 +81,9 @@ fn of_interface(interface: &Interface, findings: &mut Findings) {
         } else if has("tentative") {
             findings.notice(format!("{} of {name} is not usable yet", address.address));
         }
+    }
+    if !interface.up && is_for_outside(interface) {
+        findings.notice(format!("{name} has an address and is down"));
     }
     // A bridge without ports has none either, and that is as it should be.
     if interface.flags.contains(&"no_carrier") && leads_out(interface) && interface.kind != "bridge"
@@ -104,6 +116,10 @@ fn of_routes(network: &Network, findings: &mut Findings) {
         network.routes.iter().filter(|route| route.is_default() && route.kind == "unicast");
     if network.interfaces.iter().any(leads_out) && defaults.clone().next().is_none() {
         findings.notice("no default route".to_owned());
+    } else if network.interfaces.iter().any(|one| leads_out(one) && has_ipv4(one))
+        && !defaults.clone().any(|route| route.family == "inet")
+    {
+        findings.notice("no default route for IPv4".to_owned());
     }
     for neighbour in network.neighbours.iter().filter(|one| one.state == "failed") {
         if defaults.clone().any(|route| goes_by(route, neighbour)) {

@@ -185,7 +185,7 @@ mod tests {
             (Id::Timeout, "soon"),
             (Id::Timeout, "0"),
             (Id::Timeout, "0ms"),
-            (Id::Timeout, "2h"),
+            (Id::Timeout, "2d"),
             (Id::Join(Kind::User), ""),
         ] {
             assert!(read_one(id, value).is_err(), "{id:?} {value}");

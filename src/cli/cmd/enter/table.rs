@@ -253,7 +253,7 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
             None,
             "timeout",
             Value::Required("TIME"),
-            "End the program after that long, such as 30s, at most 1h: SIGTERM, then SIGKILL; exit 124",
+            "End the program after that long, such as 30s, at most 24h: SIGTERM, then SIGKILL; exit 124",
         ),
     ),
     under(

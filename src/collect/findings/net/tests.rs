@@ -57,7 +57,13 @@ fn healthy() -> Network {
         ..Interface::default()
     };
     let gateway = "198.51.100.1".parse().unwrap();
-    let default = Route { kind: "unicast", gateway: Some(gateway), table: 254, ..Route::default() };
+    let default = Route {
+        family: "inet",
+        kind: "unicast",
+        gateway: Some(gateway),
+        table: 254,
+        ..Route::default()
+    };
     let neighbour = Neighbour {
         address: gateway,
         interface_index: 2,
@@ -151,6 +157,13 @@ fn interfaces() {
 fn routes() {
     let without = found(|network| network.routes.clear());
     assert_eq!(without, one(Level::Notice, "no default route"));
+    let of_ipv6 = found(|network| network.routes[0].family = "inet6");
+    assert_eq!(of_ipv6, one(Level::Notice, "no default route for IPv4"));
+    let down = found(|network| {
+        network.interfaces[0].up = false;
+        network.interfaces[0].flags = vec!["broadcast"];
+    });
+    assert_eq!(down, one(Level::Notice, "eth0 has an address and is down"));
     let unreachable = found(|network| network.routes[0].kind = "unreachable");
     assert_eq!(unreachable, one(Level::Notice, "no default route"));
     let gone = found(|network| network.neighbours[0].state = "failed");

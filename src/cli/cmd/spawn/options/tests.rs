@@ -55,6 +55,7 @@ fn each_spelling_of_a_namespace_is_the_same() {
 
 #[test]
 fn maps_are_what_they_say() {
+    assert!(asked("-r --map-users 0:0:4294967295").is_ok(), "every id");
     let request = asked("-r --map-users 1:100000:10 --map-groups=auto --setgroups allow").unwrap();
     assert_eq!((request.map.user, request.map.group), (Some(Own::Root), Some(Own::Root)));
     let range = crate::model::security::IdRange { inside: 1, outside: 100_000, count: 10 };
@@ -81,6 +82,8 @@ fn what_makes_no_sense_is_refused() {
     for line in [
         "--map-users 1:2",
         "--map-users 1:2:0",
+        "--map-users 0:0:4294967296",
+        "--map-users 4294967295:0:1",
         "--map-users 1:2:3:4",
         "--map-users -1:2:3",
         "--map-users everything",

@@ -166,18 +166,26 @@ fn range(option: &str, value: &OsStr) -> Result<Source, Failure> {
         _ => {}
     }
     let text = value.to_str().unwrap_or_default();
-    let numbers: Option<Vec<u32>> =
-        text.split(':').map(|part| number(option, OsStr::new(part)).ok()).collect();
-    match numbers.as_deref() {
-        Some(&[inside, outside, count]) if count > 0 => {
-            Ok(Source::These(IdRange { inside, outside, count }))
-        }
-        _ => {
+    let id = |part| number(option, OsStr::new(part)).ok();
+    let parts: Vec<&str> = text.split(':').collect();
+    let range = match parts[..] {
+        [inside, outside, count] => id(inside).zip(id(outside)).zip(all_but_none(count)),
+        _ => None,
+    };
+    match range {
+        Some(((inside, outside), count)) => Ok(Source::These(IdRange { inside, outside, count })),
+        None => {
             let value = Text::new(value.as_bytes());
             Err(Failure::usage(format!("{option}: {value} is no range"))
                 .hint("INSIDE:OUTSIDE:COUNT, for example 0:100000:65536, or auto, subids, all"))
         }
     }
+}
+
+/// As many ids as there are, where an id may not be the last number, which means none.
+fn all_but_none(count: &str) -> Option<u32> {
+    let is_number = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
+    count.parse().ok().filter(|count| is_number && *count > 0)
 }
 
 fn pair(value: &OsStr) -> Result<(u32, u32), Failure> {
