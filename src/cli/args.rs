@@ -95,6 +95,15 @@ impl Output {
         }
     }
 
+    /// An option that was given and is about columns, for who has none.
+    pub const fn of_columns(&self) -> Option<&'static str> {
+        match self {
+            Self { bytes: true, .. } => Some("--bytes"),
+            Self { no_headings: true, .. } => Some("--no-headings"),
+            _ => None,
+        }
+    }
+
     /// How a table is laid out here: a terminal's width counts, a pipe has none.
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;

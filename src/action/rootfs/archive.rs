@@ -227,11 +227,16 @@ impl<'a> Root<'a> {
             Err(Errno::NOENT) => {
                 let mut dir = self.open(b"")?;
                 for name in path.split(|byte| *byte == b'/') {
-                    match rustix::fs::mkdirat(&dir, name, Mode::from_raw_mode(0o755)) {
-                        Ok(()) | Err(Errno::EXIST) => {}
-                        Err(errno) => return Err(errno),
-                    }
+                    let mode = Mode::from_raw_mode(0o755);
+                    let made = match rustix::fs::mkdirat(&dir, name, mode) {
+                        Err(Errno::EXIST) => false,
+                        made => made.map(|()| true)?,
+                    };
                     dir = rustix::fs::openat(&dir, name, DIRECTORY, Mode::empty())?;
+                    if made {
+                        // Whatever the caller's umask: others live there too.
+                        rustix::fs::fchmod(&dir, mode)?;
+                    }
                 }
                 dir
             }
