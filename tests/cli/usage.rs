@@ -27,6 +27,7 @@ fn options_that_are_none() {
         &["ns", "4026531840", "-p", "1"],
         &["ns", "-Q", "nprocs >"],
         &["inspect", "1", "--seccomp", "--skip", "security"],
+        &["inspect", "1", "--bytes"],
     ]
     .iter()
     .enumerate()
