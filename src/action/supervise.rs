@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How the program ended.
@@ -52,14 +52,16 @@ impl SignalState {
     }
 }
 
-/// That we were started with SIGCHLD ignored.
-static IGNORES_CHILD: AtomicBool = AtomicBool::new(false);
+/// Whether we were started with SIGCHLD ignored, once that was asked.
+static IGNORES_CHILD: OnceLock<bool> = OnceLock::new();
 
 /// For who has children before [`Signals::catch`]: an ignored SIGCHLD (some daemons leave that to
 /// theirs) would lose how they end.
 pub fn mind_children() -> Result<(), ActionError> {
-    if raw::signal::set_default(Signal::SIGCHLD as i32).context("reset", "SIGCHLD")? {
-        IGNORES_CHILD.store(true, Ordering::Relaxed);
+    if IGNORES_CHILD.get().is_none() {
+        let ignored =
+            raw::signal::set_default(Signal::SIGCHLD as i32).context("reset", "SIGCHLD")?;
+        let _ = IGNORES_CHILD.set(ignored);
     }
     Ok(())
 }
@@ -77,7 +79,7 @@ impl Signals {
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut mask))
             .context("block", "signals")?;
         mind_children()?;
-        let before = SignalState { mask, ignores_child: IGNORES_CHILD.load(Ordering::Relaxed) };
+        let before = SignalState { mask, ignores_child: IGNORES_CHILD.get() == Some(&true) };
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
         Ok(Self { descriptor, before })
