@@ -102,17 +102,21 @@ impl Bench {
                 peer.args(["run", "-b"]).arg(bundle.path()).arg(CONTAINER);
                 peer
             };
+            // A runtime that did not end as it should, as one that valgrind cannot run, leaves it.
+            let clear = || {
+                let mut delete = Command::new(runtime.get_program());
+                let _ = run::output(delete.args(["delete", "--force", CONTAINER]));
+            };
             // The kernel's part of it: most of that is the network namespace.
             let nothing = nothing.path.to_str().context("a path that is no text")?;
             let ours = self.nsx("nsx-spawn", &["-pnuimC", nothing]);
             self.compare("the namespaces of a bundle alone", ours, run());
+            clear();
             for more in [&[][..], &["--pids=100"]] {
                 let ours = self.nsx("nsx-spawn", &[&alone, more, words].concat());
                 let group = if more.is_empty() { "" } else { ", with a control group" };
                 self.compare(&format!("run a minimal bundle{group}"), ours, run());
-                // A runtime that did not end as it should, as one that valgrind cannot run, leaves it.
-                let mut delete = Command::new(runtime.get_program());
-                let _ = run::output(delete.args(["delete", "--force", CONTAINER]));
+                clear();
             }
             if let Some(lent) = controllers {
                 drop(lent);
