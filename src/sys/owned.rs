@@ -209,6 +209,27 @@ mod tests {
     }
 
     #[test]
+    fn a_user_says_no_more_than_can_be_borne() {
+        let (temp, root) = host();
+        let large = temp.path().join("home/ann/d/large");
+        std::fs::write(&large, vec![b'x'; 5 << 20]).unwrap();
+        let read = |uid| {
+            let place = Place::of_user(&root, (Path::new("/home/ann"), ""), uid).unwrap();
+            let below = place.enter("d").unwrap();
+            (0..20).filter(|_| below.read("large", 8 << 20).is_ok()).count()
+        };
+        assert_eq!((read(1000), read(0)), (OF_A_USER / (5 << 20), 20));
+        for number in 0..=NAMES_OF_A_USER {
+            std::fs::write(temp.path().join(format!("home/ann/d/{number}")), "").unwrap();
+        }
+        let names = |uid| {
+            let place = Place::claimed(&root, Path::new("/home/ann/d"), uid).unwrap();
+            place.names().len()
+        };
+        assert_eq!((names(1000), names(0)), (NAMES_OF_A_USER, NAMES_OF_A_USER + 3));
+    }
+
+    #[test]
     fn what_is_anothers_is_not_read() {
         let (temp, _) = host();
         let root = SysRoot::real().unwrap();

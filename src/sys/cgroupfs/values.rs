@@ -133,6 +133,8 @@ mod tests {
         assert_eq!(cpu_max(b"max 100000\n"), Some(Bound::Unlimited));
         // Pages of 4 KiB and of 64 KiB.
         assert_eq!(v1_bytes(b"9223372036854771712\n"), Some(Bound::Unlimited));
+        // Of huge pages of 1 GiB.
+        assert_eq!(v1_bytes(b"9223372035781033984\n"), Some(Bound::Unlimited));
         assert_eq!(v1_bytes(b"9223372036854710272\n"), Some(Bound::Unlimited));
         assert_eq!(v1_bytes(b"67108864\n"), Some(Bound::At(67_108_864)));
         assert_eq!(v1_quota(b"-2\n"), None);

@@ -5,6 +5,22 @@ use super::*;
 const LINES: &str = "4:memory:/m\n2:cpuacct:/\n1:cpu:/m\n0::/m\n";
 
 #[test]
+fn swap_is_limited_by_every_group_above() {
+    let host = Host::new(HYBRID);
+    for (group, memsw) in
+        [("", "9223372036854771712\n"), ("/m", "83886080\n"), ("/m/n", "9223372036854771712\n")]
+    {
+        let group = format!("/sys/fs/cgroup/memory{group}");
+        put_v1_memory(&host, &group);
+        host.put(&group, &[("memory.memsw.limit_in_bytes", memsw)]);
+    }
+    let root = SysRoot::fixture(host.dir.path()).unwrap();
+    let hierarchies = Hierarchies::read(&root).unwrap();
+    let (cgroup, _) = collect_cgroup(&root, &hierarchies, b"4:memory:/m/n\n0::/\n");
+    assert_eq!(cgroup.memory.unwrap().swap_limit, at(80 << 20, "/m"));
+}
+
+#[test]
 fn it_is_that_of_v2_and_never_the_machines() {
     let host = Host::new(HYBRID);
     put_v1_memory(&host, "/sys/fs/cgroup/memory/m");

@@ -144,3 +144,22 @@ fn rule_line(rule: &Rule) -> String {
     }
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_for_packets_without_a_mark_is_not_one_for_all() {
+        let rule = Rule {
+            priority: 102,
+            mark_mask: Some(15),
+            action: "lookup",
+            table: Some(100),
+            ..Rule::default()
+        };
+        assert_eq!(rule_line(&rule), "rule 102 from all fwmark 0x0/0xf lookup 100");
+        let marked = Rule { mark: Some(1), mark_mask: Some(u32::MAX), ..rule };
+        assert_eq!(rule_line(&marked), "rule 102 from all fwmark 0x1 lookup 100");
+    }
+}
