@@ -342,7 +342,7 @@ impl Reader {
 }
 
 /// How many threads are asked for what the first one has left.
-const THREADS_ASKED: usize = 16;
+pub(super) const THREADS_ASKED: usize = 16;
 
 /// A thread that lives, and its namespaces.
 fn living(links: BorrowedFd<'_>, pid: Pid) -> Option<(Pid, NsSet)> {

@@ -33,13 +33,13 @@ pub(super) fn list(
         Err(error) => {
             // Of a host that was written down they are left out.
             let is_left_out = !survey.root.is_real() && error.reason() == Reason::Gone;
-            return visit.lacks(if is_left_out { Reason::Unsupported } else { error.reason() });
+            return visit.lack(if is_left_out { Reason::Unsupported } else { error.reason() });
         }
     };
     let names = match root::list(dir.as_fd()) {
         Ok(names) => names,
         // A zombie has none.
-        Err(error) => return visit.lacks(error.reason()),
+        Err(error) => return visit.lack(error.reason()),
     };
     let mut process = None;
     for name in &names {
@@ -50,14 +50,14 @@ pub(super) fn list(
             Ok((text, _)) => text,
             // Root sees the names of all descriptors, and not always what they are.
             Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => {
-                visit.lacks(Reason::Denied);
+                visit.lack(Reason::Denied);
                 break;
             }
             Err(_) => continue,
         };
         let found = if text.starts_with(b"/") {
             if let Some(errno) = care.lack() {
-                visit.lacks(reason_of(errno));
+                visit.lack(reason_of(errno));
                 continue;
             }
             by_path(dir.as_fd(), name, survey, visit)
@@ -68,7 +68,7 @@ pub(super) fn list(
             if process.is_none() {
                 match pin(links, pid) {
                     Ok(pinned) => process = Some(pinned),
-                    Err(errno) => visit.lacks(reason_of(errno)),
+                    Err(errno) => visit.lack(reason_of(errno)),
                 }
             }
             let Some(process) = &process else { continue };
@@ -77,7 +77,7 @@ pub(super) fn list(
                     Some((Kind::Net, inode, true))
                 }
                 Err(errno) if errno == Errno::EPERM || is_exhaustion(errno) => {
-                    visit.lacks(reason_of(errno));
+                    visit.lack(reason_of(errno));
                     None
                 }
                 Ok(_) | Err(_) => None,
@@ -109,7 +109,7 @@ fn by_path(
     let file = match nsfs::open_at(survey.root, dir, name) {
         Ok(opened) => opened?,
         Err(error) => {
-            visit.lacks(error.reason());
+            visit.lack(error.reason());
             return None;
         }
     };

@@ -105,7 +105,7 @@ pub struct Descriptor {
 
 impl Visit {
     /// Something of it could not be seen; what has ended meanwhile lacks nothing.
-    pub(super) fn lacks(&mut self, reason: Reason) {
+    pub(super) fn lack(&mut self, reason: Reason) {
         if reason != Reason::Gone {
             self.lacks.add(reason);
         }

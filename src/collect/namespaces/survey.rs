@@ -7,7 +7,7 @@
 use super::Wants;
 use super::record::{About, Quality, Status, Visit};
 use super::{descriptors, mounts};
-use crate::collect::scan::{KernelThreads, other_threads};
+use crate::collect::scan::{KernelThreads, THREADS_ASKED, other_threads};
 use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
@@ -23,8 +23,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// Longer command lines are cut; one may be 2 MB.
 const COMMAND_CAP: usize = 4096;
-/// How many threads are asked for the namespaces of a process whose first thread has ended.
-const THREADS_ASKED: usize = 16;
 
 /// Which processes are described: uid, parent, command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,14 +106,14 @@ impl<'a> Survey<'a> {
             if mnt.is_some_and(|mnt| !self.seen.contains(&mnt)) {
                 match mounts::beside(links) {
                     Ok(mounts) => visit.mounts = mounts,
-                    Err(error) => visit.lacks(error.reason()),
+                    Err(error) => visit.lack(error.reason()),
                 }
             }
         }
         if self.is_to_be_described(&visit) {
             match self.describe(links, care) {
                 Ok(about) => visit.about = about,
-                Err(errno) => visit.lacks(reason_of(errno.into_errno())),
+                Err(errno) => visit.lack(reason_of(errno.into_errno())),
             }
         }
         visit
@@ -212,7 +210,7 @@ impl<'a> Survey<'a> {
     fn list_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, visit: &mut Visit) {
         let list = match other_threads(links, pid) {
             Ok(list) => list,
-            Err(error) => return visit.lacks(error.reason()),
+            Err(error) => return visit.lack(error.reason()),
         };
         for thread in list {
             let Ok(theirs) = self.of_thread(links, thread) else { continue };

@@ -1,4 +1,4 @@
-//! CPU time where the container has a group for the limit and none that counts.
+//! What is not in the group itself: CPU time that no group of v1 counts, limits of those above.
 
 use super::*;
 
