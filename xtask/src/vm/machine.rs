@@ -20,7 +20,9 @@ pub(crate) const FAILED: u8 = 125;
 /// An NVMe namespace is made of whole blocks.
 const BLOCK: usize = 512;
 const MOST_RESULTS: u64 = 256 << 20;
-const CONSOLE_LINES: usize = 20;
+const CONSOLE_LINES: usize = 40;
+/// At most, for one job.
+const BOOTS: usize = 3;
 
 /// What is done in one boot.
 #[derive(Debug)]
@@ -38,40 +40,88 @@ pub(super) struct Job<'a> {
     pub(super) results: Option<&'a Path>,
 }
 
-/// Its exit code is ours.
+/// Its exit code is ours. A kernel that panics on its way up is the emulation's fault, and says
+/// nothing of what would have run: it is booted again.
 pub(super) fn boot(attention: &Attention, image: &Image, job: &Job<'_>) -> Result<u8> {
-    let place = image::place()?;
-    let script = nameless(&place)?;
-    (&script).write_all(&padded(script_of(job)))?;
-    let programs = nameless(&place)?;
-    pack(job.programs, &programs)?;
-    let results = nameless(&place)?;
-    results.set_len(MOST_RESULTS)?;
-    let console = nameless(&place)?;
-    let mut qemu = qemu(image, job.kernel, [&programs, &results, &script], &console);
-    // Nothing of it is kept.
-    let end = attention.wait(&mut qemu, job.limit, Duration::ZERO)?;
-    if let Some(to) = job.results {
-        std::fs::create_dir_all(to)?;
-        run::output(Command::new("tar").arg("-C").arg(to).arg("-xf").arg(path(&results)))?;
+    let mut left = BOOTS;
+    loop {
+        let boot = Boot::of(attention, image, job)?;
+        left -= 1;
+        if let Some(code) = boot.code() {
+            return Ok(code);
+        }
+        boot.tell(job)?;
+        if left == 0 || !boot.panicked_early()? {
+            return Ok(if matches!(boot.end, End::TimeLimit) { TIME_LIMIT } else { FAILED });
+        }
+        say::note(format_args!("vm: its kernel did not come up; once more"));
     }
-    let code = Command::new("tar").arg("-xOf").arg(path(&results)).arg("./rc").output()?;
-    if let Ok(code) = String::from_utf8_lossy(&code.stdout).trim().parse() {
-        return Ok(code);
+}
+
+/// One boot, over.
+struct Boot {
+    results: File,
+    console: File,
+    end: End,
+}
+
+impl Boot {
+    fn of(attention: &Attention, image: &Image, job: &Job<'_>) -> Result<Self> {
+        let place = image::place()?;
+        let script = nameless(&place)?;
+        (&script).write_all(&padded(script_of(job)))?;
+        let programs = nameless(&place)?;
+        pack(job.programs, &programs)?;
+        let results = nameless(&place)?;
+        results.set_len(MOST_RESULTS)?;
+        let console = nameless(&place)?;
+        let mut qemu = qemu(image, job.kernel, [&programs, &results, &script], &console);
+        // Nothing of it is kept.
+        let end = attention.wait(&mut qemu, job.limit, Duration::ZERO)?;
+        if let Some(to) = job.results {
+            std::fs::create_dir_all(to)?;
+            run::output(Command::new("tar").arg("-C").arg(to).arg("-xf").arg(path(&results)))?;
+        }
+        Ok(Self { results, console, end })
     }
-    let (code, what) = match end {
-        End::TimeLimit => (TIME_LIMIT, "time limit".to_owned()),
-        End::Of(status) => (FAILED, format!("QEMU ended with {status}")),
-    };
-    say::note(format_args!("vm: {what} after {} s at most; its console:", job.limit.as_secs()));
-    let mut text = Vec::new();
-    File::open(path(&console))?.read_to_end(&mut text)?;
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    for line in lines.iter().skip(lines.len().saturating_sub(CONSOLE_LINES)) {
-        say::note(format_args!("  {}", line.escape_debug()));
+
+    /// What one file of the results says.
+    fn result(&self, name: &str) -> Option<String> {
+        let mut tar = Command::new("tar");
+        let output = tar.arg("-xOf").arg(path(&self.results)).arg(name).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
-    Ok(code)
+
+    /// Of the command.
+    fn code(&self) -> Option<u8> {
+        self.result("./rc")?.trim().parse().ok()
+    }
+
+    fn panicked_early(&self) -> Result<bool> {
+        let panicked = self.console()?.contains("Kernel panic");
+        Ok(panicked && self.result("./started").is_none())
+    }
+
+    fn console(&self) -> Result<String> {
+        let mut text = Vec::new();
+        File::open(path(&self.console))?.read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Why there is no code.
+    fn tell(&self, job: &Job<'_>) -> Result<()> {
+        let what = match self.end {
+            End::TimeLimit => "time limit".to_owned(),
+            End::Of(status) => format!("QEMU ended with {status}"),
+        };
+        say::note(format_args!("vm: {what} after {} s at most; its console:", job.limit.as_secs()));
+        let text = self.console()?;
+        let lines: Vec<&str> = text.lines().collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(CONSOLE_LINES)) {
+            say::note(format_args!("  {}", line.escape_debug()));
+        }
+        Ok(())
+    }
 }
 
 fn qemu(image: &Image, kernel: &str, disks: [&File; 3], console: &File) -> Command {

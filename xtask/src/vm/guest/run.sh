@@ -3,7 +3,8 @@
 #
 # NVMe namespace 2 is a tar of programs, 3 takes a tar of results, 4 is the script to run. The kernel
 # names their devices in any order, so they are found by number. What the script prints goes to the
-# second serial port; its exit code is the file rc of the results.
+# second serial port. Of the results, the file started is there from its beginning, and rc, its exit
+# code, from its end.
 stty -F /dev/ttyS1 raw -echo
 exec </dev/null >/dev/ttyS1 2>&1
 namespace() {
@@ -13,6 +14,8 @@ namespace() {
 }
 # Where no test mounts anything over it.
 mkdir -p /opt/nsx /run/results
+: >/run/results/started
+tar -C /run/results -cf "$(namespace 3)" .
 mount -t tmpfs -o mode=755 programs /opt/nsx
 tar -C /opt/nsx -xf "$(namespace 2)"
 cat "$(namespace 4)" >/opt/nsx/script
