@@ -16,9 +16,12 @@ pub enum ActionError {
     /// The network of `spawn --net` could not be opened, joined or made.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The name as it was asked for, found nowhere; or the interpreter that a script names.
+    /// The name as it was asked for, found nowhere.
     #[error("{0} does not exist")]
     CommandNotFound(Text),
+    /// A program that is there, without what it names to run it: a script's, or the loader.
+    #[error("cannot execute {0}: its interpreter does not exist")]
+    NoInterpreter(Text),
     /// The first path that exec refused though something may be there, and why: `EACCES`.
     #[error("cannot execute {0}: {why}", why = .1.desc())]
     NotExecutable(Text, Errno),
@@ -104,14 +107,17 @@ impl ActionError {
             Self::Advised { error, .. } => error.errno(),
             Self::InChild { errno, .. } => *errno,
             Self::Join { errno, .. } | Self::NotExecutable(_, errno) => Some(*errno),
-            Self::Network(_) | Self::CommandNotFound(_) | Self::Refused(_) => None,
+            Self::Network(_)
+            | Self::CommandNotFound(_)
+            | Self::NoInterpreter(_)
+            | Self::Refused(_) => None,
         }
     }
 
     /// 127 not found, 126 not executable, 125 anything else of ours.
     pub fn exit(&self) -> u8 {
         match self {
-            Self::CommandNotFound(_) => 127,
+            Self::CommandNotFound(_) | Self::NoInterpreter(_) => 127,
             Self::NotExecutable(..) => 126,
             Self::InChild { exit, .. } => *exit,
             _ => 125,

@@ -94,8 +94,20 @@ impl Program {
             Some((candidate, errno)) => {
                 ActionError::NotExecutable(Text::new(candidate.as_bytes()), errno)
             }
-            None => ActionError::CommandNotFound(self.name()),
+            None => match self.path.iter().find(|candidate| self.is_file(candidate)) {
+                Some(candidate) => ActionError::NoInterpreter(Text::new(candidate.as_bytes())),
+                None => ActionError::CommandNotFound(self.name()),
+            },
         }
+    }
+
+    /// Of what exec does not find. Asked of exec itself: it may be all that is allowed by now.
+    fn is_file(&self, candidate: &CStr) -> bool {
+        let below = CString::new([candidate.to_bytes(), b"/."].concat());
+        below.is_ok_and(|below| {
+            nix::unistd::execve(below.as_c_str(), &self.arguments, &self.environment)
+                == Err(Errno::ENOTDIR)
+        })
     }
 }
 

@@ -158,9 +158,9 @@ pub struct Terminal {
 }
 
 /// Reads of what a program left unread; each takes up to 4 KB, and the kernel keeps 64 KB.
-const DRAIN: usize = 64;
+pub const READS: usize = 64;
 
-/// How long a screen may take nothing after the program's end.
+/// How long a screen is waited for at a time.
 const STUCK: Duration = Duration::from_secs(1);
 
 /// ^D, by which a terminal says that there is no more.
@@ -317,20 +317,22 @@ impl Terminal {
     }
 
     /// When the program has ended or stopped: what it still had to say. A child of its own may go on
-    /// writing for ever; no more is taken than the kernel keeps in a terminal. Nor does a screen that
-    /// takes nothing keep us.
-    pub fn drain(&mut self) {
-        for _ in 0..DRAIN {
+    /// writing for ever; no more is taken than `reads`. False where the screen takes nothing for a
+    /// while.
+    pub fn drain(&mut self, reads: &mut usize) -> bool {
+        while *reads > 0 {
+            *reads -= 1;
             self.take_output();
             while !self.to_screen.is_empty() {
                 if !self.screen_is_ready(STUCK) || !self.show() {
-                    return;
+                    return self.to_screen.is_empty();
                 }
             }
             if !self.open || !is_ready(self.master.as_fd(), PollFlags::IN, Duration::ZERO) {
                 break;
             }
         }
+        true
     }
 
     /// Gives the program our terminal's size.

@@ -3,14 +3,14 @@
 
 use super::error::ActionError;
 use super::launch;
-use super::pty::Terminal;
+use super::pty::{self, Terminal};
 use crate::sys::bounded;
 use crate::sys::error::Context;
 use crate::sys::proc::status;
+use crate::sys::raw::signal::{Arrivals, Mask};
 use crate::sys::raw::wait::{self, Change};
 use crate::sys::raw::{self, fork::Child};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
@@ -30,7 +30,7 @@ pub enum Ending {
 /// Every signal, caught by descriptor from before the fork, so that none is lost between.
 #[derive(Debug)]
 pub struct Signals {
-    descriptor: SignalFd,
+    descriptor: Arrivals,
     /// To give back to the program.
     pub before: SignalState,
 }
@@ -38,7 +38,7 @@ pub struct Signals {
 /// What was true of signals when nsx was started.
 #[derive(Clone, Copy, Debug)]
 pub struct SignalState {
-    mask: SigSet,
+    mask: Mask,
     ignores_child: bool,
 }
 
@@ -48,7 +48,7 @@ impl SignalState {
         if self.ignores_child {
             raw::signal::set_ignored(Signal::SIGCHLD as i32)?;
         }
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None)
+        raw::signal::set_blocked(self.mask)
     }
 }
 
@@ -69,19 +69,15 @@ pub fn mind_children() -> Result<(), ActionError> {
 impl Signals {
     /// Of its descriptor.
     pub fn number(&self) -> RawFd {
-        self.descriptor.as_raw_fd()
+        self.descriptor.as_fd().as_raw_fd()
     }
 
     /// Blocks every signal of this thread, so that each is read from a descriptor.
     pub fn catch() -> Result<Self, ActionError> {
-        let mut mask = SigSet::empty();
-        let all = SigSet::all();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&all), Some(&mut mask))
-            .context("block", "signals")?;
+        let mask = raw::signal::block(Mask::ALL).context("block", "signals")?;
         mind_children()?;
         let before = SignalState { mask, ignores_child: IGNORES_CHILD.get() == Some(&true) };
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let descriptor = SignalFd::with_flags(&all, flags).context("catch", "signals")?;
+        let descriptor = Arrivals::of(Mask::ALL).context("catch", "signals")?;
         Ok(Self { descriptor, before })
     }
 }
@@ -304,8 +300,8 @@ pub fn supervise(
             terminal.hand_keys_over();
         }
     };
-    if let Some(mut terminal) = terminal {
-        terminal.drain();
+    if let Some(terminal) = terminal {
+        show_the_rest(terminal, signals);
     }
     if let Some(pipe) = &status {
         while read_report(pipe, &mut report) {}
@@ -315,6 +311,21 @@ pub fn supervise(
     }
     launch::reported(&report)?;
     Ok(program.ended(ending))
+}
+
+/// What the program said is not lost, however long it takes to be shown; who does not want to wait
+/// says so.
+fn show_the_rest(mut terminal: Terminal, signals: &Signals) {
+    let mut reads = pty::READS;
+    while !terminal.drain(&mut reads) {
+        // ^C is a signal again.
+        terminal.restore();
+        while let Ok(Some(arrived)) = signals.descriptor.next() {
+            if asks_to_end(arrived.number) || arrived.number == Signal::SIGHUP as i32 {
+                return;
+            }
+        }
+    }
 }
 
 /// Called when the child has become the program; it may bring a terminal to be relayed from then on.
@@ -373,11 +384,8 @@ fn take_signals(
     signals: &Signals,
     mut terminal: Option<&mut Terminal>,
 ) -> Result<Option<Ending>, ActionError> {
-    while let Some(info) = signals.descriptor.read_signal().context("read", "signals")? {
-        let Ok(number) = i32::try_from(info.ssi_signo) else {
-            continue;
-        };
-        match (Signal::try_from(number), &mut terminal) {
+    while let Some(arrived) = signals.descriptor.next().context("read", "signals")? {
+        match (Signal::try_from(arrived.number), &mut terminal) {
             (Ok(Signal::SIGCHLD), _) => {
                 if let Some(ending) = reap(program, terminal.as_deref_mut())? {
                     return Ok(Some(ending));
@@ -388,12 +396,12 @@ fn take_signals(
             // Continued, perhaps in the foreground after a time in the background.
             (Ok(Signal::SIGCONT), Some(terminal)) => terminal.make_raw(),
             // By what we write ourselves: that is nothing to the program.
-            (Ok(Signal::SIGPIPE | Signal::SIGXFSZ), _) if info.ssi_pid == std::process::id() => {
+            (Ok(Signal::SIGPIPE | Signal::SIGXFSZ), _) if arrived.pid == std::process::id() => {
                 continue;
             }
             _ => {}
         }
-        forward(program, number, info.ssi_code, terminal.is_some());
+        forward(program, arrived.number, arrived.code, terminal.is_some());
     }
     Ok(None)
 }
@@ -402,7 +410,8 @@ fn take_signals(
 const SI_KERNEL: i32 = 0x80;
 
 /// What the terminal's driver sends goes to the whole foreground group, the program included;
-/// sending it on would deliver it twice. A program on a terminal of its own is in another group.
+/// sending it on would deliver it twice. Not to a program on a terminal of its own, or one that has
+/// made itself a group, as timeout(1) does.
 fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     // It may have ended meanwhile: then there is nobody to tell.
     let pidfd = program.child.pidfd.as_fd();
@@ -410,7 +419,12 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     if deaf || (program.starting && asks_to_end(signal)) {
         program.killed_for = Some(signal);
         let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
-    } else if code != SI_KERNEL || own_terminal || program.is_apart || is_hangup(signal) {
+    } else if code != SI_KERNEL
+        || own_terminal
+        || program.is_apart
+        || is_hangup(signal)
+        || is_in_another_group(&program.child)
+    {
         let _ = raw::signal::send(pidfd, signal);
     }
 }
@@ -418,6 +432,10 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
 /// That the terminal is gone is told to the leader of its session alone, who tells others.
 fn is_hangup(signal: i32) -> bool {
     signal == Signal::SIGHUP as i32 && nix::unistd::getsid(None) == Ok(nix::unistd::getpid())
+}
+
+fn is_in_another_group(child: &Child) -> bool {
+    nix::unistd::getpgid(Some(child.pid)).is_ok_and(|group| group != nix::unistd::getpgrp())
 }
 
 /// What a person or a manager sends.
@@ -493,7 +511,7 @@ pub(super) fn stop() {
 /// Stops with the child, and sets it going again when continued.
 fn stop_too(child: &Child, mut terminal: Option<&mut Terminal>) {
     if let Some(terminal) = &mut terminal {
-        terminal.drain();
+        terminal.drain(&mut { pty::READS });
         terminal.restore();
     }
     stop();

@@ -21,26 +21,24 @@ pub enum AccountError {
     Unreadable(#[from] SysError),
 }
 
-/// `USER[:GROUP]`, each by name or number. No link of the root's leads out of it; a file that it lacks
-/// has no lines; for two numbers none is read.
-pub fn account(root: BorrowedFd<'_>, spelled: &[u8]) -> Result<Account, AccountError> {
-    if let Some(account) = accounts::by_numbers(spelled) {
-        return Ok(account);
-    }
-    let (passwd, group) = (read(root, "/etc/passwd")?, read(root, "/etc/group")?);
+/// `USER[:GROUP]`, each by name or number, by the files of a root or, where there are layers of one,
+/// of the first that has them. No link leads out of its layer; a file that they lack has no lines.
+pub fn account(layers: &[BorrowedFd<'_>], spelled: &[u8]) -> Result<Account, AccountError> {
+    let (passwd, group) = (read(layers, "/etc/passwd")?, read(layers, "/etc/group")?);
     Ok(accounts::find(spelled, &passwd, &group)?)
 }
 
-fn read(root: BorrowedFd<'_>, path: &'static str) -> Result<Vec<u8>, SysError> {
+fn read(layers: &[BorrowedFd<'_>], path: &'static str) -> Result<Vec<u8>, SysError> {
     let mut bytes = Vec::new();
-    match root::read_in_root(root, path, CAP, &mut bytes) {
+    let Some((root, below)) = layers.split_first() else { return Ok(bytes) };
+    match root::read_in_root(*root, path, CAP, &mut bytes) {
         Ok(false) => Ok(bytes),
         Ok(true) => Err(SysError {
             doing: "read",
             object: path.into(),
             problem: crate::sys::error::Problem::Truncated,
         }),
-        Err(Errno::NOENT) => Ok(Vec::new()),
+        Err(Errno::NOENT) => read(below, path),
         Err(errno) => Err(errno).context("read", path),
     }
 }
@@ -59,7 +57,7 @@ mod tests {
             rustix::fs::Mode::empty(),
         )
         .unwrap();
-        let find = |spelled: &str| account(root.as_fd(), spelled.as_bytes());
+        let find = |spelled: &str| account(&[root.as_fd()], spelled.as_bytes());
         assert_eq!(find("7").unwrap().gid, 0, "without files");
         assert_eq!(
             find("root").unwrap_err().to_string(),
@@ -75,6 +73,25 @@ mod tests {
         std::fs::remove_file(etc.join("passwd")).unwrap();
         nix::unistd::mkfifo(&etc.join("passwd"), nix::sys::stat::Mode::S_IRUSR).unwrap();
         assert!(find("web").unwrap_err().to_string().starts_with("cannot read /etc/passwd"));
-        assert_eq!(find("5:6").unwrap().gid, 6, "for numbers alone nothing is read");
+    }
+
+    #[test]
+    fn of_layers_the_first_that_has_a_file_says_it() {
+        let layers = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let open = |layer: &tempfile::TempDir| std::fs::File::open(layer.path()).unwrap();
+        for (layer, file, text) in [
+            (0, "passwd", "web:x:70:71::/srv:/bin/sh\n"),
+            (1, "passwd", "web:x:1:1::/:/bin/sh\nold:x:2:2::/:/bin/sh\n"),
+            (1, "group", "web:x:90:web\n"),
+        ] {
+            let etc = layers[layer].path().join("etc");
+            std::fs::create_dir_all(&etc).unwrap();
+            std::fs::write(etc.join(file), text).unwrap();
+        }
+        let opened = layers.each_ref().map(open);
+        let find = |spelled: &str| account(&opened.each_ref().map(AsFd::as_fd), spelled.as_bytes());
+        let web = find("web").unwrap();
+        assert_eq!((web.uid, web.groups), (70, vec![71, 90]));
+        assert!(find("old").is_err(), "the upper one hides the whole file");
     }
 }

@@ -3,7 +3,7 @@
 use super::bounded;
 use super::error::{Result, SysError};
 use super::ns;
-use super::proc::stat;
+use super::proc::stat::{self, Stat};
 use super::root::SysRoot;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
@@ -11,16 +11,19 @@ use crate::model::spawned::{Incarnation, Viewpoint};
 
 /// The one that has this number now.
 pub fn of(root: &SysRoot, pid: Pid) -> Result<Incarnation> {
-    let bytes = bounded::read(root.proc(), &format!("{pid}/stat"), bounded::SMALL)?;
-    let stat = stat::parse(&bytes)
-        .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/stat"), "line"))?;
-    Ok(Incarnation { pid: pid.number(), start_ticks: stat.start_ticks })
+    stat_of(root, pid).map(|stat| Incarnation { pid: pid.number(), start_ticks: stat.start_ticks })
 }
 
-/// Whether it still runs. One that has ended and was not waited for yet does.
+fn stat_of(root: &SysRoot, pid: Pid) -> Result<Stat> {
+    let bytes = bounded::read(root.proc(), &format!("{pid}/stat"), bounded::SMALL)?;
+    stat::parse(&bytes)
+        .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/stat"), "line"))
+}
+
+/// Whether it still runs; one whose end nobody has asked for yet does not.
 pub fn is_there(root: &SysRoot, incarnation: Incarnation) -> bool {
-    let pid = Pid::new(incarnation.pid);
-    pid.and_then(|pid| of(root, pid).ok()).is_some_and(|now| now == incarnation)
+    let stat = Pid::new(incarnation.pid).and_then(|pid| stat_of(root, pid).ok());
+    stat.is_some_and(|stat| stat.start_ticks == incarnation.start_ticks && !stat.state.ended())
 }
 
 /// Where this process tells others apart. `None`: the kernel does not say.
@@ -49,5 +52,21 @@ mod tests {
         assert!(!is_there(&root, later));
         assert!(!is_there(&root, Incarnation { pid: 0, ..us }));
         assert_eq!(boot_id(&root).unwrap().len(), 36);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_not_there() {
+        use nix::sys::wait::{Id, WaitPidFlag, waitid};
+        let root = SysRoot::real().unwrap();
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let it = of(&root, Pid::new(child.id()).unwrap()).unwrap();
+        assert!(is_there(&root, it));
+        drop(child.stdin.take());
+        let id = Id::Pid(nix::unistd::Pid::from_raw(child.id().try_into().unwrap()));
+        waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+        assert_eq!(of(&root, Pid::new(child.id()).unwrap()).unwrap(), it, "nobody has asked yet");
+        assert!(!is_there(&root, it));
+        child.wait().unwrap();
     }
 }

@@ -26,6 +26,11 @@ pub fn tests() -> Vec<Trial> {
         test("without an option every namespace that differs is joined", ROOT, all_kinds),
         test("-a joins what differs and leaves alone what is shared", ROOT, what_differs),
         test("the program's own code is nsx's, in a child and without one", ROOT, codes),
+        test(
+            "a script without its interpreter is told from one that is missing",
+            ROOT,
+            no_interpreter,
+        ),
         test("a program that is killed makes nsx die of the same signal", ROOT, killed),
         test("the network alone is joined without a child: the pid stays", ROOT, same_pid),
         test("--wd is seen from inside, and the directory is checked", ROOT, directories),
@@ -122,6 +127,21 @@ fn codes() {
             assert_eq!(output.status.code(), Some(code), "{flags:?} {program:?}: {said}");
             assert_eq!(said.contains(program[0]), code == 126 || code == 127, "{flags:?}: {said}");
         }
+    }
+}
+
+fn no_interpreter() {
+    let (_held, target) = isolated(&["-n"]);
+    let target = target.to_string();
+    let script = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, mode).unwrap();
+    let expected = format!("cannot execute {}: its interpreter does not exist", script.display());
+    for way in [&["enter", "-t", &target, "-n"][..], &["spawn", "-n"]] {
+        let output = output(nsx(way).arg(&script));
+        assert_eq!(output.status.code(), Some(127));
+        assert!(stderr(&output).contains(&expected), "{way:?}: {}", stderr(&output));
     }
 }
 

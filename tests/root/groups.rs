@@ -302,6 +302,8 @@ fn nested() {
             sh -c 'echo $$ > "$0/a/b/cgroup.procs"; exec setsid sleep 1000 >&- 2>&-' "$own" &
             until read pid < "$own/a/b/cgroup.procs"; do :; done
         done
+        # Deeper than a walk could hold open.
+        cd "$own/c" && for level in $(seq 1500); do mkdir d && cd d || exit 2; done
         exit 7
     "#;
     let (output, nsx) = run(&["-u", "--pids", "30", "--memory", "64M"], &["sh", "-c", script]);

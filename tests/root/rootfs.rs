@@ -277,6 +277,13 @@ fn archive() {
         let script = "touch /new || echo no";
         command.arg("--rootfs").arg(&archive).args(["--read-only", "sh", "-c", script]);
         assert_eq!(succeeds(&mut command), "no\n");
+        // For numbers no file is needed; a name would have to wait for one.
+        for (user, expected) in [("7:8", "7 8\n"), ("root", "")] {
+            let mut command = nsx(ALONE);
+            command.arg("--rootfs").arg(&archive).arg(format!("--user={user}"));
+            let said = output(command.args(["sh", "-c", "echo $(id -u) $(id -g)"]));
+            assert_eq!(stdout(&said), expected, "{}", stderr(&said));
+        }
         assert!(std::fs::read(&archive).unwrap() == before);
         assert_eq!(mounts(), mounted);
     }
@@ -300,6 +307,12 @@ fn account() {
     let script = "id -u; id -g; echo $HOME";
     let said = untouched(&root, &["--user=inner"], script);
     assert_eq!(said, "4321\n8765\n/srv\n");
+    // Nor of what was written over it before.
+    let layer = root.beside("layer");
+    std::fs::create_dir_all(layer.join("upper/etc")).unwrap();
+    std::fs::write(layer.join("upper/etc/passwd"), "inner:x:77:78::/:/bin/sh\n").unwrap();
+    let over = format!("--overlay={}", layer.display());
+    assert_eq!(succeeds(&mut inside(&root, &[&over, "--user=inner"], "id -u; id -g")), "77\n78\n");
     // One of the host's is nobody there.
     let other = output(&mut inside(&root, &["--user=daemon"], "echo RAN"));
     assert_eq!((other.status.code(), stdout(&other).as_str()), (Some(125), ""));

@@ -90,21 +90,23 @@ fn forwarded(way: &[&str]) {
 fn real_time() {
     let (_held, target) = isolated(&["-p"]);
     let target = target.to_string();
-    let listener = r#"
-        use POSIX; $| = 1;
-        $SIG{"NUM37"} = sub { print "37\n"; exit 3 };
-        print "ready\n"; sleep 1 while 1;
-    "#;
-    for way in [&["enter", "-t", &target, "-p"][..], &["spawn", "-p"]] {
-        let (mut child, _lines) = start(nsx(way).args(["perl", "-e", listener]));
-        let kill = format!("kill -37 {}", child.pid());
-        let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(sent.success());
-        // An unheard signal would leave it running: then it is ended, and the code is another.
-        let heard = ends_within(&pidfd(child.pid()).unwrap(), std::time::Duration::from_secs(5));
-        send(child.pid(), Signal::SIGTERM);
-        let status = ended(&mut child);
-        assert!(heard && status.code() == Some(3), "{way:?}: {status}");
+    // 34 is one that C libraries keep to themselves.
+    for (name, number) in [("NUM37", 37), ("RTMIN", 34)] {
+        let listener = format!(
+            r#"$| = 1; $SIG{{"{name}"}} = sub {{ exit 3 }}; print "ready\n"; sleep 1 while 1;"#
+        );
+        for way in [&["enter", "-t", &target, "-p"][..], &["spawn", "-p"]] {
+            let (mut child, _lines) = start(nsx(way).args(["perl", "-e", &listener]));
+            let kill = format!("kill -{number} {}", child.pid());
+            let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
+            assert!(sent.success());
+            // An unheard signal would leave it running: then it is ended, and the code is another.
+            let patience = std::time::Duration::from_secs(5);
+            let heard = ends_within(&pidfd(child.pid()).unwrap(), patience);
+            send(child.pid(), Signal::SIGTERM);
+            let status = ended(&mut child);
+            assert!(heard && status.code() == Some(3), "{way:?} {name}: {status}");
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub fn tests() -> Vec<Trial> {
         test("a root without /dev has a terminal without a name", TERMINAL, nameless),
         test("keys and job control reach a program in a root of its own", TERMINAL, keys),
         test("^C and ^\\ end a program behind an init that is PID 1", TERMINAL, interrupts),
+        test("what a program said last waits for the screen", TERMINAL, slow_screen),
+        test("^C reaches a program that has made itself a group", TERMINAL, another_group),
     ]
 }
 
@@ -118,4 +120,27 @@ fn interrupts() {
         pty.expect("OUT> ");
         assert_eq!(pty.code(), code);
     }
+}
+
+fn another_group() {
+    let mut pty = Pty::shell();
+    for options in ["-u", "-u --init", "-p", "-p --init"] {
+        let program = "timeout 1000 sh -c 'echo only; exec sleep 1000'";
+        pty.type_keys(&format!("{} {program}\n", spawn(options)));
+        pty.expect("only\r\n");
+        pty.type_keys("\x03");
+        pty.expect("OUT> ");
+        assert_eq!(pty.code(), "130", "{options}");
+    }
+}
+
+fn slow_screen() {
+    let mut pty = Pty::shell();
+    // About as much as two terminals hold, so that the program ends before anything was shown.
+    let script = r#"sh -c 'head -c 100000 /dev/zero | tr "\0" x; echo END'"#;
+    pty.type_keys(&format!("{} {script}\n", spawn("--pty")));
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(pty.expect("END").matches('x').count(), 100_000);
+    pty.expect("OUT> ");
+    assert_eq!(pty.code(), "0");
 }

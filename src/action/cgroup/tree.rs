@@ -1,5 +1,5 @@
-//! A group and those below it, which its processes may have made: walked from open directories, to
-//! a bounded depth.
+//! A group and those below it, which its processes may have made, however deep: one directory is
+//! open at a time, and its parent is found from it.
 
 use super::open_directory;
 use crate::sys::bounded;
@@ -7,25 +7,31 @@ use crate::sys::error::IntoErrno;
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-
-/// One descriptor is held for each level. Deeper nesting is not cleared up.
-const MAX_DEPTH: usize = 128;
 
 /// Calls `visit` with the group and each below it.
 pub(super) fn each(group: BorrowedFd<'_>, visit: &mut dyn FnMut(BorrowedFd<'_>)) {
-    walk(group, MAX_DEPTH, visit);
-}
-
-fn walk(group: BorrowedFd<'_>, depth: usize, visit: &mut dyn FnMut(BorrowedFd<'_>)) {
     visit(group);
-    if depth == 0 {
-        return;
-    }
-    for name in names(group).unwrap_or_default() {
-        if let Ok(below) = open_directory(group, path(&name)) {
-            walk(below.as_fd(), depth - 1, visit);
+    let Ok(mut here) = open_directory(group, Path::new(".")) else { return };
+    // Of each level down to here, those that were not visited.
+    let mut left = vec![names(group).unwrap_or_default()];
+    while let Some(names_here) = left.last_mut() {
+        match names_here.pop() {
+            Some(name) => {
+                if let Ok(below) = open_directory(here.as_fd(), path(&name)) {
+                    visit(below.as_fd());
+                    left.push(names(below.as_fd()).unwrap_or_default());
+                    here = below;
+                }
+            }
+            None => {
+                left.pop();
+                match parent(&here) {
+                    Ok(parent) => here = parent,
+                    Err(_) => return,
+                }
+            }
         }
     }
 }
@@ -44,26 +50,46 @@ pub(super) fn processes(group: BorrowedFd<'_>) -> Vec<i32> {
 }
 
 /// Removes the group and those below it. EBUSY: something still runs there.
-pub(super) fn remove(parent: BorrowedFd<'_>, name: &str) -> nix::Result<()> {
+pub(super) fn remove(above: BorrowedFd<'_>, name: &str) -> nix::Result<()> {
     let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
-    remove_below(parent, &name, MAX_DEPTH)
-}
-
-fn remove_below(parent: BorrowedFd<'_>, name: &CString, depth: usize) -> nix::Result<()> {
-    let unlink = || match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
-        Err(rustix::io::Errno::NOENT) => Ok(()),
-        done => done.map_err(IntoErrno::into_errno),
-    };
     // Nearly always there is nothing below.
-    match unlink() {
-        Err(Errno::EBUSY) if depth > 0 => {}
+    match unlink(above, &name) {
+        Err(Errno::EBUSY) => {}
         done => return done,
     }
-    let group = open_directory(parent, path(name)).map_err(IntoErrno::into_errno)?;
-    for below in names(group.as_fd()).map_err(IntoErrno::into_errno)? {
-        remove_below(group.as_fd(), &below, depth - 1)?;
+    let mut here = open_directory(above, Path::new(".")).map_err(IntoErrno::into_errno)?;
+    // Of each level down to here, those that are still there; the last one is gone into, or next.
+    let mut left = vec![vec![name]];
+    loop {
+        let Some(name) = left.last().and_then(|names| names.last()) else {
+            left.pop();
+            let Some(emptied) = left.last_mut().and_then(Vec::pop) else { return Ok(()) };
+            here = parent(&here).map_err(IntoErrno::into_errno)?;
+            unlink(here.as_fd(), &emptied)?;
+            continue;
+        };
+        match unlink(here.as_fd(), name) {
+            Ok(()) => drop(left.last_mut().and_then(Vec::pop)),
+            Err(Errno::EBUSY) => {
+                here = open_directory(here.as_fd(), path(name)).map_err(IntoErrno::into_errno)?;
+                left.push(names(here.as_fd()).map_err(IntoErrno::into_errno)?);
+            }
+            Err(errno) => return Err(errno),
+        }
     }
-    unlink()
+}
+
+/// What is gone is as good as removed.
+fn unlink(parent: BorrowedFd<'_>, name: &CString) -> nix::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        Err(rustix::io::Errno::NOENT) => Ok(()),
+        done => done.map_err(IntoErrno::into_errno),
+    }
+}
+
+/// A group keeps its parent for as long as it has a directory.
+fn parent(group: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+    open_directory(group.as_fd(), Path::new(".."))
 }
 
 fn names(group: BorrowedFd<'_>) -> rustix::io::Result<Vec<CString>> {

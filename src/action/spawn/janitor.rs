@@ -10,8 +10,8 @@ use crate::sys::error::{Context, SysError};
 use crate::sys::fds::write_all;
 use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
+use crate::sys::raw::signal::{self, Mask};
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::wait::{WaitStatus, waitpid};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::ffi::OsStr;
@@ -100,7 +100,7 @@ impl Drop for Janitor {
 
 fn wait_and_clear(pipe: &OwnedFd, end: &OwnedFd) {
     let _ = nix::unistd::setsid();
-    let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), None);
+    let _ = signal::block(Mask::ALL);
     // Who waits for the end of what nsx writes to does not wait for us.
     let kept = [pipe, end].map(|pipe| pipe.as_raw_fd().cast_unsigned());
     let _ = fds::close_inherited_from(0, &kept);

@@ -43,6 +43,18 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
     Ok(given.join("nsx"))
 }
 
+/// For who asked for none. Pids come again in other pid namespaces, the place of names does not.
+pub(super) fn by_pid() -> String {
+    let pid = std::process::id();
+    match rustix::fs::stat("/proc/self/ns/pid") {
+        Ok(stat) if stat.st_ino != INITIAL_PID => format!("nsx-{pid}-{}", stat.st_ino),
+        _ => format!("nsx-{pid}"),
+    }
+}
+
+/// The inode of the pid namespace that the kernel made first: proc_ns.h.
+const INITIAL_PID: u64 = 0xEFFF_FFFC;
+
 /// The descriptor that was named, before anything of ours is opened.
 pub(super) fn status(number: Option<u32>) -> Result<Option<OwnedFd>, Failure> {
     let Some(number) = number else { return Ok(None) };

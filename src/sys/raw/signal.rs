@@ -1,7 +1,7 @@
 //! Signals by number: nix and rustix know the named ones, and a caller may send any.
 
 use nix::errno::Errno;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Restores the default action of a signal; whether it had been ignored.
 pub fn set_default(number: i32) -> nix::Result<bool> {
@@ -17,20 +17,94 @@ pub fn set_ignored(number: i32) -> nix::Result<()> {
     if before == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
 }
 
+/// Signals, as the kernel has them: the C library leaves those out of its sets that it uses itself,
+/// and to another program they are signals like any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mask(u64);
+
+impl Mask {
+    /// Every signal there is.
+    pub const ALL: Self = Self(u64::MAX);
+
+    const fn only(number: i32) -> Self {
+        Self(if 0 < number && number <= 64 { 1 << (number - 1) } else { 0 })
+    }
+}
+
+/// Blocks these too; what was blocked before.
+pub fn block(mask: Mask) -> nix::Result<Mask> {
+    change(libc::SIG_BLOCK, mask)
+}
+
+/// Blocks these and no others.
+pub fn set_blocked(mask: Mask) -> nix::Result<()> {
+    change(libc::SIG_SETMASK, mask).map(drop)
+}
+
+fn change(how: i32, Mask(bits): Mask) -> nix::Result<Mask> {
+    let (mut before, size) = (0_u64, size_of::<u64>());
+    // SAFETY: both sets are of the size that is named, and live.
+    let done = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const bits, &raw mut before, size)
+    };
+    Errno::result(done).map(|_| Mask(before))
+}
+
+/// Where blocked signals are read from; reading does not wait.
+#[derive(Debug)]
+pub struct Arrivals(OwnedFd);
+
+/// Of one that was read: signalfd(2).
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    /// Of the signal.
+    pub number: i32,
+    /// `SI_USER` and its kin.
+    pub code: i32,
+    /// Of the sender, where that is a process.
+    pub pid: u32,
+}
+
+impl Arrivals {
+    /// Of these, which are to be blocked.
+    pub fn of(Mask(bits): Mask) -> nix::Result<Self> {
+        let (flags, size) = (libc::SFD_CLOEXEC | libc::SFD_NONBLOCK, size_of::<u64>());
+        // SAFETY: the set is of the size that is named, and live.
+        let fd = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &raw const bits, size, flags) };
+        let fd = Errno::result(fd)?;
+        let fd = RawFd::try_from(fd).map_err(|_| Errno::EBADF)?;
+        // SAFETY: the kernel has just made it, for nobody else.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// The next one, if there is one.
+    pub fn next(&self) -> nix::Result<Option<Arrived>> {
+        let mut bytes = [0; size_of::<libc::signalfd_siginfo>()];
+        match rustix::io::read(&self.0, &mut bytes) {
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(None),
+            read => read.map_err(|errno| Errno::from_raw(errno.raw_os_error()))?,
+        };
+        // SAFETY: it is made of numbers, and any bytes are some.
+        let info: libc::signalfd_siginfo = unsafe { std::mem::transmute(bytes) };
+        let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+        Ok(Some(Arrived { number, code: info.ssi_code, pid: info.ssi_pid }))
+    }
+}
+
+impl AsFd for Arrivals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Sends a signal to this process and lets it arrive.
 pub fn raise_unblocked(number: i32) {
-    let mut only = std::mem::MaybeUninit::uninit();
-    // SAFETY: sigemptyset initialises the set it is given.
-    unsafe { libc::sigemptyset(only.as_mut_ptr()) };
-    // SAFETY: the set was initialised by the line above; a bad number only fails.
-    unsafe { libc::sigaddset(only.as_mut_ptr(), number) };
     // SAFETY: it only asks.
     let this = unsafe { libc::getpid() };
     // Not raise: musl's believes that a process which it did not fork itself has its parent's number.
     // SAFETY: kill takes numbers; a blocked signal stays pending.
     unsafe { libc::kill(this, number) };
-    // SAFETY: the set is initialised, and where the old mask goes is optional.
-    unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, only.as_ptr(), std::ptr::null_mut()) };
+    let _ = change(libc::SIG_UNBLOCK, Mask::only(number));
 }
 
 /// Sends a signal to exactly one process; number 0 only asks whether it is still there.
