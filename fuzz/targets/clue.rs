@@ -25,7 +25,12 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Clue::Ip(address) => address.to_string().into(),
         Clue::Mac(mac) => mac.map(|byte| format!("{byte:02x}")).join(":").into(),
-        Clue::Namespace(inode) | Clue::Socket(inode) => inode.to_string().into(),
+        Clue::Namespace { inode, kind: None } | Clue::Socket(inode) => inode.to_string().into(),
+        // Spelled as a link: see below.
+        Clue::Namespace { inode, kind: Some(kind) } => {
+            assert_eq!(parse(format!("{kind}:[{inode}]").as_bytes()), Ok(clue));
+            return;
+        }
         Clue::Device(device) => device.to_string().into(),
         Clue::Interface(name)
         | Clue::Cgroup(name)

@@ -111,6 +111,9 @@ impl From<SysError> for Failure {
 fn remedy(error: &SysError) -> Option<&'static str> {
     match error.problem {
         Problem::NoProcfs => Some("mount it: `mount -t proc proc /proc`"),
+        Problem::ForeignProcfs => Some(
+            "pids mean others here than there: mount one of your own in a mount namespace of your own",
+        ),
         Problem::Errno(Errno::EMFILE) => Some("allow it more descriptors: `ulimit -n 256`"),
         Problem::Errno(Errno::EAGAIN) if error.doing == "start" => Some(
             "there may be no more processes: `ulimit -u` for this user, pids.max for its group",

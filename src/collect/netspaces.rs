@@ -217,6 +217,11 @@ impl NetSpaces {
         for pid in first.iter().flatten().chain(&space.processes).take(TRIED) {
             match ns::open_of(root.proc(), *pid, key) {
                 Ok(file) => return Ok(file),
+                // Of one whose first thread has ended the others may still be in it.
+                Err(Errno::ENOENT) => match open_of_threads(root, *pid, key) {
+                    Some(file) => return Ok(file),
+                    None => problem = Errno::ENOENT,
+                },
                 Err(errno) => problem = errno,
             }
         }
@@ -307,6 +312,12 @@ pub fn name_among(mounts: &[Text]) -> Option<Text> {
         NAMED.iter().find_map(below)
     };
     mounts.iter().find_map(short).or_else(|| mounts.first().cloned())
+}
+
+fn open_of_threads(root: &SysRoot, pid: Pid, key: NsKey) -> Option<OwnedFd> {
+    let links = ns::open_links(root.proc(), pid).ok()?;
+    let threads = scan::other_threads(links.as_fd(), pid).ok()?;
+    threads.into_iter().take(TRIED).find_map(|thread| ns::open_of(root.proc(), thread, key).ok())
 }
 
 fn open_link(root: &SysRoot, name: &str, key: NsKey) -> nix::Result<OwnedFd> {

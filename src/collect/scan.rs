@@ -90,19 +90,23 @@ pub fn unlisted(root: &SysRoot, pids: &[Pid]) -> Option<Gap> {
         return None;
     }
     // Elsewhere pid 1 would be somebody else's.
-    let is_our_proc = own_pid(root)?.raw() == rustix::process::getpid().as_raw_nonzero().get();
     let asked = rustix::process::test_kill_process(rustix::process::Pid::INIT);
-    (is_our_proc && asked != Err(rustix::io::Errno::SRCH)).then(|| Gap {
+    (root.numbers_as_we_do() && asked != Err(rustix::io::Errno::SRCH)).then(|| Gap {
         object: "other users (hidepid)".into(),
         what: "processes",
         reason: Reason::Denied,
     })
 }
 
-/// Ourselves, as this /proc numbers us.
-pub fn own_pid(root: &SysRoot) -> Option<Pid> {
-    let link = rustix::fs::readlinkat(root.proc(), "self", Vec::new()).ok()?;
-    Pid::parse(link.to_bytes())
+/// Whether pid 2 is the kernel's own, as in the initial pid namespace.
+pub fn has_kthreadd(root: &SysRoot) -> bool {
+    let dir = bounded::open_dir(root.proc(), "2");
+    dir.is_ok_and(|dir| is_kernel_thread(dir.as_fd()) == Some(true))
+}
+
+fn is_kernel_thread(process: BorrowedFd<'_>) -> Option<bool> {
+    let stat = bounded::read_single(process, "stat").ok()?;
+    Some(proc::stat::parse(&stat)?.is_kernel_thread())
 }
 
 /// The kernel's own threads: the children of kthreadd, which is pid 2 in the initial pid namespace
@@ -124,8 +128,7 @@ impl KernelThreads {
 
     fn below(root: &SysRoot, kthreadd: Pid) -> Option<Self> {
         let dir = bounded::open_dir(root.proc(), &kthreadd.to_string()).ok()?;
-        let stat = bounded::read_single(dir.as_fd(), "stat").ok()?;
-        if !proc::stat::parse(&stat)?.is_kernel_thread() {
+        if !is_kernel_thread(dir.as_fd())? {
             return None;
         }
         let children = format!("task/{kthreadd}/children");
@@ -369,7 +372,7 @@ pub fn host_namespaces(root: &SysRoot) -> NsSet {
         host.complete_from(&thread.namespaces);
     }
     if !host.unknown().is_empty()
-        && let Some(own) = own_pid(root).and_then(|pid| read_process(root, pid, &mut reader))
+        && let Some(own) = root.own_pid().and_then(|pid| read_process(root, pid, &mut reader))
     {
         host.complete_from(&own.namespaces);
     }

@@ -13,7 +13,7 @@ mod pin;
 
 pub use error::TargetError;
 pub use namespace::{HeldNamespace, by_id};
-pub use pin::PinnedProcess;
+pub use pin::{PinnedProcess, is_thread};
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use crate::model::container::Container;

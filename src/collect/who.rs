@@ -69,7 +69,9 @@ impl<'a> Host<'a> {
     pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
         let answer = self.lead(spelled, clue)?;
         let is_of_network = matches!(answer.kind, "port" | "ip" | "if" | "mac");
-        if is_of_network && !self.needs_all.get() && interfaces::lead_elsewhere(self, &answer) {
+        let leads_further =
+            || answer.trails.is_empty() || interfaces::lead_elsewhere(self, &answer);
+        if is_of_network && !self.needs_all.get() && leads_further() {
             self.needs_all.set(true);
             return self.lead(spelled, clue);
         }
@@ -83,11 +85,11 @@ impl<'a> Host<'a> {
             Clue::Unit(name) => processes::of_unit(self, name)?,
             Clue::Cgroup(path) => processes::of_group(self, path)?,
             Clue::Name(name) => match namespaces::named(self.root, name) {
-                Some(inode) => namespaces::by_inode(self, inode)?,
+                Some(inode) => namespaces::by_inode(self, inode, None)?,
                 None => processes::by_name(self, name)?,
             },
             Clue::Path(path) => files::path(self, path)?,
-            Clue::Namespace(inode) => namespaces::by_inode(self, inode)?,
+            Clue::Namespace { inode, kind } => namespaces::by_inode(self, inode, kind)?,
             Clue::Device(device) => files::device(self, device)?,
             Clue::Overlay(name) => files::overlay(self, name)?,
             Clue::Port { port, protocol } => {

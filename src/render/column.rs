@@ -65,7 +65,9 @@ pub fn choose<'a, T>(
         },
     };
     let default = default.iter().copied().filter(|_| with_default);
-    default.chain(keys.split(',').filter(|key| !key.is_empty())).map(by_key).collect()
+    let keys = default.chain(keys.split(',').filter(|key| !key.is_empty()));
+    let columns: Vec<_> = keys.map(by_key).collect::<Result<_, _>>()?;
+    if columns.is_empty() { by_key("").map(|column| vec![column]) } else { Ok(columns) }
 }
 
 /// A key that no column has, and those that there are.

@@ -157,13 +157,17 @@ fn path(namespace: &Namespace) -> Option<String> {
         })
     };
     match &namespace.first {
-        Some(Occupant { pid, thread: None, .. }) => {
-            Some(format!("/proc/{pid}/ns/{}", namespace.kind))
-        }
-        Some(Occupant { pid, thread: Some(thread), .. }) => {
-            Some(format!("/proc/{pid}/task/{thread}/ns/{}", namespace.kind))
-        }
+        Some(first) => Some(link(first, namespace.kind)),
         None => namespace.mounts.first().map(Text::to_string).or_else(by_holder),
+    }
+}
+
+/// The link to a namespace of that kind of a process, or of its thread.
+pub fn link(occupant: &Occupant, kind: Kind) -> String {
+    let pid = occupant.pid;
+    match occupant.thread {
+        Some(thread) => format!("/proc/{pid}/task/{thread}/ns/{kind}"),
+        None => format!("/proc/{pid}/ns/{kind}"),
     }
 }
 

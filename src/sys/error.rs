@@ -18,6 +18,8 @@ pub enum Problem {
     Malformed(&'static str),
     /// There is no procfs where it is mounted by convention.
     NoProcfs,
+    /// The procfs there is of another pid namespace than ours: its numbers mean others to us.
+    ForeignProcfs,
 }
 
 impl fmt::Display for Problem {
@@ -28,6 +30,7 @@ impl fmt::Display for Problem {
             Self::Truncated => f.write_str("longer than the bound"),
             Self::Malformed(part) => write!(f, "malformed {part}"),
             Self::NoProcfs => f.write_str("procfs is not mounted there"),
+            Self::ForeignProcfs => f.write_str("it is of another pid namespace than ours"),
         }
     }
 }
@@ -70,7 +73,7 @@ impl SysError {
     pub const fn reason(&self) -> Reason {
         match self.problem {
             Problem::Errno(errno) => reason_of(errno),
-            Problem::NoProcfs => Reason::Unsupported,
+            Problem::NoProcfs | Problem::ForeignProcfs => Reason::Unsupported,
             Problem::TimedOut => Reason::Timeout,
             Problem::Truncated => Reason::Truncated,
             Problem::Malformed(_) => Reason::Malformed,

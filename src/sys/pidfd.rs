@@ -30,6 +30,10 @@ impl ProcessHandle {
     pub fn open(root: &SysRoot, pid: Pid) -> Result<Self> {
         let gone = || format!("pid {pid}");
         let pidfd = if root.is_real() {
+            if !root.numbers_as_we_do() {
+                let problem = Problem::ForeignProcfs;
+                return Err(SysError { doing: "use", object: "/proc".into(), problem });
+            }
             let raw = rustix::process::Pid::from_raw(pid.raw())
                 .ok_or_else(|| SysError::new("pin", gone(), Errno::EINVAL))?;
             let pidfd = rustix::process::pidfd_open(raw, PidfdFlags::empty());

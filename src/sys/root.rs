@@ -7,6 +7,7 @@
 use super::bounded;
 use super::error::{Context, Problem, Result, SysError};
 use super::reach::Reach;
+use crate::model::process::Pid;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
@@ -55,6 +56,17 @@ impl SysRoot {
     /// Its /proc, held open since the start.
     pub fn proc(&self) -> BorrowedFd<'_> {
         self.reach.proc()
+    }
+
+    /// Ourselves, as this /proc numbers us; `None` where it does not have us.
+    pub fn own_pid(&self) -> Option<Pid> {
+        let link = rustix::fs::readlinkat(self.proc(), "self", Vec::new()).ok()?;
+        Pid::parse(link.to_bytes())
+    }
+
+    /// Whether it numbers processes as our own calls do.
+    pub fn numbers_as_we_do(&self) -> bool {
+        self.own_pid().is_some_and(|own| own.number() == std::process::id())
     }
 
     /// The mounts that this process sees, in the kernel's words; read once.

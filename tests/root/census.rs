@@ -1,14 +1,15 @@
 //! `nsx ns` on namespaces that are kept alive in every way there is.
 
 use crate::support::{
-    Held, Need, as_nobody, isolated, json, namespace, nsx, output, public_nsx, stderr, stdout,
-    succeeds, test, until,
+    Held, Need, as_nobody, isolated, json, namespace, nsx, output, public_nsx, status, stderr,
+    stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -21,12 +22,16 @@ const PRLIMIT: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("
 /// Run again by a test with this in its environment, the suite is that program instead.
 pub const ROLE: &str = "NSX_TEST_ZOMBIE_LEADER";
 
+const PORT: u16 = 7341;
+
 pub fn tests() -> Vec<Trial> {
     vec![
         test("ns: one that a process is in", ROOT, process),
         test("ns: one that a descriptor keeps", ROOT, descriptor),
         test("ns: one that a descriptor keeps whose mount is gone", UNSHARE, descriptor_by_path),
         test("ns: one that is mounted in another mount namespace", UNSHARE, mounted_elsewhere),
+        test("ns: one that is mounted where no process is", UNSHARE, mounted_alone),
+        test("ns: one that is mounted outside of the first process's root", UNSHARE, beside_a_root),
         test("ns: one that a socket is in", ROOT, socket),
         test("ns: one that a thread is in", ROOT, thread),
         test("ns: one whose only process has lost its first thread", ROOT, zombie_leader),
@@ -36,6 +41,8 @@ pub fn tests() -> Vec<Trial> {
         test("ns: trees hang each below its owner, its parent, its processes", UNSHARE, trees),
         test("ns: the numbers of a namespace", ROOT, numbers),
         test("ns: the processes of one, and of one that nobody is in", ROOT, of_inode),
+        test("ns: a /proc of another pid namespace means others", UNSHARE, foreign_proc),
+        test("ns: a second process that is nobody's kernel is not the host", NOBODY, second),
         test("ns: an ordinary user sees his own, and how many he does not see", NOBODY, nobody),
         test("ns: hidepid is told, whatever it hides", NOBODY, hidepid),
         test("ns: few descriptors are enough", ROOT, few_descriptors),
@@ -46,6 +53,7 @@ pub fn tests() -> Vec<Trial> {
 /// The main of the suite, in the role of a program whose first thread ends before another.
 pub fn play_role() {
     std::thread::spawn(|| {
+        let _listener = std::net::TcpListener::bind(("0.0.0.0", PORT)).expect("it is free");
         println!("ready");
         loop {
             std::thread::park();
@@ -160,6 +168,41 @@ fn mounted_elsewhere() {
     assert_ne!(row["ons"], json!(null), "it was opened through that mount");
 }
 
+/// In a mount namespace that only another mount keeps.
+fn mounted_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = r#"mount -t tmpfs none "$1" && touch "$1/mnt" "$1/uts" &&
+        unshare --mount="$1/mnt" --propagation private unshare --uts \
+            sh -c 'readlink /proc/self/ns/uts; mount --bind /proc/self/ns/uts "$0/uts"' "$1" &&
+        exec sleep 1000"#;
+    let mut command = Command::new("unshare");
+    command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);
+    let (keeper, uts) = Held::ready(command.arg(directory.path()));
+    until("nobody is in it", || status(keeper.pid(), "Name").is_some_and(|name| name == "sleep"));
+    let row = held(inode_of(&uts));
+    let holder = &row["holders"][0];
+    assert_eq!((&holder["kind"], &holder["through"]), (&json!("mount"), &json!(null)), "{row}");
+    assert_eq!(holder["target"], directory.path().join("uts").to_str().unwrap());
+}
+
+/// Who has another root sees only what is mounted below that.
+fn beside_a_root() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("beside");
+    std::fs::create_dir_all(directory.path().join("root/bin")).unwrap();
+    File::create(&file).unwrap();
+    let Some(busybox) = crate::support::find("busybox") else { panic!("there is no busybox") };
+    std::fs::copy(busybox, directory.path().join("root/bin/busybox")).unwrap();
+    let (inode, _keeper) = kept("-u", "uts", |pid| {
+        let script = r#"mount --bind /proc/$1/ns/uts "$2/beside" && { sleep 1000 & } &&
+            echo ready && exec chroot "$2/root" /bin/busybox sleep 1000"#;
+        let mut command = Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);
+        Held::ready(command.arg(pid.to_string()).arg(directory.path())).0
+    });
+    assert_eq!(held(inode)["holders"][0]["target"], file.to_str().unwrap());
+}
+
 /// A thread of ours that has made something new of itself, and stays until it is told to end.
 struct Stray {
     end: Sender<()>,
@@ -248,6 +291,14 @@ fn zombie_leader() {
     let row = listed(&["--columns", "+ons"], inode).expect("it is listed");
     assert_eq!((&row["nprocs"], &row["pid"]), (&json!(1), &json!(pid)));
     assert_ne!(row["ons"], json!(null), "it was opened through that thread");
+    let lsns = |more: &[&str]| {
+        let mut command = Command::new(crate::support::binary("nsx"));
+        succeeds(command.arg0("lsns").args(["-n", "-t", "net"]).args(more))
+    };
+    let path = lsns(&["-p", &pid.to_string(), "-o", "PATH"]);
+    assert_eq!(path.trim(), format!("/proc/{pid}/task/{other}/ns/net"));
+    let found = json(&mut nsx(["who", "--json", &format!("port:{PORT}")]));
+    assert!(found["data"].to_string().contains(&inode.to_string()), "{found}");
     // It lives: no list takes it for a zombie, and it can be looked at.
     let report = json(&mut nsx(["inspect", &pid.to_string(), "--json"]));
     assert_eq!(report["data"]["processes"][0]["state"], "Z");
@@ -460,4 +511,41 @@ fn no_child() {
     let gaps = listing["gaps"].as_array().unwrap();
     let command_line = |gap: &&Value| gap["what"] == "command line" && gap["reason"] == "failed";
     assert!(gaps.iter().any(|gap| command_line(&gap)), "{gaps:?}");
+}
+
+/// What is a pid to a call is another's there, or nobody's.
+fn foreign_proc() {
+    let (_held, pid) = isolated(&["-n"]);
+    let inner = |command: &mut Command| {
+        let mut outer = Command::new("unshare");
+        outer.args(["-p", "-f"]).arg(command.get_program()).args(command.get_args());
+        output(&mut outer)
+    };
+    for arguments in [&["enter", "-n", "-t"][..], &["inspect"], &["pid"], &["ns", "-p"]] {
+        let refused = inner(nsx(arguments).args(
+            [&pid.to_string(), "true"][..].iter().take(if arguments[0] == "enter" { 2 } else { 1 }),
+        ));
+        assert!(!refused.status.success() && stdout(&refused).is_empty(), "{arguments:?}");
+        let said = stderr(&refused);
+        assert!(said.contains("another pid namespace"), "{arguments:?}: {said}");
+    }
+}
+
+fn second() {
+    let (_directory, program) = public_nsx();
+    // Whose pid 1 is root's, as most containers have it.
+    let script = r#"
+        setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Un sh -c 'echo >"$0"; exec sleep 1000' "$2" &
+        read line <"$2"
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups "$1" ns --json -t net -p 2"#;
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_retain(0o666)).unwrap();
+    std::fs::set_permissions(&pipe, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", script, "sh"]);
+    let row = json(command.arg(program).arg(pipe));
+    assert_eq!((&row["data"][0]["pid"], &row["data"][0]["host"]), (&json!(2), &json!(false)));
 }

@@ -27,6 +27,7 @@ pub fn tests() -> Vec<Trial> {
         test("who: many connections are one line, with how many", NEEDS, many),
         test("who: what no process holds is its namespace's", NEEDS, without_holder),
         test("who: a socket is everybody's who holds it", NEEDS, sockets),
+        test("who: a port is found where only a socket or a thread is", NEEDS, hidden),
         test("who: a user sees that a port is taken, and not by whom", NOBODY, nobody),
     ]
 }
@@ -269,4 +270,23 @@ fn nobody() {
     let gaps = answer["gaps"].as_array().unwrap();
     assert!(gaps.iter().any(|gap| gap["what"] == "owners of sockets"), "{answer}");
     drop(held);
+}
+
+/// Its process is elsewhere.
+fn hidden() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        tell.send((namespace("thread-self", "net"), TcpListener::bind("0.0.0.0:7342").unwrap()))
+            .unwrap();
+        let _ = ended.recv();
+    });
+    let (link, _listener) = told.recv().unwrap();
+    let inode: String = link.chars().filter(char::is_ascii_digit).collect();
+    let find = || json(&mut nsx(["who", "--json", "port:7342"]))["data"].to_string();
+    assert!(find().contains(&*inode), "by the thread: {}", find());
+    drop(end);
+    thread.join().unwrap();
+    assert!(find().contains(&*inode), "by the socket: {}", find());
 }

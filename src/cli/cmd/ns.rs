@@ -27,8 +27,8 @@ pub const COMMAND: Command = Command { name: "ns", run };
 #[command(name = "ns", version)]
 struct Args {
     /// Only the processes in this one, as a tree.
-    #[arg(value_name = "INODE", value_parser = choice::inode)]
-    inode: Option<u64>,
+    #[arg(value_name = "INODE", value_parser = choice::meant)]
+    inode: Option<choice::Meant>,
     /// Only those of one process: a PID, a container's name, or another TARGET.
     #[arg(short = 'p', long, value_name = "TARGET", conflicts_with = "inode")]
     task: Option<OsString>,
@@ -77,8 +77,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let filter = args.filter.as_deref().map(|text| Filter::over(text, &columns)).transpose();
     let filter = filter.map_err(Failure::usage)?;
     let root = args.output.root()?;
-    if let Some(inode) = args.inode {
-        return processes::run(context, &args, &root, inode);
+    if let Some(meant) = args.inode {
+        return processes::run(context, &args, &root, meant);
     }
     let task = args.task.as_ref().map(|spelled| task(&root, spelled)).transpose()?;
     let of_task = task.as_ref().map(|task| task.process.namespaces);

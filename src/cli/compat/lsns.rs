@@ -14,6 +14,7 @@ use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind};
 use crate::cli::output;
 use crate::collect::namespaces::{Describe, Wants, collect_census, host_users};
+use crate::collect::{scan, target};
 use crate::model::census::Census;
 use crate::model::gap::Gap;
 use crate::model::namespace::NsSet;
@@ -21,7 +22,6 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::render::filter::{Filter, FilterError, Holder};
 use crate::render::smartcols::{self, Cell, Json, Layout, Row, Sheet};
-use crate::sys::ns;
 use crate::sys::passwd::Users;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
@@ -130,15 +130,23 @@ fn read_filter(expression: &str) -> Result<Filter, Failure> {
 /// Those of one process; an error where lsns would print nothing.
 fn namespaces_of(root: &SysRoot, number: u32) -> Result<NsSet, Failure> {
     let missing = || failed(format!("cannot pin pid {number}: {}", Errno::ESRCH.desc()));
-    let process = ProcessHandle::open(root, Pid::new(number).ok_or_else(missing)?)?;
-    match ns::identities(process.dir()) {
-        (set, Some(errno)) if set == NsSet::default() => {
+    let pid = Pid::new(number).ok_or_else(missing)?;
+    let process = ProcessHandle::open(root, pid).map_err(|error| match error.errno() {
+        Some(Errno::ENOENT | Errno::EINVAL) if target::is_thread(root, pid) => {
+            failed(format!("pid {pid} is a thread of another process"))
+        }
+        Some(Errno::ENOENT | Errno::EINVAL) => missing(),
+        _ => error.into(),
+    })?;
+    let read = scan::read_process_at(process.dir(), &mut scan::Reader::default());
+    match read.map(|seen| seen.namespaces) {
+        Ok(set) if set != NsSet::default() => Ok(set),
+        read => {
             process.check_alive()?;
             // hidepid says that there is no such file.
-            let errno = if errno == Errno::ENOENT { Errno::EACCES } else { errno };
+            let errno = read.err().filter(|errno| *errno != Errno::ENOENT).unwrap_or(Errno::EACCES);
             Err(failed(format!("cannot read the namespaces of pid {number}: {}", errno.desc())))
         }
-        (set, _) => Ok(set),
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) fn list(
     care: Care,
     visit: &mut Visit,
 ) {
+    if visit.asked.is_some() {
+        // Its first thread, by which they would be reached, has none any more.
+        return visit.lack(Reason::Unsupported);
+    }
     let dir = match bounded::open_dir(links, "../fd") {
         Ok(dir) => dir,
         Err(error) => {
@@ -66,6 +70,10 @@ pub(super) fn list(
                 continue;
             }
             if process.is_none() {
+                if !survey.numbers_as_we_do {
+                    visit.lack(Reason::Unsupported);
+                    continue;
+                }
                 match pin(links, pid) {
                     Ok(pinned) => process = Some(pinned),
                     Err(errno) => visit.lack(reason_of(errno)),

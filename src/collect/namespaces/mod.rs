@@ -138,7 +138,7 @@ fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
         _ => KernelThreads::list(root),
     };
     let mut survey = Survey::new(root, wants, &kernel);
-    let mut tally = Tally::new(scan::own_pid(root), wants.parents);
+    let mut tally = Tally::new(root.own_pid(), scan::has_kthreadd(root), wants.parents);
     tally.unlisted = scan::unlisted(root, &pids);
     crew::work(
         pids.len(),

@@ -1,8 +1,13 @@
 //! Namespaces that are bind-mounted: the nsfs lines of mountinfo.
 
+use super::record::Visit;
 use crate::model::census::NsKey;
+use crate::model::gap::Reason;
+use crate::model::mount::Mount;
+use crate::model::namespace::Kind;
 use crate::model::text::Text;
 use crate::sys::error::Result;
+use crate::sys::mounts::of_namespace;
 use crate::sys::proc::mountinfo;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns};
@@ -20,9 +25,35 @@ pub(super) fn beside(links: BorrowedFd<'_>) -> Result<Vec<(NsKey, Text)>> {
     read(links, "../mountinfo")
 }
 
+/// Those of a mount namespace that no process is in, as if one had been visited.
+pub(super) fn alone(inode: u64, namespace: BorrowedFd<'_>) -> Visit {
+    let mut visit = Visit::default();
+    visit.namespaces.set(Kind::Mnt, inode);
+    match of_namespace(namespace, bounded::LARGE) {
+        Ok((mounts, is_cut)) => {
+            let mounts = mounts.into_iter().filter(|mount| mount.fs_type == "nsfs");
+            visit.mounts = mounts.filter_map(named).collect();
+            if is_cut {
+                visit.lack(Reason::Truncated);
+            }
+        }
+        Err(error) => visit.lack(error.reason()),
+    }
+    visit
+}
+
+fn named(mount: Mount) -> Option<(NsKey, Text)> {
+    Some((ns::parse_name(mount.root.as_bytes())?, mount.target))
+}
+
+/// Whether that process has the root of its mount namespace for its own.
+pub(super) fn sees_all(links: BorrowedFd<'_>) -> bool {
+    let root = rustix::fs::readlinkat(links, "../root", Vec::new());
+    root.is_ok_and(|root| root.as_bytes() == b"/")
+}
+
 fn read(dir: BorrowedFd<'_>, name: &str) -> Result<Vec<(NsKey, Text)>> {
     let bytes = bounded::read(dir, name, bounded::LARGE)?;
     let mounts = mountinfo::parse_of_type(&bytes, "nsfs");
-    let named = mounts.filter_map(|mount| Some((ns::parse_name(mount.root.as_bytes())?, mount)));
-    Ok(named.map(|(key, mount)| (key, mount.target)).collect())
+    Ok(mounts.filter_map(named).collect())
 }

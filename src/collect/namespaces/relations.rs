@@ -5,6 +5,8 @@
 use super::Wants;
 use super::facts::{Answer, Facts};
 use super::handles::Handles;
+use super::mounts;
+use super::record::Visit;
 use super::tally::Tally;
 use crate::model::census::{Fact, Holder, Namespace, NsKey};
 use crate::model::gap::{Gap, Reason};
@@ -148,31 +150,59 @@ fn refused(wants: Wants, key: NsKey, errno: Errno) -> Facts {
     }
 }
 
-/// Mount namespaces that no process is in: the kernel walks through all of them, from the oldest to
-/// the newest (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial user namespace.
+/// Mount namespaces that no process is in, and what is bind-mounted in them: the kernel walks through
+/// all of them, from the oldest to the newest (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial
+/// user namespace.
 pub(super) fn walk_mounts(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Vec<Gap> {
     let known: HashSet<NsKey> = tally.namespaces.iter().map(Namespace::key).collect();
+    // Of these a process has told what is mounted there.
+    let inhabited = tally.namespaces.iter().filter(|one| one.first.is_some()).map(Namespace::key);
+    let inhabited: HashSet<NsKey> = inhabited.collect();
     let mut inquiry = Inquiry::new(root, wants, known);
     let mut found: Vec<Facts> = Vec::new();
+    let mut held: Vec<Visit> = Vec::new();
     let mut refused = Some(Errno::ETIMEDOUT);
     crew::work(
         1,
         1,
         PATIENCE,
         &mut |_, _, out| {
-            let errno = inquiry.walk(out).err().map_or(0, |errno| errno as i32);
+            let (mut facts, mut visits) = (Vec::new(), Vec::new());
+            let walked = inquiry.walk(&mut facts, &mut |key, namespace| {
+                if !inhabited.contains(&key) {
+                    visits.push(mounts::alone(key.inode, namespace));
+                }
+            });
+            let errno = walked.err().map_or(0, |errno| errno as i32);
             out.extend(errno.to_ne_bytes());
+            add_piece(&facts, out);
+            for visit in visits {
+                let mut bytes = Vec::new();
+                visit.write(&mut bytes);
+                add_piece(&bytes, out);
+            }
         },
         &mut |_, answer: Result<&[u8], Problem>| {
-            let Ok((answer, errno)) = answer.map(|bytes| bytes.split_at(bytes.len() - 4)) else {
+            let Some((errno, rest)) = answer.ok().and_then(<[u8]>::split_first_chunk) else {
                 return;
             };
-            found.extend(Facts::read_all(answer));
-            let errno = <[u8; 4]>::try_from(errno).map_or(0, i32::from_ne_bytes);
+            let errno = i32::from_ne_bytes(*errno);
             refused = (errno != 0).then(|| Errno::from_raw(errno));
+            let mut pieces = pieces(rest);
+            found.extend(Facts::read_all(pieces.next().unwrap_or_default()));
+            held.extend(pieces.filter_map(Visit::read));
         },
     );
     let mut gaps = apply(&found, tally);
+    for reason in Reason::ALL {
+        if held.iter().any(|visit| visit.lacks.iter().any(|lack| lack == reason)) {
+            let object = "mount namespaces without a process".into();
+            gaps.push(Gap { object, what: "mounts", reason });
+        }
+    }
+    for visit in &held {
+        tally.take_mounts(None, visit);
+    }
     if let Some(errno) = refused {
         let reason = reason(errno);
         gaps.push(Gap {
@@ -182,6 +212,21 @@ pub(super) fn walk_mounts(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Ve
         });
     }
     gaps
+}
+
+/// With its length before it.
+fn add_piece(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend(bytes.len().to_ne_bytes());
+    out.extend(bytes);
+}
+
+fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (piece, rest) = rest.split_at_checked(usize::from_ne_bytes(*length))?;
+        bytes = rest;
+        Some(piece)
+    })
 }
 
 /// In a member of the crew.
@@ -264,8 +309,12 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// Every mount namespace that is not known.
-    fn walk(&mut self, out: &mut Vec<u8>) -> nix::Result<()> {
+    /// Every mount namespace that is not known; `each` sees all but our own.
+    fn walk(
+        &mut self,
+        out: &mut Vec<u8>,
+        each: &mut dyn FnMut(NsKey, BorrowedFd<'_>),
+    ) -> nix::Result<()> {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
         let own = rustix::fs::open("/proc/self/ns/mnt", flags, rustix::fs::Mode::empty())
             .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
@@ -278,6 +327,7 @@ impl<'a> Inquiry<'a> {
                     Err(errno) => return Err(errno),
                 };
                 let key = NsKey { kind: Kind::Mnt, inode: ns::inode(next.as_fd())? };
+                each(key, next.as_fd());
                 if self.known.insert(key) {
                     let file = next.try_clone().map_err(|_| Errno::EMFILE)?;
                     self.ask(key, file, out);

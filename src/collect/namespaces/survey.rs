@@ -18,11 +18,14 @@ use crate::sys::proc::stat;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, nsfs};
 use nix::errno::Errno;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Longer command lines are cut; one may be 2 MB.
 const COMMAND_CAP: usize = 4096;
+
+/// Processes of a mount namespace whose own root hides some of it.
+const MOUNTS_ASKED: u8 = 8;
 
 /// Which processes are described: uid, parent, command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,11 +43,16 @@ pub(super) struct Survey<'a> {
     pub(super) root: &'a SysRoot,
     pub(super) wants: Wants,
     kernel: &'a KernelThreads,
-    /// Namespaces that a lower pid has shown.
+    /// Namespaces that a lower pid has shown, and was described for.
     seen: HashSet<NsKey>,
+    /// Of these are all of that process.
     last: NsSet,
+    /// Of mount namespaces, how often their mounts were asked for.
+    mounts_asked: HashMap<u64, u8>,
     pub(super) spent: Spent,
     buffer: Vec<u8>,
+    /// What a pid means to our calls is what it means to this /proc.
+    pub(super) numbers_as_we_do: bool,
     /// Of nsfs, where descriptors are looked at.
     pub(super) device: Option<nsfs::Device>,
 }
@@ -57,8 +65,10 @@ impl<'a> Survey<'a> {
             kernel,
             seen: HashSet::new(),
             last: NsSet::default(),
+            mounts_asked: HashMap::new(),
             spent: Spent::default(),
             buffer: Vec::new(),
+            numbers_as_we_do: wants.sockets && root.numbers_as_we_do(),
             device: if wants.holders { nsfs::Device::of(root).ok() } else { None },
         }
     }
@@ -102,33 +112,46 @@ impl<'a> Survey<'a> {
                 }
             }
             descriptors::list(self, links, pid, care, &mut visit);
-            let mnt = namespaces.inode(Kind::Mnt).map(|inode| NsKey { kind: Kind::Mnt, inode });
-            if mnt.is_some_and(|mnt| !self.seen.contains(&mnt)) {
-                match mounts::beside(links) {
-                    Ok(mounts) => visit.mounts = mounts,
-                    Err(error) => visit.lack(error.reason()),
-                }
-            }
+            self.list_mounts(links, &mut visit);
         }
         if self.is_to_be_described(&visit) {
             match self.describe(links, care) {
-                Ok(about) => visit.about = about,
+                Ok(Some(about)) => {
+                    visit.about = Some(about);
+                    self.seen.extend(of_all_threads(&visit).flat_map(keys));
+                }
+                Ok(None) => {}
+                // The next process of its namespaces is described in its place.
                 Err(errno) => visit.lack(reason_of(errno.into_errno())),
             }
         }
         visit
     }
 
+    /// Who has another root than its mount namespace sees only what is below that.
+    fn list_mounts(&mut self, links: BorrowedFd<'_>, visit: &mut Visit) {
+        let Some(mnt) = visit.namespaces.inode(Kind::Mnt) else { return };
+        let asked = self.mounts_asked.entry(mnt).or_default();
+        if *asked == MOUNTS_ASKED {
+            return;
+        }
+        *asked = if mounts::sees_all(links) { MOUNTS_ASKED } else { *asked + 1 };
+        match mounts::beside(links) {
+            Ok(mounts) => visit.mounts = mounts,
+            Err(error) => visit.lack(error.reason()),
+        }
+    }
+
     fn is_to_be_described(&mut self, visit: &Visit) -> bool {
         let mut first = false;
-        let others = visit.threads.iter().map(|(_, namespaces)| namespaces);
-        for namespaces in std::iter::once(&visit.namespaces).chain(others) {
+        for namespaces in of_all_threads(visit) {
             if *namespaces == self.last {
                 continue;
             }
-            self.last = *namespaces;
-            for key in keys(namespaces) {
-                first |= self.seen.insert(key);
+            if keys(namespaces).all(|key| self.seen.contains(&key)) {
+                self.last = *namespaces;
+            } else {
+                first = true;
             }
         }
         first
@@ -232,6 +255,11 @@ impl<'a> Survey<'a> {
         self.spent.close(links);
         namespaces
     }
+}
+
+fn of_all_threads(visit: &Visit) -> impl Iterator<Item = &NsSet> {
+    let others = visit.threads.iter().map(|(_, namespaces)| namespaces);
+    std::iter::once(&visit.namespaces).chain(others)
 }
 
 const fn is_gone(errno: rustix::io::Errno) -> bool {

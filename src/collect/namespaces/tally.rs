@@ -20,11 +20,13 @@ pub(super) struct Tally {
     /// That there are processes which /proc does not list.
     pub(super) unlisted: Option<Gap>,
     pub(super) held: HashMap<NsKey, Vec<Holder>>,
-    /// Mount namespaces whose mounts are known.
-    mounts_read: HashSet<u64>,
+    /// Of mount namespaces those mounts that are known.
+    mounts: HashSet<(u64, NsKey, Text)>,
     /// Of the processes that say what the host is: pid 1, kthreadd, ourselves.
     landmarks: [Option<NsSet>; 3],
     own: Option<Pid>,
+    /// Pid 2 is the kernel's.
+    has_kthreadd: bool,
     with_parents: bool,
     kernel_threads: usize,
     hidden: Vec<Pid>,
@@ -38,8 +40,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(own: Option<Pid>, with_parents: bool) -> Self {
-        Self { own, with_parents, ..Self::default() }
+    pub(super) fn new(own: Option<Pid>, has_kthreadd: bool, with_parents: bool) -> Self {
+        Self { own, has_kthreadd, with_parents, ..Self::default() }
     }
 
     pub(super) fn take(&mut self, pid: Pid, visit: Option<Visit>) {
@@ -59,7 +61,7 @@ impl Tally {
     fn take_seen(&mut self, pid: Pid, visit: Visit) {
         let landmark = match pid.number() {
             1 => Some(0),
-            2 => Some(1),
+            2 if self.has_kthreadd => Some(1),
             _ => (Some(pid) == self.own).then_some(2),
         };
         if let Some(place) = landmark.and_then(|at| self.landmarks.get_mut(at)) {
@@ -134,11 +136,16 @@ impl Tally {
                 },
             );
         }
+        self.take_mounts(Some(pid), visit);
+    }
+
+    /// Each once, by whatever process they were seen.
+    pub(super) fn take_mounts(&mut self, through: Option<Pid>, visit: &Visit) {
         let Some(mnt) = visit.namespaces.inode(Kind::Mnt) else { return };
-        if !visit.mounts.is_empty() && self.mounts_read.insert(mnt) {
-            for (key, target) in &visit.mounts {
+        for (key, target) in &visit.mounts {
+            if self.mounts.insert((mnt, *key, target.clone())) {
                 let target = target.clone();
-                self.hold(*key, Holder::Mount { namespace: mnt, target, through: Some(pid) });
+                self.hold(*key, Holder::Mount { namespace: mnt, target, through });
             }
         }
     }

@@ -4,6 +4,7 @@
 //! what has no form of its own is a name: of a container, or else of an interface.
 
 use crate::model::device::Device;
+use crate::model::namespace::Kind;
 use crate::model::network::Protocol;
 use crate::model::process::Pid;
 use std::net::{IpAddr, SocketAddr};
@@ -38,7 +39,12 @@ pub enum Clue<'a> {
     /// `if:veth12`
     Interface(&'a [u8]),
     /// `ns:4026532280`, `net:[4026532280]`, `4026532280`
-    Namespace(u64),
+    Namespace {
+        /// Of it.
+        inode: u64,
+        /// None means any.
+        kind: Option<Kind>,
+    },
     /// `cgroup:/docker/…`
     Cgroup(&'a [u8]),
     /// `/srv/data`, `path:/srv/data`
@@ -65,7 +71,7 @@ impl Clue<'_> {
             Self::Ip(_) => "ip",
             Self::Mac(_) => "mac",
             Self::Interface(_) => "if",
-            Self::Namespace(_) => "ns",
+            Self::Namespace { .. } => "ns",
             Self::Cgroup(_) => "cgroup",
             Self::Path(_) => "path",
             Self::Device(_) => "dev",
@@ -131,7 +137,7 @@ pub fn parse(spelled: &[u8]) -> Result<Clue<'_>, Misspelled> {
     }
     // Two kinds of namespace are called by a word of ours: `pid:[4026531836]`.
     if let Some(key) = crate::sys::ns::parse_name(spelled) {
-        return Ok(Clue::Namespace(key.inode));
+        return Ok(Clue::Namespace { inode: key.inode, kind: Some(key.kind) });
     }
     match split(spelled) {
         Some((word, rest)) => by_word(word, rest).unwrap_or_else(|| Ok(by_form(spelled))),
@@ -141,6 +147,10 @@ pub fn parse(spelled: &[u8]) -> Result<Clue<'_>, Misspelled> {
             clue => Ok(clue),
         },
     }
+}
+
+const fn of_any_kind<'a>(inode: u64) -> Clue<'a> {
+    Clue::Namespace { inode, kind: None }
 }
 
 fn split(spelled: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -163,7 +173,7 @@ fn by_word<'a>(word: &[u8], rest: &'a [u8]) -> Option<Result<Clue<'a>, Misspelle
         b"ip" => ip(rest).map(Clue::Ip).ok_or(Misspelled::Ip),
         b"mac" => mac(rest).map(Clue::Mac).ok_or(Misspelled::Mac),
         b"if" => named(Clue::Interface, "if"),
-        b"ns" => number(brackets(rest)).map(Clue::Namespace).ok_or(Misspelled::Namespace),
+        b"ns" => number(brackets(rest)).map(of_any_kind).ok_or(Misspelled::Namespace),
         b"cgroup" => placed(Clue::Cgroup, "cgroup"),
         b"path" => placed(Clue::Path, "path"),
         b"dev" => Device::parse(rest).map(Clue::Device).ok_or(Misspelled::Device),
@@ -185,7 +195,7 @@ fn by_form(spelled: &[u8]) -> Clue<'_> {
     }
     let by_itself = Pid::parse(spelled).map(Clue::Pid);
     by_itself
-        .or_else(|| number(spelled).map(Clue::Namespace))
+        .or_else(|| number(spelled).map(of_any_kind))
         .or_else(|| mac(spelled).map(Clue::Mac))
         .or_else(|| ip(spelled).map(Clue::Ip))
         .or_else(|| endpoint(spelled))
@@ -271,12 +281,13 @@ mod tests {
         let v4: IpAddr = "198.51.100.2".parse().unwrap();
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
         let (tcp, udp) = (Some(Protocol::Tcp), Some(Protocol::Udp));
+        let of_kind = |kind| Clue::Namespace { inode: 4_026_532_280, kind: Some(kind) };
         for (text, wanted) in [
             ("4242", Clue::Pid(pid)),
-            ("4026532280", Clue::Namespace(4_026_532_280)),
-            ("net:[4026532280]", Clue::Namespace(4_026_532_280)),
-            ("pid:[4026532280]", Clue::Namespace(4_026_532_280)),
-            ("cgroup:[4026532280]", Clue::Namespace(4_026_532_280)),
+            ("4026532280", of_any_kind(4_026_532_280)),
+            ("net:[4026532280]", of_kind(Kind::Net)),
+            ("pid:[4026532280]", of_kind(Kind::Pid)),
+            ("cgroup:[4026532280]", of_kind(Kind::Cgroup)),
             ("198.51.100.2", Clue::Ip(v4)),
             ("198.51.100.2/24", Clue::Ip(v4)),
             ("::ffff:198.51.100.2", Clue::Ip(v4)),
@@ -294,7 +305,7 @@ mod tests {
             ("pod:shop/cart", Clue::Name(b"pod:shop/cart")),
             ("cri:app", Clue::Name(b"cri:app")),
             (".service", Clue::Name(b".service")),
-            ("12345678", Clue::Namespace(12_345_678)),
+            ("12345678", of_any_kind(12_345_678)),
         ] {
             assert_eq!(clue(text), wanted, "{text}");
         }
@@ -308,7 +319,7 @@ mod tests {
             ("nspid:7", Clue::PidInside(pid)),
             ("port:443", Clue::Port { port: 443, protocol: None }),
             ("if:eth0", Clue::Interface(b"eth0")),
-            ("ns:7", Clue::Namespace(7)),
+            ("ns:7", of_any_kind(7)),
             ("cgroup:/", Clue::Cgroup(b"/")),
             ("path:/", Clue::Path(b"/")),
             ("dev:0:55", Clue::Device(Device { major: 0, minor: 55 })),

@@ -48,7 +48,7 @@ pub(super) fn path(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
     let ours = mounts::own(host.root);
     let met = meet(host, &ours, path);
     if let Met::There(There { namespace: Some(key), .. }) = &met {
-        return namespaces::by_inode(host, key.inode);
+        return namespaces::by_inode(host, key.inode, Some(key.kind));
     }
     let path = if path.starts_with(b"/") { normal(path) } else { path.to_vec() };
     let ground = Ground::with(host, ours);

@@ -6,6 +6,7 @@ use crate::collect::namespaces::{Describe, Wants, collect_census};
 use crate::collect::netspaces::name_among;
 use crate::collect::target::{self, Target};
 use crate::model::census::{Census, Holder, Namespace};
+use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::model::trail::{By, Step, Trail};
@@ -24,7 +25,7 @@ pub(super) fn named(root: &SysRoot, spelled: &[u8]) -> Option<u64> {
 }
 
 /// One for each owner of a process in it; of one that nobody is in, one for each that keeps it.
-pub(super) fn by_inode(host: &Host<'_>, inode: u64) -> Result<Vec<Trail>> {
+pub(super) fn by_inode(host: &Host<'_>, inode: u64, kind: Option<Kind>) -> Result<Vec<Trail>> {
     let wants = Wants { describe: Describe::In(inode), ..Wants::default() };
     let census = collect_census(host.root, wants)?;
     let kept = |census: &Census| {
@@ -37,7 +38,8 @@ pub(super) fn by_inode(host: &Host<'_>, inode: u64) -> Result<Vec<Trail>> {
         collect_census(host.root, Wants { holders: true, sockets: true, threads: true, ..wants })?
     };
     census.gaps.iter().filter(|gap| !gap.is_of_init()).for_each(|gap| host.note(gap.clone()));
-    let Some(namespace) = census.find(inode) else { return Ok(Vec::new()) };
+    let is_meant = |found: &&Namespace| kind.is_none_or(|kind| found.kind == kind);
+    let Some(namespace) = census.find(inode).filter(is_meant) else { return Ok(Vec::new()) };
     let step = step(namespace);
     let name = name_among(&namespace.mounts);
     if namespace.of_host {

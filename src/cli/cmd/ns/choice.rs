@@ -7,6 +7,7 @@ use crate::collect::namespaces::Wants;
 use crate::model::census::Relation;
 use crate::model::namespace::Kind;
 use crate::render::{column, ns};
+use crate::sys::ns::parse_name;
 
 pub(super) fn kind(name: &str) -> Result<Kind, String> {
     let known = Kind::ALL.into_iter().find(|kind| kind.name() == name);
@@ -22,12 +23,21 @@ pub(super) fn relation(name: &str) -> Result<Relation, String> {
 }
 
 /// `4026531840`, or `net:[4026531840]` as links and listings have it.
-pub(super) fn inode(text: &str) -> Result<u64, String> {
-    let in_brackets = text.split_once(":[").and_then(|(_, rest)| rest.strip_suffix(']'));
-    let digits = in_brackets.unwrap_or(text);
-    let only_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let inode = digits.parse().ok().filter(|_| only_digits);
-    inode.ok_or_else(|| "it is a namespace's inode, such as 4026531840".to_owned())
+pub(super) fn meant(text: &str) -> Result<Meant, String> {
+    if let Some(key) = parse_name(text.as_bytes()) {
+        return Ok(Meant { inode: key.inode, kind: Some(key.kind) });
+    }
+    let only_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let inode = text.parse().ok().filter(|_| only_digits);
+    let meant = inode.map(|inode| Meant { inode, kind: None });
+    meant.ok_or_else(|| "it is a namespace's inode, such as 4026531840".to_owned())
+}
+
+/// A namespace by its inode; of that kind, where one was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Meant {
+    pub(super) inode: u64,
+    pub(super) kind: Option<Kind>,
 }
 
 pub(super) fn columns(args: &Args) -> &'static [&'static str] {
@@ -80,10 +90,13 @@ mod tests {
 
     #[test]
     fn an_inode_is_spelled_as_a_number_or_as_a_link() {
-        assert_eq!(inode("4026531840"), Ok(4_026_531_840));
-        assert_eq!(inode("net:[4026531840]"), Ok(4_026_531_840));
-        for bad in ["", "x", "-1", "+1", "net:[]", "net:[1", "1 ", "99999999999999999999"] {
-            assert!(inode(bad).is_err(), "{bad}");
+        let inode = 4_026_531_840;
+        assert_eq!(meant("4026531840"), Ok(Meant { inode, kind: None }));
+        assert_eq!(meant("net:[4026531840]"), Ok(Meant { inode, kind: Some(Kind::Net) }));
+        for bad in
+            ["", "x", "-1", "+1", "net:[]", "net:[1", "ten:[1]", "1 ", "99999999999999999999"]
+        {
+            assert!(meant(bad).is_err(), "{bad}");
         }
     }
 }

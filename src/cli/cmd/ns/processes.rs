@@ -1,6 +1,7 @@
 //! `nsx ns INODE`: the processes in one namespace.
 
 use super::Args;
+use super::choice::Meant;
 use crate::cli::args::Format;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind};
@@ -19,7 +20,7 @@ pub(super) fn run(
     context: &Context,
     args: &Args,
     root: &SysRoot,
-    inode: u64,
+    Meant { inode, kind }: Meant,
 ) -> Result<u8, Failure> {
     let wants = Wants {
         describe: Describe::In(inode),
@@ -39,6 +40,12 @@ pub(super) fn run(
         let failure = Failure::new(Kind::NotFound, format!("no namespace has the inode {inode}"));
         return Err(failure.hint("`nsx ns --all` lists what there is"));
     };
+    let is_meant = kind.is_none_or(|kind| namespace.kind == kind)
+        && (args.types.is_empty() || args.types.contains(&namespace.kind));
+    if !is_meant {
+        let what = format!("{inode} is a {} namespace", namespace.kind);
+        return Err(Failure::new(Kind::NotFound, what));
+    }
     if !namespace.of_host {
         census.gaps.retain(|gap| !gap.is_of_init());
     }
@@ -77,7 +84,9 @@ pub(super) fn run(
     if row.processes == 0 {
         let holders = crate::render::ns::holders(&row);
         let kept = holders.map_or_else(String::new, |holders| format!("; kept by {holders}"));
-        output::say(&context.program, &format!("no process is in {}:[{inode}]{kept}", row.kind));
+        let is_unsure = census.gaps.iter().any(|gap| gap.what == "namespaces");
+        let whom = if is_unsure { "no process that can be seen" } else { "no process" };
+        output::say(&context.program, &format!("{whom} is in {}:[{inode}]{kept}", row.kind));
     }
     Ok(code)
 }

@@ -116,9 +116,7 @@ impl Line<'_> {
         match key {
             Key::Ns => Cell::Number(namespace.inode),
             Key::Type => text(Some(namespace.kind.to_string())),
-            Key::Path => {
-                text(process.map(|one| format!("/proc/{}/ns/{}", one.pid, namespace.kind)))
-            }
+            Key::Path => text(process.map(|one| crate::render::ns::link(one, namespace.kind))),
             Key::Nprocs => number(u64::try_from(namespace.processes).ok()),
             Key::Pid => number(process.map(|process| process.pid.number().into())),
             Key::Ppid => number(process.and_then(parent)),
