@@ -24,7 +24,9 @@ pub(super) struct Outside {
 }
 
 pub(super) fn from_outside(target: &PinnedProcess) -> Outside {
-    Outside { counters: counters(&target.handle), asked: asked(&target.handle) }
+    let snmp = file(&target.handle, "net/snmp");
+    let tcp = |name: &[u8]| net::counter(snmp.as_deref()?, b"Tcp", name);
+    Outside { counters: counters(&target.handle, &tcp), asked: asked(&target.handle, &tcp) }
 }
 
 impl Outside {
@@ -64,7 +66,10 @@ fn file(process: &ProcessHandle, name: &str) -> Option<Vec<u8>> {
     bounded::read_single(process.dir().as_fd(), name).ok()
 }
 
-fn asked(process: &ProcessHandle) -> Asked {
+/// A counter of TCP.
+type Tcp<'a> = dyn Fn(&[u8]) -> Option<u64> + 'a;
+
+fn asked(process: &ProcessHandle, tcp: &Tcp<'_>) -> Asked {
     let (v4, v6) = (file(process, "net/sockstat"), file(process, "net/sockstat6"));
     let count = |bytes: &Option<Vec<u8>>, protocol: &[u8]| {
         bytes.as_ref().and_then(|bytes| net::sockets_in_use(bytes, protocol))
@@ -75,19 +80,18 @@ fn asked(process: &ProcessHandle) -> Asked {
         tcp: count(&v4, b"TCP").zip(tcp_v6).map(|(v4, v6)| v4 + v6),
         udp_v4: count(&v4, b"UDP"),
         udp_v6: count(&v6, b"UDP6"),
+        segments: tcp(b"InSegs"),
     }
 }
 
-fn counters(process: &ProcessHandle) -> Option<TcpCounters> {
-    let (snmp, netstat) = (file(process, "net/snmp"), file(process, "net/netstat"));
-    let of = |bytes: &Option<Vec<u8>>, group: &[u8], name: &[u8]| {
-        bytes.as_ref().and_then(|bytes| net::counter(bytes, group, name))
-    };
+fn counters(process: &ProcessHandle, tcp: &Tcp<'_>) -> Option<TcpCounters> {
+    let netstat = file(process, "net/netstat");
+    let more = |name: &[u8]| net::counter(netstat.as_deref()?, b"TcpExt", name);
     let counters = TcpCounters {
-        listen_overflows: of(&netstat, b"TcpExt", b"ListenOverflows"),
-        listen_drops: of(&netstat, b"TcpExt", b"ListenDrops"),
-        segments_sent: of(&snmp, b"Tcp", b"OutSegs"),
-        segments_retransmitted: of(&snmp, b"Tcp", b"RetransSegs"),
+        listen_overflows: more(b"ListenOverflows"),
+        listen_drops: more(b"ListenDrops"),
+        segments_sent: tcp(b"OutSegs"),
+        segments_retransmitted: tcp(b"RetransSegs"),
     };
     (counters != TcpCounters::default()).then_some(counters)
 }

@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Trial> {
         support::test("ip: rules and neighbours, field by field", NEEDS, rules_and_neighbours),
         support::test("ss: sockets, their queues and their processes", SS, sockets::same_sockets),
         support::test("ss: a full accept queue is told", SS, sockets::full_queue),
+        support::test("ss: a connection that is half open is told", SS, sockets::half_open),
         support::test("the other end of a veth is told wherever it is", NEEDS, peers),
         support::test("files of the resolver are read as the target sees them", NEEDS, resolver),
         support::test("interfaces that come and go are complete or said not to be", NEEDS, churn),
@@ -37,7 +38,7 @@ pub fn inside(pid: u32, program: &[&str]) -> Command {
 }
 
 /// What the kernel cannot make is not there for either side.
-fn scene(pid: u32, script: &str) {
+pub fn scene(pid: u32, script: &str) {
     succeeds(&mut inside(pid, &["sh", "-ec", script]));
 }
 

@@ -104,7 +104,8 @@ pub struct TcpStates {
     pub established: u64,
     /// It calls, and has no answer yet.
     pub syn_sent: u64,
-    /// Absent where there are no other connections: it was not looked for.
+    /// It was called and has answered, and waits for the other end to confirm that. Absent where
+    /// nobody listens and there are no other connections: it was not looked for.
     pub syn_recv: Option<u64>,
     /// This end has closed; the other has not acknowledged that.
     pub fin_wait1: u64,

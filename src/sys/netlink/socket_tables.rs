@@ -17,8 +17,8 @@ const MOST: usize = 4096;
 const MOST_DESTINATIONS: usize = 1 << 16;
 
 /// How many sockets a namespace has; absent where that is not known. The kernel walks a table of
-/// the whole host for each question (half a million places for connections, which takes milliseconds),
-/// so that what is not there is not asked for.
+/// the whole host for each question (half a million places for connections), so that what is not
+/// there is not asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// Those that wait for a late segment too.
@@ -27,6 +27,9 @@ pub struct Asked {
     pub udp_v4: Option<u64>,
     /// `UDP6: inuse` of /proc/net/sockstat6.
     pub udp_v6: Option<u64>,
+    /// `InSegs` of /proc/net/snmp: TCP segments that ever came. Connections that are half open are
+    /// counted nowhere; without a segment there are none.
+    pub segments: Option<u64>,
 }
 
 /// Sockets, and the indices of the interfaces that those of both lists are bound to.
@@ -45,6 +48,8 @@ pub(super) async fn read(
     settings: &Settings,
 ) -> Result<Option<Found>> {
     let mut tally = Tally::new(settings);
+    let called = asked.segments != Some(0);
+    tally.found.sockets.tcp.syn_recv = (!called).then_some(0);
     let of_tcp = (TCPDIAG_GETSOCK, TCPDIAG_GETSOCK);
     let by_family = (SOCK_DIAG_BY_FAMILY, SOCK_DIAG_BY_FAMILY);
     let questions = [
@@ -56,11 +61,11 @@ pub(super) async fn read(
     for (nth, (there_are, protocol, kinds, body)) in questions.into_iter().enumerate() {
         let for_connections = nth == 1;
         let known = if for_connections { tally.found.sockets.tcp.listen } else { 0 };
-        if there_are.is_some_and(|there_are| there_are <= known) {
+        let half_open = for_connections && called && known > 0;
+        if there_are.is_some_and(|there_are| there_are <= known) && !half_open {
             continue;
         }
         if for_connections {
-            // What has not become a connection yet is counted nowhere else.
             tally.found.sockets.tcp.syn_recv = Some(0);
         }
         let mut take = |message: &[u8]| tally.take(protocol, message);

@@ -1,7 +1,7 @@
 //! Sockets of a program, as ss tells them.
 
-use super::{inside, net, same};
-use crate::support::{self, Held, child_of, nsx, succeeds};
+use super::{inside, net, same, scene};
+use crate::support::{self, Held, child_of, isolated, nsx, succeeds};
 use serde_json::{Value, json};
 use std::process::Stdio;
 
@@ -28,7 +28,11 @@ const PROGRAM: &str = r#"
 "#;
 
 fn program(queue: &str, more: &str) -> (Held, u32) {
-    let mut command = nsx(["spawn", "--newnet", "perl", "-e", PROGRAM, queue, more]);
+    running(&[PROGRAM, queue, more])
+}
+
+fn running(script: &[&str]) -> (Held, u32) {
+    let mut command = nsx([&["spawn", "--newnet", "perl", "-e"], script].concat());
     let (held, line) = Held::ready(command.stdin(Stdio::null()));
     assert_eq!(line, "ready");
     let pid = child_of(held.pid()).expect("a child");
@@ -146,4 +150,35 @@ pub fn full_queue() {
     assert!(overflows.is_some_and(|overflows| overflows > 0), "{overflows:?}");
     let screen = succeeds(&mut nsx(["inspect", &pid.to_string()]));
     assert!(screen.contains(&format!("! {text}")), "{screen}");
+}
+
+/// The answer goes to nobody's hardware address, so that the caller never confirms it.
+pub fn half_open() {
+    let listen = "use IO::Socket::IP; $| = 1;
+        my $s = IO::Socket::IP->new(LocalPort => 8080, Listen => 7) or die $@;
+        print qq(ready\n); sleep 1000;";
+    let (_held, pid) = running(&[listen]);
+    let (_caller, caller) = isolated(&["--newnet"]);
+    scene(
+        pid,
+        &format!(
+            "ip link add left type veth peer name right netns {caller}
+            ip addr add 198.51.100.1/24 dev left
+            ip link set left up
+            ip neigh add 198.51.100.2 lladdr 02:00:5e:00:53:99 dev left nud permanent"
+        ),
+    );
+    scene(caller, "ip addr add 198.51.100.2/24 dev right; ip link set right up");
+    let tcp = || net(pid)["sockets"]["tcp"].clone();
+    assert_eq!((&tcp()["listen"], &tcp()["syn_recv"]), (&json!(1), &json!(0)), "nobody has called");
+    let call = "use IO::Socket::IP;
+        IO::Socket::IP->new(PeerHost => '198.51.100.1', PeerPort => 8080, Timeout => 1);";
+    succeeds(&mut inside(caller, &["perl", "-e", call]));
+    let theirs = succeeds(&mut inside(pid, &["ss", "-tanpH"]));
+    let theirs: Vec<Value> = theirs.lines().map(|line| line_of_ss("tcp", line)).collect();
+    assert_eq!(theirs.len(), 2, "the reference: {theirs:#?}");
+    same("sockets", ours(&net(pid)), theirs);
+    assert_eq!(tcp()["syn_recv"], 1);
+    let screen = succeeds(&mut nsx(["inspect", "--only", "net", &pid.to_string()]));
+    assert!(screen.contains("tcp  1 syn recv"), "{screen}");
 }
