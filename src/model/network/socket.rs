@@ -14,6 +14,8 @@ pub struct Sockets {
     pub connected: Vec<Socket>,
     /// Sockets beyond the bound of either list: counted, not listed.
     pub unlisted: u64,
+    /// Those of them that belong into `listening`.
+    pub unlisted_listening: u64,
     /// All TCP sockets.
     pub tcp: TcpStates,
     /// All UDP sockets.

@@ -121,6 +121,7 @@ impl Tally {
             interfaces.push(interface);
         } else {
             self.found.sockets.unlisted += 1;
+            self.found.sockets.unlisted_listening += u64::from(waits);
         }
     }
 
@@ -224,6 +225,13 @@ mod tests {
         assert_eq!(found.sockets.connected.len(), MOST);
         assert_eq!((found.sockets.unlisted, found.sockets.tcp.established), (3, 4099));
         assert!(!found.incomplete);
+        let mut tally = self::tally();
+        for _ in 0..MOST + 2 {
+            tally.take(Protocol::Tcp, &message(10, 80, None));
+            tally.take(Protocol::Tcp, &message(1, 80, Some((9, 50000))));
+        }
+        let sockets = tally.finish().sockets;
+        assert_eq!((sockets.unlisted, sockets.unlisted_listening), (4, 2));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 pub(super) fn lines(sockets: &Sockets, detail: Detail) -> Vec<String> {
     let limit = if detail.everything { usize::MAX } else { FEW };
     let mut lines = rows(sockets.listening.iter().take(limit).map(listener));
-    let more = sockets.listening.len().saturating_sub(limit);
+    let untold = sockets.listening.len().saturating_sub(limit) as u64;
+    let more = untold + sockets.unlisted_listening;
     if more > 0 {
         lines.push(format!("{more} more listen"));
     }
@@ -29,8 +30,9 @@ pub(super) fn lines(sockets: &Sockets, detail: Detail) -> Vec<String> {
     }
     if detail.everything {
         lines.extend(rows(sockets.connected.iter().map(connection)));
-        if sockets.unlisted > 0 {
-            lines.push(format!("{} more sockets", sockets.unlisted));
+        let more = sockets.unlisted.saturating_sub(sockets.unlisted_listening);
+        if more > 0 {
+            lines.push(format!("{more} more connections"));
         }
     }
     if let Some(counters) = sockets.tcp_counters

@@ -210,3 +210,22 @@ fn what_is_missing_is_said() {
     let said = lines(&network, Detail::default()).pop().unwrap();
     assert_eq!(said, "incomplete: routes changed faster than could be read");
 }
+
+#[test]
+fn listeners_beyond_the_list_are_counted_too() {
+    let one = sockets();
+    let sockets = Sockets {
+        listening: vec![one.listening[0].clone(); 10],
+        unlisted: 905,
+        unlisted_listening: 900,
+        ..one
+    };
+    let told = |everything| {
+        let network = Network { sockets: Some(sockets.clone()), ..Network::default() };
+        let detail = Detail { everything, ..Detail::default() };
+        let more = lines(&network, detail).into_iter().filter(|line| line.contains(" more "));
+        more.collect::<Vec<_>>()
+    };
+    assert_eq!(told(false), ["902 more listen"]);
+    assert_eq!(told(true), ["900 more listen", "5 more connections"]);
+}
