@@ -146,6 +146,17 @@ ip route add 203.0.113.224 via 192.0.2.200 dev left onlink
 ip route add unreachable 2001:db8:2::/48
 ip route add default via 2001:db8::1 expires 4000
 ip route add 2001:db8:3::/64 nexthop via 2001:db8::2 weight 2 nexthop via 2001:db8::3
+ip route add 203.0.113.240/29 tos 0x10 via 198.51.100.4
+ip route add 203.0.113.248/30 realms 5/6 via 198.51.100.4
+ip route add 203.0.113.252/30 nexthop via 198.51.100.4 nexthop realms 7 via 198.51.100.5
+ip -6 route add 2001:db8:4::/48 from 2001:db8:5::/48 dev left pref high
+ip -6 route add 2001:db8:6::/48 encap seg6 mode encap segs 2001:db8::4 dev left || :
+ip -6 route add 2001:db8:7::/48 nexthop encap seg6 mode encap segs 2001:db8::4 via 2001:db8::5 dev left nexthop via 2001:db8::6 || :
+ip nexthop add id 9 via 198.51.100.9 dev left
+ip nexthop add id 10 via 198.51.100.10 dev left
+ip nexthop add id 11 group 9/10
+ip route add 198.51.100.64/28 nhid 9
+ip route add 198.51.100.80/28 nhid 11
 ";
 
 fn routes() {
@@ -188,6 +199,8 @@ ip rule add pref 103 oif right ipproto tcp dport 80-90 sport 1000 lookup 100
 ip rule add pref 104 uidrange 5-9 blackhole
 ip rule add pref 105 tos 0x10 goto 200
 ip rule add pref 200 prohibit from 192.0.2.0/24
+ip rule add pref 106 tun_id 42 lookup main suppress_ifgroup 7
+ip rule add pref 107 realms 3/4 lookup main
 ip -6 rule add pref 300 from 2001:db8::/32 unreachable
 ip -6 rule add pref 301 to 2001:db8::9 lookup 4711
 ip neigh add 198.51.100.20 lladdr 02:00:5e:00:53:20 dev left nud permanent
@@ -205,7 +218,7 @@ fn rules_and_neighbours() {
         let rules = ip(pid, &[option, "rule"]);
         told.extend(rules.iter().map(|rule| sides::rule_of_ip(family, rule)));
     }
-    assert_eq!(told.len(), 14, "the reference: {told:#?}");
+    assert_eq!(told.len(), 16, "the reference: {told:#?}");
     let neighbours = ip(pid, &["neigh"]);
     assert!(neighbours.len() >= 4, "the reference: {neighbours:#?}");
     let net = net(pid);

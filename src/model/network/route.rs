@@ -1,5 +1,6 @@
 //! Routes. See ip-route(8).
 
+use super::Prefix;
 use crate::model::text::Text;
 use std::net::IpAddr;
 
@@ -17,14 +18,23 @@ pub struct Route {
     pub destination: Option<IpAddr>,
     /// How many bits of the destination count; 0 of a default route.
     pub prefix_length: u8,
+    /// Of IPv6: only packets that come from there; absent: all.
+    pub from: Option<Prefix>,
+    /// Only packets with this one; absent: all.
+    pub type_of_service: Option<u8>,
     /// Absent too where there are several next hops.
     pub gateway: Option<IpAddr>,
+    /// What packets are wrapped in, or else is done with them: `mpls`, `ip`, `seg6`, `bpf`, …, or a
+    /// number.
+    pub encapsulation: Option<Text>,
     /// Name of the interface it leaves by.
     pub interface: Option<Text>,
     /// The lowest wins among routes to the same destination; absent: 0.
     pub metric: Option<u32>,
     /// `unicast`, `blackhole`, `unreachable`, …
     pub kind: &'static str,
+    /// Of IPv6: `low`, `medium`, `high`, among default routes of the same metric.
+    pub preference: Option<&'static str>,
     /// Who made it: `kernel`, `boot`, `static`, `ra`, `dhcp`, …, or a number.
     pub protocol: Text,
     /// `global`, `link`, `host`; for IPv6 always `global`.
@@ -39,6 +49,10 @@ pub struct Route {
     pub expires_seconds: Option<u32>,
     /// Of a multipath route; empty where there is but one next hop.
     pub next_hops: Vec<NextHop>,
+    /// The number of the object that says where it leads, one next hop or several.
+    pub next_hop_id: Option<u32>,
+    /// Numbers (`RTA_*`) of what else the kernel says of it and nsx does not know.
+    pub other_attributes: Vec<u16>,
 }
 
 /// One of several ways that a route spreads packets over.
@@ -47,6 +61,8 @@ pub struct Route {
 pub struct NextHop {
     /// Absent: its destination is reached directly.
     pub gateway: Option<IpAddr>,
+    /// As of a route.
+    pub encapsulation: Option<Text>,
     /// Name of the interface that the packets leave by.
     pub interface: Option<Text>,
     /// Its share of the packets, at least 1.

@@ -27,12 +27,27 @@ pub struct Rule {
     pub mark_mask: Option<u32>,
     /// The packet's must be this; absent: any.
     pub type_of_service: Option<u8>,
+    /// The upper six bits of the type of service must be this, in the bits of the mask.
+    pub dscp: Option<u8>,
+    /// All bits: 63. Absent too where the kernel knows no mask (before Linux 6.15).
+    pub dscp_mask: Option<u8>,
+    /// IPv6's must be this, in the bits of the mask.
+    pub flow_label: Option<u32>,
+    /// All bits: 1048575.
+    pub flow_label_mask: Option<u32>,
+    /// The key of the tunnel that the packet came by.
+    pub tunnel_id: Option<u64>,
     /// Of IP: 6 is TCP, 17 UDP.
     pub protocol: Option<u8>,
     /// Absent: from any.
     pub source_ports: Option<Span>,
+    /// Bits in which a single port must be this one. All bits, 65535, where none are said; absent of
+    /// a range, and before Linux 6.15.
+    pub source_port_mask: Option<u16>,
     /// Absent: to any.
     pub destination_ports: Option<Span>,
+    /// As of the source.
+    pub destination_port_mask: Option<u16>,
     /// Of who sends.
     pub uids: Option<Span>,
     /// For interfaces of virtual routers.
@@ -47,6 +62,11 @@ pub struct Rule {
     pub goto: Option<u32>,
     /// Answers with a prefix as short as this do not count.
     pub suppress_prefix_length: Option<u32>,
+    /// Answers by an interface of this group do not count.
+    pub suppress_group: Option<u32>,
+    /// Numbers (`FRA_*`) of what else the kernel says of it and nsx does not know: the rule may hold
+    /// for fewer packets, or do other things, than is told here.
+    pub other_attributes: Vec<u16>,
 }
 
 /// A range of addresses: those whose first `length` bits are these.

@@ -4,7 +4,8 @@
 use super::attribute::{self, address, after, attributes, u8_at, u16_at, u32_at};
 use super::flags;
 use super::tables::{family_word, protocol_word, scope_word, table_name};
-use crate::model::network::{NextHop, Route};
+use crate::model::network::{NextHop, Prefix, Route};
+use crate::model::text::Text;
 use std::net::IpAddr;
 
 /// `struct rtmsg` and `struct rtnexthop`
@@ -12,7 +13,12 @@ const HEADER: usize = 12;
 const HOP_HEADER: usize = 8;
 /// linux/rtnetlink.h; libc has it for one C library only.
 const RTA_VIA: u16 = 18;
+const RTA_PREF: u16 = 20;
+const RTA_ENCAP_TYPE: u16 = 21;
+const RTA_ENCAP: u16 = 22;
 const RTA_EXPIRES: u16 = 23;
+const RTA_PAD: u16 = 24;
+const RTA_NH_ID: u16 = 30;
 const RTAX_MTU: u16 = 2;
 /// USER_HZ, in which `struct rta_cacheinfo` counts.
 const TICKS: u32 = 100;
@@ -39,17 +45,24 @@ pub fn parse(message: &[u8]) -> Option<Option<Row>> {
         family: family.unwrap_or_default(),
         table: u32::from(u8_at(message, 4)?),
         prefix_length: u8_at(message, 1)?,
+        type_of_service: u8_at(message, 3).filter(|bits| *bits != 0),
         protocol: protocol_word(u8_at(message, 5)?),
         scope: scope_word(u8_at(message, 6)?),
         kind: kind_word(u8_at(message, 7)?),
         flags: flags::of_route(bits),
         ..Route::default()
     };
+    let from_length = u8_at(message, 2)?;
     let (mut next, mut hops) = (Next::default(), None);
     for (kind, value) in after(message, HEADER)? {
         match kind {
             libc::RTA_TABLE => route.table = u32_at(value, 0)?,
             libc::RTA_DST => route.destination = address(value),
+            libc::RTA_SRC => {
+                route.from = address(value).map(|address| Prefix { address, length: from_length });
+            }
+            RTA_PREF => route.preference = u8_at(value, 0).map(preference_word),
+            RTA_NH_ID => route.next_hop_id = u32_at(value, 0),
             libc::RTA_PRIORITY => route.metric = u32_at(value, 0),
             libc::RTA_PREFSRC => route.preferred_source = address(value),
             libc::RTA_MULTIPATH => hops = Some(value),
@@ -69,17 +82,24 @@ pub fn parse(message: &[u8]) -> Option<Option<Row>> {
         return Some(None);
     }
     route.table_name = table_name(route.table);
-    let interfaces = match hops.map(|hops| next_hops(hops).collect::<Vec<_>>()) {
+    route.other_attributes = next.other;
+    let interfaces = match hops {
         Some(hops) => {
-            let interfaces = hops.iter().map(|(next, _)| next.interface).collect();
-            route.next_hops = hops.into_iter().map(|(_, hop)| hop).collect();
+            let mut interfaces = Vec::new();
+            for (next, hop) in next_hops(hops) {
+                interfaces.push(next.interface);
+                route.next_hops.push(hop);
+                route.other_attributes.extend(next.other);
+            }
             interfaces
         }
         None => {
-            route.gateway = next.gateway;
+            (route.gateway, route.encapsulation) = (next.gateway, next.encapsulation);
             vec![next.interface]
         }
     };
+    route.other_attributes.sort_unstable();
+    route.other_attributes.dedup();
     Some(Some(Row { route, interfaces }))
 }
 
@@ -95,6 +115,9 @@ pub fn identity(message: &[u8]) -> Option<Vec<u8>> {
 struct Next {
     interface: Option<u32>,
     gateway: Option<IpAddr>,
+    encapsulation: Option<Text>,
+    /// Attributes that have no place.
+    other: Vec<u16>,
 }
 
 impl Next {
@@ -104,7 +127,9 @@ impl Next {
             libc::RTA_GATEWAY => self.gateway = address(value),
             // An IPv6 gateway of an IPv4 route: its family stands before it.
             RTA_VIA => self.gateway = value.get(2..).and_then(address),
-            _ => {}
+            RTA_ENCAP_TYPE => self.encapsulation = u16_at(value, 0).map(encapsulation_word),
+            RTA_ENCAP | RTA_EXPIRES | RTA_PAD => {}
+            _ => self.other.push(kind),
         }
     }
 }
@@ -113,7 +138,7 @@ impl Next {
 fn next_hops(mut bytes: &[u8]) -> impl Iterator<Item = (Next, NextHop)> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
-        let mut next = Next { interface: u32_at(bytes, 4), gateway: None };
+        let mut next = Next { interface: u32_at(bytes, 4), ..Next::default() };
         let (bits, weight) = (u8_at(bytes, 2)?, u8_at(bytes, 3)?);
         for (kind, value) in attributes(bytes.get(HOP_HEADER..length)?) {
             next.take(kind, value);
@@ -121,12 +146,31 @@ fn next_hops(mut bytes: &[u8]) -> impl Iterator<Item = (Next, NextHop)> {
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
         let hop = NextHop {
             gateway: next.gateway,
+            encapsulation: next.encapsulation.take(),
             interface: None,
             weight: u32::from(weight) + 1,
             flags: flags::of_route(u32::from(bits)),
         };
         Some((next, hop))
     })
+}
+
+/// LWTUNNEL_ENCAP_*, linux/lwtunnel.h, in the words of ip-route(8).
+fn encapsulation_word(kind: u16) -> Text {
+    const WORDS: [&str; 10] =
+        ["mpls", "ip", "ila", "ip6", "seg6", "bpf", "seg6local", "rpl", "ioam6", "xfrm"];
+    let word = usize::from(kind).checked_sub(1).and_then(|at| WORDS.get(at));
+    word.map_or_else(|| kind.to_string().into(), |word| (*word).into())
+}
+
+/// ICMPV6_ROUTER_PREF_*, linux/icmpv6.h
+fn preference_word(preference: u8) -> &'static str {
+    match preference {
+        0 => "medium",
+        1 => "high",
+        3 => "low",
+        _ => "other",
+    }
 }
 
 /// RTN_*
@@ -275,6 +319,40 @@ mod tests {
         let Row { route, .. } = row(&format!("{DEFAULT} {source}"));
         assert_eq!(route.preferred_source, ip("2001:db8::7"));
         assert_eq!(row(DEFAULT).route.preferred_source, None);
+    }
+
+    #[test]
+    fn a_route_may_be_for_some_packets_alone() {
+        let source = "14000200 20010db8000600000000000000000000";
+        let mut bytes = hex(&format!("{DEFAULT} {source} 0500140003000000 08001e0009000000"));
+        (bytes[2], bytes[3]) = (48, 0x10);
+        let Row { route, .. } = parse(&bytes).unwrap().unwrap();
+        let from = Prefix { address: ip("2001:db8:6::").unwrap(), length: 48 };
+        assert_eq!((route.from, route.type_of_service), (Some(from), Some(0x10)));
+        assert_eq!((route.preference, route.next_hop_id), (Some("low"), Some(9)));
+        assert!(route.other_attributes.is_empty());
+        let plain = row(DEFAULT).route;
+        assert_eq!((plain.from, plain.type_of_service), (None, None));
+        let preferences = [0, 1, 2, 3].map(preference_word);
+        assert_eq!(preferences, ["medium", "high", "other", "low"]);
+    }
+
+    #[test]
+    fn a_route_may_wrap_packets_and_say_what_is_not_known() {
+        let wrap = "0600150005000000 0400 1680";
+        let Row { route, .. } = row(&format!("{DEFAULT} {wrap} 08000b0006000500"));
+        assert_eq!((route.encapsulation, route.other_attributes), (Some("seg6".into()), vec![11]));
+        // Two hops, of which the first wraps packets and the second has a realm.
+        let Row { route, interfaces } = row("02180000fe03000100000000 08000100c0000200
+             24000900 10000000 04000000 0600150001000000 10000000 05000000 08000b0005000000");
+        let hops = route.next_hops.iter().map(|hop| hop.encapsulation.clone());
+        assert_eq!(hops.collect::<Vec<_>>(), [Some("mpls".into()), None]);
+        assert_eq!((route.encapsulation, route.other_attributes), (None, vec![11]));
+        assert_eq!(interfaces, [Some(4), Some(5)]);
+        let words =
+            [2, 3, 4, 6, 7, 8, 9, 10, 0, 11].map(|kind| encapsulation_word(kind).to_string());
+        let expected = ["ip", "ila", "ip6", "bpf", "seg6local", "rpl", "ioam6", "xfrm", "0", "11"];
+        assert_eq!(words, expected);
     }
 
     proptest::proptest! {

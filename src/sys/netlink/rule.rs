@@ -1,6 +1,6 @@
 //! RTM_GETRULE and RTM_NEWRULE: which packets ask which table. Pure. See linux/fib_rules.h.
 
-use super::attribute::{address, after, text, u8_at, u16_at, u32_at};
+use super::attribute::{address, after, text, u8_at, u16_at, u32_at, u64_at};
 use super::tables::{family_word, table_name};
 use crate::model::network::{Prefix, Rule, Span};
 
@@ -12,15 +12,26 @@ const FRA_IIFNAME: u16 = 3;
 const FRA_GOTO: u16 = 4;
 const FRA_PRIORITY: u16 = 6;
 const FRA_FWMARK: u16 = 10;
+const FRA_TUN_ID: u16 = 12;
+const FRA_SUPPRESS_IFGROUP: u16 = 13;
 const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
 const FRA_TABLE: u16 = 15;
 const FRA_FWMASK: u16 = 16;
 const FRA_OIFNAME: u16 = 17;
+const FRA_PAD: u16 = 18;
 const FRA_L3MDEV: u16 = 19;
 const FRA_UID_RANGE: u16 = 20;
+/// Who made it.
+const FRA_PROTOCOL: u16 = 21;
 const FRA_IP_PROTO: u16 = 22;
 const FRA_SPORT_RANGE: u16 = 23;
 const FRA_DPORT_RANGE: u16 = 24;
+const FRA_DSCP: u16 = 25;
+const FRA_FLOWLABEL: u16 = 26;
+const FRA_FLOWLABEL_MASK: u16 = 27;
+const FRA_SPORT_MASK: u16 = 28;
+const FRA_DPORT_MASK: u16 = 29;
+const FRA_DSCP_MASK: u16 = 30;
 const FIB_RULE_INVERT: u32 = 2;
 const FR_ACT_TO_TBL: u8 = 1;
 const FR_ACT_GOTO: u8 = 2;
@@ -64,12 +75,18 @@ pub fn parse(message: &[u8]) -> Option<Option<Rule>> {
                     .map(|(first, last)| Span { first, last });
             }
             FRA_SPORT_RANGE => rule.source_ports = ports(value),
+            FRA_SPORT_MASK => rule.source_port_mask = u16_at(value, 0),
             FRA_DPORT_RANGE => rule.destination_ports = ports(value),
-            // All bits: none is suppressed.
-            FRA_SUPPRESS_PREFIXLEN => {
-                rule.suppress_prefix_length = u32_at(value, 0).filter(|length| *length != u32::MAX);
-            }
-            _ => {}
+            FRA_DPORT_MASK => rule.destination_port_mask = u16_at(value, 0),
+            FRA_DSCP => rule.dscp = u8_at(value, 0),
+            FRA_DSCP_MASK => rule.dscp_mask = u8_at(value, 0),
+            FRA_FLOWLABEL => rule.flow_label = u32_at(value, 0).map(u32::from_be),
+            FRA_FLOWLABEL_MASK => rule.flow_label_mask = u32_at(value, 0).map(u32::from_be),
+            FRA_TUN_ID => rule.tunnel_id = u64_at(value, 0).map(u64::from_be),
+            FRA_SUPPRESS_PREFIXLEN => rule.suppress_prefix_length = suppressed(value),
+            FRA_SUPPRESS_IFGROUP => rule.suppress_group = suppressed(value),
+            FRA_PROTOCOL | FRA_PAD => {}
+            _ => rule.other_attributes.push(kind),
         }
     }
     if family.is_none() {
@@ -83,6 +100,11 @@ pub fn parse(message: &[u8]) -> Option<Option<Rule>> {
         (rule.table, rule.table_name) = (Some(table), table_name(table));
     }
     Some(Some(rule))
+}
+
+/// All bits: none is suppressed.
+fn suppressed(value: &[u8]) -> Option<u32> {
+    u32_at(value, 0).filter(|number| *number != u32::MAX)
 }
 
 /// `struct fib_rule_port_range`
@@ -157,6 +179,32 @@ mod tests {
         assert_eq!(rule.destination_ports, Some(Span { first: 80, last: 90 }));
         assert_eq!((rule.suppress_prefix_length, rule.not), (Some(0), true));
         assert_eq!(rule.type_of_service, Some(8));
+    }
+
+    /// Messages of Linux 6.18, without the table, the priority and whoever made the rule.
+    #[test]
+    fn newer_selectors_are_read_and_unknown_ones_are_told() {
+        let of = |attributes: &str| {
+            let bytes = hex(&format!("02000000fe000001 00000000 08000e00ffffffff {attributes}"));
+            parse(&bytes).unwrap().unwrap()
+        };
+        let plain = of("05001500aa000000");
+        assert!(plain.other_attributes.is_empty());
+        let dscp = of("050019000a000000 05001e003e000000");
+        assert_eq!((dscp.dscp, dscp.dscp_mask), (Some(10), Some(62)));
+        let label = of("08001a0000012000 08001b00000ff000");
+        assert_eq!((label.flow_label, label.flow_label_mask), (Some(0x12000), Some(0xff000)));
+        let ports = of("0800170050005000 06001c00f0ff0000 0800180051005100 06001d00f1ff0000");
+        let masks = (ports.source_port_mask, ports.destination_port_mask);
+        assert_eq!(masks, (Some(0xfff0), Some(0xfff1)));
+        assert_eq!(ports.destination_ports, Some(Span { first: 81, last: 81 }));
+        let tunnel = of("0c000c00000000000000002a 08000d0007000000");
+        assert_eq!((tunnel.tunnel_id, tunnel.suppress_group), (Some(42), Some(7)));
+        assert_eq!(of("08000d00ffffffff"), plain);
+        for known in [dscp, label, ports, tunnel] {
+            assert!(known.other_attributes.is_empty());
+        }
+        assert_eq!(of("08000b0002000100 04001f00").other_attributes, vec![11, 31]);
     }
 
     #[test]

@@ -157,9 +157,12 @@ pub fn assert_lifetimes(ours: &Value, theirs: &Value) {
 }
 
 pub fn route(side: Side, route: &Value) -> Value {
-    let hop = |hop: &Value| match side {
-        Side::Ip => json!([gateway(hop), hop["dev"], hop["weight"], words(&hop["flags"])]),
-        Side::Nsx => json!([hop["gateway"], hop["interface"], hop["weight"], words(&hop["flags"])]),
+    let hop = |hop: &Value| {
+        let (gateway, interface, encapsulation) = match side {
+            Side::Ip => (gateway(hop), &hop["dev"], &hop["encap"]),
+            Side::Nsx => (hop["gateway"].clone(), &hop["interface"], &hop["encapsulation"]),
+        };
+        json!([gateway, interface, encapsulation, hop["weight"], words(&hop["flags"])])
     };
     let hops_of = |key: &str| list(&route[key]).iter().map(hop).collect::<Vec<_>>();
     match side {
@@ -167,6 +170,9 @@ pub fn route(side: Side, route: &Value) -> Value {
             let destination = route["dst"].as_str().expect("a destination");
             let single = if destination.contains(':') { "/128" } else { "/32" };
             let whole = destination == "default" || destination.contains('/');
+            // nsx does not know realms, and says that there is something (RTA_FLOW).
+            let hops = list(&route["nexthops"]);
+            let realms = [route].into_iter().chain(&hops).any(|one| !one["flow"].is_null());
             let is_v6 = destination.contains(':')
                 || route["gateway"].as_str().is_some_and(|gateway| gateway.contains(':'))
                 || !route["pref"].is_null();
@@ -174,7 +180,10 @@ pub fn route(side: Side, route: &Value) -> Value {
                 "family": if is_v6 { "inet6" } else { "inet" },
                 "destination": format!("{destination}{}", if whole { "" } else { single }),
                 "table": route["table"].as_str().unwrap_or("main"),
-                "gateway": gateway(route), "dev": route["dev"],
+                "from": route["from"], "tos": hexadecimal(&route["tos"]),
+                "gateway": gateway(route), "dev": route["dev"], "encapsulation": route["encap"],
+                "preference": route["pref"], "object": route["nhid"],
+                "other": if realms { json!([11]) } else { json!([]) },
                 "metric": route["metric"], "kind": route["type"].as_str().unwrap_or("unicast"),
                 "protocol": route["protocol"], "scope": route["scope"],
                 "source": route["prefsrc"], "flags": words(&route["flags"]),
@@ -190,7 +199,15 @@ pub fn route(side: Side, route: &Value) -> Value {
             json!({
                 "family": route["family"], "destination": destination,
                 "table": route["table_name"].as_str().unwrap_or(&number),
+                "from": match &route["from"] {
+                    Value::Null => Value::Null,
+                    from => format!("{}/{}", from["address"].as_str().expect("an address"), from["length"]).into(),
+                },
+                "tos": route["type_of_service"],
                 "gateway": route["gateway"], "dev": route["interface"],
+                "encapsulation": route["encapsulation"],
+                "preference": route["preference"], "object": route["next_hop_id"],
+                "other": route["other_attributes"],
                 "metric": route["metric"], "kind": route["kind"],
                 "protocol": route["protocol"], "scope": route["scope"],
                 "source": route["preferred_source"], "flags": words(&route["flags"]),
@@ -240,7 +257,10 @@ pub fn rule_of_ip(family: &str, rule: &Value) -> Value {
         "protocol": match rule["ipproto"].as_str() { Some("tcp") => json!(6), _ => Value::Null },
         "sport": span("sport"), "dport": span("dport"), "uids": span("uid"), "action": action,
         "table": rule["table"], "goto": rule["goto"],
-        "suppress": rule["suppress_prefixlen"],
+        "suppress": rule["suppress_prefixlen"], "tunnel": rule["tun_id"],
+        "group": rule["suppress_ifgroup"],
+        // nsx does not know realms, and says that there is something (FRA_FLOW).
+        "other": if rule["flow_to"].is_null() { json!([]) } else { json!([11]) },
     })
 }
 
@@ -264,6 +284,8 @@ pub fn rule_of_nsx(rule: &Value) -> Value {
         "uids": span(&rule["uids"]), "action": rule["action"],
         "table": rule["table_name"].as_str().map(str::to_owned).or(number),
         "goto": rule["goto"], "suppress": rule["suppress_prefix_length"],
+        "tunnel": rule["tunnel_id"], "group": rule["suppress_group"].as_u64().map(|it| it.to_string()),
+        "other": rule["other_attributes"],
     })
 }
 
