@@ -1,6 +1,7 @@
 //! Threads with descriptors or directories of their own: `/proc/PID` shows those of the first alone.
 
 use super::bounded;
+use super::proc::stat;
 use super::raw::kcmp;
 use super::root::{self, SysRoot};
 use crate::model::process::Pid;
@@ -22,13 +23,30 @@ pub fn apart(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid, what: Shared) ->
     if alone || !root.is_real() {
         return Vec::new();
     }
-    let task = bounded::open_dir(process, "task");
-    let names = task.and_then(|task| root::list(task.as_fd())).unwrap_or_default();
-    let threads = names.iter().take(MOST).filter_map(|name| Pid::parse(name.as_bytes()));
     let is_apart = |thread: &Pid| {
         kcmp::is_shared(pid.raw(), thread.raw(), what) == Ok(false) && *thread != pid
     };
-    threads.filter(is_apart).collect()
+    all(process).filter(is_apart).collect()
+}
+
+/// One that lives, of a process whose first thread has ended; by `/proc/PID`.
+pub fn living(process: BorrowedFd<'_>) -> Option<Pid> {
+    let state = |of: &str| {
+        let bytes = bounded::read_single(process, &format!("{of}stat")).ok()?;
+        stat::parse(&bytes).map(|stat| stat.state)
+    };
+    state("").filter(|state| state.is_headless())?;
+    let lives = |thread: &Pid| {
+        let state = state(&format!("task/{thread}/"));
+        state.is_some_and(|state| !state.ended() && !state.is_headless())
+    };
+    all(process).find(lives)
+}
+
+fn all(process: BorrowedFd<'_>) -> impl Iterator<Item = Pid> {
+    let task = bounded::open_dir(process, "task");
+    let names = task.and_then(|task| root::list(task.as_fd())).unwrap_or_default();
+    names.into_iter().take(MOST).filter_map(|name| Pid::parse(name.as_bytes()))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Trial> {
         test("the namespace of a next child is told where it differs", USERS, for_children),
         test("zombies that nobody reaps are told", ROOT, zombies),
         test("the user is told as the host and as the inside know him", USERS, user),
+        test("a process without its first thread holds sockets", ROOT, first_thread_ended),
         test("what was asked for is read and nothing else", ROOT, sections),
         test(
             "nothing is written, and what is inside is opened as a place first",
@@ -160,6 +161,27 @@ fn user() {
         (&json!(65534), &json!(65534), &json!(named))
     );
     assert_eq!(told["executable"], json!(sleep.to_str().expect("a path")));
+}
+
+fn first_thread_ended() {
+    let role = std::env::current_exe().unwrap();
+    let script = format!("{}=1 {} & exec sleep 1000", crate::census::ROLE, role.display());
+    // It would outlive the shell, but for the end of their pid namespace.
+    let spawn = ["spawn", "--newnet", "--newpid", "sh", "-c", &script];
+    let (spawn, line) = Held::ready(&mut nsx(spawn));
+    assert_eq!(line, "ready");
+    let pid = child_of(spawn.pid()).expect("a child");
+    let headless = child_of(pid).expect("it has forked");
+    until("its first thread has ended", || {
+        status(headless, "State").is_some_and(|state| state.starts_with('Z'))
+    });
+    let report = inspect(pid, &["--only", "net"]);
+    let owners = &report["net"]["sockets"]["listening"][0]["owners"];
+    assert_eq!((&owners[0]["pid"], owners.as_array().map(Vec::len)), (&json!(headless), Some(1)));
+    let report = inspect(headless, &["--only", "limits"]);
+    let limits = report["limits"]["rlimits"].as_array().expect("a list").iter();
+    let files = limits.clone().find(|one| one["resource"] == "open_files").expect("it is there");
+    assert!(files["used"].as_u64().is_some_and(|used| used > 0), "{files}");
 }
 
 fn sections() {

@@ -70,7 +70,7 @@ fn look(
             }
         }
     };
-    let seen = fd::sockets(dir.as_fd(), "fd", *left, &mut take)?;
+    let seen = fd::sockets_of(dir.as_fd(), *left, &mut take)?;
     *left = left.saturating_sub(seen);
     Ok(())
 }
@@ -92,6 +92,30 @@ mod tests {
         let descriptor = u32::try_from(listener.as_raw_fd()).unwrap();
         assert_eq!((owner.pid, owner.descriptor), (own, descriptor));
         assert!(sockets.owners_complete && owner.comm.is_some());
+    }
+
+    /// As /proc shows one whose first thread has ended.
+    #[test]
+    fn a_process_without_its_first_thread_has_what_another_has() {
+        let temp = tempfile::tempdir().unwrap();
+        let process = temp.path().join("proc/7");
+        let zeros = "0 ".repeat(30);
+        for (base, state) in [("", 'Z'), ("task/7/", 'Z'), ("task/8/", 'Z'), ("task/9/", 'S')] {
+            let base = process.join(base);
+            std::fs::create_dir_all(base.join("fd")).unwrap();
+            // Four threads, as field 20 says.
+            let stat = format!("7 (x) {state} 1 {}4 {zeros}", "0 ".repeat(15));
+            std::fs::write(base.join("stat"), stat).unwrap();
+        }
+        std::fs::write(process.join("comm"), "x\n").unwrap();
+        std::os::unix::fs::symlink("socket:[5]", process.join("task/9/fd/3")).unwrap();
+        let mut sockets = Sockets { listening: vec![listening(5)], ..Sockets::default() };
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let pid = Pid::new(7).unwrap();
+        assert_eq!(add(&root, &mut sockets, &[pid]), None);
+        let owners: Vec<_> = sockets.listening[0].owners.iter().collect();
+        assert_eq!(owners.len(), 1);
+        assert_eq!((owners[0].pid, owners[0].descriptor), (pid, 3));
     }
 
     fn listening(inode: u32) -> Socket {

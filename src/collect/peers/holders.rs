@@ -88,7 +88,7 @@ fn look(root: &SysRoot, pid: Pid, left: &mut usize, held: &mut Held) -> Result<(
             holders.push(Holder { pid, comm: comm.clone() });
         }
     };
-    let seen = fd::sockets(dir.as_fd(), "fd", *left, &mut take)?;
+    let seen = fd::sockets_of(dir.as_fd(), *left, &mut take)?;
     *left = left.saturating_sub(seen);
     Ok(())
 }

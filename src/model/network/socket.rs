@@ -94,7 +94,8 @@ pub struct Owner {
     pub pid: Pid,
     /// Command name; null where it ended before it was asked.
     pub comm: Option<Text>,
-    /// As in `/proc/PID/fd`. One process may be there with several.
+    /// As in `/proc/PID/fd`, or another thread's where the first has ended. One process may be there
+    /// with several.
     pub descriptor: u32,
 }
 

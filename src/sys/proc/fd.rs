@@ -1,12 +1,13 @@
 //! `/proc/PID/fd` and `fdinfo`: proc_pid_fd(5), proc_pid_fdinfo(5).
 
+use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::error::{Context, Result};
-use crate::sys::root;
+use crate::sys::{root, threads};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 /// Longer links are paths.
 const LINK: usize = 64;
@@ -29,11 +30,42 @@ pub fn count(process: BorrowedFd<'_>) -> Option<u64> {
     let stat = rustix::fs::statat(process, "fd", AtFlags::SYMLINK_NOFOLLOW).ok()?;
     match u64::try_from(stat.st_size) {
         Ok(size) if size > 0 => Some(size),
-        _ => {
-            let dir = bounded::open_dir(process, "fd").ok()?;
-            u64::try_from(root::list(dir.as_fd()).ok()?.len()).ok()
-        }
+        _ => u64::try_from(table(process).ok()?.names.len()).ok(),
     }
+}
+
+struct Table {
+    /// Where `fd` and `fdinfo` are below `/proc/PID`.
+    base: String,
+    dir: OwnedFd,
+    names: Vec<Text>,
+}
+
+/// What the first thread of a process has open; where it has ended, and so has nothing, what another
+/// has.
+fn table(process: BorrowedFd<'_>) -> Result<Table> {
+    let of = |base: String| {
+        let dir = bounded::open_dir(process, &format!("{base}fd"))?;
+        let names = root::list(dir.as_fd())?;
+        Ok(Table { base, dir, names })
+    };
+    let first = of(String::new())?;
+    if first.names.is_empty()
+        && let Some(thread) = threads::living(process)
+    {
+        return of(format!("task/{thread}/"));
+    }
+    Ok(first)
+}
+
+/// As [`sockets`], of a process by `/proc/PID`: one whose first thread has ended is not asked in vain.
+pub fn sockets_of(
+    process: BorrowedFd<'_>,
+    most: usize,
+    take: &mut dyn FnMut(u32, u64),
+) -> Result<usize> {
+    let table = table(process)?;
+    sockets_among(&table.dir, &table.names, most, take)
 }
 
 /// The sockets among the descriptors at `path` below a directory of /proc, each with its inode; no
@@ -48,10 +80,18 @@ pub fn sockets(
     take: &mut dyn FnMut(u32, u64),
 ) -> Result<usize> {
     let dir = bounded::open_dir(dir, path)?;
-    let names = root::list(dir.as_fd())?;
+    sockets_among(&dir, &root::list(dir.as_fd())?, most, take)
+}
+
+fn sockets_among(
+    dir: &OwnedFd,
+    names: &[Text],
+    most: usize,
+    take: &mut dyn FnMut(u32, u64),
+) -> Result<usize> {
     for name in names.iter().take(most) {
         let mut buffer = [MaybeUninit::uninit(); LINK];
-        let link = match rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer) {
+        let link = match rustix::fs::readlinkat_raw(dir, name.as_bytes(), &mut buffer) {
             Ok((link, _)) => link,
             // It was closed meanwhile.
             Err(Errno::NOENT | Errno::SRCH) => continue,
@@ -73,11 +113,11 @@ fn inode_of_socket(link: &[u8]) -> Option<u64> {
 
 /// `None` where its descriptors cannot be seen.
 pub fn inotify(process: BorrowedFd<'_>) -> Option<Inotify> {
-    let dir = bounded::open_dir(process, "fd").ok()?;
+    let Table { base, dir, names } = table(process).ok()?;
     let mut found = Inotify::default();
     let mut buffer = [0_u8; 64];
     let mut info = Vec::new();
-    for name in root::list(dir.as_fd()).ok()? {
+    for name in names {
         let Ok(length) = rustix::fs::readlinkat_raw(&dir, name.as_bytes(), &mut buffer[..]) else {
             continue;
         };
@@ -87,7 +127,7 @@ pub fn inotify(process: BorrowedFd<'_>) -> Option<Inotify> {
             continue;
         }
         found.instances += 1;
-        let path = format!("fdinfo/{name}");
+        let path = format!("{base}fdinfo/{name}");
         let cut = bounded::read_into(process, &path, WATCHES_CAP, &mut info).ok()?;
         if cut {
             return None;
