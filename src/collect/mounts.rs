@@ -5,7 +5,7 @@
 use super::target::PinnedProcess;
 use crate::model::container::Container;
 use crate::model::gap::{Gap, Reason};
-use crate::model::mount::Mount;
+use crate::model::mount::{Mount, shows_root};
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::text::Text;
 use crate::sys::error::Result;
@@ -49,6 +49,8 @@ pub fn collect_mounts(
         gaps.push(gap(Reason::Truncated));
     } else if malformed > 0 {
         gaps.push(gap(Reason::Malformed));
+    } else if !shows_root(&mounts) {
+        gaps.push(Gap { what: "mounts outside the root", ..gap(Reason::Unsupported) });
     }
     let room = LONGEST.saturating_sub(read.bytes.len());
     drop(read);

@@ -94,6 +94,12 @@ pub struct Usage {
     pub inodes_used: u64,
 }
 
+/// Whether the process's root is one of them. Of a root that is none (chroot(2)) the kernel does not
+/// show the mount it is in, nor any other outside it.
+pub fn shows_root(mounts: &[Mount]) -> bool {
+    mounts.iter().any(|mount| mount.target == "/")
+}
+
 impl Mount {
     /// With what its own fields tell.
     #[must_use]

@@ -24,6 +24,7 @@ pub fn tests() -> Vec<Trial> {
         test("zombies that nobody reaps are told", ROOT, zombies),
         test("the user is told as the host and as the inside know him", USERS, user),
         test("a process without its first thread holds sockets", ROOT, first_thread_ended),
+        test("mounts that a process does not see from its root are missed", PERL, chroot),
         test("what was asked for is read and nothing else", ROOT, sections),
         test(
             "nothing is written, and what is inside is opened as a place first",
@@ -182,6 +183,38 @@ fn first_thread_ended() {
     let limits = report["limits"]["rlimits"].as_array().expect("a list").iter();
     let files = limits.clone().find(|one| one["resource"] == "open_files").expect("it is there");
     assert!(files["used"].as_u64().is_some_and(|used| used > 0), "{files}");
+}
+
+fn chroot() {
+    let temp = tempfile::tempdir().unwrap();
+    let jail = temp.path().display();
+    std::fs::create_dir(temp.path().join("data")).unwrap();
+    let scenes = [
+        (String::new(), json!([]), true),
+        (format!("mount -t tmpfs none {jail}/data;"), json!(["/data"]), true),
+        (format!("mount -t tmpfs none {jail};"), json!(["/"]), false),
+    ];
+    for (mount, mounts, is_missed) in scenes {
+        let script = format!(
+            "{mount} exec perl -e '$| = 1; chroot q({jail}) or die; print qq(ready\\n); sleep 1000'"
+        );
+        let (held, line) = Held::ready(Command::new("unshare").args(["-m", "sh", "-c", &script]));
+        assert_eq!(line, "ready");
+        let target = held.pid().to_string();
+        let report = json(&mut nsx(["inspect", "--json", "--only", "mounts", &target]));
+        let targets = report["data"]["mounts"].as_array().expect("a list").iter();
+        let targets: Vec<&Value> = targets.map(|mount| &mount["target"]).collect();
+        assert_eq!(json!(targets), mounts);
+        let object = format!("pid {target}");
+        let gap = json!({
+            "object": object, "what": "mounts outside the root", "reason": "unsupported",
+        });
+        assert_eq!(report["gaps"], if is_missed { json!([gap]) } else { json!([]) });
+        for options in [&[][..], &["--only", "mounts"]] {
+            let screen = succeeds(nsx(["inspect", &target]).args(options));
+            assert_eq!(screen.contains("its root is no mount (chroot)"), is_missed, "{screen}");
+        }
+    }
 }
 
 fn sections() {

@@ -1,7 +1,7 @@
 //! The mounts section: what was mounted on purpose, and a count of what every container has.
 
 use super::FEW;
-use crate::model::mount::{LayerOf, Mount, Overlay, Usage};
+use crate::model::mount::{LayerOf, Mount, Overlay, Usage, shows_root};
 use crate::model::text::Text;
 use crate::render::human;
 use crate::render::table::align;
@@ -28,12 +28,15 @@ pub(super) fn lines(mounts: &[Mount], everything: bool) -> Vec<String> {
         cells.push(what.into_iter().chain(marks).collect::<Vec<_>>().join(" · "));
         cells
     };
+    let outside = (!shows_root(mounts))
+        .then(|| "its root is no mount (chroot): the kernel shows none outside it".to_owned());
     let columns = 4 + usize::from(everything) + usize::from(has_usage);
     let table = |rows: Vec<Vec<String>>| -> Vec<String> {
         align(rows, &vec![false; columns]).lines().map(str::to_owned).collect()
     };
     if everything {
-        return table(mounts.iter().map(|mount| row(&mount)).collect());
+        let told = table(mounts.iter().map(|mount| row(&mount)).collect());
+        return told.into_iter().chain(outside).collect();
     }
     let (usual, mut telling): (Vec<&Mount>, Vec<&Mount>) =
         mounts.iter().partition(|one| is_usual(one));
@@ -41,6 +44,7 @@ pub(super) fn lines(mounts: &[Mount], everything: bool) -> Vec<String> {
     telling.sort_by_key(|mount| mount.target != "/");
     let mut lines = table(telling.iter().take(FEW).map(row).collect());
     lines.extend(the_rest(&usual, telling.len().saturating_sub(FEW)));
+    lines.extend(outside);
     lines
 }
 
