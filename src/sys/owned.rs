@@ -10,7 +10,8 @@ use super::root::{self, SysRoot};
 use super::{bounded, error::Problem};
 use crate::model::text::Text;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -24,15 +25,60 @@ pub struct Place {
     /// The files of a fixture belong to whoever keeps it.
     is_real: bool,
     reach: Rc<Reach>,
-    /// How much may still be read in it and below it.
-    left: Rc<Cell<usize>>,
 }
 
-/// In bytes, of all that one directory of a user's says: he may have as many files as he likes, and
-/// one file as often.
-const OF_A_USER: usize = 16 << 20;
+/// In bytes, of all that one user says in a whole run: he may have as many files as he likes, have
+/// them read as often, and be as many users as he has subordinate ids.
+const READ: usize = 32 << 20;
+/// Of that, what stays in memory.
+const KEPT: usize = 16 << 20;
+/// What a name that is listed, or a file however short, costs of what is read.
+const LEAST: usize = 512;
 /// Names in one directory of a user's.
 const NAMES_OF_A_USER: usize = 4096;
+
+/// How much of what users say is still heard in this run.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    read: Budget,
+    kept: Budget,
+}
+
+impl Default for Hearing {
+    fn default() -> Self {
+        Self { read: Budget::new(READ), kept: Budget::new(KEPT) }
+    }
+}
+
+#[derive(Debug)]
+struct Budget {
+    of_each: usize,
+    of_all: Cell<usize>,
+    spent: RefCell<HashMap<u32, usize>>,
+}
+
+impl Budget {
+    /// All together have as much as two.
+    fn new(of_each: usize) -> Self {
+        Self { of_each, of_all: Cell::new(2 * of_each), spent: RefCell::default() }
+    }
+
+    /// What root says is heard to its end.
+    fn left(&self, uid: u32) -> usize {
+        if uid == 0 {
+            return usize::MAX;
+        }
+        let spent = self.spent.borrow().get(&uid).copied().unwrap_or_default();
+        self.of_each.saturating_sub(spent).min(self.of_all.get())
+    }
+
+    fn spend(&self, uid: u32, bytes: usize) {
+        if uid != 0 {
+            *self.spent.borrow_mut().entry(uid).or_default() += bytes;
+            self.of_all.set(self.of_all.get().saturating_sub(bytes));
+        }
+    }
+}
 
 impl Place {
     /// A directory of root's; symbolic links on the way to it are the administrator's.
@@ -59,13 +105,11 @@ impl Place {
 
     fn new(root: &SysRoot, dir: OwnedFd, path: &Path, uid: u32) -> Self {
         let (path, reach) = (path.to_owned(), Rc::clone(root.reach()));
-        let left = Rc::new(Cell::new(if uid == 0 { usize::MAX } else { OF_A_USER }));
-        Self { dir, path, uid, is_real: root.is_real(), reach, left }
+        Self { dir, path, uid, is_real: root.is_real(), reach }
     }
 
     fn with(&self, dir: OwnedFd, path: PathBuf) -> Self {
-        let (reach, left) = (Rc::clone(&self.reach), Rc::clone(&self.left));
-        Self { dir, path, uid: self.uid, is_real: self.is_real, reach, left }
+        Self { dir, path, uid: self.uid, is_real: self.is_real, reach: Rc::clone(&self.reach) }
     }
 
     /// Whoever decides what is in it: what belongs to anybody else does not count.
@@ -117,16 +161,37 @@ impl Place {
         let object = || root::path_text(&self.path.join(below));
         let truncated =
             || SysError { doing: "read", object: object(), problem: Problem::Truncated };
-        let left = self.left.get();
+        let left = self.left();
         if left == 0 {
             return Err(SysError { object: root::path_text(&self.path), ..truncated() });
         }
+        self.spend(LEAST);
         let file = self.open(below)?;
         let mut bytes = Vec::new();
         let is_cut = bounded::read_fd_into(file.as_fd(), cap.min(left), &mut bytes)
             .with_context("read", object)?;
-        self.left.set(left.saturating_sub(bytes.len()));
+        self.spend(bytes.len());
         if is_cut { Err(truncated()) } else { Ok(bytes) }
+    }
+
+    /// How many bytes of its user's are still read in this run.
+    pub fn left(&self) -> usize {
+        self.reach.hearing.read.left(self.uid)
+    }
+
+    /// So many bytes of his were.
+    pub fn spend(&self, bytes: usize) {
+        self.reach.hearing.read.spend(self.uid, bytes);
+    }
+
+    /// Whether so many more bytes that he said stay in memory.
+    pub fn keeps(&self, bytes: usize) -> bool {
+        let kept = &self.reach.hearing.kept;
+        let keeps = bytes <= kept.left(self.uid);
+        if keeps {
+            kept.spend(self.uid, bytes);
+        }
+        keeps
     }
 
     /// Where a symbolic link in it says it leads; it is not followed.
@@ -138,14 +203,11 @@ impl Place {
     /// The names in it that are UTF-8.
     pub fn names(&self) -> Vec<String> {
         let object = || root::path_text(&self.path);
-        let names = self.reach.told(object, "names and images", root::list(self.dir.as_fd()));
-        let mut names = names.unwrap_or_default();
-        if self.uid != 0 && names.len() > NAMES_OF_A_USER {
-            names.truncate(NAMES_OF_A_USER);
-            let problem = Problem::Truncated;
-            let cut = SysError { doing: "list", object: object(), problem };
-            self.reach.told(object, "names and images", Err::<(), _>(cut));
-        }
+        let most =
+            if self.uid == 0 { usize::MAX } else { NAMES_OF_A_USER.min(self.left() / LEAST) };
+        let names = root::list_some(self.dir.as_fd(), most);
+        let names = self.reach.told(object, "names and images", names).unwrap_or_default();
+        self.spend(names.len() * LEAST);
         names.iter().filter_map(|name| String::from_utf8(name.as_bytes().to_vec()).ok()).collect()
     }
 
@@ -214,11 +276,17 @@ mod tests {
         let large = temp.path().join("home/ann/d/large");
         std::fs::write(&large, vec![b'x'; 5 << 20]).unwrap();
         let read = |uid| {
-            let place = Place::of_user(&root, (Path::new("/home/ann"), ""), uid).unwrap();
-            let below = place.enter("d").unwrap();
-            (0..20).filter(|_| below.read("large", 8 << 20).is_ok()).count()
+            let read = || {
+                let place = Place::of_user(&root, (Path::new("/home/ann"), ""), uid).unwrap();
+                place.enter("d").unwrap().read("large", 8 << 20)
+            };
+            (0..20).filter(|_| read().is_ok()).count()
         };
-        assert_eq!((read(1000), read(0)), (OF_A_USER / (5 << 20), 20));
+        let each = READ / (5 << 20);
+        assert_eq!((read(1000), read(1000), read(0)), (each, 0, 20));
+        // One user may have many ids.
+        assert_eq!((1001..1009).map(read).sum::<usize>(), each);
+        let root = SysRoot::fixture(temp.path()).unwrap();
         for number in 0..=NAMES_OF_A_USER {
             std::fs::write(temp.path().join(format!("home/ann/d/{number}")), "").unwrap();
         }
@@ -227,6 +295,9 @@ mod tests {
             place.names().len()
         };
         assert_eq!((names(1000), names(0)), (NAMES_OF_A_USER, NAMES_OF_A_USER + 3));
+        assert!((0..99).map(|_| names(1000)).sum::<usize>() <= READ / LEAST);
+        let keep = |uid| Place::claimed(&root, Path::new("/home/ann/d"), uid).unwrap().keeps(KEPT);
+        assert_eq!((keep(1000), keep(1000), keep(0), keep(0)), (true, false, true, true));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use super::bounded::{self, Bytes};
 use super::error::{IntoProblem, Problem, Result, SysError};
+use super::owned::Hearing;
 use super::proc::mountinfo;
 use super::{root, worker};
 use crate::model::gap::{Gap, Reason};
@@ -72,6 +73,7 @@ pub struct Reach {
     places: Patience,
     commands: Patience,
     gaps: RefCell<Vec<Gap>>,
+    pub(super) hearing: Hearing,
 }
 
 impl Reach {
@@ -87,6 +89,7 @@ impl Reach {
             places: Patience::new(WALK),
             commands: Patience::new(QUESTION.saturating_mul(2)),
             gaps: RefCell::default(),
+            hearing: Hearing::default(),
         }
     }
 

@@ -5,7 +5,7 @@ mod roots;
 
 use super::containerd_meta::{self, Metadata};
 use super::oci_state;
-use super::owners::Owners;
+use super::owners::{MOST_ROOTS, Owners};
 use super::picked::{Path as Key, Picked};
 use super::published;
 use super::recognise::is_engine_id;
@@ -158,7 +158,7 @@ impl Containerd {
         if uid == 0 || record.pod.is_some() {
             record.published.clear();
         }
-        record
+        record.kept(&bundle.place)
     }
 
     fn open(&mut self, root: &SysRoot, uid: u32, data_root: &Path) -> Option<&Database> {
@@ -168,6 +168,10 @@ impl Containerd {
         };
         let is_it = |(of, path): &(u32, PathBuf)| *of == uid && path == data_root;
         let at = self.databases.iter().position(|(key, _)| is_it(key));
+        let of_him = self.databases.iter().filter(|((of, _), _)| uid != 0 && *of == uid);
+        if at.is_none() && of_him.count() >= MOST_ROOTS {
+            return None;
+        }
         let at = at.unwrap_or_else(|| {
             let open = |place: Place| {
                 let metadata = Metadata::open(&place)?;
@@ -328,7 +332,7 @@ impl Database {
                 }
                 let (_, _, id) = key;
                 let record = named(Record::default(), &namespace, &id);
-                let record = self.complete(record, &namespace, &id);
+                let record = self.complete(record, &namespace, &id).kept(&self.place);
                 records.push(Record {
                     state: self.state(&record, &id),
                     owner_uid: Some(uid),

@@ -218,7 +218,7 @@ impl DataRoot {
 /// The same in a data root of a user's. What he has in a way of his own is his affair.
 fn read_users(data_root: &Place, id: &str) -> Option<Record> {
     let path = format!("containers/{id}/config.v2.json");
-    let record = parse(&data_root.read(&path, CAP).ok()?, id)?;
+    let record = parse(&data_root.read(&path, CAP).ok()?, id)?.kept(data_root);
     Some(Record {
         owner_uid: Some(data_root.uid()),
         file: root::path_text(&data_root.path().join(path)),
@@ -436,6 +436,18 @@ mod tests {
         assert!(docker.all(&host.root).is_empty());
         docker.see(&scan);
         assert_eq!(docker.all(&host.root).len(), 1);
+    }
+
+    #[test]
+    fn no_more_data_roots_of_a_user_are_held_than_he_needs() {
+        let host = anns("home/ann/d");
+        let (mut users, owners) = (Users::default(), Owners::default());
+        for number in 0..20 {
+            let path = format!("home/ann/{number}");
+            host.write(&format!("{path}/f"), "");
+            users.add(&host.root, &owners, 1000, &Path::new("/").join(path));
+        }
+        assert_eq!(users.of(1000).count(), 8);
     }
 
     fn process() -> Process {

@@ -14,12 +14,15 @@ use crate::collect::clock::Clock;
 use crate::model::container::State;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
+use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::owned::Place;
 use crate::sys::root::{self, SysRoot};
 use crate::sys::{bounded, proc};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// A runtime's directory and, in that of a container, its file.
@@ -41,8 +44,13 @@ const KINDS: [Kind; 3] = [
 #[derive(Debug, Default)]
 pub struct OciState {
     owners: Owners,
-    by_init: Option<HashMap<(Pid, u64), Record>>,
+    by_init: Option<Index>,
+    /// The same of a directory that a user's runtime, or root's, was told.
+    told: HashMap<(u32, &'static str, Text), Index>,
 }
+
+/// By pid and start of the first process.
+type Index = HashMap<(Pid, u64), Record>;
 
 impl Source for OciState {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
@@ -50,12 +58,27 @@ impl Source for OciState {
         let by_init = self.by_init.get_or_insert_with(|| index(records(case.root, owners)));
         let init = (case.init.pid, case.init.start_ticks);
         let found = by_init.get(&init).cloned();
-        let found = found.or_else(|| told_by_monitor(case, owners));
+        let found = found.or_else(|| self.told_by_monitor(case)?.get(&init).cloned());
         Ok(found.map(|record| under_engine(record, case)))
     }
 
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         records(root, &self.owners)
+    }
+}
+
+impl OciState {
+    /// A runtime that stays in the foreground is the parent of what it made.
+    fn told_by_monitor(&mut self, case: &Case<'_>) -> Option<&Index> {
+        let monitor = case.monitor()?;
+        let kind = KINDS.iter().find(|kind| kind.name.as_bytes() == monitor.comm)?;
+        let told = Monitor::option(&monitor.arguments(), "--root")?;
+        let key = (monitor.uid, kind.name, told.clone());
+        Some(self.told.entry(key).or_insert_with(|| {
+            let path = Path::new(OsStr::from_bytes(told.as_bytes()));
+            let place = self.owners.claimed(case.root, monitor.uid, path);
+            index(place.iter().flat_map(|place| below(case.root, place, kind)))
+        }))
     }
 }
 
@@ -97,23 +120,9 @@ fn under_engine(record: Record, case: &Case<'_>) -> Record {
     }
 }
 
-/// A runtime that stays in the foreground is the parent of what it made.
-fn told_by_monitor(case: &Case<'_>, owners: &Owners) -> Option<Record> {
-    let monitor = case.monitor()?;
-    let kind = KINDS.iter().find(|kind| kind.name.as_bytes() == monitor.comm)?;
-    let arguments = monitor.arguments();
-    let place = Monitor::option(&arguments, "--root")?;
-    let place = std::str::from_utf8(place.as_bytes()).ok()?;
-    let place = owners.claimed(case.root, monitor.uid, Path::new(place)).ok()?;
-    below(case.root, &place, kind).into_iter().find(|record| {
-        matches!(record.first, First::At { pid, start_ticks }
-            if pid == case.init.pid && start_ticks == Some(case.init.start_ticks))
-    })
-}
-
 /// Root's come first.
-fn index(records: Vec<Record>) -> HashMap<(Pid, u64), Record> {
-    let mut by_init = HashMap::new();
+fn index(records: impl IntoIterator<Item = Record>) -> Index {
+    let mut by_init = Index::new();
     for record in records {
         if let First::At { pid, start_ticks: Some(ticks) } = record.first {
             by_init.entry((pid, ticks)).or_insert(record);

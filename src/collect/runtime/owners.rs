@@ -16,6 +16,9 @@ use std::cell::OnceCell;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+/// A user has one data root of an engine, or two. He can claim any number, and each is held open.
+pub const MOST_ROOTS: usize = 8;
+
 /// What each user has; read when it is first asked for.
 #[derive(Debug, Default)]
 pub struct Owners {

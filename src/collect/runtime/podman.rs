@@ -162,7 +162,7 @@ fn record(found: &Found<'_>, pod: Option<Text>) -> Record {
             _ => State::Stopped,
         };
         let podman_state::Record { pod, labels, published, .. } = noted;
-        return Record { pod, labels, published, state, ..record };
+        return Record { pod, labels, published, state, ..record }.kept(found.place());
     }
     let specification = found.specification(CAP);
     Record {
@@ -171,6 +171,7 @@ fn record(found: &Found<'_>, pod: Option<Text>) -> Record {
         state: if specification.is_some() { State::Stopped } else { State::Created },
         ..record
     }
+    .kept(found.place())
 }
 
 /// The pod by its group, else by what is noted in the specification, which is the id of the pod's

@@ -17,7 +17,7 @@ pub type Records = BTreeMap<Vec<u8>, Record>;
 /// The records of a storage, by its graph root.
 pub fn read(graph_root: &Place) -> Result<Records> {
     let bytes = sqlite::read(graph_root, FILE)?;
-    parse(&bytes).map_err(|problem| SysError {
+    parse_those(&bytes, |record| graph_root.keeps(record.bytes())).map_err(|problem| SysError {
         doing: "read",
         object: root::path_text(&graph_root.path().join(FILE)),
         problem,
@@ -27,6 +27,13 @@ pub fn read(graph_root: &Place) -> Result<Records> {
 /// All of them, in a database's bytes. A container whose own record cannot be understood is left
 /// out.
 pub fn parse(bytes: &[u8]) -> std::result::Result<Records, Problem> {
+    parse_those(bytes, |_| true)
+}
+
+fn parse_those(
+    bytes: &[u8],
+    is_kept: impl Fn(&Record) -> bool,
+) -> std::result::Result<Records, Problem> {
     let image = Image::new(bytes)?;
     let mut pods = HashMap::new();
     for row in image.rows("PodConfig", 3)? {
@@ -51,7 +58,9 @@ pub fn parse(bytes: &[u8]) -> std::result::Result<Records, Problem> {
             let name: Option<Text> = pods.get(pod).cloned().flatten();
             record.set_pod(pod, name);
         }
-        records.insert(id.clone(), record);
+        if is_kept(&record) {
+            records.insert(id.clone(), record);
+        }
     }
     Ok(records)
 }

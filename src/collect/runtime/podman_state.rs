@@ -95,6 +95,14 @@ fn record(snapshot: &Snapshot<'_>, id: &[u8]) -> bolt::Result<Option<Record>> {
 }
 
 impl Record {
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let long = |text: &Text| size_of::<Text>() + text.as_bytes().len();
+        let labels = self.labels.iter().map(|(key, value)| long(key) + long(value));
+        let texts = long(&self.name) + self.image.as_ref().map_or(0, long) + labels.sum::<usize>();
+        texts + size_of_val(&*self.published)
+    }
+
     /// The pod that it is in, by its id, and what that is called.
     pub fn set_pod(&mut self, id: &[u8], name: Option<Text>) {
         self.pod = Some(Pod {

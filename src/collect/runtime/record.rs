@@ -12,6 +12,7 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::model::trail::Published;
 use crate::sys::error::{Result, SysError};
+use crate::sys::owned::Place;
 use crate::sys::reach::Reach;
 use crate::sys::root::{self, SysRoot};
 use std::cell::{OnceCell, RefCell};
@@ -55,6 +56,28 @@ pub struct Record {
     pub waits: bool,
     /// The file, or the process, that says all this.
     pub file: Text,
+}
+
+impl Record {
+    /// As much of it as stays in memory of what its user says.
+    #[must_use]
+    pub fn kept(mut self, place: &Place) -> Self {
+        let length = |text: &Text| text.as_bytes().len();
+        let keeps = |text: &Option<Text>| place.keeps(text.as_ref().map_or(0, length));
+        let keeps_pod = |pod: &Pod| {
+            [&pod.namespace, &pod.name, &pod.uid, &pod.container].into_iter().all(keeps)
+        };
+        self.name = self.name.filter(|name| place.keeps(length(name)));
+        self.image = self.image.filter(|image| place.keeps(length(image)));
+        self.pod = self.pod.filter(keeps_pod);
+        if !place.keeps(size_of_val(&*self.published)) {
+            self.published = Vec::new();
+        }
+        let label = |(key, value): &Label| size_of::<Label>() + length(key) + length(value);
+        self.labels.retain(|one| place.keeps(label(one)));
+        self.labels.shrink_to_fit();
+        self
+    }
 }
 
 /// What a record says of the first process.

@@ -4,7 +4,7 @@
 //! `containers.json` lists the containers of both engines; `volatile-containers.json` those that
 //! are removed when they end.
 
-use super::owners::Owners;
+use super::owners::{MOST_ROOTS, Owners};
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
 use super::record::{self, CAP, Gaps};
@@ -135,6 +135,11 @@ impl Found<'_> {
     /// Whose store it is in.
     pub fn uid(&self) -> u32 {
         self.store.graph.uid()
+    }
+
+    /// What is said of it is that user's word.
+    pub fn place(&self) -> &Place {
+        &self.store.graph
     }
 
     /// What podman's database says of it.
@@ -268,7 +273,8 @@ impl Stores {
         graph: &Path,
         run: Option<&Path>,
     ) -> Result<()> {
-        if self.of(uid).any(|store| store.graph.path() == graph) {
+        let is_known = self.of(uid).any(|store| store.graph.path() == graph);
+        if is_known || (uid != 0 && self.of(uid).count() >= MOST_ROOTS) {
             return Ok(());
         }
         let graph = self.owners.claimed(root, uid, graph)?;

@@ -207,6 +207,29 @@ fn a_users_containers_are_his_whatever_they_are_called_there() {
     assert!(matches!(plain.first, First::At { start_ticks: Some(420), .. }));
 }
 
+#[test]
+fn what_is_kept_of_a_user_has_an_end_however_many_children_his_shim_has() {
+    let bundle = format!("run/user/1000/containerd/{TASK}/default/plain");
+    let labels: Vec<String> = (0..16_000).map(|number| format!(r#""k{number}":"v""#)).collect();
+    let specification = format!(r#"{{"annotations":{{{}}}}}"#, labels.join(","));
+    let found = |uid: u32| {
+        let host = Host::with(&[
+            ("etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"),
+            (&format!("{bundle}/config.json"), &specification),
+        ]);
+        host.process(40, 1, "containerd-shim", uid, "containerd-shim-runc-v2");
+        std::os::unix::fs::symlink(format!("/{bundle}"), host.path("proc/40/cwd")).unwrap();
+        let mut source = Containerd::default();
+        let records = (100..150).map(|pid| {
+            let group = Group { pid, parent: Some(40), ..Group::default() };
+            host.find(&mut source, &group).unwrap()
+        });
+        records.map(|record| record.labels.len()).sum::<usize>()
+    };
+    assert_eq!(found(0), 50 * 16_000);
+    assert!((16_000..400_000).contains(&found(1000)), "{}", found(1000));
+}
+
 const TASK: &str = "io.containerd.runtime.v2.task";
 
 proptest::proptest! {

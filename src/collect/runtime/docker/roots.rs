@@ -2,7 +2,7 @@
 
 use super::read_users;
 use crate::collect::runtime::monitor::Monitor;
-use crate::collect::runtime::owners::Owners;
+use crate::collect::runtime::owners::{MOST_ROOTS, Owners};
 use crate::collect::runtime::picked::{Path as Key, Picked};
 use crate::collect::runtime::record::Record;
 use crate::collect::runtime::rootless;
@@ -40,7 +40,8 @@ impl Users {
     }
 
     pub(super) fn add(&mut self, root: &SysRoot, owners: &Owners, uid: u32, data_root: &Path) {
-        if !self.of(uid).any(|known| known.path() == data_root) {
+        let is_new = !self.of(uid).any(|known| known.path() == data_root);
+        if is_new && self.of(uid).count() < MOST_ROOTS {
             self.list.extend(owners.claimed(root, uid, data_root).ok());
         }
     }

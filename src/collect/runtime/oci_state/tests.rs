@@ -106,6 +106,10 @@ fn a_runtime_in_the_foreground_tells_its_own_directory() {
     let record = host.find(&mut OciState::default(), &by(7)).unwrap();
     assert_eq!(record.file, "/srv/c/build-7/status");
     assert_eq!(host.find(&mut OciState::default(), &by(8)), None);
+    let mut source = OciState::default();
+    assert!(host.find(&mut source, &Group { pid: 9, ..by(7) }).is_none());
+    std::fs::remove_file(host.path("srv/c/build-7/status")).unwrap();
+    assert_eq!(host.find(&mut source, &by(7)), Some(record), "it is read once");
 }
 
 #[test]
