@@ -29,17 +29,42 @@ pub fn source() -> Sandboxed {
 
 fn read(root: &SysRoot, telling: &[Process]) -> Vec<Kept> {
     let usual = usual_places(root);
-    let more = told(root, telling).into_iter().filter(|path| !usual.contains(path));
-    let more = more.filter_map(|path| Place::claimed(root, &path, 0).ok());
+    let told = told(root, telling);
+    let mut more: Vec<&Path> = told.iter().map(|one| &*one.place).collect();
+    more.retain(|path| !usual.iter().any(|usual| usual == path));
+    more.sort_unstable();
+    more.dedup();
+    let more = more.into_iter().filter_map(|path| {
+        let place = Place::claimed(root, path, 0).ok()?;
+        let is_told = |own: &str, sandbox: &str| {
+            told.iter().any(|one| one.place == path && one.speaks_of(own, sandbox))
+        };
+        Some(read_place(root, &place, is_told))
+    });
     let usual = usual.iter().filter_map(|path| Place::of_root(root, path).ok());
-    usual.chain(more).flat_map(|place| read_place(root, &place)).collect()
+    usual.map(|place| read_place(root, &place, |_, _| true)).chain(more).flatten().collect()
 }
 
-/// Where sandboxes were told to keep their state. One that lies in the group of a container tells
-/// of that container, or of nothing: what is in it can call itself a sandbox. They run as nobody,
-/// and more is not asked of a user whose process did not answer.
-fn told(root: &SysRoot, telling: &[Process]) -> Vec<PathBuf> {
-    let mut places = Vec::new();
+/// What a sandbox's command line says: where its state is kept, and its id.
+struct Told {
+    place: PathBuf,
+    id: Vec<u8>,
+    /// Its group bears that id.
+    is_named: bool,
+}
+
+impl Told {
+    /// Whether it speaks of a container and its sandbox. What is in a container can call itself a
+    /// sandbox, and write what it likes: that speaks of itself alone.
+    fn speaks_of(&self, own: &str, sandbox: &str) -> bool {
+        sandbox.as_bytes() == self.id && (own == sandbox || !self.is_named)
+    }
+}
+
+/// What sandboxes were told. One that lies in the group of a container tells of that container, or
+/// of nothing. They run as nobody, and more is not asked of a user whose process did not answer.
+fn told(root: &SysRoot, telling: &[Process]) -> Vec<Told> {
+    let mut all = Vec::new();
     let mut silent = Vec::new();
     for process in telling {
         let Some(monitor) = Monitor::of(root, process.pid) else { continue };
@@ -51,14 +76,13 @@ fn told(root: &SysRoot, telling: &[Process]) -> Vec<PathBuf> {
             silent.push(monitor.uid);
         }
         let Some((place, id)) = parse_arguments(&arguments) else { continue };
-        let chain = recognise::cgroup(process.cgroup.as_bytes());
-        let named = chain.last().filter(|found| !found.is_host_service());
-        let is_its = named.is_none_or(|found| found.id == id);
-        if is_its && !places.contains(&place) {
-            places.push(place);
+        let group = sandboxed::container_of(process.cgroup.as_bytes());
+        let is_named = group.is_some();
+        if group.is_none_or(|group| group == id) {
+            all.push(Told { place, id, is_named });
         }
     }
-    places
+    all
 }
 
 /// `--root` on a sandbox's command line, which ends with the container's id.
@@ -93,20 +117,24 @@ fn usual_places(root: &SysRoot) -> Vec<PathBuf> {
     places
 }
 
-fn read_place(root: &SysRoot, place: &Place) -> Vec<Kept> {
+/// What is kept of the containers that `is_wanted`, by id and sandbox.
+fn read_place(root: &SysRoot, place: &Place, is_wanted: impl Fn(&str, &str) -> bool) -> Vec<Kept> {
     let names = place.names();
     let kept = names.iter().filter_map(|name| {
         // `ID_sandbox:SANDBOX.state`; beside it lie locks, and what other runtimes keep.
-        name.strip_suffix(".state").filter(|stem| stem.contains("_sandbox:"))?;
+        let (own, sandbox) = name.strip_suffix(".state")?.split_once("_sandbox:")?;
+        if !is_wanted(own, sandbox) {
+            return None;
+        }
         let bytes = record::noted(root.reach(), place.read(name, CAP))?;
         let file = root::path_text(&place.path().join(name));
         let parsed = record::parsed(root.reach(), file.clone(), parse(&bytes));
-        let (record, mut processes) = parsed?;
+        let (record, mut processes) = parsed.filter(|(record, _)| record.id == own)?;
         processes.retain(|pid| {
             let arguments = sandboxed::arguments(root, *pid);
             arguments.first().is_some_and(|name| name.as_bytes().starts_with(b"runsc-"))
         });
-        Some(Kept { record: Record { file, ..record }, processes })
+        Some(Kept { record: Record { file, ..record }, processes, sandbox: sandbox.into() })
     });
     kept.collect()
 }
@@ -226,25 +254,64 @@ mod tests {
         }
     }
 
+    /// How many are known once a sandbox's process was seen.
+    fn told_by(host: &Host, process: Process) -> usize {
+        let mut host_namespaces = NsSet::default();
+        host_namespaces.set(Kind::Pid, 1);
+        let scan = Scan { host: host_namespaces, isolated: vec![process], gaps: Vec::new() };
+        let mut source = source();
+        source.see(&scan);
+        source.sandboxes(&host.root).len()
+    }
+
     #[test]
     fn a_sandbox_tells_where_its_state_is() {
         let host = Host::with(&[("srv/r/t1_sandbox:t1.state", STATE)]);
         host.process(9604, 1, "exe", 65534, "runsc-sandbox --root=/srv/r boot --bundle=/b t1");
         host.process(9600, 1, "exe", 0, "runsc-gofer --root=/srv/r gofer");
-        let told_by = |process: Process| {
-            let mut host_namespaces = NsSet::default();
-            host_namespaces.set(Kind::Pid, 1);
-            let isolated = vec![process];
-            let scan = Scan { host: host_namespaces, isolated, gaps: Vec::new() };
-            let mut source = source();
-            source.see(&scan);
-            source.sandboxes(&host.root).len()
-        };
         assert_eq!(source().sandboxes(&host.root), []);
-        assert_eq!(told_by(sandbox("/t1", 1)), 1);
-        assert_eq!(told_by(sandbox("/t1", 2)), 0, "one within a container");
+        assert_eq!(told_by(&host, sandbox("/t1", 1)), 1);
+        assert_eq!(told_by(&host, sandbox("/t1", 2)), 0, "one within a container");
         let docker = format!("/docker/{}", "ab".repeat(32));
-        assert_eq!(told_by(sandbox(&docker, 1)), 0, "one that a container shows");
+        assert_eq!(told_by(&host, sandbox(&docker, 1)), 0, "one that a container shows");
+    }
+
+    #[test]
+    fn a_sandbox_tells_of_its_own_containers() {
+        let id = "ab".repeat(32);
+        let with = |own: &str, sandbox_id: &str, cgroup: &str| {
+            let state = STATE.replace("t1", own).replace(
+                &format!(r#""sandbox":{{"id":"{own}""#),
+                &format!(r#""sandbox":{{"id":"{sandbox_id}""#),
+            );
+            let host = Host::with(&[(&format!("srv/r/{own}_sandbox:{sandbox_id}.state"), &state)]);
+            host.process(9604, 1, "exe", 65534, &format!("runsc-sandbox --root=/srv/r boot {id}"));
+            host.process(9600, 1, "exe", 0, "runsc-gofer");
+            told_by(&host, sandbox(cgroup, 1))
+        };
+        let docker = format!("/docker/{id}");
+        assert_eq!((with(&id, &id, &docker), with(&id, &id, "/x")), (1, 1));
+        assert_eq!((with("web", "web", &docker), with("web", "web", "/x")), (0, 0));
+        assert_eq!(with("web", &id, "/x"), 1, "another of its pod");
+        assert_eq!(with("web", &id, &docker), 0, "what a container shows speaks of that alone");
+    }
+
+    #[test]
+    fn a_process_in_another_containers_group_is_not_taken() {
+        let ids = ["ab".repeat(32), "cd".repeat(32), "ef".repeat(32)];
+        let taken = |own: &str, sandbox: &str, cgroup: &str| {
+            let file = format!("run/runsc/{own}_sandbox:{sandbox}.state");
+            let host = Host::with(&[(&file, &STATE.replace("t1", own))]);
+            host.process(9604, 1, "exe", 65534, "runsc-sandbox boot x");
+            host.write("proc/9604/cgroup", &format!("0::{cgroup}\n"));
+            source().sandboxes(&host.root).len()
+        };
+        let [own, pod, other] = &ids;
+        assert_eq!(taken(own, own, &format!("/docker/{own}")), 1);
+        assert_eq!(taken(own, pod, &format!("/docker/{pod}")), 1);
+        assert_eq!(taken(own, own, &format!("/docker/{other}")), 0);
+        assert_eq!(taken(own, own, &format!("/docker/{other}/docker/{own}")), 0);
+        assert_eq!(taken("web", "web", "/user.slice/snap.code.code-1.scope"), 1);
     }
 
     #[test]

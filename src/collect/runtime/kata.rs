@@ -41,7 +41,7 @@ fn read(root: &SysRoot) -> Vec<Kept> {
         processes.retain(|pid| {
             sandboxed::arguments(root, *pid).iter().any(|argument| has(argument, id))
         });
-        Some(Kept { record, processes })
+        Some(Kept { record, processes, sandbox: id.into() })
     })
 }
 

@@ -2,12 +2,14 @@
 //! runtime, are one, and none of them is what runs inside.
 
 use super::monitor::Monitor;
+use super::recognise;
 use super::record::{Case, First, Record, Sandbox, Source};
 use crate::collect::scan::Scan;
 use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
+use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::root::{self, SysRoot};
 use std::os::fd::AsFd;
@@ -20,6 +22,28 @@ pub struct Kept {
     pub record: Record,
     /// Those it names that are there, the one that runs the kernel first.
     pub processes: Vec<Pid>,
+    /// The id of the container whose kernel it runs on: its own, or that of its pod.
+    pub sandbox: Text,
+}
+
+impl Kept {
+    /// Whether a process may be this container's, by what its group is called.
+    fn may_have(&self, root: &SysRoot, pid: Pid) -> bool {
+        let mut lines = Vec::new();
+        let path = format!("{pid}/cgroup");
+        let _ = bounded::read_record(root.proc(), &path, bounded::SMALL, &mut lines);
+        let own = [self.record.id.as_bytes(), self.sandbox.as_bytes()];
+        container_of(&lines).is_none_or(|id| own.contains(&&*id))
+    }
+}
+
+/// The id of the container that a group claims to be, the outermost one: what is in a container
+/// speaks of nothing else. A program that was started from an application's group is not in it.
+pub fn container_of(cgroup: &[u8]) -> Option<Vec<u8>> {
+    use Runtime::{Flatpak, Snap, Systemd};
+    let chain = recognise::cgroup(cgroup).into_iter();
+    let mut containers = chain.filter(|one| !matches!(one.runtime, Flatpak | Snap | Systemd));
+    containers.next().map(|found| found.id)
 }
 
 /// A runtime of such containers.
@@ -44,7 +68,11 @@ impl Sandboxed {
     }
 
     fn kept(&mut self, root: &SysRoot) -> &[Kept] {
-        self.kept.get_or_insert_with(|| (self.read)(root, &self.telling))
+        self.kept.get_or_insert_with(|| {
+            let mut kept = (self.read)(root, &self.telling);
+            kept.retain(|one| one.processes.iter().all(|pid| one.may_have(root, *pid)));
+            kept
+        })
     }
 }
 
