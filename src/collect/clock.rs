@@ -43,6 +43,12 @@ impl Clock {
         Some(self.boot_unix_seconds? + start_ticks / rustix::param::clock_ticks_per_second())
     }
 
+    /// Whether what started with these ticks was there when somebody noted the time. Both are whole
+    /// seconds.
+    pub fn was_there(&self, start_ticks: u64, unix_seconds: u64) -> Option<bool> {
+        Some(self.started_unix_seconds(start_ticks)? <= unix_seconds.saturating_add(1))
+    }
+
     /// `None` where the uptime cannot be read.
     #[expect(
         clippy::cast_possible_truncation,
@@ -70,6 +76,7 @@ mod tests {
         let hz = rustix::param::clock_ticks_per_second();
         let clock = Clock { boot_unix_seconds: Some(1000), uptime_seconds: Some(60.9) };
         assert_eq!(clock.started_unix_seconds(50 * hz), Some(1050));
+        assert_eq!([1048, 1049].map(|at| clock.was_there(50 * hz, at)), [Some(false), Some(true)]);
         assert_eq!(clock.age_seconds(50 * hz), Some(10));
         assert_eq!(clock.age_seconds(70 * hz), Some(0));
         assert_eq!(Clock::default().age_seconds(0), None);

@@ -14,10 +14,13 @@ use super::published;
 use super::record::{self, CAP, Case, First, Gaps, Record, Source};
 use super::rootless;
 use super::shim::{self, Bundle};
+use super::storage::process;
 use super::timestamp;
+use crate::collect::clock::Clock;
 use crate::collect::scan::Scan;
 use crate::model::container::State;
 use crate::model::gap::Gap;
+use crate::model::process::Process;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::{Result, SysError};
@@ -39,7 +42,11 @@ pub struct Docker {
     engines: roots::Engines,
     /// What was left out of a listing.
     gaps: Gaps,
+    clock: OnceCell<Clock>,
 }
+
+/// No process started then.
+const NEVER: u64 = u64::MAX;
 
 impl Default for Docker {
     fn default() -> Self {
@@ -49,6 +56,7 @@ impl Default for Docker {
             users: Users::default(),
             engines: roots::Engines::default(),
             gaps: Gaps::default(),
+            clock: OnceCell::new(),
         }
     }
 }
@@ -59,7 +67,10 @@ impl Source for Docker {
         if let Some(id) = named
             && let Some(record) = self.known(case.root, id)?
         {
-            return Ok(Some(record));
+            let record = self.dated(case.root, record, Some(case.init));
+            if !matches!(record.first, First::At { start_ticks: Some(NEVER), .. }) {
+                return Ok(Some(record));
+            }
         }
         // A group may be called anything: only docker's own shim may contradict it.
         let bundle = case
@@ -92,7 +103,8 @@ impl Source for Docker {
             let ids = data_root.open(root).and_then(root::list);
             let ids = self.gaps.note(ids).unwrap_or_default();
             let known = |id: &Text| self.gaps.note(data_root.read(root, id.as_bytes())).flatten();
-            records.extend(ids.iter().filter_map(known));
+            let known = ids.iter().filter_map(known);
+            records.extend(known.map(|record| self.dated(root, record, None)));
         }
         for uid in self.owners.all(root).into_iter().filter(|uid| *uid != 0) {
             self.users.look(root, &self.owners, uid);
@@ -158,6 +170,24 @@ impl Docker {
                 ..Record::default()
             }),
         }
+    }
+
+    /// With the start of the first process, which was there when docker noted that the container
+    /// had started: else its number was given to another since. A clock that was set may say so,
+    /// too, but not of a child of docker's shim.
+    fn dated(&self, root: &SysRoot, record: Record, init: Option<&Process>) -> Record {
+        let (First::At { pid, .. }, Some(noted)) = (record.first, record.started_unix_seconds)
+        else {
+            return record;
+        };
+        let of_init = init.filter(|init| init.pid == pid).map(|init| init.start_ticks);
+        let ticks = of_init.or_else(|| Some(process::alive(root, pid)?.start_ticks));
+        let clock = self.clock.get_or_init(|| Clock::read(root));
+        let start_ticks = ticks.and_then(|ticks| {
+            let was_there = clock.was_there(ticks, noted)?;
+            Some(if was_there { ticks } else { NEVER })
+        });
+        Record { first: First::At { pid, start_ticks }, ..record }
     }
 
     fn known(&self, root: &SysRoot, id: &[u8]) -> Result<Option<Record>> {
@@ -249,7 +279,7 @@ pub fn parse(bytes: &[u8], id: &str) -> Option<Record> {
     }
     let name = json.text(NAME).unwrap_or_default();
     let labels = json.labels(LABELS);
-    let started = json.text(STARTED).and_then(timestamp::unix_seconds);
+    let started_unix_seconds = json.text(STARTED).and_then(timestamp::unix_seconds);
     let first = First::of(json.number(PID).unwrap_or(0), None);
     Some(Record {
         runtime: Runtime::Docker,
@@ -262,7 +292,8 @@ pub fn parse(bytes: &[u8], id: &str) -> Option<Record> {
         labels,
         created_unix_seconds: json.text(CREATED).and_then(timestamp::unix_seconds),
         owner_uid: Some(0),
-        state: if started.is_some() { State::Stopped } else { State::Created },
+        started_unix_seconds,
+        state: if started_unix_seconds.is_some() { State::Stopped } else { State::Created },
         // What has ended may still be on record with them.
         published: match first {
             First::At { .. } => published::dockers(&json),
@@ -298,7 +329,7 @@ mod tests {
     use super::*;
     use crate::collect::runtime::fixture::{Group, Host};
     use crate::model::namespace::NsSet;
-    use crate::model::process::{Pid, Process};
+    use crate::model::process::Pid;
 
     #[test]
     fn a_record_gives_name_image_labels_and_state() {
@@ -417,6 +448,44 @@ mod tests {
         let group = Group { cgroup: &cgroup, ..HERS };
         let record = host.find(&mut Docker::default(), &group).unwrap();
         assert_eq!((record.name, record.owner_uid), (Some("roots".into()), Some(0)));
+    }
+
+    #[test]
+    fn a_number_that_was_given_again_is_not_the_containers() {
+        let host = anns("home/ann/.local/share/docker");
+        let file = format!("var/lib/docker/containers/{ID}/config.v2.json");
+        // 25 seconds after boot.
+        let started = r#""Pid":43,"StartedAt":"2026-11-24T14:20:25Z""#;
+        host.write(&file, &config("roots", 43).replace(r#""Pid":43"#, started));
+        let cgroup = format!("/user.slice/user-1000.slice/docker-{ID}.scope");
+        let hz = rustix::param::clock_ticks_per_second();
+        let found = |host: &Host, seconds: u64, parent| {
+            let start_ticks = Some(seconds * hz);
+            let group = Group { pid: 43, parent, start_ticks, cgroup: &cgroup, ..Group::default() };
+            let record = host.find(&mut Docker::default(), &group)?;
+            Some((record.name?.to_string(), record.first))
+        };
+        let first = |seconds: u64| {
+            let start_ticks = Some(seconds * hz);
+            First::At { pid: Pid::new(43).unwrap(), start_ticks }
+        };
+        assert_eq!(found(&host, 24, None), Some(("roots".into(), first(24))));
+        assert_eq!(found(&host, 90, None).map(|(name, _)| name), Some("hers".into()));
+        host.process(43, 1, "sleep", 1000, "sleep");
+        let all = |host: &Host| {
+            let all = Docker::default().all(&host.root);
+            all.iter().find(|one| one.owner_uid == Some(0)).map(|one| one.first).unwrap()
+        };
+        assert_eq!(all(&host), First::At { pid: Pid::new(43).unwrap(), start_ticks: Some(430) });
+        let stat = format!("43 (sleep) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {} 0 0\n", 90 * hz);
+        host.write("proc/43/stat", &stat);
+        assert_eq!(all(&host), First::At { pid: Pid::new(43).unwrap(), start_ticks: Some(NEVER) });
+        // The clock was set since, and docker's shim still looks after it.
+        host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
+        std::fs::remove_file(host.path("proc/40/cwd")).unwrap();
+        let bundle = format!("/run/user/1000/docker/containerd/daemon/{TASKS}/moby/{ID}");
+        std::os::unix::fs::symlink(bundle, host.path("proc/40/cwd")).unwrap();
+        assert_eq!(found(&host, 90, Some(40)).map(|(name, _)| name), Some("roots".into()));
     }
 
     #[test]

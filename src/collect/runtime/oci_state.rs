@@ -9,6 +9,7 @@ use super::owners::{self, Owners};
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
 use super::record::{self, CAP, Case, First, Record, Source};
+use super::storage::process;
 use super::timestamp;
 use crate::collect::clock::Clock;
 use crate::model::container::State;
@@ -18,10 +19,8 @@ use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::owned::Place;
 use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, proc};
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -178,13 +177,8 @@ fn first(root: &SysRoot, record: &Record, uid: u32) -> First {
         return record.first;
     }
     let started = || {
-        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
-        let mut buffer = Vec::new();
-        bounded::read_record(dir.as_fd(), "stat", bounded::SMALL, &mut buffer).ok()?;
-        let ticks = proc::stat::parse(&buffer)?.start_ticks;
-        let started = Clock::read(root).started_unix_seconds(ticks)?;
-        // Both are whole seconds.
-        (started <= record.created_unix_seconds? + 1).then_some(ticks)
+        let ticks = process::alive(root, pid)?.start_ticks;
+        Clock::read(root).was_there(ticks, record.created_unix_seconds?)?.then_some(ticks)
     };
     started().map_or(First::NotRunning, |ticks| First::At { pid, start_ticks: Some(ticks) })
 }

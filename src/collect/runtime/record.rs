@@ -46,6 +46,8 @@ pub struct Record {
     pub published: Vec<Published>,
     /// Seconds since 1970; None where the record does not tell.
     pub created_unix_seconds: Option<u64>,
+    /// When docker noted that it had started; None from anybody else.
+    pub started_unix_seconds: Option<u64>,
     /// Who wrote it.
     pub owner_uid: Option<u32>,
     /// What it says of a container without processes.

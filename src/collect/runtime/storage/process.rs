@@ -54,7 +54,8 @@ fn at(stat: &Stat) -> First {
     First::At { pid: stat.pid, start_ticks: Some(stat.start_ticks) }
 }
 
-fn alive(root: &SysRoot, pid: Pid) -> Option<Stat> {
+/// What has this number now.
+pub fn alive(root: &SysRoot, pid: Pid) -> Option<Stat> {
     let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
     let mut buffer = Vec::new();
     bounded::read_record(dir.as_fd(), "stat", bounded::SMALL, &mut buffer).ok()?;
