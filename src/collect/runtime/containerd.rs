@@ -54,9 +54,6 @@ struct Bundle {
     id: String,
 }
 
-/// Docker keeps better records of what is in its namespace.
-const DOCKERS: &str = "moby";
-
 impl Source for Containerd {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         if let Some(of_shim) = case.monitor().and_then(|shim| shim::bundle(case.root, shim)) {
@@ -218,7 +215,8 @@ impl Bundle {
         place: impl Fn(&Path) -> Result<Place>,
     ) -> Option<Self> {
         let (namespace, own) = shim::parse(of_shim.as_os_str().as_encoded_bytes())?;
-        if namespace == DOCKERS.as_bytes() {
+        // Docker keeps better records of what is in its namespace.
+        if shim::is_dockers(namespace) {
             return None;
         }
         let beside = of_shim.parent()?;
@@ -327,7 +325,7 @@ impl Database {
             let Ok(namespace) = String::from_utf8(namespace) else { continue };
             for id in ids.into_iter().filter_map(|id| String::from_utf8(id).ok()) {
                 let key = (uid, namespace.clone(), id);
-                if namespace == DOCKERS || seen.contains(&key) {
+                if shim::is_dockers(&namespace) || seen.contains(&key) {
                     continue;
                 }
                 let (_, _, id) = key;

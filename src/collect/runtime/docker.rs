@@ -76,7 +76,7 @@ impl Source for Docker {
         let bundle = case
             .monitor()
             .and_then(|monitor| shim::bundle(case.root, monitor))
-            .filter(|bundle| bundle.namespace == b"moby");
+            .filter(|bundle| shim::is_dockers(&bundle.namespace));
         let Some(bundle) = bundle else { return Ok(self.of_user(case, named)) };
         if let Some(record) = self.known(case.root, &bundle.id)? {
             return Ok(Some(record));
@@ -145,7 +145,8 @@ impl Docker {
 
     /// What a user's engine left, by its shim or else by the user in whose slice the group is.
     fn of_user(&mut self, case: &Case<'_>, named: Option<&[u8]>) -> Option<Record> {
-        let bundle = rootless::bundle(case, &self.owners).filter(|one| one.namespace == "moby");
+        let bundle =
+            rootless::bundle(case, &self.owners).filter(|one| shim::is_dockers(&one.namespace));
         let (uid, id) = match &bundle {
             Some(bundle) => (bundle.place.uid(), bundle.id.clone()),
             None => (rootless::user_of_group(case)?, String::from_utf8(named?.to_vec()).ok()?),
@@ -327,6 +328,7 @@ pub fn parse_data_root(bytes: &[u8], id: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collect::runtime::containerd::Containerd;
     use crate::collect::runtime::fixture::{Group, Host};
     use crate::model::namespace::NsSet;
     use crate::model::process::Pid;
@@ -448,6 +450,23 @@ mod tests {
         let group = Group { cgroup: &cgroup, ..HERS };
         let record = host.find(&mut Docker::default(), &group).unwrap();
         assert_eq!((record.name, record.owner_uid), (Some("roots".into()), Some(0)));
+    }
+
+    #[test]
+    fn docker_may_have_users_of_its_own() {
+        let host = Host::with(&[]);
+        let bundle = format!("run/docker/containerd/daemon/{TASKS}/moby-5.6/{ID}");
+        let data_root = "var/lib/docker/5.6";
+        let mounts =
+            format!(r#"{{"mounts":[{{"source":"/{data_root}/containers/{ID}/hostname"}}]}}"#);
+        host.write(&format!("{bundle}/config.json"), &mounts);
+        host.write(&format!("{data_root}/containers/{ID}/config.v2.json"), &config("web", 42));
+        host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
+        std::os::unix::fs::symlink(format!("/{bundle}"), host.path("proc/40/cwd")).unwrap();
+        let group = Group { is_parent_isolated: false, ..HERS };
+        let record = host.find(&mut Docker::default(), &group).unwrap();
+        assert_eq!((record.runtime, record.name), (Runtime::Docker, Some("web".into())));
+        assert_eq!(host.find(&mut Containerd::default(), &group), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::monitor::Monitor;
 use super::picked::{Path as Key, Picked};
 use super::record::{self, CAP, Record};
 use super::sandboxed::{self, Kept, Sandboxed, each};
-use super::{recognise, timestamp};
+use super::{recognise, shim, timestamp};
 use crate::model::container::State;
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
@@ -111,9 +111,14 @@ fn usual_places(root: &SysRoot) -> Vec<PathBuf> {
     places.extend(each(root, Path::new(OF_CONTAINERD), |_, namespace| {
         Some(Path::new(OF_CONTAINERD).join(namespace))
     }));
-    places.extend(each(root, Path::new(OF_DOCKER), |_, name| {
-        name.starts_with("runtime-").then(|| Path::new(OF_DOCKER).join(name).join("moby"))
-    }));
+    let runtimes = each(root, Path::new(OF_DOCKER), |_, name| {
+        name.starts_with("runtime-").then(|| Path::new(OF_DOCKER).join(name))
+    });
+    for runtime in runtimes {
+        places.extend(each(root, &runtime, |_, namespace| {
+            shim::is_dockers(namespace).then(|| runtime.join(namespace))
+        }));
+    }
     places
 }
 
@@ -223,6 +228,12 @@ mod tests {
         assert_eq!(state("created"), State::Created);
         assert_eq!(state("stopped"), State::Stopped);
         assert!(parse(b"{}").is_none() && parse(b"[").is_none());
+    }
+
+    #[test]
+    fn docker_may_have_users_of_its_own() {
+        let file = "run/docker/runtime-runsc/moby-165536.165536/t1_sandbox:t1.state";
+        assert_eq!(source().all(&Host::with(&[(file, STATE)]).root).len(), 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Bundle {
     pub directory: OwnedFd,
     /// The text of the shim's `cwd` link.
     pub path: PathBuf,
-    /// containerd's namespace: `moby` is docker's, `k8s.io` Kubernetes'.
+    /// containerd's namespace: see [`is_dockers`]; `k8s.io` is Kubernetes'.
     pub namespace: Vec<u8>,
     /// containerd's id of the container; never empty.
     pub id: Vec<u8>,
@@ -80,6 +80,20 @@ pub fn open(root: &SysRoot, path: &Path) -> Option<OwnedFd> {
     (owner == 0 || !root.is_real()).then_some(directory)
 }
 
+/// Whether a namespace of containerd's is docker's: `moby`, or `moby-UID.GID` where docker gives its
+/// containers other users than the host's (userns-remap).
+pub fn is_dockers(namespace: impl AsRef<[u8]>) -> bool {
+    let namespace = std::str::from_utf8(namespace.as_ref()).unwrap_or_default();
+    let Some(rest) = namespace.strip_prefix("moby") else { return false };
+    rest.is_empty() || rest.strip_prefix('-').is_some_and(is_remapped)
+}
+
+/// `UID.GID`, as docker calls what it keeps for users that are not the host's.
+pub fn is_remapped(name: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    name.split_once('.').is_some_and(|(uid, gid)| is_number(uid) && is_number(gid))
+}
+
 /// The namespace and the id that a directory is named by.
 pub fn parse(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut from_the_end = path.rsplit(|byte| *byte == b'/');
@@ -138,6 +152,17 @@ mod tests {
         let told = of(&[runc, ("options.json", options)]);
         assert_eq!(told, (Some(Runtime::Gvisor), Some("/run/r".into())));
         assert_eq!(of(&[("options.json", r#"{"root":"r"}"#)]).1, None);
+    }
+
+    #[test]
+    fn dockers_namespace_may_have_users_of_its_own() {
+        for namespace in ["moby", "moby-165536.165536", "moby-0.0"] {
+            assert!(is_dockers(namespace), "{namespace}");
+        }
+        for namespace in ["", "mobyx", "moby-", "moby-1", "moby-1.x", "moby-1.2.3", "plugins.moby"]
+        {
+            assert!(!is_dockers(namespace), "{namespace}");
+        }
     }
 
     proptest::proptest! {

@@ -40,23 +40,27 @@ fn places(root: &SysRoot, case: Option<&Case<'_>>, record: &Record) -> Vec<Place
         0 => Place::of_root(root, path),
         uid => rootless::place(root, &owners, uid, path),
     };
-    let namespace = match &record.engine_namespace {
-        Some(namespace) => text(namespace.as_bytes()),
-        None => Some("moby".to_owned()).filter(|_| record.runtime == Runtime::Docker),
+    let is_dockers = record.engine_namespace.is_none() && record.runtime == Runtime::Docker;
+    let is_its = |namespace: &String| match &record.engine_namespace {
+        Some(its) => its == &namespace.as_str(),
+        None => shim::is_dockers(namespace),
     };
+    let names = |path: &Path| of_uid(path).map(|place| place.names()).unwrap_or_default();
     let mut below: Vec<PathBuf> = Vec::new();
-    if let Some(namespace) = namespace.filter(|namespace| !namespace.contains('/')) {
+    if is_dockers || record.engine_namespace.is_some() {
         let told = case.and_then(Case::monitor).and_then(|shim| shim::bundle(root, shim));
-        let told = told.and_then(|bundle| shim::runtime_root(&bundle));
-        below.extend(told.map(|root| root.join(&namespace)));
-        below.push(Path::new("/run/containerd/runc").join(&namespace));
+        let mut runtimes = vec![PathBuf::from("/run/containerd/runc")];
+        runtimes.extend(told.and_then(|bundle| shim::runtime_root(&bundle)));
         let docker = match uid {
             0 => PathBuf::from("/run/docker"),
             uid => PathBuf::from(format!("/run/user/{uid}/docker")),
         };
-        let names = of_uid(&docker).map(|place| place.names()).unwrap_or_default();
-        let runtimes = names.iter().filter(|name| name.starts_with("runtime-"));
-        below.extend(runtimes.map(|name| docker.join(name).join(&namespace)));
+        let of_docker = names(&docker).into_iter().filter(|name| name.starts_with("runtime-"));
+        runtimes.extend(of_docker.map(|name| docker.join(name)));
+        for runtime in runtimes {
+            let namespaces = names(&runtime).into_iter().filter(is_its);
+            below.extend(namespaces.map(|namespace| runtime.join(namespace)));
+        }
     }
     let file = text(record.file.as_bytes()).map(PathBuf::from);
     let beside = file.as_deref().and_then(Path::parent).and_then(Path::parent);
@@ -93,6 +97,7 @@ mod tests {
         assert!(of("run/crun", &record(Runtime::Podman, 0)));
         assert!(of("run/user/1000/crun", &record(Runtime::Podman, 1000)));
         assert!(of("run/docker/runtime-runc/moby", &record(Runtime::Docker, 0)));
+        assert!(of("run/docker/runtime-runc/moby-5.5", &record(Runtime::Docker, 0)));
         assert!(of("run/user/1000/docker/runtime-runc/moby", &record(Runtime::Docker, 1000)));
         assert!(of("run/containerd/runc/k8s.io", &containerd));
         assert!(of(

@@ -1,8 +1,8 @@
 //! Where containerd's directories are: the usual ones, those of distributions of Kubernetes, those
 //! that its configuration tells, and those that a shim worked in.
 
-use super::{Bundle, DOCKERS};
-use crate::collect::runtime::setting;
+use super::Bundle;
+use crate::collect::runtime::{setting, shim};
 use crate::sys::bounded;
 use crate::sys::owned::Place;
 use crate::sys::root::SysRoot;
@@ -78,7 +78,7 @@ impl Roots {
 fn each_namespace_of(state: &Place, bundles: impl Fn(&Place, &str) -> Vec<Bundle>) -> Vec<Bundle> {
     let mut found = Vec::new();
     let Ok(tasks) = state.enter(TASKS) else { return found };
-    for namespace in tasks.names().iter().filter(|name| *name != DOCKERS) {
+    for namespace in tasks.names().iter().filter(|name| !shim::is_dockers(name)) {
         if let Ok(place) = tasks.enter(namespace) {
             found.extend(bundles(&place, namespace));
         }

@@ -20,6 +20,7 @@ fn host() -> Host {
         (&format!("{TASKS}/default/web/config.json"), r#"{"annotations":{"app":"demo"}}"#),
         (&format!("{TASKS}/default/web/init.pid"), "52"),
         (&format!("{TASKS}/moby/{POD}/init.pid"), "62"),
+        (&format!("{TASKS}/moby-5.6/{POD}/init.pid"), "72"),
         (
             &format!("run/containerd/runc/k8s.io/{POD}/state.json"),
             &format!(r#"{{"id":"{POD}","init_process_pid":42,"init_process_start":420}}"#),
