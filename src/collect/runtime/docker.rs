@@ -1,7 +1,7 @@
 //! Docker's own record of a container: `DATA_ROOT/containers/ID/config.v2.json`.
 //!
-//! The data root is the usual one of root's or of a user's, one that the engine was told, or the
-//! one that the bind mounts in the OCI bundle come from.
+//! The data root is the usual one of root's or of a user's, one that the engine was told by its command
+//! line or its configuration, or the one that the bind mounts in the OCI bundle come from.
 
 mod roots;
 
@@ -13,6 +13,7 @@ use super::picked::{Path as Key, Picked};
 use super::published;
 use super::record::{self, CAP, Case, First, Gaps, Record, Source};
 use super::rootless;
+use super::sandboxed;
 use super::shim::{self, Bundle};
 use super::storage::process;
 use super::timestamp;
@@ -98,7 +99,9 @@ impl Source for Docker {
 
     fn all(&mut self, root: &SysRoot) -> Vec<Record> {
         let mut records = Vec::new();
+        self.engines.add_roots(root);
         self.learn(root);
+        self.learn_roots(root);
         for data_root in &self.data_roots {
             let ids = data_root.open(root).and_then(root::list);
             let ids = self.gaps.note(ids).unwrap_or_default();
@@ -138,6 +141,21 @@ impl Docker {
             if uid != 0 {
                 self.users.add(root, &self.owners, uid, &data_root);
             } else {
+                self.add(&data_root);
+            }
+        }
+    }
+
+    /// Where root keeps what need not run. That of containers with users of their own lies below.
+    fn learn_roots(&mut self, root: &SysRoot) {
+        for data_root in roots::of_root(root) {
+            self.add(&data_root);
+        }
+        let known: Vec<PathBuf> = self.data_roots.iter().map(|one| one.path.clone()).collect();
+        for path in &known {
+            let one =
+                |_: BorrowedFd<'_>, name: &str| shim::is_remapped(name).then(|| path.join(name));
+            for data_root in sandboxed::each(root, path, one) {
                 self.add(&data_root);
             }
         }
@@ -326,235 +344,4 @@ pub fn parse_data_root(bytes: &[u8], id: &str) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collect::runtime::containerd::Containerd;
-    use crate::collect::runtime::fixture::{Group, Host};
-    use crate::model::namespace::NsSet;
-    use crate::model::process::Pid;
-
-    #[test]
-    fn a_record_gives_name_image_labels_and_state() {
-        let bytes = br#"{"ID":"abc","Name":"/web","Config":{"Image":"my_nginx:v1.0","Labels":{"b":"2","a":"1"}},
-            "Created":"2026-11-24T13:51:25.1Z","State":{"Pid":7,"StartedAt":"2026-11-24T13:51:26Z"}}"#;
-        let record = parse(bytes, "abc").unwrap();
-        assert_eq!(record.name, Some("web".into()));
-        assert_eq!(record.image, Some("my_nginx:v1.0".into()));
-        assert_eq!(record.labels, [("a".into(), "1".into()), ("b".into(), "2".into())]);
-        assert_eq!(record.created_unix_seconds, Some(1_795_528_285));
-        assert_eq!(record.first, First::At { pid: Pid::new(7).unwrap(), start_ticks: None });
-        assert_eq!(parse(bytes, "abd"), None);
-        assert_eq!(parse(b"{", "abc"), None);
-    }
-
-    #[test]
-    fn ports_are_those_of_a_container_that_runs() {
-        let published = |pid: u32| {
-            let ports = r#"{"Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}]}}"#;
-            let json = format!(r#"{{"ID":"a","State":{{"Pid":{pid}}},"NetworkSettings":{ports}}}"#);
-            parse(json.as_bytes(), "a").unwrap().published
-        };
-        assert_eq!((published(7)[0].host_port, published(7)[0].container_port), (8080, 80));
-        assert!(published(0).is_empty());
-    }
-
-    #[test]
-    fn what_never_started_is_created_and_what_ended_is_stopped() {
-        let record = |started: &str| {
-            let json = format!(r#"{{"ID":"a","State":{{"Pid":0,"StartedAt":"{started}"}}}}"#);
-            let record = parse(json.as_bytes(), "a").unwrap();
-            assert_eq!(record.first, First::NotRunning);
-            record.state
-        };
-        assert_eq!(record("0001-01-01T00:00:00Z"), State::Created);
-        assert_eq!(record("2026-11-24T13:51:26Z"), State::Stopped);
-    }
-
-    #[test]
-    fn a_bundle_leads_to_the_data_root() {
-        let bytes =
-            br#"{"mounts":[{"source":"proc"},{"source":"/data/d/containers/abc/hostname"}]}"#;
-        assert_eq!(parse_data_root(bytes, "abc"), Some(PathBuf::from("/data/d")));
-        assert_eq!(parse_data_root(bytes, "abd"), None);
-    }
-
-    const ID: &str = "993fef54ff728793a1961134bd76392059fd4cb910d1a1238a26dcff4dba02f3";
-
-    fn config(name: &str, pid: u32) -> String {
-        format!(r#"{{"ID":"{ID}","Name":"/{name}","State":{{"Pid":{pid}}}}}"#)
-    }
-
-    /// What ann runs; her data root is `of`.
-    fn anns(of: &str) -> Host {
-        let bundle = format!("run/user/1000/docker/containerd/daemon/{TASKS}/moby/{ID}");
-        let mounts = format!(r#"{{"mounts":[{{"source":"/{of}/containers/{ID}/hostname"}}]}}"#);
-        let host = Host::with(&[
-            ("etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n"),
-            (&format!("{of}/containers/{ID}/config.v2.json"), &config("hers", 42)),
-            (&format!("{bundle}/config.json"), &mounts),
-        ]);
-        host.process(40, 1, "containerd-shim", 1000, "containerd-shim-runc-v2");
-        host.process(42, 40, "sleep", 1000, "sleep");
-        std::os::unix::fs::symlink(
-            format!("/run/.ro378940/{}", &bundle["run/".len()..]),
-            host.path("proc/40/cwd"),
-        )
-        .unwrap();
-        host
-    }
-
-    const TASKS: &str = "io.containerd.runtime.v2.task";
-
-    const HERS: Group<'static> = Group {
-        pid: 42,
-        parent: Some(40),
-        comm: "sleep",
-        start_ticks: None,
-        cgroup: "/",
-        is_parent_isolated: true,
-    };
-
-    #[test]
-    fn a_users_container_is_found_by_his_shim_wherever_he_keeps_it() {
-        for data_root in ["home/ann/.local/share/docker", "home/ann/d", "srv/d"] {
-            let host = anns(data_root);
-            let record = host.find(&mut Docker::default(), &HERS).unwrap();
-            assert_eq!((record.name, record.owner_uid), (Some("hers".into()), Some(1000)));
-            assert_eq!(record.first, First::At { pid: Pid::new(42).unwrap(), start_ticks: None });
-        }
-        let host = anns("home/ann/.local/share/docker");
-        let all = Docker::default().all(&host.root);
-        assert_eq!(all.len(), 1);
-        assert_eq!((all[0].owner_uid, &all[0].name), (Some(1000), &Some("hers".into())));
-    }
-
-    #[test]
-    fn a_users_container_is_found_by_its_group_in_his_slice() {
-        let host = anns("home/ann/.local/share/docker");
-        let cgroup =
-            format!("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope");
-        let group = Group { parent: Some(1), cgroup: &cgroup, is_parent_isolated: false, ..HERS };
-        let record = host.find(&mut Docker::default(), &group).unwrap();
-        assert_eq!((record.name, record.owner_uid), (Some("hers".into()), Some(1000)));
-        let cgroup = format!("/system.slice/docker-{ID}.scope");
-        let group = Group { cgroup: &cgroup, ..group };
-        assert_eq!(host.find(&mut Docker::default(), &group), None);
-    }
-
-    #[test]
-    fn roots_record_comes_before_a_users() {
-        let host = anns("home/ann/.local/share/docker");
-        let file = format!("var/lib/docker/containers/{ID}/config.v2.json");
-        host.write(&file, &config("roots", 42));
-        let cgroup = format!("/user.slice/user-1000.slice/docker-{ID}.scope");
-        let group = Group { cgroup: &cgroup, ..HERS };
-        let record = host.find(&mut Docker::default(), &group).unwrap();
-        assert_eq!((record.name, record.owner_uid), (Some("roots".into()), Some(0)));
-    }
-
-    #[test]
-    fn docker_may_have_users_of_its_own() {
-        let host = Host::with(&[]);
-        let bundle = format!("run/docker/containerd/daemon/{TASKS}/moby-5.6/{ID}");
-        let data_root = "var/lib/docker/5.6";
-        let mounts =
-            format!(r#"{{"mounts":[{{"source":"/{data_root}/containers/{ID}/hostname"}}]}}"#);
-        host.write(&format!("{bundle}/config.json"), &mounts);
-        host.write(&format!("{data_root}/containers/{ID}/config.v2.json"), &config("web", 42));
-        host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
-        std::os::unix::fs::symlink(format!("/{bundle}"), host.path("proc/40/cwd")).unwrap();
-        let group = Group { is_parent_isolated: false, ..HERS };
-        let record = host.find(&mut Docker::default(), &group).unwrap();
-        assert_eq!((record.runtime, record.name), (Runtime::Docker, Some("web".into())));
-        assert_eq!(host.find(&mut Containerd::default(), &group), None);
-    }
-
-    #[test]
-    fn a_number_that_was_given_again_is_not_the_containers() {
-        let host = anns("home/ann/.local/share/docker");
-        let file = format!("var/lib/docker/containers/{ID}/config.v2.json");
-        // 25 seconds after boot.
-        let started = r#""Pid":43,"StartedAt":"2026-11-24T14:20:25Z""#;
-        host.write(&file, &config("roots", 43).replace(r#""Pid":43"#, started));
-        let cgroup = format!("/user.slice/user-1000.slice/docker-{ID}.scope");
-        let hz = rustix::param::clock_ticks_per_second();
-        let found = |host: &Host, seconds: u64, parent| {
-            let start_ticks = Some(seconds * hz);
-            let group = Group { pid: 43, parent, start_ticks, cgroup: &cgroup, ..Group::default() };
-            let record = host.find(&mut Docker::default(), &group)?;
-            Some((record.name?.to_string(), record.first))
-        };
-        let first = |seconds: u64| {
-            let start_ticks = Some(seconds * hz);
-            First::At { pid: Pid::new(43).unwrap(), start_ticks }
-        };
-        assert_eq!(found(&host, 24, None), Some(("roots".into(), first(24))));
-        assert_eq!(found(&host, 90, None).map(|(name, _)| name), Some("hers".into()));
-        host.process(43, 1, "sleep", 1000, "sleep");
-        let all = |host: &Host| {
-            let all = Docker::default().all(&host.root);
-            all.iter().find(|one| one.owner_uid == Some(0)).map(|one| one.first).unwrap()
-        };
-        assert_eq!(all(&host), First::At { pid: Pid::new(43).unwrap(), start_ticks: Some(430) });
-        let stat = format!("43 (sleep) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {} 0 0\n", 90 * hz);
-        host.write("proc/43/stat", &stat);
-        assert_eq!(all(&host), First::At { pid: Pid::new(43).unwrap(), start_ticks: Some(NEVER) });
-        // The clock was set since, and docker's shim still looks after it.
-        host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
-        std::fs::remove_file(host.path("proc/40/cwd")).unwrap();
-        let bundle = format!("/run/user/1000/docker/containerd/daemon/{TASKS}/moby/{ID}");
-        std::os::unix::fs::symlink(bundle, host.path("proc/40/cwd")).unwrap();
-        assert_eq!(found(&host, 90, Some(40)).map(|(name, _)| name), Some("roots".into()));
-    }
-
-    #[test]
-    fn what_is_isolated_and_roots_is_no_shim() {
-        let host = anns("home/ann/.local/share/docker");
-        host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
-        assert_eq!(host.find(&mut Docker::default(), &HERS), None);
-    }
-
-    #[test]
-    fn an_engine_tells_where_its_containers_are_that_do_not_run() {
-        let host = anns("home/ann/d");
-        host.process(30, 1, "dockerd", 1000, "dockerd --data-root /home/ann/d");
-        let engine = Process { comm: "dockerd".into(), pid: Pid::new(30).unwrap(), ..process() };
-        let scan = Scan { host: NsSet::default(), isolated: vec![engine], gaps: Vec::new() };
-        let mut docker = Docker::default();
-        assert!(docker.all(&host.root).is_empty());
-        docker.see(&scan);
-        assert_eq!(docker.all(&host.root).len(), 1);
-    }
-
-    #[test]
-    fn no_more_data_roots_of_a_user_are_held_than_he_needs() {
-        let host = anns("home/ann/d");
-        let (mut users, owners) = (Users::default(), Owners::default());
-        for number in 0..20 {
-            let path = format!("home/ann/{number}");
-            host.write(&format!("{path}/f"), "");
-            users.add(&host.root, &owners, 1000, &Path::new("/").join(path));
-        }
-        assert_eq!(users.of(1000).count(), 8);
-    }
-
-    fn process() -> Process {
-        Process {
-            pid: Pid::new(1).unwrap(),
-            parent: None,
-            state: crate::model::process::State(b'S'),
-            kernel_thread: false,
-            comm: Text::default(),
-            start_ticks: 0,
-            namespaces: NsSet::default(),
-            cgroup: Text::default(),
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = (parse(&bytes, "abc"), parse_data_root(&bytes, "abc"));
-        }
-    }
-}
+mod tests;

@@ -55,15 +55,30 @@ impl Users {
     }
 }
 
+/// Where snapd's docker keeps its records.
+const SNAP: &str = "/var/snap/docker/common/var-lib-docker";
+
+/// Data roots of root's that no process tells.
+pub(super) fn of_root(root: &SysRoot) -> impl Iterator<Item = PathBuf> {
+    let configuration = Place::of_root(root, Path::new("/etc/docker"))
+        .and_then(|place| place.read("daemon.json", bounded::SMALL));
+    let configured = configuration.ok().and_then(|json| configured(&json));
+    configured.into_iter().chain([PathBuf::from(SNAP)])
+}
+
 /// Engines among the isolated processes: a user's, and those of root's that have a network of their
-/// own.
+/// own; and the one that root's pidfile notes.
 #[derive(Debug, Default)]
-pub(super) struct Engines(Vec<(Pid, bool)>);
+pub(super) struct Engines {
+    isolated: Vec<Pid>,
+    /// Those that were not asked yet, and whether each may speak for root.
+    rest: Vec<(Pid, bool)>,
+}
 
 impl Engines {
     pub(super) fn see(&mut self, scan: &Scan) {
         let engines = scan.isolated.iter().filter(|process| process.comm == "dockerd");
-        self.0 = engines
+        self.rest = engines
             .map(|engine| {
                 let own = scan.host.differing(&engine.namespaces);
                 let hidden = engine.namespaces.unknown();
@@ -71,13 +86,22 @@ impl Engines {
                 (engine.pid, [Kind::Pid, Kind::User, Kind::Mnt].into_iter().all(is_hosts))
             })
             .collect();
+        self.isolated = self.rest.iter().map(|(pid, _)| *pid).collect();
+    }
+
+    /// The one of root's pidfile, which is not isolated as a rule.
+    pub(super) fn add_roots(&mut self, root: &SysRoot) {
+        let noted = Place::of_root(root, Path::new("/run"))
+            .and_then(|place| place.read("docker.pid", bounded::SMALL));
+        let pid = noted.ok().and_then(|digits| Pid::parse(digits.trim_ascii_end()));
+        self.rest.extend(pid.filter(|pid| !self.isolated.contains(pid)).map(|pid| (pid, true)));
     }
 
     /// Whose each is, and where it was told to keep its records. They are asked once, and no more of
     /// a user whose one did not answer.
     pub(super) fn told(&mut self, root: &SysRoot) -> Vec<(u32, PathBuf)> {
         let mut silent = Vec::new();
-        let engines = std::mem::take(&mut self.0).into_iter();
+        let engines = std::mem::take(&mut self.rest).into_iter();
         let told = engines.filter_map(|(pid, is_hosts)| {
             let engine = Monitor::of(root, pid).filter(|engine| engine.comm == b"dockerd")?;
             // What is isolated and root's may be in a container, and say anything.
