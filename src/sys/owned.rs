@@ -127,6 +127,12 @@ impl Place {
         &self.reach
     }
 
+    /// Whether a report lacks what is not as it should be in it. What another user has in a way of
+    /// his own is his affair: he could have any number of that.
+    pub fn is_ours(&self) -> bool {
+        self.uid == 0 || self.uid == rustix::process::geteuid().as_raw()
+    }
+
     /// A directory below, of the same user's.
     pub fn enter(&self, below: &str) -> Result<Self> {
         if below.is_empty() {

@@ -132,10 +132,10 @@ impl Containerd {
     }
 
     fn record(&mut self, root: &SysRoot, bundle: &Bundle) -> Record {
-        let specification = record::noted(root.reach(), bundle.place.read("config.json", CAP));
+        let specification = record::noted_of(&bundle.place, bundle.place.read("config.json", CAP));
         let noted = specification.and_then(|bytes| {
             let object = root::path_text(&bundle.place.path().join("config.json"));
-            record::parsed(root.reach(), object, parse(&bytes))
+            record::parsed_of(&bundle.place, object, parse(&bytes))
         });
         let noted = noted.unwrap_or_default();
         let record = Record {
@@ -171,15 +171,15 @@ impl Containerd {
         }
         let at = at.unwrap_or_else(|| {
             let open = |place: Place| {
-                let metadata = Metadata::open(&place)?;
-                Ok(Database { place, metadata, gaps: Gaps::default() })
+                let metadata = self.gaps.note_of(&place, Metadata::open(&place))?;
+                Some(Database { place, metadata, gaps: Gaps::default() })
             };
             let place = match place() {
                 // Whether a user has such a thing is his affair.
                 Err(_) if uid != 0 => None,
                 place => self.gaps.note(place),
             };
-            let database = place.and_then(|place| self.gaps.note(open(place)));
+            let database = place.and_then(open);
             self.databases.push(((uid, data_root.to_owned()), database));
             self.databases.len() - 1
         });
@@ -290,7 +290,7 @@ impl Database {
     /// Labels as they were given; what a specification notes is a mixture.
     fn complete(&self, record: Record, namespace: &str, id: &str) -> Record {
         let known = self.metadata.container(namespace.as_bytes(), id.as_bytes());
-        let Some(Some(known)) = self.gaps.note(known) else { return record };
+        let Some(Some(known)) = self.gaps.note_of(&self.place, known) else { return record };
         let name = known.labels.iter().find(|(key, _)| *key == "nerdctl/name");
         let name = name.map(|(_, name)| name.clone());
         let ports = known.labels.iter().find(|(key, _)| *key == "nerdctl/ports");
@@ -319,9 +319,11 @@ impl Database {
     fn without_bundle(&self, seen: &HashSet<(u32, String, String)>) -> Vec<Record> {
         let uid = self.place.uid();
         let mut records = Vec::new();
-        let namespaces = self.gaps.note(self.metadata.namespaces(MOST)).unwrap_or_default();
+        let namespaces = self.metadata.namespaces(MOST);
+        let namespaces = self.gaps.note_of(&self.place, namespaces).unwrap_or_default();
         for namespace in namespaces.items {
-            let ids = self.gaps.note(self.metadata.ids(&namespace, MOST)).unwrap_or_default().items;
+            let ids = self.metadata.ids(&namespace, MOST);
+            let ids = self.gaps.note_of(&self.place, ids).unwrap_or_default().items;
             let Ok(namespace) = String::from_utf8(namespace) else { continue };
             for id in ids.into_iter().filter_map(|id| String::from_utf8(id).ok()) {
                 let key = (uid, namespace.clone(), id);

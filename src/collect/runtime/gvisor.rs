@@ -131,9 +131,9 @@ fn read_place(root: &SysRoot, place: &Place, is_wanted: impl Fn(&str, &str) -> b
         if !is_wanted(own, sandbox) {
             return None;
         }
-        let bytes = record::noted(root.reach(), place.read(name, CAP))?;
+        let bytes = record::noted_of(place, place.read(name, CAP))?;
         let file = root::path_text(&place.path().join(name));
-        let parsed = record::parsed(root.reach(), file.clone(), parse(&bytes));
+        let parsed = record::parsed_of(place, file.clone(), parse(&bytes));
         let (record, mut processes) = parsed.filter(|(record, _)| record.id == own)?;
         processes.retain(|pid| {
             let arguments = sandboxed::arguments(root, *pid);

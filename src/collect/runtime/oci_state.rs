@@ -151,9 +151,9 @@ fn below(root: &SysRoot, place: &Place, kind: &Kind) -> Vec<Record> {
 
 fn record(root: &SysRoot, place: &Place, kind: &Kind, id: &str) -> Option<Record> {
     let file = format!("{id}/{}", kind.file);
-    let bytes = record::noted(root.reach(), place.read(&file, CAP))?;
+    let bytes = record::noted_of(place, place.read(&file, CAP))?;
     let path = || root::path_text(&place.path().join(&file));
-    let mut record = record::parsed(root.reach(), path(), (kind.parse)(&bytes, id))?;
+    let mut record = record::parsed_of(place, path(), (kind.parse)(&bytes, id))?;
     if record.runtime == Runtime::Unknown {
         record.runtime = kind.runtime;
         // Engines' ids are nobody's names.

@@ -196,6 +196,11 @@ impl Gaps {
         None
     }
 
+    /// What could be read in a place; noted where it is ours.
+    pub fn note_of<T>(&self, place: &Place, read: Result<T>) -> Option<T> {
+        if place.is_ours() { self.note(read) } else { read.ok() }
+    }
+
     /// Each once, in the order in which they were met.
     pub fn list(&self) -> Vec<Gap> {
         self.0.borrow().clone()
@@ -225,6 +230,16 @@ pub fn noted<T>(reach: &Reach, read: Result<T>) -> Option<T> {
 /// The same of what was made of it.
 pub fn parsed<T>(reach: &Reach, object: impl Into<Text>, parsed: Option<T>) -> Option<T> {
     noted(reach, parsed.ok_or_else(|| SysError::malformed("read", object, "JSON")))
+}
+
+/// What was read in a place, if it was; noted as [`noted`] does where it is ours.
+pub fn noted_of<T>(place: &Place, read: Result<T>) -> Option<T> {
+    if place.is_ours() { noted(place.reach(), read) } else { read.ok() }
+}
+
+/// The same of what was made of it.
+pub fn parsed_of<T>(place: &Place, object: impl Into<Text>, parsed: Option<T>) -> Option<T> {
+    noted_of(place, parsed.ok_or_else(|| SysError::malformed("read", object, "JSON")))
 }
 
 /// A runtime that can be asked. It reads what it needs when it is first asked, and nothing else.

@@ -85,7 +85,7 @@ impl Store {
                 let list = match read(place, file) {
                     Err(error) if error.reason() == Reason::Denied => return Err(error),
                     // The others are as they were.
-                    list => record::noted(place.reach(), list).unwrap_or_default(),
+                    list => record::noted_of(place, list).unwrap_or_default(),
                 };
                 kept.extend(list.into_iter().map(|one| (one.id.clone(), one)));
             }
@@ -144,14 +144,15 @@ impl Found<'_> {
 
     /// What podman's database says of it.
     pub fn podmans(&self) -> Option<podman_state::Record> {
-        let gaps = &self.store.gaps;
-        let open = || gaps.note(podman_state::Records::open(&self.store.graph));
+        let (gaps, graph) = (&self.store.gaps, &self.store.graph);
+        let open = || gaps.note_of(graph, podman_state::Records::open(graph));
         let id = self.kept.id.as_bytes();
         let records = self.store.records.get_or_init(open).as_ref();
-        if let Some(Some(record)) = records.and_then(|records| gaps.note(records.container(id))) {
+        let look = |records: &podman_state::Records| gaps.note_of(graph, records.container(id));
+        if let Some(Some(record)) = records.and_then(look) {
             return Some(record);
         }
-        let read = || gaps.note(podman_sqlite::read(&self.store.graph));
+        let read = || gaps.note_of(graph, podman_sqlite::read(graph));
         self.store.sqlite.get_or_init(read).as_ref()?.get(id).cloned()
     }
 
@@ -184,7 +185,7 @@ impl Found<'_> {
     /// What CRI-O last knew of its state.
     pub fn state(&self, cap: usize) -> Option<Vec<u8>> {
         let path = format!("{}/userdata/state.json", self.kept.id);
-        record::noted(self.store.graph.reach(), self.driver.graph.read(&path, cap))
+        record::noted_of(&self.driver.graph, self.driver.graph.read(&path, cap))
     }
 
     fn number(&self, file: &str) -> Option<Pid> {
@@ -196,11 +197,10 @@ impl Found<'_> {
     /// Made when a container is started for the first time.
     pub fn specification(&self, cap: usize) -> Option<Vec<u8>> {
         let path = format!("{}/userdata/config.json", self.kept.id);
-        let reach = self.store.graph.reach();
         let read = |place: &Place| {
-            let bytes = record::noted(reach, place.read(&path, cap))?;
+            let bytes = record::noted_of(place, place.read(&path, cap))?;
             let object = || root::path_text(&place.path().join(&path));
-            record::parsed(reach, object(), Picked::from_json(&bytes, &[]))?;
+            record::parsed_of(place, object(), Picked::from_json(&bytes, &[]))?;
             Some(bytes)
         };
         read(&self.driver.graph).or_else(|| read(self.driver.run.as_ref()?))

@@ -76,6 +76,16 @@ fn a_container_is_found_by_its_first_process() {
 }
 
 #[test]
+fn what_a_user_has_in_a_way_of_his_own_is_no_gap() {
+    let of = |directory: &str| {
+        let host = Host::with(&[(&format!("{directory}/x/status"), "{")]);
+        assert!(OciState::default().all(&host.root).is_empty());
+        host.root.reach().gaps().len()
+    };
+    assert_eq!((of("run/crun"), of("run/user/54321/crun")), (1, 0));
+}
+
+#[test]
 fn a_record_without_a_start_time_names_nobody_who_came_later() {
     // The record was made 85 seconds after boot.
     let ticks = |seconds: u64| seconds * rustix::param::clock_ticks_per_second();

@@ -68,6 +68,27 @@ fn a_container_is_found_by_its_groups_name_and_by_its_conmon() {
 }
 
 #[test]
+fn what_a_user_has_in_a_way_of_his_own_is_no_gap() {
+    let gaps = |graph: &str| {
+        let id = "ab".repeat(32);
+        let of_driver = format!("{graph}/overlay-containers");
+        let host = Host::with(&[
+            ("etc/passwd", "ann:x:54321:54321::/home/ann:/bin/sh\n"),
+            (&format!("{of_driver}/containers.json"), &list(&[(&id, "web")])),
+            (&format!("{of_driver}/volatile-containers.json"), "{"),
+            (&format!("{of_driver}/{id}/userdata/config.json"), "{"),
+            (&format!("{graph}/libpod/bolt_state.db"), "x"),
+            (&format!("{graph}/db.sql"), "x"),
+        ]);
+        let mut source = Podman::default();
+        assert_eq!(source.all(&host.root).len(), 1);
+        source.gaps().len() + host.root.reach().gaps().len()
+    };
+    assert_eq!(gaps("var/lib/containers/storage"), 4);
+    assert_eq!(gaps("home/ann/.local/share/containers/storage"), 0);
+}
+
+#[test]
 fn without_its_conmon_the_runtimes_note_must_tell_the_start() {
     let host = host();
     let cgroup = &format!("/machine.slice/libpod-{WEB}.scope/container");
