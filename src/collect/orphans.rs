@@ -18,6 +18,8 @@ use std::collections::{HashMap, HashSet};
 
 /// The kernel keeps fifteen bytes of containerd-shim-runc-v2 and its like.
 const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
+/// CRI-O's that looks after a whole pod, whether any of its containers runs or not.
+const OF_A_POD: &str = "conmonrs";
 
 /// By kind and name; without root some is not seen, and is in the gaps.
 pub fn collect_orphans(root: &SysRoot) -> Result<(Vec<Orphan>, Vec<Gap>)> {
@@ -130,7 +132,8 @@ fn unattended(container: &Container, processes: &Processes) -> Option<Orphan> {
     let init = container.init.as_ref().filter(|_| of_engine)?;
     let process = processes.get(&init.pid)?;
     let parent = process.parent.and_then(|pid| processes.get(&pid));
-    if process.start_ticks != init.start_ticks || parent.is_some_and(is_shim) {
+    let attends = |parent: &Stat| is_shim(parent) || parent.comm == OF_A_POD;
+    if process.start_ticks != init.start_ticks || parent.is_some_and(attends) {
         return None;
     }
     let because = match parent {
@@ -171,6 +174,9 @@ mod tests {
             (11, "containerd-shim", 1),
             (12, "nginx", 11),
             (13, "redis", 1),
+            (14, "conmonrs", 1),
+            (15, "conmonrs", 1),
+            (16, "cart", 15),
         ]);
         let idle: Vec<_> = idle_shims(&processes).map(|orphan| orphan.object).collect();
         assert_eq!(idle, [Text::from("pid 10 (containerd-shim)")]);
@@ -186,7 +192,7 @@ mod tests {
             }),
             ..Container::default()
         };
-        assert_eq!(unattended(&container(12), &processes), None);
+        assert_eq!([12, 16].map(|pid| unattended(&container(pid), &processes)), [None, None]);
         let orphan = unattended(&container(13), &processes).unwrap();
         assert_eq!(orphan.object, "docker:web");
         assert_eq!(orphan.because, "its shim has ended; it is a child of pid 1 (systemd)");

@@ -13,11 +13,15 @@ pub struct Conmon<'a> {
     monitor: &'a Monitor,
 }
 
+const CONMON: &[u8] = b"conmon";
+/// CRI-O's for a whole pod: its command line names no container.
+const CONMONRS: &[u8] = b"conmonrs";
+
 impl<'a> Conmon<'a> {
     /// `None` where something else is its parent.
     pub fn of(case: &'a Case<'_>) -> Option<Self> {
         let monitor = case.monitor().or_else(|| case.users_monitor())?;
-        (monitor.comm == b"conmon").then_some(Self { monitor })
+        matches!(&*monitor.comm, CONMON | CONMONRS).then_some(Self { monitor })
     }
 
     /// Whose conmon it is, and with it whose word.
@@ -32,7 +36,7 @@ impl<'a> Conmon<'a> {
 
     /// `None` where its command line cannot be read, or names no container.
     pub fn told(&self) -> Option<Told> {
-        parse(&self.monitor.arguments())
+        (self.monitor.comm == CONMON).then(|| parse(&self.monitor.arguments()))?
     }
 }
 

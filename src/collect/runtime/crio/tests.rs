@@ -108,6 +108,10 @@ fn a_container_is_found_by_its_groups_name_and_by_its_conmon() {
         assert_eq!(record.name, Some("app".into()));
         assert_eq!(record.first, at(42, None));
     }
+    // One for a whole pod tells nothing of its own, but is the parent.
+    host.process(45, 1, "conmonrs", 0, "conmonrs --runtime /usr/bin/crun -c systemd");
+    assert_eq!(find(&host, 42, 45, &scope).unwrap().first, at(42, None));
+    assert_eq!(find(&host, 42, 45, "/"), None);
     // Without conmon the start must be told.
     let record = find(&host, 42, 1, &scope).unwrap();
     assert_eq!(record.first, at(42, Some(420)));
