@@ -43,20 +43,23 @@ pub fn without_a_group(
         .iter()
         .filter_map(|one| key(one.runtime, one.id.as_ref(), one.name.as_ref(), one.owner_uid))
         .collect();
-    let of_seen = |first: &First| match first {
-        First::At { pid, start_ticks } => {
-            seen.iter().filter_map(|one| one.init.as_ref()).any(|init| {
-                init.pid == *pid && start_ticks.is_none_or(|ticks| ticks == init.start_ticks)
+    // Where a container was found may be its own doing: that hides no id of root's.
+    let of_seen = |record: &Record| {
+        let First::At { pid, start_ticks } = record.first else { return false };
+        let mut begin_so = seen.iter().filter(|one| {
+            one.init.as_ref().is_some_and(|init| {
+                init.pid == pid && start_ticks.is_none_or(|ticks| ticks == init.start_ticks)
             })
-        }
-        _ => false,
+        });
+        let is_roots = record.owner_uid.unwrap_or(0) == 0 && !record.id.is_empty();
+        begin_so.any(|one| !is_roots || one.id.as_ref() == Some(&record.id))
     };
     let mut reader = scan::Reader::default();
     let mut more = Vec::new();
     for record in records {
         let id = Some(&record.id).filter(|id| !id.is_empty());
         let key = key(record.runtime, id, record.name.as_ref(), record.owner_uid);
-        let Some(key) = key.filter(|key| !known.contains(key) && !of_seen(&record.first)) else {
+        let Some(key) = key.filter(|key| !known.contains(key) && !of_seen(&record)) else {
             continue;
         };
         known.insert(key);
@@ -118,7 +121,7 @@ fn add_process(container: &mut Container, process: &Process, host: &NsSet) {
 mod tests {
     use super::*;
     use crate::model::network::Protocol;
-    use crate::model::process::Pid;
+    use crate::model::process::{self, Pid};
     use crate::model::trail::Published;
 
     fn record(runtime: Runtime, id: &str, first: First) -> Record {
@@ -148,6 +151,37 @@ mod tests {
                 (Runtime::Runc, "dead".into(), State::Stale)
             ]
         );
+    }
+
+    #[test]
+    fn a_row_of_another_id_hides_no_record_of_roots() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let pid = Pid::new(7).unwrap();
+        let init = Init { pid, start_ticks: 70, comm: "x".into(), state: process::State(b'S') };
+        let seen = |id: Option<&str>| {
+            let init = Some(init.clone());
+            Container {
+                id: id.map(Text::from),
+                init,
+                owner_uid: Some(1000),
+                ..Container::default()
+            }
+        };
+        let record = |id: &str, owner_uid| Record {
+            owner_uid: Some(owner_uid),
+            ..record(Runtime::Docker, id, First::At { pid, start_ticks: None })
+        };
+        let listed = |seen, record| {
+            !without_a_group(&root, &NsSet::default(), &[seen], vec![record]).is_empty()
+        };
+        assert!(listed(seen(Some("another")), record("it", 0)));
+        assert!(listed(seen(None), record("it", 0)));
+        assert!(!listed(seen(Some("it")), record("it", 0)));
+        assert!(!listed(seen(None), record("it", 1001)), "a user's");
+        let by_name = Record { name: Some("web".into()), ..record("", 0) };
+        assert!(!listed(seen(None), by_name), "it has no id to carry");
     }
 
     #[test]

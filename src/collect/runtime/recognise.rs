@@ -42,11 +42,19 @@ impl Recognised {
 }
 
 /// The containers that `/proc/PID/cgroup` tells, the outermost first; else the systemd service,
-/// alone. Controllers may have different paths: the one that tells most counts.
+/// alone. Controllers may have different paths: the one that tells most counts, of two that tell as
+/// much v2's, then that of the older hierarchy.
+///
+/// A container that may mount makes hierarchies without controllers of any name, and what it likes
+/// in them: only systemd's counts, and that after all others.
 pub fn cgroup(bytes: &[u8]) -> Vec<Recognised> {
     let mut best: Vec<Recognised> = Vec::new();
     let mut before = &b""[..];
-    for line in cgroup::parse(bytes) {
+    // The newest comes first, v2 last.
+    let lines = || cgroup::parse(bytes).rev();
+    let with_controllers = lines().filter(|line| !line.controllers.starts_with(b"name="));
+    let of_systemd = lines().filter(|line| line.controllers == b"name=systemd");
+    for line in with_controllers.chain(of_systemd) {
         // Most controllers have the same.
         if std::mem::replace(&mut before, line.path) == line.path {
             continue;

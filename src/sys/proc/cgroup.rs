@@ -23,7 +23,7 @@ impl Line<'_> {
 
 /// Hierarchy numbers mean nothing and are dropped; a path may hold `:`; a line of another form
 /// (which the kernel never writes) is skipped.
-pub fn parse(bytes: &[u8]) -> impl Iterator<Item = Line<'_>> {
+pub fn parse(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
     bytes.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut fields = line.splitn(3, |byte| *byte == b':');
         let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);

@@ -154,6 +154,30 @@ fn the_group_ends_with_the_container_and_any_line_may_tell_it() {
     assert_eq!(found[0].group, format!("/docker/{ID}").into_bytes());
 }
 
+#[test]
+fn a_hierarchy_that_a_container_made_tells_nothing() {
+    let other = ID.replace('6', "0");
+    let told = |lines: &str| {
+        let lines = lines.replace("OTHER", &other).replace("ID", ID);
+        let groups = cgroup(lines.as_bytes()).into_iter().map(|found| found.group);
+        let groups: Vec<_> = groups.map(|group| String::from_utf8(group).unwrap()).collect();
+        groups.join(" ").replace(ID, "ID")
+    };
+    let own = "8:pids:/docker/ID\n2:name=systemd:/docker/ID\n1:cpu:/docker/ID\n0::/\n";
+    for named in ["name=evil", "name=elogind", "name=systemd2"] {
+        assert_eq!(told(&format!("9:{named}:/docker/OTHER\n{own}")), "/docker/ID", "{named}");
+        assert_eq!(told(&format!("9:{named}:/docker/OTHER/docker/ID\n{own}")), "/docker/ID");
+    }
+    // The others are asked in this order.
+    for lines in [
+        "9:misc:/docker/OTHER\n1:name=systemd:/docker/OTHER\n0::/docker/ID\n",
+        "9:misc:/docker/OTHER\n2:cpu:/docker/ID\n1:name=systemd:/docker/OTHER\n0::/\n",
+        "2:cpu:/\n1:name=systemd:/docker/ID\n0::/\n",
+    ] {
+        assert_eq!(told(lines), "/docker/ID", "{lines}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(bytes: Vec<u8>) {
