@@ -182,13 +182,21 @@ impl<'a> Namer<'a> {
             ..Container::default()
         };
         self.set_init(&mut container, init);
-        if let Some(found) = &group.recognised {
-            container.cgroup = Text::new(&found.group);
-            container.pod = found.pod.as_ref().map(pod_of_group);
-            container.owner_uid = found.user;
-        }
         // What an engine within a container keeps on disk is not the host's word.
         let record = if group.within.is_some() { Found::Nothing } else { self.ask(group) };
+        let mut is_vouched = false;
+        if let Some(found) = &group.recognised {
+            container.cgroup = Text::new(&found.group);
+            container.owner_uid = found.user;
+            // A record of root's says enough.
+            is_vouched = matches!(&record, Found::Record(record) if record.owner_uid == Some(0))
+                || {
+                    let owner = self.owner_of_group(found, init);
+                    container.owner_uid = owner.filter(|uid| *uid != 0).or(found.user);
+                    is_named_by(owner, found)
+                };
+            container.pod = found.pod.as_ref().filter(|_| is_vouched).map(pod_of_group);
+        }
         match record {
             Found::Record(record) => {
                 if let First::At { pid, .. } = record.first
@@ -204,7 +212,7 @@ impl<'a> Namer<'a> {
             Found::OfOthers => {}
             Found::Nothing => {
                 if let Some(found) = &group.recognised {
-                    self.take_name_of_group(&mut container, found, init);
+                    take_name_of_group(&mut container, found, is_vouched);
                 }
             }
         }
@@ -286,33 +294,11 @@ impl<'a> Namer<'a> {
         gaps
     }
 
-    /// The name of the group is all there is.
-    fn take_name_of_group(&self, container: &mut Container, found: &Recognised, init: &Process) {
-        use Runtime::{Flatpak, Libvirt, Lxc, Nspawn, Snap, Systemd};
-        container.runtime = found.runtime;
-        container
-            .evidence
-            .push(Evidence { source: Source::Cgroup, object: Text::new(&found.group) });
-        if !self.is_named_by_its_owner(found, init) {
-            return;
-        }
-        let name = Some(Text::new(&found.id));
-        match found.runtime {
-            Lxc | Nspawn | Libvirt | Systemd | Snap | Flatpak => container.name = name,
-            _ => container.id = name,
-        }
-    }
-
-    /// Whoever a part of the hierarchy is delegated to can make groups of any name in it. A name
-    /// is taken from one that is root's, our own, or that of the user in whose slice it is: what
-    /// is there is known to be his word.
-    fn is_named_by_its_owner(&self, found: &Recognised, init: &Process) -> bool {
+    /// `None` where it cannot be seen.
+    fn owner_of_group(&self, found: &Recognised, init: &Process) -> Option<u32> {
         let hierarchies = self.hierarchies.get_or_init(|| Hierarchies::read(self.root).ok());
-        let owner = hierarchies.as_ref().and_then(|hierarchies| {
-            hierarchy::owner_uid(self.root, hierarchies, init.cgroup.as_bytes(), &found.group)
-        });
-        let own = rustix::process::geteuid().as_raw();
-        owner.is_some_and(|uid| uid == 0 || uid == own || Some(uid) == found.user)
+        let lines = init.cgroup.as_bytes();
+        hierarchy::owner_uid(self.root, hierarchies.as_ref()?, lines, &found.group)
     }
 
     /// The parent, if it is a process of the host: what an isolated one says is not evidence. An
@@ -381,6 +367,26 @@ pub(super) fn take(container: &mut Container, record: Record) {
             pod.complete_from(of_group);
         }
         container.pod = Some(pod);
+    }
+}
+
+/// Whoever a part of the hierarchy is delegated to can make groups of any name in it. A name, and a
+/// pod, is taken from one that is root's, our own, or that of the user in whose slice it is: what is
+/// there is known to be his word.
+fn is_named_by(owner: Option<u32>, found: &Recognised) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    owner.is_some_and(|uid| uid == 0 || uid == own || Some(uid) == found.user)
+}
+
+/// The name of the group is all there is.
+fn take_name_of_group(container: &mut Container, found: &Recognised, is_vouched: bool) {
+    use Runtime::{Flatpak, Libvirt, Lxc, Nspawn, Snap, Systemd};
+    container.runtime = found.runtime;
+    container.evidence.push(Evidence { source: Source::Cgroup, object: Text::new(&found.group) });
+    let name = Some(Text::new(&found.id)).filter(|_| is_vouched);
+    match found.runtime {
+        Lxc | Nspawn | Libvirt | Systemd | Snap | Flatpak => container.name = name,
+        _ => container.id = name,
     }
 }
 

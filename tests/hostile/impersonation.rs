@@ -7,7 +7,7 @@ use crate::support::{
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ pub fn tests() -> Vec<Trial> {
             spelled,
         ),
         test("a group that a user may make does not make its name a target", ROOT, delegated),
+        test("a group of a user's does not make a pod of root's of his process", ROOT, pod),
         test(
             "a user's or a nested container does not win a name, nor make it ambiguous",
             ROOT,
@@ -70,7 +71,10 @@ impl Drop for Group {
         crate::support::until("the group can be removed", || {
             std::fs::remove_dir(&self.0).is_ok() || !self.0.exists()
         });
-        let _ = std::fs::remove_dir(self.0.parent().unwrap());
+        let own = own_group();
+        for above in self.0.ancestors().skip(1).take_while(|above| **above != own) {
+            let _ = std::fs::remove_dir(above);
+        }
     }
 }
 
@@ -263,6 +267,38 @@ fn delegated() {
         let rows = listed["data"].as_array().unwrap();
         assert!(rows.iter().any(|row| row["pid"] == pid), "{name}: the process is listed still");
     }
+}
+
+/// Whose slice it is, and which pod, is said by groups that are a user's.
+fn pod() {
+    let uid = "6e6f8a2c-1111-2222-3333-444455556666";
+    let pods = Path::new("/var/log/pods");
+    let logs = Directory(pods.join(format!("nsx-test_cart-7d4b9_{uid}")));
+    std::fs::create_dir_all(&logs.0).unwrap();
+    let slice = format!("kubepods-pod{}.slice", uid.replace('-', "_"));
+    for above in ["user-0.slice/kubepods.slice", "user-1001.slice/kubepods.slice", "kubepods.slice"]
+    {
+        let path = format!("nsx-test-delegated/{above}/{slice}/cri-containerd-{DELEGATED}.scope");
+        let group = Group::new(&path);
+        let (_held, pid) = isolated(&["-p", "-n"]);
+        group.take(pid);
+        let row = || {
+            let listed = support::json(&mut nsx(["ps", "--json"]));
+            let rows = listed["data"].as_array().unwrap();
+            rows.iter().find(|row| row["pid"] == pid).unwrap().clone()
+        };
+        // Root may say so, but of its own: the test can fail.
+        let told = row();
+        let is_his = above.contains("1001");
+        let name = if is_his { Value::Null } else { "cart-7d4b9".into() };
+        assert_eq!((&told["pod"]["name"], &told["pod"]["uid"]), (&name, &uid.into()), "{told}");
+        std::os::unix::fs::chown(&group.0, Some(65534), Some(65534)).unwrap();
+        let told = row();
+        assert_eq!((&told["pod"], &told["owner_uid"]), (&Value::Null, &65534.into()), "{told}");
+    }
+    drop(logs);
+    // Where there are no others.
+    let _ = std::fs::remove_dir(pods);
 }
 
 /// All three are older than the victim or younger, and of the very name.

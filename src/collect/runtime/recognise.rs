@@ -19,7 +19,7 @@ pub struct Recognised {
     pub group: Vec<u8>,
     /// By the group it is in, or by its own name; None where neither tells of one.
     pub pod: Option<PodGroup>,
-    /// The user in whose slice it is: root made that slice, what is below is the user's.
+    /// The user in whose slice it is, the outermost: root made that slice, what is below is the user's.
     pub user: Option<u32>,
 }
 
@@ -142,9 +142,7 @@ impl Walk {
             self.pod = Some(PodGroup { uid: name.to_vec(), qos: None, driver_mismatch: false });
         }
         let user = name.strip_prefix(b"user-").and_then(|name| name.strip_suffix(b".slice"));
-        if let Some(uid) = user.and_then(number) {
-            self.user = Some(uid);
-        }
+        self.user = self.user.or_else(|| number(user?));
     }
 }
 

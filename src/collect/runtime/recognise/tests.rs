@@ -144,6 +144,9 @@ fn a_pod_is_told_by_the_group_above() {
 fn a_users_slice_tells_whose_it_is() {
     let path = filled("/user.slice/user-1001.slice/user@1001.service/user.slice/libpod-ID.scope");
     assert_eq!(super::path(path.as_bytes()).pop().unwrap().user, Some(1001));
+    // What he calls his own groups changes nothing about it.
+    let his = path.replace("/user.slice/libpod", "/user-0.slice/user-1002.slice/libpod");
+    assert_eq!(super::path(his.as_bytes()).pop().unwrap().user, Some(1001));
 }
 
 #[test]
