@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Some(name) = name else { continue };
         assert!(!name.is_empty() && contains(bytes, name.as_bytes()));
     }
-    if let Some(record) = nspawn::parse(bytes) {
+    if let Some((record, _)) = nspawn::parse(bytes) {
         assert!(contains(bytes, record.id.as_bytes()));
         assert!(record.id.as_bytes().ends_with(record.name.as_ref().expect("a name").as_bytes()));
     }

@@ -17,6 +17,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("a user's monitor of LXC speaks for him and hides nothing of root's", NEEDS, lxc),
         test("a user's systemd-nspawn names nothing", NEEDS, nspawn),
+        test("a machine that a user registered is his, and no process of root's", NEEDS, machine),
         test("a user's process that calls itself gVisor's is none", NEEDS, gvisor),
         test("a user's flatpak names what his own bwrap started, and nothing else", NEEDS, flatpak),
         test("an orphan of root's that a user's process adopts is not his", NEEDS, adopted),
@@ -132,6 +133,57 @@ fn nspawn() {
     is_nobodys(&row(pretender.child), "unknown");
     let entered = output(&mut nsx(["enter", "-t", "nsx-test-machine", "-n", "echo", "RAN"]));
     assert_eq!((entered.status.code(), stdout(&entered).as_str()), (Some(125), ""));
+}
+
+/// What systemd-machined writes, since it lets users register.
+struct Machine(PathBuf);
+
+impl Machine {
+    fn of(uid: u32, leader: u32, inode: u64) -> Self {
+        let file = PathBuf::from("/run/systemd/machines/nsx-test-registered");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let text = format!(
+            "NAME=nsx-test-registered\nUID={uid}\nSERVICE=systemd-nspawn\nLEADER={leader}\n\
+             LEADER_PIDFDID={inode}\nCLASS=container\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        Self(file)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+        for above in self.0.ancestors().skip(1).take(2) {
+            let _ = std::fs::remove_dir(above);
+        }
+    }
+}
+
+fn machine() {
+    let inode = |pid| rustix::fs::fstat(support::pidfd(pid).unwrap()).unwrap().st_ino;
+    let pretender = Pretender::start(false, "x", "x");
+    let mut unshare = std::process::Command::new("unshare");
+    let unshare = Held(unshare.args(["-n", "-m", "sleep", "1000"]).spawn().unwrap());
+    let (his, roots) = (pretender.child, unshare.pid());
+    asleep(roots);
+    let told = |pid| {
+        let row = row(pid);
+        [row["runtime"].clone(), row["name"].clone(), row["owner_uid"].clone()]
+    };
+    let before = told(roots);
+    for (uid, pid) in [(0, roots), (NOBODY, his)] {
+        let _machine = Machine::of(uid, pid, inode(pid));
+        let named = [Value::from("nspawn"), "nsx-test-registered".into(), uid.into()];
+        assert_eq!(told(pid), named);
+    }
+    let _machine = Machine::of(NOBODY, roots, inode(roots));
+    assert_eq!(told(roots), before, "it speaks of a process of root's");
+    // Before Linux 6.9 all have one.
+    if inode(roots) != inode(his) {
+        let _machine = Machine::of(0, roots, inode(roots) + 1);
+        assert_eq!(told(roots), before, "it speaks of one that had the number before");
+    }
 }
 
 fn gvisor() {

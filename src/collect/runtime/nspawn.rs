@@ -2,12 +2,14 @@
 //! command line of the nspawn that looks after one.
 
 use super::monitor::Monitor;
+use super::owners;
 use super::record::{self, Case, First, Record, Source};
 use crate::model::container::State;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
+use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::{self, SysRoot};
 use nix::errno::Errno;
 use std::os::fd::AsFd;
@@ -29,10 +31,14 @@ impl Source for Nspawn {
         let named = case.id_of(&[Runtime::Nspawn, Runtime::Libvirt]);
         let is_named = |record: &&Record| record.id.as_bytes() == named.unwrap_or_default();
         let known = machines.iter().find(leads).or_else(|| machines.iter().find(is_named));
-        if let Some(machine) = known {
+        // A user may register what is his.
+        let may_name = |record: &&Record| {
+            owners::may_name(case.root, record.owner_uid.unwrap_or(0), case.init.pid)
+        };
+        if let Some(machine) = known.filter(may_name) {
             return Ok(Some(Record { id: Text::default(), ..machine.clone() }));
         }
-        // A user may run a program of any name; machines are root's.
+        // A user may run a program of any name.
         let monitor = case.monitor().filter(|monitor| monitor.is_roots());
         Ok(monitor.and_then(of_monitor))
     }
@@ -67,7 +73,11 @@ fn machines(root: &SysRoot) -> Vec<Record> {
         // Links by the names of units.
         let is_link = read.as_ref().is_err_and(|error| error.errno() == Some(Errno::ELOOP));
         let bytes = if is_link { read.ok()? } else { record::noted(root.reach(), read)? };
-        Some(Record { file: format!("{MACHINES}/{name}").into(), ..parse(&bytes)? })
+        let (mut machine, leader) = parse(&bytes)?;
+        if leader.is_some_and(|inode| is_another(root, machine.first, inode)) {
+            machine.first = First::NotRunning;
+        }
+        Some(Record { file: format!("{MACHINES}/{name}").into(), ..machine })
     };
     names
         .iter()
@@ -76,8 +86,16 @@ fn machines(root: &SysRoot) -> Vec<Record> {
         .collect()
 }
 
-/// A machine's file, if that is a container. Its `id` is the name that its group bears.
-pub fn parse(bytes: &[u8]) -> Option<Record> {
+/// Whether the process is not that of this inode (pidfs): it has got the number since.
+fn is_another(root: &SysRoot, first: First, inode: u64) -> bool {
+    let First::At { pid, .. } = first else { return false };
+    let now = ProcessHandle::open(root, pid).and_then(|process| process.inode());
+    matches!(now, Ok(Some(now)) if now != inode)
+}
+
+/// A machine's file, if that is a container, and the inode of its leader, which newer ones tell.
+/// Its `id` is the name that its group bears.
+pub fn parse(bytes: &[u8]) -> Option<(Record, Option<u64>)> {
     let value = |key: &str| {
         let mut lines = bytes.split(|byte| *byte == b'\n');
         let value = lines.find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b"="))?;
@@ -91,18 +109,22 @@ pub fn parse(bytes: &[u8]) -> Option<Record> {
         // Virtual machines, and engines that tell more elsewhere.
         _ => return None,
     };
+    let text = |key| value(key).map(|text| std::str::from_utf8(text).unwrap_or_default());
     let leader = value("LEADER").and_then(Pid::parse);
-    let created = value("REALTIME").and_then(|usec| std::str::from_utf8(usec).ok());
-    Some(Record {
+    let inode = text("LEADER_PIDFDID").and_then(|inode| inode.parse().ok());
+    let record = Record {
         runtime,
         id: Text::new(machine),
         name: Some(Text::new(name)),
-        created_unix_seconds: created.and_then(|usec| Some(usec.parse::<u64>().ok()? / 1_000_000)),
-        owner_uid: Some(0),
+        created_unix_seconds: text("REALTIME")
+            .and_then(|usec| Some(usec.parse::<u64>().ok()? / 1_000_000)),
+        // Who registered it; older ones let nobody else.
+        owner_uid: Some(text("UID").map_or(Ok(0), str::parse).ok()?),
         state: State::Stopped,
         first: leader.map_or(First::NotRunning, |pid| First::At { pid, start_ticks: None }),
         ..Record::default()
-    })
+    };
+    Some((record, inode))
 }
 
 /// libvirt calls a machine `lxc-NUMBER-NAME`.
@@ -176,18 +198,39 @@ mod tests {
 
     #[test]
     fn a_machine_is_a_container_by_the_service_that_registered_it() {
-        let record = parse(MACHINE).unwrap();
+        let (record, inode) = parse(MACHINE).unwrap();
+        assert_eq!(inode, None);
         assert_eq!((record.runtime, record.name), (Runtime::Nspawn, Some("nsm1".into())));
         assert_eq!(record.first, First::At { pid: Pid::new(4242).unwrap(), start_ticks: None });
         assert_eq!(record.created_unix_seconds, Some(1_795_528_285));
         // A virtual machine as libvirt registers it; composed from systemd's and libvirt's sources.
         assert_eq!(parse(b"NAME=qemu-1-vm\nSERVICE=libvirt-qemu\nLEADER=7\nCLASS=vm\n"), None);
         assert_eq!((record.owner_uid, record.state), (Some(0), State::Stopped));
-        let libvirt =
+        let (libvirt, _) =
             parse(b"NAME=\"lxc-77-web\"\nSERVICE=libvirt-lxc\nCLASS=container\n").unwrap();
         assert_eq!((libvirt.runtime, libvirt.name), (Runtime::Libvirt, Some("web".into())));
         assert_eq!(libvirt.id, "lxc-77-web");
         assert_eq!(parse(b"NAME=\nSERVICE=systemd-nspawn\n"), None);
+    }
+
+    #[test]
+    fn a_newer_file_tells_who_registered_it_and_which_process_leads() {
+        let machine = String::from_utf8(MACHINE.to_vec()).unwrap();
+        let newer = |uid: &str| {
+            let lines = format!("UID={uid}\nLEADER=4242\nLEADER_PIDFDID=77\n");
+            let (record, inode) = parse(machine.replace("LEADER=4242\n", &lines).as_bytes())?;
+            Some((record.owner_uid?, inode?))
+        };
+        assert_eq!((newer("0"), newer("1000")), (Some((0, 77)), Some((1000, 77))));
+        assert_eq!(newer("-1"), None, "nobody's is not root's");
+        let root = SysRoot::real().unwrap();
+        let pid = Pid::new(std::process::id()).unwrap();
+        let first = First::At { pid, start_ticks: None };
+        if let Some(inode) = ProcessHandle::open(&root, pid).unwrap().inode().unwrap() {
+            assert!(!is_another(&root, first, inode));
+            assert!(is_another(&root, first, inode + 1));
+        }
+        assert!(!is_another(&root, First::NotRunning, 77));
     }
 
     #[test]
