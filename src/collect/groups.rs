@@ -6,7 +6,8 @@ use super::scan::Scan;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::runtime::Runtime;
-use std::collections::HashMap;
+use crate::sys::proc::cgroup;
+use std::collections::{BTreeMap, HashMap};
 
 /// Processes that make one container, as far as the kernel tells.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub fn group<'a>(scan: &'a Scan, sandboxes: &'a [Sandbox]) -> Vec<Group<'a>> {
     for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
         drafts.add(process, scan);
     }
+    drafts.place_services(scan);
     drafts.split_inner(scan);
     drafts.place_the_unnamed(scan);
     drafts.finish(sandboxes)
@@ -80,6 +82,8 @@ struct Drafts<'a> {
     list: Vec<Draft<'a>>,
     places: HashMap<Key, usize>,
     sandboxed: HashMap<Key, usize>,
+    /// By group: services, and what is in pid namespaces of its own in them.
+    services: BTreeMap<Vec<u8>, (Recognised, Vec<&'a Process>)>,
 }
 
 impl<'a> Drafts<'a> {
@@ -97,10 +101,17 @@ impl<'a> Drafts<'a> {
         let mut chain = recognise::cgroup(process.cgroup.as_bytes());
         let namespaces = by_namespaces(process, scan);
         let sandbox = self.sandboxed.get(&namespaces).copied();
-        // A service with a pid namespace, or a kernel, of its own is more than a service: something
-        // it runs isolates itself.
-        let isolates = sandbox.is_some() || scan.host.differing(&process.namespaces).has(Kind::Pid);
-        chain.retain(|found| !found.is_host_service() || !isolates);
+        let has_own_pids = scan.host.differing(&process.namespaces).has(Kind::Pid);
+        if sandbox.is_none()
+            && has_own_pids
+            && let Some(service) = chain.pop_if(|found| found.is_host_service())
+        {
+            let group = service.group.clone();
+            self.services.entry(group).or_insert((service, Vec::new())).1.push(process);
+            return;
+        }
+        // A service with a kernel of its own is more than a service.
+        chain.retain(|found| !found.is_host_service() || sandbox.is_none());
         let mut within = None;
         for found in chain {
             let key = Key::Cgroup(found.group.clone());
@@ -112,6 +123,26 @@ impl<'a> Drafts<'a> {
         if let Some(draft) = self.list.get_mut(innermost) {
             draft.sandbox = draft.sandbox.or(sandbox);
             draft.members.push(process);
+        }
+    }
+
+    /// A service with a pid namespace of its own is more than a service: something it runs isolates
+    /// itself. But systemd may start all of it so.
+    fn place_services(&mut self, scan: &Scan) {
+        for (group, (service, members)) in std::mem::take(&mut self.services) {
+            let key = Key::Cgroup(group);
+            let is_whole = !self.places.contains_key(&key) && is_started_so(&service, &members);
+            for process in members {
+                let place = if is_whole {
+                    let new = || Draft { recognised: Some(service.clone()), ..Draft::default() };
+                    self.place(key.clone(), new)
+                } else {
+                    self.place(by_namespaces(process, scan), Draft::default)
+                };
+                if let Some(draft) = self.list.get_mut(place) {
+                    draft.members.push(process);
+                }
+            }
         }
     }
 
@@ -194,6 +225,20 @@ impl<'a> Drafts<'a> {
         });
         groups.collect()
     }
+}
+
+/// Whether systemd itself made the pid namespace of a service (PrivatePIDs=): there is one, its
+/// first process is a child of pid 1, and all are in the service's own group. That of a container
+/// whose runtime has left it to pid 1 lies below; users have managers that are not pid 1.
+fn is_started_so(service: &Recognised, members: &[&Process]) -> bool {
+    let Some(first) = oldest(members) else { return false };
+    let pids = first.namespaces.inode(Kind::Pid);
+    let is_in_it = |process: &&Process| {
+        let mut lines = cgroup::parse(process.cgroup.as_bytes());
+        process.namespaces.inode(Kind::Pid) == pids && lines.any(|line| line.path == service.group)
+    };
+    let is_child_of_init = first.parent.is_some_and(|parent| parent.number() == 1);
+    service.user.is_none() && is_child_of_init && members.iter().all(is_in_it)
 }
 
 /// The namespaces of its own that set a process apart.

@@ -128,6 +128,52 @@ fn a_group_without_a_process_of_its_own_begins_with_what_is_within() {
     assert_eq!(told(&scan), [(10, vec![10], None), (10, vec![10], Some(10))]);
 }
 
+/// What is told of what runs in `/system.slice/x.service`.
+fn service(processes: &[(u32, u32, &str, [u64; 3])]) -> Vec<(bool, Vec<u32>)> {
+    let isolated = processes.iter().map(|(pid, parent, below, inodes)| {
+        let process =
+            process(*pid, (*pid).into(), &format!("/system.slice/x.service{below}"), *inodes);
+        Process { parent: Pid::new(*parent), ..process }
+    });
+    let scan = scan(isolated.collect());
+    let mut told: Vec<_> = group(&scan, &[])
+        .into_iter()
+        .map(|group| {
+            let is_service = group.recognised.is_some_and(|found| found.is_host_service());
+            (is_service, group.processes.iter().map(|pid| pid.number()).collect())
+        })
+        .collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn a_service_that_systemd_started_in_pids_of_its_own_is_a_service() {
+    let own = [11, 12, 3];
+    assert_eq!(service(&[(10, 1, "", own), (11, 10, "", own)]), [(true, vec![10, 11])]);
+    assert_eq!(service(&[(10, 1, "", [11, 2, 3])]), [(true, vec![10])]);
+}
+
+#[test]
+fn what_a_service_isolates_is_more_than_the_service() {
+    let own = [11, 12, 3];
+    assert_eq!(service(&[(10, 9, "", own), (11, 10, "", own)]), [(false, vec![10, 11])]);
+    // Left to pid 1 by the runtime that made it.
+    assert_eq!(service(&[(10, 1, "/c1", own)]), [(false, vec![10])]);
+    let other = [21, 22, 3];
+    let two = [(false, vec![10]), (false, vec![11])];
+    assert_eq!(service(&[(10, 1, "", own), (11, 1, "", other)]), two);
+    let beside = [(false, vec![11]), (true, vec![10])];
+    assert_eq!(service(&[(10, 1, "", [31, 2, 3]), (11, 1, "", own)]), beside);
+}
+
+#[test]
+fn a_users_service_is_not_started_by_pid_1() {
+    let cgroup = "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service";
+    let scan = scan(vec![process(10, 1, cgroup, [11, 12, 3])]);
+    assert!(group(&scan, &[]).iter().all(|group| group.recognised.is_none()));
+}
+
 /// A gofer, a sandbox with the host's pids and what that started, as gVisor has them.
 fn sandboxed(cgroup: &str) -> (Scan, [Sandbox; 1]) {
     let scan = scan(vec![
