@@ -1,6 +1,7 @@
 //! What `nsx spawn` isolated: told by the supervisor that it leaves outside, and by the record that
 //! one with a name keeps.
 
+use super::monitor::Monitor;
 use super::owners::Owners;
 use super::recognise::Recognised;
 use super::record::{Case, First, Record, Source};
@@ -12,7 +13,11 @@ use crate::sys::error::Result;
 use crate::sys::incarnation;
 use crate::sys::owned::Place;
 use crate::sys::root::{SysRoot, path_text};
+use rustix::fs::AtFlags;
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What is missing where one cannot be read: the supervisor vouches for the program all the same.
@@ -42,14 +47,16 @@ impl Source for Nsx {
             spawned.supervisor.pid == supervisor.pid.number()
                 && spawned.process.is_some_and(|process| process.pid == init)
         });
-        Ok(Some(match named {
-            Some((file, spawned)) => record(file, spawned, uid),
-            None => Record {
-                runtime: Runtime::Nsx,
-                owner_uid: Some(uid),
-                file: format!("pid {}", supervisor.pid).into(),
-                ..Record::default()
-            },
+        if let Some((file, spawned)) = named {
+            return Ok(Some(record(file, spawned, uid)));
+        }
+        // util-linux has one of that name.
+        let is_ours = supervisor.comm != b"unshare" || is_ours(case.root, supervisor);
+        Ok(is_ours.then(|| Record {
+            runtime: Runtime::Nsx,
+            owner_uid: Some(uid),
+            file: format!("pid {}", supervisor.pid).into(),
+            ..Record::default()
         }))
     }
 
@@ -83,6 +90,22 @@ impl Nsx {
             place.map(|place| read(root, &place)).unwrap_or_default()
         })
     }
+}
+
+/// Whether a process runs our program, or the front program beside it.
+fn is_ours(root: &SysRoot, process: &Monitor) -> bool {
+    let file = |dir: BorrowedFd<'_>, path: &Path| {
+        let stat = rustix::fs::statat(dir, path, AtFlags::empty()).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    };
+    let own = Path::new("self/exe");
+    let beside = || {
+        let own = rustix::fs::readlinkat(root.proc(), own, Vec::new()).ok()?;
+        let front = Path::new(OsStr::from_bytes(own.to_bytes())).with_file_name("nsx");
+        file(rustix::fs::CWD, &root.path(&front))
+    };
+    file(process.dir(), Path::new("exe"))
+        .is_some_and(|it| Some(it) == file(root.proc(), own) || Some(it) == beside())
 }
 
 fn read(root: &SysRoot, place: &Place) -> Vec<(Text, Spawned)> {
@@ -189,7 +212,7 @@ mod tests {
     #[test]
     fn the_supervisor_is_known_by_what_it_is_called() {
         let host = host(&[]);
-        for parent in [70, 80, 90] {
+        for parent in [70, 80] {
             let record = find(&host, parent, "/system.slice/a.service").unwrap();
             assert_eq!((record.runtime, record.first), (Runtime::Nsx, First::Untold));
             assert_eq!(record.file, format!("pid {parent}").as_str());
@@ -197,6 +220,32 @@ mod tests {
         assert_eq!(find(&host, 60, "/x"), None, "a shell");
         let docker = format!("/docker/{}", "a".repeat(64));
         assert_eq!(find(&host, 70, &docker), None, "the group says otherwise");
+    }
+
+    #[test]
+    fn one_that_is_called_unshare_runs_our_file_or_has_a_record() {
+        let host = host(&[("proc/90/exe", ""), ("proc/self/exe", ""), ("usr/bin/nsx", "")]);
+        assert_eq!(find(&host, 90, "/x"), None, "that of util-linux");
+        let exe = host.path("proc/self/exe");
+        let is_link_to = |path: &str| {
+            std::fs::remove_file(&exe).unwrap();
+            std::fs::hard_link(host.path(path), &exe).unwrap();
+        };
+        is_link_to("usr/bin/nsx");
+        assert_eq!(find(&host, 90, "/x"), None);
+        is_link_to("proc/90/exe");
+        assert_eq!(find(&host, 90, "/x").unwrap().runtime, Runtime::Nsx);
+        // We are one of the single commands.
+        std::fs::remove_file(&exe).unwrap();
+        std::os::unix::fs::symlink("/usr/bin/nsx-ps", &exe).unwrap();
+        assert_eq!(find(&host, 90, "/x"), None);
+        std::fs::remove_file(host.path("usr/bin/nsx")).unwrap();
+        std::fs::hard_link(host.path("proc/90/exe"), host.path("usr/bin/nsx")).unwrap();
+        assert_eq!(find(&host, 90, "/x").unwrap().runtime, Runtime::Nsx);
+        std::fs::remove_file(host.path("proc/90/exe")).unwrap();
+        assert_eq!(find(&host, 90, "/x"), None);
+        host.write("run/nsx/web.json", &web().replace(": 70,", ": 90,").replace(": 71,", ": 91,"));
+        assert_eq!(find(&host, 90, "/x").unwrap().name, Some("web".into()));
     }
 
     #[test]
