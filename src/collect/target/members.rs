@@ -13,14 +13,18 @@ use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
 use crate::sys::error::{Context, Result};
-use crate::sys::proc::cgroup;
+use crate::sys::proc::cgroup::{self, Line};
 use crate::sys::root::SysRoot;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
-/// Those in the group and in all below it, in whatever hierarchy it is.
+/// Those in the group and in all below it, in whatever hierarchy of ours it is.
 pub(super) fn of_group(root: &SysRoot, path: &[u8]) -> Result<Vec<Process>> {
-    let is_in = |lines: &[u8]| cgroup::parse(lines).any(|line| is_below(line.path, path));
+    let hierarchies = Hierarchies::read(root).ok();
+    let is_in = |lines: &[u8]| {
+        let mut lines = ours(hierarchies.as_ref(), lines);
+        lines.any(|line| is_below(line.path, path))
+    };
     let members = chosen(root, |lines| is_in(lines).then_some(()))?;
     Ok(members.into_iter().map(|((), process)| process).collect())
 }
@@ -31,14 +35,15 @@ pub(super) fn of_unit(
     spelled: &[u8],
     unit: &[u8],
 ) -> std::result::Result<Vec<Process>, TargetError> {
+    let hierarchies = Hierarchies::read(root).ok();
     let group = |lines: &[u8]| {
-        cgroup::parse(lines).find_map(|line| group_of_unit(line.path, unit)).map(<[u8]>::to_vec)
+        let mut lines = ours(hierarchies.as_ref(), lines);
+        lines.find_map(|line| group_of_unit(line.path, unit)).map(<[u8]>::to_vec)
     };
     let mut groups: BTreeMap<Vec<u8>, Vec<Process>> = BTreeMap::new();
     for (group, process) in chosen(root, group)? {
         groups.entry(group).or_default().push(process);
     }
-    let hierarchies = Hierarchies::read(root).ok();
     let rank = |group: &[u8], members: &[Process]| {
         let lines = members.first().map(|process| process.cgroup.as_bytes()).unwrap_or_default();
         rank(root, hierarchies.as_ref(), lines, group)
@@ -62,6 +67,15 @@ pub(super) fn of_unit(
     }
     let one = best.pop().map(|(_, members)| members);
     one.ok_or_else(|| TargetError::NoMember(Text::new(spelled)))
+}
+
+/// What a process is in, without what somebody who may mount has made for himself: a hierarchy
+/// without controllers, of any name, in which he is where he likes.
+fn ours<'a>(seen: Option<&Hierarchies>, lines: &'a [u8]) -> impl Iterator<Item = Line<'a>> {
+    cgroup::parse(lines).filter(move |line| {
+        let is_mounted = || seen.is_some_and(|seen| seen.v1(line.controllers).next().is_some());
+        !line.controllers.starts_with(b"name=") || is_mounted()
+    })
 }
 
 /// The lines of a member, each cut to the group that was named.

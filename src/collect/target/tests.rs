@@ -105,6 +105,26 @@ fn a_unit_and_a_group_lead_to_their_oldest_process_that_runs() {
 }
 
 #[test]
+fn a_hierarchy_that_is_not_mounted_here_makes_nobody_a_member() {
+    let host = Host::new();
+    let claim = |name: &str| {
+        let lines = format!("9:name={name}:/system.slice/s.service\n0::/docker/{DB}\n");
+        host.write("proc/22/cgroup", &lines);
+        ["unit:s", "cgroup:/system.slice"].map(|spelled| host.pid(spelled))
+    };
+    assert_eq!(claim("evil"), [Ok(31), Ok(31)]);
+    let mounts = "27 22 0:24 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n\
+        28 27 0:25 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n";
+    host.write("proc/self/mountinfo", mounts);
+    let root = SysRoot::fixture(host.temp.path()).unwrap();
+    let host = Host { root, ..host };
+    let of = |spelled: &str| resolve_process(&host.root, spelled.as_bytes()).unwrap().process.pid;
+    assert_eq!(of("cgroup:/system.slice").number(), 31);
+    host.write("proc/22/cgroup", "9:name=systemd:/system.slice/s.service\n0::/\n");
+    assert_eq!(of("cgroup:/system.slice").number(), 22, "it is the oldest in it");
+}
+
+#[test]
 fn a_users_unit_counts_where_the_host_has_none_of_that_name() {
     let host = Host::new();
     assert_eq!(host.pid("unit:t"), Ok(41));
