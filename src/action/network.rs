@@ -134,9 +134,10 @@ impl Network {
     /// The caller has one thread.
     pub fn wire(&mut self, child: &Child) -> Result<()> {
         let Way::Paired(pairing) = &mut self.0 else { return Ok(()) };
-        let Some(far) = &mut pairing.far else { return Ok(()) };
+        // What it was made through keeps no namespace for longer.
+        let Some(mut far) = pairing.far.take() else { return Ok(()) };
         let near = Changes::through(socket_in(child.pidfd.as_fd(), &NEW.into())?);
-        pairing.pair = Some(Pair::make(&pairing.veth, near, far)?);
+        pairing.pair = Some(Pair::make(&pairing.veth, near, &mut far)?);
         Ok(())
     }
 

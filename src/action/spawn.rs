@@ -23,7 +23,7 @@ use super::network::Network;
 use super::pty::{self, Pair};
 use super::restrict::Restriction;
 use super::rootfs::Rootfs;
-use super::supervise::{self, Ending, Signals, Stops};
+use super::supervise::{self, Ending, OnStart, Signals, Stops};
 use crate::model::group::Sites;
 use crate::model::isolation::{Identity, Isolation, Terminal};
 use crate::model::namespace::{Kind, Kinds};
@@ -128,7 +128,7 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     };
     group.remove()?;
     network.end(ending.is_ok() && keeps_network(&wanted.isolation));
-    if let (Some(report), Some(notices)) = (&report, &notices) {
+    if let (Some(report), Some(notices)) = (&report, &mut notices) {
         notices.ended(child, report)?;
     }
     drop((notices, janitor));
@@ -202,13 +202,14 @@ fn run(
     };
     drop((of_child, report, parent, stops_told, rootfs, speaker));
     let pid = child.pid.as_raw().cast_unsigned();
+    let mut kept = Vec::new();
     let attended = match &of_nsx {
         Some(meeting) => {
             let first = || {
                 group.add(child.pid, is_born_inside)?;
                 Ok(network.wire(&child)?)
             };
-            outside::attend(isolation, child.pid, meeting, first)
+            outside::attend(isolation, child.pid, meeting, &mut kept, first)
         }
         None => Ok(()),
     };
@@ -225,12 +226,9 @@ fn run(
     let program = program.with_stops(stops.map(Stops::Heard));
     let program =
         if isolation.terminal == Terminal::Apart { program.in_a_session() } else { program };
-    let Some(listener) = listener else {
-        let ending = supervise::supervise(program, signals, Some(status), terminal, None);
-        return Ok((pid, attended.and(ending)));
-    };
     let mut meet = |child: &Child| {
-        let Some(mut program) = listener.hear()? else { return Ok(None) };
+        let introduced = listener.as_ref().map(introduction::Listener::hear).transpose()?.flatten();
+        let Some(mut program) = introduced else { return Ok(None) };
         let terminal = program.terminal.take().map(pty::Terminal::of).transpose()?;
         if let Some(notices) = &mut notices {
             notices.peer = network.peer();
@@ -238,8 +236,13 @@ fn run(
         }
         Ok(terminal)
     };
-    let ending = supervise::supervise(program, signals, Some(status), terminal, Some(&mut meet));
-    Ok((pid, attended.and(ending)))
+    let meet: Option<OnStart<'_>> = if introduces { Some(&mut meet) } else { None };
+    let ending = supervise::supervise(program, signals, Some(status), terminal, meet);
+    let ending = attended.and(ending);
+    if ending.is_err() && life.guard {
+        outside::let_go(&kept);
+    }
+    Ok((pid, ending))
 }
 
 /// Where nothing of ours stays beside the program, and the kernel is to kill it.

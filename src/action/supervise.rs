@@ -92,6 +92,8 @@ pub struct Program {
     pub is_init: bool,
     /// The signal in whose name it was killed.
     killed_for: Option<i32>,
+    /// Somebody wants it to end.
+    told_to_end: bool,
     clock: Clock,
     /// Between SIGTERM and SIGKILL.
     grace: Duration,
@@ -136,6 +138,7 @@ impl Program {
             child,
             is_init,
             killed_for: None,
+            told_to_end: false,
             clock,
             grace,
             is_apart: false,
@@ -229,6 +232,10 @@ impl Program {
         self.clock == Clock::Unlimited || stops_a_job(signal)
     }
 
+    fn has_ended_by_itself(&self) -> bool {
+        !self.told_to_end && matches!(self.clock, Clock::Unlimited | Clock::Until(_))
+    }
+
     fn ended(&self, ending: Ending) -> Ending {
         match self.clock {
             Clock::Ending(_) | Clock::Killed => Ending::TimedOut,
@@ -300,8 +307,10 @@ pub fn supervise(
             terminal.hand_keys_over();
         }
     };
-    if let Some(terminal) = terminal {
-        show_the_rest(terminal, signals);
+    match terminal {
+        Some(terminal) if program.has_ended_by_itself() => show_the_rest(terminal, signals),
+        Some(mut terminal) => drop(terminal.drain(&mut { pty::READS })),
+        None => {}
     }
     if let Some(pipe) = &status {
         while read_report(pipe, &mut report) {}
@@ -321,7 +330,7 @@ fn show_the_rest(mut terminal: Terminal, signals: &Signals) {
         // ^C is a signal again.
         terminal.restore();
         while let Ok(Some(arrived)) = signals.descriptor.next() {
-            if asks_to_end(arrived.number) || arrived.number == Signal::SIGHUP as i32 {
+            if leaves_no_reader(arrived.number) {
                 return;
             }
         }
@@ -413,6 +422,7 @@ const SI_KERNEL: i32 = 0x80;
 /// sending it on would deliver it twice. Not to a program on a terminal of its own, or one that has
 /// made itself a group, as timeout(1) does.
 fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
+    program.told_to_end |= leaves_no_reader(signal);
     // It may have ended meanwhile: then there is nobody to tell.
     let pidfd = program.child.pidfd.as_fd();
     let deaf = program.is_init && ends_by_default(signal) && leaves_default(&program.child, signal);
@@ -441,6 +451,11 @@ fn is_in_another_group(child: &Child) -> bool {
 /// What a person or a manager sends.
 fn asks_to_end(signal: i32) -> bool {
     matches!(Signal::try_from(signal), Ok(Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM))
+}
+
+/// That, or nobody is there any more.
+fn leaves_no_reader(signal: i32) -> bool {
+    asks_to_end(signal) || signal == Signal::SIGHUP as i32
 }
 
 /// Whether the default action ends a process: signal(7). A real-time signal's does.

@@ -127,11 +127,11 @@ impl Output {
 
     /// What is read, with the descriptors that reading it takes: the running system, or what `--sysroot`
     /// names; an error where its /proc cannot be opened.
-    pub fn root(&self) -> Result<SysRoot, Failure> {
+    pub fn root(&self, context: &Context) -> Result<SysRoot, Failure> {
         crate::sys::rlimits::allow_descriptors();
         Ok(match &self.sysroot {
             Some(directory) => SysRoot::fixture(directory)?,
-            None => SysRoot::real()?,
+            None => context.root()?,
         })
     }
 

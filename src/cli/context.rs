@@ -1,6 +1,7 @@
 //! What the surroundings say: environment and terminal. Read here once, and nowhere else.
 #![expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
+use crate::sys::root::SysRoot;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
@@ -57,6 +58,11 @@ impl Context {
         let mut set = names.filter_map(std::env::var_os).filter(|name| !name.is_empty());
         let name = set.next().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         name.contains("utf-8") || name.contains("utf8")
+    }
+
+    /// The running system, as the caller keeps things in it.
+    pub fn root(&self) -> crate::sys::error::Result<SysRoot> {
+        Ok(SysRoot::real()?.with_runtime_dir(self.variable("XDG_RUNTIME_DIR")))
     }
 
     /// One variable of the caller's environment; not UTF-8 of need.

@@ -11,6 +11,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,6 +24,8 @@ const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 pub struct SysRoot {
     /// Empty for the real system.
     prefix: PathBuf,
+    /// See [`Self::with_runtime_dir`].
+    runtime_dir: Option<PathBuf>,
     reach: Rc<Reach>,
 }
 
@@ -39,13 +42,21 @@ impl SysRoot {
         if kind != PROC_SUPER_MAGIC {
             return Err(absent());
         }
-        Ok(Self { prefix: PathBuf::new(), reach: Rc::new(Reach::new(proc, true)) })
+        Ok(Self {
+            prefix: PathBuf::new(),
+            runtime_dir: None,
+            reach: Rc::new(Reach::new(proc, true)),
+        })
     }
 
     /// A directory with `proc`, `sys`, `run`, `var`, … below it.
     pub fn fixture(prefix: &Path) -> Result<Self> {
         let proc = open_path(&prefix.join("proc"))?;
-        Ok(Self { prefix: prefix.to_owned(), reach: Rc::new(Reach::new(proc, false)) })
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            runtime_dir: None,
+            reach: Rc::new(Reach::new(proc, false)),
+        })
     }
 
     /// Whether processes are live, so that pidfds and joins mean something.
@@ -56,6 +67,18 @@ impl SysRoot {
     /// Its /proc, held open since the start.
     pub fn proc(&self) -> BorrowedFd<'_> {
         self.reach.proc()
+    }
+
+    /// The same for a user who says where he keeps what lasts as long as he is here.
+    #[must_use]
+    pub fn with_runtime_dir(self, said: Option<OsString>) -> Self {
+        let said = said.map(PathBuf::from).filter(|said| said.is_absolute());
+        Self { runtime_dir: said, ..self }
+    }
+
+    /// `XDG_RUNTIME_DIR` of who runs nsx.
+    pub fn runtime_dir(&self) -> Option<&Path> {
+        self.runtime_dir.as_deref()
     }
 
     /// Ourselves, as this /proc numbers us; `None` where it does not have us.

@@ -39,6 +39,7 @@ pub fn tests() -> Vec<Trial> {
             never_begun,
         ),
         test("status descriptor: all of it is known of a program that ends at once", ROOT, at_once),
+        test("status descriptor: who does not read keeps nobody waiting", ROOT, unread),
         test(
             "status descriptor: one that is not there is an error before anything runs",
             ROOT,
@@ -247,6 +248,9 @@ fn of_a_user() {
     let started = run(&["-U", "-p", "--detach", "--name", "mine", "sleep", "1000"]);
     assert_eq!(stdout(&started), "mine\n", "{}", stderr(&started));
     assert!(place.path().join("nsx/mine.json").exists());
+    let mut enter = crate::support::as_nobody(&copy);
+    enter.args(["enter", "-t", "nsx:mine", "--", "echo", "in"]);
+    assert_eq!(succeeds(enter.env("XDG_RUNTIME_DIR", place.path())), "in\n");
     assert_eq!(run(&["-U", "--name", "mine", "true"]).status.code(), Some(125));
     let stopped = run(&["--stop", "mine"]);
     assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
@@ -272,6 +276,39 @@ fn heard(options: &str, program: &str) -> Vec<Value> {
         format!("exec {} spawn --status-fd 3 {options} {program} 3>&1 >/dev/null", nsx.display());
     let done = output(Command::new("sh").args(["-c", &line]).stdin(Stdio::null()));
     stdout(&done).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// A pipe that is full. When its time is over the program is ended all the same.
+fn unread() {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+    let mut filled = 0;
+    while let Ok(count) = rustix::io::write(&writer, &[b'x'; 4096]) {
+        filled += count;
+    }
+    for flags in [rustix::fs::OFlags::NONBLOCK, rustix::fs::OFlags::empty()] {
+        rustix::fs::fcntl_setfl(&writer, flags).unwrap();
+        let mut command = nsx(["spawn", "-p", "--status-fd", "0", "--timeout", "200ms"]);
+        command.args(["sh", "-c", "echo $$ >&2; exec sleep 1000"]).stderr(Stdio::piped());
+        let mut child = command.stdin(writer.try_clone().unwrap()).spawn().unwrap();
+        let said = child.stderr.as_mut().unwrap();
+        std::io::Read::read_exact(said, &mut [0; 2]).expect("it begins");
+        let nsx = child.id();
+        until("it has ended", || crate::support::child_of(nsx).is_none());
+        let mut bytes = vec![0; 1 << 20];
+        while filled > 0 {
+            filled -= rustix::io::read(&reader, &mut bytes[..filled]).unwrap();
+        }
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(124));
+        rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let count = rustix::io::read(&reader, &mut bytes).unwrap();
+        let events = String::from_utf8_lossy(&bytes[..count]).into_owned();
+        assert_eq!(events.lines().count(), 2, "{events}");
+        rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+        while let Ok(count) = rustix::io::write(&writer, &[b'x'; 4096]) {
+            filled += count;
+        }
+    }
 }
 
 fn status_lines() {

@@ -112,7 +112,7 @@ fn to_our_end() {
 fn between_two() {
     let outer = Outer::new();
     let name = format!("net-test-{}", std::process::id());
-    let (_first, first) = outer.held(&["--new-all", "--name", &name, "--net", "none"]);
+    let (first_held, first) = outer.held(&["--new-all", "--name", &name, "--net", "none"]);
     let network = format!(
         "veth:198.51.100.2/24,2001:db8::2/64,name=left,peer=right@nsx:{name},\
          peer-addr=198.51.100.3/24,peer-addr=2001:db8::3/64"
@@ -132,6 +132,9 @@ fn between_two() {
     reaches(third, first, "203.0.113.1");
     drop(second_held);
     until("the pair is gone", || interfaces(first) == ["lo", "nsx0"]);
+    // Nobody holds the network of who has ended, who has an end of his pair there either.
+    drop(first_held);
+    until("the other pair is gone", || interfaces(third) == ["lo"]);
 }
 
 fn nameless() {
@@ -353,11 +356,14 @@ fn kept() {
     // The mount stays in a mount namespace of the test's.
     let script = r#"
         nsx=$1 file=$2
+        "$nsx" spawn --newnet="$file" --net veth /no/such/program 2>/dev/null
+        echo "code $?, $(grep -c "$file" /proc/self/mountinfo) kept"
         "$nsx" spawn --newnet="$file" --net veth:198.51.100.2/24,peer=blue true || exit 1
         ip -br link show blue && nsenter --net="$file" ip -br link show eth0
     "#;
     let mut command = outer.run(["unshare", "-m", "sh", "-c", script, "sh"]);
     let said = succeeds(command.arg(binary("nsx")).arg(&file));
+    assert!(said.starts_with("code 127, 0 kept\n"), "{said}");
     assert!(said.contains("blue@") && said.contains("eth0@"), "{said}");
     // With the mount its namespace goes.
     until("the pair is gone", || outer.interfaces() == ["lo"]);

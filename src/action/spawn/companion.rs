@@ -34,7 +34,7 @@ impl Companion {
             Side::Child => {
                 drop((inside, failure));
                 let attended = match outside.wait() {
-                    Ok(()) => outside::attend(isolation, us, &outside, || Ok(())),
+                    Ok(()) => outside::attend(isolation, us, &outside, &mut Vec::new(), || Ok(())),
                     // The other one says why.
                     Err(_) => Ok(()),
                 };

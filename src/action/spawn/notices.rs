@@ -15,17 +15,19 @@ use crate::sys::fds::write_all;
 use crate::sys::incarnation;
 use crate::sys::raw::fork::Child;
 use crate::sys::root::{SysRoot, path_text};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Who wants to know.
 #[derive(Debug)]
 pub struct Notices {
     /// The running system, in whose `/proc` the first process's start time is read.
     pub root: SysRoot,
-    /// `--status-fd`: events go there, one JSON object a line. `None`: nobody asked.
-    pub status: Option<OwnedFd>,
+    /// `--status-fd`. `None`: nobody asked.
+    pub status: Option<Status>,
     /// `--pid-file`: filled when the program runs.
     pub pid_file: Option<PidFile>,
     /// Under `--name`, or the name that `--detach` makes. `None`: it has no name.
@@ -35,6 +37,68 @@ pub struct Notices {
     pub ready: Option<(OwnedFd, OwnedFd)>,
     /// What the other end of its veth pair is called.
     pub peer: Option<String>,
+}
+
+/// Where events go, one JSON object a line. A reader that does not read keeps nobody waiting.
+#[derive(Debug)]
+pub struct Status {
+    descriptor: OwnedFd,
+    /// What there was no room for yet.
+    unsaid: Vec<u8>,
+}
+
+/// How long a reader may take nothing once the program has ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A pipe that takes anything takes as much in one piece: PIPE_BUF.
+const PIECE: usize = 4096;
+
+impl Status {
+    /// Nothing was said yet.
+    pub const fn new(descriptor: OwnedFd) -> Self {
+        Self { descriptor, unsaid: Vec::new() }
+    }
+
+    /// As much as there is room for.
+    fn say(&mut self, event: &Event<'_>) -> Result<(), ActionError> {
+        self.unsaid.extend_from_slice(event.to_json().as_bytes());
+        match self.write(Duration::ZERO) {
+            // There will be another time.
+            Err(rustix::io::Errno::TIMEDOUT) => Ok(()),
+            written => Self::told(written),
+        }
+    }
+
+    /// All of it.
+    fn say_last(&mut self, event: &Event<'_>) -> Result<(), ActionError> {
+        self.unsaid.extend_from_slice(event.to_json().as_bytes());
+        Self::told(self.write(PATIENCE))
+    }
+
+    fn told(written: rustix::io::Result<()>) -> Result<(), ActionError> {
+        Ok(written.context("write to", "the status descriptor")?)
+    }
+
+    fn write(&mut self, patience: Duration) -> rustix::io::Result<()> {
+        let patience = Timespec::try_from(patience).unwrap_or_default();
+        while !self.unsaid.is_empty() {
+            let mut room = [PollFd::new(&self.descriptor, PollFlags::OUT)];
+            match poll(&mut room, Some(&patience)) {
+                Ok(0) => return Err(rustix::io::Errno::TIMEDOUT),
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            }
+            let piece = self.unsaid.get(..PIECE).unwrap_or(&self.unsaid);
+            match rustix::io::write(&self.descriptor, piece) {
+                Ok(count) => drop(self.unsaid.drain(..count)),
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+                // Nobody listens any more, which is his business.
+                Err(rustix::io::Errno::PIPE) => self.unsaid.clear(),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Removed when dropped.
@@ -125,7 +189,9 @@ impl Notices {
         let name = self.record.as_ref().map(|record| record.spawned.name.as_str());
         let namespaces = program.namespaces.inodes();
         let peer = self.peer.as_deref();
-        self.say(&Event::Started { pid, init_pid, name, namespaces, peer })?;
+        if let Some(status) = &mut self.status {
+            status.say(&Event::Started { pid, init_pid, name, namespaces, peer })?;
+        }
         if let Some((ready, nowhere)) = self.ready.take() {
             detach::let_go(&ready)?;
             launch::stand_on(&nowhere)?;
@@ -133,17 +199,9 @@ impl Notices {
         Ok(())
     }
 
-    pub(super) fn ended(&self, init_pid: u32, report: &Report) -> Result<(), ActionError> {
-        self.say(&Event::Exited { init_pid, report })
-    }
-
-    fn say(&self, event: &Event<'_>) -> Result<(), ActionError> {
-        let Some(status) = &self.status else { return Ok(()) };
-        match write_all(status, event.to_json().as_bytes()) {
-            // Nobody listens any more, which is his business.
-            Ok(()) | Err(rustix::io::Errno::PIPE) => Ok(()),
-            Err(errno) => Ok(Err(errno).context("write to", "the status descriptor")?),
-        }
+    pub(super) fn ended(&mut self, init_pid: u32, report: &Report) -> Result<(), ActionError> {
+        let event = Event::Exited { init_pid, report };
+        self.status.as_mut().map_or(Ok(()), |status| status.say_last(&event))
     }
 }
 

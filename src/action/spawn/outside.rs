@@ -10,7 +10,7 @@ use crate::model::user_map::{UserMap, lines};
 use crate::sys::error::Context;
 use crate::sys::proc;
 use crate::sys::root::path_text;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::Pid;
 use std::path::Path;
 
@@ -24,11 +24,13 @@ pub(super) fn is_needed_last(isolation: &Isolation) -> bool {
     !isolation.kept.is_empty()
 }
 
-/// Does it all. The process is one that cannot have been reaped: its number is its own.
-pub(super) fn attend(
-    isolation: &Isolation,
+/// Does it all; `kept` are the files on which namespaces were mounted, whatever came after. The process
+/// is one that cannot have been reaped: its number is its own.
+pub(super) fn attend<'a>(
+    isolation: &'a Isolation,
     pid: Pid,
     meeting: &Outside,
+    kept: &mut Vec<&'a Path>,
     first: impl FnOnce() -> Result<(), ActionError>,
 ) -> Result<(), ActionError> {
     first()?;
@@ -41,6 +43,7 @@ pub(super) fn attend(
         let Ok(()) = meeting.wait() else { return Ok(()) };
         for (kind, file) in &isolation.kept {
             keep(pid, *kind, file)?;
+            kept.push(file);
         }
         meeting.say_go();
     }
@@ -65,6 +68,13 @@ fn write_maps(map: &UserMap, pid: Pid) -> Result<(), ActionError> {
         }
     }
     Ok(())
+}
+
+/// Of a program that could not be started no namespace is kept.
+pub(super) fn let_go(kept: &[&Path]) {
+    for file in kept.iter().rev() {
+        let _ = umount2(*file, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+    }
 }
 
 /// A mount of the namespace keeps it when nobody is in it any more.

@@ -72,7 +72,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         return Err(failure.hint("-o json has every number as it is"));
     }
     let wish = wish::of(&args)?;
-    let root = args.output.root()?;
+    let root = args.output.root(context)?;
     let target = match target::resolve_occupied(&root, args.target.as_bytes())? {
         Target::Process(process) => *process,
         Target::Namespace(held) => return vacant::run(context, &args, &root, held, &wish),

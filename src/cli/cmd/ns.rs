@@ -76,7 +76,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let columns = ns::columns();
     let filter = args.filter.as_deref().map(|text| Filter::over(text, &columns)).transpose();
     let filter = filter.map_err(Failure::usage)?;
-    let root = args.output.root()?;
+    let root = args.output.root(context)?;
     if let Some(meant) = args.inode {
         return processes::run(context, &args, &root, meant);
     }

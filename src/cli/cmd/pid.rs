@@ -66,7 +66,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     if let Some(option) = of_columns {
         return Err(Failure::usage(format!("pid has no columns for {option}")));
     }
-    let root = args.output.root()?;
+    let root = args.output.root(context)?;
     let (chains, is_list, shown) = answer(&root, &args)?;
     let mut gaps: Vec<Gap> = chains.iter().filter_map(unseen).collect();
     root.reach().complete(&mut gaps);

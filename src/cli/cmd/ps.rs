@@ -87,7 +87,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     }
     let filter = args.filter.as_deref().map(|text| Filter::over(text, &ps::COLUMNS)).transpose();
     let filter = filter.map_err(Failure::usage)?;
-    let root = args.output.root()?;
+    let root = args.output.root(context)?;
     let mut containers =
         if args.all { collect_recorded_containers(&root)? } else { collect_containers(&root)? };
     if args.targets.is_empty() {

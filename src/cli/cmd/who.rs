@@ -59,7 +59,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let spelled = spelled(&args.clues)?;
     let clues: Vec<Clue<'_>> =
         spelled.iter().map(|text| parse(text)).collect::<Result<_, Failure>>()?;
-    let root = args.output.root()?;
+    let root = args.output.root(context)?;
     let host = Host::collect(&root, &clues)?;
     let follow = |(text, clue): (&Vec<u8>, &Clue<'_>)| host.follow(text, *clue);
     let answers: Vec<Answer> = spelled.iter().zip(&clues).map(follow).collect::<Result<_, _>>()?;

@@ -38,7 +38,7 @@ use subject::Subject;
 pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     request.complete()?;
     keep_descriptors(&request)?;
-    let root = SysRoot::real()?;
+    let root = context.root()?;
     let sealed = !request.dry_run && will_be_seen(&request);
     if sealed {
         seal(context, &root)?;

@@ -4,7 +4,7 @@ use super::host::Host;
 use super::request::Request;
 use crate::action::launch;
 use crate::action::spawn::janitor::Janitor;
-use crate::action::spawn::notices::{Notices, PidFile, is_writable};
+use crate::action::spawn::notices::{Notices, PidFile, Status, is_writable};
 use crate::action::spawn::record::{self, Record};
 use crate::action::spawn::stop;
 use crate::cli::context::Context;
@@ -98,6 +98,7 @@ pub(super) fn notices(
     }
     let ready = ready.map(|ready| launch::nowhere().map(|nowhere| (ready, nowhere))).transpose()?;
     let root = SysRoot::real()?;
+    let status = status.map(Status::new);
     Ok(Some(Notices { root, status, pid_file, record, ready, peer: None }))
 }
 

@@ -83,11 +83,19 @@ impl Nsx {
         let owners = &self.owners;
         self.records.entry(uid).or_insert_with(|| {
             let roots = || Place::of_root(root, Path::new(DIRECTORY));
-            let place = match uid {
-                0 => root.reach().told(|| DIRECTORY.into(), WHAT, roots()),
-                uid => owners.runtime_dir(root, uid, "nsx").ok(),
-            };
-            place.map(|place| read(root, &place)).unwrap_or_default()
+            if uid == 0 {
+                let place = root.reach().told(|| DIRECTORY.into(), WHAT, roots());
+                return place.map(|place| read(root, &place)).unwrap_or_default();
+            }
+            // Where it is said to us we keep our own, as spawn does.
+            let said = root.runtime_dir().filter(|_| uid == rustix::process::geteuid().as_raw());
+            let said = said.map(|said| owners.claimed(root, uid, &said.join("nsx")));
+            let usual = owners.runtime_dir(root, uid, "nsx");
+            let places = [Some(usual), said].into_iter().flatten().flatten();
+            let mut records: Vec<_> = places.flat_map(|place| read(root, &place)).collect();
+            records.sort_by(|(one, _), (other, _)| one.cmp(other));
+            records.dedup_by(|(one, _), (other, _)| one == other);
+            records
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::model::orphan::Orphan;
 use crate::render::orphans;
 
 pub(super) fn run(context: &Context, output: &Output) -> Result<u8, Failure> {
-    let root = output.root()?;
+    let root = output.root(context)?;
     let (rows, mut gaps) = collect_orphans(&root)?;
     root.reach().complete(&mut gaps);
     let list = List {

@@ -17,7 +17,7 @@ pub fn schema() -> schemars::Schema {
 }
 
 pub(super) fn run(context: &Context, output: &Output, target: &OsStr) -> Result<u8, Failure> {
-    let root = output.root()?;
+    let root = output.root(context)?;
     let (rows, mut gaps) = collect_peers(&root, target.as_bytes())?;
     root.reach().complete(&mut gaps);
     let list = List {
