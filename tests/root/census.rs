@@ -537,7 +537,8 @@ fn second() {
     let script = r#"
         setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Un sh -c 'echo >"$0"; exec sleep 1000' "$2" &
         read line <"$2"
-        exec setpriv --reuid 65534 --regid 65534 --clear-groups "$1" ns --json -t net -p 2"#;
+        setpriv --reuid 65534 --regid 65534 --clear-groups "$1" ns --json -t net -p 2
+        exit $?"#;
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("pipe");
     std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
