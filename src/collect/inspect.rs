@@ -11,13 +11,14 @@ use super::runtime::record::WHAT;
 use super::seccomp::collect_seccomp;
 use super::target::{HeldNamespace, PinnedProcess};
 use crate::model::container::Container;
-use crate::model::evidence::{Evidence, Source};
+use crate::model::evidence::Source;
 use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::{Inspection, Section, Vacant, Wish};
 use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::model::uts::ClockOffsets;
-use crate::sys::error::Result;
+use crate::sys::error::{Result, SysError};
 use crate::sys::proc::status;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
@@ -110,7 +111,7 @@ pub fn inspect(
         let own = &process.namespaces;
         report.namespaces =
             Some(namespaces::collect(root, &target.handle, host, own, &others.list));
-        gaps.extend(hidden_namespaces(target));
+        gaps.extend(hidden_namespaces(target, host));
     }
     if wanted(Section::Uts) {
         report.clock_offsets = clock_offsets(target, host);
@@ -128,7 +129,10 @@ pub fn inspect(
     let alone = visits.finish(root, target, others, &mut report, &mut gaps);
     take_slow(slow.finish(alone), wish, &mut report, &mut gaps);
     target.handle.check_running()?;
-    let noted = about_identity(root, report.container.as_ref());
+    let is_isolated = report.of_the_host == Some(false);
+    let mut noted = about_identity(root, report.container.as_ref(), is_isolated);
+    let is_lost = is_isolated && report.container.is_none() && others.seen(process.pid).is_none();
+    noted.extend(lost(process.pid, is_lost, status_file.as_ref().err()));
     let more: Vec<Gap> = noted.into_iter().filter(|gap| !gaps.contains(gap)).collect();
     gaps.extend(more);
     findings::add(&mut report, &around);
@@ -178,16 +182,25 @@ fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mu
 
 /// What did not answer when it was looked up whose container this is, if it may have told: all of
 /// it where no record was found, else what the record lacks. What else was noted, in any case.
-fn about_identity(root: &SysRoot, container: Option<&Container>) -> Vec<Gap> {
+fn about_identity(root: &SysRoot, container: Option<&Container>, is_isolated: bool) -> Vec<Gap> {
     let evidence = container.map(|found| found.evidence.as_slice()).unwrap_or_default();
-    let vouches = |one: &Evidence| matches!(one.source, Source::State | Source::Monitor);
-    let is_told = container.is_none() || evidence.iter().any(vouches);
+    let is_told = match container {
+        Some(_) => evidence.iter().any(|one| one.source == Source::State),
+        None => !is_isolated,
+    };
     let mut gaps = root.reach().gaps();
     gaps.retain(|gap| {
         let is_record = gap.reason == Reason::Timeout || gap.what == WHAT;
         !is_record || !is_told || evidence.iter().any(|one| one.object == gap.object)
     });
     gaps
+}
+
+/// What the target itself did not tell; `is_lost`: whose it is, since it could not be seen when all were.
+fn lost(pid: Pid, is_lost: bool, status: Option<&SysError>) -> impl Iterator<Item = Gap> {
+    let gap = move |what, reason| Gap { object: format!("pid {pid}").into(), what, reason };
+    let whose = is_lost.then(|| gap(WHAT, Reason::Failed));
+    whose.into_iter().chain(status.map(|error| gap("status", error.reason())))
 }
 
 /// None in the host's time namespace. The file tells of the namespace that children will be in.
@@ -222,8 +235,14 @@ fn missing_settings(root: &SysRoot) -> Option<Gap> {
     Some(Gap { object: "/proc/sys".into(), what: "settings", reason })
 }
 
-fn hidden_namespaces(target: &PinnedProcess) -> Option<Gap> {
-    target.process.namespaces.inode(Kind::Mnt).is_none().then(|| Gap {
+/// Those of a kind that the kernel has.
+fn hidden_namespaces(target: &PinnedProcess, host: &NsSet) -> Option<Gap> {
+    let known = |set: &NsSet, kind| set.inode(kind).is_some();
+    let is_hidden = |kind: Kind| {
+        let has_kind = kind == Kind::Mnt || known(host, kind);
+        has_kind && !known(&target.process.namespaces, kind)
+    };
+    Kind::ALL.into_iter().any(is_hidden).then(|| Gap {
         object: format!("pid {}", target.process.pid).into(),
         what: "namespaces",
         reason: Reason::Denied,

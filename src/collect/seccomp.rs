@@ -35,21 +35,31 @@ pub fn collect_seccomp(
     target: &ProcessHandle,
     gaps: &mut Vec<Gap>,
 ) -> Option<SeccompDump> {
-    let theirs = status_of(target.dir())?;
-    if theirs.seccomp != MODE_FILTER {
-        return None;
-    }
     let mut lacks = |why: String, reason| {
         let object = Text::from(format!("pid {}{why}", target.pid()));
         gaps.push(Gap { object, what: "seccomp filters", reason });
     };
+    match status_of(target.dir()) {
+        Ok(theirs) if theirs.seccomp == MODE_FILTER => {}
+        Ok(_) => return None,
+        Err(reason) => {
+            lacks(String::new(), reason);
+            return None;
+        }
+    }
     if !root.is_real() {
         lacks(String::new(), Reason::Unsupported);
         return None;
     }
     // Asked first: a process is not stopped for nothing.
-    let own = bounded::open_link(root.proc(), "self").ok();
-    let own = own.and_then(|own| status_of(own.as_fd()))?;
+    let own = bounded::open_link(root.proc(), "self").map_err(|error| error.reason());
+    let own = match own.and_then(|own| status_of(own.as_fd())) {
+        Ok(own) => own,
+        Err(reason) => {
+            lacks(", since nsx cannot read its own status,".to_owned(), reason);
+            return None;
+        }
+    };
     if own.seccomp != 0 {
         lacks(", since nsx has a filter itself,".to_owned(), Reason::Denied);
         return None;
@@ -62,7 +72,7 @@ pub fn collect_seccomp(
         Ok(filters) => filters,
         Err(error) => {
             // The tracee's own word for it comes after the attempt, which alone is certain.
-            let tracer = status_of(target.dir()).and_then(|status| status.tracer);
+            let tracer = status_of(target.dir()).ok().and_then(|status| status.tracer);
             match (error.errno(), tracer) {
                 (Some(Errno::EPERM), Some(tracer)) => {
                     lacks(format!(", which pid {tracer} traces,"), Reason::Denied);
@@ -82,8 +92,9 @@ pub fn collect_seccomp(
     Some(dump)
 }
 
-fn status_of(process: BorrowedFd<'_>) -> Option<Status> {
-    status::parse(&bounded::read(process, "status", bounded::LARGE).ok()?)
+fn status_of(process: BorrowedFd<'_>) -> Result<Status, Reason> {
+    let bytes = bounded::read(process, "status", bounded::LARGE).map_err(|error| error.reason())?;
+    status::parse(&bytes).ok_or(Reason::Malformed)
 }
 
 /// Not yet collected by its parent, it can still be found but not traced.
