@@ -124,11 +124,14 @@ enum Clock {
     Until(Instant),
     /// Told to end; it is killed then.
     Ending(Instant),
-    Killed,
+    /// It is not waited for beyond that: it may be frozen, or wait for a dead file system.
+    Killed(Instant),
 }
 
 /// How long a program has to end when its time is over.
 const GRACE: Duration = Duration::from_secs(5);
+/// And by SIGKILL.
+const LAST: Duration = Duration::from_secs(2);
 
 impl Program {
     /// Supervised without a time limit; `is_init`: it is PID 1 of a pid namespace.
@@ -209,8 +212,11 @@ impl Program {
     fn mind_the_clock(&mut self) -> Option<Duration> {
         let now = Instant::now();
         match self.clock {
-            Clock::Unlimited | Clock::Killed => None,
-            Clock::Until(end) | Clock::Ending(end) if now < end => Some(end - now),
+            Clock::Unlimited => None,
+            Clock::Until(end) | Clock::Ending(end) | Clock::Killed(end) if now < end => {
+                Some(end - now)
+            }
+            Clock::Killed(_) => Some(Duration::ZERO),
             Clock::Until(_) => {
                 let signal = Signal::SIGTERM as i32;
                 forward(self, signal, 0, true);
@@ -221,8 +227,8 @@ impl Program {
             }
             Clock::Ending(_) => {
                 let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGKILL as i32);
-                self.clock = Clock::Killed;
-                None
+                self.clock = Clock::Killed(now + LAST);
+                Some(LAST)
             }
         }
     }
@@ -232,13 +238,18 @@ impl Program {
         self.clock == Clock::Unlimited || stops_a_job(signal)
     }
 
+    /// It was killed, and has not ended of it.
+    fn is_beyond_reach(&self) -> bool {
+        matches!(self.clock, Clock::Killed(end) if end <= Instant::now())
+    }
+
     fn has_ended_by_itself(&self) -> bool {
         !self.told_to_end && matches!(self.clock, Clock::Unlimited | Clock::Until(_))
     }
 
     fn ended(&self, ending: Ending) -> Ending {
         match self.clock {
-            Clock::Ending(_) | Clock::Killed => Ending::TimedOut,
+            Clock::Ending(_) | Clock::Killed(_) => Ending::TimedOut,
             _ => ending,
         }
     }
@@ -265,6 +276,9 @@ pub fn supervise(
     let mut failed = None;
     let ending = loop {
         let patience = program.mind_the_clock();
+        if program.is_beyond_reach() {
+            break Ending::TimedOut;
+        }
         program.mind_the_owner();
         // Where nobody waits for the start, nobody is woken by it, and it is looked for when it
         // matters.
@@ -312,7 +326,7 @@ pub fn supervise(
         Some(mut terminal) => drop(terminal.drain(&mut { pty::READS })),
         None => {}
     }
-    if let Some(pipe) = &status {
+    if let Some(pipe) = status.as_ref().filter(|_| !program.is_beyond_reach()) {
         while read_report(pipe, &mut report) {}
     }
     if let Some(error) = failed {

@@ -1,7 +1,9 @@
 //! `enter --join-cgroup`: the program is in the target's control groups, nsx is not.
 
 use crate::enter::entered;
-use crate::support::{Need, isolated, nsx, output, stderr, stdout, test, until};
+use crate::support::{
+    Held, Need, ends_within, isolated, nsx, output, pidfd, stderr, stdout, test, until,
+};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -165,4 +167,15 @@ fn frozen_by_v1() {
     refused(target);
     let two = || std::fs::read_to_string(group.0.join("cgroup.procs")).unwrap().lines().count();
     enters_and_waits(target, || group.set("freezer.state", "THAWED"), || two() == 2);
+    // What is frozen so hears no SIGKILL either: it is not waited for.
+    group.set("freezer.state", "FROZEN");
+    until("it is frozen", || group.says("freezer.state", "FROZEN"));
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-n", "-c", "--allow-frozen"]);
+    // It has our standard output and error all the same.
+    command.args(["--timeout", "100ms", "echo", "RAN"]).stdin(std::process::Stdio::null());
+    let mut held = Held(command.stdout(std::process::Stdio::null()).spawn().unwrap());
+    let over = ends_within(&pidfd(held.pid()).unwrap(), std::time::Duration::from_secs(30));
+    group.set("freezer.state", "THAWED");
+    assert!(over);
+    assert_eq!(held.0.wait().unwrap().code(), Some(124));
 }
