@@ -266,11 +266,15 @@ fn give_birth(
 ) -> Result<(Side, bool), ActionError> {
     let at_birth: Kinds = isolation.new.iter().filter(|kind| !inside::LATE.has(*kind)).collect();
     let namespaces = u64::from(ns::clone_flags(at_birth).bits().cast_unsigned());
-    let born = match (isolation.owner, group) {
+    let fork = || match group {
+        Some(group) => fork::fork_into(group, namespaces),
+        None => fork::fork(namespaces).map(|side| (side, false)),
+    };
+    let born = match isolation.owner {
         // Who that is may not be allowed to use the group.
-        (Some(owner), _) => owner::fork_as(owner, namespaces)?.map(|side| (side, false)),
-        (None, Some(group)) => fork::fork_into(group, namespaces),
-        (None, None) => fork::fork(namespaces).map(|side| (side, false)),
+        Some(owner) => owner::fork_as(owner, namespaces)?.map(|side| (side, false)),
+        None if isolation.leaves_groups => owner::out_of_groups(fork)?,
+        None => fork(),
     };
     born.map_err(|errno| {
         let what = if at_birth.is_empty() {

@@ -23,6 +23,9 @@ pub struct Isolation {
     pub users: Option<UserMap>,
     /// Who owns the new user namespace in place of the caller.
     pub owner: Option<(u32, u32)>,
+    /// The caller's supplementary groups do not go with the program into a new user namespace, in
+    /// which they may have to stay.
+    pub leaves_groups: bool,
     /// Written where there is a new time namespace.
     pub clocks: Clocks,
     /// Also the directory that becomes the root.

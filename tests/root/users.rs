@@ -1,6 +1,7 @@
 //! Credentials in a joined user namespace, and what an ordinary user can do with his own.
 
 use crate::enter::entered;
+use crate::support::rootfs::Small;
 use crate::support::{
     Held, Need, as_nobody, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr,
     stdout, test, until,
@@ -10,6 +11,7 @@ use std::process::{Command, Stdio};
 
 const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
+const BUSYBOX: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("busybox")];
 const UNSHARE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
 
 pub fn tests() -> Vec<Trial> {
@@ -22,6 +24,12 @@ pub fn tests() -> Vec<Trial> {
         test("where setgroups is denied no group of ours is kept either", SETPRIV, denied),
         test("without the user namespace the program keeps its ids", ROOT, kept),
         test("a user enters what he isolated himself, and is root only there", SETPRIV, own_target),
+        test("nobody takes groups into a user namespace who may leave them", SETPRIV, left),
+        test(
+            "a user that --setuid names in another root is in no group of ours",
+            BUSYBOX,
+            stranger,
+        ),
         test("a user is told why he cannot enter what is not his", SETPRIV, not_his),
     ]
 }
@@ -138,4 +146,38 @@ fn not_his() {
     assert_eq!(stdout(&output), "");
     let said = stderr(&output);
     assert!(said.contains(&target.to_string()) && said.contains("hint: run it as root"), "{said}");
+}
+
+/// Of a program of nsx with supplementary groups: those that it has, and those of nsx.
+fn groups_spawned(privileges: &[&str], options: &[&str]) -> (String, String) {
+    let mut command = Command::new("setpriv");
+    command.args(["--groups", "4,6,20"]).args(privileges).arg(nsx([""; 0]).get_program());
+    let script = "grep -h ^Groups: /proc/self/status; read -r wait";
+    command.arg("spawn").args(options).args(["sh", "-c", script]);
+    let (held, line) = Held::ready(command.stdin(Stdio::piped()));
+    let groups = line.strip_prefix("Groups:").unwrap_or_else(|| panic!("{options:?}: {line}"));
+    (groups.trim().to_owned(), status(held.pid(), "Groups").unwrap())
+}
+
+fn left() {
+    for options in [
+        &["-U"][..],
+        &["--new-all", "--map-users=0:100000:1000", "--map-group=0"],
+        &["-U", "--map-user=5", "--map-group=5", "--init"],
+        &["--map-users=0:100000:1000"],
+        &["--map-users=0:100000:1000", "--map-groups=0:100000:1000", "--memory=64M"],
+    ] {
+        let expected = (String::new(), "4 6 20".to_owned());
+        assert_eq!(groups_spawned(&[], options), expected, "{options:?}");
+    }
+    let (groups, _) = groups_spawned(&["--bounding-set=-setgid"], &["-U"]);
+    assert_eq!(groups, "65534 65534 65534", "without the right to leave them they stay");
+    let (groups, _) = groups_spawned(&[], &["-p", "-S", "1000"]);
+    assert_eq!(groups, "4 6 20", "without a user namespace they are the caller's");
+}
+
+fn stranger() {
+    let root = Small::new();
+    let (groups, _) = groups_spawned(&[], &["-p", "-S", "1000", "--rootfs", &root.name()]);
+    assert_eq!(groups, "");
 }

@@ -135,8 +135,7 @@ fn write_own_maps(map: &UserMap) -> Result<(), ActionError> {
 /// What is made from here on belongs to somebody who has a name inside.
 fn become_root_inside() -> Result<(), ActionError> {
     match nix::unistd::setgroups(&[]) {
-        // Where the kernel keeps the caller's groups, as it must for one without the right to leave
-        // them: a group may be what forbids him something.
+        // Where nobody may leave any: who has the right to has done so at birth.
         Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => Err(errno).context("drop", "supplementary groups")?,
     }

@@ -1,8 +1,9 @@
-//! A user namespace that belongs to somebody else than who makes it: `--owner`.
+//! As whom a user namespace is made: as somebody else (`--owner`), or outside the caller's groups.
 
 use crate::action::error::ActionError;
 use crate::sys::error::{Context, Result as SysResult};
 use crate::sys::raw::fork::{self, Side};
+use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, getgroups, setgroups, setresgid, setresuid};
 
 /// This process is him from here on, without the caller's groups.
@@ -38,5 +39,26 @@ pub(super) fn fork_as(
         setgroups(&groups).context("become", "ourselves again")
     };
     restore()?;
+    Ok(born)
+}
+
+/// Forks in no supplementary group, where the caller may leave his: inside nobody may once "deny" is
+/// written, or where no group is mapped. This process is in them again afterwards.
+pub(super) fn out_of_groups(
+    fork: impl FnOnce() -> nix::Result<(Side, bool)>,
+) -> Result<nix::Result<(Side, bool)>, ActionError> {
+    let groups = getgroups().context("read", "supplementary groups")?;
+    if groups.is_empty() {
+        return Ok(fork());
+    }
+    match setgroups(&[]) {
+        // A group may be what forbids him something.
+        Err(Errno::EPERM) => return Ok(fork()),
+        dropped => dropped.context("drop", "supplementary groups")?,
+    }
+    let born = fork();
+    if !matches!(born, Ok((Side::Child, _))) {
+        setgroups(&groups).context("become", "ourselves again")?;
+    }
     Ok(born)
 }

@@ -85,7 +85,10 @@ pub(super) fn isolation(
     let mounts = mounts(request);
     let own_manner = request.manner == Manner::Nsx;
     let mapped_root = |map: &UserMap| idmap::maps(&map.users, 0) && idmap::maps(&map.groups, 0);
-    let drops_groups = request.gid.is_some();
+    let leaves_groups = own_manner && request.new.has(Kind::User);
+    // Of another root nobody is in groups of ours.
+    let is_stranger = own_manner && request.is_foreign() && request.uid.is_some();
+    let drops_groups = request.gid.is_some() || (is_stranger && !leaves_groups);
     let first_root = own_manner && users.as_ref().is_some_and(mapped_root);
     // Who asked to be somebody else inside is that once everything is made.
     let (user, group) = if first_root { request.own_inside() } else { (None, None) };
@@ -114,6 +117,7 @@ pub(super) fn isolation(
         restrictions: request.restrictions.clone(),
         users,
         owner: request.owner,
+        leaves_groups,
         clocks: request.clocks,
         mounts,
         files: request.files.clone(),
