@@ -104,6 +104,11 @@ fn nobody() {
         (&["-U", "--map-users=auto"], "cannot find subordinate ids", "usermod"),
         (&["-U", "--nice=-5"], "cannot set the nice value to -5", "CAP_SYS_NICE"),
         (&["--cap-add", "net_raw", "-u"], "--cap-add: nsx itself lacks NET_RAW", "--newuser"),
+        (
+            &["-r", "--setgroups=allow"],
+            "--setgroups allow: with your own group alone it takes CAP_SETGID",
+            "--map-groups=auto",
+        ),
         (&["--owner", "5:5"], "cannot drop supplementary groups", "run it as root"),
         (&["-U", "--rootfs", closed], "cannot mount on /proc", "must be open"),
     ] {

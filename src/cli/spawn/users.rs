@@ -4,9 +4,12 @@ use super::host::Host;
 use super::request::{Manner, Map, Request};
 use crate::cli::error::{Failure, Kind as FailureKind};
 use crate::collect::subordinate::{self, Subordinate};
+use crate::model::capability::CapSet;
+use crate::model::security::IdRange;
 use crate::model::user_map::{MapError, Overlap, Setgroups, Stock, UserMap, Wish, compose};
 use crate::sys::bounded;
-use crate::sys::idmap;
+use crate::sys::error::Context;
+use crate::sys::{idmap, privilege};
 
 impl Request {
     /// Who makes the user namespace, and so owns it: user and group.
@@ -61,6 +64,9 @@ pub(super) fn map(host: &Host, request: &Request) -> Result<Option<UserMap>, Fai
     }
     let (groups, users) = (composed.pop().unwrap_or_default(), composed.pop().unwrap_or_default());
     let map = UserMap { users, groups, setgroups: setgroups(map), from_inside: false };
+    if request.manner == Manner::Nsx && map.setgroups == Some(Setgroups::Allow) {
+        check_allowed(&map.groups, gid)?;
+    }
     Ok(Some(UserMap { from_inside: map.is_own_alone(uid, gid), ..map }))
 }
 
@@ -71,6 +77,18 @@ const SET_ASIDE: &str =
 fn setgroups(map: &Map) -> Option<Setgroups> {
     let own_alone = map.group.is_some() && map.groups.is_empty();
     map.setgroups.or(own_alone.then_some(Setgroups::Deny))
+}
+
+/// Else newgidmap(1), which may map his own group for anybody, would write "deny" first.
+fn check_allowed(groups: &[IdRange], own: u32) -> Result<(), Failure> {
+    let is_own_alone = matches!(groups, [range] if range.count == 1 && range.outside == own);
+    let rights = || privilege::own().context("read", "our own capabilities");
+    if !is_own_alone || rights()?.effective.contains_all(CapSet::SETGID) {
+        return Ok(());
+    }
+    let refused = "--setgroups allow: with your own group alone it takes CAP_SETGID";
+    Err(Failure::new(FailureKind::Denied, refused)
+        .hint("map groups that are set aside for you, --map-groups=auto, or run it as root"))
 }
 
 fn refused(error: &MapError, file: &str) -> Failure {
