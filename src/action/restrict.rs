@@ -69,11 +69,12 @@ impl Restriction {
         let changes = &wanted.capabilities;
         // Who becomes another user has no right left to confine himself, if he does not keep it.
         let keeps_right = confines && isolation.identity.uid.is_some();
-        let keeps_all = isolation.identity.keep_capabilities && changes.is_empty();
+        let keeps = isolation.identity.keep_capabilities;
+        let keeps_all = keeps && changes.is_empty();
         let powers = if (changes.is_empty() && !keeps_right) || keeps_all {
             None
         } else {
-            Some(bounded(Powers::of(changes, is_root, &own)?, &own, no_new_privs)?)
+            Some(bounded(Powers::of(changes, is_root, keeps, &own)?, &own, no_new_privs)?)
         };
         let left = match &powers {
             Some(powers) => powers.left(is_root, no_new_privs),
@@ -278,7 +279,7 @@ mod tests {
     fn the_bounding_set_is_dropped_by_right_or_made_harmless() {
         let all = CapSet::of_bits(0xff);
         let own = CapSets { permitted: all, effective: all, bounding: all, ..CapSets::default() };
-        let powers = Powers::of(&[Change::Drop(Named::All)], true, &own).unwrap();
+        let powers = Powers::of(&[Change::Drop(Named::All)], true, false, &own).unwrap();
         let refused = bounded(powers, &own, false).unwrap_err().to_string();
         assert!(refused.contains("CAP_SETPCAP"), "{refused}");
         assert!(!bounded(powers, &own, true).unwrap().bounds);

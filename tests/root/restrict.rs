@@ -147,8 +147,14 @@ fn capabilities_inside() {
         let status = status_of(as_nobody(&nsx).args(["spawn", "-U", "-m"]).args(options));
         assert_eq!(sets(&status), [0, wanted, wanted, wanted, 0], "{options:?}");
     }
-    // Not root inside: nothing, but what is added.
-    for (options, wanted) in [(&[][..], 0), (&["--cap-add", "net_raw"], NET_RAW)] {
+    // Not root inside: nothing, but what is added or kept.
+    for (options, wanted) in [
+        (&[][..], 0),
+        (&["--cap-add", "net_raw"], NET_RAW),
+        (&["--keep-caps"], known),
+        (&["--keep-caps", "--cap-drop", "net_raw"], known & !NET_RAW),
+        (&["--keep-caps", "--cap-drop=all", "--cap-add=net_raw"], NET_RAW),
+    ] {
         let status = status_of(as_nobody(&nsx).args(["spawn", "-U", "--map-user=5"]).args(options));
         assert_eq!((set(&status, "Eff"), set(&status, "Amb")), (wanted, wanted), "{options:?}");
     }

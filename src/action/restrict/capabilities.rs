@@ -17,16 +17,18 @@ pub(super) struct Powers {
 
 impl Powers {
     /// For a program that is `is_root` where it is. Root has what the bounding set holds; others have
-    /// what is added by name, which is made ambient.
+    /// what is added by name, and what there is where that is kept, which is made ambient.
     pub(super) fn of(
         changes: &[Change],
         is_root: bool,
+        keeps: bool,
         own: &CapSets,
     ) -> Result<Self, ActionError> {
-        let (base, available) = if is_root {
-            (own.bounding, own.bounding.and(own.permitted))
-        } else {
-            (CapSet::default(), own.permitted.and(own.bounding))
+        let available = own.permitted.and(own.bounding);
+        let base = match (is_root, keeps) {
+            (true, _) => own.bounding,
+            (false, true) => available,
+            (false, false) => CapSet::default(),
         };
         let mut wanted = base;
         let mut bounding = own.bounding;
@@ -105,7 +107,7 @@ mod tests {
 
     /// What exec leaves, and what can still be had by a set-user-ID program.
     fn left(changes: &[Change], is_root: bool) -> (CapSet, CapSet) {
-        let powers = Powers::of(changes, is_root, &own()).unwrap();
+        let powers = Powers::of(changes, is_root, false, &own()).unwrap();
         let program = powers.left(is_root, false);
         assert!(powers.sets.bounding.contains_all(program));
         assert_eq!(powers.bounds, powers.sets.bounding != ALL);
@@ -145,12 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn who_keeps_them_is_left_what_is_not_dropped() {
+        for (changes, expected) in [
+            (&[][..], ALL),
+            (&[drop(NET_RAW)], ALL.without(NET_RAW)),
+            (&[DROP_ALL, add(NET_RAW)], NET_RAW),
+        ] {
+            let powers = Powers::of(changes, false, true, &own()).unwrap();
+            assert_eq!(powers.left(false, false), expected, "{changes:?}");
+            assert_eq!(powers.sets.bounding, expected, "{changes:?}");
+        }
+    }
+
+    #[test]
     fn what_nsx_lacks_cannot_be_given() {
         let lacking = ALL.without(NET_RAW.or(CapSet::SYS_ADMIN));
         let own = CapSets { permitted: lacking, effective: lacking, bounding: lacking, ..own() };
         for is_root in [true, false] {
             let refused = |changes: &[Change]| {
-                Powers::of(changes, is_root, &own).err().map(|error| error.to_string())
+                Powers::of(changes, is_root, false, &own).err().map(|error| error.to_string())
             };
             let said = "--cap-add: nsx itself lacks NET_RAW, SYS_ADMIN".to_owned();
             assert_eq!(refused(&[add(NET_RAW.or(CapSet::SYS_ADMIN))]), Some(said));
@@ -163,7 +178,9 @@ mod tests {
     proptest::proptest! {
         /// Whatever is asked for, nothing is given that nsx has not, and nothing that was dropped last.
         #[test]
-        fn never_more(p: u8, b: u8, changes: Vec<(bool, u8)>, last: u8, is_root: bool, nnp: bool) {
+        fn never_more(
+            p: u8, b: u8, changes: Vec<(bool, u8)>, last: u8, is_root: bool, keeps: bool, nnp: bool,
+        ) {
             let set = |bits: u8| CapSet::of_bits(bits.into());
             let own = CapSets { permitted: set(p), effective: set(p), bounding: set(b), ..own() };
             let mut changes: Vec<Change> = changes
@@ -171,7 +188,7 @@ mod tests {
                 .map(|(adds, bits)| if adds { add(set(bits)) } else { drop(set(bits)) })
                 .collect();
             changes.push(drop(set(last)));
-            if let Ok(powers) = Powers::of(&changes, is_root, &own) {
+            if let Ok(powers) = Powers::of(&changes, is_root, keeps, &own) {
                 let program = powers.left(is_root, nnp);
                 proptest::prop_assert!(own.bounding.contains_all(program));
                 proptest::prop_assert!(program.and(set(last)).is_empty());
