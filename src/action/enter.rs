@@ -59,6 +59,8 @@ pub struct Entry {
     pub seat: Option<Seat>,
     /// The user and the group, as they are called here, that a terminal of the program's belongs to.
     pub terminal_owner: Option<(u32, u32)>,
+    /// The program has none of the caller's session keys.
+    pub leaves_keys: bool,
 }
 
 /// Where the program starts.
@@ -233,7 +235,7 @@ fn become_program(
     if let Some(seat) = &entry.seat {
         seat.take(None)?;
     }
-    if entry.plan.foreign_program || entry.confined.is_some() {
+    if entry.leaves_keys {
         raw::keyring::leave_session().context("leave", "the session keyring")?;
     }
     match &entry.confined {

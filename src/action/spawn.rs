@@ -430,7 +430,7 @@ fn become_program(
             .with_context("change to", || Text::new(directory.to_bytes()))
             .advise("a working directory is named as it is called inside")?;
     }
-    if isolation.foreign {
+    if isolation.leaves_keys {
         raw::keyring::leave_session().context("leave", "the session keyring")?;
     }
     if let Some(nowhere) = &wanted.nowhere {

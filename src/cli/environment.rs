@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::error::{Failure, Kind};
 use crate::action::launch::DEFAULT_PATH;
+use crate::sys::accounts::Account;
 use crate::sys::passwd::Users;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::worker::files;
@@ -32,6 +33,22 @@ pub fn for_program(context: &Context, foreign: bool) -> Environment {
         }
     }
     environment
+}
+
+/// Who the program is and where he lives, for one that is somebody of passwd(5).
+pub fn set_account(environment: &mut Environment, account: &Account) {
+    let Account { name, home, .. } = account;
+    for (variable, value) in [("HOME", home), ("USER", name), ("LOGNAME", name)] {
+        if let Some(value) = value {
+            set(environment, OsStr::new(variable), value);
+        }
+    }
+}
+
+/// In place of what it was.
+pub fn set(environment: &mut Environment, name: &OsStr, value: &OsStr) {
+    environment.retain(|(known, _)| known != name);
+    environment.push((name.to_owned(), value.to_owned()));
 }
 
 /// The caller's shell: the one that is `named`, by `SHELL`, else his of the host's users. An empty

@@ -48,8 +48,8 @@ pub struct Isolation {
     pub directory: Option<CString>,
     /// What stays beside it, and how it is ended.
     pub life: Life,
-    /// The program is not the host's.
-    pub foreign: bool,
+    /// It has none of the caller's session keys.
+    pub leaves_keys: bool,
     /// The caller's, none, or one of its own.
     pub terminal: Terminal,
 }

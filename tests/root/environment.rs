@@ -12,7 +12,11 @@ const KEYS: &[Need] = &[Need::Root, Need::Program("perl")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("the caller's session keys do not reach a program of the target", KEYS, keys),
+        test(
+            "the caller's session keys reach neither what is not his nor another user",
+            KEYS,
+            keys,
+        ),
         test(
             "a program of the target gets nothing of our environment but the harmless",
             ROOT,
@@ -148,19 +152,26 @@ const FIND_KEY: &str = r#"
 fn keys() {
     let (_held, target) = isolated(&["-n", "-m"]);
     let [add, keyctl] = [libc::SYS_add_key, libc::SYS_keyctl].map(|number| number.to_string());
-    let looked = |way: &[&str]| {
-        let mut command = Command::new("perl");
-        command.args(["-e", WITH_KEY, &add, &keyctl]).arg(nsx([""; 0]).get_program());
-        command.args(["enter", "-t", &target.to_string()]).args(way);
-        output(command.args(["perl", "-e", FIND_KEY, &keyctl]))
-    };
-    for (way, expected) in [
-        (&["-n"][..], "found"),
-        (&["-m"], "none"),
-        (&["-a"], "none"),
-        (&["-n", "--as-target"], "none"),
+    let target = target.to_string();
+    let enter = ["enter", "-t", &target];
+    let maps = ["-m", "--map-users=0:100000:9", "--map-groups=0:100000:9"];
+    for (command, way, expected) in [
+        (&enter[..], &["-n"][..], "found"),
+        (&enter, &["-n", "-S", "0"], "found"),
+        (&enter, &["-m"], "none"),
+        (&enter, &["-a"], "none"),
+        (&enter, &["-n", "--as-target"], "none"),
+        (&enter, &["-n", "-S", "1000", "-G", "1000"], "none"),
+        (&["spawn"], &["-m"], "found"),
+        (&["spawn"], &["-U"], "found"),
+        (&["spawn"], &["-m", "--user=nobody"], "none"),
+        (&["spawn"], &["-m", "-S", "1000"], "none"),
+        (&["spawn"], &maps, "none"),
     ] {
-        let seen = looked(way);
+        let mut perl = Command::new("perl");
+        perl.args(["-e", WITH_KEY, &add, &keyctl]).arg(nsx([""; 0]).get_program());
+        perl.args(command).args(way);
+        let seen = output(perl.args(["perl", "-e", FIND_KEY, &keyctl]));
         assert_eq!(stdout(&seen), expected, "{way:?}: {}", stderr(&seen));
     }
 }

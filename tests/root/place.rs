@@ -146,12 +146,12 @@ fn by_name() {
             "/bin/busybox",
             "sh",
             "-c",
-            "for f in -u -g -G; do /bin/busybox id $f; done; echo $HOME",
+            "for f in -u -g -G; do /bin/busybox id $f; done; echo $HOME $USER $LOGNAME",
         ]))
     };
     let said = |user| stdout(&id(user)).replace('\n', " ");
-    assert_eq!(said("--user=web"), "501 502 502 600 /srv/web ");
-    assert_eq!(said("--user=web:ann"), "501 7 7 /srv/web ");
+    assert_eq!(said("--user=web"), "501 502 502 600 /srv/web web web ");
+    assert_eq!(said("--user=web:ann"), "501 7 7 /srv/web web web ");
     assert_eq!(said("--user=9:9"), "9 9 9 /root ");
     let nobody = id("--user=nobody");
     assert_eq!(nobody.status.code(), Some(125));

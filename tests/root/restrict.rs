@@ -236,13 +236,13 @@ fn low_limits() {
 }
 
 fn users() {
-    let who = "id -u; id -g; id -G; echo $HOME";
+    let who = "id -u; id -g; id -G; echo $HOME $USER $LOGNAME";
     let lines =
         |options: &[&str]| succeeds(nsx(["spawn", "-u"]).args(options).args(["sh", "-c", who]));
     assert_eq!(lines(&["--user=daemon"]).lines().next(), Some("1"));
     let daemon = lines(&["--user=daemon"]);
-    assert!(daemon.ends_with("/usr/sbin\n"), "{daemon}");
-    assert_eq!(lines(&["--user=daemon:mail", "--env=HOME=/x"]), "1\n8\n8\n/x\n");
+    assert!(daemon.ends_with("/usr/sbin daemon daemon\n"), "{daemon}");
+    assert_eq!(lines(&["--user=daemon:mail", "--env=HOME=/x"]), "1\n8\n8\n/x daemon daemon\n");
     assert!(lines(&["--user=4242:4343"]).starts_with("4242\n4343\n4343\n"));
     let said = refused(&mut nsx(["spawn", "-u", "--user=nobody-such", "echo", "RAN"]));
     assert!(

@@ -148,6 +148,9 @@ fn entry(
     request: &mut Request,
 ) -> Result<Entry, Failure> {
     let terminal_owner = standing::terminal_owner(&subject, &plan, taken.confined.as_ref());
+    // nsenter, which has no guard either, leaves another user of ours the caller's keys.
+    let is_another = request.guard && standing::is_another(&subject, &plan);
+    let leaves_keys = plan.foreign_program || taken.confined.is_some() || is_another;
     let target = subject.process.map(|process| process.handle);
     let root = match request.root.take() {
         Some(Place::OfTarget) => Some(of_target(target.as_ref(), "root")?),
@@ -180,6 +183,7 @@ fn entry(
         confined: taken.confined,
         seat: taken.seat,
         terminal_owner,
+        leaves_keys,
     })
 }
 

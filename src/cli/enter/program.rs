@@ -13,7 +13,7 @@ use crate::model::plan::Plan;
 use crate::sys::accounts::Account;
 use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 pub(super) fn choose(
     context: &Context,
@@ -74,11 +74,11 @@ fn environment(
         let foreign = plan.foreign_program && !wish.whole;
         environment::for_program(context, foreign || wish.clean)
     };
-    if let Some(home) = subject.account.as_ref().and_then(|account| account.home.as_ref()) {
-        set(&mut environment, OsStr::new("HOME"), home);
+    if let Some(account) = &subject.account {
+        environment::set_account(&mut environment, account);
     }
     for (name, value) in &wish.more {
-        set(&mut environment, name, value);
+        environment::set(&mut environment, name, value);
     }
     Ok(environment)
 }
@@ -112,9 +112,4 @@ fn of_target(
     environment.retain(|(name, _)| !environment::decides(name));
     environment.extend(context.variable("PATH").map(|path| ("PATH".into(), path)));
     Ok(environment)
-}
-
-fn set(environment: &mut Vec<(OsString, OsString)>, name: &OsStr, value: &OsStr) {
-    environment.retain(|(known, _)| known != name);
-    environment.push((name.to_owned(), value.to_owned()));
 }

@@ -143,7 +143,19 @@ pub(super) fn terminal_owner(
         let standing = confined.standing();
         return Some((standing.user.outside, standing.group.outside));
     }
-    let (uid, gid) = (plan.ids.uid?, plan.ids.gid?);
+    called_here(subject, plan, plan.ids.uid?, plan.ids.gid?)
+}
+
+/// Whether the kernel takes the program for another user than who calls, or nobody can tell.
+pub(super) fn is_another(subject: &Subject, plan: &Plan) -> bool {
+    let ours = rustix::process::geteuid().as_raw();
+    plan.ids.uid.is_some_and(|uid| {
+        let gid = plan.ids.gid.unwrap_or_default();
+        called_here(subject, plan, uid, gid).is_none_or(|(uid, _)| uid != ours)
+    })
+}
+
+fn called_here(subject: &Subject, plan: &Plan, uid: u32, gid: u32) -> Option<(u32, u32)> {
     match plan.joins.iter().find(|join| join.kinds.has(Kind::User)).map(|join| join.held) {
         None => Some((uid, gid)),
         Some(Held::Process(_)) => {

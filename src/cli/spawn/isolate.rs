@@ -100,20 +100,22 @@ pub(super) fn isolation(
         groups: drops_groups.then(Vec::new),
         keep_capabilities: request.keep_capabilities && request.new.has(Kind::User),
     };
+    let identity = match account {
+        Some(account) => Identity {
+            uid: Some(account.uid),
+            gid: Some(account.gid),
+            // Where nobody may set them they are the caller's, who has what they give.
+            groups: Some(account.groups).filter(|_| !groups_stay(users.as_ref())),
+            ..identity
+        },
+        None => identity,
+    };
+    let is_another = own_manner && is_another(request.owner, users.as_ref(), &identity);
     Isolation {
         new: request.new,
         kept: request.kept.clone(),
         network: request.network.clone(),
-        identity: match account {
-            Some(account) => Identity {
-                uid: Some(account.uid),
-                gid: Some(account.gid),
-                // Where nobody may set them they are the caller's, who has what they give.
-                groups: Some(account.groups).filter(|_| !groups_stay(users.as_ref())),
-                ..identity
-            },
-            None => identity,
-        },
+        identity,
         restrictions: request.restrictions.clone(),
         users,
         owner: request.owner,
@@ -126,7 +128,7 @@ pub(super) fn isolation(
         domainname: request.domainname.clone(),
         directory: request.directory.clone(),
         limits: Limits::default(),
-        foreign: request.is_foreign(),
+        leaves_keys: request.is_foreign() || is_another,
         terminal: request.terminal(),
         life: Life { guard: own_manner, ..request.life },
     }
@@ -142,6 +144,16 @@ fn mounts(request: &Request) -> Mounts {
         binfmt: request.binfmt.clone(),
         interpreter: request.interpreter.clone(),
     }
+}
+
+/// Whether the kernel takes the program for another user than who calls.
+fn is_another(owner: Option<(u32, u32)>, users: Option<&UserMap>, identity: &Identity) -> bool {
+    let inside = identity.uid.or(identity.first_root.then_some(0));
+    let outside = match (inside, users) {
+        (Some(inside), Some(map)) => idmap::to_outside(&map.users, inside),
+        (inside, _) => inside.or(owner.map(|(uid, _)| uid)),
+    };
+    (inside.is_some() || owner.is_some()) && outside != Some(rustix::process::geteuid().as_raw())
 }
 
 fn groups_stay(users: Option<&UserMap>) -> bool {

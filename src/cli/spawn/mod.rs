@@ -143,7 +143,7 @@ fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
         return failure
             .hint("Landlock allows no file that is not beneath a --landlock-ro or --landlock-rw");
     }
-    if not_found && wanted.isolation.foreign {
+    if not_found && wanted.isolation.files.root.is_some() {
         return failure.hint(
             "it is looked for inside the root, and so is its interpreter: the loader of a dynamic \
              program, the shell of a script",

@@ -43,10 +43,11 @@ fn environment(
         environment = context.environment();
         environment.retain(|(name, _)| only.contains(name));
     }
-    let home = account.and_then(|account| Some(("HOME".into(), account.home.clone()?)));
-    for (name, value) in home.iter().chain(&request.environment.more) {
-        environment.retain(|(known, _)| known != name);
-        environment.push((name.clone(), value.clone()));
+    if let Some(account) = account {
+        environment::set_account(&mut environment, account);
+    }
+    for (name, value) in &request.environment.more {
+        environment::set(&mut environment, name, value);
     }
     environment
 }
