@@ -48,8 +48,8 @@ enum Groups {
 }
 
 impl Confined {
-    /// Raises our hard limits, takes the target's oom_score_adj and asks the security module for the
-    /// label at the next exec: a child inherits all of these.
+    /// Raises our hard limits and asks the security module for the label at the next exec: a child
+    /// inherits both.
     pub fn prepare(
         root: &SysRoot,
         standing: Standing,
@@ -68,7 +68,7 @@ impl Confined {
             groups: groups(&standing, users, own.effective, &mut missing)?,
             limits: limits::make_room(&standing.rlimits, &mut missing),
             oom_score: standing.oom_score_adj.and_then(|wanted| {
-                OomScore::take(root, wanted).unwrap_or_else(|error| {
+                OomScore::open(root, wanted).unwrap_or_else(|error| {
                     missing.push(Shortfall::new("oom_score_adj", error));
                     None
                 })
@@ -92,8 +92,12 @@ impl Confined {
         &self.standing
     }
 
-    /// In nsx: what the target is and its user namespace has no number for.
+    /// In nsx: what the target is and its user namespace has no number for, and for a child the
+    /// oom_score_adj, which nobody else whom nsx starts is to have.
     pub fn before_join(&self) -> Result<(), ActionError> {
+        if let Some(score) = &self.oom_score {
+            score.take()?;
+        }
         if self.groups == Groups::BeforeJoin {
             set_groups(self.standing.groups.iter().map(|group| group.outside))?;
         }
@@ -280,28 +284,38 @@ fn open_for_writing(root: &SysRoot, name: &str) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(root.proc(), name, flags, Mode::empty())
 }
 
-/// Our own oom_score_adj, while it is the target's.
+/// Our own oom_score_adj, which is the target's for a while.
 #[derive(Debug)]
 struct OomScore {
     file: OwnedFd,
     before: Vec<u8>,
+    wanted: String,
 }
 
 impl OomScore {
-    /// None where it is the target's already. EACCES: lowering it takes CAP_SYS_RESOURCE.
-    fn take(root: &SysRoot, wanted: i32) -> crate::sys::error::Result<Option<Self>> {
-        const OBJECT: &str = "our own oom_score_adj";
-        let file = open_for_writing(root, "self/oom_score_adj").context("open", OBJECT)?;
+    /// None where it is the target's already. Tried: EACCES, since lowering it takes
+    /// CAP_SYS_RESOURCE.
+    fn open(root: &SysRoot, wanted: i32) -> crate::sys::error::Result<Option<Self>> {
+        let file = open_for_writing(root, "self/oom_score_adj").context("open", Self::OBJECT)?;
         let mut before = Vec::new();
         bounded::read_fd_into(std::os::fd::AsFd::as_fd(&file), bounded::SMALL, &mut before)
-            .context("read", OBJECT)?;
+            .context("read", Self::OBJECT)?;
         let wanted = wanted.to_string();
         if before.trim_ascii() == wanted.as_bytes() {
             return Ok(None);
         }
-        rustix::io::pwrite(&file, wanted.as_bytes(), 0)
-            .with_context("set", || format!("it to {wanted}"))?;
-        Ok(Some(Self { file, before }))
+        let score = Self { file, before, wanted };
+        score.take()?;
+        score.restore();
+        Ok(Some(score))
+    }
+
+    const OBJECT: &str = "our own oom_score_adj";
+
+    fn take(&self) -> crate::sys::error::Result<()> {
+        rustix::io::pwrite(&self.file, self.wanted.as_bytes(), 0)
+            .with_context("set", || format!("{} to {}", Self::OBJECT, self.wanted))
+            .map(drop)
     }
 
     fn restore(&self) {

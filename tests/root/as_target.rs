@@ -111,6 +111,10 @@ fn limits() {
     assert_ne!(held.pid(), program);
     let own = |pid| std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
     assert_eq!(own(held.pid()), own(std::process::id()), "nsx has its own again");
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", held.pid()));
+    let guard = children.unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    assert_ne!(guard, program);
+    assert_eq!(own(guard), own(std::process::id()), "who guards it is not killed for it");
 }
 
 /// Who may not raise limits gives the lower of both, and says so.
