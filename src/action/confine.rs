@@ -10,7 +10,9 @@ use super::launch;
 use super::whom::set_groups;
 use crate::model::capability::CapSet;
 use crate::model::limits::{Resource, Rlimit};
-use crate::model::standing::{CapSets, Label, Module, Number, Shortfall, Standing, Users};
+use crate::model::standing::{
+    CapSets, Label, Module, Number, Schedule, Shortfall, Standing, Users,
+};
 use crate::sys::error::Context;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, privilege, raw};
@@ -21,6 +23,7 @@ use std::os::fd::OwnedFd;
 
 pub(super) mod exec;
 mod limits;
+mod schedule;
 
 /// A standing, ready to be taken.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub struct Confined {
     no_new_privs: bool,
     groups: Groups,
     limits: Vec<Rlimit>,
+    schedule: Option<Schedule>,
     oom_score: Option<OomScore>,
 }
 
@@ -67,6 +71,7 @@ impl Confined {
             no_new_privs: powers.no_new_privs,
             groups: groups(&standing, users, own.effective, &mut missing)?,
             limits: limits::make_room(&standing.rlimits, &mut missing),
+            schedule: schedule::choose(root, standing.schedule, users, &mut missing),
             oom_score: standing.oom_score_adj.and_then(|wanted| {
                 OomScore::open(root, wanted).unwrap_or_else(|error| {
                     missing.push(Shortfall::new("oom_score_adj", error));
@@ -118,6 +123,12 @@ impl Confined {
     pub fn in_program(&self) -> Result<(), ActionError> {
         if let Some(umask) = self.standing.umask {
             rustix::process::umask(Mode::from_raw_mode(umask));
+        }
+        if let Some(cpus) = &self.standing.cpus {
+            schedule::run_on(cpus)?;
+        }
+        if let Some(schedule) = self.schedule {
+            raw::schedule::set(schedule).context("set", "nice value and scheduling policy")?;
         }
         // Whoever has too many processes may not become another's, so that this comes first.
         limits::set(&self.limits, |resource| resource == Resource::Processes)

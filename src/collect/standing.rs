@@ -4,12 +4,14 @@
 
 use super::credentials;
 use crate::model::capability::CapSet;
-use crate::model::standing::{CapSets, Filter, Label, Module, Number, Shortfall, Standing, Users};
+use crate::model::standing::{
+    CapSets, Filter, Label, Module, Number, Schedule, Shortfall, Standing, Users,
+};
 use crate::model::text::Text;
 use crate::sys::error::{Result, SysError};
 use crate::sys::pidfd::ProcessHandle;
-use crate::sys::proc::limits;
 use crate::sys::proc::status::{self, Status};
+use crate::sys::proc::{limits, stat};
 use crate::sys::root::SysRoot;
 use crate::sys::seccomp::{self, RawFilter};
 use crate::sys::{bounded, idmap};
@@ -74,6 +76,8 @@ fn but_filters(
                 Vec::new()
             }),
         ),
+        schedule: or_missing(schedule(target), "scheduling", &mut missing),
+        cpus: or_missing(status::cpus(&bytes), "CPU affinity", &mut missing),
         oom_score_adj: or_missing(oom_score_adj(target), "oom_score_adj", &mut missing),
         label: collect_label(root, target, &mut missing),
         filters: Vec::new(),
@@ -162,6 +166,10 @@ fn or_missing<T>(value: Option<T>, what: &'static str, missing: &mut Vec<Shortfa
         missing.push(Shortfall::new(what, "it cannot be read"));
     }
     value
+}
+
+fn schedule(target: &ProcessHandle) -> Option<Schedule> {
+    stat::schedule(&bounded::read(target.dir(), "stat", bounded::SMALL).ok()?)
 }
 
 fn oom_score_adj(target: &ProcessHandle) -> Option<i32> {
@@ -357,7 +365,12 @@ mod tests {
     const STATUS: &[u8] = b"Umask:\t0027\nUid:\t100033\t100033\t100033\t100033\n\
         Gid:\t100034\t100034\t100034\t100034\nGroups:\t100005 77 \n\
         CapInh:\t0000000000000001\nCapPrm:\t0000000000000003\nCapEff:\t0000000000000003\n\
-        CapBnd:\t00000000000000ff\nCapAmb:\t0000000000000001\nNoNewPrivs:\t1\nSeccomp:\t0\n";
+        CapBnd:\t00000000000000ff\nCapAmb:\t0000000000000001\nNoNewPrivs:\t1\nSeccomp:\t0\n\
+        Cpus_allowed_list:\t0,2-3\n";
+
+    const STAT: &[u8] =
+        b"42 (a) S 1 42 42 0 -1 0 0 0 0 0 0 0 0 0 23 3 1 0 9 0 0 0 0 0 0 0 0 0 0 0 0 \
+        0 0 0 0 17 1 0 0 0\n";
 
     #[test]
     fn ids_are_what_they_are_in_the_namespace_that_is_joined() {
@@ -365,6 +378,7 @@ mod tests {
         let files = [
             ("self/attr/current", &b"unconfined\n"[..]),
             ("42/status", STATUS),
+            ("42/stat", STAT),
             ("42/uid_map", map),
             ("42/gid_map", map),
             ("42/oom_score_adj", b"-998\n"),
@@ -382,6 +396,8 @@ mod tests {
         let inside: Vec<_> = standing.groups.iter().map(|group| group.inside).collect();
         assert_eq!(inside, [Some(5), None]);
         assert_eq!((standing.umask, standing.oom_score_adj), (Some(0o27), Some(-998)));
+        assert_eq!(standing.schedule.map(|schedule| schedule.nice), Some(3));
+        assert_eq!(standing.cpus.map(|cpus| cpus.to_string()).as_deref(), Some("0,2-3"));
         assert_eq!(standing.rlimits.len(), 1);
         assert!(standing.no_new_privs && standing.filters.is_empty());
         assert_eq!(standing.capabilities.bounding.len(), 8);
@@ -413,7 +429,8 @@ mod tests {
         let (_temp, root, handle) = target(&[("42/status", status), ("self/stat", b"")]);
         let (_, missing) = collect_standing(&root, &handle, Users::Ours).unwrap();
         let whats: Vec<_> = missing.iter().map(|one| one.what).collect();
-        assert_eq!(whats, ["umask", "resource limits", "oom_score_adj", "seccomp filters"]);
+        let unread = ["umask", "resource limits", "scheduling", "CPU affinity", "oom_score_adj"];
+        assert_eq!(whats, [&unread[..], &["seccomp filters"]].concat());
         assert!(collect_standing(&root, &handle, Users::Joined).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! What a process is and may do, as a program that is started beside it can take it over.
 
 use super::capability::CapSet;
+use super::group::CpuList;
 use super::limits::Rlimit;
 use super::text::Text;
 use std::fmt;
@@ -67,6 +68,29 @@ pub struct Filter {
     pub logs: bool,
 }
 
+/// How much of the CPUs' time it gets: sched(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// SCHED_* of linux/sched.h.
+    pub policy: u32,
+    /// 1 to 99 of a real-time policy, else 0.
+    pub priority: u32,
+    /// −20 to 19; it counts with the others.
+    pub nice: i32,
+}
+
+impl Schedule {
+    /// Every process may change from the one to the other.
+    pub const fn is_free_from(&self, before: Self) -> bool {
+        const OTHER: u32 = 0;
+        const BATCH: u32 = 3;
+        const IDLE: u32 = 5;
+        matches!(self.policy, OTHER | BATCH | IDLE)
+            && before.policy != IDLE
+            && self.nice >= before.nice
+    }
+}
+
 /// A target's rights, read before the join so that they can be given to a program after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
@@ -86,6 +110,10 @@ pub struct Standing {
     pub umask: Option<u32>,
     /// As /proc/PID/limits has them; empty where it could not be read.
     pub rlimits: Vec<Rlimit>,
+    /// Absent where the kernel does not tell.
+    pub schedule: Option<Schedule>,
+    /// On which it may run; absent where the kernel does not tell.
+    pub cpus: Option<CpuList>,
     /// −1000 (never) to 1000.
     pub oom_score_adj: Option<i32>,
     /// None where nothing confines it, or what does confines us too.

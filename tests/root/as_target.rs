@@ -4,7 +4,7 @@ use crate::enter::entered;
 use crate::support::filtered::{Filtered, deny, hexadecimal};
 use crate::support::{
     Held, Need, STANDING, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr,
-    stdout, test, until,
+    stdout, succeeds, test, until,
 };
 use crate::users::target_of_other_ids;
 use libtest_mimic::Trial;
@@ -14,6 +14,7 @@ const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const UNSHARE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
 const LOWER: &[Need] = &[Need::Root, Need::Program("prlimit"), Need::Program("setpriv")];
+const CHRT: &[Need] = &[Need::Root, Need::Program("chrt"), Need::Program("taskset")];
 const PRLIMIT: &[Need] = &[Need::Root, Need::Program("prlimit")];
 const DRY: &[Need] = &[Need::Root, Need::Program("perl"), Need::Program("strace")];
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
@@ -22,6 +23,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("as the target, a program has its ids and capabilities", SETPRIV, credentials),
         test("as the target, a program has its limits, mask and oom_score_adj", PRLIMIT, limits),
+        test("as the target, a program is scheduled as it is", CHRT, schedules),
         test("of limits that nsx may not raise a program has the lower", LOWER, lower_limits),
         test("as the target, a program has what is so in its user namespace", UNSHARE, namespaces),
         test("of a user namespace that is left out no capability is had", ROOT, left_out),
@@ -46,8 +48,15 @@ const CHILD: [&str; 2] = ["--timeout", "1000s"];
 
 fn standing(pid: u32) -> Vec<String> {
     let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap();
-    let fields = STANDING.iter().map(|field| format!("{field} {}", status(pid, field).unwrap()));
-    fields.chain(["limits", "oom_score_adj"].map(read)).collect()
+    let fields = STANDING
+        .iter()
+        .chain(&["Cpus_allowed_list"])
+        .map(|field| format!("{field} {}", status(pid, field).unwrap()));
+    let stat = read("stat");
+    let stat: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    // Nice value, priority and policy.
+    let schedule = [stat[16], stat[37], stat[38]].join(" ");
+    fields.chain(["limits", "oom_score_adj"].map(read)).chain([schedule]).collect()
 }
 
 /// A process that waits, made what it is by the words before.
@@ -115,6 +124,27 @@ fn limits() {
     let guard = children.unwrap().split_whitespace().next().unwrap().parse().unwrap();
     assert_ne!(guard, program);
     assert_eq!(own(guard), own(std::process::id()), "who guards it is not killed for it");
+}
+
+fn schedules() {
+    for words in [
+        &["nice", "-n", "7", "chrt", "--batch", "0"][..],
+        &["chrt", "--idle", "0"],
+        &["nice", "-n", "-3", "taskset", "-c", "0"],
+    ] {
+        let target = target(words);
+        for options in [&[][..], &CHILD] {
+            same(target.pid(), options);
+        }
+    }
+    // Without the right to it, it has less and that is said.
+    let target = target(&["nice", "-n", "-3"]);
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-sys_nice"]).arg(nsx([""; 0]).get_program());
+    command.args(["enter", "-t", &target.pid().to_string(), "--as-target", "nice"]);
+    let output = output(&mut command);
+    assert_eq!(stdout(&output), succeeds(&mut Command::new("nice")));
+    assert!(stderr(&output).contains("not as the target: scheduling"), "{}", stderr(&output));
 }
 
 /// Who may not raise limits gives the lower of both, and says so.

@@ -24,6 +24,11 @@ impl CpuList {
         }
         Some(Self(merged))
     }
+
+    /// One after the other.
+    pub fn each(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().flat_map(|(first, last)| *first..=*last)
+    }
 }
 
 fn range(text: &[u8]) -> Option<(u32, u32)> {

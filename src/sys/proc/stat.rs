@@ -4,6 +4,7 @@
 //! counted from the last `)`.
 
 use crate::model::process::{Pid, State};
+use crate::model::standing::Schedule;
 use crate::model::text::Text;
 
 /// What scan and supervision need of it.
@@ -45,6 +46,15 @@ pub fn parse(bytes: &[u8]) -> Option<Stat> {
     let start_ticks = number(fields.nth(1)?)?; // field 22
     let state = State::of(letter, threads);
     Some(Stat { pid, comm, state, parent, flags, start_ticks })
+}
+
+/// Fields 19, 40 and 41 of the same file.
+pub fn schedule(bytes: &[u8]) -> Option<Schedule> {
+    let close = bytes.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = bytes.get(close + 2..)?.split(u8::is_ascii_whitespace);
+    let nice = number(fields.nth(16)?)?;
+    let priority = number(fields.nth(20)?)?;
+    Some(Schedule { policy: number(fields.next()?)?, priority, nice })
 }
 
 fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
@@ -93,10 +103,27 @@ mod tests {
         assert!(stat.is_kernel_thread());
     }
 
+    #[test]
+    fn its_share_of_the_cpu_is_told() {
+        let ordinary = Schedule::default();
+        assert_eq!(schedule(LINE), Some(ordinary));
+        let line = String::from_utf8(LINE.to_vec()).unwrap();
+        let line = line.replace(" 20 0 1 0 ", " -6 -7 1 0 ").replace(" 17 1 0 0 ", " 17 1 5 2 ");
+        let real_time = Schedule { policy: 2, priority: 5, nice: -7 };
+        assert_eq!(schedule(line.as_bytes()), Some(real_time));
+        assert_eq!(schedule(b"7 (a) S 1"), None);
+        let idle = Schedule { policy: 5, ..ordinary };
+        let nice = Schedule { nice: 1, ..ordinary };
+        assert!(idle.is_free_from(ordinary) && nice.is_free_from(ordinary));
+        for (wanted, before) in [(ordinary, idle), (ordinary, nice), (real_time, ordinary)] {
+            assert!(!wanted.is_free_from(before), "{wanted:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = parse(&bytes);
+            let _ = (parse(&bytes), schedule(&bytes));
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! `/proc/PID/status`: proc_pid_status(5). Only the fields that nsx uses.
 
 use crate::model::capability::CapSet;
+use crate::model::group::CpuList;
 use crate::model::process::Pid;
 
 /// What it does not tell is `None`, or 0 and empty where every kernel tells it.
@@ -107,6 +108,13 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
     seen_uid.then_some(status)
 }
 
+/// The CPUs on which it may run, of the same file.
+pub fn cpus(bytes: &[u8]) -> Option<CpuList> {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let list = lines.find_map(|line| line.strip_prefix(b"Cpus_allowed_list:"))?;
+    CpuList::parse(list.trim_ascii())
+}
+
 /// `1234 kB`, which means KiB.
 fn kibibytes(value: &str) -> Option<u64> {
     value.strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
@@ -154,6 +162,13 @@ mod tests {
         let lengths = [caps.cap_inheritable, caps.cap_permitted, caps.cap_ambient];
         assert_eq!(lengths.map(CapSet::len), [1, 2, 3]);
         assert!(status.cap_ambient.is_empty() && status.cap_permitted.is_empty());
+    }
+
+    #[test]
+    fn its_cpus_are_told() {
+        let listed = |line: &str| cpus([FILE, line.as_bytes()].concat().as_slice());
+        assert_eq!(listed("Cpus_allowed_list:\t0-2,5\n").unwrap().to_string(), "0-2,5");
+        assert_eq!((listed("Cpus_allowed:\tf\n"), listed("")), (None, None));
     }
 
     #[test]

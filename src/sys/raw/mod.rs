@@ -21,6 +21,7 @@ pub mod names;
 pub mod netdev;
 pub mod nsfs;
 pub mod ptrace;
+pub mod schedule;
 pub mod seccomp;
 pub mod signal;
 pub mod start;
