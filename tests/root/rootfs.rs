@@ -384,6 +384,20 @@ fn owners() {
     let made =
         std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(root.path("etc/new")).unwrap());
     assert_eq!(made, 0, "on the disk it is as it is inside");
+    // A layer that is nobody's inside is not read-only without a word.
+    let layer = root.beside("layer");
+    std::fs::create_dir(&layer).unwrap();
+    let option = format!("--overlay={}", layer.display());
+    let layered = [&maps[..], &[&option]].concat();
+    let refused = output(&mut inside(&root, &layered, "echo RAN"));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+    let said = stderr(&refused);
+    assert!(
+        said.contains("Read-only file system") && said.contains("`upper` and `work`"),
+        "{said}"
+    );
+    succeeds(Command::new("chown").args(["-R", "100000:100000"]).arg(&layer));
+    assert_eq!(untouched(&root, &layered, "echo x > /etc/x; cat /etc/x"), "x\n");
     // Files that belong to somebody inside are his.
     succeeds(Command::new("chown").args(["-R", "100007:100008"]).arg(root.root()));
     let said = succeeds(&mut inside(&root, &maps, "stat -c '%u %g' / /etc"));

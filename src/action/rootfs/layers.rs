@@ -119,15 +119,20 @@ fn look_alike(lower: &Tree, upper: &OwnedFd) {
 }
 
 fn explained(error: SysError, by_user: bool) -> ActionError {
-    if by_user {
-        return ActionError::from(error).advise(
-            "in a user namespace it takes Linux 5.11, and a root below which nothing else is mounted",
-        );
-    }
-    ActionError::from(error).advise(
-        "an overlay cannot take what is written, nor lie over two others: name another directory \
-         with --overlay=DIR, or another root",
-    )
+    let hint = match (by_user, error.errno()) {
+        (true, Some(Errno::EROFS)) => {
+            "`upper` and `work` in the directory of --overlay must belong to ids that are mapped \
+             inside: chown(1), or --map-users and --map-groups"
+        }
+        (true, _) => {
+            "in a user namespace it takes Linux 5.11, and a root below which nothing else is mounted"
+        }
+        (false, _) => {
+            "an overlay cannot take what is written, nor lie over two others: name another \
+             directory with --overlay=DIR, or another root"
+        }
+    };
+    ActionError::from(error).advise(hint)
 }
 
 fn within(source: &Source, error: &SysError) -> SysError {

@@ -2,6 +2,7 @@
 
 use super::{Guard, Tree};
 use crate::sys::error::{Context, Result, SysError};
+use rustix::fs::StatVfsMountFlags;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsopen};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -72,7 +73,7 @@ impl Tree {
     }
 
     /// One tree over another: what is written goes to the upper one. overlay in a user namespace is
-    /// of Linux 5.11.
+    /// of Linux 5.11. EROFS: the upper one could not be written to.
     pub fn layered(layers: Layers<'_>) -> Result<Self> {
         // By descriptor since Linux 6.13, and by the name of one at all times.
         Self::layered_by(layers, by_descriptor)
@@ -90,7 +91,13 @@ impl Tree {
             rustix::mount::fsconfig_set_flag(context.as_fd(), "userxattr")?;
         }
         rustix::mount::fsconfig_create(context.as_fd())?;
-        mounted(&context, attributes(layers.guard))
+        let tree = mounted(&context, attributes(layers.guard))?;
+        // What the kernel makes of one that cannot use `work`.
+        let flags = rustix::fs::fstatvfs(&tree)?.f_flag;
+        if flags.contains(StatVfsMountFlags::RDONLY) {
+            return Err(rustix::io::Errno::ROFS);
+        }
+        Ok(tree)
     }
 
     fn fresh(kind: &'static str, options: &[(&str, &str)], flags: MountAttrFlags) -> Result<Self> {
