@@ -195,10 +195,11 @@ impl<'a> Root<'a> {
             EntryType::Symlink => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
                 instead(parent, last, || rustix::fs::symlinkat(&*target, parent, last))?;
-                let (uid, gid) = owner(entry);
-                let flags = AtFlags::SYMLINK_NOFOLLOW;
-                // It is ours where such an owner means nothing.
-                let _ = rustix::fs::chownat(parent, last, Some(uid), Some(gid), flags);
+                if let Some((uid, gid)) = owner(entry) {
+                    let flags = AtFlags::SYMLINK_NOFOLLOW;
+                    // It is ours where such an owner means nothing.
+                    let _ = rustix::fs::chownat(parent, last, Some(uid), Some(gid), flags);
+                }
                 skip(entry)
             }
             EntryType::Link => {
@@ -333,20 +334,30 @@ fn is_map_of_holes(entry: &mut Entry<'_, Metered>) -> std::io::Result<bool> {
     Ok(false)
 }
 
-fn owner(entry: &Entry<'_, Metered>) -> (Uid, Gid) {
-    let id = |id: std::io::Result<u64>| {
-        let id = id.ok().and_then(|id| u32::try_from(id).ok());
-        // -1 would leave it as it is.
-        id.filter(|id| *id != u32::MAX).unwrap_or_default()
-    };
-    (Uid::from_raw(id(entry.header().uid())), Gid::from_raw(id(entry.header().gid())))
+/// `None`: one of both is no id.
+fn owner(entry: &mut Entry<'_, Metered>) -> Option<(Uid, Gid)> {
+    // -1 would leave it as it is.
+    let is_id = |id: &u32| *id != u32::MAX;
+    let of_header = |id: std::io::Result<u64>| u32::try_from(id.ok()?).ok().filter(is_id);
+    let mut uid = of_header(entry.header().uid());
+    let mut gid = of_header(entry.header().gid());
+    // Of these the library passes over what is no number, and cuts one that is too long.
+    for extension in entry.pax_extensions().ok().flatten().into_iter().flatten().flatten() {
+        let id = || extension.value().ok()?.parse().ok().filter(is_id);
+        match extension.key_bytes() {
+            b"uid" => uid = id(),
+            b"gid" => gid = id(),
+            _ => {}
+        }
+    }
+    Some((Uid::from_raw(uid?), Gid::from_raw(gid?)))
 }
 
 /// Owner, mode and time. An owner that means nothing here leaves it ours, and then its privileges
 /// are not those that were meant.
-fn dress(file: &OwnedFd, entry: &Entry<'_, Metered>) -> rustix::io::Result<()> {
-    let (uid, gid) = owner(entry);
-    let is_theirs = rustix::fs::fchown(file, Some(uid), Some(gid)).is_ok();
+fn dress(file: &OwnedFd, entry: &mut Entry<'_, Metered>) -> rustix::io::Result<()> {
+    let is_theirs = owner(entry)
+        .is_some_and(|(uid, gid)| rustix::fs::fchown(file, Some(uid), Some(gid)).is_ok());
     let kept = if is_theirs { 0o7777 } else { 0o1777 };
     let mode = entry.header().mode().unwrap_or(0o600) & kept;
     rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;

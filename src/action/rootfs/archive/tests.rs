@@ -123,6 +123,42 @@ fn what_an_archive_has_is_there_as_it_was() {
     assert!(!root.join("null").exists(), "devices are left out");
 }
 
+/// An owner that is no id of 32 bits is not taken for root.
+#[test]
+fn whose_owner_is_no_id_is_ours_without_privileges() {
+    let unknown = [
+        "uid=5000000000",
+        "gid=4294967295",
+        "uid=-1",
+        "uid=99999999999",
+        "uid=9223372036854775808",
+        "gid=wheel",
+    ];
+    let mode = |owner: &str| {
+        let mut header = Header::new_gnu();
+        header.set_mode(0o6755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        // The length of a line stands before it, and counts two digits, a space and its end.
+        let line = format!("{:02} {owner}\n", owner.len() + 4);
+        let mut made = Made::default().entry(EntryType::XHeader, "x", "", line.as_bytes());
+        let (temp, done) = made.raw(header, "f", "", b"").unpack();
+        assert_eq!(done, Ok(()));
+        let stat = std::fs::metadata(temp.path().join("root/f")).unwrap();
+        assert_eq!(stat.uid(), rustix::process::geteuid().as_raw());
+        stat.mode() & 0o7777
+    };
+    for owner in unknown {
+        assert_eq!(mode(owner), 0o755, "{owner}");
+    }
+    // Who may make files root's has them with their privileges.
+    let kept = if rustix::process::geteuid().is_root() { 0o6755 } else { 0o755 };
+    for owner in ["uid=0", "gid=0"] {
+        assert_eq!(mode(owner), kept, "{owner}");
+    }
+}
+
 #[test]
 fn gzip_is_known_and_others_are_named() {
     let made = Made::default().file("f", "compressed").0;
