@@ -163,6 +163,9 @@ impl<'a> Root<'a> {
             || (matches!(kind, EntryType::Regular) && name.ends_with(b"/"));
         let Some((above, last)) = split(&path) else {
             // `./`: the root itself.
+            if !is_directory {
+                return Err(Refusal("it is no directory, and has no name".to_owned()));
+            }
             let place = rustix::fs::openat(self.dir, c".", DIRECTORY, Mode::empty())?;
             return Ok(dress(&place, entry)?);
         };
@@ -208,10 +211,14 @@ impl<'a> Root<'a> {
                 skip(entry)
             }
             EntryType::Fifo => {
-                let mode = Mode::from_raw_mode(entry.header().mode().unwrap_or(0o600) & 0o777);
+                let mode = Mode::from_raw_mode(0o600);
                 instead(parent, last, || {
                     rustix::fs::mknodat(parent, last, FileType::Fifo, mode, 0)
                 })?;
+                // Waits for nobody who writes.
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+                let pipe = rustix::fs::openat(parent, last, flags, Mode::empty())?;
+                dress(&pipe, entry)?;
                 skip(entry)
             }
             // Devices, and what nobody has defined.

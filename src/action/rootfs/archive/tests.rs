@@ -104,7 +104,6 @@ fn what_an_archive_has_is_there_as_it_was() {
         .file("./bin/sh", "program")
         .link("bin/bash", "./bin/sh")
         .symlink("bin/ash", "/bin/sh")
-        .entry(EntryType::Fifo, "pipe", "", b"")
         .file("deep/er/file", "unlisted directories")
         .entry(EntryType::Char, "null", "", b"")
         .file("bin/sh2", "first")
@@ -119,8 +118,36 @@ fn what_an_archive_has_is_there_as_it_was() {
     assert_eq!((stat("bin/sh").mode(), stat("bin/sh").mtime()), (0o10_0755, 1_000_000_000));
     assert_eq!(read(&temp, "deep/er/file"), "unlisted directories");
     assert_eq!(read(&temp, "bin/sh2"), "second");
-    assert_eq!(stat("pipe").mode() & 0o17_0000, 0o1_0000);
     assert!(!root.join("null").exists(), "devices are left out");
+}
+
+#[test]
+fn a_pipe_has_owner_mode_and_time() {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Fifo);
+    header.set_mode(0o1666);
+    let me = rustix::process::geteuid();
+    // Who is not root gives nothing away.
+    let owner = if me.is_root() { 33 } else { me.as_raw() };
+    header.set_uid(owner.into());
+    header.set_gid(rustix::process::getegid().as_raw().into());
+    header.set_mtime(1_000_000_000);
+    header.set_size(0);
+    let (temp, done) = Made::default().raw(header, "pipe", "", b"").unpack();
+    assert_eq!(done, Ok(()));
+    let stat = std::fs::symlink_metadata(temp.path().join("root/pipe")).unwrap();
+    assert_eq!((stat.mode(), stat.uid(), stat.mtime()), (0o1_1666, owner, 1_000_000_000));
+}
+
+#[test]
+fn the_root_is_what_a_directory_says_it_is() {
+    for name in [".", "", "./."] {
+        for kind in [EntryType::Regular, EntryType::Symlink, EntryType::Fifo, EntryType::Link] {
+            let (_, done) = Made::default().directory("./").entry(kind, name, "x", b"").unpack();
+            let error = done.unwrap_err();
+            assert!(error.ends_with("it is no directory, and has no name"), "{kind:?}: {error}");
+        }
+    }
 }
 
 /// An owner that is no id of 32 bits is not taken for root.
