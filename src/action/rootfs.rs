@@ -22,7 +22,7 @@ use crate::sys::error::Context;
 use crate::sys::tree::{self, Guard, Tree};
 use layers::Layer;
 use places::{Places, Shape, text};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::AtFlags;
 use source::Source;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -180,12 +180,9 @@ fn open_base(
         let text = format!("{} is neither a directory nor an archive", source.name());
         return Err(ActionError::refused(text, A_ROOT));
     }
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = rustix::fs::openat(CWD, path, flags, Mode::empty())
-        .with_context("open", || source.name().clone())?;
     // In memory it is anyway.
     let layer = layer.filter(|layer| !matches!(layer, Layer::Memory));
-    Ok(Base::Archive(file, source.name().clone(), layer))
+    Ok(Base::Archive(source.reader()?, source.name().clone(), layer))
 }
 
 /// What of the kernel's a directory has no place for; none is made in what is the caller's.

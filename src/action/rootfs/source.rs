@@ -30,8 +30,7 @@ impl Source {
         let open = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .with_context("open", || name.clone())?;
         let stat = rustix::fs::fstat(&open).with_context("examine", || name.clone())?;
-        let link = format!("/proc/self/fd/{}", open.as_raw_fd());
-        let path = rustix::fs::readlinkat(CWD, link.as_str(), Vec::new())
+        let path = rustix::fs::readlinkat(CWD, link_to(&open), Vec::new())
             .with_context("find the path of", || name.clone())?;
         Ok(Self { open, name, path, kind: FileType::from_raw_mode(stat.st_mode), copy: None })
     }
@@ -71,6 +70,13 @@ impl Source {
         self.open.as_fd()
     }
 
+    /// To read from it: what was opened, whatever stands at its path by now.
+    pub(super) fn reader(&self) -> Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        rustix::fs::openat(CWD, link_to(&self.open), flags, Mode::empty())
+            .with_context("open", || self.name.clone())
+    }
+
     /// The copy. In the new mount namespace what was opened outside cannot be copied: it is found
     /// again there, and is the same, or nothing is done.
     pub(super) fn settle(self, guard: Guard) -> std::result::Result<Tree, ActionError> {
@@ -80,6 +86,10 @@ impl Source {
                 .map_err(|error| SysError { object: self.name, ..error })?),
         }
     }
+}
+
+fn link_to(open: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", open.as_raw_fd())
 }
 
 fn again(source: &Source) -> std::result::Result<OwnedFd, ActionError> {
@@ -102,4 +112,23 @@ pub(super) fn open_as_is(path: &CStr) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     rustix::fs::openat2(CWD, path, flags, Mode::empty(), resolve)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a test's own files")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_what_was_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("archive");
+        std::fs::write(&path, "first").unwrap();
+        let source = Source::open(&path).unwrap();
+        std::fs::write(directory.path().join("other"), "second").unwrap();
+        std::fs::rename(directory.path().join("other"), &path).unwrap();
+        let read = std::io::read_to_string(std::fs::File::from(source.reader().unwrap())).unwrap();
+        assert_eq!(read, "first");
+    }
 }
