@@ -34,6 +34,7 @@ pub struct Rootfs {
     base: Base,
     read_only: bool,
     mounts: Vec<Mount>,
+    claim: Option<OwnedFd>,
     /// Where the caller is; there the program is too, where the root is the host's.
     directory: PathBuf,
     /// What a person should know.
@@ -60,10 +61,13 @@ impl Rootfs {
     pub fn open(wanted: &Files, maps: Option<&UserMap>) -> Result<Self, ActionError> {
         wanted.more.iter().try_for_each(|mount| check_inner(mount.at()))?;
         let mut notes = Vec::new();
-        let layer = match &wanted.overlay {
-            None => None,
-            Some(Writes::Memory) => Some(Layer::Memory),
-            Some(Writes::Directory(path)) => Some(Layer::in_directory(path)?),
+        let (layer, claim) = match &wanted.overlay {
+            None => (None, None),
+            Some(Writes::Memory) => (Some(Layer::Memory), None),
+            Some(Writes::Directory(path)) => {
+                let (layer, claim) = Layer::in_directory(path)?;
+                (Some(layer), Some(claim))
+            }
         };
         let base = match &wanted.root {
             None => Base::Host(match layer {
@@ -75,7 +79,12 @@ impl Rootfs {
         let mounts = wanted.more.iter().map(Mount::open).collect::<Result<_, _>>()?;
         let directory = rustix::process::getcwd(Vec::new()).unwrap_or_default();
         let directory = PathBuf::from(std::ffi::OsString::from_vec(directory.into_bytes()));
-        Ok(Self { base, read_only: wanted.read_only, mounts, directory, notes })
+        Ok(Self { base, read_only: wanted.read_only, mounts, claim, directory, notes })
+    }
+
+    /// What keeps others out of the directory that is written to, as long as it is open.
+    pub fn claim(&mut self) -> Option<OwnedFd> {
+        self.claim.take()
     }
 
     /// Makes it what this process sees, which is in a new mount namespace and in the others that

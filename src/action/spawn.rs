@@ -116,7 +116,9 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     let is_told = wanted.reports || notices.is_some();
     let begun = is_told.then(Instant::now);
     let outside = (&mut group, &mut network, notices.as_mut());
-    let rootfs = wanted.rootfs.take();
+    let mut rootfs = wanted.rootfs.take();
+    // Until nothing of the program is left.
+    let _claim = rootfs.as_mut().and_then(Rootfs::claim);
     let (child, ending) = run(wanted, &inherited, &signals, outside, rootfs)?;
     let report = match (ending.as_ref(), begun.map(|begun| begun.elapsed())) {
         (Ok(ending), Some(wall)) => {

@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("the terminals, queues and memory of a root's /dev are its own", ROOT, devices),
         test("with --overlay what is written stays out of the root", ROOT, overlay),
         test("with --overlay=DIR it is there again the next time", ROOT, kept_overlay),
+        test("one --overlay=DIR is not written to by two at once", ROOT, claimed_overlay),
         test("with --read-only nothing of the root can be written", ROOT, read_only),
         test("binds and memory are mounted in their order", ROOT, more),
         test("a place that is missing is made in memory alone", ROOT, missing_places),
@@ -160,6 +161,26 @@ fn kept_overlay() {
     let output = output(&mut inside(&root, &[&missing], "echo RAN"));
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
     assert!(stderr(&output).contains("missing"), "{}", stderr(&output));
+}
+
+fn claimed_overlay() {
+    let root = Small::new();
+    let kept = root.beside("kept");
+    std::fs::create_dir(&kept).unwrap();
+    let option = format!("--overlay={}", kept.display());
+    for init in [&[][..], &["--init"]] {
+        let options = [&[option.as_str()], init].concat();
+        let script = "echo $(ls -l /proc/1/fd /proc/$$/fd | grep -c /work); exec sleep 1000";
+        let (held, line) = crate::support::Held::ready(&mut inside(&root, &options, script));
+        assert_eq!(line, "0", "what claims it is nothing to those inside");
+        let second = output(&mut inside(&root, &options, "echo RAN"));
+        assert_eq!((second.status.code(), stdout(&second).as_str()), (Some(125), ""));
+        let said = stderr(&second);
+        assert!(said.contains(&format!("{} is in use", kept.display())), "{said}");
+        assert!(said.contains("hint: name another directory"), "{said}");
+        drop(held);
+        assert_eq!(succeeds(&mut inside(&root, &options, "echo RAN")), "RAN\n");
+    }
 }
 
 /// Says of each whether it can be written to.

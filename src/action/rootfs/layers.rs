@@ -7,7 +7,7 @@ use crate::action::error::{ActionError, Advise};
 use crate::sys::error::{Context, Result, SysError};
 use crate::sys::tree::{Guard, Layers, Tree};
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -40,7 +40,8 @@ pub(super) fn attach(
 }
 
 impl Layer {
-    pub(super) fn in_directory(path: &Path) -> std::result::Result<Self, ActionError> {
+    /// And what keeps it ours as long as it is open.
+    pub(super) fn in_directory(path: &Path) -> std::result::Result<(Self, OwnedFd), ActionError> {
         const NEEDED: &str = "--overlay=DIR takes a directory that is there, and can be written to";
         let mut source = Source::open(path).advise(NEEDED)?;
         if !source.is_directory() {
@@ -48,8 +49,9 @@ impl Layer {
             return Err(ActionError::from(error).advise(NEEDED));
         }
         make_both(source.as_fd()).map_err(|error| within(&source, &error)).advise(NEEDED)?;
+        let claim = claim(&source)?;
         source.copy(Guard::AsItIs)?;
-        Ok(Self::Directory(source))
+        Ok((Self::Directory(source), claim))
     }
 
     /// Lays it over a tree, which ends: one that shows both is attached over our root.
@@ -74,7 +76,7 @@ impl Layer {
                 layer
             }
         };
-        let (upper, work) = (below(&layer, UPPER)?, below(&layer, WORK)?);
+        let (upper, work) = (below(layer.as_fd(), UPPER)?, below(layer.as_fd(), WORK)?);
         look_alike(&lower, &upper);
         let layers = Layers {
             lower: lower.as_fd(),
@@ -102,9 +104,22 @@ fn make_both(directory: BorrowedFd<'_>) -> Result<()> {
     Ok(())
 }
 
-fn below(layer: &Tree, name: &CStr) -> Result<OwnedFd> {
+/// Two overlays that write to one directory spoil it, and the kernel lets them. The lock is on what is
+/// nobody's but the kernel's: one of the caller's on the directory itself may be what keeps others out.
+fn claim(source: &Source) -> std::result::Result<OwnedFd, ActionError> {
+    let work = below(source.as_fd(), WORK).map_err(|error| within(source, &error))?;
+    match rustix::fs::flock(&work, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(ActionError::refused(
+            format!("{} is in use by another program of nsx's", source.name()),
+            "name another directory with --overlay=DIR, or wait for the end of that program",
+        )),
+        locked => Ok(locked.map(|()| work).with_context("lock", || source.name().clone())?),
+    }
+}
+
+fn below(layer: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(layer.as_fd(), name, flags, Mode::empty())
+    rustix::fs::openat(layer, name, flags, Mode::empty())
         .with_context("open", || name.to_bytes().to_vec())
 }
 
