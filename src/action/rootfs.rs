@@ -44,7 +44,7 @@ pub struct Rootfs {
 #[derive(Debug)]
 enum Base {
     /// The host's, as it is or below a layer.
-    Host(Option<(Layer, host::Copies)>),
+    Host(Option<(Layer, Tree)>),
     Directory(Source, Option<Layer>),
     Archive(OwnedFd, Text, Option<Layer>),
 }
@@ -71,7 +71,7 @@ impl Rootfs {
         };
         let base = match &wanted.root {
             None => Base::Host(match layer {
-                Some(layer) => Some((layer, host::Copies::make()?)),
+                Some(layer) => Some((layer, host::copy()?)),
                 None => None,
             }),
             Some(path) => open_base(path, layer, maps, &mut notes)?,
@@ -108,9 +108,9 @@ impl Rootfs {
                 }
                 return Ok(None);
             }
-            Base::Host(Some((layer, copies))) => {
+            Base::Host(Some((layer, copy))) => {
                 tree::part_all(false)?;
-                let root = copies.below(layer, by_user)?;
+                let root = layer.over(copy, by_user, Guard::AsItIs)?;
                 let mut places = Places::of(root.as_fd());
                 places.is_ours(root.as_fd());
                 host::mount_proc(&places, new, read_only)?;

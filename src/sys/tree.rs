@@ -68,18 +68,6 @@ impl Tree {
         Ok(tree)
     }
 
-    /// What is open, without what is mounted below it. EINVAL: a user namespace may not see what
-    /// such a mount hides.
-    pub fn copy_alone(open: BorrowedFd<'_>, guard: Guard) -> Result<Self> {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH;
-        let tree = rustix::mount::open_tree(open, c"", flags).context("copy", "a tree")?;
-        let tree = Self(tree);
-        tree.guard(guard)?;
-        Ok(tree)
-    }
-
     /// What is open, with all that is mounted below it.
     pub fn copy_of(open: BorrowedFd<'_>, guard: Guard) -> Result<Self> {
         Self::copy(open, c"", guard)

@@ -2,15 +2,19 @@
 //! caller's; what is below stays untouched.
 
 use super::of_programs;
+use super::places::{Places, Shape, text};
 use super::source::Source;
 use crate::action::error::{ActionError, Advise};
+use crate::sys::bounded;
 use crate::sys::error::{Context, Result, SysError};
-use crate::sys::tree::{Guard, Layers, Tree};
+use crate::sys::proc::mountinfo;
+use crate::sys::tree::{self, Guard, Layers, Tree};
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 const UPPER: &CStr = c"upper";
 /// The kernel's own place for what it is about to put there.
@@ -54,7 +58,8 @@ impl Layer {
         Ok((Self::Directory(source), claim))
     }
 
-    /// Lays it over a tree, which ends: one that shows both is attached over our root.
+    /// Lays it over a tree, which ends: one that shows both is attached over our root. What was
+    /// mounted below the tree is there read-only.
     pub(super) fn over(
         self,
         lower: Tree,
@@ -86,12 +91,41 @@ impl Layer {
             guard,
         };
         let both = Tree::layered(layers).map_err(|error| explained(error, by_user))?;
+        let mounts = mounts_below(&lower)?;
         // What is on top first.
         layer.detach()?;
         lower.detach()?;
         both.attach_at(c"/")?;
+        let places = Places::of(both.as_fd());
+        for (at, mount) in mounts {
+            if let Some(place) = places.find_existing(&at, Shape::File)? {
+                mount.attach_on(place.as_fd()).with_context("mount on", || text(&at))?;
+            }
+        }
         Ok(both)
     }
+}
+
+/// Copies of what is mounted on a tree that is attached over our root, read-only, each with its path.
+fn mounts_below(tree: &Tree) -> std::result::Result<Vec<(PathBuf, Tree)>, ActionError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let proc = rustix::fs::open(c"/proc", flags, Mode::empty()).context("open", "/proc")?;
+    let mountinfo = bounded::read(proc.as_fd(), "self/mountinfo", bounded::LARGE)?;
+    let number = tree::mount_number(tree.as_fd());
+    let places = Places::of(tree.as_fd());
+    let mut mounts = Vec::new();
+    for mount in mountinfo::parse(&mountinfo).0 {
+        if number != Some(u64::from(mount.parent_id)) {
+            continue;
+        }
+        let at = PathBuf::from(OsStr::from_bytes(mount.target.as_bytes()));
+        if let Some(place) = places.find_existing(&at, Shape::File)? {
+            let copy = Tree::copy_of(place.as_fd(), Guard::AsItIs)?;
+            copy.make_all_read_only()?;
+            mounts.push((at, copy));
+        }
+    }
+    Ok(mounts)
 }
 
 fn make_both(directory: BorrowedFd<'_>) -> Result<()> {
