@@ -181,8 +181,8 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l io -d 'A disk, per sec
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-drop -d 'Capabilities that the program has not and cannot get: net_raw,setuid, or all; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-add -d 'Capabilities that it has all the same, as any user; taken in order with --cap-drop' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l seccomp -d 'Which system calls it may make: a profile as docker and podman take it (JSON)' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-ro -d 'It may read and execute what is beneath, and use no file that is not listed; repeatable' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-rw -d 'It may change what is beneath too, and use no file that is not listed; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-ro -d 'It may read and execute what is beneath, and open no file that is not listed; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l landlock-rw -d 'It may write what is beneath too, and open no file that is not listed; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l rlimit -d 'A resource limit as prlimit(1) names it: nofile=1024:4096, core=unlimited; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l nice -d 'Its nice value, from -20 to 19' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l umask -d 'Permissions that files it makes have not: 022' -r -f

@@ -10,6 +10,9 @@ const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const LANDLOCK: &[Need] = &[Need::Root, Need::Machine("Landlock of Linux 6.2", has_landlock)];
 
+const DEVICES: &[Need] =
+    &[Need::Root, Need::Program("script"), Need::Machine("Landlock of Linux 6.10", denies_devices)];
+
 pub fn tests() -> Vec<Trial> {
     vec![
         test("restrict: what was not asked for stays as it is", ROOT, nothing),
@@ -23,16 +26,25 @@ pub fn tests() -> Vec<Trial> {
         test("restrict: a user by name, with groups and home", ROOT, users),
         test("restrict: a user of the new root", ROOT, users_of_a_root),
         test("restrict: Landlock lets a program read and write nowhere else", LANDLOCK, landlock),
+        test("restrict: Landlock lets a program rule no other device", DEVICES, landlock_devices),
         test("restrict: Landlock and who may not", SETPRIV, landlock_of_users),
         test("restrict: what makes no sense is refused", ROOT, wrong),
     ]
 }
 
 fn has_landlock() -> bool {
+    landlock_version() >= 3
+}
+
+fn denies_devices() -> bool {
+    landlock_version() >= 5
+}
+
+fn landlock_version() -> i32 {
     // landlock_create_ruleset(2), asked for its version.
     let asked = Command::new("perl").args(["-e", "print syscall(444, 0, 0, 1)"]).output();
     let version = asked.ok().and_then(|said| String::from_utf8(said.stdout).ok()?.parse().ok());
-    version.is_some_and(|version: i32| version >= 3)
+    version.unwrap_or(0)
 }
 
 pub type Status = HashMap<String, String>;
@@ -318,6 +330,28 @@ fn landlock() {
     assert!(said.contains("cannot execute /bin/true") && said.contains("--landlock-ro"), "{said}");
     let said = refused(&mut nsx(["spawn", "-u", "--landlock-ro=/no/such", "echo", "RAN"]));
     assert!(said.contains("cannot open /no/such: No such file"), "{said}");
+}
+
+/// On a terminal: of one that is open already Landlock says nothing, and one that is opened after it
+/// can be asked for its size only where it may be written to.
+fn landlock_devices() {
+    let size = |rule: &str| {
+        let mut command = nsx(["spawn", "-u", "--landlock-ro=/", rule]);
+        command.args(["sh", "-c", "stty size; stty size < /dev/tty"]);
+        let words: Vec<_> =
+            std::iter::once(command.get_program()).chain(command.get_args()).collect();
+        let quoted: Vec<String> =
+            words.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        let mut script = Command::new("script");
+        script.args(["-qec", &format!("stty rows 17 cols 71; {}", quoted.join(" ")), "/dev/null"]);
+        stdout(&output(&mut script)).replace('\r', "")
+    };
+    let denied = size("--landlock-rw=/dev/null");
+    assert!(denied.starts_with("17 71\nstty: "), "{denied}");
+    assert!(denied.ends_with("Permission denied\n"), "{denied}");
+    for rule in ["--landlock-rw=/dev/tty", "--landlock-rw=/dev"] {
+        assert_eq!(size(rule), "17 71\n17 71\n", "{rule}");
+    }
 }
 
 fn landlock_of_users() {

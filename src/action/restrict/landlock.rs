@@ -1,9 +1,10 @@
 //! Which files a program may use, by Landlock: landlock(7), and Documentation/userspace-api of the
 //! kernel.
 //!
-//! Everything is denied that a rule does not allow: reading, executing and all kinds of change. What
-//! the kernel is too old to deny is an error: without LANDLOCK_ACCESS_FS_TRUNCATE (Linux 6.2) a file
-//! that may not be written could still be emptied.
+//! What Landlock can deny is denied where no rule allows it: reading, executing, change of what is in
+//! files and directories, and what ioctl(2) does with devices. Where the kernel is too old to deny
+//! what is in files is an error: without LANDLOCK_ACCESS_FS_TRUNCATE (Linux 6.2) a file that may not
+//! be written could still be emptied.
 
 use crate::action::error::{ActionError, Advise};
 use crate::model::restriction::{Access, Beneath};
@@ -17,19 +18,23 @@ use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::os::unix::ffi::OsStrExt;
 
 const NEEDED: ABI = ABI::V3;
+/// With LANDLOCK_ACCESS_FS_IOCTL_DEV: Linux 6.10.
+const WANTED: ABI = ABI::V5;
 
 /// Whether the kernel can: asked before anything is made.
 pub(super) fn check() -> Result<(), ActionError> {
     nothing().map(drop)
 }
 
-/// A set of rules that allow nothing.
-fn nothing() -> Result<RulesetCreated, ActionError> {
-    let ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(NEEDED))
-        .and_then(Ruleset::create);
-    ruleset.map_err(|error| {
+/// A set of rules that allow nothing, and of which ABI it is.
+fn nothing() -> Result<(RulesetCreated, ABI), ActionError> {
+    let ruleset = |abi| {
+        let handled = Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(AccessFs::from_all(abi))?;
+        Ok((handled.create()?, abi))
+    };
+    ruleset(WANTED).or_else(|_| ruleset(NEEDED)).map_err(|error| {
         let reason = Text::new(reason(&error).as_bytes());
         ActionError::refused(
             format!("Landlock of Linux 6.2 is needed, and on: {reason}"),
@@ -49,7 +54,7 @@ fn reason(error: &RulesetError) -> String {
 
 /// Rules that are ready to be obeyed. Paths are looked up as the program would look them up.
 pub(super) fn rules(allowed: &[Beneath]) -> Result<RulesetCreated, ActionError> {
-    let mut ruleset = nothing()?;
+    let (mut ruleset, abi) = nothing()?;
     for beneath in allowed {
         let object = || Text::new(beneath.path.as_os_str().as_bytes());
         let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -58,7 +63,7 @@ pub(super) fn rules(allowed: &[Beneath]) -> Result<RulesetCreated, ActionError> 
             .advise("the paths of --landlock-ro and --landlock-rw are looked up inside")?;
         let stat = rustix::fs::fstat(&file).with_context("look at", object)?;
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        let rule = PathBeneath::new(file, rights(beneath.access, is_directory));
+        let rule = PathBeneath::new(file, rights(abi, beneath.access, is_directory));
         ruleset = ruleset.add_rule(rule).map_err(|error| {
             let why = Text::new(reason(&error).as_bytes());
             ActionError::Refused(format!("cannot allow {} by Landlock: {why}", object()))
@@ -67,12 +72,12 @@ pub(super) fn rules(allowed: &[Beneath]) -> Result<RulesetCreated, ActionError> 
     Ok(ruleset)
 }
 
-fn rights(access: Access, is_directory: bool) -> BitFlags<AccessFs> {
+fn rights(abi: ABI, access: Access, is_directory: bool) -> BitFlags<AccessFs> {
     let rights = match access {
-        Access::Read => AccessFs::from_read(NEEDED),
-        Access::Write => AccessFs::from_all(NEEDED),
+        Access::Read => AccessFs::from_read(abi),
+        Access::Write => AccessFs::from_all(abi),
     };
-    if is_directory { rights } else { rights & AccessFs::from_file(NEEDED) }
+    if is_directory { rights } else { rights & AccessFs::from_file(abi) }
 }
 
 /// From here on. Takes no_new_privs or CAP_SYS_ADMIN in our user namespace.
@@ -110,14 +115,18 @@ mod tests {
 
     #[test]
     fn reading_changes_nothing_and_a_file_has_no_directory_rights() {
-        let read = rights(Access::Read, true);
-        assert!((read & AccessFs::from_write(NEEDED)).is_empty());
-        assert!(read.contains(AccessFs::ReadDir | AccessFs::Execute | AccessFs::ReadFile));
-        assert_eq!(rights(Access::Read, false), AccessFs::Execute | AccessFs::ReadFile);
-        let write = rights(Access::Write, true);
-        assert_eq!(write, AccessFs::from_all(NEEDED));
-        assert!(write.contains(AccessFs::Truncate | AccessFs::Refer));
-        assert!(!rights(Access::Write, false).contains(AccessFs::MakeReg));
+        for abi in [NEEDED, WANTED] {
+            let read = rights(abi, Access::Read, true);
+            assert!((read & AccessFs::from_write(abi)).is_empty());
+            assert!(read.contains(AccessFs::ReadDir | AccessFs::Execute | AccessFs::ReadFile));
+            assert_eq!(rights(abi, Access::Read, false), AccessFs::Execute | AccessFs::ReadFile);
+            let write = rights(abi, Access::Write, true);
+            assert_eq!(write, AccessFs::from_all(abi));
+            assert!(write.contains(AccessFs::Truncate | AccessFs::Refer));
+            assert!(!rights(abi, Access::Write, false).contains(AccessFs::MakeReg));
+        }
+        // A terminal or a disk alone is there to be used.
+        assert!(rights(WANTED, Access::Write, false).contains(AccessFs::IoctlDev));
     }
 
     #[test]

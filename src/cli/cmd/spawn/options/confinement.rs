@@ -61,13 +61,13 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
         Id::LandlockRo,
         "landlock-ro",
         "PATH",
-        "It may read and execute what is beneath, and use no file that is not listed; repeatable",
+        "It may read and execute what is beneath, and open no file that is not listed; repeatable",
     ),
     with(
         Id::LandlockRw,
         "landlock-rw",
         "PATH",
-        "It may change what is beneath too, and use no file that is not listed; repeatable",
+        "It may write what is beneath too, and open no file that is not listed; repeatable",
     ),
     with(
         Id::Rlimit,
