@@ -233,6 +233,13 @@ fn text(foreign: &str) -> Text {
 fn errno(number: Option<u32>, name: Option<&str>) -> Result<u32, Wrong> {
     let number = match name.filter(|name| !name.is_empty()) {
         Some(name) => {
+            // Second names of a number.
+            let name = match name {
+                "EWOULDBLOCK" => "EAGAIN",
+                "ENOTSUP" => "EOPNOTSUPP",
+                "EDEADLOCK" => "EDEADLK",
+                name => name,
+            };
             let number = (1..=LARGEST_ERRNO).find(|number| {
                 let known = i32::try_from(*number).map(Errno::from_raw);
                 known

@@ -141,3 +141,18 @@ fn actions_have_the_names_of_libseccomp() {
         assert_eq!(read(&json).unwrap().default, expected, "{name}");
     }
 }
+
+#[test]
+fn an_errno_has_every_name_of_its_number() {
+    for (name, number) in [
+        ("EAGAIN", Errno::EAGAIN),
+        ("EWOULDBLOCK", Errno::EAGAIN),
+        ("EOPNOTSUPP", Errno::EOPNOTSUPP),
+        ("ENOTSUP", Errno::EOPNOTSUPP),
+        ("EDEADLK", Errno::EDEADLK),
+        ("EDEADLOCK", Errno::EDEADLK),
+    ] {
+        assert_eq!(errno(None, Some(name)).ok(), u32::try_from(number as i32).ok(), "{name}");
+    }
+    assert!(errno(None, Some("EVERYTHING")).is_err());
+}
