@@ -21,6 +21,7 @@ use crate::model::user_map::UserMap;
 use crate::sys::error::Context;
 use crate::sys::tree::{self, Guard, Tree};
 use layers::Layer;
+use nix::errno::Errno;
 use places::{Places, Shape, text};
 use rustix::fs::AtFlags;
 use source::Source;
@@ -91,6 +92,16 @@ impl Rootfs {
     /// are said to be new, and is root in its user namespace. Its mounts are kept apart from the
     /// host's. Returns the pseudo-terminals it has, where they are not the host's.
     pub fn assemble(self, new: Kinds) -> Result<Option<Tree>, ActionError> {
+        self.put_together(new).map_err(|error| match error.errno() {
+            Some(Errno::EOVERFLOW) => error.advise(
+                "who has no id inside makes no files: something must be mapped to 0 there, by \
+                 --map-users and --map-groups",
+            ),
+            _ => error,
+        })
+    }
+
+    fn put_together(self, new: Kinds) -> Result<Option<Tree>, ActionError> {
         let Self { base, read_only, mounts, directory, .. } = self;
         // Before anything hides them.
         let mounts = mounts.into_iter().map(Mount::make).collect::<Result<Vec<_>, _>>()?;

@@ -452,6 +452,16 @@ fn owners() {
         said.contains("Read-only file system") && said.contains("`upper` and `work`"),
         "{said}"
     );
+    // Who is nobody inside can make no files there.
+    let others = ["-U", "--map-users=10:100000:1000", "--map-groups=10:100000:1000"];
+    for map in [&others[..], &["-U", "--map-user=1000"]] {
+        for files in [&[][..], &["--overlay"], &[&option]] {
+            let refused = output(&mut inside(&root, &[map, files].concat(), "echo RAN"));
+            assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+            let said = stderr(&refused);
+            assert!(said.contains("hint: ") && said.contains(" mapped to 0 "), "{map:?}: {said}");
+        }
+    }
     succeeds(Command::new("chown").args(["-R", "100000:100000"]).arg(&layer));
     assert_eq!(untouched(&root, &layered, "echo x > /etc/x; cat /etc/x"), "x\n");
     // Files that belong to somebody inside are his.

@@ -169,9 +169,9 @@ fn look_alike(lower: &Tree, upper: &OwnedFd) {
 
 fn explained(error: SysError, by_user: bool) -> ActionError {
     let hint = match (by_user, error.errno()) {
-        (true, Some(Errno::EROFS)) => {
-            "`upper` and `work` in the directory of --overlay must belong to ids that are mapped \
-             inside: chown(1), or --map-users and --map-groups"
+        (true, Some(Errno::EROFS | Errno::EACCES)) => {
+            "something must be mapped to 0 inside, and the owners of `upper` and `work` in the \
+             directory of --overlay to anything: --map-users and --map-groups, or chown(1)"
         }
         (true, _) => {
             "in a user namespace it takes Linux 5.11, and a root below which nothing else is mounted"
