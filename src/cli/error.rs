@@ -218,7 +218,11 @@ fn advice(error: &TargetError) -> Option<String> {
         TargetError::Thread(_) => "name the process: `Tgid` in /proc/TID/status",
         TargetError::NotRunning { .. } => "start it first; `nsx ps --all` shows its record",
         TargetError::NoNetns(_) => "`ip netns` lists those of /run/netns",
-        TargetError::NoNamespace(_) if !rustix::process::geteuid().is_root() => {
+        TargetError::NoNamespace(_)
+        | TargetError::NobodySeenIn(_)
+        | TargetError::InNoSeenContainer(_)
+            if !rustix::process::geteuid().is_root() =>
+        {
             "run it as root to see those of others"
         }
         TargetError::NotANamespace { .. } => "a namespace file is a bind mount of /proc/PID/ns/…",

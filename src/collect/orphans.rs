@@ -5,7 +5,7 @@ use super::containers::collect_recorded_containers;
 use super::namespaces::{Wants, collect_census};
 use crate::model::census::{Holder, Namespace};
 use crate::model::container::{Container, State};
-use crate::model::gap::Gap;
+use crate::model::gap::{self, Gap};
 use crate::model::orphan::{Orphan, OrphanKind};
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
@@ -31,7 +31,8 @@ pub fn collect_orphans(root: &SysRoot) -> Result<(Vec<Orphan>, Vec<Gap>)> {
     orphans.extend(containers.list.iter().filter(|one| one.state == State::Stale).map(stale));
     orphans.extend(idle_shims(&processes));
     orphans.extend(containers.list.iter().filter_map(|one| unattended(one, &processes)));
-    orphans.extend(census.namespaces.iter().filter_map(pinned));
+    let is_unsure = gap::leave_members_open(&census.gaps);
+    orphans.extend(census.namespaces.iter().filter_map(|one| pinned(one, is_unsure)));
     orphans.sort_by(|one, other| (one.kind, &one.object).cmp(&(other.kind, &other.object)));
     let mut gaps = census.gaps;
     // What pid 1 does not show is the host's own.
@@ -41,7 +42,7 @@ pub fn collect_orphans(root: &SysRoot) -> Result<(Vec<Orphan>, Vec<Gap>)> {
 }
 
 /// A namespace that something holds and nobody is in. One that only owns others is no leftover.
-fn pinned(namespace: &Namespace) -> Option<Orphan> {
+fn pinned(namespace: &Namespace, is_unsure: bool) -> Option<Orphan> {
     let threads = namespace.threads.known().copied().unwrap_or(0);
     if namespace.of_host || namespace.processes > 0 || threads > 0 {
         return None;
@@ -52,10 +53,11 @@ fn pinned(namespace: &Namespace) -> Option<Orphan> {
     }
     held_by.sort();
     let object = format!("{}:[{}]", namespace.kind, namespace.inode);
+    let whom = if is_unsure { "no process that can be seen" } else { "no process" };
     Some(Orphan {
         kind: OrphanKind::Namespace,
         object: object.into(),
-        because: Text::default(),
+        because: format!("{whom} is in it").into(),
         held_by,
     })
 }
@@ -206,11 +208,14 @@ mod tests {
             let new = Namespace::new(NsKey { inode: 7, kind: Kind::Net });
             Namespace { processes, holders: Fact::Known(holders), ..new }
         };
-        let orphan = pinned(&with(0, &[&mount])).unwrap();
+        let orphan = pinned(&with(0, &[&mount]), false).unwrap();
+        assert_eq!(orphan.because, "no process is in it");
+        let unsure = pinned(&with(0, &[&mount]), true).unwrap();
+        assert_eq!(unsure.because, "no process that can be seen is in it");
         assert_eq!((orphan.object, orphan.held_by), ("net:[7]".into(), vec![mount.clone()]));
-        assert_eq!(pinned(&with(1, &[&mount])), None);
+        assert_eq!(pinned(&with(1, &[&mount]), false), None);
         let child = Holder::Child { of: Kind::Net, inode: 9 };
-        assert_eq!(pinned(&with(0, &[&mount, &child])), None);
-        assert_eq!(pinned(&Namespace { of_host: true, ..with(0, &[]) }), None);
+        assert_eq!(pinned(&with(0, &[&mount, &child]), false), None);
+        assert_eq!(pinned(&Namespace { of_host: true, ..with(0, &[]) }, false), None);
     }
 }

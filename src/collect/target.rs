@@ -17,6 +17,7 @@ pub use pin::{PinnedProcess, is_thread};
 
 use super::containers::{Containers, collect_containers, collect_recorded_containers};
 use crate::model::container::Container;
+use crate::model::gap;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
@@ -76,7 +77,7 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
 pub fn resolve_process(root: &SysRoot, spelled: &[u8]) -> Result<PinnedProcess> {
     match resolve_occupied(root, spelled)? {
         Target::Process(process) => Ok(*process),
-        Target::Namespace(held) => Err(held.nobody()),
+        Target::Namespace(held) => Err(held.nobody(root)),
     }
 }
 
@@ -193,7 +194,12 @@ pub fn containers_of<'a>(
             let Target::Namespace(held) = resolve(root, spelled)? else { return Ok(Vec::new()) };
             let inode = Some(held.key.inode);
             let list = containers.list.iter();
-            list.filter(|one| one.namespaces.inode(held.key.kind) == inode).collect()
+            let found: Vec<_> =
+                list.filter(|one| one.namespaces.inode(held.key.kind) == inode).collect();
+            if found.is_empty() && gap::leave_members_open(&containers.gaps) {
+                return Err(TargetError::InNoSeenContainer(text()));
+            }
+            found
         }
         Spelled::Container { .. }
         | Spelled::Containerd { .. }

@@ -55,3 +55,8 @@ impl Gap {
         self.object == "pid 1" && self.what == "namespaces"
     }
 }
+
+/// Whether a namespace that is not the host's may have processes that were not seen.
+pub fn leave_members_open(gaps: &[Gap]) -> bool {
+    gaps.iter().any(|gap| gap.what == "namespaces" && !gap.is_of_init())
+}

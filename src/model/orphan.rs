@@ -11,7 +11,7 @@ pub struct Orphan {
     pub kind: OrphanKind,
     /// `net:[4026532281]`, `docker:web`, `pid 4711 (conmon)`.
     pub object: Text,
-    /// What is missing; empty of a namespace.
+    /// What is missing.
     pub because: Text,
     /// What keeps a namespace without a process.
     pub held_by: Vec<Holder>,

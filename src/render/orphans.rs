@@ -2,7 +2,7 @@
 
 use super::column::{CellKind, Column, Style};
 use super::ns;
-use crate::model::orphan::{Orphan, OrphanKind};
+use crate::model::orphan::Orphan;
 
 const fn column(
     key: &'static str,
@@ -27,9 +27,6 @@ pub const DEFAULT: [&str; 3] = ["kind", "object", "because"];
 
 /// A mount is there again in each mount namespace that was copied since.
 fn because(orphan: &Orphan, style: Style) -> String {
-    if orphan.kind != OrphanKind::Namespace {
-        return orphan.because.to_string();
-    }
     let mut holders: Vec<String> = orphan.held_by.iter().map(ns::holder).collect();
     let more = holders.len().saturating_sub(FEW);
     if !style.whole && more > 0 {
@@ -37,8 +34,8 @@ fn because(orphan: &Orphan, style: Style) -> String {
         holders.push(format!("{more} more"));
     }
     if holders.is_empty() {
-        "no process is in it".to_owned()
+        orphan.because.to_string()
     } else {
-        format!("no process is in it; held by {}", holders.join(", "))
+        format!("{}; held by {}", orphan.because, holders.join(", "))
     }
 }

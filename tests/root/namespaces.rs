@@ -2,7 +2,8 @@
 
 use crate::enter::{entered, joined};
 use crate::support::{
-    self, Held, KINDS, Need, isolated, namespace, nsx, output, stderr, stdout, succeeds, test,
+    self, Held, KINDS, Need, as_nobody, isolated, namespace, nsx, output, stderr, stdout, succeeds,
+    test,
 };
 use crate::targets::refused;
 use libtest_mimic::Trial;
@@ -14,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 const ROOT: &[Need] = &[Need::Root];
 const IP: &[Need] = &[Need::Root, Need::Program("ip")];
+const NOBODY: &[Need] = &[Need::Root, Need::Program("ip"), Need::Program("setpriv")];
 const FUSE: &[Need] = &[
     Need::Root,
     Need::Program("unshare"),
@@ -25,6 +27,7 @@ pub fn tests() -> Vec<Trial> {
         test("a namespace file is joined alone, whatever its kind", ROOT, each_kind),
         test("a namespace that no process lives in is entered by name, path and inode", IP, empty),
         test("a namespace is found by a process in it", IP, lived_in),
+        test("who does not see whoever is in a namespace does not call it empty", NOBODY, unseen),
         test("a namespace that only a descriptor holds is entered by its inode", ROOT, described),
         test("a joined user namespace without a process gives root, if it has one", ROOT, user),
         test("options for processes are refused with a namespace", ROOT, alone),
@@ -113,6 +116,24 @@ fn empty() {
     for gone in [path, inode] {
         refused(&mut nsx(["inspect", &gone]), 3);
     }
+}
+
+fn unseen() {
+    let netns = Netns::new("unseen");
+    let mut inhabitant = Command::new("ip");
+    inhabitant.args(["netns", "exec", &netns.0, "sh", "-c", "echo; exec sleep 1000"]);
+    let _held = Held::ready(&mut inhabitant);
+    let (_directory, copy) = support::public_nsx();
+    let [name, _, inode] = netns.spellings();
+    let refused = |arguments: &[&str]| refused(as_nobody(&copy).args(arguments), 3);
+    let said = refused(&["inspect", &name]);
+    assert!(said.contains(&format!("no process that can be seen is in {name}")), "{said}");
+    assert!(said.contains("run it as root"), "{said}");
+    let said = refused(&["ps", &inode]);
+    assert!(said.contains(&format!("{inode} is in no container that can be seen")), "{said}");
+    let orphans = succeeds(as_nobody(&copy).args(["ps", "--orphans", "-o", "tsv"]));
+    let row = orphans.lines().find(|line| line.contains(&netns.inode().to_string()));
+    assert!(row.is_some_and(|row| row.contains("no process that can be seen is in it")), "{row:?}");
 }
 
 fn lived_in() {

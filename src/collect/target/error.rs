@@ -69,6 +69,9 @@ pub enum TargetError {
     /// What was named is there, and no container has to do with it.
     #[error("{0} is in no container")]
     InNoContainer(Text),
+    /// The same of a namespace where some processes do not show theirs.
+    #[error("{0} is in no container that can be seen")]
+    InNoSeenContainer(Text),
     /// Neither are its namespaces readable, nor does its cgroup tell a container.
     #[error("whether pid {0} is in a container is not known: its namespaces may not be read")]
     Unseen(Pid),
@@ -97,6 +100,9 @@ pub enum TargetError {
         /// The namespace itself.
         key: NsKey,
     },
+    /// The same where some processes do not show their namespaces.
+    #[error("no process that can be seen is in {0}")]
+    NobodySeenIn(Text),
     /// The kernel refused something on the way.
     #[error(transparent)]
     System(#[from] SysError),

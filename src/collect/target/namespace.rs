@@ -38,8 +38,19 @@ impl HeldNamespace {
     }
 
     /// Why it cannot stand for a process.
-    pub fn nobody(self) -> TargetError {
-        TargetError::NobodyIn { label: self.label, key: self.key }
+    pub fn nobody(self, root: &SysRoot) -> TargetError {
+        // Pid 1 is in the host's own.
+        let is_hidden = |pid: &Pid| {
+            let identity = ns::identity_of(root.proc(), *pid, self.key.kind);
+            pid.number() != 1 && matches!(identity, Err(Errno::EACCES | Errno::EPERM))
+        };
+        let is_unsure = scan::list_pids(root).is_ok_and(|pids| pids.iter().any(is_hidden));
+        let Self { label, key, .. } = self;
+        if is_unsure {
+            TargetError::NobodySeenIn(label)
+        } else {
+            TargetError::NobodyIn { label, key }
+        }
     }
 
     /// With the descriptor that setns(2) takes.

@@ -22,7 +22,7 @@ pub(super) fn run(
     wish: &Wish,
 ) -> Result<u8, Failure> {
     if held.key.kind != Kind::Mnt {
-        return Err(held.nobody().into());
+        return Err(held.nobody(root).into());
     }
     let (vacant, mut gaps) = inspect_vacant(root, held, wish)?;
     root.reach().complete(&mut gaps);

@@ -9,6 +9,7 @@ use crate::cli::list::List;
 use crate::cli::output;
 use crate::collect::namespaces::{Describe, Wants, collect_census, host_users};
 use crate::model::census::{Census, Member, Namespace};
+use crate::model::gap;
 use crate::render::branches::grow;
 use crate::render::ns::Row;
 use crate::render::ns_json::JsonRow;
@@ -84,7 +85,7 @@ pub(super) fn run(
     if row.processes == 0 {
         let holders = crate::render::ns::holders(&row);
         let kept = holders.map_or_else(String::new, |holders| format!("; kept by {holders}"));
-        let is_unsure = census.gaps.iter().any(|gap| gap.what == "namespaces");
+        let is_unsure = gap::leave_members_open(&census.gaps);
         let whom = if is_unsure { "no process that can be seen" } else { "no process" };
         output::say(&context.program, &format!("{whom} is in {}:[{inode}]{kept}", row.kind));
     }
