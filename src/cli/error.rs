@@ -205,13 +205,12 @@ fn advice(error: &TargetError) -> Option<String> {
                 return Some(format!("`{word}:` is no runtime and no kind of target; {SPELLINGS}"));
             }
             None if !rustix::process::geteuid().is_root() => {
-                "`nsx ps` lists what this user may see; run it as root to see those of others"
+                "`nsx ps --all` lists what this user may see; run it as root to see those of others"
             }
-            None => "`nsx ps` lists what there is",
+            None => "`nsx ps --all` lists what there is",
         },
+        TargetError::NotAPid(_) | TargetError::NoPod(_) => "`nsx ps --all` lists what there is",
         TargetError::NoProcess(_)
-        | TargetError::NotAPid(_)
-        | TargetError::NoPod(_)
         | TargetError::AnotherProcess { .. }
         | TargetError::InNoContainer(_) => "`nsx ps` lists what there is",
         TargetError::Zombie(_) => "its namespaces are gone; name another process of the container",

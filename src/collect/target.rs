@@ -121,10 +121,7 @@ fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result
     };
     let found = others.list.remove(place);
     let label = found.label();
-    let init = found.init.as_ref().ok_or_else(|| TargetError::NotRunning {
-        label: label.clone(),
-        state: found.state.name(),
-    })?;
+    let init = found.init.as_ref().ok_or_else(|| not_running(&found))?;
     let pinned = pin::pin_known(root, (init.pid, init.start_ticks, &found.namespaces), &label)?;
     Ok(PinnedProcess { container: Some(found), others: Some(others), ..pinned })
 }
@@ -209,6 +206,22 @@ pub fn containers_of<'a>(
         }
     };
     if found.is_empty() { Err(TargetError::InNoContainer(text())) } else { Ok(found) }
+}
+
+/// A better word than that there is none, for who looked among those that run: it has a record alone.
+pub fn by_record(root: &SysRoot, spelled: &[u8], error: TargetError) -> TargetError {
+    if !matches!(error, TargetError::NoContainer(_) | TargetError::NotAPid(_)) {
+        return error;
+    }
+    let Ok(recorded) = collect_recorded_containers(root) else { return error };
+    match containers_of(root, &recorded, spelled).as_deref() {
+        Ok([one]) if one.init.is_none() => not_running(one),
+        _ => error,
+    }
+}
+
+fn not_running(container: &Container) -> TargetError {
+    TargetError::NotRunning { label: container.label(), state: container.state.name() }
 }
 
 #[cfg(test)]

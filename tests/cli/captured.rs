@@ -84,6 +84,21 @@ fn crio() {
     compare("composed-crio");
 }
 
+/// The same whether it is looked for among those that run or among all that is recorded.
+#[test]
+fn a_stopped_one_is_said_to_be_stopped() {
+    let said = |arguments: &[&str]| {
+        let output = on("docker-systemd", arguments);
+        assert_eq!(output.status.code(), Some(3));
+        support::stderr(&output).split_once(": ").map(|(_, said)| said.to_owned()).unwrap()
+    };
+    let stopped = said(&["ps", "job"]);
+    assert!(stopped.starts_with("job has no process: it is stopped\n"), "{stopped}");
+    assert_eq!(stopped, said(&["inspect", "job"]));
+    assert!(said(&["ps", "--all", "nobody"]).contains("`nsx ps --all`"));
+    assert_eq!(on("docker-systemd", &["ps", "--all", "job"]).status.code(), Some(0));
+}
+
 fn compare(host: &str) {
     let output = on(host, &["ps", "--all", "--json"]);
     let json: Value = serde_json::from_str(&support::stdout(&output)).unwrap();

@@ -95,7 +95,9 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     } else {
         let mut wanted = Vec::new();
         for spelled in &args.targets {
-            let found = target::containers_of(&root, &containers, spelled.as_bytes())?;
+            let found = target::containers_of(&root, &containers, spelled.as_bytes());
+            let found =
+                found.map_err(|error| target::by_record(&root, spelled.as_bytes(), error))?;
             wanted.extend(found.into_iter().map(identity));
         }
         containers.list.retain(|container| wanted.contains(&identity(container)));
