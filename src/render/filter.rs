@@ -59,6 +59,12 @@ impl Filter {
         Self::parse(expression, &columns.iter().map(holder).collect::<Vec<_>>())
     }
 
+    /// Whether it asks for a column with one of these keys.
+    pub fn names<T>(&self, columns: &[Column<T>], keys: &[&str]) -> bool {
+        let is_it = |at: usize| columns.get(at).is_some_and(|column| keys.contains(&column.key));
+        self.0.as_ref().is_some_and(|operand| operand.names(&is_it))
+    }
+
     /// Whether a row passes. `cell` is asked for columns by their place in the list that the
     /// expression was read with, and only for those that decide; `None` is a value that is absent.
     pub fn matches(&self, cell: &dyn Fn(usize) -> Option<String>) -> bool {

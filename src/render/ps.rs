@@ -1,6 +1,7 @@
 //! Containers as rows.
 
-use super::column::{CellKind, Column, Style, or_dash};
+use super::column::{self, CellKind, Column, Style, or_dash};
+use super::filter::Filter;
 use super::human;
 use crate::model::cgroup::Limit;
 use crate::model::container::{Container, Label, State};
@@ -80,11 +81,22 @@ pub const COLUMNS: [Row; 23] = [
     cuttable("evidence", "EVIDENCE", |c, _| listed(c.evidence.iter().map(ToString::to_string))),
 ];
 
+/// Those that take looking at control groups, and waiting.
+pub const USAGE: [&str; 3] = ["mem", "cpu", "pids"];
+
+/// Whether any of those is named, to be shown or to be compared.
+pub fn ask_for_usage(columns: Option<&str>, filter: Option<&Filter>) -> bool {
+    let shown = columns.map(|list| column::choose(&COLUMNS, &[], Some(list)));
+    let is_shown = |columns: Vec<&Row>| columns.iter().any(|one| USAGE.contains(&one.key));
+    shown.is_some_and(|columns| columns.is_ok_and(is_shown))
+        || filter.is_some_and(|filter| filter.names(&COLUMNS, &USAGE))
+}
+
 /// The columns that are shown unless others are asked for.
 pub fn default_columns(wide: bool, usage: bool) -> Vec<&'static str> {
     let mut columns = vec!["runtime", "name", "id", "image", "state", "pid", "procs", "ip"];
     if usage {
-        columns.extend(["mem", "cpu", "pids"]);
+        columns.extend(USAGE);
     }
     columns.push("age");
     if wide {

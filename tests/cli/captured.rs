@@ -99,6 +99,22 @@ fn a_stopped_one_is_said_to_be_stopped() {
     assert_eq!(on("docker-systemd", &["ps", "--all", "job"]).status.code(), Some(0));
 }
 
+/// A filter sees what is displayed, shown or not.
+#[test]
+fn who_names_a_column_of_usage_asks_for_it() {
+    let list = |arguments: &[&str]| {
+        support::stdout(&on("docker-systemd", &[&["ps", "--no-headings"], arguments].concat()))
+    };
+    for filter in ["mem > 1", "not (mem == 1)", "name and 1 < MEM", r#"mem =~ "." or pid"#] {
+        assert!(list(&["-Q", filter, "-q"]).contains("cache"), "{filter}");
+        assert!(list(&["-Q", filter, "-o", "jsonl"]).contains("working_set"), "{filter}");
+    }
+    assert!(!list(&["-Q", "pid > 1", "-o", "jsonl"]).contains("working_set"));
+    let mem = list(&["--columns", "+mem", "-Q", r#"name == "cache""#]);
+    assert!(mem.trim_end().ends_with('K'), "{mem}");
+    assert_eq!(list(&["--columns", "name"]).lines().count(), 5);
+}
+
 fn compare(host: &str) {
     let output = on(host, &["ps", "--all", "--json"]);
     let json: Value = serde_json::from_str(&support::stdout(&output)).unwrap();

@@ -103,7 +103,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         containers.list.retain(|container| wanted.contains(&identity(container)));
     }
     containers.gaps.extend(add_details(&root, &Clock::read(&root), &mut containers.list));
-    if args.usage {
+    if args.usage || ps::ask_for_usage(args.output.columns.as_deref(), filter.as_ref()) {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));
     }

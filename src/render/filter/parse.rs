@@ -49,6 +49,21 @@ impl Operand {
         Self::Test(Box::new(test))
     }
 
+    /// Whether a column for which this holds is named anywhere in it.
+    pub(super) fn names(&self, is_it: &dyn Fn(usize) -> bool) -> bool {
+        match self {
+            Self::Column { at, .. } => is_it(*at),
+            Self::Literal(_) => false,
+            Self::Test(test) => match &**test {
+                Test::Not(operand) | Test::Match { text: operand, .. } => operand.names(is_it),
+                Test::Chain { first, rest } => {
+                    first.names(is_it) || rest.iter().any(|(_, next)| next.names(is_it))
+                }
+                Test::Compare { left, right, .. } => left.names(is_it) || right.names(is_it),
+            },
+        }
+    }
+
     fn type_of(&self) -> Type {
         match self {
             Self::Column { kind: CellKind::Text, .. } => Type::Text,
