@@ -127,7 +127,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand enter" -l user-parent -d 'The us
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l preserve-credentials -d 'Stay who we are in a joined user namespace'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l keep-caps -d 'Keep the capabilities of a joined user namespace as an ordinary user'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s e -l env -d 'The environment that the target was started with'
-complete -c nsx -n "__fish_nsx_using_subcommand enter" -l clean-env -d 'Nothing of our environment but TERM'
+complete -c nsx -n "__fish_nsx_using_subcommand enter" -l clean-env -d 'Of our environment only TERM, COLORTERM, LANG, LC_ALL, LC_CTYPE, NO_COLOR and TZ'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l as-target -d 'Be what the target is, and no more: its user, groups, capabilities, seccomp filters, security label, limits, control groups, environment, root and working directory'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -s c -l join-cgroup -d 'Be in the target\'s control groups'
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -l allow-frozen -d 'Join a control group that is frozen'

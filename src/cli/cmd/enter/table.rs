@@ -172,7 +172,12 @@ pub(super) const OPTIONS: &[Opt<Id>] = &[
     ),
     under(
         WHO_AND_WHERE,
-        flag(Id::CleanEnv, None, "clean-env", "Nothing of our environment but TERM"),
+        flag(
+            Id::CleanEnv,
+            None,
+            "clean-env",
+            "Of our environment only TERM, COLORTERM, LANG, LC_ALL, LC_CTYPE, NO_COLOR and TZ",
+        ),
     ),
     under(
         CONFINEMENT,
