@@ -176,10 +176,14 @@ pub fn names(rows: &[Row<'_>]) -> String {
     rows.iter().map(|row| row.inode.to_string() + "\n").collect()
 }
 
-/// What keeps it alive beside processes, where that was looked for.
+/// What keeps it alive beside processes: all that was found, or else the mounts that we see ourselves.
 pub fn holders(namespace: &Namespace) -> Option<String> {
-    let holders = namespace.holders.known().filter(|holders| !holders.is_empty())?;
-    Some(holders.iter().map(holder).collect::<Vec<_>>().join(", "))
+    let mut holders: Vec<String> =
+        namespace.holders.known().into_iter().flatten().map(holder).collect();
+    if holders.is_empty() {
+        holders.extend(namespace.mounts.iter().map(|target| format!("mount {target}")));
+    }
+    (!holders.is_empty()).then(|| holders.join(", "))
 }
 
 pub(super) fn holder(holder: &Holder) -> String {

@@ -111,6 +111,9 @@ fn empty() {
         assert!(said.contains(&format!("nsx enter -t {target} ip addr")), "{said}");
         refused(&mut nsx(["ps", &target]), 3);
     }
+    let listed = output(&mut nsx(["ns", inside.trim()]));
+    let kept = format!("no process is in {}; kept by mount /run/netns/{}", inside.trim(), netns.0);
+    assert!(stderr(&listed).contains(&kept), "{}", stderr(&listed));
     let [_, path, inode] = netns.spellings();
     drop(netns);
     for gone in [path, inode] {
