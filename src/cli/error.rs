@@ -107,6 +107,16 @@ impl From<SysError> for Failure {
     }
 }
 
+/// What who may not look at a process can do; root alone is told of what root may lack, too.
+pub fn right_to_look(or: &str) -> String {
+    if rustix::process::geteuid().is_root() {
+        "it has capabilities that this root has not; CAP_SYS_PTRACE, of its user namespace, is needed"
+            .to_owned()
+    } else {
+        format!("run it as root{or}")
+    }
+}
+
 /// What the host or the caller's limits lack.
 fn remedy(error: &SysError) -> Option<&'static str> {
     match error.problem {
@@ -144,7 +154,7 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Unreadable(_) => Self::new(Kind::Denied, error)
-                .hint("run it as root, or as the target's user with -U"),
+                .hint(right_to_look(", or as the target's user with -U")),
             PlanError::OwnUnreadable(_) => {
                 Self::new(Kind::Failed, error).hint("mount a /proc of our own pid namespace")
             }
@@ -183,7 +193,7 @@ impl From<TargetError> for Failure {
                         .to_owned(),
                 ),
             ),
-            TargetError::Unseen(_) => (Kind::Denied, Some("run it as root".to_owned())),
+            TargetError::Unseen(_) => (Kind::Denied, Some(right_to_look(""))),
             TargetError::NoInodes => (Kind::Unsupported, Some("name it by its pid".to_owned())),
             TargetError::NoIds => {
                 (Kind::Unsupported, Some("name it by a file, or by a process in it".to_owned()))

@@ -1,13 +1,15 @@
 //! Without root: what works, and what is said about the rest.
 
-use crate::support::{Need, as_nobody, isolated, output, public_nsx, stderr, stdout, test};
+use crate::support::{Need, as_nobody, binary, isolated, output, public_nsx, stderr, stdout, test};
 use libtest_mimic::Trial;
+use std::process::Command;
 
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
         test("a user lists what he can see, and one line says what he cannot", SETPRIV, listing),
+        test("root that lacks a right is not told to be root", SETPRIV, lesser_root),
         test("--strict makes of what could not be seen code 6", SETPRIV, strict),
         test("a user spawns with a user namespace of his own", SETPRIV, spawning),
         test("a user without a user namespace is told what to add", SETPRIV, hint),
@@ -81,4 +83,16 @@ fn inspecting() {
     assert_eq!(json["data"]["pid"], pid);
     assert!(json["gaps"].as_array().is_some_and(|gaps| !gaps.is_empty()));
     assert!(json["data"]["uts"].is_null(), "a hostname that could not be read is not the host's");
+}
+
+fn lesser_root() {
+    let (_held, pid) = isolated(&["-n"]);
+    for arguments in [&["enter", "-n", "-t"][..], &["ns", "-p"]] {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]).arg(binary("nsx"));
+        command.args(arguments).arg(pid.to_string());
+        let said = stderr(&output(&mut command));
+        assert!(said.contains(&format!("pid {pid}")) && said.contains("CAP_SYS_PTRACE"), "{said}");
+        assert!(!said.contains("as root"), "{said}");
+    }
 }

@@ -3,7 +3,7 @@
 use crate::cli::args::{self, Output};
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
-use crate::cli::error::{Failure, Kind};
+use crate::cli::error::{Failure, Kind, right_to_look};
 use crate::cli::list::List;
 use crate::collect::namespaces::collect_census;
 use crate::collect::target::{self, PinnedProcess};
@@ -118,7 +118,7 @@ fn task(root: &SysRoot, spelled: &OsString) -> Result<PinnedProcess, Failure> {
         let pid = target.process.pid;
         let failure =
             Failure::new(Kind::Denied, format!("cannot read the namespaces of pid {pid}"));
-        return Err(failure.hint("run it as root"));
+        return Err(failure.hint(right_to_look("")));
     }
     Ok(target)
 }
