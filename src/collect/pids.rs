@@ -4,7 +4,6 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
 use crate::model::pid_chain::{Level, PidChain};
 use crate::model::process::Pid;
-use crate::model::text::Text;
 use crate::sys::error::{Context, Result, SysError};
 use crate::sys::proc::status;
 use crate::sys::root::{self, SysRoot};
@@ -13,16 +12,14 @@ use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const WHAT: &str = "pid namespaces";
-/// It has no other name here.
-const OBJECT: fn() -> Text = || "a pid namespace".into();
 
-/// A process or a thread by its number here.
+/// A process or a thread by its number here. What of it could not be seen [`unseen`] tells.
 pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
-    chain_of(root, bounded::open_dir(root.proc(), &pid.to_string())?.as_fd(), pid)
+    chain_of(bounded::open_dir(root.proc(), &pid.to_string())?.as_fd(), pid)
 }
 
 /// The same by its directory.
-pub fn chain_of(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
+pub fn chain_of(process: BorrowedFd<'_>, pid: Pid) -> Result<PidChain> {
     let bytes = bounded::read(process, "status", bounded::SMALL)?;
     let status = status::parse(&bytes)
         .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/status"), "line"))?;
@@ -30,9 +27,9 @@ pub fn chain_of(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid) -> Result<Pid
     let own = match ns::open(process, Kind::Pid) {
         // It has ended meanwhile.
         Err(error) if error.reason() == Reason::Gone => return Err(error),
-        own => root.reach().told(OBJECT, WHAT, own),
+        own => own.ok(),
     };
-    let mut above = namespaces_above(root, own, pids.len());
+    let mut above = namespaces_above(own, pids.len());
     above.resize(pids.len(), None);
     let levels = pids.iter().zip(above.iter().rev());
     let levels: Vec<Level> =
@@ -62,19 +59,15 @@ pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
 }
 
 /// Of its own first, then each above, as far as they may be seen.
-fn namespaces_above(
-    root: &SysRoot,
-    mut namespace: Option<OwnedFd>,
-    count: usize,
-) -> Vec<Option<u64>> {
+fn namespaces_above(mut namespace: Option<OwnedFd>, count: usize) -> Vec<Option<u64>> {
     let mut inodes = Vec::new();
     while let Some(here) = namespace.take() {
-        inodes.push(root.reach().told(OBJECT, WHAT, ns::inode(here.as_fd())));
+        inodes.push(ns::inode(here.as_fd()).ok());
         if inodes.len() == count {
             break;
         }
         // That of ours has none above it, as far as we may know.
-        namespace = root.reach().told(OBJECT, WHAT, nsfs::parent(here.as_fd()));
+        namespace = nsfs::parent(here.as_fd()).ok();
     }
     inodes
 }
@@ -132,8 +125,9 @@ impl Inside {
             if *pids.get(self.level)? != inside {
                 return Some(false);
             }
-            let own = root.reach().told(OBJECT, WHAT, ns::open(dir.as_fd(), Kind::Pid));
-            let above = namespaces_above(root, own, pids.len());
+            let object = || format!("pid {pid}").into();
+            let own = root.reach().told(object, WHAT, ns::open(dir.as_fd(), Kind::Pid));
+            let above = namespaces_above(own, pids.len());
             Some(above.iter().rev().nth(self.level).copied().flatten() == Some(inode))
         };
         let processes = processes(root.proc())?;
@@ -152,7 +146,15 @@ impl Inside {
         let chains = all.into_iter().filter_map(|pid| {
             root.reach().told(|| format!("pid {pid}").into(), "numbers", chain(root, pid))
         });
-        Ok(chains.filter(|chain| chain.in_namespace(inode).is_some()).collect())
+        let is_in = |chain: &PidChain| {
+            let level = chain.levels.get(self.level);
+            if level.is_some_and(|level| level.namespace.is_none()) {
+                // It may be in it, too.
+                unseen(chain).into_iter().for_each(|gap| root.reach().note(gap));
+            }
+            chain.in_namespace(inode).is_some()
+        };
+        Ok(chains.filter(is_in).collect())
     }
 }
 

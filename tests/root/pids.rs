@@ -79,6 +79,7 @@ fn nested() {
         }
     }
     let all = json(&mut nsx(["pid", "--all", "--json", &programs[1].to_string()]));
+    assert_eq!(all["gaps"].as_array().map(Vec::len), Some(0), "others are none of its: {all}");
     for row in all["data"].as_array().unwrap() {
         let pid = u32::try_from(row["pid"].as_u64().unwrap()).unwrap();
         let told: Vec<u64> = row["levels"]
@@ -162,6 +163,8 @@ fn mistakes() {
         assert_eq!(done.status.code(), Some(code), "{arguments:?}: {}", stderr(&done));
         assert!(done.stdout.is_empty());
     }
+    let said = stderr(&output(&mut nsx(["pid", "--inside", "4194304"])));
+    assert!(said.contains("no process has pid 4194304\n") && said.contains("hint: "), "{said}");
 }
 
 fn of_a_user() {

@@ -7,8 +7,8 @@ use crate::cli::error::{Failure, Kind};
 use crate::cli::output;
 use crate::collect::host::collect_host;
 use crate::collect::pids::{Inside, chain, chain_of, unseen};
-use crate::collect::target;
-use crate::model::gap::Gap;
+use crate::collect::target::{self, TargetError};
+use crate::model::gap::{Gap, Reason};
 use crate::model::pid_chain::PidChain;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -88,7 +88,12 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
 /// Whether it is a list; and the one number that is the answer, where that is not the one here.
 fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u32>), Failure> {
     if let Some(spelled) = &args.inside {
-        return Ok((vec![chain(root, number(spelled)?)?], true, None));
+        let pid = number(spelled)?;
+        let chain = chain(root, pid).map_err(|error| match error.reason() {
+            Reason::Gone => TargetError::NoProcess(pid).into(),
+            _ => Failure::from(error),
+        })?;
+        return Ok((vec![chain], true, None));
     }
     // With --from, N is the only word.
     let (from, spelled) = match (&args.from, &args.target) {
@@ -108,7 +113,7 @@ fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u3
     let chain = match spelled {
         None if args.from.is_some() => return Err(Failure::usage("--from: which process?")),
         None => {
-            let chain = chain_of(root, process.handle.dir(), process.process.pid)?;
+            let chain = chain_of(process.handle.dir(), process.process.pid)?;
             process.handle.check_running().map(|()| chain)?
         }
         Some(spelled) => {
