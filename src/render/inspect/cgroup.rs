@@ -66,7 +66,7 @@ pub(super) fn lines(cgroup: &Cgroup, printed: Option<&Formulas>, everything: boo
     lines
 }
 
-/// `/p   of pids, cpuset`: where hierarchies have other paths than the one that names it best.
+/// `path     /p in the hierarchies of pids, cpuset`: where hierarchies have other paths than the one that names it best.
 fn elsewhere(cgroup: &Cgroup) -> Vec<String> {
     let mut paths: Vec<(&Text, Vec<String>)> = Vec::new();
     for group in cgroup.paths.iter().filter(|group| group.path != cgroup.path) {
@@ -77,7 +77,10 @@ fn elsewhere(cgroup: &Cgroup) -> Vec<String> {
             None => paths.push((&group.path, vec![name])),
         }
     }
-    let line = |(path, names): (&Text, Vec<String>)| format!("{path}   of {}", names.join(", "));
+    let line = |(path, names): (&Text, Vec<String>)| {
+        let hierarchies = if names.len() == 1 { "hierarchy" } else { "hierarchies" };
+        format!("path     {path} in the {hierarchies} of {}", names.join(", "))
+    };
     paths.into_iter().map(line).collect()
 }
 
@@ -340,7 +343,7 @@ mod tests {
             "         shares 1024 · cpus 0-1\n",
             "peak 9 · refused 1\n",
             "io 0 %",
-            "/p   of pids, cpuset",
+            "path     /p in the hierarchies of pids, cpuset",
         ] {
             assert!(all.contains(part), "{part}: {all}");
         }

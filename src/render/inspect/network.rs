@@ -6,6 +6,7 @@ mod sockets;
 
 use super::Detail;
 use crate::model::network::{Network, Resolver, Settings};
+use crate::model::text::Text;
 
 /// Rows of one kind beyond this are counted, unless everything is asked for.
 const FEW: usize = 8;
@@ -50,12 +51,18 @@ fn resolver(resolver: &Resolver) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
+/// A tab of a file is a blank to its reader.
+fn without_tabs(line: &Text) -> Text {
+    let blank = |byte: &u8| if *byte == b'\t' { b' ' } else { *byte };
+    line.as_bytes().iter().map(blank).collect::<Vec<_>>().into()
+}
+
 /// What is known without asking.
 fn hosts(resolver: Option<&Resolver>) -> Vec<String> {
     let Some(resolver) = resolver else { return Vec::new() };
     let sources = Some(&resolver.hosts_sources).filter(|sources| !sources.is_empty());
     let sources = sources.map(|sources| format!("hosts come from {}", joined(sources)));
-    let hosts = resolver.hosts.lines.iter().map(|line| format!("host {line}"));
+    let hosts = resolver.hosts.lines.iter().map(|line| format!("host {}", without_tabs(line)));
     sources.into_iter().chain(hosts).collect()
 }
 

@@ -11,6 +11,8 @@ const WIDTH: usize = 100;
 const NARROWEST: usize = 40;
 /// What stands before every line of a section.
 const MARGIN: usize = 13;
+/// The column of labels.
+const LABEL: usize = 8;
 
 /// The kernel's own calls in full, those of other programs counted; everything with `-o wide`, the
 /// programs too.
@@ -22,9 +24,9 @@ pub(super) fn lines(dump: &SeccompDump, detail: Detail) -> Vec<String> {
         match at {
             0 => {
                 let count = human::count(dump.filters.len(), "filter");
-                lines.extend(wrapped(&format!("seccomp {count} · {summary}"), width));
+                lines.extend(labelled("seccomp", &format!("{count} · {summary}"), width));
             }
-            _ => lines.extend(wrapped(&format!("{:<7} {summary}", architecture.name), width)),
+            _ => lines.extend(labelled(architecture.name, &summary, width)),
         }
         if at == 0 || detail.wide {
             lines.extend(calls(architecture).iter().flat_map(|line| wrapped(line, width)));
@@ -90,6 +92,13 @@ fn word(outcome: &Outcome) -> String {
         Action::Undetermined => "not determined",
     };
     word.to_owned()
+}
+
+/// What the text tells of stands before it.
+fn labelled(label: &str, text: &str, width: usize) -> Vec<String> {
+    let wrapped = wrapped(text, width.saturating_sub(LABEL + 1));
+    let labels = std::iter::once(label).chain(std::iter::repeat(""));
+    labels.zip(wrapped).map(|(label, line)| format!("{label:<LABEL$} {line}")).collect()
 }
 
 /// Cut at blanks; what follows the first line stands under it.
@@ -158,11 +167,11 @@ mod tests {
         assert_eq!(
             told,
             [
-                &format!("seccomp 1 filter · {summary}"),
+                &format!("seccomp  1 filter · {summary}"),
                 "  kills the process 1: reboot",
                 "  errno EPERM 2: bpf mount",
                 "  by their arguments 1: clone",
-                &format!("i386 {summary}"),
+                &format!("i386     {summary}"),
             ]
         );
     }
@@ -188,5 +197,9 @@ mod tests {
     fn long_lists_are_wrapped_under_themselves() {
         assert_eq!(wrapped("  a bb ccc dddd", 8), ["  a bb", "      ccc", "      dddd"]);
         assert_eq!(wrapped("a", 1), ["a"]);
+        assert_eq!(
+            labelled("x32", "a bb c", 12),
+            ["x32      a", "             bb", "             c"]
+        );
     }
 }

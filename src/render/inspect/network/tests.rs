@@ -229,3 +229,10 @@ fn listeners_beyond_the_list_are_counted_too() {
     assert_eq!(told(false), ["902 more listen"]);
     assert_eq!(told(true), ["900 more listen", "5 more connections"]);
 }
+
+#[test]
+fn a_tab_in_a_file_of_hosts_is_a_blank() {
+    let mut resolver = Resolver::default();
+    resolver.hosts.lines = vec!["192.0.2.1\tdb".into(), "\u{1b}x".into()];
+    assert_eq!(super::hosts(Some(&resolver)), ["host 192.0.2.1 db", r"host \x1bx"]);
+}
