@@ -47,8 +47,10 @@ impl Request {
                 (self.map.user, self.map.group) = (Some(Own::Root), Some(Own::Root));
             }
             if self.isolates_nothing() {
-                return Err(Failure::usage("nothing to isolate: name at least one new namespace")
-                    .hint("--newpid for a pid namespace, --new-all for every kind"));
+                return Err(Failure::usage(
+                    "nothing to isolate: name a namespace, a limit or a restriction",
+                )
+                .hint("--newpid for a pid namespace, --new-all for every kind; see nsx-spawn(1)"));
             }
         }
         Ok(())
