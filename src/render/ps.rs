@@ -2,7 +2,7 @@
 
 use super::column::{self, CellKind, Column, Style, or_dash};
 use super::filter::Filter;
-use super::human;
+use super::{human, table};
 use crate::model::cgroup::Limit;
 use crate::model::container::{Container, Label, State};
 use crate::model::evidence::Evidence;
@@ -50,7 +50,7 @@ pub const COLUMNS: [Row; 23] = [
     left("state", "STATE", |c, _| c.state.name().to_owned()),
     number("pid", "PID", |c, _| or_dash(c.init.as_ref().map(|init| init.pid))),
     number("procs", "PROCS", |c, _| c.processes.len().to_string()),
-    cuttable("ip", "IP", |c, style| addresses(c, style.whole)),
+    left("ip", "IP", |c, style| addresses(c, style.whole)),
     number("age", "AGE", |c, style| {
         or_dash(c.age_seconds.map(
             |age| {
@@ -92,17 +92,26 @@ pub fn ask_for_usage(columns: Option<&str>, filter: Option<&Filter>) -> bool {
         || filter.is_some_and(|filter| filter.names(&COLUMNS, &USAGE))
 }
 
-/// The columns that are shown unless others are asked for.
-pub fn default_columns(wide: bool, usage: bool) -> Vec<&'static str> {
-    let mut columns = vec!["runtime", "name", "id", "image", "state", "pid", "procs", "ip"];
+/// The columns that are shown unless others are asked for. In a terminal of that width names and
+/// addresses are worth more than what they would be cut for.
+pub fn default_columns(
+    rows: &[Container],
+    wide: bool,
+    usage: bool,
+    width: Option<usize>,
+) -> Vec<&'static str> {
+    let mut keys = vec!["runtime", "name", "id", "image", "state", "pid", "procs", "ip"];
     if usage {
-        columns.extend(USAGE);
+        keys.extend(USAGE);
     }
-    columns.push("age");
+    keys.push("age");
     if wide {
-        columns.extend(["own", "cgroup"]);
+        keys.extend(["own", "cgroup"]);
+        return keys;
     }
-    columns
+    let spare = if usage { &["image", "id", "procs", "ip"][..] } else { &["image", "id"] };
+    table::leave_out(&mut keys, spare, rows, &COLUMNS, width);
+    keys
 }
 
 /// What is within another one stands below it, and whose it is behind it.
@@ -298,6 +307,72 @@ impl<'a> From<&'a Container> for JsonRow<'a> {
             opaque: container.guest_of().is_some(),
             evidence: &container.evidence,
             usage: container.usage.as_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::cgroup::Pids;
+    use crate::render::table::Layout;
+
+    fn shown(name: &str, usage: bool, width: Option<usize>) -> String {
+        let container = Container {
+            runtime: Runtime::Docker,
+            id: Some("6961dd4fce83c1e2".into()),
+            name: Some(name.into()),
+            image: Some("registry.example/shop/web:1.2".into()),
+            addresses: vec!["198.51.100.200".parse().unwrap()],
+            age_seconds: Some(120),
+            usage: usage.then(|| Usage {
+                cpu_millicores: Some(250),
+                pids: Some(Pids { current: 7, ..Pids::default() }),
+                ..Usage::default()
+            }),
+            ..Container::default()
+        };
+        let rows = [container];
+        let keys = default_columns(&rows, false, usage, width);
+        let columns: Vec<_> =
+            keys.iter().filter_map(|key| COLUMNS.iter().find(|one| one.key == *key)).collect();
+        table::table(&rows, &columns, Layout { headings: true, width, ..Layout::default() })
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_names_and_addresses_rather_than_what_they_would_be_cut_for() {
+        let cases = [
+            (
+                "web".to_owned(),
+                false,
+                "RUNTIME  NAME  ID                STATE    PID  PROCS  IP              AGE\n\
+                 docker   web   6961dd4fce83c1e2  running    -      0  198.51.100.200   2m\n",
+            ),
+            (
+                "a-name-of-some-length".to_owned(),
+                false,
+                "RUNTIME  NAME                   STATE    PID  PROCS  IP              AGE\n\
+                 docker   a-name-of-some-length  running    -      0  198.51.100.200   2m\n",
+            ),
+            (
+                "long".repeat(12),
+                false,
+                "RUNTIME  NAME                           STATE    PID  PROCS  IP              AGE\n\
+                 docker   longlonglonglonglonglonglong…  running    -      0  198.51.100.200   2m\n",
+            ),
+            (
+                "a-name-of-some-length".to_owned(),
+                true,
+                "RUNTIME  NAME                   STATE    PID  MEM   CPU  PIDS  AGE\n\
+                 docker   a-name-of-some-length  running    -    -  0.25     7   2m\n",
+            ),
+        ];
+        for (name, usage, expected) in cases {
+            assert_eq!(shown(&name, usage, Some(80)), expected);
+        }
+        for width in [None, Some(200)] {
+            let whole = shown("a-name-of-some-length", true, width);
+            assert!(whole.contains("  registry.example/shop/web:1.2  "), "{whole}");
         }
     }
 }

@@ -49,8 +49,26 @@ pub fn table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     }
 }
 
+/// Leaves out of what is shown the spare columns, one after the other, until nothing has to be cut in a
+/// terminal of that width.
+pub fn leave_out<T>(
+    keys: &mut Vec<&str>,
+    spare: &[&str],
+    rows: &[T],
+    columns: &[Column<T>],
+    width: Option<usize>,
+) {
+    let Some(width) = width else { return };
+    for spare in spare {
+        let shown: Vec<_> = columns.iter().filter(|one| keys.contains(&one.key)).collect();
+        if natural_width(rows, &shown) > width {
+            keys.retain(|key| key != spare);
+        }
+    }
+}
+
 /// How wide a table is that nothing is cut from.
-pub fn natural_width<T>(rows: &[T], columns: &[&Column<T>]) -> usize {
+fn natural_width<T>(rows: &[T], columns: &[&Column<T>]) -> usize {
     let widest = |column: &&Column<T>| {
         let cells = rows.iter().map(|row| (column.cell)(row, Style::default()));
         let widths = cells.map(|cell| display_width(&cell));

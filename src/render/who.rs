@@ -71,14 +71,7 @@ pub fn default_columns(rows: &[Row<'_>], several: bool, width: Option<usize>) ->
     let clue = several.then_some("clue");
     let mut keys: Vec<_> =
         clue.into_iter().chain(["owner", "runtime", "id", "image", "via"]).collect();
-    let Some(width) = width else { return keys };
-    let columns = columns();
-    for spare in ["image", "id"] {
-        let shown: Vec<_> = columns.iter().filter(|one| keys.contains(&one.key)).collect();
-        if table::natural_width(rows, &shown) > width {
-            keys.retain(|key| *key != spare);
-        }
-    }
+    table::leave_out(&mut keys, &["image", "id"], rows, &columns(), width);
     keys
 }
 

@@ -111,10 +111,12 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         containers.list.retain(|container| filter.keeps(&ps::COLUMNS, container));
     }
     root.reach().complete(&mut containers.gaps);
+    let format = args.output.format();
+    let width = context.width().filter(|_| format == Format::Table);
     let list = List {
         rows: &containers.list,
         columns: &ps::COLUMNS,
-        default: &ps::default_columns(args.output.format() == Format::Wide, args.usage),
+        default: &ps::default_columns(&containers.list, format == Format::Wide, args.usage, width),
         schema: "nsx.ps/1",
         names: ps::names,
         gaps: &containers.gaps,
