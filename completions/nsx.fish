@@ -26,7 +26,7 @@ end
 
 complete -c nsx -n "__fish_nsx_needs_command" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_needs_command" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host, whatever made it, asking no daemon'
+complete -c nsx -n "__fish_nsx_needs_command" -f -a "ps" -d 'List every container and isolated process group of this host; no daemon is asked'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "ns" -d 'List the namespaces of this host, who is in them, and what keeps them alive'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "inspect" -d 'Show everything about one process or container'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "enter" -d 'Run a program in the namespaces of a process or container, or in one namespace'
@@ -34,7 +34,7 @@ complete -c nsx -n "__fish_nsx_needs_command" -f -a "spawn" -d 'Run a program in
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "who" -d 'Tell which container a process, port, address, interface, mount, … belongs to'
 complete -c nsx -n "__fish_nsx_needs_command" -f -a "pid" -d 'Translate PIDs between the host and what is inside'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l interval -d 'How long --usage watches the CPU: 2s, 500ms' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand ps" -s Q -l filter -d 'Only rows for which this holds: \'runtime == "docker" and procs > 10\'' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -s Q -l filter -d 'Only rows that match: \'state == "paused" or procs > 10\'' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'
@@ -48,7 +48,7 @@ never\t'Plain text'"
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s u -l units -d 'Services of systemd with namespaces of their own, too'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s a -l all -d 'Those without a process, too: created, stopped, stale'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l usage -d 'Memory, CPU and processes in use, beside their limits'
-complete -c nsx -n "__fish_nsx_using_subcommand ps" -l orphans -d 'Leftovers instead: pinned namespaces, stale state, lost shims'
+complete -c nsx -n "__fish_nsx_using_subcommand ps" -l orphans -d 'Leftovers instead: namespaces, stale state, shims'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l no-headings -d 'No line of headings'
@@ -56,10 +56,10 @@ complete -c nsx -n "__fish_nsx_using_subcommand ps" -l bytes -d 'Plain numbers: 
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -l strict -d 'Exit with 6 if anything could not be seen'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand ps" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -s p -l task -d 'Only those of one process: a PID, a container\'s name, or another TARGET' -r -f -a "(__nsx_targets)"
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -s t -l type -d 'Only this type: mnt, uts, ipc, net, pid, cgroup, user, time; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s p -l task -d 'Only those of a PID, a container or another TARGET' -r -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s t -l type -d 'mnt, uts, ipc, net, pid, cgroup, user, time; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s T -l tree -d 'As a tree by: owner, parent, process' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -s Q -l filter -d 'Only rows for which this holds: \'type == "net" and nprocs == 0\'' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s Q -l filter -d 'Only rows that match: \'type == "net" and nprocs == 0\'' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'
@@ -70,10 +70,10 @@ complete -c nsx -n "__fish_nsx_using_subcommand ns" -l columns -d 'Columns to sh
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t'On a terminal that is not a dumb one, unless NO_COLOR says otherwise'
 always\t'In a pipe or a file too'
 never\t'Plain text'"
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -s a -l all -d 'Those too that a descriptor, a mount elsewhere or another one keeps alive'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -s a -l all -d 'Those too that something else than a process keeps'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s P -l persistent -d 'Only those that no process is in'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l sockets -d 'Look for sockets that keep a network namespace alive, too'
-complete -c nsx -n "__fish_nsx_using_subcommand ns" -l threads -d 'Look for threads in other namespaces than their process, too'
+complete -c nsx -n "__fish_nsx_using_subcommand ns" -l threads -d 'Look for threads elsewhere than their process, too'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand ns" -l no-headings -d 'No line of headings'
@@ -95,7 +95,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l color -d 'Colour: au
 always\t'In a pipe or a file too'
 never\t'Plain text'"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l usage -d 'Ask every mounted file system how full it is'
-complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l seccomp -d 'What its seccomp filters do; as root. The target is stopped for a moment'
+complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l seccomp -d 'What its seccomp filters do (root); stops it a moment'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -l no-headings -d 'No line of headings'
@@ -177,7 +177,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l swap -d 'Swap, beside 
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpus -d 'CPU time: as much as so many CPUs have; 0.5 is half of one' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cpuset -d 'The CPUs on which the program may run: 0-3,8' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pids -d 'Processes and threads at one time' -r -f
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l io -d 'A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=NUMBER,wiops=NUMBER; repeatable' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l io -d 'A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=N,wiops=N; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-drop -d 'Capabilities that the program has not and cannot get: net_raw,setuid, or all; repeatable' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l cap-add -d 'Capabilities that it has all the same, as any user; taken in order with --cap-drop' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l seccomp -d 'Which system calls it may make: a profile as docker and podman take it (JSON)' -r -f
@@ -218,7 +218,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-pty -d 'None: the p
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand who" -l peers -d 'Instead: whom TARGET talks to on this host, by TCP, UDP and unix sockets' -r -f -a "(__nsx_targets)"
+complete -c nsx -n "__fish_nsx_using_subcommand who" -l peers -d 'Instead: whom TARGET talks to on this host' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand who" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
 wide\t'The same with more columns'
 json\t'One JSON document'
@@ -236,7 +236,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand who" -l bytes -d 'Plain numbers:
 complete -c nsx -n "__fish_nsx_using_subcommand who" -l strict -d 'Exit with 6 if anything could not be seen'
 complete -c nsx -n "__fish_nsx_using_subcommand who" -s h -l help -d 'Print help'
 complete -c nsx -n "__fish_nsx_using_subcommand who" -s V -l version -d 'Print version'
-complete -c nsx -n "__fish_nsx_using_subcommand pid" -l inside -d 'The other way: its numbers in each pid namespace that it is in' -r -f
+complete -c nsx -n "__fish_nsx_using_subcommand pid" -l inside -d 'The other way: its numbers in each pid namespace' -r -f
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l from -d 'From which target\'s numbers N is translated' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l to -d 'To which target\'s' -r -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -s o -l output -d 'How to print: table, wide, json, jsonl, tsv, name' -r -f -a "table\t'Aligned columns for people'
@@ -249,7 +249,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand pid" -l columns -d 'Columns to s
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l color -d 'Colour: auto (in a terminal), always, never' -r -f -a "auto\t'On a terminal that is not a dumb one, unless NO_COLOR says otherwise'
 always\t'In a pipe or a file too'
 never\t'Plain text'"
-complete -c nsx -n "__fish_nsx_using_subcommand pid" -l all -d 'All processes inside TARGET, with their numbers at every level'
+complete -c nsx -n "__fish_nsx_using_subcommand pid" -l all -d 'All processes inside TARGET, with all their numbers'
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l json -d 'JSON: the same as -o json'
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -s q -l quiet -d 'One name a line: the same as -o name'
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -l no-headings -d 'No line of headings'

@@ -153,7 +153,7 @@ fn help_can_be_read_and_version_is_one_line() {
     for command in ["ps", "ns", "inspect", "enter", "spawn", "who", "pid"] {
         let help = super::support::succeeds(&mut super::support::nsx([command, "--help"]));
         assert!(help.lines().count() <= 160, "{command}: {} lines", help.lines().count());
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{command}: too wide");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{command}: too wide");
         let small = super::support::binary(&format!("nsx-{command}"));
         let same = super::support::succeeds(std::process::Command::new(small).arg("--help"));
         assert_eq!(help, same, "nsx {command} and nsx-{command} are one command");

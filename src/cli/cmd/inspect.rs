@@ -28,11 +28,11 @@ pub const COMMAND: Command = Command { name: "inspect", run };
 #[derive(Debug, clap::Parser)]
 #[command(name = "inspect", version)]
 struct Args {
-    /// A PID, a container's name, an id prefix, RUNTIME:NAME; more under TARGETS in nsx(7).
+    /// A PID, a container's name, id or RUNTIME:NAME; more in nsx(7).
     #[arg(value_name = "TARGET")]
     target: OsString,
-    /// Only these sections, in full: identity, namespaces, uts, net, mounts,
-    /// cgroup, security, limits, processes
+    /// Only these sections, in full: identity, namespaces,
+    /// uts, net, mounts, cgroup, security, limits, processes
     #[arg(long, verbatim_doc_comment, value_name = "LIST", value_delimiter = ',', conflicts_with = "skip", value_parser = wish::section)]
     only: Vec<Section>,
     /// All sections but these.
@@ -44,7 +44,7 @@ struct Args {
     /// Ask every mounted file system how full it is.
     #[arg(long)]
     usage: bool,
-    /// What its seccomp filters do; as root. The target is stopped for a moment.
+    /// What its seccomp filters do (root); stops it a moment.
     #[arg(long)]
     seccomp: bool,
     #[command(flatten)]

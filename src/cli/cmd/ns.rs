@@ -29,13 +29,13 @@ struct Args {
     /// Only the processes in this one, as a tree.
     #[arg(value_name = "INODE", value_parser = choice::meant)]
     inode: Option<choice::Meant>,
-    /// Only those of one process: a PID, a container's name, or another TARGET.
+    /// Only those of a PID, a container or another TARGET.
     #[arg(short = 'p', long, value_name = "TARGET", conflicts_with = "inode")]
     task: Option<OsString>,
-    /// Only this type: mnt, uts, ipc, net, pid, cgroup, user, time; repeatable.
+    /// mnt, uts, ipc, net, pid, cgroup, user, time; repeatable.
     #[arg(short = 't', long = "type", value_name = "TYPE", value_parser = choice::kind)]
     types: Vec<namespace::Kind>,
-    /// Those too that a descriptor, a mount elsewhere or another one keeps alive.
+    /// Those too that something else than a process keeps.
     #[arg(short, long)]
     all: bool,
     /// Only those that no process is in.
@@ -44,13 +44,13 @@ struct Args {
     /// Look for sockets that keep a network namespace alive, too.
     #[arg(long)]
     sockets: bool,
-    /// Look for threads in other namespaces than their process, too.
+    /// Look for threads elsewhere than their process, too.
     #[arg(long)]
     threads: bool,
     /// As a tree by: owner, parent, process.
     #[arg(short = 'T', long, value_name = "BY", value_parser = choice::relation, conflicts_with = "inode")]
     tree: Option<Relation>,
-    /// Only rows for which this holds: 'type == "net" and nprocs == 0'.
+    /// Only rows that match: 'type == "net" and nprocs == 0'.
     #[arg(short = 'Q', long, value_name = "EXPR", conflicts_with = "inode")]
     filter: Option<String>,
     #[command(flatten)]

@@ -30,7 +30,7 @@ struct Args {
     /// A process or thread by its number inside TARGET, or in --from.
     #[arg(value_name = "N")]
     number: Option<OsString>,
-    /// The other way: its numbers in each pid namespace that it is in.
+    /// The other way: its numbers in each pid namespace.
     #[arg(long, value_name = "PID", conflicts_with_all = ["target", "number", "from", "to", "all"])]
     inside: Option<OsString>,
     /// From which target's numbers N is translated.
@@ -39,7 +39,7 @@ struct Args {
     /// To which target's.
     #[arg(long, value_name = "TARGET", requires = "from")]
     to: Option<OsString>,
-    /// All processes inside TARGET, with their numbers at every level.
+    /// All processes inside TARGET, with all their numbers.
     #[arg(long, conflicts_with = "number")]
     all: bool,
     #[command(flatten)]

@@ -23,11 +23,11 @@ mod orphans;
 /// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "ps", run };
 
-/// List every container and isolated process group of this host, whatever made it, asking no daemon.
+/// List every container and isolated process group of this host; no daemon is asked.
 #[derive(Debug, clap::Parser)]
 #[command(name = "ps", version)]
 struct Args {
-    /// Only these containers, or those that hold these: as under TARGETS in nsx(7).
+    /// Only these containers, or those that hold these: see nsx(7).
     #[arg(value_name = "TARGET")]
     targets: Vec<OsString>,
     /// Services of systemd with namespaces of their own, too.
@@ -42,10 +42,10 @@ struct Args {
     /// How long --usage watches the CPU: 2s, 500ms.
     #[arg(long, value_name = "TIME", value_parser = args::duration, requires = "usage")]
     interval: Option<Duration>,
-    /// Leftovers instead: pinned namespaces, stale state, lost shims.
+    /// Leftovers instead: namespaces, stale state, shims.
     #[arg(long, conflicts_with_all = ["targets", "units", "all", "usage"])]
     orphans: bool,
-    /// Only rows for which this holds: 'runtime == "docker" and procs > 10'.
+    /// Only rows that match: 'state == "paused" or procs > 10'.
     #[arg(short = 'Q', long, value_name = "EXPR", conflicts_with = "orphans")]
     filter: Option<String>,
     #[command(flatten)]

@@ -23,10 +23,10 @@ pub const COMMAND: Command = Command { name: "who", run };
 #[derive(Debug, clap::Parser)]
 #[command(name = "who", version)]
 struct Args {
-    /// As under CLUES in nsx-who(1): 4242, port:443, 198.51.100.2, if:veth1, …; - from stdin.
+    /// 4242, port:443, 198.51.100.2, if:veth1, …: nsx-who(1); - is stdin.
     #[arg(value_name = "CLUE", required_unless_present = "peers")]
     clues: Vec<OsString>,
-    /// Instead: whom TARGET talks to on this host, by TCP, UDP and unix sockets.
+    /// Instead: whom TARGET talks to on this host.
     #[arg(long, value_name = "TARGET", conflicts_with = "clues")]
     peers: Option<OsString>,
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
         Id::Io,
         "io",
         "DEVICE:LIMITS",
-        "A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=NUMBER,wiops=NUMBER; repeatable",
+        "A disk, per second: /dev/sda:rbps=10M,wbps=SIZE,riops=N,wiops=N; repeatable",
     ),
 ];
 
