@@ -1162,7 +1162,7 @@ _nsx_targets() {
 }
 
 _nsx() {
-    local called="${1##*/}" cur prev command="" long="" short="" positional="" options=1
+    local called="${1##*/}" cur prev command="" long="" short="" aims="" aim="" positional="" options=1
     local piece before=""
     local -a words=()
     local -i cword at
@@ -1196,13 +1196,13 @@ _nsx() {
         command="${words[1]}"
     fi
     case "$command" in
-        ps) long=" --interval --filter --output --columns --color " short="Qo" positional=target ;;
-        ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" positional=target ;;
-        inspect) long=" --only --skip --interval --output --columns --color " short="o" positional=target ;;
-        enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" positional=program ;;
-        spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --rootfs --bind --ro-bind --tmpfs --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" positional=program ;;
-        who) long=" --peers --output --columns --color " short="o" positional=target ;;
-        pid) long=" --inside --from --to --output --columns --color " short="o" positional=target ;;
+        ps) long=" --interval --filter --output --columns --color " short="Qo" aims="" aim="" positional=target ;;
+        ns) long=" --task --type --tree --filter --output --columns --color " short="ptTQo" aims=" --task " aim="p" positional= ;;
+        inspect) long=" --only --skip --interval --output --columns --color " short="o" aims="" aim="" positional=target ;;
+        enter) long=" --target --net-socket --setuid --setgid --wdns --env-add --timeout --preserve-fds " short="tNSGW" aims=" --target " aim="t" positional=program ;;
+        spawn) long=" --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups --setuid --setgid --rootfs --bind --ro-bind --tmpfs --propagation --load-interp --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname --wd --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop " short="SGlRwE" aims="" aim="" positional=program ;;
+        who) long=" --peers --output --columns --color " short="o" aims=" --peers " aim="" positional=target ;;
+        pid) long=" --inside --from --to --output --columns --color " short="o" aims=" --from  --to " aim="" positional=target ;;
     esac
 
     # The first word that is no option, and whether the word before it wants a value.
@@ -1229,9 +1229,10 @@ _nsx() {
     done
 
     if (( at > cword )); then
-        case "$command $prev" in
-            "enter --target" | "enter -"*t) _nsx_targets "$cur"; return ;;
-        esac
+        if [[ "$aims" == *" $prev "* || ( -n "$aim" && "$prev" != --* && "$prev" == -*["$aim"] ) ]]; then
+            _nsx_targets "$cur"
+            return
+        fi
     elif [[ -n "$positional" ]] && [[ -z "$options" || "$cur" != -* ]]; then
         if [[ "$positional" == target ]]; then
             _nsx_targets "$cur"

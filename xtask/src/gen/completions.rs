@@ -92,15 +92,25 @@ fn bash(tree: &Command) -> Result<String> {
             .filter(|argument| is_followed(argument) && !argument.is_positional());
         let mut long = Vec::new();
         let mut short = String::new();
+        let (mut aims, mut aim) = (String::new(), String::new());
         for argument in spellings {
-            long.extend(argument.get_long().map(|name| format!("--{name}")));
+            let name = argument.get_long().map(|name| format!("--{name}"));
+            if value(argument) == Some("TARGET") {
+                aims.extend(name.iter().map(|name| format!(" {name} ")));
+                aim.extend(argument.get_short());
+            }
+            long.extend(name);
             short.extend(argument.get_short());
         }
-        let runs = command.get_positionals().any(|argument| value(argument) == Some("PROGRAM"));
-        let kind = if runs { "program" } else { "target" };
+        let takes = |wanted: &str| command.get_positionals().any(|it| value(it) == Some(wanted));
+        let kind = match () {
+            () if takes("PROGRAM") => "program",
+            () if takes("TARGET") || takes("CLUE") => "target",
+            () => "",
+        };
         let _ = writeln!(
             cases,
-            "        {}) long=\" {} \" short=\"{short}\" positional={kind} ;;",
+            "        {}) long=\" {} \" short=\"{short}\" aims=\"{aims}\" aim=\"{aim}\" positional={kind} ;;",
             command.get_name(),
             long.join(" "),
         );

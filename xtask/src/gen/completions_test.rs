@@ -10,7 +10,7 @@ use std::process::Command;
 const ODD: &str = "x$(touch${IFS}PWNED)";
 
 /// What must be among the offers, and what must not.
-const CASES: [(&str, &[&str], &[&str]); 23] = [
+const CASES: [(&str, &[&str], &[&str]); 28] = [
     ("nsx ", &["ps", "ns", "inspect", "enter", "spawn"], &["help", "web"]),
     ("nsx inspect ", &["web", "db", "4242", "pod:", "unit:", "netns:", "cgroup:", "ns:"], &["ps"]),
     ("nsx inspect net", &["netns:"], &["ns:", "web"]),
@@ -31,6 +31,11 @@ const CASES: [(&str, &[&str], &[&str]); 23] = [
     ("nsx enter -t w", &["web"], &["db"]),
     ("nsx-enter --target w", &["web"], &["db"]),
     ("nsx-enter --target=w", &["web"], &["db"]),
+    ("nsx ns -p w", &["web"], &["db"]),
+    ("nsx ns w", &[], &["web"]),
+    ("nsx who --peers w", &["web"], &["db"]),
+    ("nsx pid --from w", &["web"], &["db"]),
+    ("nsx pid --from web --to d", &["db"], &["web"]),
     ("nsx enter -t web --dr", &["--dry-run"], &["web"]),
     ("nsx enter -t web -n nsx-probe-p", &["nsx-probe-program"], &["web"]),
     ("nsx-spawn --newpid nsx-probe-p", &["nsx-probe-program"], &[]),

@@ -22,7 +22,7 @@ _nsx_targets() {
 }
 
 _nsx() {
-    local called="${1##*/}" cur prev command="" long="" short="" positional="" options=1
+    local called="${1##*/}" cur prev command="" long="" short="" aims="" aim="" positional="" options=1
     local piece before=""
     local -a words=()
     local -i cword at
@@ -83,9 +83,10 @@ _nsx() {
     done
 
     if (( at > cword )); then
-        case "$command $prev" in
-            "enter --target" | "enter -"*t) _nsx_targets "$cur"; return ;;
-        esac
+        if [[ "$aims" == *" $prev "* || ( -n "$aim" && "$prev" != --* && "$prev" == -*["$aim"] ) ]]; then
+            _nsx_targets "$cur"
+            return
+        fi
     elif [[ -n "$positional" ]] && [[ -z "$options" || "$cur" != -* ]]; then
         if [[ "$positional" == target ]]; then
             _nsx_targets "$cur"
