@@ -95,13 +95,18 @@ impl Output {
         }
     }
 
-    /// An option that was given and is about columns, for who has none.
-    pub const fn of_columns(&self) -> Option<&'static str> {
-        match self {
-            Self { bytes: true, .. } => Some("--bytes"),
-            Self { no_headings: true, .. } => Some("--no-headings"),
-            _ => None,
-        }
+    /// Refuses options about columns, for a command that has none.
+    pub fn refuse_columns(&self, command: &str) -> Result<(), Failure> {
+        // Those of inspect are more lines.
+        let has_more = command == "inspect";
+        let option = match self {
+            Self { bytes: true, .. } => "--bytes",
+            Self { no_headings: true, .. } => "--no-headings",
+            Self { columns: Some(_), .. } if !has_more => "--columns",
+            _ => return Ok(()),
+        };
+        let failure = Failure::usage(format!("{option}: {command} has no columns"));
+        Err(failure.hint("-o json has every number as it is"))
     }
 
     /// How a table is laid out here: a terminal's width counts, a pipe has none.

@@ -150,7 +150,9 @@ impl Inside {
             let level = chain.levels.get(self.level);
             if level.is_some_and(|level| level.namespace.is_none()) {
                 // It may be in it, too.
-                unseen(chain).into_iter().for_each(|gap| root.reach().note(gap));
+                if let Some(gap) = unseen(chain) {
+                    root.reach().note(gap);
+                }
             }
             chain.in_namespace(inode).is_some()
         };

@@ -116,7 +116,6 @@ pub(super) fn open_as_is(path: &CStr) -> rustix::io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "a test's own files")]
 
     use super::*;
 

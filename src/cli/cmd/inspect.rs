@@ -67,10 +67,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    if let Some(option) = args.output.of_columns() {
-        let failure = Failure::usage(format!("{option}: inspect has no columns"));
-        return Err(failure.hint("-o json has every number as it is"));
-    }
+    args.output.refuse_columns("inspect")?;
     let wish = wish::of(&args)?;
     let root = args.output.root(context)?;
     let target = match target::resolve_occupied(&root, args.target.as_bytes())? {

@@ -62,10 +62,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    let of_columns = args.output.of_columns().or(args.output.columns.as_ref().map(|_| "--columns"));
-    if let Some(option) = of_columns {
-        return Err(Failure::usage(format!("pid has no columns for {option}")));
-    }
+    args.output.refuse_columns("pid")?;
     let root = args.output.root(context)?;
     let (chains, is_list, shown) = answer(&root, &args)?;
     let mut gaps: Vec<Gap> = chains.iter().filter_map(unseen).collect();
