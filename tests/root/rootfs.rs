@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 const ROOT: &[Need] = &[Need::Root, Need::Program("busybox")];
+const APART: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("unshare")];
 const TAR: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("tar")];
 const NOBODY: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("setpriv")];
 /// What makes no difference to files but needs no more than a kernel.
@@ -20,7 +21,7 @@ pub fn tests() -> Vec<Trial> {
         test("the terminals, queues and memory of a root's /dev are its own", ROOT, devices),
         test("with --overlay what is written stays out of the root", ROOT, overlay),
         test("with --overlay=DIR it is there again the next time", ROOT, kept_overlay),
-        test("with --overlay what is mounted below the root is read-only", ROOT, mounts_below),
+        test("with --overlay what is mounted below the root is read-only", APART, mounts_below),
         test("one --overlay=DIR is not written to by two at once", ROOT, claimed_overlay),
         test("with --read-only nothing of the root can be written", ROOT, read_only),
         test("binds and memory are mounted in their order", ROOT, more),
@@ -164,37 +165,23 @@ fn kept_overlay() {
     assert!(stderr(&output).contains("missing"), "{}", stderr(&output));
 }
 
-/// Unmounts itself.
-struct Mounted(std::path::PathBuf);
-
-impl Mounted {
-    fn memory_on(place: std::path::PathBuf) -> Self {
-        succeeds(Command::new("mount").args(["-t", "tmpfs", "nsx-test"]).arg(&place));
-        Self(place)
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 fn mounts_below() {
     let root = Small::new();
-    let _first = Mounted::memory_on(root.path("srv"));
-    std::fs::create_dir_all(root.path("srv/deep")).unwrap();
-    // Over the first, and below it.
-    let _second = Mounted::memory_on(root.path("srv"));
-    std::fs::create_dir(root.path("srv/below")).unwrap();
-    let _third = Mounted::memory_on(root.path("srv/below"));
-    std::fs::write(root.path("srv/below/file"), "below\n").unwrap();
+    // In a mount namespace of its own: the second over the first, the third below it.
+    let apart = "mount -t tmpfs nsx-test srv; mkdir srv/hidden
+                 mount -t tmpfs nsx-test srv; mkdir srv/below
+                 mount -t tmpfs nsx-test srv/below; echo below > srv/below/file
+                 exec \"$@\"";
+    let script = "ls /srv; cat /srv/below/file; stat -c %u /srv/below/file
+                  for at in /srv /srv/below /etc; do touch $at/x 2>/dev/null && echo $at; done";
     let maps = ["-U", "--map-users=0:100000:1000", "--map-groups=0:100000:1000"];
     for users in [&[][..], &maps] {
-        let options = [&["--overlay"], users].concat();
-        let script = "ls /srv; cat /srv/below/file; stat -c %u /srv/below/file
-                      for at in /srv /srv/below /etc; do touch $at/x 2>/dev/null && echo $at; done";
-        assert_eq!(untouched(&root, &options, script), "below\nbelow\n0\n/etc\n", "{users:?}");
+        let spawn = inside(&root, &[&["--overlay"], users].concat(), script);
+        let mut command = Command::new("unshare");
+        command.current_dir(root.root()).args(["--mount", "sh", "-ec", apart, "sh"]);
+        let said = succeeds(command.arg(spawn.get_program()).args(spawn.get_args()));
+        assert_eq!(said, "below\nbelow\n0\n/etc\n", "{users:?}");
+        assert!(!root.path("etc/x").exists());
     }
 }
 
