@@ -180,18 +180,21 @@ fn take_slow(answered: Answered, wish: &Wish, report: &mut Inspection, gaps: &mu
     report.processes = wish.sections.contains(&Section::Processes).then_some(members);
 }
 
-/// What did not answer when it was looked up whose container this is, if it may have told: all of
-/// it where no record was found, else what the record lacks. What else was noted, in any case.
+/// What did not answer when it was looked up whose container this is, if it may have told: all of it
+/// where nothing was found, what was to be read where only a monitor vouches, else what the record
+/// lacks. What else was noted, in any case.
 fn about_identity(root: &SysRoot, container: Option<&Container>, is_isolated: bool) -> Vec<Gap> {
     let evidence = container.map(|found| found.evidence.as_slice()).unwrap_or_default();
-    let is_told = match container {
-        Some(_) => evidence.iter().any(|one| one.source == Source::State),
-        None => !is_isolated,
-    };
+    let has = |source| evidence.iter().any(|one| one.source == source);
+    let is_hosts = container.is_none() && !is_isolated;
+    let has_record = has(Source::State) || is_hosts;
+    let is_found = has(Source::Monitor) || has_record;
     let mut gaps = root.reach().gaps();
     gaps.retain(|gap| {
-        let is_record = gap.reason == Reason::Timeout || gap.what == WHAT;
-        !is_record || !is_told || evidence.iter().any(|one| one.object == gap.object)
+        let is_late = gap.reason == Reason::Timeout;
+        let is_unread = gap.what == WHAT && !is_late;
+        !(is_late && is_found || is_unread && has_record)
+            || evidence.iter().any(|one| one.object == gap.object)
     });
     gaps
 }

@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 
 const ROOT: &[Need] = &[Need::Root];
 const UNSHARE: &[Need] = &[Need::Root, Need::Program("unshare")];
+const TASKSET: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("taskset")];
 const NOBODY: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("unshare")];
 const PRLIMIT: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("prlimit")];
 
@@ -30,7 +31,7 @@ pub fn tests() -> Vec<Trial> {
         test("ns: one that a descriptor keeps", ROOT, descriptor),
         test("ns: one that a descriptor keeps whose mount is gone", UNSHARE, descriptor_by_path),
         test("ns: one that is mounted in another mount namespace", UNSHARE, mounted_elsewhere),
-        test("ns: one that is mounted where no process is", UNSHARE, mounted_alone),
+        test("ns: one that is mounted where no process is", TASKSET, mounted_alone),
         test("ns: one that is mounted outside of the first process's root", UNSHARE, beside_a_root),
         test("ns: one that a socket is in", ROOT, socket),
         test("ns: one that a thread is in", ROOT, thread),
@@ -175,8 +176,20 @@ fn mounted_alone() {
         unshare --mount="$1/mnt" --propagation private unshare --uts \
             sh -c 'readlink /proc/self/ns/uts; mount --bind /proc/self/ns/uts "$0/uts"' "$1" &&
         exec sleep 1000"#;
-    let mut command = Command::new("unshare");
-    command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);
+    // A mount namespace can be mounted only in one of a lower number, and each CPU gives its own.
+    let mut command = Command::new("taskset");
+    command.args([
+        "-c",
+        "0",
+        "unshare",
+        "-m",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ]);
     let (keeper, uts) = Held::ready(command.arg(directory.path()));
     until("nobody is in it", || status(keeper.pid(), "Name").is_some_and(|name| name == "sleep"));
     let row = held(inode_of(&uts));
