@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// What may be null, or as it is without the fault, and has no gap: settings and counters of the
 /// kernel's that a report has where they can be had, and what is used of limits; the trail of `who`,
 /// which finds an address by tables of /proc too.
-const AS_FAR_AS_KNOWN: [&str; 15] = [
+const AS_FAR_AS_KNOWN: [&str; 16] = [
     ".data.net.settings",
     ".data.net.conntrack",
     ".data.net.sockets.ephemeral_ports",
@@ -18,6 +18,7 @@ const AS_FAR_AS_KNOWN: [&str; 15] = [
     ".data.limits.inotify",
     ".data.limits.rlimits",
     ".data.identity.executable",
+    ".data.security.uid.name",
     ".data.security.gid.name",
     ".logs",
     ".data.pid_inode",
