@@ -85,6 +85,11 @@ pub struct Output {
     sysroot: Option<PathBuf>,
 }
 
+fn no_columns(command: &str, option: &str) -> Failure {
+    Failure::usage(format!("{option}: {command} has no columns"))
+        .hint("-o json has every number as it is")
+}
+
 impl Output {
     /// `--json` and `-q` count as the `-o` that they stand for.
     pub fn format(&self) -> Format {
@@ -97,16 +102,19 @@ impl Output {
 
     /// Refuses options about columns, for a command that has none.
     pub fn refuse_columns(&self, command: &str) -> Result<(), Failure> {
-        // Those of inspect are more lines.
-        let has_more = command == "inspect";
-        let option = match self {
-            Self { bytes: true, .. } => "--bytes",
-            Self { no_headings: true, .. } => "--no-headings",
-            Self { columns: Some(_), .. } if !has_more => "--columns",
-            _ => return Ok(()),
-        };
-        let failure = Failure::usage(format!("{option}: {command} has no columns"));
-        Err(failure.hint("-o json has every number as it is"))
+        match self.columns {
+            Some(_) => Err(no_columns(command, "--columns")),
+            None => self.refuse_cells(command),
+        }
+    }
+
+    /// Only those about what is in them.
+    pub fn refuse_cells(&self, command: &str) -> Result<(), Failure> {
+        match self {
+            Self { bytes: true, .. } => Err(no_columns(command, "--bytes")),
+            Self { no_headings: true, .. } => Err(no_columns(command, "--no-headings")),
+            _ => Ok(()),
+        }
     }
 
     /// How a table is laid out here: a terminal's width counts, a pipe has none.

@@ -98,17 +98,6 @@ pub fn unlisted(root: &SysRoot, pids: &[Pid]) -> Option<Gap> {
     })
 }
 
-/// Whether pid 2 is the kernel's own, as in the initial pid namespace.
-pub fn has_kthreadd(root: &SysRoot) -> bool {
-    let dir = bounded::open_dir(root.proc(), "2");
-    dir.is_ok_and(|dir| is_kernel_thread(dir.as_fd()) == Some(true))
-}
-
-fn is_kernel_thread(process: BorrowedFd<'_>) -> Option<bool> {
-    let stat = bounded::read_single(process, "stat").ok()?;
-    Some(proc::stat::parse(&stat)?.is_kernel_thread())
-}
-
 /// The kernel's own threads: the children of kthreadd, which is pid 2 in the initial pid namespace
 /// and nowhere else. They stay in the namespaces they were made in, but for the mount namespace of
 /// the one that serves devtmpfs.
@@ -117,6 +106,7 @@ pub struct KernelThreads {
     /// Ascending; empty where the kernel cannot list children (CONFIG_PROC_CHILDREN).
     pids: Vec<Pid>,
     mnt: Option<u64>,
+    has_kthreadd: bool,
 }
 
 impl KernelThreads {
@@ -128,7 +118,8 @@ impl KernelThreads {
 
     fn below(root: &SysRoot, kthreadd: Pid) -> Option<Self> {
         let dir = bounded::open_dir(root.proc(), &kthreadd.to_string()).ok()?;
-        if !is_kernel_thread(dir.as_fd())? {
+        let stat = bounded::read_single(dir.as_fd(), "stat").ok()?;
+        if !proc::stat::parse(&stat)?.is_kernel_thread() {
             return None;
         }
         let children = format!("task/{kthreadd}/children");
@@ -139,7 +130,12 @@ impl KernelThreads {
         // Where kthreadd can be read, it is read like any other, for all of them.
         pids.extend(mnt.is_none().then_some(kthreadd));
         pids.sort_unstable();
-        Some(Self { pids, mnt })
+        Some(Self { pids, mnt, has_kthreadd: true })
+    }
+
+    /// Whether pid 2 is kthreadd, and nobody else's.
+    pub const fn has_kthreadd(&self) -> bool {
+        self.has_kthreadd
     }
 
     /// Whether it is one of them, without a call. No container has any.

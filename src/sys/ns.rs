@@ -28,6 +28,11 @@ pub fn clone_flags(kinds: Kinds) -> CloneFlags {
     kinds.iter().fold(CloneFlags::empty(), |flags, kind| flags | clone_flag(kind))
 }
 
+/// The user namespace that the kernel made first, by the inode that it always has: proc_ns.h.
+pub const INITIAL_USER: u64 = 0xEFFF_FFFD;
+/// The same of pid namespaces.
+pub const INITIAL_PID: u64 = 0xEFFF_FFFC;
+
 /// The link's path below `/proc/PID`.
 const fn link(kind: Kind) -> &'static str {
     match kind {

@@ -32,7 +32,7 @@ pub fn tests() -> Vec<Trial> {
         test("ns: one that a descriptor keeps whose mount is gone", UNSHARE, descriptor_by_path),
         test("ns: one that is mounted in another mount namespace", UNSHARE, mounted_elsewhere),
         test("ns: one that is mounted where no process is", TASKSET, mounted_alone),
-        test("ns: one that is mounted outside of the first process's root", UNSHARE, beside_a_root),
+        test("ns: one that is mounted outside of the first process's root", NOBODY, beside_a_root),
         test("ns: one that a socket is in", ROOT, socket),
         test("ns: one that a thread is in", ROOT, thread),
         test("ns: one whose only process has lost its first thread", ROOT, zombie_leader),
@@ -207,7 +207,7 @@ fn beside_a_root() {
     let Some(busybox) = crate::support::find("busybox") else { panic!("there is no busybox") };
     std::fs::copy(busybox, directory.path().join("root/bin/busybox")).unwrap();
     let (inode, _keeper) = kept("-u", "uts", |pid| {
-        let script = r#"mount --bind /proc/$1/ns/uts "$2/beside" && { sleep 1000 & } &&
+        let script = r#"mount --bind /proc/$1/ns/uts "$2/beside" && { setpriv --pdeathsig KILL sleep 1000 & } &&
             echo ready && exec chroot "$2/root" /bin/busybox sleep 1000"#;
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);

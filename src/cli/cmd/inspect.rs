@@ -67,7 +67,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         Ok(args) => args,
         Err(code) => return Ok(code),
     };
-    args.output.refuse_columns("inspect")?;
+    args.output.refuse_cells("inspect")?;
     let wish = wish::of(&args)?;
     let root = args.output.root(context)?;
     let target = match target::resolve_occupied(&root, args.target.as_bytes())? {

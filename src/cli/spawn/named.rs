@@ -10,9 +10,11 @@ use crate::action::spawn::stop;
 use crate::cli::context::Context;
 use crate::cli::error::{Failure, Kind};
 use crate::model::group::Sites;
+use crate::model::namespace::Kind as NsKind;
 use crate::model::process::Pid;
 use crate::model::spawned::{DIRECTORY, Spawned};
 use crate::sys::incarnation;
+use crate::sys::ns;
 use crate::sys::owned::Place;
 use crate::sys::raw::fds;
 use crate::sys::root::{SysRoot, path_text};
@@ -46,14 +48,11 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
 /// For who asked for none. Pids come again in other pid namespaces, the place of names does not.
 pub(super) fn by_pid() -> String {
     let pid = std::process::id();
-    match rustix::fs::stat("/proc/self/ns/pid") {
-        Ok(stat) if stat.st_ino != INITIAL_PID => format!("nsx-{pid}-{}", stat.st_ino),
+    match ns::own_identity(NsKind::Pid) {
+        Ok(inode) if inode != ns::INITIAL_PID => format!("nsx-{pid}-{inode}"),
         _ => format!("nsx-{pid}"),
     }
 }
-
-/// The inode of the pid namespace that the kernel made first: proc_ns.h.
-const INITIAL_PID: u64 = 0xEFFF_FFFC;
 
 /// The descriptor that was named, before anything of ours is opened.
 pub(super) fn status(number: Option<u32>) -> Result<Option<OwnedFd>, Failure> {

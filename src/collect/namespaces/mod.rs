@@ -132,13 +132,15 @@ fn show_holders(tally: &mut Tally) {
 
 fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
     let pids = scan::list_pids(root)?;
+    let kernel = KernelThreads::list(root);
+    let has_kthreadd = kernel.has_kthreadd();
     let kernel = match wants.describe {
         // The kernel's threads are processes of a namespace like others.
         Describe::In(_) => KernelThreads::default(),
-        _ => KernelThreads::list(root),
+        _ => kernel,
     };
     let mut survey = Survey::new(root, wants, &kernel);
-    let mut tally = Tally::new(root.own_pid(), scan::has_kthreadd(root), wants.parents);
+    let mut tally = Tally::new(root.own_pid(), has_kthreadd, wants.parents);
     tally.unlisted = scan::unlisted(root, &pids);
     crew::work(
         pids.len(),

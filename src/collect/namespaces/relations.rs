@@ -21,8 +21,8 @@ use nix::errno::Errno;
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Of the initial user and pid namespace, since they have inodes: above them is nothing.
-const INITIAL: [u64; 2] = [0xEFFF_FFFD, 0xEFFF_FFFC];
+/// Above these is nothing.
+const INITIAL: [u64; 2] = [ns::INITIAL_USER, ns::INITIAL_PID];
 
 /// Adds to every namespace what is wanted of it and, where that is wanted, those above it that
 /// nobody is in.
