@@ -123,7 +123,7 @@ impl Rootfs {
                 tree::part_all(false)?;
                 let root = layer.over(copy, by_user, Guard::AsItIs)?;
                 let mut places = Places::of(root.as_fd());
-                places.is_ours(root.as_fd());
+                places.is_ours(root.as_fd())?;
                 host::mount_proc(&places, new, read_only)?;
                 mount_all(mounts, &mut places)?;
                 if read_only {
@@ -151,7 +151,7 @@ impl Rootfs {
         };
         let mut places = Places::of(root.as_fd());
         if is_ours {
-            places.is_ours(root.as_fd());
+            places.is_ours(root.as_fd())?;
         }
         let terminals = kernel::mount(&mut places, new, read_only)?;
         mount_all(mounts, &mut places)?;
@@ -278,7 +278,7 @@ fn mount_all(mounts: Vec<Made>, places: &mut Places<'_>) -> Result<(), ActionErr
         let attached = mount.tree.attach_on(place.as_fd()).context("mount on", at);
         attached.advise("a directory goes on a directory, and a file on a file")?;
         if mount.is_ours {
-            places.is_ours(mount.tree.as_fd());
+            places.is_ours(mount.tree.as_fd())?;
         }
     }
     Ok(())

@@ -300,7 +300,11 @@ impl Reader {
     fn read_at(&mut self, links: BorrowedFd<'_>) -> nix::Result<Process> {
         self.record(links, "../stat")?;
         let mut stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
-        let (mut namespaces, problem) = ns::identities_in(links);
+        let (mut namespaces, mut problem) = ns::identities_in(links);
+        if problem.is_some_and(is_denial) && namespaces != NsSet::default() {
+            // Who may read one may read all, unless it became another's between two of them.
+            (namespaces, problem) = ns::identities_in(links);
+        }
         let mut cgroup = "../cgroup".to_owned();
         if stat.state.is_headless()
             && let Some((thread, theirs)) = living(links, stat.pid)

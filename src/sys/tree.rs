@@ -178,11 +178,13 @@ impl From<OwnedFd> for Tree {
     }
 }
 
-/// The number of the mount that something open is on: Linux 5.8.
-pub fn mount_number(open: BorrowedFd<'_>) -> Option<u64> {
+/// The number of the mount that something open is on. `None`: the kernel does not say it, before
+/// Linux 5.8.
+pub fn mount_number(open: BorrowedFd<'_>) -> Result<Option<u64>> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let stat = rustix::fs::statx(open, c"", flags, StatxFlags::MNT_ID).ok()?;
-    (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+    let stat = rustix::fs::statx(open, c"", flags, StatxFlags::MNT_ID);
+    let stat = stat.context("examine", "a mount")?;
+    Ok((stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id))
 }
 
 /// Keeps the mounts of our new namespace apart from those it is a copy of, and makes all of them

@@ -43,14 +43,14 @@ pub(super) fn mount(
         if read_only {
             dev.make_read_only()?;
         } else {
-            places.is_ours(dev.as_fd());
+            places.is_ours(dev.as_fd())?;
         }
     }
     for (path, mode) in [("/tmp", "1777"), ("/run", "0755")] {
         if let Some(place) = places.find_existing(Path::new(path), Shape::Directory)? {
             let memory = Tree::memory_for_files(mode, None)?;
             put(&memory, place.as_fd(), path)?;
-            places.is_ours(memory.as_fd());
+            places.is_ours(memory.as_fd())?;
         }
     }
     Ok(terminals)
@@ -61,12 +61,13 @@ fn put(tree: &Tree, place: BorrowedFd<'_>, path: &'static str) -> Result<()> {
 }
 
 fn proc(new: Kinds) -> std::result::Result<Tree, ActionError> {
-    match fresh_proc() {
+    let may_be_the_hosts = new.has(Kind::User) && !new.has(Kind::Pid);
+    match Tree::proc() {
         // The pid namespace is the host's, which a user namespace has no say in: its /proc then.
-        Err(_) if new.has(Kind::User) && !new.has(Kind::Pid) => {
+        Err(error) if may_be_the_hosts && error.errno() == Some(Errno::EPERM) => {
             Ok(Tree::copy(CWD, c"/proc", Guard::Files)?)
         }
-        made => made,
+        made => made.map_err(unless_covered),
     }
 }
 
@@ -75,21 +76,28 @@ const COVERED: &str = "parts of the /proc here are covered, as in a container, a
 
 /// Of our own pid namespace.
 pub(super) fn fresh_proc() -> std::result::Result<Tree, ActionError> {
-    Tree::proc().map_err(|error| {
-        if error.errno() == Some(Errno::EPERM) {
-            return ActionError::from(error).advise(COVERED);
-        }
-        error.into()
-    })
+    Tree::proc().map_err(unless_covered)
+}
+
+fn unless_covered(error: SysError) -> ActionError {
+    if error.errno() == Some(Errno::EPERM) {
+        return ActionError::from(error).advise(COVERED);
+    }
+    error.into()
 }
 
 /// Where the network is the host's, or a fresh one would show what is covered here, it is the
 /// host's, read-only.
 fn sys(new: Kinds) -> Result<Option<Tree>> {
-    if new.has(Kind::Net)
-        && let Ok(sys) = Tree::sys()
-    {
-        return Ok(Some(sys));
+    if new.has(Kind::Net) {
+        match Tree::sys() {
+            // What may not be, or the kernel has not, is the host's.
+            Err(error) if !matches!(error.errno(), Some(Errno::EPERM | Errno::ENODEV)) => {
+                return Err(error);
+            }
+            Err(_) => {}
+            made => return made.map(Some),
+        }
     }
     match Tree::copy(CWD, c"/sys", Guard::ReadOnly) {
         Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),

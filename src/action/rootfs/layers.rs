@@ -111,7 +111,7 @@ fn mounts_below(tree: &Tree) -> std::result::Result<Vec<(PathBuf, Tree)>, Action
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open(c"/proc", flags, Mode::empty()).context("open", "/proc")?;
     let mountinfo = bounded::read(proc.as_fd(), "self/mountinfo", bounded::LARGE)?;
-    let number = tree::mount_number(tree.as_fd());
+    let number = tree::mount_number(tree.as_fd())?;
     let places = Places::of(tree.as_fd());
     let mut mounts = Vec::new();
     for mount in mountinfo::parse(&mountinfo).0 {

@@ -31,8 +31,9 @@ impl<'a> Places<'a> {
     }
 
     /// A mount that is gone with the program: what is missing there is made.
-    pub(super) fn is_ours(&mut self, mount: BorrowedFd<'_>) {
-        self.ours.extend(tree::mount_number(mount));
+    pub(super) fn is_ours(&mut self, mount: BorrowedFd<'_>) -> Result<(), ActionError> {
+        self.ours.extend(tree::mount_number(mount)?);
+        Ok(())
     }
 
     /// Opens a place. `None`: it is not there, and not ours to make.
@@ -95,7 +96,7 @@ impl<'a> Places<'a> {
             Err(Errno::LOOP) => return Err(self.is_link(path)),
             found => return found.map(Some).map_err(|errno| cannot_use(path, errno)),
         }
-        if !tree::mount_number(dir.as_fd()).is_some_and(|number| self.ours.contains(&number)) {
+        if !tree::mount_number(dir.as_fd())?.is_some_and(|number| self.ours.contains(&number)) {
             return Ok(None);
         }
         let make = || match shape {
@@ -182,7 +183,7 @@ mod tests {
             symlink(target, root.path().join(name)).unwrap();
         }
         let mut places = Places::of(open.as_fd());
-        places.is_ours(open.as_fd());
+        places.is_ours(open.as_fd()).unwrap();
         for (path, link) in [
             ("/proc", "/proc"),
             ("/proc/x", "/proc"),
@@ -206,7 +207,7 @@ mod tests {
         let mut places = Places::of(open.as_fd());
         assert!(places.find(Path::new("/x/y"), Shape::Directory).unwrap().is_none());
         assert!(!root.path().join("x").exists());
-        places.is_ours(open.as_fd());
+        places.is_ours(open.as_fd()).unwrap();
         assert!(places.find(Path::new("/x/y"), Shape::Directory).unwrap().is_some());
         assert!(places.find(Path::new("/x/f"), Shape::File).unwrap().is_some());
         assert!(root.path().join("x/y").is_dir() && root.path().join("x/f").is_file());

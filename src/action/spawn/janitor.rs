@@ -1,48 +1,49 @@
 //! A process that clears up when nsx itself is killed and cannot.
 //!
-//! It is told what will be made before it is made, and waits. A pipe that closes without a farewell
+//! It is told what will be made before it is made, and waits. A socket that closes without a farewell
 //! means that nsx has ended: then it removes what is there. It has a session of its own, so that a
 //! signal to nsx's group does not reach it, and is no child of nsx: that is the program alone.
+//! Should it be gone itself, the next that it is told fails, and nsx clears up.
 
 use crate::action::cgroup;
 use crate::action::error::ActionError;
 use crate::sys::error::{Context, SysError};
-use crate::sys::fds::write_all;
 use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::raw::signal::{self, Mask};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
+};
 use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The nsx side of it: what it is told over a pipe to clear away.
+/// The nsx side of it: what it is told to clear away, a packet each. Closed without a farewell it is the
+/// end of nsx; the other end closes when the janitor has ended.
 #[derive(Debug)]
-pub struct Janitor {
-    /// Dropped without a farewell it is the end of nsx.
-    pipe: Option<OwnedFd>,
-    /// Closes when it has ended.
-    end: OwnedFd,
-}
+pub struct Janitor(OwnedFd);
 
 const GROUP: u8 = b'g';
 const TEMPORARY: u8 = b't';
 const FILE: u8 = b'f';
 const FAREWELL: u8 = b'q';
+/// A path, and the numbers before it.
+const LONGEST: usize = 8192;
 
 impl Janitor {
     /// Forks it; EAGAIN where it could not be left behind as nobody's child.
     pub fn start() -> Result<Self, ActionError> {
-        let (read, write) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
-        let (end, ends) = pipe_with(PipeFlags::CLOEXEC).context("make", "a pipe")?;
+        let (ours, its) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .context("make", "a pair of sockets")?;
         let child = match fork::fork(0).context("start", "a child")? {
             Side::Child => match fork::fork(0) {
                 Ok(Side::Child) => {
-                    drop((write, end));
-                    wait_and_clear(&read, &ends);
+                    drop(ours);
+                    wait_and_clear(&its);
                     fork::exit_now(0)
                 }
                 Ok(Side::Parent(_)) => fork::exit_now(0),
@@ -51,7 +52,7 @@ impl Janitor {
             Side::Parent(child) => child,
         };
         match waitpid(child.pid, None).context("wait for", "a child")? {
-            WaitStatus::Exited(_, 0) => Ok(Self { pipe: Some(write), end }),
+            WaitStatus::Exited(_, 0) => Ok(Self(ours)),
             _ => Err(SysError::new("start", "a child", Errno::EAGAIN).into()),
         }
     }
@@ -77,9 +78,8 @@ impl Janitor {
     }
 
     fn tell(&self, parts: &[&[u8]]) -> Result<(), ActionError> {
-        let Some(pipe) = &self.pipe else { return Ok(()) };
-        let line = [&parts.concat()[..], b"\0"].concat();
-        write_all(pipe, &line).context("tell", "the process that clears up")?;
+        let told = send(&self.0, &parts.concat(), SendFlags::NOSIGNAL);
+        told.context("tell", "the process that clears up")?;
         Ok(())
     }
 }
@@ -91,40 +91,38 @@ fn bytes(path: &Path) -> &[u8] {
 impl Drop for Janitor {
     /// Everything has been removed.
     fn drop(&mut self) {
-        if let Some(pipe) = self.pipe.take() {
-            let _ = rustix::io::write(&pipe, &[FAREWELL]);
-        }
-        let _ = rustix::io::read(&self.end, &mut [0; 1]);
+        let _ = send(&self.0, &[FAREWELL], SendFlags::NOSIGNAL);
+        let _ = recv(&self.0, &mut [0; 1][..], RecvFlags::empty());
     }
 }
 
-fn wait_and_clear(pipe: &OwnedFd, end: &OwnedFd) {
+fn wait_and_clear(nsx: &OwnedFd) {
     let _ = nix::unistd::setsid();
     let _ = signal::block(Mask::ALL);
     // Who waits for the end of what nsx writes to does not wait for us.
-    let kept = [pipe, end].map(|pipe| pipe.as_raw_fd().cast_unsigned());
-    let _ = fds::close_inherited_from(0, &kept);
+    let _ = fds::close_inherited_from(0, &[nsx.as_raw_fd().cast_unsigned()]);
     let mut told = Vec::new();
-    let mut bytes = [0; 4096];
+    let mut packet = [0; LONGEST];
     loop {
-        match rustix::io::read(pipe, &mut bytes) {
-            Ok(0) => break,
-            Ok(count) => told.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+        match recv(nsx, &mut packet[..], RecvFlags::empty()) {
+            Ok((0, _)) => break,
+            Ok((length, _)) => match packet.get(..length) {
+                Some([FAREWELL]) => return,
+                Some(thing) => told.push(thing.to_vec()),
+                None => {}
+            },
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }
     }
-    let farewell = told == [FAREWELL] || told.ends_with(&[0, FAREWELL]);
-    if !farewell {
-        clear(&told);
-    }
+    clear(&told);
 }
 
-fn clear(told: &[u8]) {
+fn clear(told: &[Vec<u8>]) {
     let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
     let mut groups = Vec::new();
-    for line in told.split(|byte| *byte == 0) {
-        match line.split_first() {
+    for thing in told {
+        match thing.split_first() {
             Some((&GROUP, rest)) => groups.push(path(rest)),
             Some((&TEMPORARY, rest)) => {
                 let _ = rustix::fs::unlink(path(rest));

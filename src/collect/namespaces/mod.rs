@@ -104,6 +104,12 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
             namespace.threads = Fact::Known(threads.copied().unwrap_or(0));
         }
     }
+    let is_unplaced = |namespace: &Namespace| host.inode(namespace.kind).is_none();
+    if namespaces.iter().any(is_unplaced) {
+        // Neither pid 1 nor kthreadd nor we ourselves say which are the host's.
+        let gap = Gap { object: "the host".into(), what: "namespaces", reason: Reason::Denied };
+        gaps.push(gap);
+    }
     if wants.users {
         gaps.extend(add_users(root, &mut namespaces));
     }

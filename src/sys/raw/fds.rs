@@ -12,12 +12,11 @@ pub fn close_on_exec_from(first: u32) -> nix::Result<()> {
     let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOEXEC) };
     match Errno::result(done) {
         Ok(_) => Ok(()),
-        // For kernels without it, and filters that have not heard of it.
-        Err(Errno::ENOSYS | Errno::EINVAL | Errno::EPERM) => each_from(first, |fd| {
+        // By kernels without it, and filters that have not heard of it.
+        Err(_) => each_from(first, |fd| {
             // SAFETY: F_SETFD only sets a flag; a number that is no descriptor gives EBADF.
             unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
         }),
-        Err(errno) => Err(errno),
     }
 }
 
@@ -58,13 +57,12 @@ fn close_inherited(first: u32, last: u32) -> nix::Result<()> {
     let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     match Errno::result(done) {
         Ok(_) => Ok(()),
-        Err(Errno::ENOSYS | Errno::EPERM) => each_from(first, |fd| {
+        Err(_) => each_from(first, |fd| {
             if u32::try_from(fd).is_ok_and(|fd| fd <= last) {
                 // SAFETY: as above; a number that is no descriptor gives EBADF.
                 unsafe { libc::close(fd) };
             }
         }),
-        Err(errno) => Err(errno),
     }
 }
 

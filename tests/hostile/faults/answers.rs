@@ -165,10 +165,10 @@ impl Known {
 }
 
 /// The kernel says that a thing is not there, or has ended, or that it has no such thing; of who owns a
-/// namespace, that he is beyond our reach.
+/// namespace, that he is beyond our reach; of a fresh /sys, that it would show what is covered here.
 fn is_absence(fault: &Fault) -> bool {
-    let is_beyond = fault.call == "ioctl" && fault.errno == "EPERM";
-    is_beyond || ["ENOENT", "ESRCH", "ENOSYS"].contains(&fault.errno)
+    let is_beyond = ["ioctl", "fsopen", "fsconfig", "fsmount"].contains(&fault.call.as_str());
+    is_beyond && fault.errno == "EPERM" || ["ENOENT", "ESRCH", "ENOSYS"].contains(&fault.errno)
 }
 
 fn facts(shows: Shows, stdout: &str) -> Option<Facts> {

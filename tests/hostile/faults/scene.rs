@@ -69,6 +69,9 @@ pub struct Scene {
     _talk: TcpStream,
 }
 
+/// Where a run may leave files.
+const PLACES: [&str; 4] = ["/run/nsx", "/run/netns", "/run", "/run/data"];
+
 /// What there was before a run.
 #[derive(Debug)]
 pub struct Mark {
@@ -169,9 +172,19 @@ impl Scene {
                 for group in &new {
                     let _ = std::fs::remove_dir(group);
                 }
+                self.remove_files();
                 return left;
             }
             std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// What the next run would be blamed for.
+    fn remove_files(&self) {
+        for place in PLACES {
+            for file in names(place).difference(&self.at_rest.files) {
+                let _ = std::fs::remove_file(Path::new(place).join(file));
+            }
         }
     }
 
@@ -195,21 +208,21 @@ impl Drop for Scene {
     }
 }
 
+fn names(place: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
 impl Rest {
     fn look() -> Self {
-        let names = |place: &str| -> BTreeSet<String> {
-            let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
-            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-        };
         let interfaces = std::fs::read_to_string("/proc/net/dev").unwrap();
         let interfaces =
             interfaces.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()));
-        let places = ["/run/nsx", "/run/netns", "/run", "/run/data"];
         Self {
             processes: names("/proc").iter().filter_map(|name| name.parse().ok()).collect(),
             mounts: mounts(),
             interfaces: interfaces.collect(),
-            files: places.into_iter().flat_map(names).collect(),
+            files: PLACES.into_iter().flat_map(names).collect(),
         }
     }
 

@@ -187,7 +187,10 @@ fn run(scene: &Scene, subject: &Subject, fault: Option<&Fault>) -> Answer {
     let call = fault.map_or("exit", |fault| &fault.call);
     let traced = format!("trace={call}");
     let mut options = vec!["-o", "/dev/null", "-e", &traced];
-    if subject.shows != Shows::Program && !subject.line.contains("--seccomp") {
+    if subject.shows == Shows::Program {
+        // What the program calls is its own.
+        options.extend(["-b", "execve"]);
+    } else if !subject.line.contains("--seccomp") {
         // Quicker, by a filter that a program would have too, and that keeps nsx from seeing others.
         options.push("--seccomp-bpf");
     }
