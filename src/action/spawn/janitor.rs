@@ -14,7 +14,8 @@ use crate::sys::raw::signal::{self, Mask};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair,
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown,
+    socketpair,
 };
 use std::ffi::OsStr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -92,6 +93,7 @@ impl Drop for Janitor {
     /// Everything has been removed.
     fn drop(&mut self) {
         let _ = send(&self.0, &[FAREWELL], SendFlags::NOSIGNAL);
+        let _ = shutdown(&self.0, Shutdown::Write);
         let _ = recv(&self.0, &mut [0; 1][..], RecvFlags::empty());
     }
 }
