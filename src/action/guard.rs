@@ -7,16 +7,14 @@
 use super::error::ActionError;
 use super::launch;
 use crate::sys::error::Context;
+use crate::sys::packet;
 use crate::sys::raw::fork::{self, Child, Side};
 use crate::sys::raw::{self, fds, signal};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-};
+use rustix::net::RecvFlags;
 use std::io::{IoSlice, IoSliceMut};
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Of nsx: it ends the guard when the program has ended.
@@ -29,9 +27,7 @@ pub(super) struct Ward(ManuallyDrop<OwnedFd>);
 
 /// Starts a guard beside nsx, which `nsx` holds.
 pub(super) fn start(nsx: &OwnedFd) -> Result<(Guard, Ward), ActionError> {
-    let (guard, ward) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .context("make", "a socket")?;
+    let (guard, ward) = packet::pair().context("make", "a socket")?;
     match fork::fork(0).context("start", "a child")? {
         Side::Child => {
             stand_guard(nsx, &guard);
@@ -45,13 +41,8 @@ impl Ward {
     /// Whatever this process becomes, it ends with nsx.
     pub(super) fn give_into_care(self) -> Result<(), ActionError> {
         let me = ManuallyDrop::new(launch::own_pidfd()?);
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let fds = [me.as_fd()];
-        control.push(SendAncillaryMessage::ScmRights(&fds));
-        sendmsg(&*self.0, &[IoSlice::new(&[0])], &mut control, SendFlags::empty())
-            .context("name the program to", "who guards it")?;
-        Ok(())
+        let named = packet::send(&self.0, &[IoSlice::new(&[0])], Some(me.as_fd()));
+        Ok(named.context("name the program to", "who guards it")?)
     }
 }
 
@@ -81,13 +72,7 @@ fn stand_guard(nsx: &OwnedFd, ward: &OwnedFd) {
 
 /// The program, if it has said who it is; else it sees for itself that nsx has ended.
 fn named(ward: &OwnedFd) -> Option<OwnedFd> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let mut word = [0];
-    recvmsg(ward, &mut [IoSliceMut::new(&mut word)], &mut control, flags).ok()?;
-    control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    })
+    let words = &mut [IoSliceMut::new(&mut word)];
+    packet::receive(ward, words, RecvFlags::DONTWAIT).ok()?.descriptor
 }

@@ -1,7 +1,7 @@
 //! Changes the system: joins namespaces, makes new ones, runs programs in them.
 //!
-//! From the first change to the exec of the program there is one thread, nothing is looked up and
-//! nothing is parsed: what is needed has been read and checked before.
+//! From the first change to the exec of the program there is one thread. `enter` parses nothing there and
+//! looks up no more than what it is asked for: what is needed has been read and checked before.
 
 pub mod cgroup;
 pub mod confine;

@@ -1,4 +1,4 @@
-//! What a process may use of the kernel's tables, beside what it uses.
+//! What a process may use beside what it uses: rlimits, inotify, CPUs, and what the OOM killer thinks of it.
 
 use crate::model::gap::{Gap, Reason};
 use crate::model::limits::{Inotify, Limits, Resource, Rlimit, Scheduler};

@@ -184,7 +184,7 @@ impl From<Errno> for Visit {
     fn from(errno: Errno) -> Self {
         match errno {
             Errno::ENOENT | Errno::ESRCH => Self::Gone,
-            errno if is_denial(errno) => Self::Hidden,
+            errno if ns::is_denial(errno) => Self::Hidden,
             _ => Self::Failed,
         }
     }
@@ -199,15 +199,10 @@ fn visit(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> Visit {
             Ok(process) => Visit::Isolated(Box::new(process)),
             Err(errno) => errno.into(),
         },
-        Err(errno) if is_denial(errno) => visit_hidden(root, pid, reader),
+        Err(errno) if ns::is_denial(errno) => visit_hidden(root, pid, reader),
         Err(Errno::ENOENT) => visit_ended(root, pid, host, reader),
         Err(errno) => errno.into(),
     }
-}
-
-/// hidepid=noaccess says EPERM, an ordinary /proc EACCES.
-fn is_denial(errno: Errno) -> bool {
-    matches!(errno, Errno::EACCES | Errno::EPERM)
 }
 
 /// Of a process that has ended and was not reaped the pid namespace is left, and tells whose it was.
@@ -300,11 +295,7 @@ impl Reader {
     fn read_at(&mut self, links: BorrowedFd<'_>) -> nix::Result<Process> {
         self.record(links, "../stat")?;
         let mut stat = proc::stat::parse(&self.buffer).ok_or(Errno::ESRCH)?;
-        let (mut namespaces, mut problem) = ns::identities_in(links);
-        if problem.is_some_and(is_denial) && namespaces != NsSet::default() {
-            // Who may read one may read all, unless it became another's between two of them.
-            (namespaces, problem) = ns::identities_in(links);
-        }
+        let (mut namespaces, problem) = ns::identities_in(links);
         let mut cgroup = "../cgroup".to_owned();
         if stat.state.is_headless()
             && let Some((thread, theirs)) = living(links, stat.pid)

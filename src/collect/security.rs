@@ -1,4 +1,4 @@
-//! What a process may do to the rest of the machine.
+//! What a process may do to the rest of the machine: ids, capabilities, seccomp, LSM labels, devices.
 
 use super::cgroups::device_rules;
 use super::verdict::verdict;

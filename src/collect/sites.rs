@@ -11,7 +11,7 @@ use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::{Hierarchies, Place};
 use crate::sys::cgroupfs::paths::CgroupPaths;
-use crate::sys::error::{Result as SysResult, SysError};
+use crate::sys::error::{IntoErrno, Result as SysResult, SysError};
 use crate::sys::root::{SysRoot, path_text};
 use nix::errno::Errno;
 use rustix::fs::{Access, AtFlags};
@@ -98,7 +98,7 @@ pub fn collect_sites(
 fn may_use(directory: &Path, is_v2: bool) -> std::result::Result<(), Errno> {
     let access = |path: &Path, access| {
         rustix::fs::accessat(rustix::fs::CWD, path, access, AtFlags::EACCESS)
-            .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
+            .map_err(IntoErrno::into_errno)
     };
     access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
     if is_v2 { access(&directory.join("cgroup.procs"), Access::WRITE_OK) } else { Ok(()) }

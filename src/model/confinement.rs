@@ -1,4 +1,4 @@
-//! What a process may not do.
+//! What a process may not do, and how its user namespace maps ids.
 
 /// Read before a program is started beside it, to say what that program would have more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What a process may use of the kernel's tables, and uses.
+//! What a process may use, and uses: rlimits, inotify, CPUs, its OOM score.
 
 use super::cgroup::Bound;
 use super::text::Text;

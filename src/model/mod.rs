@@ -1,4 +1,4 @@
-//! The nouns: plain data, no input or output, no layout.
+//! The nouns: plain data, no input or output, no columns.
 
 pub mod access;
 pub mod capability;

@@ -1,4 +1,4 @@
-//! What a process may do to the rest of the machine.
+//! What a process may do to the rest of the machine: ids, capabilities, seccomp, LSM labels, devices.
 
 use super::capability::CapSet;
 use super::namespace::Kind;

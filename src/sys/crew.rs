@@ -176,10 +176,6 @@ impl Crew {
     }
 }
 
-fn errno(errno: rustix::io::Errno) -> Errno {
-    Errno::from_raw(errno.raw_os_error())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

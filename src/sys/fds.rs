@@ -1,4 +1,4 @@
-//! Descriptors of this process as a whole.
+//! Descriptors of this process as a whole, and writing to one.
 
 use super::error::{Context, Result};
 use super::raw;

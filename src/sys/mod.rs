@@ -1,4 +1,5 @@
-//! The kernel: system calls and pseudo-files as facts. No policy, no printing.
+//! The kernel: system calls and pseudo-files as facts, whose files count, and how long an answer is waited
+//! for. What it all means is for others; nothing is printed.
 
 pub mod accounts;
 pub mod bounded;
@@ -17,6 +18,7 @@ pub mod ns;
 pub mod nsfs;
 pub mod overlay;
 pub mod owned;
+pub mod packet;
 pub mod passwd;
 pub mod pidfd;
 pub mod privilege;

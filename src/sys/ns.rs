@@ -1,6 +1,6 @@
 //! Namespace identities and the join.
 
-use super::error::{Context, Result, SysError};
+use super::error::{Context, IntoErrno, Result, SysError};
 use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, Kinds, NsSet};
 use crate::model::process::Pid;
@@ -73,7 +73,7 @@ fn open_links_at(dir: BorrowedFd<'_>, path: &str) -> nix::Result<OwnedFd> {
         | rustix::fs::OFlags::DIRECTORY
         | rustix::fs::OFlags::CLOEXEC
         | rustix::fs::OFlags::NOFOLLOW;
-    rustix::fs::openat(dir, path, flags, rustix::fs::Mode::empty()).map_err(errno)
+    rustix::fs::openat(dir, path, flags, rustix::fs::Mode::empty()).map_err(IntoErrno::into_errno)
 }
 
 /// As [`identity`], from `/proc/PID/ns`.
@@ -102,7 +102,8 @@ pub fn own_identity(kind: Kind) -> nix::Result<u64> {
 
 fn identity_at(dir: BorrowedFd<'_>, path: &str) -> nix::Result<u64> {
     let mut buffer = [std::mem::MaybeUninit::uninit(); 64];
-    let (text, _) = rustix::fs::readlinkat_raw(dir, path, &mut buffer).map_err(errno)?;
+    let (text, _) =
+        rustix::fs::readlinkat_raw(dir, path, &mut buffer).map_err(IntoErrno::into_errno)?;
     parse_link(text).ok_or(Errno::EINVAL)
 }
 
@@ -132,16 +133,22 @@ pub fn identities_in(links: BorrowedFd<'_>) -> (NsSet, Option<Errno>) {
     each(|kind| identity_in(links, kind))
 }
 
+/// hidepid=noaccess says EPERM, an ordinary /proc EACCES.
+pub fn is_denial(errno: Errno) -> bool {
+    matches!(errno, Errno::EACCES | Errno::EPERM)
+}
+
 fn each(identity: impl Fn(Kind) -> nix::Result<u64>) -> (NsSet, Option<Errno>) {
     let mut set = NsSet::default();
     let mut problem = None;
     for kind in Kind::ALL {
-        match identity(kind) {
+        // Who may read one may read all, unless it became another's between two of them.
+        let asked = identity(kind);
+        match if asked.is_err_and(is_denial) { identity(kind) } else { asked } {
             Ok(inode) => set.set(kind, inode),
             // A kernel without this kind of namespace has no such link.
             Err(Errno::ENOENT) if matches!(kind, Kind::Time | Kind::Cgroup | Kind::User) => {}
-            // Who may read one may read all.
-            Err(errno @ (Errno::EACCES | Errno::EPERM)) => return (set, Some(errno)),
+            Err(errno) if is_denial(errno) => return (set, Some(errno)),
             Err(errno) => problem = problem.or(Some(errno)),
         }
     }
@@ -159,12 +166,12 @@ pub fn open_each(process: BorrowedFd<'_>, kinds: Kinds) -> nix::Result<Vec<(Kind
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let open = |kind| {
         let file = rustix::fs::openat(process, link(kind), flags, rustix::fs::Mode::empty());
-        file.map(|file| (kind, file)).map_err(errno)
+        file.map(|file| (kind, file)).map_err(IntoErrno::into_errno)
     };
     kinds.iter().map(open).collect()
 }
 
-/// Joins them one by one; the mount namespace after those that may need no root of ours.
+/// Joins them one by one, the user namespace first or last.
 pub fn join_each(files: &[(Kind, OwnedFd)], user_first: bool) -> nix::Result<()> {
     let mut files: Vec<_> = files.iter().collect();
     files.sort_by_key(|(kind, _)| (*kind == Kind::User) != user_first);
@@ -193,7 +200,7 @@ pub fn owner_inode(namespace: BorrowedFd<'_>) -> Result<Option<u64>> {
 pub fn open_in(links: BorrowedFd<'_>, key: NsKey) -> nix::Result<OwnedFd> {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let file = rustix::fs::openat(links, key.kind.name(), flags, rustix::fs::Mode::empty())
-        .map_err(errno)?;
+        .map_err(IntoErrno::into_errno)?;
     if inode(file.as_fd())? == key.inode { Ok(file) } else { Err(Errno::ESTALE) }
 }
 
@@ -201,17 +208,14 @@ pub fn open_in(links: BorrowedFd<'_>, key: NsKey) -> nix::Result<OwnedFd> {
 pub fn open_of(proc: BorrowedFd<'_>, pid: Pid, key: NsKey) -> nix::Result<OwnedFd> {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let path = format!("{pid}/{}", link(key.kind));
-    let file = rustix::fs::openat(proc, path, flags, rustix::fs::Mode::empty()).map_err(errno)?;
+    let file = rustix::fs::openat(proc, path, flags, rustix::fs::Mode::empty())
+        .map_err(IntoErrno::into_errno)?;
     if inode(file.as_fd())? == key.inode { Ok(file) } else { Err(Errno::ESTALE) }
 }
 
 /// Of an open namespace.
 pub fn inode(namespace: BorrowedFd<'_>) -> nix::Result<u64> {
-    rustix::fs::fstat(namespace).map(|stat| stat.st_ino).map_err(errno)
-}
-
-fn errno(errno: rustix::io::Errno) -> Errno {
-    Errno::from_raw(errno.raw_os_error())
+    rustix::fs::fstat(namespace).map(|stat| stat.st_ino).map_err(IntoErrno::into_errno)
 }
 
 #[cfg(test)]

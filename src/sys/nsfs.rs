@@ -4,7 +4,7 @@
 //! daemon. Whether nsfs is behind it is told by the device, which the kernel knows by itself:
 //! statfs(2) would ask the file system.
 
-use super::error::{Context, Result, SysError};
+use super::error::{Context, IntoErrno, Result, SysError};
 use super::ns;
 use super::pidfd::ProcessHandle;
 use super::raw::nsfs as ioctl;
@@ -95,7 +95,7 @@ pub fn open_known(
     path: &[u8],
     inode: u64,
 ) -> nix::Result<OwnedFd> {
-    let errno = |errno: rustix::io::Errno| Errno::from_raw(errno.raw_os_error());
+    let errno = rustix::io::Errno::into_errno;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let place = rustix::fs::openat2(within, path, flags, Mode::empty(), resolve).map_err(errno)?;

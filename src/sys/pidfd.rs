@@ -109,12 +109,6 @@ impl ProcessHandle {
         let stat = rustix::fs::fstat(pidfd).with_context("examine", object)?;
         Ok((kind == PID_FS_MAGIC).then_some(stat.st_ino))
     }
-
-    /// The pidfd alone; the directory is closed.
-    pub fn into_pidfd(self) -> Result<OwnedFd> {
-        let pid = self.pid;
-        self.pidfd.ok_or_else(|| SysError::new("pin", format!("pid {pid}"), Errno::ESRCH))
-    }
 }
 
 fn is_alive(pidfd: BorrowedFd<'_>, pid: Pid) -> Result<()> {

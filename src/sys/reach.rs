@@ -7,15 +7,16 @@
 //! asked again, and is told at the end.
 
 use super::bounded::{self, Bytes};
-use super::error::{IntoProblem, Problem, Result, SysError};
+use super::error::{IntoErrno, IntoProblem, Problem, Result, SysError};
 use super::owned::Hearing;
 use super::proc::mountinfo;
+use super::tree::mount_number;
 use super::{root, worker};
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::model::text::Text;
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -155,8 +156,7 @@ impl Reach {
     pub(super) fn open(&self, path: &Path, resolve: ResolveFlags) -> Result<OwnedFd> {
         let open = |resolve| openat2(rustix::fs::CWD, path, DIRECTORY, Mode::empty(), resolve);
         let error = |errno: rustix::io::Errno| {
-            let errno = Errno::from_raw(errno.raw_os_error());
-            SysError::new("open", root::path_text(path), errno)
+            SysError::new("open", root::path_text(path), errno.into_errno())
         };
         if !self.is_real {
             return open(resolve).map_err(error);
@@ -287,11 +287,8 @@ impl Reach {
 
 pub(super) const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// The number of the mount that something open is on (Linux 5.8); its file system is not asked.
 fn mount_of(file: BorrowedFd<'_>) -> Option<u64> {
-    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let stat = statx(file, "", flags, StatxFlags::MNT_ID).ok()?;
-    (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id)
+    mount_number(file).ok().flatten()
 }
 
 fn mount_of_root() -> Option<u64> {

@@ -5,7 +5,7 @@
 //! So nsx runs itself once more from a place where nobody can open the file for writing: a
 //! read-only mount of it that belongs to no mount namespace, so that nobody can change it.
 
-use super::error::{Context, Problem, Result, SysError};
+use super::error::{Context, IntoErrno, Problem, Result, SysError};
 use super::raw::mount_attributes as attributes;
 use super::root::SysRoot;
 use nix::errno::Errno;
@@ -95,7 +95,7 @@ fn is_in_danger(root: &SysRoot, exe: &OwnedFd) -> Result<bool> {
 /// the root of a namespace, in which whoever holds a descriptor on it may change it: it is closed
 /// before the program is run from it. 60 to 80 us, however long the file is.
 fn mounted(root: &SysRoot, exe: &OwnedFd) -> nix::Result<OwnedFd> {
-    let errno = |errno: rustix::io::Errno| Errno::from_raw(errno.raw_os_error());
+    let errno = rustix::io::Errno::into_errno;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;

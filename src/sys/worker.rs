@@ -1,4 +1,4 @@
-//! Reads that may never answer, done by a process that can be abandoned.
+//! What may never answer, read or made by a process that can be abandoned.
 //!
 //! `cmdline` and `environ` are read from a process's memory and wait for its memory lock, which a
 //! container can hold for ever. A forked child reads; after the deadline it is killed and left
@@ -6,7 +6,8 @@
 //! system whose daemon never answers: such a walk is done the same way.
 
 use super::bounded;
-use super::error::{Problem, Result, SysError};
+use super::error::{IntoErrno, Problem, Result, SysError};
+use super::packet;
 use super::proc::stat;
 use super::raw::fds::close_inherited_from;
 use super::raw::fork::{self, Side};
@@ -17,14 +18,10 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-};
+use rustix::net::RecvFlags;
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -203,9 +200,7 @@ fn told_by_a_child(
     deadline: Duration,
 ) -> std::result::Result<Option<OwnedFd>, (Problem, Text)> {
     let wordless = |errno: Errno| (Problem::Errno(errno), Text::default());
-    let (ours, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(|errno| wordless(Errno::from_raw(errno.raw_os_error())))?;
+    let (ours, theirs) = packet::pair().map_err(|errno| wordless(errno.into_errno()))?;
     let child = match fork::fork(0).map_err(wordless)? {
         Side::Child => {
             drop(ours);
@@ -245,16 +240,10 @@ fn send_place(
         Ok(_) => (0, &[][..]),
         Err((errno, words)) => (errno.raw_os_error(), words.as_bytes()),
     };
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let fds: Vec<BorrowedFd<'_>> = opened.iter().flatten().map(AsFd::as_fd).collect();
-    if !fds.is_empty() {
-        control.push(SendAncillaryMessage::ScmRights(&fds));
-    }
+    let place = opened.iter().flatten().next().map(AsFd::as_fd);
     let word = errno.to_ne_bytes();
     let words = words.get(..WORDS.min(words.len())).unwrap_or_default();
-    let message = [IoSlice::new(&word), IoSlice::new(words)];
-    sendmsg(sink, &message, &mut control, SendFlags::empty()).map(|_| ())
+    packet::send(sink, &[IoSlice::new(&word), IoSlice::new(words)], place)
 }
 
 /// As many bytes of words as a child may use.
@@ -265,22 +254,14 @@ fn receive_place(
     until: Instant,
 ) -> std::result::Result<Option<OwnedFd>, (Problem, Text)> {
     wait(worker, until).map_err(|problem| (problem, Text::default()))?;
-    let errno = |errno: rustix::io::Errno| {
-        (Problem::Errno(Errno::from_raw(errno.raw_os_error())), Text::default())
-    };
+    let errno = |errno: rustix::io::Errno| (Problem::Errno(errno.into_errno()), Text::default());
     let mut word = [0; 4];
     let mut words = [0; WORDS];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC;
     let mut message = [IoSliceMut::new(&mut word), IoSliceMut::new(&mut words)];
-    let read = recvmsg(&worker.answers, &mut message, &mut control, flags).map_err(errno)?;
-    let received = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
-    let said = read.bytes.checked_sub(4).and_then(|length| words.get(..length));
-    match (said, i32::from_ne_bytes(word), received) {
+    let received = packet::receive(&worker.answers, &mut message, RecvFlags::empty());
+    let received = received.map_err(errno)?;
+    let said = received.bytes.checked_sub(4).and_then(|length| words.get(..length));
+    match (said, i32::from_ne_bytes(word), received.descriptor) {
         (Some([]), 0, place) => Ok(place),
         (Some(words), errno, _) if errno > 0 => {
             Err((Problem::Errno(Errno::from_raw(errno)), Text::new(words)))
@@ -300,7 +281,7 @@ fn wait(worker: &Worker, mut until: Instant) -> std::result::Result<(), Problem>
             Ok(0) => return Err(Problem::TimedOut),
             Ok(_) => return Ok(()),
             Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(Problem::Errno(Errno::from_raw(errno.raw_os_error()))),
+            Err(errno) => return Err(Problem::Errno(errno.into_errno())),
         }
     }
 }

@@ -5,7 +5,8 @@
 use super::support;
 use std::process::Command;
 
-const NAMES: [&str; 6] = ["nsx", "nsx-ps", "nsx-ns", "nsx-inspect", "nsx-enter", "nsx-spawn"];
+const NAMES: [&str; 8] =
+    ["nsx", "nsx-ps", "nsx-ns", "nsx-inspect", "nsx-who", "nsx-pid", "nsx-enter", "nsx-spawn"];
 
 #[test]
 fn every_binary_is_statically_linked() {

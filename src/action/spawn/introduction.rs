@@ -4,16 +4,11 @@
 use crate::action::error::ActionError;
 use crate::model::namespace::Kind;
 use crate::sys::error::Context;
-use crate::sys::ns;
+use crate::sys::{ns, packet};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-    sockopt,
-};
+use rustix::net::{RecvFlags, sockopt};
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 #[derive(Debug)]
@@ -54,9 +49,7 @@ pub(super) struct Listener(OwnedFd);
 
 pub(super) fn arrange() -> Result<(Speaker, Listener), ActionError> {
     const SOCKET: &str = "a socket";
-    let (speaker, listener) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .context("make", SOCKET)?;
+    let (speaker, listener) = packet::pair().context("make", SOCKET)?;
     // The kernel says who speaks, in the numbers of who listens.
     sockopt::set_socket_passcred(&listener, true).context("set up", SOCKET)?;
     Ok((Speaker(speaker), Listener(listener)))
@@ -69,15 +62,8 @@ impl Speaker {
         terminal: Option<BorrowedFd<'_>>,
     ) -> Result<(), ActionError> {
         let words = namespaces.0.map(u64::to_ne_bytes);
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if let Some(terminal) = &terminal {
-            control.push(SendAncillaryMessage::ScmRights(std::slice::from_ref(terminal)));
-        }
-        let words = IoSlice::new(words.as_flattened());
-        sendmsg(&self.0, &[words], &mut control, SendFlags::empty())
-            .context("introduce the program to", "nsx")?;
-        Ok(())
+        let told = packet::send(&self.0, &[IoSlice::new(words.as_flattened())], terminal);
+        Ok(told.context("introduce the program to", "nsx")?)
     }
 }
 
@@ -85,28 +71,14 @@ impl Listener {
     /// Once it has become the program: `None` where it was killed before that.
     pub(super) fn hear(&self) -> Result<Option<Introduction>, ActionError> {
         let mut words = [[0; size_of::<u64>()]; KINDS];
-        let mut space =
-            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1), ScmCredentials(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         let mut place = [IoSliceMut::new(words.as_flattened_mut())];
-        let read = match recvmsg(&self.0, &mut place, &mut control, flags) {
-            Err(Errno::AGAIN) => 0,
-            read => read.context("hear of", "the program")?.bytes,
+        let heard = match packet::receive(&self.0, &mut place, RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN) => return Ok(None),
+            heard => heard.context("hear of", "the program")?,
         };
-        let (mut pid, mut terminal) = (None, None);
-        for message in control.drain() {
-            match message {
-                RecvAncillaryMessage::ScmRights(mut fds) => terminal = fds.next(),
-                RecvAncillaryMessage::ScmCredentials(who) => {
-                    pid = Some(who.pid.as_raw_nonzero().get().cast_unsigned());
-                }
-                _ => {}
-            }
-        }
         let namespaces = Namespaces(words.map(u64::from_ne_bytes));
-        let pid = pid.filter(|_| read == BYTES);
-        Ok(pid.map(|pid| Introduction { pid, namespaces, terminal }))
+        let pid = heard.sender.filter(|_| heard.bytes == BYTES);
+        Ok(pid.map(|pid| Introduction { pid, namespaces, terminal: heard.descriptor }))
     }
 }
 

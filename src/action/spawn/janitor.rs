@@ -2,22 +2,21 @@
 //!
 //! It is told what will be made before it is made, and waits. A socket that closes without a farewell
 //! means that nsx has ended: then it removes what is there. It has a session of its own, so that a
-//! signal to nsx's group does not reach it, and is no child of nsx: that is the program alone.
+//! signal to nsx's group does not reach it, and is no child of nsx, which waits for its own children.
 //! Should it be gone itself, the next that it is told fails, and nsx clears up.
 
 use crate::action::cgroup;
 use crate::action::error::ActionError;
 use crate::sys::error::{Context, SysError};
+use crate::sys::packet;
 use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::raw::signal::{self, Mask};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown,
-    socketpair,
-};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use std::ffi::OsStr;
+use std::io::IoSlice;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -37,9 +36,7 @@ const LONGEST: usize = 8192;
 impl Janitor {
     /// Forks it; EAGAIN where it could not be left behind as nobody's child.
     pub fn start() -> Result<Self, ActionError> {
-        let (ours, its) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-                .context("make", "a pair of sockets")?;
+        let (ours, its) = packet::pair().context("make", "a socket")?;
         let child = match fork::fork(0).context("start", "a child")? {
             Side::Child => match fork::fork(0) {
                 Ok(Side::Child) => {
@@ -79,9 +76,8 @@ impl Janitor {
     }
 
     fn tell(&self, parts: &[&[u8]]) -> Result<(), ActionError> {
-        let told = send(&self.0, &parts.concat(), SendFlags::NOSIGNAL);
-        told.context("tell", "the process that clears up")?;
-        Ok(())
+        let told = packet::send(&self.0, &[IoSlice::new(&parts.concat())], None);
+        Ok(told.context("tell", "the process that clears up")?)
     }
 }
 
@@ -92,7 +88,7 @@ fn bytes(path: &Path) -> &[u8] {
 impl Drop for Janitor {
     /// Everything has been removed.
     fn drop(&mut self) {
-        let _ = send(&self.0, &[FAREWELL], SendFlags::NOSIGNAL);
+        let _ = packet::send(&self.0, &[IoSlice::new(&[FAREWELL])], None);
         let _ = shutdown(&self.0, Shutdown::Write);
         let _ = recv(&self.0, &mut [0; 1][..], RecvFlags::empty());
     }

@@ -8,6 +8,7 @@ use crate::action::launch::DEFAULT_PATH;
 use crate::model::text::Text;
 use crate::sys::elf::{self, Form};
 use crate::sys::entries::{self, Entry};
+use crate::sys::error::IntoErrno;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, worker};
@@ -181,8 +182,7 @@ fn start(
         let name = Text::new(file.as_os_str().as_bytes());
         ActionError::NotExecutable(name, errno)
     };
-    let opened = open(root, file)
-        .map_err(|errno| not_executable(nix::errno::Errno::from_raw(errno.raw_os_error())))?;
+    let opened = open(root, file).map_err(|errno| not_executable(errno.into_errno()))?;
     let mut words = match elf::examine(opened.as_fd())? {
         Form::Dynamic(loader) => by_loader(root, name, Path::new(&loader), file),
         Form::Script(interpreter, argument) if depth < 2 => {

@@ -42,9 +42,8 @@ pub(super) struct Answered {
 impl<'a> Slow<'a> {
     /// The caller has one thread.
     pub(super) fn start(target: &'a ProcessHandle, inside: Inside, members: Members) -> Self {
-        let mut slow = Self { target, inside, members, reading: Reading::start(&[]) };
-        slow.reading = Reading::start(&requests(target, inside, &slow.members));
-        slow
+        let reading = Reading::start(&requests(target, inside, &members));
+        Self { target, inside, members, reading }
     }
 
     /// `alone`: the caller has one thread again. If not, only what is there already is taken.

@@ -168,6 +168,5 @@ pub(in crate::collect) fn of_this_socket(
 fn copy(process: BorrowedFd<'_>, number: u32) -> nix::Result<OwnedFd> {
     let number = number.try_into().map_err(|_| Errno::EBADF)?;
     let flags = rustix::process::PidfdGetfdFlags::empty();
-    rustix::process::pidfd_getfd(process, number, flags)
-        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))
+    rustix::process::pidfd_getfd(process, number, flags).map_err(IntoErrno::into_errno)
 }

@@ -5,7 +5,7 @@ use super::descriptors;
 use crate::model::census::{Holder, Namespace};
 use crate::model::process::Pid;
 use crate::sys::crew::Care;
-use crate::sys::error::Result;
+use crate::sys::error::{IntoErrno, Result};
 use crate::sys::nsfs::{self, NsFile};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns};
@@ -112,7 +112,7 @@ impl<'a> Handles<'a> {
                 let path = format!("{pid}/ns/{}_for_children", namespace.kind);
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC;
                 let file = rustix::fs::openat(self.root.proc(), path, flags, Mode::empty())
-                    .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+                    .map_err(IntoErrno::into_errno)?;
                 let is_it = ns::inode(file.as_fd())? == namespace.inode;
                 if is_it { Ok(file) } else { Err(Errno::ESTALE) }
             }

@@ -175,10 +175,10 @@ pub struct PidsInFull {
     /// What a list tells, too.
     #[serde(flatten)]
     pub basic: Pids,
-    /// The most that were there at once; v2, Linux 6.10.
+    /// The most that were there at once; Linux 6.1.
     pub peak: Option<u64>,
     /// How often a process or thread could not be made because a limit was met: in this group, by
-    /// whichever limit (v1, and v2 before 6.12), or by its own limit (since).
+    /// whichever limit (v1, and v2 before 6.11), or by its own limit (since).
     pub limit_hits: Option<u64>,
     /// The group itself, then those above it that set a limit.
     pub levels: Vec<PidsLevel>,
@@ -194,7 +194,7 @@ pub struct PidsLevel {
     pub max: Option<Bound>,
     /// Read where there is a limit.
     pub current: Option<u64>,
-    /// As for the whole, read where there is a limit: since 6.12 a refusal is counted where the
+    /// As for the whole, read where there is a limit: since 6.11 a refusal is counted where the
     /// limit is, not where it was felt. Others in the group may have been the ones refused.
     pub limit_hits: Option<u64>,
 }

@@ -10,9 +10,8 @@ use crate::model::cgroup::Limit;
 use crate::model::gap::Gap;
 use crate::model::text::Text;
 use crate::sys::bounded;
-use crate::sys::error::{Context as _, Problem, Result, SysError};
+use crate::sys::error::{Context as _, IntoErrno, Problem, Result, SysError};
 use crate::sys::root::{SysRoot, path_text};
-use nix::errno::Errno;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 /// As many groups upwards as fit a path; deeper nesting is reported as cut.
@@ -89,7 +88,7 @@ impl<'a> Reader<'a> {
             Ok(true) => Problem::Truncated,
             // Pressure files answer EOPNOTSUPP where the host was started without it.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::OPNOTSUPP) => return None,
-            Err(errno) => Problem::Errno(Errno::from_raw(errno.raw_os_error())),
+            Err(errno) => Problem::Errno(errno.into_errno()),
         };
         self.note(&name, problem);
         None

@@ -1,6 +1,7 @@
 //! One process of a crew: its list, its pipe, and what became of it.
 
-use super::{Care, Job, Take, errno};
+use super::{Care, Job, Take};
+use crate::sys::error::IntoErrno;
 use crate::sys::fds::write_all;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::worker::{self, EXCUSES};
@@ -58,8 +59,8 @@ impl Member {
     }
 
     pub(super) fn start(&mut self, care: Care, job: &mut Job<'_>) -> nix::Result<()> {
-        let (answers, sink) =
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(errno)?;
+        let (answers, sink) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .map_err(IntoErrno::into_errno)?;
         match fork::fork(0)? {
             Side::Child => {
                 drop(answers);

@@ -8,7 +8,7 @@ use super::link;
 use super::message::{Said, messages};
 use crate::model::net_wish::{IfName, Subnet};
 use crate::model::network::Interface;
-use crate::sys::error::{Context, Result};
+use crate::sys::error::{Context, IntoErrno, Result};
 use crate::sys::raw::nsfs;
 use nix::errno::Errno;
 use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
@@ -152,7 +152,7 @@ impl Changes {
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
-        let errno = |errno: rustix::io::Errno| Errno::from_raw(errno.raw_os_error());
+        let errno = rustix::io::Errno::into_errno;
         rustix::net::send(&self.socket, &bytes, SendFlags::empty()).map_err(errno)?;
 
         let mut answer = vec![0; ANSWER];

@@ -1,4 +1,5 @@
-//! Facts of one process's network and UTS namespaces. The only place with tokio and rtnetlink.
+//! Facts of network and UTS namespaces: of one process by a visit, of many by `roam`. The only place with
+//! tokio and rtnetlink.
 //!
 //! A visit is a thread that joins just these namespaces, reads them and ends; it never joins a
 //! second time, and no other thread is moved. It reads nothing else, so that nothing else of the
@@ -72,29 +73,19 @@ pub struct Visiting {
     end: Instant,
 }
 
-/// Reads the namespaces `kinds`, any of `net` and `uts`, of the process behind `pidfd`, after
-/// joining them in one step (Linux 5.8).
+/// Begins to read the namespaces `kinds`, any of `net` and `uts`, of the process behind `pidfd`, after
+/// joining them in one step (Linux 5.8); without a pidfd nothing is joined and they are the caller's
+/// own. Until it is finished the caller may do what needs no other thread to be away: no fork, no
+/// setns(2) to a mnt or user namespace.
 ///
-/// Without a pidfd nothing is joined and they are the caller's own; no kinds at all means both of
-/// the caller's own. EPERM: the caller lacks CAP_SYS_ADMIN over a namespace; ESRCH: the process
-/// has ended; EINVAL: another kind.
-pub fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Visit> {
-    start(pidfd, kinds, ask)?.finish()
-}
-
-/// The same in two steps. In between the caller may do what needs no other thread to be away: no
-/// fork, no setns(2) to a mnt or user namespace.
+/// EPERM: the caller lacks CAP_SYS_ADMIN over a namespace; ESRCH: the process has ended; EINVAL:
+/// another kind.
 pub fn start(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Visiting> {
     if kinds.iter().any(|kind| !READABLE.has(kind)) {
         return Err(SysError::new("join", namespaces(kinds), Errno::EINVAL));
     }
-    let target = pidfd
-        .filter(|_| !kinds.is_empty())
-        .map(|pidfd| pidfd.try_clone_to_owned())
-        .transpose()
-        .context("keep", "a pidfd")?;
-    let kinds = if kinds.is_empty() { READABLE } else { kinds };
-
+    let target = pidfd.map(|pidfd| pidfd.try_clone_to_owned());
+    let target = target.transpose().context("keep", "a pidfd")?;
     let (answer, answers) = sync_channel(1);
     let thread = std::thread::Builder::new()
         .name("visit".to_owned())
@@ -163,9 +154,13 @@ fn namespaces(kinds: Kinds) -> Text {
 mod tests {
     use super::*;
 
+    fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Visit> {
+        start(pidfd, kinds, ask)?.finish()
+    }
+
     #[test]
     fn our_own_namespaces_are_read_without_joining() {
-        let visit = visit(None, Kinds::NONE, Ask::default()).unwrap();
+        let visit = visit(None, READABLE, Ask::default()).unwrap();
         let network = visit.network.unwrap().unwrap();
         let lo = network.interfaces.iter().find(|link| link.name == "lo");
         assert_eq!(lo.unwrap().kind, "loopback");

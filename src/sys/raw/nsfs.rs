@@ -1,4 +1,4 @@
-//! Namespace ioctls: ioctl_nsfs(2) on namespace files and the pidfd ones of linux/pidfd.h.
+//! Namespace ioctls: ioctl_nsfs(2) on namespace files, and those of sockets and tun devices that open one.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 

@@ -1,4 +1,4 @@
-//! seccomp(2): installing a filter that was read from another process.
+//! seccomp(2): installing a filter, compiled here or read from another process.
 
 use nix::errno::Errno;
 

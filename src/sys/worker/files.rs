@@ -3,7 +3,7 @@
 use super::{Worker, let_go_of_standard, wait};
 use crate::model::text::Text;
 use crate::sys::bounded::{self, Bytes};
-use crate::sys::error::{Problem, Result, SysError};
+use crate::sys::error::{IntoErrno, Problem, Result, SysError};
 use crate::sys::fds::write_all;
 use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
@@ -201,8 +201,8 @@ fn start(requests: &[Request<'_>]) -> std::result::Result<Worker, Errno> {
 }
 
 fn begin(work: impl FnOnce(&OwnedFd)) -> std::result::Result<Worker, Errno> {
-    let (answers, sink) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+    let (answers, sink) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(IntoErrno::into_errno)?;
     match fork::fork(0)? {
         Side::Child => {
             drop(answers);
@@ -300,7 +300,7 @@ impl<'a> Answers<'a> {
             match rustix::io::read(&self.worker.answers, spare) {
                 Ok(0) => return Err(Problem::Errno(Errno::EPIPE)),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(Problem::Errno(Errno::from_raw(errno.raw_os_error()))),
+                Err(errno) => return Err(Problem::Errno(errno.into_errno())),
             }
         }
         Ok(())

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 /// What may be null, or as it is without the fault, and has no gap: settings and counters of the
 /// kernel's that a report has where they can be had, and what is used of limits; the trail of `who`,
-/// which finds an address by tables of /proc too.
-const AS_FAR_AS_KNOWN: [&str; 16] = [
+/// which finds an address by tables of /proc too; through which process a mount is seen.
+const AS_FAR_AS_KNOWN: [&str; 17] = [
     ".data.net.settings",
     ".data.net.conntrack",
     ".data.net.sockets.ephemeral_ports",
@@ -25,6 +25,7 @@ const AS_FAR_AS_KNOWN: [&str; 16] = [
     ".comm",
     ".data.findings",
     ".data.0.steps",
+    ".through",
 ];
 
 #[derive(Clone, Debug)]
@@ -155,8 +156,9 @@ impl Known {
         if !documented {
             return Err(format!("code {code}: {}", answer.stderr));
         }
-        // Its words may be what the fault has hit.
-        let speaks = (self.shows != Shows::Program || code >= 125) && fault.call != "write";
+        // Its words, or the pipe that a child sends them by, may be what the fault has hit.
+        let is_of_words = fault.call == "write" || fault.call == "read" && code == 125;
+        let speaks = (self.shows != Shows::Program || code >= 125) && !is_of_words;
         if speaks && answer.stderr.is_empty() {
             return Err(format!("code {code} without a word"));
         }

@@ -118,7 +118,9 @@ pub fn sweep(scene: &Scene, subject: &Subject, nth: usize, share: Share, tell: i
             scene.end_strangers();
         }
         let mut violation = verdict.err();
-        if !left.is_empty() {
+        // Who is told that there is nothing removes nothing.
+        let is_lie = fault.errno == "ENOENT" && fault.call == "newfstatat";
+        if !left.is_empty() && !is_lie {
             violation = Some(format!("left: {}", left.join(", ")));
         }
         tell(json!({"call": fault.call, "when": fault.when, "errno": fault.errno,

@@ -11,7 +11,7 @@ use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::travel::{self, Rest};
 use crate::sys::crew::{self, PATIENCE};
-use crate::sys::error::{Problem, is_exhaustion};
+use crate::sys::error::{IntoErrno, Problem, is_exhaustion};
 use crate::sys::proc::mountinfo;
 use crate::sys::raw::nsfs::{self, Towards};
 use crate::sys::root::SysRoot;
@@ -299,7 +299,7 @@ fn each_other(
 ) -> Result<(), Errno> {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let own = rustix::fs::open("/proc/self/ns/mnt", flags, rustix::fs::Mode::empty())
-        .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
+        .map_err(IntoErrno::into_errno)?;
     let mut walked = 0;
     for towards in [Towards::Older, Towards::Newer] {
         let mut here = own.try_clone().map_err(|_| Errno::EMFILE)?;
