@@ -69,8 +69,15 @@ pub fn known() -> Result<CapSet> {
 
 /// Drops what is not in `kept` for good; EPERM without CAP_SETPCAP.
 pub fn bound(kept: CapSet) -> Result<()> {
-    for one in bounding()?.without(kept).each() {
-        thread::remove_capability_from_bounding_set(set(one))?;
+    let is_absent = |one| thread::capability_is_in_bounding_set(set(one)) == Ok(false);
+    for one in CapSet::of_bits(u64::MAX).without(kept).each() {
+        match thread::remove_capability_from_bounding_set(set(one)) {
+            Ok(()) => {}
+            // The kernel has no more.
+            Err(Errno::INVAL) => break,
+            Err(Errno::PERM) if is_absent(one) => {}
+            Err(errno) => return Err(errno),
+        }
     }
     Ok(())
 }

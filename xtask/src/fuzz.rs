@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 }
 
 /// In the routine tests: enough to run every seed and find what breaks at once.
-pub(crate) const ROUTINE: Duration = Duration::from_secs(3);
+pub(crate) const ROUTINE: Duration = Duration::from_secs(10);
 
 /// One input may take this long on a busy machine; the slowest seed takes a fifth of a second.
 const TIMEOUT_SECONDS: u32 = 20;
