@@ -1,6 +1,7 @@
 //! Threads with descriptors or directories of their own: `/proc/PID` shows those of the first alone.
 
 use super::bounded;
+use super::error::Result;
 use super::proc::stat;
 use super::raw::kcmp;
 use super::root::{self, SysRoot};
@@ -15,18 +16,18 @@ const MOST: usize = 1 << 15;
 
 /// Those that do not share it with the first thread, by `/proc/PID`. None where the kernel does not
 /// compare.
-pub fn apart(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid, what: Shared) -> Vec<Pid> {
+pub fn apart(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid, what: Shared) -> Result<Vec<Pid>> {
     let flags = AtFlags::STATX_DONT_SYNC;
     // A directory for each beside `.` and `..`.
     let alone =
         statx(process, "task", flags, StatxFlags::NLINK).map_or(true, |it| it.stx_nlink < 4);
     if alone || !root.is_real() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let is_apart = |thread: &Pid| {
         kcmp::is_shared(pid.raw(), thread.raw(), what) == Ok(false) && *thread != pid
     };
-    all(process).filter(is_apart).collect()
+    Ok(all(process)?.filter(is_apart).collect())
 }
 
 /// One that lives, of a process whose first thread has ended; by `/proc/PID`.
@@ -40,13 +41,13 @@ pub fn living(process: BorrowedFd<'_>) -> Option<Pid> {
         let state = state(&format!("task/{thread}/"));
         state.is_some_and(|state| !state.ended() && !state.is_headless())
     };
-    all(process).find(lives)
+    all(process).ok()?.find(lives)
 }
 
-fn all(process: BorrowedFd<'_>) -> impl Iterator<Item = Pid> {
-    let task = bounded::open_dir(process, "task");
-    let names = task.and_then(|task| root::list(task.as_fd())).unwrap_or_default();
-    names.into_iter().take(MOST).filter_map(|name| Pid::parse(name.as_bytes()))
+fn all(process: BorrowedFd<'_>) -> Result<impl Iterator<Item = Pid>> {
+    let task = bounded::open_dir(process, "task")?;
+    let names = root::list(task.as_fd())?;
+    Ok(names.into_iter().take(MOST).filter_map(|name| Pid::parse(name.as_bytes())))
 }
 
 #[cfg(test)]
@@ -67,7 +68,7 @@ mod tests {
             ended.recv().unwrap_err();
         });
         let apart_one = Pid::new(told.recv().unwrap()).unwrap();
-        let found = |what| apart(&root, own.as_fd(), pid, what);
+        let found = |what| apart(&root, own.as_fd(), pid, what).unwrap();
         assert!(found(Shared::Descriptors).contains(&apart_one));
         assert!(!found(Shared::Directories).contains(&apart_one));
         drop(end);

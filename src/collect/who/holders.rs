@@ -40,6 +40,8 @@ pub(in crate::collect) struct Holders {
     found: HashMap<u64, Vec<Holder>>,
     /// Processes that could not be looked at to the end.
     missed: Vec<(Pid, Reason)>,
+    /// Why it is not known which processes there are.
+    unlisted: Option<Reason>,
 }
 
 /// `first` are those that are looked at before all others.
@@ -53,18 +55,20 @@ pub(in crate::collect) fn find(
     if inodes.is_empty() {
         return holders;
     }
-    let others = std::iter::once_with(|| {
-        let all = scan::list_pids(root).unwrap_or_default();
-        all.into_iter().filter(|pid| !first.contains(pid)).collect::<Vec<Pid>>()
-    });
-    for group in std::iter::once(first.iter().copied().collect()).chain(others) {
-        if extent == Extent::UntilFound && inodes.iter().all(|one| holders.found.contains_key(one))
-        {
-            // Nobody need know what others hold.
-            holders.missed.clear();
-            break;
-        }
-        holders.look(root, inodes, &group);
+    let is_enough = |holders: &Holders| {
+        extent == Extent::UntilFound && inodes.iter().all(|one| holders.found.contains_key(one))
+    };
+    holders.look(root, inodes, &first.iter().copied().collect::<Vec<Pid>>());
+    if is_enough(&holders) {
+        // Nobody need know what others hold.
+        holders.missed.clear();
+    } else {
+        let mut others = scan::list_pids(root).unwrap_or_else(|error| {
+            holders.unlisted = Some(error.reason());
+            Vec::new()
+        });
+        others.retain(|pid| !first.contains(pid));
+        holders.look(root, inodes, &others);
     }
     for found in holders.found.values_mut() {
         found.sort_by_key(|holder| (holder.pid, holder.descriptor));
@@ -79,17 +83,21 @@ impl Holders {
 
     /// Whether nobody could be missed.
     pub(in crate::collect) const fn is_complete(&self) -> bool {
-        self.missed.is_empty()
+        self.missed.is_empty() && self.unlisted.is_none()
     }
 
     /// What could not be looked at; none where that changes nothing.
     pub(in crate::collect) fn gap(&self) -> Option<Gap> {
+        let what = "owners of sockets";
+        if let Some(reason) = self.unlisted {
+            return Some(Gap { object: "/proc".into(), what, reason });
+        }
         let (pid, reason) = *self.missed.first()?;
         let object = match self.missed.len() {
             1 => format!("pid {pid}"),
             many => format!("{many} processes"),
         };
-        Some(Gap { object: object.into(), what: "owners of sockets", reason })
+        Some(Gap { object: object.into(), what, reason })
     }
 
     fn look(&mut self, root: &SysRoot, inodes: &HashSet<u64>, pids: &[Pid]) {
@@ -173,7 +181,7 @@ fn look(
 ) -> Result<bool, SysError> {
     let process = bounded::open_dir(root.proc(), &pid.to_string())?;
     let mut is_whole = table(process.as_fd(), "fd", None, inodes, out)?;
-    for thread in threads::apart(root, process.as_fd(), pid, Shared::Descriptors) {
+    for thread in threads::apart(root, process.as_fd(), pid, Shared::Descriptors)? {
         match table(process.as_fd(), &format!("task/{thread}/fd"), Some(thread), inodes, out) {
             Ok(of_thread) => is_whole &= of_thread,
             Err(error) if error.reason() == Reason::Gone => {}

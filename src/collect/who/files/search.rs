@@ -285,5 +285,4 @@ impl Known {
 }
 
 #[cfg(test)]
-#[path = "search_tests.rs"]
 mod tests;

@@ -15,14 +15,14 @@ use crate::model::text::Text;
 use crate::model::trail::By;
 use crate::sys::crew::travel::{self, Rest};
 use crate::sys::crew::{self, Care, PATIENCE};
-use crate::sys::error::{Problem, Result};
+use crate::sys::error::{IntoErrno, Problem, Result, reason_of};
 use crate::sys::fds::Spent;
 use crate::sys::root::SysRoot;
 use crate::sys::threads::{self, Shared};
 use crate::sys::{bounded, ns, root};
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, statx};
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Of one process no more open files are looked at.
 const MOST_FILES: usize = 1 << 20;
@@ -193,6 +193,11 @@ struct Reader {
     buffer: Vec<u8>,
 }
 
+/// What has ended uses nothing.
+fn unless_gone<T>(reason: Reason) -> std::result::Result<Option<T>, Reason> {
+    if reason == Reason::Gone { Ok(None) } else { Err(reason) }
+}
+
 /// What a link leads to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sight {
@@ -207,7 +212,7 @@ impl Reader {
             return Visit::Nothing;
         };
         let seen = match self.first(dir.as_fd(), sought, care) {
-            Ok(None) => Ok(self.thread(root, dir.as_fd(), pid, sought)),
+            Ok(None) => self.thread(root, dir.as_fd(), pid, sought),
             seen => seen,
         };
         let visit = match seen {
@@ -240,7 +245,7 @@ impl Reader {
                 Sight::Other => {}
             }
         }
-        if let Some(number) = self.descriptor(dir, "fd", sought) {
+        if let Some(number) = self.descriptor(dir, "fd", sought)? {
             return Ok(Some(By::Descriptor { number }));
         }
         match care {
@@ -249,22 +254,29 @@ impl Reader {
             Care::Failed => return Err(Reason::Failed),
         }
         match bounded::read_into(dir, "maps", MAPPINGS, &mut self.buffer) {
-            Ok(_) if self.maps(dir, sought) => Ok(Some(By::Mapping)),
-            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => Err(Reason::Denied),
-            Ok(_) | Err(_) => Ok(None),
+            Ok(_) => Ok(self.maps(dir, sought).then_some(By::Mapping)),
+            Err(errno) => unless_gone(reason_of(errno.into_errno())),
         }
     }
 
-    fn descriptor(&mut self, dir: BorrowedFd<'_>, path: &str, sought: &Sought) -> Option<u32> {
-        let files = bounded::open_dir(dir, path).ok()?;
-        let found = root::list(files.as_fd()).unwrap_or_default();
-        let found = found.iter().take(MOST_FILES).find_map(|name| {
+    fn descriptor(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        path: &str,
+        sought: &Sought,
+    ) -> std::result::Result<Option<u32>, Reason> {
+        let list = |files: OwnedFd| Ok((root::list(files.as_fd())?, files));
+        let (names, files) = match bounded::open_dir(dir, path).and_then(list) {
+            Ok(listed) => listed,
+            Err(error) => return unless_gone(error.reason()),
+        };
+        let found = names.iter().take(MOST_FILES).find_map(|name| {
             let name = std::str::from_utf8(name.as_bytes()).ok()?;
             let number = name.parse().ok()?;
             (look(files.as_fd(), name, sought) == Sight::It).then_some(number)
         });
         self.spent.close(files);
-        found
+        Ok(found)
     }
 
     /// By a thread that has what the first of its process has not.
@@ -274,17 +286,24 @@ impl Reader {
         dir: BorrowedFd<'_>,
         pid: Pid,
         sought: &Sought,
-    ) -> Option<By> {
+    ) -> std::result::Result<Option<By>, Reason> {
+        let apart = |what| match threads::apart(root, dir, pid, what) {
+            Ok(threads) => Ok(threads),
+            Err(error) => unless_gone(error.reason()).map(Option::unwrap_or_default),
+        };
         let is_there = |thread: &Pid| {
             let link = |name| look(dir, &format!("task/{thread}/{name}"), sought) == Sight::It;
             link("root") || link("cwd")
         };
-        let placed = threads::apart(root, dir, pid, Shared::Directories);
-        let thread = placed.into_iter().find(is_there).or_else(|| {
-            let mut others = threads::apart(root, dir, pid, Shared::Descriptors).into_iter();
-            others.find(|one| self.descriptor(dir, &format!("task/{one}/fd"), sought).is_some())
-        });
-        thread.map(|thread| By::Thread { thread })
+        if let Some(thread) = apart(Shared::Directories)?.into_iter().find(is_there) {
+            return Ok(Some(By::Thread { thread }));
+        }
+        for thread in apart(Shared::Descriptors)? {
+            if self.descriptor(dir, &format!("task/{thread}/fd"), sought)?.is_some() {
+                return Ok(Some(By::Thread { thread }));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a mapping is of it: they name a device and a path, and no mount.

@@ -45,9 +45,17 @@ pub(super) fn read(host: &Host<'_>, query: &Query) -> Vec<InPlace> {
         _ => false,
     };
     let mut visited = spaces.read(host.root, &all, wanted, WHAT, &mut keep);
+    let missed: Vec<usize> = visited.missed.iter().map(|(place, _)| *place).collect();
+    let outside = missed.iter().filter_map(|place| {
+        let space = spaces.list.get(*place)?;
+        from_outside(host, query, *place, space)
+    });
+    let outside: Vec<InPlace> = outside.collect();
+    visited.forgive(spaces, WHAT, |place| outside.iter().any(|one| one.place == place));
+    visited.gaps.into_iter().for_each(|gap| host.note(gap));
     let mut places: Vec<InPlace> = visited
         .found
-        .drain(..)
+        .into_iter()
         .map(|(place, found)| {
             let mut one = InPlace { place, sockets: Vec::new(), has_address: false };
             for row in found.rows {
@@ -60,14 +68,6 @@ pub(super) fn read(host: &Host<'_>, query: &Query) -> Vec<InPlace> {
             one
         })
         .collect();
-    let missed: Vec<usize> = visited.missed.iter().map(|(place, _)| *place).collect();
-    let outside = missed.iter().filter_map(|place| {
-        let space = spaces.list.get(*place)?;
-        from_outside(host, query, *place, space)
-    });
-    let outside: Vec<InPlace> = outside.collect();
-    visited.forgive(spaces, WHAT, |place| outside.iter().any(|one| one.place == place));
-    visited.gaps.into_iter().for_each(|gap| host.note(gap));
     places.extend(outside);
     places.sort_by_key(|one| one.place);
     places
