@@ -11,7 +11,7 @@ use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::travel::{self, Rest};
 use crate::sys::crew::{self, PATIENCE};
-use crate::sys::error::{IntoErrno, Problem, is_exhaustion};
+use crate::sys::error::{IntoErrno, Problem, is_exhaustion, reason_of};
 use crate::sys::proc::mountinfo;
 use crate::sys::raw::nsfs::{self, Towards};
 use crate::sys::root::SysRoot;
@@ -164,17 +164,22 @@ pub(super) fn search(
 fn read(root: &SysRoot, namespace: &Namespace, buffer: &mut Vec<u8>) -> Result<Vec<Mount>, Reason> {
     let mut reason = Reason::Gone;
     for pid in &namespace.pids {
-        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
-        let is_it = || ns::identity(dir.as_fd(), Kind::Mnt) == Ok(namespace.inode);
-        match bounded::read_into(dir.as_fd(), "mountinfo", LONGEST, buffer) {
-            Ok(_) if !buffer.is_empty() && is_it() => {
-                return Ok(mountinfo::parse_in_full(buffer).0);
-            }
-            Err(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => reason = Reason::Denied,
-            Ok(_) | Err(_) => {}
+        match is_read(root, *pid, namespace.inode, buffer) {
+            Ok(true) => return Ok(mountinfo::parse_in_full(buffer).0),
+            Ok(false) | Err(Reason::Gone) => {}
+            Err(other) => reason = other,
         }
     }
     Err(reason)
+}
+
+/// Whether it was in that namespace when its mounts were read.
+fn is_read(root: &SysRoot, pid: Pid, inode: u64, buffer: &mut Vec<u8>) -> Result<bool, Reason> {
+    let dir = bounded::open_dir(root.proc(), &pid.to_string()).map_err(|error| error.reason())?;
+    let read = bounded::read_into(dir.as_fd(), "mountinfo", LONGEST, buffer);
+    read.map_err(|errno| reason_of(errno.into_errno()))?;
+    let there = ns::identity(dir.as_fd(), Kind::Mnt).map_err(reason_of)?;
+    Ok(!buffer.is_empty() && there == inode)
 }
 
 const SEARCHED: u8 = 0;
