@@ -37,6 +37,7 @@ mod protection;
 mod races;
 mod restrict;
 mod rootfs;
+mod rootfs_layers;
 mod seats;
 mod seccomp;
 mod signals;
@@ -89,6 +90,7 @@ fn main() {
         spawn_advice::tests(),
         spawn_cost::tests(),
         rootfs::tests(),
+        rootfs_layers::tests(),
         named::tests(),
         stranger::tests(),
         pids::tests(),

@@ -8,21 +8,16 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 const ROOT: &[Need] = &[Need::Root, Need::Program("busybox")];
-const APART: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("unshare")];
 const TAR: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("tar")];
 const NOBODY: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("setpriv")];
 /// What makes no difference to files but needs no more than a kernel.
-const ALONE: [&str; 5] = ["spawn", "-p", "-n", "-i", "-u"];
+pub(crate) const ALONE: [&str; 5] = ["spawn", "-p", "-n", "-i", "-u"];
 
 pub fn tests() -> Vec<Trial> {
     vec![
         test("a directory is the root, and the host's is gone", ROOT, directory),
         test("the mounts of a root are those of a container, and no other", ROOT, table),
         test("the terminals, queues and memory of a root's /dev are its own", ROOT, devices),
-        test("with --overlay what is written stays out of the root", ROOT, overlay),
-        test("with --overlay=DIR it is there again the next time", ROOT, kept_overlay),
-        test("with --overlay what is mounted below the root is read-only", APART, mounts_below),
-        test("one --overlay=DIR is not written to by two at once", ROOT, claimed_overlay),
         test("with --read-only nothing of the root can be written", ROOT, read_only),
         test("binds and memory are mounted in their order", ROOT, more),
         test("a place that is missing is made in memory alone", ROOT, missing_places),
@@ -37,7 +32,6 @@ pub fn tests() -> Vec<Trial> {
             ROOT,
             host_read_only,
         ),
-        test("the host's own root is overlaid for root", ROOT, host_overlay),
         test("the host's own root is read-only for a user too", NOBODY, host_unprivileged),
         test("what does not go together is refused", ROOT, refused),
         test("an init keeps nothing of what was opened for the root", ROOT, init),
@@ -45,14 +39,14 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-fn inside(root: &Small, options: &[&str], script: &str) -> Command {
+pub(crate) fn inside(root: &Small, options: &[&str], script: &str) -> Command {
     let mut command = nsx(ALONE);
     command.args(["--rootfs", &root.name()]).args(options).args(["sh", "-c", script]);
     command
 }
 
 /// The same, with nothing written to the root.
-fn untouched(root: &Small, options: &[&str], script: &str) -> String {
+pub(crate) fn untouched(root: &Small, options: &[&str], script: &str) -> String {
     let (before, mounted) = (root.snapshot(), mounts());
     let said = succeeds(&mut inside(root, options, script));
     assert_eq!(root.snapshot(), before, "{options:?}");
@@ -128,81 +122,6 @@ fn devices() {
     let said = succeeds(&mut inside(&root, &[], script));
     let expected = "3\n3\nfull\n/proc/self/fd\n/proc/self/fd/0\npts/ptmx\nptmx\nmade\n1777\n1777\n";
     assert_eq!(said, expected);
-}
-
-fn overlay() {
-    let root = Small::new();
-    std::fs::write(root.path("etc/old"), "old").unwrap();
-    let script = "
-        echo new > /etc/old; touch /new /bin/new; mkdir /made; rm /bin/wc; rm -r /srv
-        cat /etc/old; ls -d /new /made /bin/new /bin/wc /srv 2>/dev/null; true";
-    let said = untouched(&root, &["--overlay"], script);
-    assert_eq!(said, "new\n/bin/new\n/made\n/new\n");
-    // A second one begins anew.
-    assert_eq!(untouched(&root, &["--overlay"], "cat /etc/old; ls /new || echo none"), "oldnone\n");
-    let mode = succeeds(&mut inside(&root, &["--overlay"], "stat -c '%a %u' /"));
-    assert_eq!(mode, "755 0\n");
-}
-
-fn kept_overlay() {
-    let root = Small::new();
-    // No comma and no colon of a name is taken for the kernel's.
-    let kept = root.beside("ke:p,t upperdir=x");
-    std::fs::create_dir(&kept).unwrap();
-    let option = format!("--overlay={}", kept.display());
-    assert_eq!(untouched(&root, &[&option], "echo kept > /etc/new; rm /bin/wc"), "");
-    let script = "cat /etc/new; ls /bin/wc || echo none";
-    assert_eq!(untouched(&root, &[&option], script), "kept\nnone\n");
-    assert_eq!(std::fs::read_to_string(kept.join("upper/etc/new")).unwrap(), "kept\n");
-    // What is kept stays too where nothing may be written.
-    let before = snapshot(&kept.join("upper"));
-    let said = untouched(&root, &[&option, "--read-only"], "cat /etc/new; touch /x || echo no");
-    assert_eq!(said, "kept\nno\n");
-    assert_eq!(snapshot(&kept.join("upper")), before);
-    let missing = format!("--overlay={}", root.beside("missing").display());
-    let output = output(&mut inside(&root, &[&missing], "echo RAN"));
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
-    assert!(stderr(&output).contains("missing"), "{}", stderr(&output));
-}
-
-fn mounts_below() {
-    let root = Small::new();
-    // In a mount namespace of its own: the second over the first, the third below it.
-    let apart = "mount -t tmpfs nsx-test srv; mkdir srv/hidden
-                 mount -t tmpfs nsx-test srv; mkdir srv/below
-                 mount -t tmpfs nsx-test srv/below; echo below > srv/below/file
-                 exec \"$@\"";
-    let script = "ls /srv; cat /srv/below/file; stat -c %u /srv/below/file
-                  for at in /srv /srv/below /etc; do touch $at/x 2>/dev/null && echo $at; done";
-    let maps = ["-U", "--map-users=0:100000:1000", "--map-groups=0:100000:1000"];
-    for users in [&[][..], &maps] {
-        let spawn = inside(&root, &[&["--overlay"], users].concat(), script);
-        let mut command = Command::new("unshare");
-        command.current_dir(root.root()).args(["--mount", "sh", "-ec", apart, "sh"]);
-        let said = succeeds(command.arg(spawn.get_program()).args(spawn.get_args()));
-        assert_eq!(said, "below\nbelow\n0\n/etc\n", "{users:?}");
-        assert!(!root.path("etc/x").exists());
-    }
-}
-
-fn claimed_overlay() {
-    let root = Small::new();
-    let kept = root.beside("kept");
-    std::fs::create_dir(&kept).unwrap();
-    let option = format!("--overlay={}", kept.display());
-    for init in [&[][..], &["--init"]] {
-        let options = [&[option.as_str()], init].concat();
-        let script = "echo $(ls -l /proc/1/fd /proc/$$/fd | grep -c /work); exec sleep 1000";
-        let (held, line) = crate::support::Held::ready(&mut inside(&root, &options, script));
-        assert_eq!(line, "0", "what claims it is nothing to those inside");
-        let second = output(&mut inside(&root, &options, "echo RAN"));
-        assert_eq!((second.status.code(), stdout(&second).as_str()), (Some(125), ""));
-        let said = stderr(&second);
-        assert!(said.contains(&format!("{} is in use", kept.display())), "{said}");
-        assert!(said.contains("hint: name another directory"), "{said}");
-        drop(held);
-        assert_eq!(succeeds(&mut inside(&root, &options, "echo RAN")), "RAN\n");
-    }
 }
 
 /// Says of each whether it can be written to.
@@ -481,20 +400,6 @@ fn host_read_only() {
     let script = "touch x && ls";
     assert_eq!(run(&[&format!("--bind={place}")], script), "file\nx\n");
     assert!(directory.path().join("x").exists());
-}
-
-fn host_overlay() {
-    let directory = tempfile::Builder::new().tempdir_in("/var/tmp").unwrap();
-    let place = directory.path().to_str().unwrap();
-    let (before, mounted) = (snapshot(directory.path()), mounts());
-    let script = "pwd; touch /usr/nsx-test x && ls /usr/nsx-test x; echo x > /dev/null
-                  touch /sys/x /dev/x 2>/dev/null || echo no; ls -d /proc/[0-9]* | head -n 1";
-    let mut command = nsx(ALONE);
-    command.current_dir(place).args(["--overlay", "sh", "-c", script]);
-    let said = succeeds(&mut command);
-    assert_eq!(said, format!("{place}\n/usr/nsx-test\nx\nno\n/proc/1\n"));
-    assert!(!std::path::Path::new("/usr/nsx-test").exists());
-    assert_eq!((snapshot(directory.path()), mounts()), (before, mounted));
 }
 
 fn host_unprivileged() {

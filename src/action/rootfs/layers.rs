@@ -68,6 +68,8 @@ impl Layer {
     ) -> std::result::Result<Tree, ActionError> {
         // Before Linux 6.15 only what is attached can be a layer.
         lower.attach_at(c"/")?;
+        // The layer is mounted on the tree too, and is none of its mounts.
+        let mounts = mounts_below(&lower)?;
         let layer = match self {
             Self::Memory => {
                 let layer = Tree::memory_for_files("0755", None)?;
@@ -91,7 +93,6 @@ impl Layer {
             guard,
         };
         let both = Tree::layered(layers).map_err(|error| explained(error, by_user))?;
-        let mounts = mounts_below(&lower)?;
         // What is on top first.
         layer.detach()?;
         lower.detach()?;
@@ -106,7 +107,8 @@ impl Layer {
     }
 }
 
-/// Copies of what is mounted on a tree that is attached over our root, read-only, each with its path.
+/// Copies of what is mounted below a tree that is attached over our root, read-only, each with its
+/// path. What lies on its root as a whole would hide the layer.
 fn mounts_below(tree: &Tree) -> std::result::Result<Vec<(PathBuf, Tree)>, ActionError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open(c"/proc", flags, Mode::empty()).context("open", "/proc")?;
@@ -115,7 +117,7 @@ fn mounts_below(tree: &Tree) -> std::result::Result<Vec<(PathBuf, Tree)>, Action
     let places = Places::of(tree.as_fd());
     let mut mounts = Vec::new();
     for mount in mountinfo::parse(&mountinfo).0 {
-        if number != Some(u64::from(mount.parent_id)) {
+        if number != Some(u64::from(mount.parent_id)) || mount.target.as_bytes() == b"/" {
             continue;
         }
         let at = PathBuf::from(OsStr::from_bytes(mount.target.as_bytes()));
