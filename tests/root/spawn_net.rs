@@ -358,12 +358,15 @@ fn kept() {
         nsx=$1 file=$2
         "$nsx" spawn --newnet="$file" --net veth /no/such/program 2>/dev/null
         echo "code $?, $(grep -c "$file" /proc/self/mountinfo) kept"
+        ln -s "$file" "$file.link"
+        "$nsx" spawn --newnet="$file.link" --net veth /no/such/program 2>/dev/null
+        echo "by a link $?, $(grep -c "$file" /proc/self/mountinfo) kept"
         "$nsx" spawn --newnet="$file" --net veth:198.51.100.2/24,peer=blue true || exit 1
         ip -br link show blue && nsenter --net="$file" ip -br link show eth0
     "#;
     let mut command = outer.run(["unshare", "-m", "sh", "-c", script, "sh"]);
     let said = succeeds(command.arg(binary("nsx")).arg(&file));
-    assert!(said.starts_with("code 127, 0 kept\n"), "{said}");
+    assert!(said.starts_with("code 127, 0 kept\nby a link 127, 0 kept\n"), "{said}");
     assert!(said.contains("blue@") && said.contains("eth0@"), "{said}");
     // With the mount its namespace goes.
     until("the pair is gone", || outer.interfaces() == ["lo"]);

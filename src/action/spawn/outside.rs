@@ -12,6 +12,8 @@ use crate::sys::proc;
 use crate::sys::root::path_text;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::Pid;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 /// Whether anybody is needed before the program is prepared.
@@ -26,11 +28,11 @@ pub(super) fn is_needed_last(isolation: &Isolation) -> bool {
 
 /// Does it all; `kept` are the files on which namespaces were mounted, whatever came after. The process
 /// is one that cannot have been reaped: its number is its own.
-pub(super) fn attend<'a>(
-    isolation: &'a Isolation,
+pub(super) fn attend(
+    isolation: &Isolation,
     pid: Pid,
     meeting: &Outside,
-    kept: &mut Vec<&'a Path>,
+    kept: &mut Vec<OwnedFd>,
     first: impl FnOnce() -> Result<(), ActionError>,
 ) -> Result<(), ActionError> {
     first()?;
@@ -42,8 +44,7 @@ pub(super) fn attend<'a>(
         // One that has ended says itself why.
         let Ok(()) = meeting.wait() else { return Ok(()) };
         for (kind, file) in &isolation.kept {
-            keep(pid, *kind, file)?;
-            kept.push(file);
+            kept.push(keep(pid, *kind, file)?);
         }
         meeting.say_go();
     }
@@ -71,25 +72,35 @@ fn write_maps(map: &UserMap, pid: Pid) -> Result<(), ActionError> {
 }
 
 /// Of a program that could not be started no namespace is kept.
-pub(super) fn let_go(kept: &[&Path]) {
+pub(super) fn let_go(kept: &[OwnedFd]) {
     for file in kept.iter().rev() {
-        let _ = umount2(*file, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+        let _ = umount2(link_to(file).as_str(), MntFlags::MNT_DETACH);
     }
 }
 
-/// A mount of the namespace keeps it when nobody is in it any more.
-fn keep(pid: Pid, kind: Kind, file: &Path) -> Result<(), ActionError> {
+/// The file itself: what the caller's name for it leads to may be another by the time it is let go.
+fn link_to(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// A mount of the namespace keeps it when nobody is in it any more. Returns the file below the mount.
+fn keep(pid: Pid, kind: Kind, file: &Path) -> Result<OwnedFd, ActionError> {
     let name = match kind {
         // Those that its children will be in: for one that does not fork these are the new ones.
         Kind::Pid => "pid_for_children",
         Kind::Time => "time_for_children",
         kind => kind.name(),
     };
+    const DOING: &str = "mount a namespace on";
+    const NEEDED: &str =
+        "it takes a file that is there: touch FILE; for a mount namespace on a private mount";
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let below = rustix::fs::open(file, flags, Mode::empty());
+    let below = below.with_context(DOING, || path_text(file)).advise(NEEDED)?;
     let source = format!("/proc/{pid}/ns/{name}");
     let nothing = None::<&str>;
-    mount(Some(source.as_str()), file, nothing, MsFlags::MS_BIND, nothing)
-        .with_context("mount a namespace on", || path_text(file))
-        .advise(
-            "it takes a file that is there: touch FILE; for a mount namespace on a private mount",
-        )
+    mount(Some(source.as_str()), link_to(&below).as_str(), nothing, MsFlags::MS_BIND, nothing)
+        .with_context(DOING, || path_text(file))
+        .advise(NEEDED)?;
+    Ok(below)
 }
