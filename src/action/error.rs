@@ -107,10 +107,8 @@ impl ActionError {
             Self::Advised { error, .. } => error.errno(),
             Self::InChild { errno, .. } => *errno,
             Self::Join { errno, .. } | Self::NotExecutable(_, errno) => Some(*errno),
-            Self::Network(_)
-            | Self::CommandNotFound(_)
-            | Self::NoInterpreter(_)
-            | Self::Refused(_) => None,
+            Self::NoInterpreter(_) => Some(Errno::ENOENT),
+            Self::Network(_) | Self::CommandNotFound(_) | Self::Refused(_) => None,
         }
     }
 

@@ -80,11 +80,12 @@ impl Program {
     /// Becomes the program; returns only why it could not.
     pub fn exec(&self) -> ActionError {
         let mut denied = None;
+        let mut missing = Vec::new();
         // What is named by its path is named wrongly where that leads through a file.
         let searched = self.path.len() > 1;
         for candidate in &self.path {
             match self.exec_at(candidate) {
-                Err(Errno::ENOENT) => {}
+                Err(Errno::ENOENT) => missing.push(candidate),
                 Err(Errno::ENOTDIR) if searched => {}
                 Err(errno) => denied = denied.or(Some((candidate, errno))),
                 Ok(never) => match never {},
@@ -94,7 +95,7 @@ impl Program {
             Some((candidate, errno)) => {
                 ActionError::NotExecutable(Text::new(candidate.as_bytes()), errno)
             }
-            None => match self.path.iter().find(|candidate| self.is_file(candidate)) {
+            None => match missing.into_iter().find(|candidate| self.is_file(candidate)) {
                 Some(candidate) => ActionError::NoInterpreter(Text::new(candidate.as_bytes())),
                 None => ActionError::CommandNotFound(self.name()),
             },
@@ -295,6 +296,22 @@ mod tests {
         assert_eq!(tried("ip", Some(":/b")), ["./ip", "/b/ip"]);
         assert_eq!(tried("./ip", Some("/a")), ["./ip"]);
         assert_eq!(tried("ip", None).len(), 6);
+    }
+
+    #[test]
+    fn what_is_looked_for_through_a_file_is_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = |path: &str| Program::new(&["a".into()], &[("PATH".into(), path.into())]);
+        let error = program("/etc/passwd:/no/such").unwrap().exec();
+        assert!(matches!(error, ActionError::CommandNotFound(_)), "{error}");
+        let script = directory.path().join("a");
+        std::fs::write(&script, "#!/no/such\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, mode).unwrap();
+        let path = format!("/etc/passwd:{}", directory.path().display());
+        let error = program(&path).unwrap().exec();
+        let expected = format!("{}: its interpreter does not exist", script.display());
+        assert!(error.to_string().ends_with(&expected), "{error}");
     }
 
     #[test]

@@ -142,6 +142,14 @@ fn no_interpreter() {
         let output = output(nsx(way).arg(&script));
         assert_eq!(output.status.code(), Some(127));
         assert!(stderr(&output).contains(&expected), "{way:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("PATH"), "{way:?}: {}", stderr(&output));
+        // What is looked for through a file is not there.
+        let mut command = nsx(way);
+        let output =
+            crate::support::output(command.env("PATH", "/etc/passwd:/bin").arg("no-such-program"));
+        assert_eq!(output.status.code(), Some(127));
+        let said = stderr(&output);
+        assert!(said.contains("no-such-program does not exist"), "{way:?}: {said}");
     }
 }
 

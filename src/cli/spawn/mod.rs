@@ -135,6 +135,7 @@ fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
     let forbidden = matches!(error.errno(), Some(Errno::EPERM | Errno::EACCES));
     let not_executable = error.exit() == 126;
     let not_found = error.exit() == 127;
+    let is_there = not_found && error.errno().is_some();
     let failure = Failure::from(error);
     if not_found && bare_user {
         return failure.hint("what follows --user after a space is the program: --user=USER");
@@ -148,6 +149,9 @@ fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
             "it is looked for inside the root, and so is its interpreter: the loader of a dynamic \
              program, the shell of a script",
         );
+    }
+    if is_there {
+        return failure.hint("a script names it in its first line, a program its loader: file(1)");
     }
     if not_found {
         return failure.hint("name it by its path, or set PATH: --env PATH=…");
