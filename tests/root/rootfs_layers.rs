@@ -2,12 +2,14 @@
 
 use crate::rootfs::{ALONE, inside, untouched};
 use crate::support::rootfs::{Small, mounts, snapshot};
-use crate::support::{Held, Need, nsx, output, stderr, stdout, succeeds, test};
+use crate::support::{Held, Need, nsx, output, public_nsx, stderr, stdout, succeeds, test};
 use libtest_mimic::Trial;
 use std::process::Command;
 
 const ROOT: &[Need] = &[Need::Root, Need::Program("busybox")];
 const APART: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("unshare")];
+
+const NOBODY: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("setpriv")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -16,6 +18,8 @@ pub fn tests() -> Vec<Trial> {
         test("with --overlay what is mounted below the root is read-only", APART, mounts_below),
         test("neither the layer nor what is below it is mounted on the root", ROOT, bare_layers),
         test("one --overlay=DIR is not written to by two at once", ROOT, claimed_overlay),
+        test("a layer that was given to who is mapped is claimed all the same", NOBODY, given_away),
+        test("of --overlay=DIR nothing goes on writing when the program has ended", ROOT, ended),
         test("the host's own root is overlaid for root", ROOT, host_overlay),
     ]
 }
@@ -121,6 +125,47 @@ fn claimed_overlay() {
         drop(held);
         assert_eq!(succeeds(&mut inside(&root, &options, "echo RAN")), "RAN\n");
     }
+}
+
+fn given_away() {
+    let (_directory, nsx) = public_nsx();
+    let root = Small::new();
+    let kept = root.beside("kept");
+    for name in ["upper", "work"] {
+        std::fs::create_dir_all(kept.join(name)).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(kept.join(name), mode).unwrap();
+    }
+    std::os::unix::fs::chown(&kept, Some(65534), Some(65534)).unwrap();
+    succeeds(Command::new("chown").arg("100000:100000").args(["upper", "work"]).current_dir(&kept));
+    let run = |script: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        // What newuidmap(1) does for him.
+        command.args(["--inh-caps", "+setuid,+setgid", "--ambient-caps", "+setuid,+setgid"]);
+        command.arg(&nsx).current_dir("/").args(["spawn", "-p", "--rootfs", &root.name()]);
+        command.args(["-U", "--map-users=0:100000:10", "--map-groups=0:100000:10"]);
+        command.arg(format!("--overlay={}", kept.display())).args(["sh", "-c", script]);
+        command
+    };
+    let (held, line) = Held::ready(&mut run("touch /new && echo ready; exec sleep 1000"));
+    assert_eq!(line, "ready");
+    let second = output(&mut run("echo RAN"));
+    assert_eq!((second.status.code(), stdout(&second).as_str()), (Some(125), ""));
+    assert!(stderr(&second).contains(" is in use by "), "{}", stderr(&second));
+    drop(held);
+    assert_eq!(succeeds(&mut run("ls /new")), "/new\n");
+}
+
+fn ended() {
+    let root = Small::new();
+    let kept = root.beside("kept");
+    std::fs::create_dir(&kept).unwrap();
+    let option = format!("--overlay={}", kept.display());
+    let script = "sleep 1000 > /dev/null 2>&1 & echo $!";
+    let mut command = nsx(["spawn", "-n", "--rootfs", &root.name(), &option, "sh", "-c"]);
+    let pid = succeeds(command.arg(script));
+    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "{pid}");
 }
 
 fn host_overlay() {

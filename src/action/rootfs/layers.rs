@@ -134,7 +134,12 @@ fn make_both(directory: BorrowedFd<'_>) -> Result<()> {
     for name in [UPPER, WORK] {
         match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
             Err(rustix::io::Errno::EXIST) => {}
-            made => made.with_context("make", || name.to_bytes().to_vec())?,
+            made => {
+                // Whatever mask our caller has.
+                let mode = Mode::from_raw_mode(0o755);
+                made.and_then(|()| rustix::fs::chmodat(directory, name, mode, AtFlags::empty()))
+                    .with_context("make", || name.to_bytes().to_vec())?;
+            }
         }
     }
     Ok(())
@@ -143,7 +148,11 @@ fn make_both(directory: BorrowedFd<'_>) -> Result<()> {
 /// Two overlays that write to one directory spoil it, and the kernel lets them. The lock is on what is
 /// nobody's but the kernel's: one of the caller's on the directory itself may be what keeps others out.
 fn claim(source: &Source) -> std::result::Result<OwnedFd, ActionError> {
-    let work = below(source.as_fd(), WORK).map_err(|error| within(source, &error))?;
+    let work = match below(source.as_fd(), WORK) {
+        // Who it was given to has it to himself; the directory is the caller's still.
+        Err(error) if error.errno() == Some(Errno::EACCES) => source.reader()?,
+        work => work.map_err(|error| within(source, &error))?,
+    };
     match rustix::fs::flock(&work, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(ActionError::refused(
             format!("{} is in use by another program of nsx's", source.name()),

@@ -5,7 +5,7 @@ use crate::action::rootfs::Rootfs;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
-use crate::model::files::Files;
+use crate::model::files::{Files, Writes};
 use crate::model::isolation::Propagation;
 use crate::model::namespace::Kind;
 use crate::model::user_map::UserMap;
@@ -16,6 +16,11 @@ pub(super) fn complete(request: &mut Request) -> Result<(), Failure> {
         return Ok(());
     }
     request.new = request.new.with(Kind::Mnt);
+    let writes = matches!(request.files.overlay, Some(Writes::Directory(_)));
+    if writes && !request.new.has(Kind::Pid) && request.limits.is_empty() {
+        // What the program left behind would go on writing where the next one may.
+        request.life.init = true;
+    }
     if request.root.is_some() {
         return Err(Failure::usage("--root is chroot(2), and goes with nothing that mounts files")
             .hint("--rootfs has the directory for a root"));
