@@ -3,7 +3,7 @@
 
 use crate::sys::accounts::{self, Account, NoAccount};
 use crate::sys::error::{Context, SysError};
-use crate::sys::root;
+use crate::sys::{layers, root};
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 
@@ -21,24 +21,43 @@ pub enum AccountError {
     Unreadable(#[from] SysError),
 }
 
-/// `USER[:GROUP]`, each by name or number, by the files of a root or, where there are layers of one,
-/// of the first that has them. No link leads out of its layer; a file that they lack has no lines.
-pub fn account(layers: &[BorrowedFd<'_>], spelled: &[u8]) -> Result<Account, AccountError> {
-    let (passwd, group) = (read(layers, "/etc/passwd")?, read(layers, "/etc/group")?);
+/// A root that no link leads out of. A file that it lacks has no lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Root<'a> {
+    /// One directory, or those that an overlay is going to show as one, the upper one first.
+    pub layers: &'a [BorrowedFd<'a>],
+    /// The overlay is made in a user namespace.
+    pub by_user: bool,
+}
+
+/// `USER[:GROUP]`, each by name or number.
+pub fn account(root: Root<'_>, spelled: &[u8]) -> Result<Account, AccountError> {
+    let (passwd, group) = (read(root, "/etc/passwd")?, read(root, "/etc/group")?);
     Ok(accounts::find(spelled, &passwd, &group)?)
 }
 
-fn read(layers: &[BorrowedFd<'_>], path: &'static str) -> Result<Vec<u8>, SysError> {
+/// Two numbers, with the name and the home of the first one's line, where it has one.
+pub fn described(root: Root<'_>, numbers: &Account) -> Result<Account, AccountError> {
+    let passwd = read(root, "/etc/passwd")?;
+    let Account { uid, gid, groups, .. } = numbers.clone();
+    let line = accounts::numbered(uid, &passwd);
+    Ok(line.map_or_else(|| numbers.clone(), |line| Account { gid, groups, ..line }))
+}
+
+fn read(root: Root<'_>, path: &'static str) -> Result<Vec<u8>, SysError> {
     let mut bytes = Vec::new();
-    let Some((root, below)) = layers.split_first() else { return Ok(bytes) };
-    match root::read_in_root(*root, path, CAP, &mut bytes) {
-        Ok(false) => Ok(bytes),
+    let read = match root.layers {
+        [root] => root::read_in_root(*root, path, CAP, &mut bytes),
+        layers => layers::open(layers, path, root.by_user)
+            .and_then(|place| root::read_place(&place, CAP, &mut bytes)),
+    };
+    match read {
         Ok(true) => Err(SysError {
             doing: "read",
             object: path.into(),
             problem: crate::sys::error::Problem::Truncated,
         }),
-        Err(Errno::NOENT) => read(below, path),
+        Ok(false) | Err(Errno::NOENT) => Ok(bytes),
         Err(errno) => Err(errno).context("read", path),
     }
 }
@@ -57,7 +76,10 @@ mod tests {
             rustix::fs::Mode::empty(),
         )
         .unwrap();
-        let find = |spelled: &str| account(&[root.as_fd()], spelled.as_bytes());
+        let find = |spelled: &str| {
+            let root = Root { layers: &[root.as_fd()], by_user: false };
+            account(root, spelled.as_bytes())
+        };
         assert_eq!(find("7").unwrap().gid, 0, "without files");
         assert_eq!(
             find("root").unwrap_err().to_string(),
@@ -89,9 +111,18 @@ mod tests {
             std::fs::write(etc.join(file), text).unwrap();
         }
         let opened = layers.each_ref().map(open);
-        let find = |spelled: &str| account(&opened.each_ref().map(AsFd::as_fd), spelled.as_bytes());
+        let layers = opened.each_ref().map(AsFd::as_fd);
+        let root = Root { layers: &layers, by_user: false };
+        let find = |spelled: &str| account(root, spelled.as_bytes());
         let web = find("web").unwrap();
         assert_eq!((web.uid, web.groups), (70, vec![71, 90]));
         assert!(find("old").is_err(), "the upper one hides the whole file");
+        let numbers = |spelled: &[u8]| {
+            let account = described(root, &accounts::by_numbers(spelled).unwrap()).unwrap();
+            (account.uid, account.gid, account.groups, account.name, account.home)
+        };
+        let (name, home) = (Some("web".into()), Some("/srv".into()));
+        assert_eq!(numbers(b"70:5"), (70, 5, Vec::new(), name, home));
+        assert_eq!(numbers(b"1:5"), (1, 5, Vec::new(), None, None));
     }
 }

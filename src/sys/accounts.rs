@@ -64,6 +64,11 @@ pub fn by_numbers(spelled: &[u8]) -> Option<Account> {
     Some(Account { uid, gid, groups: Vec::new(), name: None, home: None, shell: None })
 }
 
+/// The line of a number, whoever is called by its digits.
+pub fn numbered(uid: u32, passwd: &[u8]) -> Option<Account> {
+    lines(passwd).filter_map(account).map(|(_, account)| account).find(|account| account.uid == uid)
+}
+
 /// A user's number, by name or number.
 pub fn uid(user: &[u8], passwd: &[u8]) -> Option<u32> {
     by_user(user, passwd).map(|account| account.uid)
@@ -178,6 +183,12 @@ mod tests {
         for other in ["33", "33:", ":44", "www:44", "33:www", "33:44:55", "4294967295:0", ""] {
             assert_eq!(by_numbers(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_line_of_a_number_is_no_name() {
+        assert_eq!(numbered(33, PASSWD).unwrap().name, Some("www".into()));
+        assert_eq!(numbered(34, PASSWD), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod fds;
 pub mod idmap;
 pub mod incarnation;
+pub mod layers;
 pub mod mounts;
 pub mod netlink;
 pub mod ns;

@@ -197,8 +197,12 @@ pub fn read_in_root(
 ) -> rustix::io::Result<bool> {
     let place = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let place = rustix::fs::openat2(root, path, place, Mode::empty(), resolve)?;
-    let stat = rustix::fs::fstat(&place)?;
+    read_place(&rustix::fs::openat2(root, path, place, Mode::empty(), resolve)?, cap, buffer)
+}
+
+/// The same of what is open as a place.
+pub fn read_place(place: &OwnedFd, cap: usize, buffer: &mut Vec<u8>) -> rustix::io::Result<bool> {
+    let stat = rustix::fs::fstat(place)?;
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
         return Err(rustix::io::Errno::NXIO);
     }

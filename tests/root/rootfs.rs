@@ -269,6 +269,9 @@ fn account() {
     let script = "id -u; id -g; echo $HOME";
     let said = untouched(&root, &["--user=inner"], script);
     assert_eq!(said, "4321\n8765\n/srv\n");
+    // Numbers count as they are; who has a line lives where it says.
+    assert_eq!(untouched(&root, &["--user=4321:5"], script), "4321\n5\n/srv\n");
+    assert_eq!(untouched(&root, &["--user=5:4321"], script), "5\n4321\n/root\n");
     // Nor of what was written over it before.
     let layer = root.beside("layer");
     std::fs::create_dir_all(layer.join("upper/etc")).unwrap();

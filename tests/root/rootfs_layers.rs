@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("one --overlay=DIR is not written to by two at once", ROOT, claimed_overlay),
         test("a layer that was given to who is mapped is claimed all the same", NOBODY, given_away),
         test("of --overlay=DIR nothing goes on writing when the program has ended", ROOT, ended),
+        test("--user is nobody who was deleted in the layer", ROOT, deleted_account),
         test("the host's own root is overlaid for root", ROOT, host_overlay),
     ]
 }
@@ -166,6 +167,28 @@ fn ended() {
     let mut command = nsx(["spawn", "-n", "--rootfs", &root.name(), &option, "sh", "-c"]);
     let pid = succeeds(command.arg(script));
     assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "{pid}");
+}
+
+fn deleted_account() {
+    let root = Small::new();
+    std::fs::write(root.path("etc/passwd"), "inner:x:4321:8765::/srv:/bin/sh\n").unwrap();
+    let maps = ["-U", "--map-users=0:0:10000", "--map-groups=0:0:10000"];
+    for users in [&[][..], &maps] {
+        for script in ["rm /etc/passwd", "rm -r /etc; mkdir /etc"] {
+            let kept = tempfile::tempdir().unwrap();
+            let option = format!("--overlay={}", kept.path().display());
+            let options = |user| [&[option.as_str()], users, &[user]].concat();
+            let who = "id -u; echo $HOME";
+            let said = succeeds(&mut inside(&root, &options("--user=inner"), who));
+            assert_eq!(said, "4321\n/srv\n", "{users:?}");
+            succeeds(&mut inside(&root, &[&[option.as_str()], users].concat(), script));
+            let none = output(&mut inside(&root, &options("--user=inner"), "echo RAN"));
+            assert_eq!((none.status.code(), stdout(&none).as_str()), (Some(125), ""), "{script}");
+            assert!(stderr(&none).contains("there is no user inner"), "{}", stderr(&none));
+            let said = succeeds(&mut inside(&root, &options("--user=4321:1"), who));
+            assert_eq!(said, "4321\n/root\n", "{script}");
+        }
+    }
 }
 
 fn host_overlay() {

@@ -3,14 +3,17 @@
 use super::host::Host;
 use super::request::Request;
 use crate::cli::error::Failure;
-use crate::collect::accounts::{self, AccountError};
+use crate::collect::accounts::{self, AccountError, Root};
 use crate::model::files::Writes;
+use crate::model::namespace::Kind;
 use crate::model::text::Text;
 use crate::sys::accounts::{Account, by_numbers};
 use crate::sys::error::Context;
+use crate::sys::root::path_text;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -21,14 +24,31 @@ pub(super) fn account(host: &Host, request: &Request) -> Result<Option<Account>,
             "--user says who the program is: there is no --setuid or --setgid",
         ));
     }
+    let by_user = request.new.has(Kind::User);
     if let Some(numbers) = by_numbers(user.as_bytes()) {
-        return Ok(Some(numbers));
+        // They count without a line, and so without a root that can be looked into.
+        let described = layers(host, request).ok().and_then(|layers| {
+            let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
+            accounts::described(Root { layers: &layers, by_user }, &numbers).ok()
+        });
+        return Ok(Some(described.unwrap_or(numbers)));
     }
+    let layers = layers(host, request)?;
+    let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
+    let found = accounts::account(Root { layers: &layers, by_user }, user.as_bytes());
+    Ok(Some(found.map_err(|error| match error {
+        AccountError::NoAccount(error) => Failure::usage(format!("--user: {error}")).hint(NUMBERS),
+        AccountError::Unreadable(error) => Failure::from(error).hint(NUMBERS),
+    })?))
+}
+
+/// What the root is going to be made up of, the upper one first.
+fn layers(host: &Host, request: &Request) -> Result<Vec<OwnedFd>, Failure> {
     let rootfs = request.files.root.as_ref().map(|root| root.as_os_str().as_bytes());
     let new = request.root.as_ref().map(|root| root.to_bytes()).or(rootfs);
     let root = match new {
         Some(new) => match directory(Path::new(OsStr::from_bytes(new))) {
-            Err(rustix::io::Errno::NOTDIR) => {
+            Err(Errno::NOTDIR) => {
                 return Err(Failure::usage(
                     "--user: who is who in an archive is not known before it is unpacked",
                 )
@@ -38,17 +58,13 @@ pub(super) fn account(host: &Host, request: &Request) -> Result<Option<Account>,
         },
         None => host.root()?.open_dir(Path::new("/"))?,
     };
-    let layer = match &request.files.overlay {
-        // What was written there before is what the program is going to see.
-        Some(Writes::Directory(layer)) => directory(&layer.join("upper")).ok(),
-        Some(Writes::Memory) | None => None,
-    };
-    let layers: Vec<BorrowedFd<'_>> = layer.iter().chain([&root]).map(AsFd::as_fd).collect();
-    let found = accounts::account(&layers, user.as_bytes());
-    Ok(Some(found.map_err(|error| match error {
-        AccountError::NoAccount(error) => Failure::usage(format!("--user: {error}")).hint(NUMBERS),
-        AccountError::Unreadable(error) => Failure::from(error).hint(NUMBERS),
-    })?))
+    let Some(Writes::Directory(layer)) = &request.files.overlay else { return Ok(vec![root]) };
+    // What was written there before is what the program is going to see.
+    let upper = layer.join("upper");
+    match directory(&upper) {
+        Err(Errno::NOENT) => Ok(vec![root]),
+        opened => Ok(vec![opened.with_context("open", || path_text(&upper))?, root]),
+    }
 }
 
 fn directory(path: &Path) -> rustix::io::Result<OwnedFd> {
