@@ -205,25 +205,28 @@ fn run(
     drop((of_child, report, parent, stops_told, rootfs, speaker));
     let pid = child.pid.as_raw().cast_unsigned();
     let mut kept = Vec::new();
+    let life = &isolation.life;
+    let end = life.limit.map(|limit| Instant::now() + limit);
     let attended = match &of_nsx {
         Some(meeting) => {
             let first = || {
                 group.add(child.pid, is_born_inside)?;
                 Ok(network.wire(&child)?)
             };
-            outside::attend(isolation, child.pid, meeting, &mut kept, first)
+            outside::attend(isolation, child.pid, meeting, end, &mut kept, first)
         }
-        None => Ok(()),
+        None => Ok(true),
     };
-    // On failure the pipe closes without a word, and the child ends by itself.
-    drop(of_nsx);
+    // On failure the pipe closes without a word, and the child ends by itself. One that is to end at
+    // once waits for that.
+    let _meeting = of_nsx.filter(|_| matches!(attended, Ok(false)));
     if is_unprotected {
         launch::set_protected(true)?;
     }
     let terminal = pair.map(Pair::relay).transpose()?;
-    let life = &isolation.life;
+    let left = end.map(|end| end.saturating_duration_since(Instant::now()));
     let is_init = isolation.new.has(Kind::Pid) && !life.init;
-    let program = supervise::Program::new(child, is_init).limited(life.limit, life.grace);
+    let program = supervise::Program::new(child, is_init).limited(left, life.grace);
     let program = if life.init { program.behind_an_init() } else { program };
     let program = program.with_stops(stops.map(Stops::Heard));
     let program =

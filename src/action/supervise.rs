@@ -274,6 +274,7 @@ pub fn supervise(
 ) -> Result<Ending, ActionError> {
     let mut report = Vec::new();
     let mut failed = None;
+    program.starting = status.is_some();
     let ending = loop {
         let patience = program.mind_the_clock();
         if program.is_beyond_reach() {
@@ -463,8 +464,10 @@ fn is_in_another_group(child: &Child) -> bool {
 }
 
 /// What a person or a manager sends.
+pub const ASKS_TO_END: [Signal; 3] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+
 fn asks_to_end(signal: i32) -> bool {
-    matches!(Signal::try_from(signal), Ok(Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM))
+    ASKS_TO_END.iter().any(|asks| *asks as i32 == signal)
 }
 
 /// That, or nobody is there any more.

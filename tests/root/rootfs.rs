@@ -9,6 +9,8 @@ use std::process::Command;
 
 const ROOT: &[Need] = &[Need::Root, Need::Program("busybox")];
 const TAR: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("tar")];
+const SLOW: &[Need] =
+    &[Need::Root, Need::Program("busybox"), Need::Program("unshare"), Need::Program("strace")];
 const NOBODY: &[Need] = &[Need::Root, Need::Program("busybox"), Need::Program("setpriv")];
 /// What makes no difference to files but needs no more than a kernel.
 pub(crate) const ALONE: [&str; 5] = ["spawn", "-p", "-n", "-i", "-u"];
@@ -35,6 +37,7 @@ pub fn tests() -> Vec<Trial> {
         test("the host's own root is read-only for a user too", NOBODY, host_unprivileged),
         test("what does not go together is refused", ROOT, refused),
         test("an init keeps nothing of what was opened for the root", ROOT, init),
+        test("while a root is made nsx hears who wants its end, and the time", SLOW, heard),
         test("no mount of a root is left, however the program ends", ROOT, nothing_left),
     ]
 }
@@ -458,6 +461,37 @@ fn init() {
         let target = line.rsplit("-> ").next().unwrap();
         let plain = ["/dev/null", "pipe:", "anon_inode:", "socket:", "/proc/"];
         assert!(plain.iter().any(|plain| target.starts_with(plain)), "{said}");
+    }
+}
+
+fn heard() {
+    let root = Small::new();
+    let file = root.beside("net");
+    std::fs::write(&file, "").unwrap();
+    // A root that takes three seconds. What is kept stays in a mount namespace of the test's.
+    let script = r#"
+        nsx=$1 file=$2 root=$3; shift 3
+        born() {
+            for child in $(cat /proc/$1/task/$1/children); do
+                net=$(readlink /proc/$child/ns/net) || continue
+                [ "$net" = "$(readlink /proc/self/ns/net)" ] || return 0
+            done
+            return 1
+        }
+        strace -D -f -qq -o /dev/null -e trace=pivot_root -e inject=pivot_root:delay_enter=3000000 \
+            "$nsx" spawn --newnet="$file" --rootfs "$root" "$@" 2>/dev/null &
+        if [ "$1" = true ]; then
+            until born $!; do :; done
+            kill -TERM $!
+        fi
+        wait $!
+        echo "code $?, $(grep -c "$file" /proc/self/mountinfo) kept"
+    "#;
+    for (program, code) in [(&["true"][..], 143), (&["--timeout", "1ms", "true"], 124)] {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh"]).arg(crate::support::binary("nsx"));
+        let said = succeeds(command.arg(&file).arg(root.root()).args(program));
+        assert_eq!(said, format!("code {code}, 0 kept\n"), "{program:?}");
     }
 }
 

@@ -34,12 +34,15 @@ impl Companion {
             Side::Child => {
                 drop((inside, failure));
                 let attended = match outside.wait() {
-                    Ok(()) => outside::attend(isolation, us, &outside, &mut Vec::new(), || Ok(())),
+                    Ok(()) => {
+                        let kept = &mut Vec::new();
+                        outside::attend(isolation, us, &outside, None, kept, || Ok(()))
+                    }
                     // The other one says why.
-                    Err(_) => Ok(()),
+                    Err(_) => Ok(true),
                 };
                 match attended {
-                    Ok(()) => fork::exit_now(0),
+                    Ok(_) => fork::exit_now(0),
                     Err(error) => launch::report_and_exit(&report, &error),
                 }
             }

@@ -3,9 +3,12 @@
 
 use crate::action::error::ActionError;
 use crate::sys::error::Context;
+use crate::sys::raw::signal::Arrivals;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 /// Of the one inside.
 #[derive(Debug)]
@@ -49,6 +52,27 @@ impl Outside {
 
     pub(super) fn wait(&self) -> Result<(), Gone> {
         wait(&self.done)
+    }
+
+    /// The same, for as long as the other one is wanted: false once it is not.
+    pub(super) fn wait_while_wanted(
+        &self,
+        unwanted: &Arrivals,
+        end: Option<Instant>,
+    ) -> Result<bool, Gone> {
+        loop {
+            let mut watched =
+                [PollFd::new(&self.done, PollFlags::IN), PollFd::new(unwanted, PollFlags::IN)];
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            let polled = poll(&mut watched, left.as_ref());
+            let [done, _] = &watched;
+            match polled {
+                Err(Errno::INTR) => {}
+                Ok(_) if done.revents().is_empty() => return Ok(false),
+                _ => return self.wait().map(|()| true),
+            }
+        }
     }
 }
 

@@ -1,20 +1,23 @@
 //! What somebody outside does for a process in new namespaces: the id maps, the files on which the
 //! namespaces stay.
 
-use super::meeting::Outside;
+use super::meeting::{Gone, Outside};
 use crate::action::error::{ActionError, Advise};
+use crate::action::supervise::ASKS_TO_END;
 use crate::model::gap::Reason;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::Kind;
 use crate::model::user_map::{UserMap, lines};
 use crate::sys::error::Context;
 use crate::sys::proc;
+use crate::sys::raw::signal::{Arrivals, Mask};
 use crate::sys::root::path_text;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::Pid;
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::time::Instant;
 
 /// Whether anybody is needed before the program is prepared.
 pub(super) fn is_needed_first(isolation: &Isolation) -> bool {
@@ -26,29 +29,37 @@ pub(super) fn is_needed_last(isolation: &Isolation) -> bool {
     !isolation.kept.is_empty()
 }
 
-/// Does it all; `kept` are the files on which namespaces were mounted, whatever came after. The process
+/// Does it all, or what comes before the end that somebody asks for: false, and the one inside waits
+/// on as long as the meeting is open. `end` is that of the program's time; `kept` are the files on which namespaces were mounted, whatever came after. The process
 /// is one that cannot have been reaped: its number is its own.
 pub(super) fn attend(
     isolation: &Isolation,
     pid: Pid,
     meeting: &Outside,
+    end: Option<Instant>,
     kept: &mut Vec<OwnedFd>,
     first: impl FnOnce() -> Result<(), ActionError>,
-) -> Result<(), ActionError> {
+) -> Result<bool, ActionError> {
     first()?;
     if let Some(map) = isolation.users.as_ref().filter(|map| !map.from_inside) {
         write_maps(map, pid)?;
     }
     meeting.say_go();
     if is_needed_last(isolation) {
-        // One that has ended says itself why.
-        let Ok(()) = meeting.wait() else { return Ok(()) };
+        // They stay where they are, for who is going to answer them.
+        let unwanted = Arrivals::of(Mask::of(&ASKS_TO_END)).context("catch", "signals")?;
+        match meeting.wait_while_wanted(&unwanted, end) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            // One that has ended says itself why.
+            Err(Gone) => return Ok(true),
+        }
         for (kind, file) in &isolation.kept {
             kept.push(keep(pid, *kind, file)?);
         }
         meeting.say_go();
     }
-    Ok(())
+    Ok(true)
 }
 
 fn write_maps(map: &UserMap, pid: Pid) -> Result<(), ActionError> {
@@ -85,15 +96,15 @@ fn link_to(file: &OwnedFd) -> String {
 
 /// A mount of the namespace keeps it when nobody is in it any more. Returns the file below the mount.
 fn keep(pid: Pid, kind: Kind, file: &Path) -> Result<OwnedFd, ActionError> {
+    const DOING: &str = "mount a namespace on";
+    const NEEDED: &str =
+        "it takes a file that is there: touch FILE; for a mount namespace on a private mount";
     let name = match kind {
         // Those that its children will be in: for one that does not fork these are the new ones.
         Kind::Pid => "pid_for_children",
         Kind::Time => "time_for_children",
         kind => kind.name(),
     };
-    const DOING: &str = "mount a namespace on";
-    const NEEDED: &str =
-        "it takes a file that is there: touch FILE; for a mount namespace on a private mount";
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let below = rustix::fs::open(file, flags, Mode::empty());
     let below = below.with_context(DOING, || path_text(file)).advise(NEEDED)?;

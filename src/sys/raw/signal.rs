@@ -1,6 +1,7 @@
 //! Signals by number: nix and rustix know the named ones, and a caller may send any.
 
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Restores the default action of a signal; whether it had been ignored.
@@ -25,6 +26,11 @@ pub struct Mask(u64);
 impl Mask {
     /// Every signal there is.
     pub const ALL: Self = Self(u64::MAX);
+
+    /// These.
+    pub fn of(signals: &[Signal]) -> Self {
+        Self(signals.iter().fold(0, |bits, signal| bits | Self::only(*signal as i32).0))
+    }
 
     const fn only(number: i32) -> Self {
         Self(if 0 < number && number <= 64 { 1 << (number - 1) } else { 0 })
