@@ -56,7 +56,25 @@ impl Gap {
     }
 }
 
-/// Whether a namespace that is not the host's may have processes that were not seen.
+/// Whether a namespace that is not the host's may have processes that were not seen: some that could
+/// not be asked, or that are not listed at all.
 pub fn leave_members_open(gaps: &[Gap]) -> bool {
-    gaps.iter().any(|gap| gap.what == "namespaces" && !gap.is_of_init())
+    gaps.iter().any(|gap| matches!(gap.what, "namespaces" | "processes") && !gap.is_of_init())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_hidden_may_be_anywhere() {
+        let is_open = |object: &str, what| {
+            leave_members_open(&[Gap { object: object.into(), what, reason: Reason::Denied }])
+        };
+        assert!(is_open("3 processes", "namespaces"));
+        assert!(is_open("other users (hidepid)", "processes"));
+        assert!(!is_open("pid 1", "namespaces"), "it is in the host's own");
+        assert!(!is_open("pid 7", "command line"));
+        assert!(!leave_members_open(&[]));
+    }
 }

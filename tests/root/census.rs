@@ -509,6 +509,18 @@ fn few_descriptors() {
             assert_eq!((&row["pid"], &row["nprocs"]), (&json!(pid), &json!(1)), "{limit}");
         }
     }
+    // Who is not listed may be anywhere.
+    let (_held, pid) = isolated(&["-n"]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let script = "mount --bind /proc/$3/ns/net $4; mount -t proc -o hidepid=$1 proc /proc && exec \
+        setpriv --reuid 65534 --regid 65534 --clear-groups \"$2\" inspect $4";
+    for mode in ["1", "2"] {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh", mode]).arg(&copy);
+        let refused = output(command.arg(pid.to_string()).arg(file.path()));
+        let said = stderr(&refused);
+        assert!(!refused.status.success() && said.contains("can be seen"), "{mode}: {said}");
+    }
 }
 
 /// What may block is left out rather than waited for.

@@ -44,7 +44,8 @@ impl HeldNamespace {
             let identity = ns::identity_of(root.proc(), *pid, self.key.kind);
             pid.number() != 1 && matches!(identity, Err(Errno::EACCES | Errno::EPERM))
         };
-        let is_unsure = scan::list_pids(root).is_ok_and(|pids| pids.iter().any(is_hidden));
+        let is_unsure = scan::list_pids(root)
+            .is_ok_and(|pids| scan::unlisted(root, &pids).is_some() || pids.iter().any(is_hidden));
         let Self { label, key, .. } = self;
         if is_unsure {
             TargetError::NobodySeenIn(label)
