@@ -33,6 +33,11 @@ const LARGEST: usize = 1 << 20;
 /// The namespace is an open file of nsfs; Linux 6.11.
 pub fn of_namespace(namespace: BorrowedFd<'_>, cap: usize) -> Result<(Vec<Mount>, bool)> {
     let id = nsfs::mount_namespace_id(namespace).context("ask the id of", "a mount namespace")?;
+    of_id(id, cap)
+}
+
+/// The same by the namespace's number.
+pub fn of_id(id: u64, cap: usize) -> Result<(Vec<Mount>, bool)> {
     let mut found = Vec::new();
     let mut buffer = vec![0; 8 << 10];
     let mut ids = [0; MANY];

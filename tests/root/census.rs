@@ -192,9 +192,14 @@ fn mounted_alone() {
     ]);
     let (keeper, uts) = Held::ready(command.arg(directory.path()));
     until("nobody is in it", || status(keeper.pid(), "Name").is_some_and(|name| name == "sleep"));
-    let row = held(inode_of(&uts));
+    let listing = json(&mut nsx(["ns", "--json", "--all"]));
+    let row = find(&listing, inode_of(&uts)).expect("it is found");
     let holder = &row["holders"][0];
     assert_eq!((&holder["kind"], &holder["through"]), (&json!("mount"), &json!(null)), "{row}");
+    // There is no way to it.
+    assert_eq!(row.get("ons"), Some(&Value::Null), "{row}");
+    let gaps = listing["gaps"].as_array().unwrap();
+    assert!(gaps.iter().any(|gap| gap["what"] == "owner"), "{gaps:?}");
     assert_eq!(holder["target"], directory.path().join("uts").to_str().unwrap());
 }
 
@@ -206,14 +211,21 @@ fn beside_a_root() {
     File::create(&file).unwrap();
     let Some(busybox) = crate::support::find("busybox") else { panic!("there is no busybox") };
     std::fs::copy(busybox, directory.path().join("root/bin/busybox")).unwrap();
-    let (inode, _keeper) = kept("-u", "uts", |pid| {
-        let script = r#"mount --bind /proc/$1/ns/uts "$2/beside" && { setpriv --pdeathsig KILL sleep 1000 & } &&
-            echo ready && exec chroot "$2/root" /bin/busybox sleep 1000"#;
-        let mut command = Command::new("unshare");
-        command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);
-        Held::ready(command.arg(pid.to_string()).arg(directory.path())).0
-    });
-    assert_eq!(held(inode)["holders"][0]["target"], file.to_str().unwrap());
+    // The other is not there the second time.
+    for other in ["sleep 1000", "true"] {
+        let (inode, keeper) = kept("-u", "uts", |pid| {
+            let script = r#"mount --bind /proc/$1/ns/uts "$2/beside" && { setpriv --pdeathsig KILL $3 & } &&
+                echo ready && exec chroot "$2/root" /bin/busybox sleep 1000"#;
+            let mut command = Command::new("unshare");
+            command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);
+            Held::ready(command.arg(pid.to_string()).arg(directory.path()).arg(other)).0
+        });
+        until("it has another root", || {
+            status(keeper.pid(), "Name").is_some_and(|n| n == "busybox")
+        });
+        let row = held(inode);
+        assert_eq!(row["holders"][0]["target"], file.to_str().unwrap(), "{other}: {row}");
+    }
 }
 
 /// A thread of ours that has made something new of itself, and stays until it is told to end.
@@ -494,6 +506,18 @@ fn hidepid() {
         assert!(said.contains(what) && said.contains("permission denied"), "{mode}: {said}");
         assert!(stdout(&listing).contains(" user"), "his own are shown");
     }
+    // Who is not listed may be anywhere.
+    let (_held, pid) = isolated(&["-n"]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let script = "mount --bind /proc/$3/ns/net $4; mount -t proc -o hidepid=$1 proc /proc && exec \
+        setpriv --reuid 65534 --regid 65534 --clear-groups \"$2\" inspect $4";
+    for mode in ["1", "2"] {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script, "sh", mode]).arg(&copy);
+        let refused = output(command.arg(pid.to_string()).arg(file.path()));
+        let said = stderr(&refused);
+        assert!(!refused.status.success() && said.contains("can be seen"), "{mode}: {said}");
+    }
 }
 
 fn few_descriptors() {
@@ -508,18 +532,6 @@ fn few_descriptors() {
             let row = find(&listing, inode_of(&namespace(pid, kind))).expect(kind);
             assert_eq!((&row["pid"], &row["nprocs"]), (&json!(pid), &json!(1)), "{limit}");
         }
-    }
-    // Who is not listed may be anywhere.
-    let (_held, pid) = isolated(&["-n"]);
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let script = "mount --bind /proc/$3/ns/net $4; mount -t proc -o hidepid=$1 proc /proc && exec \
-        setpriv --reuid 65534 --regid 65534 --clear-groups \"$2\" inspect $4";
-    for mode in ["1", "2"] {
-        let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script, "sh", mode]).arg(&copy);
-        let refused = output(command.arg(pid.to_string()).arg(file.path()));
-        let said = stderr(&refused);
-        assert!(!refused.status.success() && said.contains("can be seen"), "{mode}: {said}");
     }
 }
 

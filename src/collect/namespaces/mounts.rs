@@ -1,16 +1,19 @@
 //! Namespaces that are bind-mounted: the nsfs lines of mountinfo.
 
 use super::record::Visit;
+use super::relations;
 use crate::model::census::NsKey;
 use crate::model::gap::Reason;
 use crate::model::mount::Mount;
 use crate::model::namespace::Kind;
 use crate::model::text::Text;
+use crate::sys::crew::Care;
 use crate::sys::error::Result;
-use crate::sys::mounts::of_namespace;
+use crate::sys::mounts::of_id;
 use crate::sys::proc::mountinfo;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns};
+use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Those of our own mount namespace, each with where it is mounted.
@@ -25,11 +28,17 @@ pub(super) fn beside(links: BorrowedFd<'_>) -> Result<Vec<(NsKey, Text)>> {
     read(links, "../mountinfo")
 }
 
-/// Those of a mount namespace that no process is in, as if one had been visited.
-pub(super) fn alone(inode: u64, namespace: BorrowedFd<'_>) -> Visit {
+/// Those of a mount namespace of which no process shows them, as if one had been visited; by the
+/// number that the kernel lists mounts by. A user has as many of both as he likes.
+pub(super) fn alone(inode: u64, id: u64, care: Care) -> Visit {
     let mut visit = Visit::default();
     visit.namespaces.set(Kind::Mnt, inode);
-    match of_namespace(namespace, bounded::LARGE) {
+    // Without a number it would be our own that is listed.
+    if let Some(errno) = care.lack().or((id == 0).then_some(Errno::EOPNOTSUPP)) {
+        visit.lack(relations::reason(errno));
+        return visit;
+    }
+    match of_id(id, bounded::LARGE) {
         Ok((mounts, is_cut)) => {
             let mounts = mounts.into_iter().filter(|mount| mount.fs_type == "nsfs");
             visit.mounts = mounts.filter_map(named).collect();

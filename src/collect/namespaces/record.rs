@@ -24,6 +24,8 @@ pub struct Visit {
     pub for_children: NsSet,
     /// Bind mounts of its mount namespace, where it is the first one seen there.
     pub mounts: Vec<(NsKey, Text)>,
+    /// Those are all that are mounted there.
+    pub has_all_mounts: bool,
     /// Those of its descriptors that hold a namespace; empty where holders are not asked for.
     pub descriptors: Vec<Descriptor>,
     /// Why some of its threads, descriptors or mounts could not be seen.
@@ -122,6 +124,7 @@ impl Visit {
         };
         out.push(status);
         out.push(self.lacks.0);
+        out.push(self.has_all_mounts.into());
         out.extend(self.asked.map_or(0, Pid::number).to_ne_bytes());
         write_set(&self.namespaces, out);
         write_set(&self.for_children, out);
@@ -161,7 +164,7 @@ impl Visit {
     /// `None` for what was cut off, or written by something else.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
-        let [status, lacks] = rest.take()?;
+        let [status, lacks, has_all_mounts] = rest.take()?;
         let mut visit = Self {
             status: match status {
                 0 => Status::Gone,
@@ -172,6 +175,7 @@ impl Visit {
                 _ => return None,
             },
             lacks: Lacks(lacks),
+            has_all_mounts: has_all_mounts != 0,
             asked: Pid::new(rest.number()?),
             namespaces: rest.set()?,
             for_children: rest.set()?,
@@ -295,6 +299,7 @@ mod tests {
                 inode: 1 << 40,
                 socket: true,
             }],
+            has_all_mounts: true,
             lacks: Lacks(0b101),
         };
         for visit in [full, Visit { status: Status::Hidden, ..Visit::default() }, Visit::default()]

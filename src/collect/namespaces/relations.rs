@@ -14,12 +14,16 @@ use crate::model::namespace::Kind;
 use crate::sys::crew::{self, Care, PATIENCE};
 use crate::sys::error::{Problem, reason_of};
 use crate::sys::netlink::nsid::NsIds;
-use crate::sys::ns;
 use crate::sys::raw::nsfs::{self, Towards};
 use crate::sys::root::SysRoot;
+use crate::sys::{bounded, ns};
 use nix::errno::Errno;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How long a member of the crew lists mounts, of which one user may have millions.
+const ENOUGH: Duration = Duration::from_secs(2);
 
 /// Above these is nothing.
 const INITIAL: [u64; 2] = [ns::INITIAL_USER, ns::INITIAL_PID];
@@ -111,7 +115,7 @@ fn fact(
     }
 }
 
-const fn reason(errno: Errno) -> Reason {
+pub(super) const fn reason(errno: Errno) -> Reason {
     match errno {
         Errno::ESTALE => Reason::Gone,
         Errno::ETIMEDOUT => Reason::Timeout,
@@ -150,59 +154,44 @@ fn refused(wants: Wants, key: NsKey, errno: Errno) -> Facts {
     }
 }
 
-/// Mount namespaces that no process is in, and what is bind-mounted in them: the kernel walks through
-/// all of them, from the oldest to the newest (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial
-/// user namespace.
+/// Mount namespaces that no process is in, and what is bind-mounted in them and in those of which no
+/// process shows all: the kernel walks through all of them, from the oldest to the newest
+/// (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial user namespace.
 pub(super) fn walk_mounts(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Vec<Gap> {
     let known: HashSet<NsKey> = tally.namespaces.iter().map(Namespace::key).collect();
-    // Of these a process has told what is mounted there.
-    let inhabited = tally.namespaces.iter().filter(|one| one.first.is_some()).map(Namespace::key);
-    let inhabited: HashSet<NsKey> = inhabited.collect();
     let mut inquiry = Inquiry::new(root, wants, known);
     let mut found: Vec<Facts> = Vec::new();
-    let mut held: Vec<Visit> = Vec::new();
+    let mut alone: Vec<(u64, u64)> = Vec::new();
     let mut refused = Some(Errno::ETIMEDOUT);
     crew::work(
         1,
         1,
         PATIENCE,
         &mut |_, _, out| {
-            let (mut facts, mut visits) = (Vec::new(), Vec::new());
+            let (mut facts, mut all) = (Vec::new(), Vec::new());
             let walked = inquiry.walk(&mut facts, &mut |key, namespace| {
-                if !inhabited.contains(&key) {
-                    visits.push(mounts::alone(key.inode, namespace));
+                if !tally.wholly_mounted.contains(&key.inode) {
+                    let id = nsfs::mount_namespace_id(namespace).unwrap_or_default();
+                    all.extend([key.inode, id].map(u64::to_ne_bytes).concat());
                 }
             });
             let errno = walked.err().map_or(0, |errno| errno as i32);
             out.extend(errno.to_ne_bytes());
-            add_piece(&facts, out);
-            for visit in visits {
-                let mut bytes = Vec::new();
-                visit.write(&mut bytes);
-                add_piece(&bytes, out);
-            }
+            out.extend(all.len().to_ne_bytes());
+            out.extend(all);
+            out.extend(facts);
         },
         &mut |_, answer: Result<&[u8], Problem>| {
-            let Some((errno, rest)) = answer.ok().and_then(<[u8]>::split_first_chunk) else {
-                return;
-            };
-            let errno = i32::from_ne_bytes(*errno);
+            let Some((errno, all, facts)) = answer.ok().and_then(parts) else { return };
             refused = (errno != 0).then(|| Errno::from_raw(errno));
-            let mut pieces = pieces(rest);
-            found.extend(Facts::read_all(pieces.next().unwrap_or_default()));
-            held.extend(pieces.filter_map(Visit::read));
+            let numbers = all.as_chunks::<8>().0.iter().map(|number| u64::from_ne_bytes(*number));
+            let numbers: Vec<u64> = numbers.collect();
+            alone.extend(numbers.as_chunks::<2>().0.iter().map(|[inode, id]| (*inode, *id)));
+            found.extend(Facts::read_all(facts));
         },
     );
     let mut gaps = apply(&found, tally);
-    for reason in Reason::ALL {
-        if held.iter().any(|visit| visit.lacks.iter().any(|lack| lack == reason)) {
-            let object = "mount namespaces without a process".into();
-            gaps.push(Gap { object, what: "mounts", reason });
-        }
-    }
-    for visit in &held {
-        tally.take_mounts(None, visit);
-    }
+    gaps.extend(add_mounts(wants, alone, tally));
     if let Some(errno) = refused {
         let reason = reason(errno);
         gaps.push(Gap {
@@ -214,19 +203,70 @@ pub(super) fn walk_mounts(root: &SysRoot, wants: Wants, tally: &mut Tally) -> Ve
     gaps
 }
 
-/// With its length before it.
-fn add_piece(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend(bytes.len().to_ne_bytes());
-    out.extend(bytes);
+/// The errno, what is as long as the number after it says, and the rest.
+fn parts(bytes: &[u8]) -> Option<(i32, &[u8], &[u8])> {
+    let (errno, rest) = bytes.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let (all, rest) = rest.split_at_checked(usize::from_ne_bytes(*length))?;
+    Some((i32::from_ne_bytes(*errno), all, rest))
 }
 
-fn pieces(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let (length, rest) = bytes.split_first_chunk()?;
-        let (piece, rest) = rest.split_at_checked(usize::from_ne_bytes(*length))?;
-        bytes = rest;
-        Some(piece)
-    })
+/// What is mounted in each of these mount namespaces, by inode and number; the host's own go first,
+/// which nobody else's may use up.
+fn add_mounts(wants: Wants, mut alone: Vec<(u64, u64)>, tally: &mut Tally) -> Vec<Gap> {
+    let of_host: HashSet<u64> = tally
+        .namespaces
+        .iter()
+        .filter(|one| one.owner.known().copied().flatten() == Some(ns::INITIAL_USER))
+        .map(|one| one.inode)
+        .collect();
+    alone.sort_by_key(|(inode, _)| !of_host.contains(inode));
+    let mut held: Vec<Visit> = Vec::new();
+    let mut left = bounded::LARGE;
+    let mut lacks = BTreeSet::new();
+    let mut since = None;
+    crew::work(
+        alone.len(),
+        super::members(alone.len()),
+        PATIENCE,
+        &mut |piece, care, out| {
+            let since: &mut Instant = since.get_or_insert_with(Instant::now);
+            let is_enough = care == Care::Whole && since.elapsed() > ENOUGH;
+            if let Some((inode, id)) = alone.get(piece) {
+                let care = if is_enough { Care::Safe } else { care };
+                mounts::alone(*inode, *id, care).write(out);
+            }
+        },
+        &mut |_, answer: Result<&[u8], Problem>| {
+            let Ok(answer) = answer else {
+                lacks.insert(Reason::Timeout as u8);
+                return;
+            };
+            if answer.len() > left {
+                lacks.insert(Reason::Truncated as u8);
+                return;
+            }
+            left -= answer.len();
+            held.extend(Visit::read(answer));
+        },
+    );
+    let known: HashSet<NsKey> = tally.namespaces.iter().map(Namespace::key).collect();
+    for visit in &held {
+        lacks.extend(visit.lacks.iter().map(|reason| reason as u8));
+        tally.take_mounts(None, visit);
+    }
+    let lacks = Reason::ALL.into_iter().filter(|reason| lacks.contains(&(*reason as u8)));
+    let mut gaps: Vec<Gap> = lacks
+        .map(|reason| {
+            let object = "mount namespaces without a process".into();
+            Gap { object, what: "mounts", reason }
+        })
+        .collect();
+    // There is no way to those that only now were met.
+    let new = tally.namespaces.iter().map(Namespace::key).filter(|key| !known.contains(key));
+    let new: Vec<Facts> = new.map(|key| self::refused(wants, key, Errno::EOPNOTSUPP)).collect();
+    gaps.extend(apply(&new, tally));
+    gaps
 }
 
 /// In a member of the crew.

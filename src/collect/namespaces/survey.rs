@@ -135,9 +135,10 @@ impl<'a> Survey<'a> {
         if *asked == MOUNTS_ASKED {
             return;
         }
-        *asked = if mounts::sees_all(links) { MOUNTS_ASKED } else { *asked + 1 };
+        let sees_all = mounts::sees_all(links);
+        *asked = if sees_all { MOUNTS_ASKED } else { *asked + 1 };
         match mounts::beside(links) {
-            Ok(mounts) => visit.mounts = mounts,
+            Ok(mounts) => (visit.mounts, visit.has_all_mounts) = (mounts, sees_all),
             Err(error) => visit.lack(error.reason()),
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Tally {
     pub(super) held: HashMap<NsKey, Vec<Holder>>,
     /// Of mount namespaces those mounts that are known.
     mounts: HashSet<(u64, NsKey, Text)>,
+    /// Those of which a process has shown all.
+    pub(super) wholly_mounted: HashSet<u64>,
     /// Of the processes that say what the host is: pid 1, kthreadd, ourselves.
     landmarks: [Option<NsSet>; 3],
     own: Option<Pid>,
@@ -142,6 +144,9 @@ impl Tally {
     /// Each once, by whatever process they were seen.
     pub(super) fn take_mounts(&mut self, through: Option<Pid>, visit: &Visit) {
         let Some(mnt) = visit.namespaces.inode(Kind::Mnt) else { return };
+        if visit.has_all_mounts {
+            self.wholly_mounted.insert(mnt);
+        }
         for (key, target) in &visit.mounts {
             if self.mounts.insert((mnt, *key, target.clone())) {
                 let target = target.clone();
