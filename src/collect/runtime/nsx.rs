@@ -11,6 +11,7 @@ use crate::model::spawned::{DIRECTORY, Spawned};
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::incarnation;
+use crate::sys::nsfs;
 use crate::sys::owned::Place;
 use crate::sys::root::{SysRoot, path_text};
 use rustix::fs::AtFlags;
@@ -102,17 +103,18 @@ impl Nsx {
 
 /// Whether a process runs our program, or the front program beside it.
 fn is_ours(root: &SysRoot, process: &Monitor) -> bool {
-    let file = |dir: BorrowedFd<'_>, path: &Path| {
-        let stat = rustix::fs::statat(dir, path, AtFlags::empty()).ok()?;
-        Some((stat.st_dev, stat.st_ino))
+    // Its file may be on a file system that does not answer.
+    let file = |dir: BorrowedFd<'_>, path: &str| {
+        let stat = nsfs::examine(dir, path, AtFlags::empty()).ok()?;
+        Some((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino))
     };
-    let own = Path::new("self/exe");
+    let own = "self/exe";
     let beside = || {
         let own = rustix::fs::readlinkat(root.proc(), own, Vec::new()).ok()?;
         let front = Path::new(OsStr::from_bytes(own.to_bytes())).with_file_name("nsx");
-        file(rustix::fs::CWD, &root.path(&front))
+        file(rustix::fs::CWD, root.path(&front).to_str()?)
     };
-    file(process.dir(), Path::new("exe"))
+    file(process.dir(), "exe")
         .is_some_and(|it| Some(it) == file(root.proc(), own) || Some(it) == beside())
 }
 
