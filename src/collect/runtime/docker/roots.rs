@@ -7,12 +7,12 @@ use crate::collect::runtime::picked::{Path as Key, Picked};
 use crate::collect::runtime::record::Record;
 use crate::collect::runtime::rootless;
 use crate::collect::scan::Scan;
-use crate::model::namespace::Kind;
+use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::model::text::Text;
-use crate::sys::bounded;
 use crate::sys::owned::Place;
 use crate::sys::root::SysRoot;
+use crate::sys::{bounded, ns};
 use std::path::{Path, PathBuf};
 
 /// Data roots of users.
@@ -66,11 +66,15 @@ pub(super) fn of_root(root: &SysRoot) -> impl Iterator<Item = PathBuf> {
     configured.into_iter().chain([PathBuf::from(SNAP)])
 }
 
+/// An engine of root's is in these of the host, or may be in a container.
+const TRUSTED: [Kind; 3] = [Kind::Pid, Kind::User, Kind::Mnt];
+
 /// Engines among the isolated processes: a user's, and those of root's that have a network of their
 /// own; and the one that root's pidfile notes.
 #[derive(Debug, Default)]
 pub(super) struct Engines {
     isolated: Vec<Pid>,
+    host: NsSet,
     /// Those that were not asked yet, and whether each may speak for root.
     rest: Vec<(Pid, bool)>,
 }
@@ -83,9 +87,10 @@ impl Engines {
                 let own = scan.host.differing(&engine.namespaces);
                 let hidden = engine.namespaces.unknown();
                 let is_hosts = |kind| !own.has(kind) && !hidden.has(kind);
-                (engine.pid, [Kind::Pid, Kind::User, Kind::Mnt].into_iter().all(is_hosts))
+                (engine.pid, TRUSTED.into_iter().all(is_hosts))
             })
             .collect();
+        self.host = scan.host;
         self.isolated = self.rest.iter().map(|(pid, _)| *pid).collect();
     }
 
@@ -104,8 +109,11 @@ impl Engines {
         let engines = std::mem::take(&mut self.rest).into_iter();
         let told = engines.filter_map(|(pid, is_hosts)| {
             let engine = Monitor::of(root, pid).filter(|engine| engine.comm == b"dockerd")?;
-            // What is isolated and root's may be in a container, and say anything.
-            if (engine.is_roots() && !is_hosts) || silent.contains(&engine.uid) {
+            // What is isolated and root's may be in a container, and say anything; what has the
+            // number now need not be what had it.
+            let is_in = |kind| ns::identity(engine.dir(), kind).ok() == self.host.inode(kind);
+            let speaks_for_root = || is_hosts && TRUSTED.into_iter().all(is_in);
+            if (engine.is_roots() && !speaks_for_root()) || silent.contains(&engine.uid) {
                 return None;
             }
             let arguments = engine.arguments();

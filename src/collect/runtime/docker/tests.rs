@@ -229,6 +229,17 @@ fn an_engine_tells_where_its_containers_are_that_do_not_run() {
     let mut docker = Docker::default();
     docker.see(&Scan { host: host_pids, isolated, gaps: Vec::new() });
     assert!(docker.all(&host.root).is_empty());
+    // Nor is one that has got the number since the processes were seen.
+    let all_by = |inode: u64| {
+        let link = host.path("proc/30/ns/pid");
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(format!("pid:[{inode}]"), link).unwrap();
+        let mut docker = Docker::default();
+        docker.see(&Scan { host: host_pids, isolated: Vec::new(), gaps: Vec::new() });
+        docker.all(&host.root).len()
+    };
+    assert_eq!((all_by(1), all_by(7)), (1, 0));
 }
 
 #[test]
