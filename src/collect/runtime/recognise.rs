@@ -46,9 +46,11 @@ impl Recognised {
 /// much v2's, then that of the older hierarchy.
 ///
 /// A container that may mount makes hierarchies without controllers of any name, and what it likes
-/// in them: only systemd's counts, and that after all others.
+/// in them: only systemd's counts, and that after all others. It makes those of controllers too that
+/// are in no hierarchy yet: where v2 tells a container, others tell no more than what is in there.
 pub fn cgroup(bytes: &[u8]) -> Vec<Recognised> {
     let mut best: Vec<Recognised> = Vec::new();
+    let mut of_v2 = 0;
     let mut before = &b""[..];
     // The newest comes first, v2 last.
     let lines = || cgroup::parse(bytes).rev();
@@ -60,11 +62,14 @@ pub fn cgroup(bytes: &[u8]) -> Vec<Recognised> {
             continue;
         }
         let found = path(line.path);
-        let containers = |found: &[Recognised]| {
-            found.iter().filter(|one| !one.is_host_service()).count() * 2
-                + usize::from(!found.is_empty())
-        };
-        if containers(&found) > containers(&best) {
+        let containers =
+            |found: &[Recognised]| found.iter().filter(|one| !one.is_host_service()).count();
+        let told = |found: &[Recognised]| containers(found) * 2 + usize::from(!found.is_empty());
+        if line.is_v2() {
+            of_v2 = containers(&found);
+        }
+        let is_in_it = best.iter().take(of_v2).zip(&found).all(|(one, other)| one.id == other.id);
+        if (line.is_v2() || is_in_it) && told(&found) > told(&best) {
             best = found;
         }
     }

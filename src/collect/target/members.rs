@@ -70,11 +70,17 @@ pub(super) fn of_unit(
 }
 
 /// What a process is in, without what somebody who may mount has made for himself: a hierarchy
-/// without controllers, of any name, in which he is where he likes.
+/// without controllers, of any name, or of some that no other has, in which he is where he likes.
 fn ours<'a>(seen: Option<&Hierarchies>, lines: &'a [u8]) -> impl Iterator<Item = Line<'a>> {
+    // Where we see none at all we cannot tell.
+    let seen = seen.filter(|seen| !seen.is_empty());
     cgroup::parse(lines).filter(move |line| {
-        let is_mounted = || seen.is_some_and(|seen| seen.v1(line.controllers).next().is_some());
-        !line.controllers.starts_with(b"name=") || is_mounted()
+        let is_named = line.controllers.starts_with(b"name=");
+        let is_mounted = |seen: &Hierarchies| {
+            let mut controllers = line.controllers.split(|byte| *byte == b',');
+            controllers.any(|one| seen.v1(one).next().is_some())
+        };
+        line.is_v2() || seen.map_or(!is_named, is_mounted)
     })
 }
 
@@ -178,6 +184,25 @@ fn describe(group: &[u8], members: &[Process]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::proc::mountinfo;
+
+    #[test]
+    fn only_a_hierarchy_that_is_mounted_where_we_are_counts() {
+        let lines = b"4:net_cls:/a\n3:name=evil:/b\n2:cpu,cpuacct:/c\n1:name=systemd:/d\n0::/e\n";
+        let paths = |seen: Option<&Hierarchies>| {
+            let paths: Vec<_> = ours(seen, lines).map(|line| line.path.to_vec()).collect();
+            String::from_utf8(paths.concat()).unwrap()
+        };
+        let seen = |mountinfo: &[u8]| Hierarchies::of(&mountinfo::parse(mountinfo).0);
+        let v2 = seen(b"30 22 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+        assert_eq!(paths(Some(&v2)), "/e");
+        let v1 = seen(
+            b"31 22 0:27 / /c rw - cgroup cgroup rw,cpu,cpuacct\n\
+              32 22 0:28 / /d rw - cgroup cgroup rw,xattr,name=systemd\n",
+        );
+        assert_eq!(paths(Some(&v1)), "/c/d/e");
+        assert_eq!((paths(None), paths(Some(&seen(b"")))), ("/a/c/e".into(), "/a/c/e".into()));
+    }
 
     #[test]
     fn below_a_group_is_what_follows_a_slash() {

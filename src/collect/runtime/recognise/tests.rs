@@ -171,6 +171,12 @@ fn a_hierarchy_that_a_container_made_tells_nothing() {
         assert_eq!(told(&format!("9:{named}:/docker/OTHER\n{own}")), "/docker/ID", "{named}");
         assert_eq!(told(&format!("9:{named}:/docker/OTHER/docker/ID\n{own}")), "/docker/ID");
     }
+    // On a host without v1 every controller is free.
+    for path in ["/docker/OTHER/docker/ID", "/docker/OTHER/docker/ID/docker/OTHER"] {
+        assert_eq!(told(&format!("9:net_cls:{path}\n0::/docker/ID\n")), "/docker/ID", "{path}");
+    }
+    let inner = "9:pids:/docker/ID/docker/OTHER\n0::/system.slice/docker-ID.scope\n";
+    assert_eq!(told(inner), format!("/docker/ID /docker/ID/docker/{other}"));
     // The others are asked in this order.
     for lines in [
         "9:misc:/docker/OTHER\n1:name=systemd:/docker/OTHER\n0::/docker/ID\n",
