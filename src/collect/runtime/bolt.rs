@@ -17,7 +17,7 @@ pub(crate) mod tests;
 pub use bucket::{Bucket, Listing};
 
 use crate::sys::error::{self, IntoErrno, Problem, SysError};
-use crate::sys::owned::Place;
+use crate::sys::owned::{Place, Speaker};
 use crate::sys::root;
 use meta::{Meta, newest_meta};
 use page::Page;
@@ -77,19 +77,22 @@ pub struct Database<S = OwnedFd> {
     path: PathBuf,
     /// Bytes that readings have cost so far.
     spent: Cell<u64>,
+    /// Whose it is: all that he says has one bound, however many databases he has.
+    speaker: Option<Speaker>,
 }
 
 impl Database {
     /// The file `below` a directory.
     pub fn open(place: &Place, below: &str) -> error::Result<Self> {
-        Ok(Self::new(place.open(below)?, place.path().join(below)))
+        let speaker = Some(place.speaker().clone());
+        Ok(Self { speaker, ..Self::new(place.open(below)?, place.path().join(below)) })
     }
 }
 
 impl<S: Source> Database<S> {
     /// `path` is what errors call it.
     pub const fn new(source: S, path: PathBuf) -> Self {
-        Self { source, path, spent: Cell::new(0) }
+        Self { source, path, spent: Cell::new(0), speaker: None }
     }
 
     /// What `read` finds in one committed state. It may be called several times, and all but the
@@ -109,7 +112,8 @@ impl<S: Source> Database<S> {
                 problem = Problem::Malformed("meta pages");
                 continue;
             };
-            let found = read(&Snapshot::new(&self.source, &self.spent, meta));
+            let cost = (&self.spent, self.speaker.as_ref());
+            let found = read(&Snapshot::new(&self.source, cost, meta));
             // A problem too may come of a page that is no longer what it was.
             if newest_meta(&self.source)? == Some(meta) {
                 return found;
@@ -128,11 +132,16 @@ pub struct Snapshot<'a> {
     reads: Cell<usize>,
     bytes: Cell<u64>,
     total: &'a Cell<u64>,
+    speaker: Option<&'a Speaker>,
 }
 
 impl<'a> Snapshot<'a> {
-    const fn new(source: &'a dyn Source, total: &'a Cell<u64>, meta: Meta) -> Self {
-        Self { source, meta, reads: Cell::new(0), bytes: Cell::new(0), total }
+    const fn new(
+        source: &'a dyn Source,
+        (total, speaker): (&'a Cell<u64>, Option<&'a Speaker>),
+        meta: Meta,
+    ) -> Self {
+        Self { source, meta, reads: Cell::new(0), bytes: Cell::new(0), total, speaker }
     }
 
     /// The bucket that the names lead to, each within the one before; of none, the outermost.
@@ -184,6 +193,10 @@ impl<'a> Snapshot<'a> {
             spent.get()
         };
         let (now, ever) = (add(&self.bytes), add(self.total));
-        if now > BYTES || ever > TOTAL_BYTES { Err(Problem::Truncated) } else { Ok(()) }
+        let is_heard = self.speaker.is_none_or(|speaker| speaker.hears(bytes));
+        if now > BYTES || ever > TOTAL_BYTES || !is_heard {
+            return Err(Problem::Truncated);
+        }
+        Ok(())
     }
 }

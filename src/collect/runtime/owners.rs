@@ -6,7 +6,7 @@
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::error::{Result, SysError};
-use crate::sys::owned::Place;
+use crate::sys::owned::{Place, Speaker};
 use crate::sys::passwd::Users;
 use crate::sys::raw::nsfs;
 use crate::sys::root::{self, SysRoot};
@@ -47,6 +47,9 @@ impl Owners {
             return Place::of_root(root, path);
         }
         let users = self.users.get_or_init(|| Users::read(root).unwrap_or_default());
+        if users.home(uid).is_some() {
+            Speaker::of(root, uid).know();
+        }
         let given = users.home(uid).map(Path::to_owned).into_iter().chain([runtime_dir(uid)]);
         for given in given {
             if let Ok(below) = path.strip_prefix(&given)

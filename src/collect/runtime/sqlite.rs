@@ -46,10 +46,14 @@ pub fn read(place: &Place, below: &str) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let object = || root::path_text(&place.path().join(below));
         let cap = if place.uid() == 0 { CAP } else { CAP_OF_USERS };
-        let cut = bounded::read_fd_into(file.as_fd(), cap.min(place.left()), &mut bytes)
+        let left = place.left();
+        let cut = bounded::read_fd_into(file.as_fd(), cap.min(left), &mut bytes)
             .map_err(|errno| SysError::new("read", object(), errno))?;
         place.spend(bytes.len());
         if cut {
+            if left < cap {
+                place.speaker().refuse();
+            }
             return Err(SysError { doing: "read", object: object(), problem: Problem::Truncated });
         }
         if has_pages_elsewhere(place, below, &bytes)? {

@@ -28,6 +28,9 @@ const RUN_ROOT: &str = "/run/containers/storage";
 const USERS_GRAPH_ROOT: &str = ".local/share/containers/storage";
 const USERS_RUN_ROOT: &str = "containers";
 
+/// Of a user's storage. There are not so many drivers, and each is held open.
+const MOST_DRIVERS: usize = 8;
+
 /// One container as the storage lists it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -74,7 +77,13 @@ pub struct Found<'a> {
 impl Store {
     fn open(graph: Place, run: Option<&Place>) -> Result<Self> {
         let mut drivers = Vec::new();
-        for name in graph.names().iter().filter(|name| name.ends_with("-containers")) {
+        let mut names = graph.names();
+        names.retain(|name| name.ends_with("-containers"));
+        if graph.uid() != 0 && names.len() > MOST_DRIVERS {
+            names.truncate(MOST_DRIVERS);
+            graph.speaker().refuse();
+        }
+        for name in &names {
             let of_driver = graph.enter(name)?;
             let run = run.and_then(|run| run.enter(name).ok());
             let volatile = run.iter().map(|run| (run, VOLATILE));

@@ -481,6 +481,29 @@ fn no_link_leads_to_a_database_and_nothing_but_a_file_is_one() {
     assert_eq!(open("none").unwrap_err().errno(), Some(nix::errno::Errno::ENOENT));
 }
 
+#[test]
+fn all_databases_of_a_user_have_one_bound() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(temp.path().join("data")).unwrap();
+    std::fs::create_dir(temp.path().join("proc")).unwrap();
+    let bytes = database(4096, 4, vec![named("k", V(vec![0; 1 << 20]))]);
+    for name in ["a", "b"] {
+        std::fs::write(temp.path().join("data").join(name), &bytes).unwrap();
+    }
+    let root = SysRoot::fixture(temp.path()).unwrap();
+    let reads = |uid| {
+        let place = Place::claimed(&root, Path::new("/data"), uid).unwrap();
+        ["a", "b"].map(|name| {
+            let database = Database::open(&place, name).unwrap();
+            let read = || database.read(|one| one.bucket(&[])?.unwrap().get(b"k"));
+            (0..40).filter(|_| read().is_ok()).count()
+        })
+    };
+    let [first, second] = reads(1000);
+    assert!((1..40).contains(&first) && second == 0, "{first} {second}");
+    assert_eq!(reads(0), [40, 40]);
+}
+
 /// Looks at everything there is, as far as the bounds allow.
 fn look_at_everything(bytes: &[u8]) {
     fn look(bucket: &Bucket<'_>, depth: usize, seen: &Cell<usize>) -> Result<()> {

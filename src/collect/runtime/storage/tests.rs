@@ -71,6 +71,23 @@ fn a_store_has_the_containers_of_each_driver_and_the_volatile_ones() {
 }
 
 #[test]
+fn no_more_drivers_of_a_user_are_held_than_there_are() {
+    let drivers = |home: &str, uid| {
+        let host = Host::with(&[("etc/passwd", "ann:x:1000:1000::/home/ann:/bin/sh\n")]);
+        for number in 0..20 {
+            let list = format!("{home}/d{number}-containers/containers.json");
+            host.write(&list, PODMANS);
+        }
+        let mut stores = Stores::default();
+        stores.look(&host.root, uid).unwrap();
+        let is_told = host.root.reach().gaps().iter().any(|gap| gap.object == "records of users");
+        (stores.of(uid).flat_map(Store::all).count(), is_told)
+    };
+    assert_eq!(drivers("home/ann/.local/share/containers/storage", 1000), (8, true));
+    assert_eq!(drivers("var/lib/containers/storage", 0), (20, false));
+}
+
+#[test]
 fn configured_roots_are_looked_at_beside_the_usual_ones() {
     let storage =
         "[storage]\ndriver = \"overlay\"\nrunroot = \"/data/r\"\ngraphroot = \"/data/g\"\n";
