@@ -5,7 +5,7 @@
 //! Engines leave such records too. One that could not be asked itself is known by them.
 
 use super::monitor::Monitor;
-use super::owners::{self, Owners};
+use super::owners::{self, MOST_ROOTS, Owners};
 use super::picked::{Path as Key, Picked};
 use super::recognise::is_engine_id;
 use super::record::{self, CAP, Case, First, Record, Source};
@@ -39,6 +39,9 @@ const KINDS: [Kind; 3] = [
     Kind { runtime: Runtime::Youki, name: "youki", file: "state.json", parse: youki },
 ];
 
+/// The kernel opens no longer path.
+const LONGEST: usize = libc::PATH_MAX as usize;
+
 /// Ids are free text: a container is found by its first process.
 #[derive(Debug, Default)]
 pub struct OciState {
@@ -71,8 +74,13 @@ impl OciState {
     fn told_by_monitor(&mut self, case: &Case<'_>) -> Option<&Index> {
         let monitor = case.monitor()?;
         let kind = KINDS.iter().find(|kind| kind.name.as_bytes() == monitor.comm)?;
-        let told = Monitor::option(&monitor.arguments(), "--root")?;
+        let told = Monitor::option(&monitor.arguments(), "--root")
+            .filter(|told| told.as_bytes().len() < LONGEST)?;
         let key = (monitor.uid, kind.name, told.clone());
+        let of_him = || self.told.keys().filter(|(uid, ..)| *uid == monitor.uid).count();
+        if monitor.uid != 0 && !self.told.contains_key(&key) && of_him() >= MOST_ROOTS {
+            return None;
+        }
         Some(self.told.entry(key).or_insert_with(|| {
             let path = Path::new(OsStr::from_bytes(told.as_bytes()));
             let place = self.owners.claimed(case.root, monitor.uid, path);

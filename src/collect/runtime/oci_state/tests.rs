@@ -123,6 +123,24 @@ fn a_runtime_in_the_foreground_tells_its_own_directory() {
 }
 
 #[test]
+fn no_more_directories_that_a_users_runtime_was_told_are_remembered_than_he_needs() {
+    let host = Host::with(&[]);
+    let long = format!("/{}", "x".repeat(LONGEST));
+    for pid in 100..120 {
+        let told = if pid == 100 { long.clone() } else { format!("/srv/{pid}") };
+        host.process(pid, 1, "crun", 1000, &format!("crun --root {told} run x"));
+        host.process(pid + 100, 1, "crun", 0, &format!("crun --root {told} run x"));
+    }
+    let mut source = OciState::default();
+    for parent in 100..220 {
+        let group = Group { pid: 9, parent: Some(parent), ..Group::default() };
+        assert_eq!(host.find(&mut source, &group), None);
+    }
+    let of = |uid| source.told.keys().filter(|key| key.0 == uid).count();
+    assert_eq!((of(1000), of(0)), (MOST_ROOTS, 19));
+}
+
+#[test]
 fn an_engines_container_is_the_engines_and_its_id_no_name() {
     let state = RUNC.replace("t1", ENGINE_ID);
     let host = Host::with(&[(&format!("run/runc/{ENGINE_ID}/state.json"), &state)]);
