@@ -2,7 +2,7 @@
 //! `[lxc monitor] LXCPATH NAME`.
 
 use super::monitor::Monitor;
-use super::record::{Case, First, Record, Source};
+use super::record::{self, Case, First, Record, Source};
 use crate::model::container::State;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
@@ -88,10 +88,11 @@ fn instance(name: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 /// What there is a directory of; LXC's own have a file in it.
 fn kept(root: &SysRoot, place: &str, runtime: Runtime) -> Vec<Record> {
-    let Ok(directory) = root.open_data(Path::new(place)) else {
+    let path = Path::new(place);
+    let Some(directory) = record::found(root, path, root.open_data(path)) else {
         return Vec::new();
     };
-    let names = root::list(directory.as_fd()).unwrap_or_default();
+    let names = record::found(root, path, root::list(directory.as_fd())).unwrap_or_default();
     let is_kept = |name: &Text| {
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
         let config = [name.as_bytes(), b"/config"].concat();

@@ -64,10 +64,11 @@ fn of_monitor(monitor: &Monitor) -> Option<Record> {
 
 /// What systemd-machined knows. Beside each file stands a link by the name of its unit.
 fn machines(root: &SysRoot) -> Vec<Record> {
-    let Ok(directory) = root.open_data(Path::new(MACHINES)) else {
+    let path = Path::new(MACHINES);
+    let Some(directory) = record::found(root, path, root.open_data(path)) else {
         return Vec::new();
     };
-    let names = root::list(directory.as_fd()).unwrap_or_default();
+    let names = record::found(root, path, root::list(directory.as_fd())).unwrap_or_default();
     let record = |name: &str| {
         let read = record::read(directory.as_fd(), Path::new(MACHINES), name, CAP);
         // Links by the names of units.

@@ -144,9 +144,12 @@ fn records(root: &SysRoot, owners: &Owners) -> Vec<Record> {
     let users = Owners::present(root).into_iter().filter(|uid| *uid != 0);
     for uid in std::iter::once(0).chain(users) {
         for kind in &KINDS {
-            if let Ok(place) = usual_place(root, owners, uid, kind) {
-                records.extend(below(root, &place, kind));
-            }
+            let path = match uid {
+                0 => Path::new("/run").join(kind.name),
+                uid => owners::runtime_dir(uid).join(kind.name),
+            };
+            let place = record::found(root, &path, usual_place(root, owners, uid, kind));
+            records.extend(place.iter().flat_map(|place| below(root, place, kind)));
         }
     }
     records

@@ -93,7 +93,8 @@ impl Owners {
     }
 }
 
-fn runtime_dir(uid: u32) -> PathBuf {
+/// What root gives a user who is logged in.
+pub fn runtime_dir(uid: u32) -> PathBuf {
     PathBuf::from(format!("/run/user/{uid}"))
 }
 

@@ -216,6 +216,19 @@ pub fn read(directory: BorrowedFd<'_>, place: &Path, name: &str, cap: usize) -> 
     read.map_err(|error| SysError { object: root::path_text(&place.join(name)), ..error })
 }
 
+/// What was found in a directory of a runtime's, which need not be there: a report lacks what there
+/// was no means to look at.
+pub fn found<T>(root: &SysRoot, place: &Path, found: Result<T>) -> Option<T> {
+    found
+        .inspect_err(|error| {
+            if error.reason() == Reason::Failed {
+                let object = root::path_text(place);
+                root.reach().note(Gap { object, what: WHAT, reason: Reason::Failed });
+            }
+        })
+        .ok()
+}
+
 /// What was read, if it was. One that is not as it should be is noted: a container lacks it. One
 /// that has gone or is not for us to read lacks nothing.
 pub fn noted<T>(reach: &Reach, read: Result<T>) -> Option<T> {
@@ -262,5 +275,26 @@ pub trait Source {
     /// Those of its containers that have a kernel of their own.
     fn sandboxes(&mut self, _: &SysRoot) -> Vec<Sandbox> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Host;
+    use super::*;
+    use nix::errno::Errno;
+
+    #[test]
+    fn what_there_was_no_means_to_look_at_is_missing() {
+        let host = Host::with(&[]);
+        let find = |errno| {
+            let error: Result<()> = Err(SysError::new("open", "x", errno));
+            assert_eq!(found(&host.root, Path::new("/run/runc"), error), None);
+            host.root.reach().gaps()
+        };
+        assert_eq!(find(Errno::ENOENT), []);
+        let gap = Gap { object: "/run/runc".into(), what: WHAT, reason: Reason::Failed };
+        assert_eq!(find(Errno::EMFILE), [gap]);
+        assert_eq!(found(&host.root, Path::new("/run/runc"), Ok(1)), Some(1));
     }
 }

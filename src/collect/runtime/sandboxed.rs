@@ -3,7 +3,7 @@
 
 use super::monitor::Monitor;
 use super::recognise;
-use super::record::{Case, First, Record, Sandbox, Source};
+use super::record::{self, Case, First, Record, Sandbox, Source};
 use crate::collect::scan::Scan;
 use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
@@ -110,10 +110,10 @@ pub fn each<T>(
     place: &Path,
     mut one: impl FnMut(std::os::fd::BorrowedFd<'_>, &str) -> Option<T>,
 ) -> Vec<T> {
-    let Ok(directory) = root.open_data(place) else {
+    let Some(directory) = record::found(root, place, root.open_data(place)) else {
         return Vec::new();
     };
-    let names = root::list(directory.as_fd()).unwrap_or_default();
+    let names = record::found(root, place, root::list(directory.as_fd())).unwrap_or_default();
     names
         .iter()
         .filter_map(|name| std::str::from_utf8(name.as_bytes()).ok())
