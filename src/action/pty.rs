@@ -318,21 +318,21 @@ impl Terminal {
 
     /// When the program has ended or stopped: what it still had to say. A child of its own may go on
     /// writing for ever; no more is taken than `reads`. False where the screen takes nothing for a
-    /// while.
+    /// while, which costs none of them.
     pub fn drain(&mut self, reads: &mut usize) -> bool {
-        while *reads > 0 {
-            *reads -= 1;
-            self.take_output();
+        loop {
             while !self.to_screen.is_empty() {
                 if !self.screen_is_ready(STUCK) || !self.show() {
                     return self.to_screen.is_empty();
                 }
             }
-            if !self.open || !is_ready(self.master.as_fd(), PollFlags::IN, Duration::ZERO) {
-                break;
+            let is_readable = || is_ready(self.master.as_fd(), PollFlags::IN, Duration::ZERO);
+            if *reads == 0 || !self.open || !is_readable() {
+                return true;
             }
+            *reads -= 1;
+            self.take_output();
         }
-        true
     }
 
     /// Gives the program our terminal's size.
@@ -401,4 +401,55 @@ fn screen() -> BorrowedFd<'static> {
     let standard = [rustix::stdio::stdout(), rustix::stdio::stderr(), rustix::stdio::stdin()];
     let terminal = standard.into_iter().find(IsTerminal::is_terminal);
     terminal.unwrap_or_else(rustix::stdio::stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    /// Of what the other end of a pipe writes, on a screen that nobody looks at.
+    fn terminal(screen: &'static OwnedFd) -> (Terminal, OwnedFd) {
+        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+        let (master, program) = pipe_with(flags).unwrap();
+        let terminal = Terminal {
+            master,
+            before: None,
+            from_nothing: false,
+            reads: false,
+            ended: false,
+            to_program: Vec::new(),
+            line_begun: false,
+            raw: false,
+            screen: Some(screen.as_fd()),
+            to_screen: Vec::new(),
+            open: true,
+        };
+        (terminal, program)
+    }
+
+    fn fill(writer: &OwnedFd) {
+        rustix::fs::fcntl_setfl(writer, OFlags::NONBLOCK).unwrap();
+        while rustix::io::write(writer, &[0; PENDING]).is_ok() {}
+        rustix::fs::fcntl_setfl(writer, OFlags::empty()).unwrap();
+    }
+
+    #[test]
+    fn what_waits_for_a_screen_is_not_lost_by_waiting() {
+        let (reader, screen) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let screen: &'static OwnedFd = Box::leak(Box::new(screen));
+        fill(screen);
+        let (mut terminal, program) = terminal(screen);
+        rustix::io::write(&program, b"its last words").unwrap();
+        let mut reads = 1;
+        assert!(!terminal.drain(&mut reads));
+        assert!(!terminal.drain(&mut reads));
+        while is_ready(reader.as_fd(), PollFlags::IN, Duration::ZERO) {
+            rustix::io::read(&reader, &mut [0; PENDING]).unwrap();
+        }
+        assert!(terminal.drain(&mut reads));
+        let mut shown = [0; PENDING];
+        let count = rustix::io::read(&reader, &mut shown).unwrap();
+        assert_eq!(shown.get(..count).unwrap(), b"its last words");
+    }
 }
