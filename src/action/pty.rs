@@ -8,7 +8,7 @@ use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, OptionalActions, OutputModes, Termios, Winsize};
 use std::io::IsTerminal;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Both ends, made before the join.
@@ -18,6 +18,8 @@ pub struct Pair {
     slave: OwnedFd,
     /// None of ours is a terminal: the program has one all the same.
     from_nothing: bool,
+    /// Where nsx itself is to relay it.
+    screen: Option<Screen>,
 }
 
 /// Whether any standard descriptor is a terminal: only then is there one to keep away.
@@ -45,7 +47,8 @@ fn in_foreground() -> bool {
 /// descriptor.
 pub fn open(owner: Option<(u32, u32)>) -> Result<Pair, ActionError> {
     let multiplexer = rustix::fs::open(c"/dev/ptmx", MASTER, Mode::empty());
-    pair(multiplexer.context("open", "/dev/ptmx")?, owner)
+    let pair = pair(multiplexer.context("open", "/dev/ptmx")?, owner)?;
+    Ok(Pair { screen: Some(Screen::open()), ..pair })
 }
 
 /// The same of a devpts of the program's, where the slave has a name that is true inside: ttyname(3).
@@ -84,7 +87,7 @@ fn pair(master: OwnedFd, owner: Option<(u32, u32)>) -> Result<Pair, ActionError>
     if let Some((uid, gid)) = owner {
         hand_over(slave.as_fd(), Uid::from_raw(uid), Gid::from_raw(gid));
     }
-    Ok(Pair { master, slave, from_nothing: !wanted() })
+    Ok(Pair { master, slave, from_nothing: !wanted(), screen: None })
 }
 
 /// Who may not give it away has it, and the program has the descriptors all the same.
@@ -117,7 +120,7 @@ impl Pair {
     /// In nsx: the other end, relayed to the terminal we have, which becomes raw.
     pub fn relay(self) -> Result<Terminal, ActionError> {
         drop(self.slave);
-        Terminal::of(self.master)
+        Terminal::on(self.screen.unwrap_or_else(Screen::open), self.master)
     }
 
     /// What somebody else relays.
@@ -150,7 +153,7 @@ pub struct Terminal {
     /// Every key is the program's.
     raw: bool,
     /// Where what the program writes is shown; `None` once that is gone.
-    screen: Option<BorrowedFd<'static>>,
+    screen: Option<Screen>,
     /// What the program wrote and nobody has taken yet.
     to_screen: Vec<u8>,
     /// The program's side has not been closed.
@@ -169,13 +172,18 @@ const END_OF_FILE: u8 = 4;
 /// Neither side is read ahead beyond this.
 const PENDING: usize = 4096;
 
-/// A pipe or a terminal that takes anything takes as much without waiting. It is not ours alone, so
-/// that it cannot be told never to wait.
+/// A pipe that takes anything takes as much without waiting. It is not ours alone, so that it cannot
+/// be told never to wait.
 const MORSEL: usize = 1024;
 
 impl Terminal {
-    /// Of a master, relayed to the terminal we have, which becomes raw.
+    /// Of a master, relayed to the terminal we have, which becomes raw; we have joined no mount
+    /// namespace.
     pub fn of(master: OwnedFd) -> Result<Self, ActionError> {
+        Self::on(Screen::open(), master)
+    }
+
+    fn on(screen: Screen, master: OwnedFd) -> Result<Self, ActionError> {
         let flags = rustix::fs::fcntl_getfl(&master).context("examine", "the pseudo-terminal")?;
         rustix::fs::fcntl_setfl(&master, flags | OFlags::NONBLOCK)
             .context("set up", "the pseudo-terminal")?;
@@ -191,7 +199,7 @@ impl Terminal {
             to_program: Vec::new(),
             line_begun: false,
             raw: is_raw_wanted(),
-            screen: Some(screen()),
+            screen: Some(screen),
             to_screen: Vec::new(),
             open: true,
         };
@@ -208,8 +216,8 @@ impl Terminal {
         if self.open && !events.is_empty() {
             watched.push(PollFd::new(&self.master, events));
         }
-        if let Some(screen) = self.screen.filter(|_| !self.to_screen.is_empty()) {
-            watched.push(PollFd::from_borrowed_fd(screen, PollFlags::OUT));
+        if let Some(screen) = self.screen.as_ref().filter(|_| !self.to_screen.is_empty()) {
+            watched.push(PollFd::new(screen, PollFlags::OUT));
         }
         if self.takes_keys() && self.open {
             watched.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
@@ -257,13 +265,13 @@ impl Terminal {
     }
 
     fn screen_is_ready(&self, patience: Duration) -> bool {
-        let screen = self.screen.filter(|_| !self.to_screen.is_empty());
-        screen.is_some_and(|screen| is_ready(screen, PollFlags::OUT, patience))
+        let screen = self.screen.as_ref().filter(|_| !self.to_screen.is_empty());
+        screen.is_some_and(|screen| is_ready(screen.as_fd(), PollFlags::OUT, patience))
     }
 
     /// A little of what the program wrote, to a screen that takes something. Whether it took any.
     fn show(&mut self) -> bool {
-        let Some(screen) = self.screen else { return false };
+        let Some(screen) = &self.screen else { return false };
         let morsel = self.to_screen.get(..MORSEL).unwrap_or(&self.to_screen);
         match rustix::io::write(screen, morsel) {
             Ok(count) => {
@@ -395,12 +403,48 @@ fn is_ready(fd: BorrowedFd<'_>, events: PollFlags, patience: Duration) -> bool {
     rustix::event::poll(&mut watched, Some(&patience)) == Ok(1)
 }
 
-/// Whichever of the three is the terminal: what the program writes to its own is for nobody else.
-/// Standard output where none is.
-fn screen() -> BorrowedFd<'static> {
-    let standard = [rustix::stdio::stdout(), rustix::stdio::stderr(), rustix::stdio::stdin()];
-    let terminal = standard.into_iter().find(IsTerminal::is_terminal);
-    terminal.unwrap_or_else(rustix::stdio::stdout)
+/// Where what the program writes is shown.
+#[derive(Debug)]
+enum Screen {
+    /// A terminal, opened anew: it takes a part of what does not fit, and never keeps us waiting. One
+    /// that makes two bytes of a line's end would, whatever poll(2) says.
+    Own(OwnedFd),
+    /// Anything else, as we were given it.
+    Shared(BorrowedFd<'static>),
+}
+
+impl Screen {
+    /// Whichever of the three is the terminal: what the program writes to its own is for nobody else.
+    /// Standard output where none is. To be called before a join, after which /proc is another's.
+    fn open() -> Self {
+        let standard = [rustix::stdio::stdout(), rustix::stdio::stderr(), rustix::stdio::stdin()];
+        let terminal = standard.into_iter().find(IsTerminal::is_terminal);
+        terminal.map_or_else(|| Self::Shared(rustix::stdio::stdout()), Self::of)
+    }
+
+    fn of(terminal: BorrowedFd<'static>) -> Self {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let path = format!("/proc/self/fd/{}", terminal.as_raw_fd());
+        let own = || rustix::fs::open(path, flags, Mode::empty()).ok();
+        let is_by_number = rustix::fs::fstat(terminal).is_ok_and(|stat| names_itself(stat.st_rdev));
+        is_by_number.then(own).flatten().map_or(Self::Shared(terminal), Self::Own)
+    }
+}
+
+impl AsFd for Screen {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Own(screen) => screen.as_fd(),
+            Self::Shared(screen) => *screen,
+        }
+    }
+}
+
+/// Whether a terminal opened by its device is the same terminal: not so of /dev/tty, /dev/console and
+/// /dev/ptmx (5), nor of /dev/tty0.
+fn names_itself(device: u64) -> bool {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    major != 5 && !(major == 4 && minor == 0)
 }
 
 #[cfg(test)]
@@ -409,7 +453,7 @@ mod tests {
     use rustix::pipe::{PipeFlags, pipe_with};
 
     /// Of what the other end of a pipe writes, on a screen that nobody looks at.
-    fn terminal(screen: &'static OwnedFd) -> (Terminal, OwnedFd) {
+    fn terminal(screen: Screen) -> (Terminal, OwnedFd) {
         let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
         let (master, program) = pipe_with(flags).unwrap();
         let terminal = Terminal {
@@ -421,7 +465,7 @@ mod tests {
             to_program: Vec::new(),
             line_begun: false,
             raw: false,
-            screen: Some(screen.as_fd()),
+            screen: Some(screen),
             to_screen: Vec::new(),
             open: true,
         };
@@ -439,7 +483,7 @@ mod tests {
         let (reader, screen) = pipe_with(PipeFlags::CLOEXEC).unwrap();
         let screen: &'static OwnedFd = Box::leak(Box::new(screen));
         fill(screen);
-        let (mut terminal, program) = terminal(screen);
+        let (mut terminal, program) = terminal(Screen::Shared(screen.as_fd()));
         rustix::io::write(&program, b"its last words").unwrap();
         let mut reads = 1;
         assert!(!terminal.drain(&mut reads));
@@ -451,5 +495,35 @@ mod tests {
         let mut shown = [0; PENDING];
         let count = rustix::io::read(&reader, &mut shown).unwrap();
         assert_eq!(shown.get(..count).unwrap(), b"its last words");
+    }
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "what would wait for ever is left behind")]
+    fn a_terminal_that_makes_more_of_what_it_takes_keeps_nobody_waiting() {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let screen: &'static OwnedFd = Box::leak(Box::new(pair.slave));
+        let (mut terminal, _program) = terminal(Screen::of(screen.as_fd()));
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut shown = 0;
+            loop {
+                terminal.to_screen.resize(PENDING, b'\n');
+                if !terminal.screen_is_ready(Duration::ZERO) || !terminal.show() {
+                    break;
+                }
+                shown += 1;
+            }
+            done.send(shown).unwrap();
+        });
+        let shown = is_done.recv_timeout(STUCK * 30).expect("it does not wait for room");
+        assert!(shown > 0);
+    }
+
+    #[test]
+    fn what_is_opened_again_is_the_same_terminal() {
+        let device = rustix::fs::makedev;
+        assert!(names_itself(device(136, 3)) && names_itself(device(4, 64)));
+        for other in [device(5, 0), device(5, 1), device(5, 2), device(4, 0)] {
+            assert!(!names_itself(other));
+        }
     }
 }

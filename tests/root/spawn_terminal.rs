@@ -2,9 +2,12 @@
 
 use crate::support::pty::Pty;
 use crate::support::rootfs::Small;
-use crate::support::{Need, binary, child_of, status, succeeds, test, until};
+use crate::support::{
+    Held, Need, binary, child_of, ends_within, nsx, pidfd, status, succeeds, test, until,
+};
 use libtest_mimic::Trial;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const TERMINAL: &[Need] =
     &[Need::Root, Need::Program("bash"), Need::Program("setsid"), Need::Program("busybox")];
@@ -24,6 +27,7 @@ pub fn tests() -> Vec<Trial> {
         test("keys and job control reach a program in a root of its own", TERMINAL, keys),
         test("^C and ^\\ end a program behind an init that is PID 1", TERMINAL, interrupts),
         test("what a program said last waits for the screen", TERMINAL, slow_screen),
+        test("a screen that nobody looks at keeps no limit from its end", TERMINAL, stuck_screen),
         test("^C reaches a program that has made itself a group", TERMINAL, another_group),
     ]
 }
@@ -132,6 +136,16 @@ fn another_group() {
         pty.expect("OUT> ");
         assert_eq!(pty.code(), "130", "{options}");
     }
+}
+
+/// Its lines end by two bytes, so that there is room for a part of what is written at a time.
+fn stuck_screen() {
+    let screen = nix::pty::openpty(None, None).unwrap();
+    let mut command = nsx(["spawn", "-u", "--pty", "--timeout", "1s", "yes"]);
+    command.stdin(Stdio::null()).stdout(screen.slave).stderr(Stdio::null());
+    let mut held = Held(command.spawn().unwrap());
+    assert!(ends_within(&pidfd(held.pid()).unwrap(), Duration::from_secs(30)));
+    assert_eq!(held.0.wait().unwrap().code(), Some(124));
 }
 
 fn slow_screen() {
