@@ -23,7 +23,7 @@ use super::network::Network;
 use super::pty::{self, Pair};
 use super::restrict::Restriction;
 use super::rootfs::Rootfs;
-use super::supervise::{self, Ending, OnStart, Signals, Stops};
+use super::supervise::{self, Audience, Ending, Signals, Stops};
 use crate::model::group::Sites;
 use crate::model::isolation::{Identity, Isolation, Terminal};
 use crate::model::namespace::{Kind, Kinds};
@@ -36,7 +36,7 @@ use crate::sys::raw;
 use crate::sys::raw::fork::{self, Child, Side};
 use crate::sys::tree::Tree;
 use companion::Companion;
-use introduction::{Namespaces, Speaker};
+use introduction::{Listener, Namespaces, Speaker};
 use janitor::Janitor;
 use meeting::Inside;
 use nix::errno::Errno;
@@ -81,6 +81,8 @@ pub struct Ended {
     pub ending: Ending,
     /// Only where it was asked for.
     pub report: Option<Report>,
+    /// For the person: what did not come about all the same.
+    pub notes: Vec<String>,
 }
 
 /// Runs the program; returns how it ended, with nothing left of it. Where nobody is to stay beside
@@ -130,11 +132,14 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     };
     group.remove()?;
     network.end(ending.is_ok() && keeps_network(&wanted.isolation));
-    if let (Some(report), Some(notices)) = (&report, &mut notices) {
-        notices.ended(child, report)?;
+    let mut notes = Vec::new();
+    if let (Some(report), Some(notices)) = (&report, &mut notices)
+        && !notices.ended(child, report)?
+    {
+        notes.push("nobody reads the status descriptor: its end is not told there".to_owned());
     }
     drop((notices, janitor));
-    ending.map(|ending| Ended { ending, report })
+    ending.map(|ending| Ended { ending, report, notes })
 }
 
 fn keeps_network(isolation: &Isolation) -> bool {
@@ -146,7 +151,7 @@ fn run(
     wanted: &Spawn,
     inherited: &Inherited,
     signals: &Signals,
-    (group, network, mut notices): (&mut Group, &mut Network, Option<&mut Notices>),
+    (group, network, notices): (&mut Group, &mut Network, Option<&mut Notices>),
     rootfs: Option<Rootfs>,
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
@@ -231,23 +236,41 @@ fn run(
     let program = program.with_stops(stops.map(Stops::Heard));
     let program =
         if isolation.terminal == Terminal::Apart { program.in_a_session() } else { program };
-    let mut meet = |child: &Child| {
-        let introduced = listener.as_ref().map(introduction::Listener::hear).transpose()?.flatten();
-        let Some(mut program) = introduced else { return Ok(None) };
-        let terminal = program.terminal.take().map(pty::Terminal::of).transpose()?;
-        if let Some(notices) = &mut notices {
-            notices.peer = network.peer();
-            notices.started(child, &program)?;
-        }
-        Ok(terminal)
-    };
-    let meet: Option<OnStart<'_>> = if introduces { Some(&mut meet) } else { None };
-    let ending = supervise::supervise(program, signals, Some(status), terminal, meet);
+    let mut heard = listener.map(|listener| Heard { listener, notices, network });
+    let audience = heard.as_mut().map(|heard| -> &mut dyn Audience { heard });
+    let ending = supervise::supervise(program, signals, Some(status), terminal, audience);
     let ending = attended.and(ending);
     if ending.is_err() && life.guard {
         outside::let_go(&kept);
     }
     Ok((pid, ending))
+}
+
+/// The program, by its own word, and who wants to hear of it.
+struct Heard<'a> {
+    listener: Listener,
+    notices: Option<&'a mut Notices>,
+    network: &'a Network,
+}
+
+impl Audience for Heard<'_> {
+    fn started(&mut self, child: &Child) -> Result<Option<pty::Terminal>, ActionError> {
+        let Some(mut program) = self.listener.hear()? else { return Ok(None) };
+        let terminal = program.terminal.take().map(pty::Terminal::of).transpose()?;
+        if let Some(notices) = &mut self.notices {
+            notices.peer = self.network.peer();
+            notices.started(child, &program)?;
+        }
+        Ok(terminal)
+    }
+
+    fn unsaid(&self) -> Option<BorrowedFd<'_>> {
+        self.notices.as_ref()?.unsaid()
+    }
+
+    fn say_more(&mut self) -> Result<(), ActionError> {
+        self.notices.as_mut().map_or(Ok(()), |notices| notices.say_more())
+    }
 }
 
 /// Where nothing of ours stays beside the program, and the kernel is to kill it.

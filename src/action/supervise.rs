@@ -12,7 +12,7 @@ use crate::sys::raw::wait::{self, Change};
 use crate::sys::raw::{self, fork::Child};
 use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -247,6 +247,12 @@ impl Program {
         !self.told_to_end && matches!(self.clock, Clock::Unlimited | Clock::Until(_))
     }
 
+    /// It is not left to run where nobody hears of it.
+    fn fail(&self, error: ActionError) -> ActionError {
+        let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGKILL as i32);
+        error
+    }
+
     fn ended(&self, ending: Ending) -> Ending {
         match self.clock {
             Clock::Ending(_) | Clock::Killed(_) => Ending::TimedOut,
@@ -270,7 +276,7 @@ pub fn supervise(
     signals: &Signals,
     mut status: Option<OwnedFd>,
     mut terminal: Option<Terminal>,
-    mut on_start: Option<OnStart<'_>>,
+    mut audience: Option<&mut dyn Audience>,
 ) -> Result<Ending, ActionError> {
     let mut report = Vec::new();
     let mut failed = None;
@@ -283,28 +289,29 @@ pub fn supervise(
         program.mind_the_owner();
         // Where nobody waits for the start, nobody is woken by it, and it is looked for when it
         // matters.
-        let awaits_start = on_start.is_some() || patience.is_some();
+        let awaits_start = audience.is_some() || patience.is_some();
         let start = status.as_ref().filter(|_| awaits_start);
         let others = [program.owner.as_ref(), program.heard_stops()];
         let waits = terminal.as_ref().is_some_and(Terminal::waits_for_foreground);
         let patience =
             if waits { Some(patience.map_or(GLANCE, |some| some.min(GLANCE))) } else { patience };
-        let ready = wait_for_something(signals, start, &others, terminal.as_ref(), patience)?;
+        let unsaid = audience.as_ref().and_then(|audience| audience.unsaid());
+        let ready =
+            wait_for_something(signals, start, &others, unsaid, terminal.as_ref(), patience)?;
         let has_news = ready.status || (!awaits_start && status.as_ref().is_some_and(has_news));
         if has_news
             && let Some(pipe) = &status
             && !read_report(pipe, &mut report)
         {
             status = None;
-            let tell = on_start.take().filter(|_| report.is_empty());
-            match tell.map(|tell| tell(&program.child)).transpose() {
+            let told = audience.as_mut().filter(|_| report.is_empty());
+            match told.map(|audience| audience.started(&program.child)).transpose() {
                 Ok(own) => terminal = terminal.or(own.flatten()),
-                Err(error) => {
-                    // It is not left to run where nobody hears of it.
-                    let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGKILL as i32);
-                    failed = Some(error);
-                }
+                Err(error) => failed = Some(program.fail(error)),
             }
+        }
+        if let Some(Err(error)) = audience.as_mut().map(|audience| audience.say_more()) {
+            failed = Some(program.fail(error));
         }
         if let Some(terminal) = &mut terminal {
             terminal.look_for_foreground();
@@ -352,8 +359,15 @@ fn show_the_rest(mut terminal: Terminal, signals: &Signals) {
     }
 }
 
-/// Called when the child has become the program; it may bring a terminal to be relayed from then on.
-pub type OnStart<'a> = &'a mut dyn FnMut(&Child) -> Result<Option<Terminal>, ActionError>;
+/// Who hears of the program while it runs.
+pub trait Audience {
+    /// The child has become the program; a terminal may be brought that is relayed from then on.
+    fn started(&mut self, child: &Child) -> Result<Option<Terminal>, ActionError>;
+    /// Where there was no room for all that was to be said.
+    fn unsaid(&self) -> Option<BorrowedFd<'_>>;
+    /// As much of that as there is room for by now; after an error it is not tried again.
+    fn say_more(&mut self) -> Result<(), ActionError>;
+}
 
 #[derive(Default)]
 struct Ready {
@@ -365,6 +379,7 @@ fn wait_for_something(
     signals: &Signals,
     status: Option<&OwnedFd>,
     others: &[Option<&OwnedFd>],
+    unsaid: Option<BorrowedFd<'_>>,
     terminal: Option<&Terminal>,
     patience: Option<Duration>,
 ) -> Result<Ready, ActionError> {
@@ -372,6 +387,7 @@ fn wait_for_something(
     for fd in status.into_iter().chain(others.iter().copied().flatten()) {
         watched.push(PollFd::new(fd, PollFlags::IN));
     }
+    watched.extend(unsaid.map(|unsaid| PollFd::from_borrowed_fd(unsaid, PollFlags::OUT)));
     if let Some(terminal) = terminal {
         terminal.watch(&mut watched);
     }

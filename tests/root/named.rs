@@ -1,11 +1,12 @@
 //! A spawned program that is known by a name, left alone, and heard of.
 
 use crate::support::{
-    Need, ends_within, json, namespace, nsx, output, pidfd, public_nsx, stderr, stdout, succeeds,
-    test, until,
+    Held, Need, ends_within, json, namespace, nsx, output, pidfd, public_nsx, stderr, stdout,
+    succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,6 +41,8 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("status descriptor: all of it is known of a program that ends at once", ROOT, at_once),
         test("status descriptor: who does not read keeps nobody waiting", ROOT, unread),
+        test("status descriptor: who reads late hears it at once", ROOT, read_late),
+        test("status descriptor: who never reads changes no code", ROOT, never_read),
         test(
             "status descriptor: one that is not there is an error before anything runs",
             ROOT,
@@ -278,13 +281,59 @@ fn heard(options: &str, program: &str) -> Vec<Value> {
     stdout(&done).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-/// A pipe that is full. When its time is over the program is ended all the same.
-fn unread() {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+/// A pipe that is full, and of how much. Writing to it waits.
+fn full_pipe() -> (OwnedFd, OwnedFd, usize) {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
     let mut filled = 0;
     while let Ok(count) = rustix::io::write(&writer, &[b'x'; 4096]) {
         filled += count;
     }
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty()).unwrap();
+    (reader, writer, filled)
+}
+
+fn read_late() {
+    let (reader, writer, mut filled) = full_pipe();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pid");
+    let mut command = nsx(["spawn", "-p", "--status-fd", "0", "--pid-file"]);
+    command.arg(&file).args(["sleep", "1000"]).stdin(writer);
+    let mut held = Held(command.spawn().unwrap());
+    drop(command);
+    // A moment before there was no room for it.
+    until("it runs", || std::fs::read(&file).is_ok_and(|said| !said.is_empty()));
+    let waits =
+        || crate::support::status(held.pid(), "State").is_some_and(|is| is.starts_with('S'));
+    until("nsx waits", waits);
+    let mut bytes = vec![0; 1 << 20];
+    while filled > 0 {
+        filled -= rustix::io::read(&reader, &mut bytes[..filled]).unwrap();
+    }
+    let mut there = [rustix::event::PollFd::new(&reader, rustix::event::PollFlags::IN)];
+    let patience = rustix::event::Timespec::try_from(crate::support::PATIENCE).unwrap();
+    assert_eq!(rustix::event::poll(&mut there, Some(&patience)), Ok(1), "while it runs");
+    let count = rustix::io::read(&reader, &mut bytes).unwrap();
+    let event: Value = serde_json::from_slice(&bytes[..count]).unwrap();
+    assert_eq!(event["event"], "started");
+    let nsx = nix::unistd::Pid::from_raw(i32::try_from(held.pid()).unwrap());
+    nix::sys::signal::kill(nsx, nix::sys::signal::Signal::SIGTERM).unwrap();
+    held.0.wait().unwrap();
+}
+
+fn never_read() {
+    let (_reader, writer, _) = full_pipe();
+    let mut command = nsx(["spawn", "-p", "--status-fd", "0", "--report"]);
+    command.args(["sh", "-c", "exit 7"]).stdin(writer).stderr(Stdio::piped());
+    let done = crate::support::finish(command.spawn().unwrap());
+    assert_eq!(done.status.code(), Some(7), "{}", stderr(&done));
+    let said = stderr(&done);
+    assert!(said.contains("note: nobody reads") && said.contains("exited 7"), "{said}");
+}
+
+/// A pipe that is full. When its time is over the program is ended all the same.
+fn unread() {
+    let (reader, writer, mut filled) = full_pipe();
     for flags in [rustix::fs::OFlags::NONBLOCK, rustix::fs::OFlags::empty()] {
         rustix::fs::fcntl_setfl(&writer, flags).unwrap();
         let mut command = nsx(["spawn", "-p", "--status-fd", "0", "--timeout", "200ms"]);

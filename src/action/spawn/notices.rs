@@ -17,7 +17,7 @@ use crate::sys::raw::fork::Child;
 use crate::sys::root::{SysRoot, path_text};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,7 +39,8 @@ pub struct Notices {
     pub peer: Option<String>,
 }
 
-/// Where events go, one JSON object a line. A reader that does not read keeps nobody waiting.
+/// Where events go, one JSON object a line. A reader that does not read keeps nobody waiting, and is
+/// told as soon as he does.
 #[derive(Debug)]
 pub struct Status {
     descriptor: OwnedFd,
@@ -61,21 +62,29 @@ impl Status {
     /// As much as there is room for.
     fn say(&mut self, event: &Event<'_>) -> Result<(), ActionError> {
         self.unsaid.extend_from_slice(event.to_json().as_bytes());
-        match self.write(Duration::ZERO) {
-            // There will be another time.
-            Err(rustix::io::Errno::TIMEDOUT) => Ok(()),
-            written => Self::told(written),
-        }
+        self.say_more()
     }
 
-    /// All of it.
-    fn say_last(&mut self, event: &Event<'_>) -> Result<(), ActionError> {
+    /// As much of what is left as there is room for by now.
+    fn say_more(&mut self) -> Result<(), ActionError> {
+        self.within(Duration::ZERO).map(drop)
+    }
+
+    /// Whether all of it is said.
+    fn say_last(&mut self, event: &Event<'_>) -> Result<bool, ActionError> {
         self.unsaid.extend_from_slice(event.to_json().as_bytes());
-        Self::told(self.write(PATIENCE))
+        self.within(PATIENCE)
     }
 
-    fn told(written: rustix::io::Result<()>) -> Result<(), ActionError> {
-        Ok(written.context("write to", "the status descriptor")?)
+    fn within(&mut self, patience: Duration) -> Result<bool, ActionError> {
+        match self.write(patience) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::TIMEDOUT) => Ok(false),
+            Err(errno) => {
+                self.unsaid.clear();
+                Err(errno).context("write to", "the status descriptor")?
+            }
+        }
     }
 
     fn write(&mut self, patience: Duration) -> rustix::io::Result<()> {
@@ -199,9 +208,21 @@ impl Notices {
         Ok(())
     }
 
-    pub(super) fn ended(&mut self, init_pid: u32, report: &Report) -> Result<(), ActionError> {
+    /// Where there was no room for all that was to be said of it.
+    pub(super) fn unsaid(&self) -> Option<BorrowedFd<'_>> {
+        let status = self.status.as_ref().filter(|status| !status.unsaid.is_empty())?;
+        Some(status.descriptor.as_fd())
+    }
+
+    /// As much of that as there is room for by now.
+    pub(super) fn say_more(&mut self) -> Result<(), ActionError> {
+        self.status.as_mut().map_or(Ok(()), Status::say_more)
+    }
+
+    /// False where somebody did not want to hear of it.
+    pub(super) fn ended(&mut self, init_pid: u32, report: &Report) -> Result<bool, ActionError> {
         let event = Event::Exited { init_pid, report };
-        self.status.as_mut().map_or(Ok(()), |status| status.say_last(&event))
+        self.status.as_mut().map_or(Ok(true), |status| status.say_last(&event))
     }
 }
 
@@ -209,4 +230,49 @@ impl Notices {
 pub fn is_writable(descriptor: &OwnedFd) -> bool {
     rustix::fs::fcntl_getfl(descriptor.as_fd())
         .is_ok_and(|flags| flags.intersects(OFlags::WRONLY | OFlags::RDWR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_there_was_no_room_for_is_said_once_there_is() {
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+        rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+        let mut filled = 0;
+        while let Ok(count) = rustix::io::write(&writer, &[b'x'; PIECE]) {
+            filled += count;
+        }
+        let mut status = Status::new(writer);
+        let started = Event::Started {
+            pid: 1,
+            init_pid: 1,
+            name: None,
+            namespaces: BTreeMap::new(),
+            peer: None,
+        };
+        status.say(&started).unwrap();
+        let mut notices = Notices {
+            root: SysRoot::real().unwrap(),
+            status: Some(status),
+            pid_file: None,
+            record: None,
+            ready: None,
+            peer: None,
+        };
+        notices.say_more().unwrap();
+        assert!(notices.unsaid().is_some());
+        // Nobody reads it at the end either.
+        assert!(!notices.status.as_mut().unwrap().say_last(&started).unwrap());
+        let mut bytes = vec![0; filled];
+        while filled > 0 {
+            filled -= rustix::io::read(&reader, &mut bytes[..filled]).unwrap();
+        }
+        notices.say_more().unwrap();
+        assert!(notices.unsaid().is_none());
+        let count = rustix::io::read(&reader, &mut bytes).unwrap();
+        assert_eq!(bytes[..count], started.to_json().repeat(2).into_bytes());
+    }
 }

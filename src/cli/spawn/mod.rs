@@ -111,6 +111,9 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if let (Ending::TimedOut, Some(limit), None) = (ended.ending, limit, report) {
         output::say(&context.program, &format!("the program was ended after {limit:?}"));
     }
+    for note in &ended.notes {
+        output::say(&context.program, &format!("note: {note}"));
+    }
     if let (Some(form), Some(report)) = (report, &ended.report) {
         tell(form, report)?;
     }
