@@ -121,6 +121,12 @@ impl Group {
         ending::kill(&self.parts)
     }
 
+    /// Somebody else is to remove it. False: it is not gone.
+    pub fn leave(mut self) -> bool {
+        self.parts.clear();
+        false
+    }
+
     /// The same as dropping it, where it matters whether that worked.
     pub fn remove(mut self) -> Result<(), ActionError> {
         ending::remove(&std::mem::take(&mut self.parts))

@@ -122,17 +122,31 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     // Until nothing of the program is left.
     let _claim = rootfs.as_mut().and_then(Rootfs::claim);
     let (child, ending) = run(wanted, &inherited, &signals, outside, rootfs)?;
+    // What SIGKILL does not end, as it is frozen or waits for a device, is not waited for: its time
+    // was over, and that is what is told.
+    let timed_out = matches!(ending, Ok(Ending::TimedOut));
+    let mut notes = Vec::new();
+    let mut note_left = |cleared: Result<(), ActionError>| match cleared {
+        Err(error) if timed_out => {
+            notes.push(error.to_string());
+            Ok(false)
+        }
+        cleared => cleared.map(|()| true),
+    };
+    let mut has_ended = true;
     let report = match (ending.as_ref(), begun.map(|begun| begun.elapsed())) {
         (Ok(ending), Some(wall)) => {
             // What is left uses nothing more.
-            group.kill()?;
+            has_ended = note_left(group.kill())?;
             Some(report::make(*ending, wall, group.used(), &wanted.isolation.limits)?)
         }
         _ => None,
     };
-    group.remove()?;
+    let is_gone = if has_ended { note_left(group.remove())? } else { group.leave() };
+    if let Some(janitor) = janitor.as_ref().filter(|_| !is_gone) {
+        Janitor::take_over(janitor);
+    }
     network.end(ending.is_ok() && keeps_network(&wanted.isolation));
-    let mut notes = Vec::new();
     if let (Some(report), Some(notices)) = (&report, &mut notices)
         && !notices.ended(child, report)?
     {

@@ -67,7 +67,7 @@ fn has_v1(controller: &str) -> bool {
 }
 
 /// The groups of a supervisor, in whichever hierarchy.
-fn groups_of(nsx: u32) -> Vec<PathBuf> {
+pub fn groups_of(nsx: u32) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut pending = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
     while let Some((directory, depth)) = pending.pop() {

@@ -2,11 +2,14 @@
 
 use crate::enter::entered;
 use crate::support::{
-    Held, Need, ends_within, isolated, nsx, output, pidfd, stderr, stdout, test, until,
+    Held, Need, ends_within, isolated, nsx, output, pidfd, sleeper_of, stderr, stdout, test, until,
 };
 use libtest_mimic::Trial;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 const GROUPS: &[Need] = &[
     Need::Root,
@@ -22,6 +25,7 @@ pub fn tests() -> Vec<Trial> {
         test("a program is put into every group of the target, and nsx stays", GROUPS, entering),
         test("a frozen group is not entered unless that is wanted", GROUPS, frozen),
         test("a group that v1 has frozen is not entered either", FREEZER, frozen_by_v1),
+        test("a spawned program that v1 has frozen is over in time", FREEZER, left_frozen),
         test("without --join-cgroup the program stays in our groups", GROUPS, staying),
     ]
 }
@@ -178,4 +182,28 @@ fn frozen_by_v1() {
     group.set("freezer.state", "THAWED");
     assert!(over);
     assert_eq!(held.0.wait().unwrap().code(), Some(124));
+}
+
+/// Nobody can end it then: its end is told all the same, and what is left goes when it does.
+fn left_frozen() {
+    let group = Group::make("freezer");
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let mut command = nsx(["spawn", "-p", "--memory", "64M", "--status-fd", "0"]);
+    command.args(["--timeout", "3s", "--kill-after", "100ms", "sleep", "1000"]);
+    let mut held = Held(command.stdin(writer).stderr(Stdio::piped()).spawn().unwrap());
+    drop(command);
+    group.add(sleeper_of(held.pid()));
+    group.set("freezer.state", "FROZEN");
+    until("it is frozen", || group.says("freezer.state", "FROZEN"));
+    let over = ends_within(&pidfd(held.pid()).unwrap(), Duration::from_mins(1));
+    let left = crate::groups::groups_of(held.pid());
+    group.set("freezer.state", "THAWED");
+    assert!(over && !left.is_empty());
+    assert_eq!(held.0.wait().unwrap().code(), Some(124));
+    until("nothing is left", || crate::groups::groups_of(held.pid()).is_empty());
+    let (mut said, mut told) = (String::new(), String::new());
+    held.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("note: cannot end all processes of"), "{said}");
+    std::fs::File::from(reader).read_to_string(&mut told).unwrap();
+    assert!(told.contains(r#""event":"exited""#) && told.contains(r#""timed_out":true"#), "{told}");
 }

@@ -20,6 +20,7 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// The nsx side of it: what it is told to clear away, a packet each. Closed without a farewell it is the
 /// end of nsx; the other end closes when the janitor has ended.
@@ -73,6 +74,13 @@ impl Janitor {
     ) -> Result<(), ActionError> {
         let identity = format!("{device} {inode} ");
         self.tell(&[&[FILE], identity.as_bytes(), bytes(name)])
+    }
+
+    /// Something is still there. Once this process has ended that is tried again, as if it had been
+    /// killed: for a while, and nobody waits for it.
+    pub(super) fn take_over(this: &Rc<Self>) {
+        // It is never dropped, which would be the farewell.
+        std::mem::forget(Rc::clone(this));
     }
 
     fn tell(&self, parts: &[&[u8]]) -> Result<(), ActionError> {
