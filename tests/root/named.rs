@@ -13,6 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const ROOT: &[Need] = &[Need::Root];
+const AGAIN: &[Need] = &[
+    Need::Root,
+    Need::Program("unshare"),
+    Need::Machine("pids that can be given again", || {
+        Path::new("/proc/sys/kernel/ns_last_pid").exists()
+    }),
+];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -32,6 +39,7 @@ pub fn tests() -> Vec<Trial> {
             ROOT,
             stale,
         ),
+        test("named: a name that is made up is nobody else's", AGAIN, made_up),
         test("named: a user's names are his own", ROOT, of_a_user),
         test("status descriptor: started and exited, with what is so", ROOT, status_lines),
         test(
@@ -237,6 +245,25 @@ fn stale() {
     succeeds(&mut nsx(["spawn", "--stop", &name]));
     assert!(!ends_within(&program, Duration::ZERO), "it runs under its own name");
     assert!(!Path::new(&path).exists());
+}
+
+/// The second that is called has the number that the first had, who has ended.
+fn made_up() {
+    let script = r#"
+        again() { echo 500 > /proc/sys/kernel/ns_last_pid; "$nsx" spawn -u --detach sleep 1000; }
+        again > "$place/first"; again > "$place/second"
+        for name in first second; do
+            read name < "$place/$name" && "$nsx" spawn --stop "$name" && echo "$name"
+        done
+    "#;
+    let place = tempfile::tempdir().unwrap();
+    let mut unshare = Command::new("unshare");
+    unshare.args(["-pf", "--mount-proc", "sh", "-c", script]);
+    unshare.env("nsx", crate::support::binary("nsx")).env("place", place.path());
+    let done = output(&mut unshare);
+    let said = stdout(&done);
+    let names: Vec<&str> = said.lines().collect();
+    assert!(matches!(names[..], [one, other] if one != other), "{said}{}", stderr(&done));
 }
 
 fn of_a_user() {

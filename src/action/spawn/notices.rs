@@ -32,7 +32,7 @@ pub struct Notices {
     pub pid_file: Option<PidFile>,
     /// Under `--name`, or the name that `--detach` makes. `None`: it has no name.
     pub record: Option<Record>,
-    /// Where somebody waits to leave the program alone: a byte is written to the first when it
+    /// Where somebody waits to leave the program alone: its name is written to the first when it
     /// runs, and nothing to where nsx was started any more.
     pub ready: Option<(OwnedFd, OwnedFd)>,
     /// What the other end of its veth pair is called.
@@ -202,7 +202,7 @@ impl Notices {
             status.say(&Event::Started { pid, init_pid, name, namespaces, peer })?;
         }
         if let Some((ready, nowhere)) = self.ready.take() {
-            detach::let_go(&ready)?;
+            detach::let_go(&ready, name.unwrap_or_default())?;
             launch::stand_on(&nowhere)?;
         }
         Ok(())

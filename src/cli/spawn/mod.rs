@@ -75,16 +75,16 @@ fn start(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let (mut ready, mut nowhere) = (None, None);
     if request.detach {
-        let name = request.name.get_or_insert_with(named::by_pid);
         match detach::split()? {
             Part::Front(Err(code)) => return Ok(code),
-            Part::Front(Ok(())) => {
+            Part::Front(Ok(name)) => {
                 let ends_by = format!("it runs all the same, and ends by nsx spawn --stop {name}");
                 let said = output::write(&format!("{name}\n"));
                 return said.map(|()| 0).map_err(|failure| failure.hint(ends_by));
             }
             Part::Back(say_ready) => ready = Some(say_ready),
         }
+        request.name.get_or_insert_with(named::by_pid);
         nowhere = Some(launch::nowhere()?);
     }
     let janitor = named::janitor(&request, &sites)?;

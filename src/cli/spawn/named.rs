@@ -45,7 +45,8 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
     Ok(given.join("nsx"))
 }
 
-/// For who asked for none. Pids come again in other pid namespaces, the place of names does not.
+/// For who asked for none: by who stays, whose pid is nobody else's for as long. Pids come again in
+/// other pid namespaces, the place of names does not.
 pub(super) fn by_pid() -> String {
     let pid = std::process::id();
     match ns::own_identity(NsKind::Pid) {
