@@ -496,6 +496,7 @@ mod tests {
         let count = rustix::io::read(&reader, &mut shown).unwrap();
         assert_eq!(shown.get(..count).unwrap(), b"its last words");
     }
+
     #[test]
     #[allow(clippy::disallowed_methods, reason = "what would wait for ever is left behind")]
     fn a_terminal_that_makes_more_of_what_it_takes_keeps_nobody_waiting() {

@@ -30,8 +30,9 @@ pub(super) fn is_needed_last(isolation: &Isolation) -> bool {
 }
 
 /// Does it all, or what comes before the end that somebody asks for: false, and the one inside waits
-/// on as long as the meeting is open. `end` is that of the program's time; `kept` are the files on which namespaces were mounted, whatever came after. The process
-/// is one that cannot have been reaped: its number is its own.
+/// on as long as the meeting is open. `end` is that of the program's time; `kept` are the files on which
+/// namespaces were mounted, whatever came after. The process is one that cannot have been reaped: its
+/// number is its own.
 pub(super) fn attend(
     isolation: &Isolation,
     pid: Pid,
