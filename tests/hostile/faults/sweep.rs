@@ -22,8 +22,9 @@ pub const ERRNOS: [&str; 10] =
 /// signal that does not return. The last cannot fail with such arguments as these.
 ///
 /// brk answers with where the heap ends and never with an errno; the C library's start dies where
-/// the next two fail, before nsx has begun.
-const NEVER: [&str; 20] = [
+/// the next two fail, before nsx has begun. A futex that wakes nobody leaves who waits for it, and the
+/// kernel has no such answer.
+const NEVER: [&str; 21] = [
     "execve",
     "exit_group",
     "exit",
@@ -31,6 +32,7 @@ const NEVER: [&str; 20] = [
     "rt_sigreturn",
     "restart_syscall",
     "brk",
+    "futex",
     "arch_prctl",
     "mprotect",
     "getrandom",
