@@ -6,6 +6,7 @@ use crate::model::gap::Reason;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
 use crate::model::text::Text;
+use crate::sys::crew::travel::{self, Rest};
 
 /// One visit to `/proc/PID`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl Visit {
                 });
                 out.extend(about.uid.to_ne_bytes());
                 out.extend(about.parent.to_ne_bytes());
-                write_bytes(&about.command, out);
+                travel::write(&about.command, out);
             }
         }
         out.extend(u32::try_from(self.threads.len()).unwrap_or(0).to_ne_bytes());
@@ -152,7 +153,7 @@ impl Visit {
         for (key, target) in &self.mounts {
             out.push(key.kind as u8);
             out.extend(key.inode.to_ne_bytes());
-            write_bytes(target.as_bytes(), out);
+            travel::write(target.as_bytes(), out);
         }
         for descriptor in &self.descriptors {
             out.push(descriptor.kind as u8 | u8::from(descriptor.socket) << 7);
@@ -164,7 +165,7 @@ impl Visit {
     /// `None` for what was cut off, or written by something else.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
-        let [status, lacks, has_all_mounts] = rest.take()?;
+        let [status, lacks, has_all_mounts] = rest.array()?;
         let mut visit = Self {
             status: match status {
                 0 => Status::Gone,
@@ -176,13 +177,12 @@ impl Visit {
             },
             lacks: Lacks(lacks),
             has_all_mounts: has_all_mounts != 0,
-            asked: Pid::new(rest.number()?),
-            namespaces: rest.set()?,
-            for_children: rest.set()?,
+            asked: Pid::new(rest.u32()?),
+            namespaces: read_set(&mut rest)?,
+            for_children: read_set(&mut rest)?,
             ..Self::default()
         };
-        let [about] = rest.take()?;
-        let quality = match about {
+        let quality = match rest.byte()? {
             0 => None,
             1 => Some(Quality::Whole),
             2 => Some(Quality::Cut),
@@ -192,24 +192,23 @@ impl Visit {
             _ => return None,
         };
         if let Some(quality) = quality {
-            let (uid, parent, command) = (rest.number()?, rest.number()?, rest.text()?.to_vec());
+            let (uid, parent, command) = (rest.u32()?, rest.u32()?, rest.bytes()?.to_vec());
             visit.about = Some(About { uid, parent, command, quality });
         }
-        for _ in 0..rest.number()? {
-            visit.threads.push((Pid::new(rest.number()?)?, rest.set()?));
+        for _ in 0..rest.u32()? {
+            visit.threads.push((Pid::new(rest.u32()?)?, read_set(&mut rest)?));
         }
-        for _ in 0..rest.number()? {
-            let [kind] = rest.take()?;
-            let key = NsKey { kind: kind_of(kind)?, inode: u64::from_ne_bytes(rest.take()?) };
-            visit.mounts.push((key, Text::new(rest.text()?)));
+        for _ in 0..rest.u32()? {
+            let key = NsKey { kind: kind_of(rest.byte()?)?, inode: rest.u64()? };
+            visit.mounts.push((key, Text::new(rest.bytes()?)));
         }
         while !rest.0.is_empty() {
-            let [kind] = rest.take()?;
+            let kind = rest.byte()?;
             visit.descriptors.push(Descriptor {
                 kind: kind_of(kind & 0x7f)?,
                 socket: kind & 0x80 != 0,
-                number: rest.number()?,
-                inode: u64::from_ne_bytes(rest.take()?),
+                number: rest.u32()?,
+                inode: rest.u64()?,
             });
         }
         Some(visit)
@@ -229,46 +228,17 @@ fn write_set(set: &NsSet, out: &mut Vec<u8>) {
     }
 }
 
-fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let length = u32::try_from(bytes.len()).unwrap_or(0);
-    out.extend(length.to_ne_bytes());
-    out.extend(bytes.get(..length as usize).unwrap_or_default());
-}
-
 fn kind_of(byte: u8) -> Option<Kind> {
     Kind::ALL.get(usize::from(byte)).copied()
 }
 
-struct Rest<'a>(&'a [u8]);
-
-impl Rest<'_> {
-    fn bytes(&mut self, count: usize) -> Option<&[u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
+fn read_set(rest: &mut Rest<'_>) -> Option<NsSet> {
+    let mask = rest.byte()?;
+    let mut set = NsSet::default();
+    for kind in Kind::ALL.into_iter().filter(|kind| mask & (1 << *kind as u8) != 0) {
+        set.set(kind, rest.u64()?);
     }
-
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        Some(u32::from_ne_bytes(self.take()?))
-    }
-
-    fn text(&mut self) -> Option<&[u8]> {
-        let length = self.number()?;
-        self.bytes(length as usize)
-    }
-
-    fn set(&mut self) -> Option<NsSet> {
-        let [mask] = self.take()?;
-        let mut set = NsSet::default();
-        for kind in Kind::ALL.into_iter().filter(|kind| mask & (1 << *kind as u8) != 0) {
-            set.set(kind, u64::from_ne_bytes(self.take()?));
-        }
-        Some(set)
-    }
+    Some(set)
 }
 
 #[cfg(test)]

@@ -219,11 +219,7 @@ impl<'a> Survey<'a> {
     ) -> Option<Pid> {
         for thread in other_threads(links, pid).into_iter().flatten().take(THREADS_ASKED) {
             let Ok(theirs) = self.of_thread(links, thread) else { continue };
-            for key in keys(&theirs) {
-                if namespaces.inode(key.kind).is_none() {
-                    namespaces.set(key.kind, key.inode);
-                }
-            }
+            namespaces.complete_from(&theirs);
             if theirs.inode(Kind::Mnt).is_some() {
                 return Some(thread);
             }
@@ -278,16 +274,11 @@ fn unseen(errno: Errno) -> Visit {
 
 /// What can be read of the eight; an error where permission is missing, or the process is.
 fn identities(links: BorrowedFd<'_>) -> nix::Result<NsSet> {
-    let mut namespaces = NsSet::default();
-    for kind in Kind::ALL {
-        match ns::identity_in(links, kind) {
-            Ok(inode) => namespaces.set(kind, inode),
-            // A zombie has left most of them; a kernel may not have them all.
-            Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(errno),
-        }
+    match ns::identities_in(links) {
+        // A zombie has left most of them; a kernel may not have them all.
+        (namespaces, None | Some(Errno::ENOENT)) => Ok(namespaces),
+        (_, Some(errno)) => Err(errno),
     }
-    Ok(namespaces)
 }
 
 pub(super) fn keys(namespaces: &NsSet) -> impl Iterator<Item = NsKey> {

@@ -5,6 +5,7 @@ use super::Visit;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process, State};
 use crate::model::text::Text;
+use crate::sys::crew::travel::Rest;
 
 const GONE: u8 = 0;
 const OF_THE_HOST: u8 = 1;
@@ -49,20 +50,21 @@ impl Visit {
     }
 }
 
-fn process(mut bytes: &[u8]) -> Option<Process> {
-    let [state, kernel_thread] = take(&mut bytes)?;
-    let pid = Pid::new(u32::from_ne_bytes(take(&mut bytes)?))?;
-    let parent = Pid::new(u32::from_ne_bytes(take(&mut bytes)?));
-    let start_ticks = u64::from_ne_bytes(take(&mut bytes)?);
+fn process(bytes: &[u8]) -> Option<Process> {
+    let mut rest = Rest(bytes);
+    let [state, kernel_thread] = rest.array()?;
+    let pid = Pid::new(rest.u32()?)?;
+    let parent = Pid::new(rest.u32()?);
+    let start_ticks = rest.u64()?;
     let mut namespaces = NsSet::default();
     for kind in Kind::ALL {
-        match u64::from_ne_bytes(take(&mut bytes)?) {
+        match rest.u64()? {
             0 => {}
             inode => namespaces.set(kind, inode),
         }
     }
-    let [length] = take(&mut bytes)?;
-    let (comm, cgroup) = bytes.split_at_checked(usize::from(length))?;
+    let length = rest.byte()?;
+    let (comm, cgroup) = rest.0.split_at_checked(usize::from(length))?;
     Some(Process {
         pid,
         parent,
@@ -73,12 +75,6 @@ fn process(mut bytes: &[u8]) -> Option<Process> {
         namespaces,
         cgroup: Text::new(cgroup),
     })
-}
-
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(*first)
 }
 
 #[cfg(test)]
