@@ -95,7 +95,7 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// Nothing of him has been heard yet, or something has.
+    /// One and the same in all of a run, wherever he is met.
     pub fn of(root: &SysRoot, uid: u32) -> Self {
         Self { uid, reach: Rc::clone(root.reach()) }
     }

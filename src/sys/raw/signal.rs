@@ -27,7 +27,7 @@ impl Mask {
     /// Every signal there is.
     pub const ALL: Self = Self(u64::MAX);
 
-    /// These.
+    /// These signals alone.
     pub fn of(signals: &[Signal]) -> Self {
         Self(signals.iter().fold(0, |bits, signal| bits | Self::only(*signal as i32).0))
     }
