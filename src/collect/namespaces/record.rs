@@ -38,7 +38,8 @@ pub struct Visit {
 pub struct Lacks(u8);
 
 impl Lacks {
-    fn add(&mut self, reason: Reason) {
+    /// With one more.
+    pub fn add(&mut self, reason: Reason) {
         self.0 |= 1 << reason as u8;
     }
 

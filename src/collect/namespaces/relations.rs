@@ -6,7 +6,7 @@ use super::Wants;
 use super::facts::{Answer, Facts};
 use super::handles::Handles;
 use super::mounts;
-use super::record::Visit;
+use super::record::{Lacks, Visit};
 use super::tally::Tally;
 use crate::model::census::{Fact, Holder, Namespace, NsKey};
 use crate::model::gap::{Gap, Reason};
@@ -18,7 +18,7 @@ use crate::sys::raw::nsfs::{self, Towards};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns};
 use nix::errno::Errno;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -223,7 +223,7 @@ fn add_mounts(wants: Wants, mut alone: Vec<(u64, u64)>, tally: &mut Tally) -> Ve
     alone.sort_by_key(|(inode, _)| !of_host.contains(inode));
     let mut held: Vec<Visit> = Vec::new();
     let mut left = bounded::LARGE;
-    let mut lacks = BTreeSet::new();
+    let mut lacks = Lacks::default();
     let mut since = None;
     crew::work(
         alone.len(),
@@ -239,11 +239,11 @@ fn add_mounts(wants: Wants, mut alone: Vec<(u64, u64)>, tally: &mut Tally) -> Ve
         },
         &mut |_, answer: Result<&[u8], Problem>| {
             let Ok(answer) = answer else {
-                lacks.insert(Reason::Timeout as u8);
+                lacks.add(Reason::Timeout);
                 return;
             };
             if answer.len() > left {
-                lacks.insert(Reason::Truncated as u8);
+                lacks.add(Reason::Truncated);
                 return;
             }
             left -= answer.len();
@@ -252,11 +252,11 @@ fn add_mounts(wants: Wants, mut alone: Vec<(u64, u64)>, tally: &mut Tally) -> Ve
     );
     let known: HashSet<NsKey> = tally.namespaces.iter().map(Namespace::key).collect();
     for visit in &held {
-        lacks.extend(visit.lacks.iter().map(|reason| reason as u8));
+        visit.lacks.iter().for_each(|reason| lacks.add(reason));
         tally.take_mounts(None, visit);
     }
-    let lacks = Reason::ALL.into_iter().filter(|reason| lacks.contains(&(*reason as u8)));
     let mut gaps: Vec<Gap> = lacks
+        .iter()
         .map(|reason| {
             let object = "mount namespaces without a process".into();
             Gap { object, what: "mounts", reason }
