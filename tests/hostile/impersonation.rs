@@ -14,8 +14,11 @@ use std::time::Duration;
 const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 const STRACE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("strace")];
+// Trials run beside one another, and an id that two containers have is ambiguous: each has its own.
 const OLDER: &str = "5ca1ab1e00000000000000000000000000000000000000000000000000000042";
 const DELEGATED: &str = "de1e9a7ed0000000000000000000000000000000000000000000000000000042";
+const OF_POD: &str = "b0de9a7ed0000000000000000000000000000000000000000000000000000042";
+const OUTER: &str = "0a7e5ca1ab1e0000000000000000000000000000000000000000000000000042";
 const SPELLED: &str = "c0ffee0000000000000000000000000000000000000000000000000000000042";
 
 pub fn tests() -> Vec<Trial> {
@@ -278,7 +281,7 @@ fn pod() {
     let slice = format!("kubepods-pod{}.slice", uid.replace('-', "_"));
     for above in ["user-0.slice/kubepods.slice", "user-1001.slice/kubepods.slice", "kubepods.slice"]
     {
-        let path = format!("nsx-test-delegated/{above}/{slice}/cri-containerd-{DELEGATED}.scope");
+        let path = format!("nsx-test-delegated/{above}/{slice}/cri-containerd-{OF_POD}.scope");
         let group = Group::new(&path);
         let (_held, pid) = isolated(&["-p", "-n"]);
         group.take(pid);
@@ -306,7 +309,7 @@ fn ranked() {
     let name = "nsx-test-ranked";
     let payload = format!("lxc.payload.{name}");
     let of_user = Group::new(&format!("user-65534.slice/{payload}"));
-    let nested = Group::new(&format!("docker-{OLDER}.scope/{payload}"));
+    let nested = Group::new(&format!("docker-{OUTER}.scope/{payload}"));
     let of_root = Group::new(&format!("nsx-test-ranked/{payload}"));
     let (_elder, elder) = isolated(&["-p", "-n"]);
     let (victim_held, victim) = isolated(&["-p", "-n"]);
