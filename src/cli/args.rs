@@ -117,13 +117,19 @@ impl Output {
         }
     }
 
-    /// How a table is laid out here: a terminal's width counts, a pipe has none.
+    /// To which a table is cut: the terminal's, if there is one. What was asked for with `-o wide`
+    /// is shown whole, in lines as long as they get.
+    pub fn width(&self, context: &Context) -> Option<usize> {
+        context.width().filter(|_| self.format() == Format::Table)
+    }
+
+    /// How a table is laid out here.
     pub fn layout(&self, context: &Context) -> Layout {
         let whole = self.format() == Format::Tsv;
         let style = Style { bytes: self.bytes || whole, whole };
         Layout {
             headings: !self.no_headings,
-            width: context.width(),
+            width: self.width(context),
             emphasis: self.colour(context),
             style,
         }

@@ -98,5 +98,6 @@ fn no_columns() -> Failure {
 fn detail(context: &Context, args: &Args) -> Detail {
     let wide = args.output.format() == Format::Wide;
     let everything = wide || !args.only.is_empty();
-    Detail { everything, wide, width: context.width(), emphasis: args.output.colour(context) }
+    let (width, emphasis) = (args.output.width(context), args.output.colour(context));
+    Detail { everything, wide, width, emphasis }
 }

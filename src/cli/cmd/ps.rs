@@ -112,7 +112,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     }
     root.reach().complete(&mut containers.gaps);
     let format = args.output.format();
-    let width = context.width().filter(|_| format == Format::Table);
+    let width = args.output.width(context);
     let list = List {
         rows: &containers.list,
         columns: &ps::COLUMNS,

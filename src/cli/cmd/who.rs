@@ -67,7 +67,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let mut gaps = host.into_gaps();
     root.reach().complete(&mut gaps);
     let several = clues.len() > 1 || args.output.format() == Format::Tsv;
-    let width = context.width().filter(|_| args.output.format() == Format::Table);
+    let width = args.output.width(context);
     let list = List {
         rows: &rows,
         columns: &who::columns(),
