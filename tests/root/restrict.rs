@@ -1,6 +1,8 @@
 //! `spawn`: what a program may do, read from `/proc/self/status` and tried.
 
-use crate::support::{Need, as_nobody, nsx, output, public_nsx, stderr, stdout, succeeds, test};
+use crate::support::{
+    Need, as_nobody, kernel, nsx, output, public_nsx, stderr, stdout, succeeds, test,
+};
 use libtest_mimic::Trial;
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,18 +35,11 @@ pub fn tests() -> Vec<Trial> {
 }
 
 fn has_landlock() -> bool {
-    landlock_version() >= 3
+    kernel::landlock() >= 3
 }
 
 fn denies_devices() -> bool {
-    landlock_version() >= 5
-}
-
-fn landlock_version() -> i32 {
-    // landlock_create_ruleset(2), asked for its version.
-    let asked = Command::new("perl").args(["-e", "print syscall(444, 0, 0, 1)"]).output();
-    let version = asked.ok().and_then(|said| String::from_utf8(said.stdout).ok()?.parse().ok());
-    version.unwrap_or(0)
+    kernel::landlock() >= 5
 }
 
 pub type Status = HashMap<String, String>;

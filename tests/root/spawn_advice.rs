@@ -1,6 +1,6 @@
 //! What `spawn` cannot do it says with what can be done, from whichever process it is that fails.
 
-use crate::support::{Need, as_nobody, nsx, output, public_nsx, stderr, stdout, test};
+use crate::support::{Need, as_nobody, kernel, nsx, output, public_nsx, stderr, stdout, test};
 use libtest_mimic::Trial;
 use std::process::{Command, Output};
 
@@ -39,6 +39,11 @@ fn root() {
     let squeezed = file("zst", "\x28");
     std::fs::write(&squeezed, b"\x28\xb5\x2f\xfd").unwrap();
     let here = temporary.path().to_str().unwrap();
+    let landlock = if kernel::landlock() >= 3 {
+        ("cannot open /no/such", "looked up inside")
+    } else {
+        ("Landlock of Linux 6.2 is needed", "/sys/kernel/security/lsm")
+    };
     for (words, message, hint) in [
         // Of nsx itself.
         (&["-p", "--rootfs", "/no/such"][..], "cannot open /no/such", "docker export"),
@@ -62,7 +67,7 @@ fn root() {
         // Of the program's process.
         (&["-p", "--rootfs", &text], "cannot unpack ", "tar -t"),
         (&["-p", "--rootfs", &squeezed], "cannot unpack ", "use `zstd -d` first"),
-        (&["-p", "--landlock-ro", "/no/such"], "cannot open /no/such", "looked up inside"),
+        (&["-p", "--landlock-ro", "/no/such"], landlock.0, landlock.1),
         (&["-p", "--bind", "/etc:/no/such"], "cannot mount on /no/such", "make it"),
         (&["-p", "--tmpfs", "/etc/passwd"], "cannot mount on /etc/passwd", "is a file"),
         (&["-p", "--wd", "/no/such"], "cannot change to /no/such", "as it is called inside"),

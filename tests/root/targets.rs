@@ -1,6 +1,6 @@
 //! Targets that are none, or none any more: a clear message, the documented code, and nothing runs.
 
-use crate::support::{self, Held, Need, isolated, nsx, output, stderr, test, until};
+use crate::support::{self, Held, Need, isolated, kernel, nsx, output, stderr, test, until};
 use libtest_mimic::Trial;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,6 +9,7 @@ const ROOT: &[Need] = &[Need::Root];
 const REUSE: &[Need] = &[
     Need::Root,
     Need::Program("unshare"),
+    kernel::INODES,
     Need::Machine("/proc/sys/kernel/ns_last_pid", || {
         Path::new("/proc/sys/kernel/ns_last_pid").exists()
     }),
@@ -116,6 +117,11 @@ fn inode() {
     let (_held, pid) = isolated(&["-n"]);
     let inode = inode_of(pid);
     let right = format!("{pid}:{inode}");
+    if !kernel::since(6, 9) {
+        let said = refused(&mut nsx(["inspect", "-q", &right]), 5);
+        assert!(said.contains("this kernel gives processes no inode"), "{said}");
+        return;
+    }
     assert_eq!(support::succeeds(&mut nsx(["inspect", "-q", &right])), format!("{pid}\n"));
     let told = support::json(&mut nsx(["inspect", "--json", &right, "--only", "namespaces"]));
     assert_eq!(told["data"]["pid_inode"], inode);

@@ -2,7 +2,7 @@
 //! process, in scenes that have a mount namespace of their own.
 
 use crate::support::rootfs::Small;
-use crate::support::{self, Held, Need, output, test, until};
+use crate::support::{self, Held, Need, kernel, output, test, until};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -27,12 +27,8 @@ const LOOPS: &[Need] = &[
     Need::Program("mkfs.ext4"),
     Need::Machine("/dev/loop-control", || Path::new("/dev/loop-control").exists()),
 ];
-const WALKED: &[Need] = &[
-    Need::Root,
-    Need::Program("unshare"),
-    Need::Program("nsenter"),
-    Need::Machine("a kernel that walks through mount namespaces", walks),
-];
+const WALKED: &[Need] =
+    &[Need::Root, Need::Program("unshare"), Need::Program("nsenter"), kernel::WALKED];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -51,13 +47,6 @@ pub fn tests() -> Vec<Trial> {
         test("an image leads to who has it mounted by a loop device", LOOPS, image),
         test("any names and hundreds of mounts are searched", MOUNTS, crowded),
     ]
-}
-
-/// `NS_MNT_GET_NEXT`, Linux 6.12.
-fn walks() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split('.').map_while(|number| number.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(6), Some(12))
 }
 
 /// A mount namespace that is the host of a test, and a directory.

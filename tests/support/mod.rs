@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 pub mod cost;
 pub mod filtered;
+pub mod kernel;
 pub mod outer;
 pub mod pty;
 pub mod rootfs;

@@ -25,7 +25,9 @@ cd /opt/nsx || exit
 # Through a pipe: what it prints is not for a terminal. Something may hold the pipe for longer.
 exec 3> >(exec cat)
 printer=$!
-bash /opt/nsx/script >&3 2>&1
+# In a scope, as in a person's session: what runs in a service is that service's.
+systemd-run --quiet --scope --unit=nsx-vm-script -p Delegate=yes -p TasksMax=infinity \
+    bash /opt/nsx/script >&3 2>&1
 echo $? >/run/results/rc
 exec 3>&-
 timeout 3 tail --pid="$printer" -f /dev/null
