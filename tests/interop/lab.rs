@@ -5,7 +5,7 @@ use crate::machine::{Machine, below, hierarchies};
 use crate::support;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Where it is on the machine: in what ends with the machine, and short for the engines' sockets.
@@ -154,8 +154,11 @@ impl Drop for Stopped<'_> {
     }
 }
 
-/// The program, built if need be.
+/// The program, built if need be; where there is no checkout it was brought with nsx.
 fn xtask() -> PathBuf {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).exists() {
+        return support::binary("xtask");
+    }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo.args(["build", "--quiet", "--package", "xtask", "--message-format", "json"]);

@@ -71,7 +71,8 @@ fn gap(report: &Value) -> (&str, &str) {
 
 /// Of this machine's own calls.
 fn calls(report: &Value) -> &Vec<Value> {
-    dump(report)["architectures"][0]["calls"].as_array().unwrap()
+    let calls = dump(report)["architectures"][0]["calls"].as_array();
+    calls.unwrap_or_else(|| panic!("{}", report["gaps"]))
 }
 
 fn state(pid: u32) -> char {

@@ -100,7 +100,8 @@ impl Scene {
         self.start(&["-m", "--propagation", "private"], script)
     }
 
-    /// The trails; none where that is the answer.
+    /// The trails; none where that is the answer. Of the machine's services, some of which have a
+    /// `/tmp` of their own, there are none.
     fn who(&self, clue: impl AsRef<OsStr>) -> Vec<Value> {
         let said = output(self.within(support::binary("nsx")).args(["who", "--json"]).arg(&clue));
         let code = said.status.code();
@@ -108,8 +109,10 @@ impl Scene {
         if code == Some(3) {
             return Vec::new();
         }
-        let told: Value = serde_json::from_slice(&said.stdout).unwrap();
-        told["data"].as_array().unwrap().clone()
+        let mut told: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let mut trails = std::mem::take(told["data"].as_array_mut().unwrap());
+        trails.retain(|trail| trail["owner"]["unit"].is_null());
+        trails
     }
 
     /// `major:minor` of what a path is on.

@@ -25,6 +25,8 @@ pub(super) fn all(given: Option<&Path>, suites: &[String]) -> Result<Vec<(PathBu
     for suite in suites {
         found.push((find(&built, "test", suite)?, format!("nsx-test-{suite}")));
     }
+    // With which a suite puts up a lab.
+    found.push((std::env::current_exe()?, "xtask".to_owned()));
     match found.iter().find(|(file, _)| !run::is_program(file)) {
         Some((file, _)) => bail!("{} is no program", file.display()),
         None => Ok(found),
