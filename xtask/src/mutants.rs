@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// One part of many: 0/8 is the first of eight
+    /// One part of many, each with some of every file: 0/8 is the first of eight
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
     /// How many mutants at a time; each needs a copy of the tree
@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     mutants.args(["mutants", "--no-shuffle", "--package=nsx", "--colors=never"]);
     mutants.arg(format!("--output={}", place.display()));
     mutants.arg(format!("--jobs={}", arguments.jobs.max(1)));
+    mutants.arg("--sharding=round-robin");
     mutants.args(arguments.shard.iter().map(|shard| format!("--shard={shard}")));
     mutants.args(arguments.files.iter().map(|file| format!("--file={file}")));
     // Nobody debugs a mutant.
