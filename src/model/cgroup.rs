@@ -24,7 +24,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// `None` for unlimited.
+    /// `None` where there is none, or none that can be seen.
     pub const fn value(self) -> Option<u64> {
         match self {
             Self::Unlimited => None,
@@ -60,9 +60,11 @@ impl schemars::JsonSchema for Bound {
 /// `limit_bytes`, `limit_unlimited`, `limit_set_by`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Limit {
-    /// Neither the group nor one above it that can be seen states any.
+    /// Neither the group nor one above it states any.
     #[default]
     Unlimited,
+    /// None of those that can be seen; there are groups above, as for whoever is in a container.
+    Unseen,
     /// The tightest that the group or one above it states.
     Value {
         /// In the unit of what it limits: bytes, thousandths of a core, processes.
@@ -73,10 +75,10 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// `None` for unlimited.
+    /// `None` where there is none, or none that can be seen.
     pub const fn value(&self) -> Option<u64> {
         match self {
-            Self::Unlimited => None,
+            Self::Unlimited | Self::Unseen => None,
             Self::Value { value, .. } => Some(*value),
         }
     }

@@ -11,6 +11,7 @@ use nsx::action::cgroup::{Group, remove_left};
 use nsx::collect::sites::collect_sites;
 use nsx::model::group::{Controller, Limits, Sites, Used};
 use nsx::sys::root::SysRoot;
+use serde_json::Value;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ pub fn tests() -> Vec<Trial> {
         test("limits, a limit that cannot be had leaves nothing behind", V1, refused),
         test("limits, groups that the program made below its own go with it", V1, nested),
         test("limits, within limits: no more than the groups above have", V1, within),
+        test("limits, that of a group above that is out of sight is not called none", V1, unseen),
         test("limits, a user who has no group is refused, with advice", USER, of_nobody),
         test("limits, a signal that ends nsx leaves no group", V1, ended),
         test("limits, nsx killed: neither a group nor a process is left", V1, killed),
@@ -334,6 +336,29 @@ fn within() {
     let said = stderr(&output);
     assert!(said.contains("to 50000 of 100000: a group above has less"), "{said}");
     assert_eq!(groups_of(outer), NONE);
+}
+
+/// In a control group namespace, whose root is below the group with the limit.
+const UNSEEN: &str = r#"
+set -e
+own=/sys/fs/cgroup/pids$(sed -n 's/^[0-9]*:pids://p' /proc/self/cgroup)
+mkdir "$own/inner"
+echo $$ > "$own/inner/cgroup.procs"
+exec unshare -C -m sh -ec 'umount /sys/fs/cgroup/pids; mount -t cgroup -o pids nsx-test /sys/fs/cgroup/pids
+    "$0" inspect $$ --only cgroup $1' "$0" "$1"
+"#;
+
+fn unseen() {
+    let inspect = |options: &str| {
+        let mut command = nsx(["spawn", "--pids=30", "sh", "-c", UNSEEN]);
+        succeeds(command.arg(crate::support::binary("nsx")).arg(options))
+    };
+    let said: Value = serde_json::from_str(&inspect("--json")).unwrap();
+    let pids = &said["data"]["cgroup"]["pids"];
+    assert_eq!((&pids["limit"], &pids["limit_unlimited"]), (&Value::Null, &false.into()), "{pids}");
+    let gaps = said["gaps"].as_array().unwrap();
+    assert!(gaps.iter().any(|gap| gap["what"] == "limits of groups above"), "{gaps:?}");
+    assert!(inspect("").contains(", no limit that can be seen"));
 }
 
 fn of_nobody() {

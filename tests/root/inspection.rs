@@ -8,7 +8,7 @@ use crate::support::{
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const ROOT: &[Need] = &[Need::Root, Need::Program("unshare")];
 const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];

@@ -76,6 +76,7 @@ fn of_memory(memory: &MemoryInFull) -> Vec<Finding> {
     };
     found.extend(memory.levels.iter().find_map(used));
     let slowed = |level: &MemoryLevel| {
+        let Some(Bound::At(_)) = level.high_bytes else { return None };
         let hits = level.high_hits.filter(|hits| *hits > 0)?;
         let whose = of_above(own, &level.path);
         Some(notice(format!("slowed down {hits} times at memory.high{whose}")))
@@ -90,10 +91,12 @@ fn of_cpu(cpu: &CpuInFull) -> Option<Finding> {
     let now = cpu.rate.as_ref().and_then(CpuRate::throttled_percent);
     let now = now.map(|throttled| (throttled, String::new()));
     let of_level = |level: &CpuLevel| {
+        // What was counted stays when the quota is gone.
+        let Some(Bound::At(_)) = level.limit_millicores else { return None };
         level.periods.filter(|periods| *periods >= FEW_PERIODS)?;
         Some((level.throttled_percent()?, of_above(own, &level.path)))
     };
-    let known = usize::from(now.is_some());
+    let known = usize::from(cpu.rate.is_some());
     let ever = cpu.levels.iter().skip(known).filter_map(of_level);
     // Of equals the nearest.
     let all = now.into_iter().chain(ever);
@@ -209,11 +212,19 @@ mod tests {
 
     #[test]
     fn kills_and_slowing_down() {
+        let slowed = |path: &str, high, hits| MemoryLevel {
+            path: path.into(),
+            high_bytes: Some(high),
+            high_hits: Some(hits),
+            ..MemoryLevel::default()
+        };
         let memory = MemoryInFull {
             basic: Memory { oom_kills: Some(1), ..Memory::default() },
             levels: vec![
-                MemoryLevel { path: "/a/b".into(), high_hits: Some(0), ..MemoryLevel::default() },
-                MemoryLevel { path: "/a".into(), high_hits: Some(3), ..MemoryLevel::default() },
+                // Of a group below it.
+                slowed("/a/b/c", Bound::Unlimited, 9),
+                slowed("/a/b", Bound::At(1), 0),
+                slowed("/a", Bound::At(1), 3),
             ],
             ..MemoryInFull::default()
         };
@@ -226,6 +237,7 @@ mod tests {
     fn cpu(levels: &[(&str, u64, u64)], rate: Option<CpuRate>) -> Cgroup {
         let level = |(path, periods, throttled): &(&str, u64, u64)| CpuLevel {
             path: (*path).into(),
+            limit_millicores: Some(Bound::At(100)),
             periods: Some(*periods),
             throttled_periods: Some(*throttled),
             ..CpuLevel::default()
@@ -247,6 +259,11 @@ mod tests {
         for quiet in [(100, 9), (9, 9), (0, 0)] {
             assert_eq!(texts(&cpu(&[("/a", quiet.0, quiet.1)], None)), []);
         }
+        let mut gone = cpu(&[("/a", 100, 90)], None);
+        for level in gone.cpu.iter_mut().flat_map(|cpu| &mut cpu.levels) {
+            level.limit_millicores = Some(Bound::Unlimited);
+        }
+        assert_eq!(texts(&gone), []);
     }
 
     #[test]
@@ -260,6 +277,8 @@ mod tests {
             Some(counted)
         };
         assert_eq!(texts(&cpu(&[("/a", 100, 90)], rate(0))), []);
+        let idle = Some(CpuRate { periods: Some(0), ..CpuRate::default() });
+        assert_eq!(texts(&cpu(&[("/a", 100, 90)], idle)), []);
         assert_eq!(texts(&cpu(&[("/a", 100, 0)], rate(20)))[0].0, Level::Warning);
         // Of a group above no more is known than what ever happened.
         let text = "throttled in 90 % of CPU periods by the limit of /a, a group above it";

@@ -12,9 +12,10 @@ macro_rules! spelled {
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[allow(clippy::struct_field_names, reason = "they stand among others in JSON")]
         pub(super) struct $view {
-            /// The tightest limit of the group and those above it; null where there is none.
+            /// The tightest limit of the group and those above it; null where there is none, or none that can be seen.
             $value: Option<u64>,
-            /// No limit is set, here or above.
+            /// No limit is set, here or above; false, too, where groups above cannot be seen and
+            /// none is set in the others.
             $unlimited: bool,
             /// The group, itself or one above, whose limit binds.
             $set_by: Option<Text>,
@@ -25,10 +26,11 @@ macro_rules! spelled {
             serializer: S,
         ) -> Result<S::Ok, S::Error> {
             let (value, set_by) = match limit {
-                Limit::Unlimited => (None, None),
+                Limit::Unlimited | Limit::Unseen => (None, None),
                 Limit::Value { value, set_by } => (Some(*value), Some(set_by.clone())),
             };
-            let view = $view { $value: value, $unlimited: value.is_none(), $set_by: set_by };
+            let unlimited = *limit == Limit::Unlimited;
+            let view = $view { $value: value, $unlimited: unlimited, $set_by: set_by };
             view.serialize(serializer)
         }
     };

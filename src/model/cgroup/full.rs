@@ -81,7 +81,8 @@ pub struct MemoryLevel {
     /// Read where the usage is near the limit.
     pub working_set_bytes: Option<u64>,
     /// How often this group was at max_bytes, or above high_bytes; read where there is a limit, v2
-    /// only. It was not counted below, and others in the group may have been the ones held up.
+    /// only. Of the first level groups below count too; above, the very group alone, where others in
+    /// it may have been the ones held up.
     pub max_hits: Option<u64>,
     /// The second of the two: `high` of memory.events.
     pub high_hits: Option<u64>,
@@ -194,8 +195,8 @@ pub struct PidsLevel {
     pub max: Option<Bound>,
     /// Read where there is a limit.
     pub current: Option<u64>,
-    /// As for the whole, read where there is a limit: since 6.11 a refusal is counted where the
-    /// limit is, not where it was felt. Others in the group may have been the ones refused.
+    /// Of the first level as for the whole. Above, read where there is a limit: refusals by the limit
+    /// of this very group (v2 since 6.11, else null). Others in it may have been the ones refused.
     pub limit_hits: Option<u64>,
 }
 

@@ -92,6 +92,9 @@ fn sizes<const N: usize>(named: [(&str, Option<u64>); N]) -> Vec<String> {
     named.into_iter().filter_map(told).collect()
 }
 
+/// Where there are groups above that cannot be seen.
+const NONE_SEEN: &str = "no limit that can be seen";
+
 fn memory_parts(memory: &MemoryInFull, own: &Text) -> Vec<String> {
     let basic = &memory.basic;
     let used = human::bytes(basic.usage_bytes);
@@ -152,11 +155,15 @@ fn cpu_parts(cpu: &CpuInFull, own: &Text) -> Vec<String> {
     }
     parts.push(match &basic.limit_millicores {
         Limit::Unlimited => "no limit".to_owned(),
+        Limit::Unseen => NONE_SEEN.to_owned(),
         Limit::Value { value, set_by } => {
             format!("limit of {} core{}", human::cores(*value), whose(set_by, own))
         }
     });
+    // Counts of a quota that is gone stay.
+    let own = cpu.levels.first().and_then(|level| level.limit_millicores);
     if let (Some(periods), Some(throttled)) = (basic.periods, basic.throttled_periods)
+        && own != Some(Bound::Unlimited)
         && let Some(percent) = (throttled.saturating_mul(100)).checked_div(periods)
     {
         parts.push(format!("throttled in {percent} % of periods"));
@@ -227,6 +234,7 @@ fn pressure_parts(pressure: &PressureSet, everything: bool) -> Vec<String> {
 fn of(limit: &Limit, unit: impl Fn(u64) -> String, own: &Text) -> String {
     match limit {
         Limit::Unlimited => ", no limit".to_owned(),
+        Limit::Unseen => format!(", {NONE_SEEN}"),
         Limit::Value { value, set_by } => format!(" of {}{}", unit(*value), whose(set_by, own)),
     }
 }

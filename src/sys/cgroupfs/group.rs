@@ -1,34 +1,47 @@
 //! One group's directory, held open, and the files in it and in the groups above it.
 //!
 //! Knows no file by name. A file that is missing is `None`: the kernel is older, the controller is
-//! off, or it is the root group. Anything else that goes wrong is a gap, one for each subject.
+//! off, or it is the root group. Anything else that goes wrong is a gap, one for each subject; that
+//! groups above are out of sight is one for all.
 
 use super::hierarchy::Place;
 use super::paths::ancestor;
 use super::values::Bound;
 use crate::model::cgroup::Limit;
-use crate::model::gap::Gap;
+use crate::model::gap::{Gap, Reason};
 use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::error::{Context as _, IntoErrno, Problem, Result, SysError};
 use crate::sys::root::{SysRoot, path_text};
+use rustix::fs::AtFlags;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 /// As many groups upwards as fit a path; deeper nesting is reported as cut.
 const MAX_ANCESTORS: usize = 1024;
+
+/// The inode of the root of every hierarchy. In a cgroup namespace, or where a part is mounted, the
+/// topmost group that can be seen is another one.
+const ROOT_INODE: u64 = 1;
+/// What a gap is about where it is.
+const ABOVE: &str = "limits of groups above";
 
 /// An open group.
 #[derive(Debug)]
 pub struct Group {
     dir: OwnedFd,
     place: Place,
+    /// The groups above it can be reached up to the root of the hierarchy.
+    has_root: bool,
 }
 
 impl Group {
     /// ENOENT where the group has ended.
     pub fn open(root: &SysRoot, place: Place) -> Result<Self> {
         match root.open_dir(&place.directory) {
-            Ok(dir) => Ok(Self { dir, place }),
+            Ok(dir) => {
+                let has_root = !root.is_real() || reaches_root(&dir, place.ancestors);
+                Ok(Self { dir, place, has_root })
+            }
             // The name that the system has for it, whatever stands for the system.
             Err(error) => Err(SysError { object: path_text(&place.directory), ..error }),
         }
@@ -38,6 +51,13 @@ impl Group {
     pub fn is_v2(&self) -> bool {
         self.place.is_v2
     }
+}
+
+/// Where that cannot be told, nothing is said to be missing.
+fn reaches_root(dir: &OwnedFd, ancestors: usize) -> bool {
+    let top = format!("./{}", "../".repeat(ancestors.min(MAX_ANCESTORS)));
+    let stat = rustix::fs::statat(dir, top, AtFlags::NO_AUTOMOUNT);
+    stat.map_or(true, |stat| stat.st_ino == ROOT_INODE)
 }
 
 /// One file of a group, without holding the group open.
@@ -100,6 +120,11 @@ impl<'a> Reader<'a> {
         if ancestors > MAX_ANCESTORS {
             self.note("", Problem::Truncated);
         }
+        if !self.group.has_root && self.gaps.iter().all(|gap| gap.what != ABOVE) {
+            let mut upwards = self.group.place.directory.ancestors();
+            let object = upwards.nth(ancestors).map(path_text).unwrap_or_default();
+            self.gaps.push(Gap { object, what: ABOVE, reason: Reason::Denied });
+        }
         0..=ancestors.min(MAX_ANCESTORS)
     }
 
@@ -110,14 +135,24 @@ impl<'a> Reader<'a> {
 
     /// The tightest of what `bound` finds at each level, from the group itself (0) upwards.
     pub fn tightest(&mut self, mut bound: impl FnMut(&mut Self, usize) -> Option<Bound>) -> Limit {
-        let mut tightest = Limit::Unlimited;
-        for levels in self.levels() {
-            if let Some(Bound::At(value)) = bound(self, levels) {
-                let set_by = self.path_above(levels);
-                tightest = tightest.tighter(Limit::Value { value, set_by });
+        let levels = self.levels();
+        let stated: Vec<_> =
+            levels.map(|levels| (bound(self, levels), self.path_above(levels))).collect();
+        self.tightest_of(stated.iter().map(|(bound, path)| (*bound, path)))
+    }
+
+    /// The tightest of what its groups state, the nearest first.
+    pub fn tightest_of<'b>(
+        &self,
+        stated: impl Iterator<Item = (Option<Bound>, &'b Text)>,
+    ) -> Limit {
+        let none = if self.group.has_root { Limit::Unlimited } else { Limit::Unseen };
+        stated.fold(none, |tightest, (bound, path)| match bound {
+            Some(Bound::At(value)) => {
+                tightest.tighter(Limit::Value { value, set_by: path.clone() })
             }
-        }
-        tightest
+            _ => tightest,
+        })
     }
 
     /// One gap for each subject: what is wrong with one file is so with the others.

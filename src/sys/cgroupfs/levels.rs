@@ -3,8 +3,7 @@
 use super::group::Reader;
 use super::memory_stat::MemoryStat;
 use super::values::{Bound, keyed_value, number, number_or_max};
-use crate::model::cgroup::{CpuLevel, Limit, MemoryLevel, PidsLevel};
-use crate::model::text::Text;
+use crate::model::cgroup::{CpuLevel, MemoryLevel, PidsLevel};
 
 /// What the files of a version are called.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +18,8 @@ pub struct MemoryFiles {
     pub bound: fn(&[u8]) -> Option<Bound>,
     /// Understands memory.stat.
     pub stat: fn(&[u8]) -> MemoryStat,
-    /// How often limits were met: `memory.events`; v1 has no such file.
-    pub events: Option<&'static str>,
+    /// How often limits of the very group were met: `memory.events.local`; v1 has no such file.
+    pub own_events: Option<&'static str>,
 }
 
 /// How a version states a quota, and what it tells of throttling.
@@ -59,7 +58,7 @@ pub fn memory(
             });
             let inactive = stat.flatten().and_then(|stat| stat.inactive_file);
             let hits = names
-                .events
+                .own_events
                 .and_then(|events| files.value_above(levels, events, |bytes| Some(hits(bytes))));
             let (max_hits, high_hits) = hits.unwrap_or_default();
             found.push(MemoryLevel {
@@ -80,7 +79,7 @@ pub fn memory(
     found
 }
 
-/// memory.events: how often usage was at memory.max, and above memory.high.
+/// How often usage was at memory.max, and above memory.high.
 fn hits(bytes: &[u8]) -> (Option<u64>, Option<u64>) {
     (keyed_value(bytes, b"max"), keyed_value(bytes, b"high"))
 }
@@ -106,7 +105,8 @@ pub fn cpu(files: &mut Reader<'_>, names: CpuFiles, own: CpuLevel) -> Vec<CpuLev
     found
 }
 
-/// The same files on v1 and v2.
+/// The same files on v1 and v2. What is refused by a limit above is counted there since Linux 6.11,
+/// in pids.events.local; before, and on v1, nobody can tell whose limit it was.
 pub fn pids(files: &mut Reader<'_>, own: u64, own_hits: Option<u64>) -> Vec<PidsLevel> {
     let mut found = Vec::new();
     for levels in files.levels() {
@@ -117,7 +117,7 @@ pub fn pids(files: &mut Reader<'_>, own: u64, own_hits: Option<u64>) -> Vec<Pids
         } else if let Some(Bound::At(_)) = max {
             let current = files.value_above(levels, "pids.current", number);
             let limit_hits =
-                files.value_above(levels, "pids.events", |bytes| Some(limit_hits(bytes)));
+                files.value_above(levels, "pids.events.local", |bytes| Some(limit_hits(bytes)));
             found.push(PidsLevel { path, max, current, limit_hits: limit_hits.flatten() });
         }
     }
@@ -127,14 +127,6 @@ pub fn pids(files: &mut Reader<'_>, own: u64, own_hits: Option<u64>) -> Vec<Pids
 /// What pids.events says.
 pub fn limit_hits(bytes: &[u8]) -> Option<u64> {
     keyed_value(bytes, b"max")
-}
-
-/// The tightest of what some groups state, the nearest first.
-pub fn tightest<'a>(stated: impl Iterator<Item = (Option<Bound>, &'a Text)>) -> Limit {
-    stated.fold(Limit::Unlimited, |tightest, (bound, path)| match bound {
-        Some(Bound::At(value)) => tightest.tighter(Limit::Value { value, set_by: path.clone() }),
-        _ => tightest,
-    })
 }
 
 /// What cpu.stat says of throttling; of what `throttled` counts there are `per_usec` in a microsecond.

@@ -23,7 +23,7 @@ const MEMORY: MemoryFiles = MemoryFiles {
     high: None,
     bound: v1_bytes,
     stat: memory_stat::parse_v1,
-    events: None,
+    own_events: None,
 };
 const CPU: CpuFiles = CpuFiles { quota, stat: throttling };
 
@@ -49,12 +49,14 @@ pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull
         ..MemoryLevel::default()
     };
     let levels = levels::memory(&mut files, MEMORY, &own, told != Some(Bound::Unlimited));
-    basic.limit = levels::tightest(levels.iter().map(|level| (level.max_bytes, &level.path)));
-    if let Some(Bound::At(value)) = told
-        && basic.limit.value().is_none_or(|found| value < found)
-    {
-        let set_by = above(levels.last().map_or(b"/", |top| top.path.as_bytes()));
-        basic.limit = Limit::Value { value, set_by };
+    basic.limit = files.tightest_of(levels.iter().map(|level| (level.max_bytes, &level.path)));
+    match told {
+        Some(Bound::At(value)) if basic.limit.value().is_none_or(|found| value < found) => {
+            let set_by = above(levels.last().map_or(b"/", |top| top.path.as_bytes()));
+            basic.limit = Limit::Value { value, set_by };
+        }
+        Some(Bound::Unlimited) => basic.limit = Limit::Unlimited,
+        _ => {}
     }
     let swap_limit = files.tightest(|files, levels| {
         files.value_above(levels, "memory.memsw.limit_in_bytes", v1_bytes)
@@ -134,7 +136,7 @@ pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> CpuInFull {
     let basic = v2::throttled(&own);
     let levels = levels::cpu(&mut files, CPU, own);
     let limit_millicores =
-        levels::tightest(levels.iter().map(|level| (level.limit_millicores, &level.path)));
+        files.tightest_of(levels.iter().map(|level| (level.limit_millicores, &level.path)));
     let is_set =
         levels.first().is_some_and(|own| matches!(own.limit_millicores, Some(Bound::At(_))));
     CpuInFull {

@@ -19,7 +19,7 @@ const MEMORY: MemoryFiles = MemoryFiles {
     high: Some("memory.high"),
     bound: number_or_max,
     stat: memory_stat::parse_v2,
-    events: Some("memory.events"),
+    own_events: Some("memory.events.local"),
 };
 const CPU: CpuFiles = CpuFiles { quota, stat: throttling };
 
@@ -52,11 +52,11 @@ pub fn memory_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<MemoryInFull
         ..MemoryLevel::default()
     };
     let levels = levels::memory(&mut files, MEMORY, &own, true);
-    basic.limit = levels::tightest(levels.iter().map(|level| (level.max_bytes, &level.path)));
+    basic.limit = files.tightest_of(levels.iter().map(|level| (level.max_bytes, &level.path)));
     basic.oom_kills = events.oom_kill;
     Some(MemoryInFull {
         basic,
-        high: levels::tightest(levels.iter().map(|level| (level.high_bytes, &level.path))),
+        high: files.tightest_of(levels.iter().map(|level| (level.high_bytes, &level.path))),
         low_bytes: files.value("memory.low", number_or_max),
         min_bytes: files.value("memory.min", number_or_max),
         swap_limit: files
@@ -143,7 +143,7 @@ pub fn cpu_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<CpuInFull> {
     })?;
     cpu.levels = levels::cpu(&mut files, CPU, own);
     let stated = cpu.levels.iter().map(|level| (level.limit_millicores, &level.path));
-    cpu.basic.limit_millicores = levels::tightest(stated);
+    cpu.basic.limit_millicores = files.tightest_of(stated);
     let own = cpu.levels.first().and_then(|own| own.limit_millicores);
     if let Some(Bound::At(_)) = own {
         cpu.burst_usec = files.value("cpu.max.burst", number);
@@ -197,7 +197,7 @@ pub fn pids_in_full(group: &Group, gaps: &mut Vec<Gap>) -> Option<PidsInFull> {
     let current = files.value("pids.current", number)?;
     let limit_hits = files.value("pids.events", |bytes| Some(levels::limit_hits(bytes))).flatten();
     let levels = levels::pids(&mut files, current, limit_hits);
-    let limit = levels::tightest(levels.iter().map(|level| (level.max, &level.path)));
+    let limit = files.tightest_of(levels.iter().map(|level| (level.max, &level.path)));
     Some(PidsInFull {
         basic: Pids { current, limit },
         peak: files.value("pids.peak", number),
