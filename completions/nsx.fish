@@ -213,7 +213,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l init -d 'An init of it
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s f -l fork -d 'The program is a child of nsx (always)'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l forward-signals -d 'Signals are passed on to the program (always)'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l detach -d 'Prints the name once the program runs, and leaves it alone, without input or output'
-complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pty -d 'A terminal of its own (so it is with --rootfs on a terminal)'
+complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l pty -d 'A terminal of its own, as it is with --rootfs, another user or fewer rights'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l no-pty -d 'None: the program has yours as it is'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -l dry-run -d 'Says what would be done, and does nothing'
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -s h -l help -d 'Print help'

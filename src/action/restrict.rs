@@ -80,6 +80,7 @@ impl Restriction {
             Some(powers) => powers.left(is_root, no_new_privs),
             None if keeps_all => own.permitted,
             None if is_root => own.bounding,
+            None if isolation.identity.uid.is_none() => privilege::ambient(own.inheritable),
             None => CapSet::default(),
         };
         let (filters, notes) = match &wanted.seccomp {
@@ -123,7 +124,13 @@ impl Restriction {
         }
         match &self.powers {
             Some(powers) => become_with(powers, identity)?,
-            None => become_somebody(identity)?,
+            None => {
+                become_somebody(identity)?;
+                // The kernel takes from who was root, and not from who had some without being it.
+                if identity.uid.is_some() && !identity.keep_capabilities {
+                    privilege::hand_on_nothing().context("drop", "capabilities")?;
+                }
+            }
         }
         Ok(Opened { rules })
     }

@@ -36,6 +36,22 @@ pub fn keep(inheritable: CapSet, permitted: CapSet, effective: CapSet) -> Result
     take(inheritable, permitted.and(three.permitted), effective.and(three.permitted))
 }
 
+/// What the program would have because we have it, whoever it is, it has not: the inheritable set, and
+/// the ambient one, which holds nothing beyond.
+pub fn hand_on_nothing() -> Result<()> {
+    let three = three()?;
+    if three.inheritable == CapSet::default() {
+        return Ok(());
+    }
+    take(CapSet::default(), three.permitted, three.effective)
+}
+
+/// The ambient set, which is no more than `inheritable`.
+pub fn ambient(inheritable: CapSet) -> CapSet {
+    let is_ambient = |one: &CapSet| thread::capability_is_in_ambient_set(set(*one)) == Ok(true);
+    inheritable.each().filter(is_ambient).fold(CapSet::default(), CapSet::or)
+}
+
 fn every() -> impl Iterator<Item = CapSet> {
     CapSet::of_bits(u64::MAX).each()
 }

@@ -221,9 +221,9 @@ pub fn part_anyhow() -> Result<()> {
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER)
         .context("make", "a user namespace")?;
-    proc::write("self", "setgroups", "deny")?;
-    proc::write("self", "gid_map", &format!("{gid} {gid} 1"))?;
-    proc::write("self", "uid_map", &format!("{uid} {uid} 1"))?;
+    proc::write_own("setgroups", "deny")?;
+    proc::write_own("gid_map", &format!("{gid} {gid} 1"))?;
+    proc::write_own("uid_map", &format!("{uid} {uid} 1"))?;
     part()
 }
 

@@ -20,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("restrict: what was not asked for stays as it is", ROOT, nothing),
         test("restrict: capabilities of root", ROOT, capabilities_of_root),
         test("restrict: capabilities of another user", ROOT, capabilities_of_others),
+        test("restrict: capabilities of a caller who is not root", SETPRIV, ambient),
         test("restrict: capabilities in a user namespace", SETPRIV, capabilities_inside),
         test("restrict: what nsx lacks cannot be added", SETPRIV, cannot_be_added),
         test("restrict: a bounding set that stays takes no_new_privs", SETPRIV, without_setpcap),
@@ -108,6 +109,29 @@ fn capabilities_of_root() {
             assert_eq!(sets(&status), [0, wanted, wanted, wanted, 0], "{options:?} {nnp:?}");
         }
     }
+}
+
+/// He keeps them as long as he stays who he is.
+fn ambient() {
+    let (_directory, program) = public_nsx();
+    let spawn = |options: &[&str]| {
+        let caps = "-all,+sys_admin,+setuid,+setgid";
+        let mut setpriv = Command::new("setpriv");
+        setpriv.args(["--reuid", "1000", "--regid", "1000", "--clear-groups"]);
+        setpriv.args(["--inh-caps", caps, "--ambient-caps", caps]).arg(&program);
+        setpriv.args(["spawn", "-u"]).args(options);
+        setpriv
+    };
+    let sets_of = |options: &[&str]| sets(&status_of(&mut spawn(options)));
+    let his = sets_of(&[]);
+    assert_ne!(his[0], 0);
+    assert_eq!((his[1], his[4]), (his[0], his[0]));
+    for other in [&["--user=65534:65534"][..], &["-S", "65534", "-G", "65534"]] {
+        let sets = sets_of(other);
+        assert_eq!([sets[0], sets[1], sets[2], sets[4]], [0; 4], "{other:?}");
+    }
+    // The filter is made for what he has.
+    succeeds(spawn(&["--seccomp=default"]).args(["unshare", "-m", "true"]));
 }
 
 fn capabilities_of_others() {
@@ -331,7 +355,7 @@ fn landlock() {
 /// can be asked for its size only where it may be written to.
 fn landlock_devices() {
     let size = |rule: &str| {
-        let mut command = nsx(["spawn", "-u", "--landlock-ro=/", rule]);
+        let mut command = nsx(["spawn", "-u", "--no-pty", "--landlock-ro=/", rule]);
         command.args(["sh", "-c", "stty size; stty size < /dev/tty"]);
         let words: Vec<_> =
             std::iter::once(command.get_program()).chain(command.get_args()).collect();

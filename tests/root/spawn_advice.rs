@@ -10,6 +10,7 @@ const NOBODY: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("u
 pub fn tests() -> Vec<Trial> {
     vec![
         test("advice: to root", ROOT, root),
+        test("advice: a file is not blamed for its arguments", ROOT, arguments),
         test("advice: to an ordinary user", NOBODY, nobody),
         test("advice: where no namespace can be had any more", NOBODY, no_namespaces),
     ]
@@ -93,6 +94,15 @@ fn root() {
     }
     let stopped = output(&mut nsx(["spawn", "--stop", "any", "echo", "RAN"]));
     assert_eq!((stopped.status.code(), stdout(&stopped).as_str()), (Some(2), ""));
+}
+
+fn arguments() {
+    let many = (0..30_000).map(|number| number.to_string());
+    let mut command = nsx(["spawn", "-u", "--rlimit", "stack=100K", "/bin/true"]);
+    let done = output(command.args(many));
+    let said = stderr(&done);
+    assert_eq!(done.status.code(), Some(126), "{said}");
+    assert!(said.contains("Argument list too long") && !said.contains("hint"), "{said}");
 }
 
 fn nobody() {

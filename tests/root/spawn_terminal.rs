@@ -29,6 +29,7 @@ pub fn tests() -> Vec<Trial> {
         test("what a program said last waits for the screen", TERMINAL, slow_screen),
         test("a screen that nobody looks at keeps no limit from its end", TERMINAL, stuck_screen),
         test("^C reaches a program that has made itself a group", TERMINAL, another_group),
+        test("who is to have less than the caller does not get his terminal", TERMINAL, distrusted),
     ]
 }
 
@@ -157,4 +158,23 @@ fn slow_screen() {
     assert_eq!(pty.expect("END").matches('x').count(), 30_000);
     pty.expect("OUT> ");
     assert_eq!(pty.code(), "0");
+}
+
+/// It could type there, and the shell would run it.
+fn distrusted() {
+    let mut pty = Pty::shell();
+    let ours = pty.name.display().to_string();
+    let mut tty = |options: &str| pty.run(&format!("{} {options} tty", spawn("--newuts"))).0;
+    assert_eq!(tty(""), ours);
+    for less in
+        ["--user=65534:65534", "-S 65534", "--cap-drop=all", "--no-new-privs", "--seccomp=default"]
+    {
+        let theirs = tty(less);
+        assert!(theirs.starts_with("/dev/pts/") && theirs != ours, "{less}: {theirs}");
+        assert_eq!(tty(&format!("{less} --no-pty")), ours, "{less}");
+    }
+    // Where it reads no terminal it has none.
+    let said = pty
+        .run(&format!("{} --no-new-privs sh -c 'cat </dev/tty' </dev/null 2>&1 | cat", spawn("")));
+    assert!(said.0.contains("/dev/tty"), "{said:?}");
 }

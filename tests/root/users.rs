@@ -3,8 +3,8 @@
 use crate::enter::entered;
 use crate::support::rootfs::Small;
 use crate::support::{
-    Held, Need, as_nobody, child_of, isolated, namespace, nsx, output, public_nsx, status, stderr,
-    stdout, test, until,
+    Held, Need, as_nobody, binary, child_of, isolated, namespace, nsx, output, public_nsx, status,
+    stderr, stdout, test, until,
 };
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
@@ -31,6 +31,7 @@ pub fn tests() -> Vec<Trial> {
             stranger,
         ),
         test("a user is told why he cannot enter what is not his", SETPRIV, not_his),
+        test("by a /proc of another pid namespace nobody is mapped or kept", UNSHARE, foreign_proc),
     ]
 }
 
@@ -182,4 +183,23 @@ fn stranger() {
     let root = Small::new();
     let groups = groups_spawned(&[], &["-p", "-S", "1000", "--rootfs", &root.name()]);
     assert_eq!(groups, "");
+}
+
+/// What is the child's number to us is another's there.
+fn foreign_proc() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ns");
+    std::fs::write(&file, "").unwrap();
+    let keep = format!("--newnet={}", file.display());
+    for options in [&["-U", "--map-users=0:100000:10", "--map-groups=0:100000:10"][..], &[&keep]] {
+        let mut outer = Command::new("unshare");
+        outer.args(["-m", "--propagation", "private", "-p", "-f"]).arg(binary("nsx"));
+        let refused = output(outer.arg("spawn").args(options).args(["echo", "RAN"]));
+        assert_eq!(
+            (refused.status.code(), stdout(&refused).as_str()),
+            (Some(125), ""),
+            "{options:?}"
+        );
+        assert!(stderr(&refused).contains("another pid namespace"), "{}", stderr(&refused));
+    }
 }

@@ -43,8 +43,7 @@ fn namespace(maps: &UserMap) -> Result<OwnedFd> {
         Side::Parent(child) => child,
     };
     let opened = || {
-        // The child is ours and not reaped: its number cannot be another's.
-        let path = format!("/proc/{}", child.pid);
+        let path = proc::of_child(child.pid)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let process = rustix::fs::open(path.as_str(), flags, Mode::empty())
             .with_context("open", || path.clone())?;

@@ -107,11 +107,11 @@ fn set_clocks(clocks: &Clocks) -> Result<(), ActionError> {
     if text.is_empty() {
         return Ok(());
     }
-    match proc::write("self", "timens_offsets", &text) {
+    match proc::write_own("timens_offsets", &text) {
         // The files of a protected process belong to the root of the host, who we are not.
         Err(error) if error.errno() == Some(Errno::EACCES) => {
             launch::set_protected(false)?;
-            proc::write("self", "timens_offsets", &text)?;
+            proc::write_own("timens_offsets", &text)?;
             launch::set_protected(true)
         }
         written => written.advise("no clock can be before 0, or beyond what the kernel counts"),
@@ -122,11 +122,11 @@ fn write_own_maps(map: &UserMap) -> Result<(), ActionError> {
     // The files of a protected process belong to the root of the host. Nobody else is in here yet.
     launch::set_protected(false)?;
     if let Some(setgroups) = map.setgroups {
-        proc::write("self", "setgroups", setgroups.word())?;
+        proc::write_own("setgroups", setgroups.word())?;
     }
     for (file, ranges) in [("gid_map", &map.groups), ("uid_map", &map.users)] {
         if !ranges.is_empty() {
-            proc::write("self", file, &lines(ranges)).advise(USER_NAMESPACES)?;
+            proc::write_own(file, &lines(ranges)).advise(USER_NAMESPACES)?;
         }
     }
     launch::set_protected(true)

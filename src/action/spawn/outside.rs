@@ -109,7 +109,7 @@ fn keep(pid: Pid, kind: Kind, file: &Path) -> Result<OwnedFd, ActionError> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let below = rustix::fs::open(file, flags, Mode::empty());
     let below = below.with_context(DOING, || path_text(file)).advise(NEEDED)?;
-    let source = format!("/proc/{pid}/ns/{name}");
+    let source = format!("{}/ns/{name}", proc::of_child(pid)?);
     let nothing = None::<&str>;
     mount(Some(source.as_str()), link_to(&below).as_str(), nothing, MsFlags::MS_BIND, nothing)
         .with_context(DOING, || path_text(file))

@@ -8,7 +8,7 @@ use crate::model::group::Limits;
 use crate::model::isolation::{Identity, Isolation, Life, Mounts, Terminal};
 use crate::model::namespace::Kind;
 use crate::model::net_wish::NetWish;
-use crate::model::restriction::Restrictions;
+use crate::model::restriction::{Change, Restrictions};
 use crate::model::user_map::{Setgroups, UserMap};
 use crate::sys::accounts::Account;
 use crate::sys::idmap;
@@ -61,11 +61,21 @@ impl Request {
         self.files.root.is_some()
     }
 
+    /// Whether the program is to have less than its caller: from a terminal that both have it could
+    /// type what the caller's shell then runs.
+    fn is_distrusted(&self) -> bool {
+        let Restrictions { capabilities, no_new_privs, .. } = &self.restrictions;
+        let drops = capabilities.iter().any(|change| matches!(change, Change::Drop(_)));
+        let has_less = *no_new_privs || drops || self.restrictions.confine();
+        let is_other = self.user.is_some() || self.uid.is_some();
+        self.manner == Manner::Nsx && (has_less || is_other)
+    }
+
     fn terminal(&self) -> Terminal {
         match self.own_terminal {
             Some(true) => Terminal::Own,
             Some(false) => Terminal::Shared,
-            None if !self.is_foreign() => Terminal::Shared,
+            None if !self.is_foreign() && !self.is_distrusted() => Terminal::Shared,
             None if pty::wanted() && !self.detach => Terminal::Own,
             // Else it could end, by its group, whoever called us.
             None => Terminal::Apart,

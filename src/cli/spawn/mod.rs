@@ -136,7 +136,9 @@ fn tell(form: ReportForm, report: &Report) -> Result<(), Failure> {
 
 fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
     let forbidden = matches!(error.errno(), Some(Errno::EPERM | Errno::EACCES));
-    let not_executable = error.exit() == 126;
+    // Else it is not the file: its arguments are too long, there may be no more processes.
+    let not_executable =
+        error.exit() == 126 && (forbidden || error.errno() == Some(Errno::ENOEXEC));
     let not_found = error.exit() == 127;
     let is_there = not_found && error.errno().is_some();
     let failure = Failure::from(error);

@@ -16,4 +16,4 @@ pub mod timens;
 mod write;
 
 pub use comm::{comm, comm_of};
-pub use write::write;
+pub use write::{of_child, write, write_own};

@@ -126,7 +126,7 @@ pub(super) const OPTIONS: &[Opt<Any>] = &[
         None,
         "pty",
         Value::None,
-        "A terminal of its own (so it is with --rootfs on a terminal)",
+        "A terminal of its own, as it is with --rootfs, another user or fewer rights",
     ),
     life(Id::NoPty, None, "no-pty", Value::None, "None: the program has yours as it is"),
     life(Id::DryRun, None, "dry-run", Value::None, "Says what would be done, and does nothing"),
