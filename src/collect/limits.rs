@@ -1,5 +1,6 @@
 //! What a process may use beside what it uses: rlimits, inotify, CPUs, and what the OOM killer thinks of it.
 
+use crate::model::capability::CapSet;
 use crate::model::gap::{Gap, Reason};
 use crate::model::limits::{Inotify, Limits, Resource, Rlimit, Scheduler};
 use crate::model::namespace::Kind;
@@ -7,7 +8,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::proc::claims::{self, Claims, Schedule};
-use crate::sys::proc::status;
+use crate::sys::proc::status::{self, Status};
 use crate::sys::root::{self, SysRoot};
 use crate::sys::{bounded, ns, proc};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -37,17 +38,21 @@ pub fn collect_limits(
     let stat = bounded::read_single(dir, "stat");
     let stat = root.reach().told(|| "stat".into(), WHAT, stat).unwrap_or_default();
     let schedule = claims::parse_stat(&stat);
+    let own = status::parse(status);
     let claims = claims::parse_status(status);
     let mut rlimits = proc::limits::parse(&file);
     if rlimits.is_empty() {
         let object = Text::from(format!("pid {}", target.pid()));
         gaps.push(Gap { object, what: "limits", reason: Reason::Malformed });
     }
+    let users = ns::identity(dir, Kind::User).ok();
+    let of_host = users.map(|users| users == ns::INITIAL_USER);
     for limit in &mut rlimits {
+        limit.exempt = own.as_ref().and_then(|own| exempt(limit.resource, own, of_host));
         limit.used = used(limit.resource, &claims, schedule);
         match limit.resource {
             Resource::OpenFiles => limit.used = proc::fd::count(dir),
-            Resource::Processes => limit.used = tasks(root, dir, status, limit),
+            Resource::Processes => limit.used = tasks(root, own.as_ref(), users, limit),
             _ => {}
         }
     }
@@ -62,6 +67,17 @@ pub fn collect_limits(
         mems_allowed: claims.mems_allowed,
         inotify: inotify(root, members),
     })
+}
+
+/// capable(9) asks for the capability over the initial user namespace, in which whoever is `of_host` is.
+fn exempt(resource: Resource, own: &Status, of_host: Option<bool>) -> Option<bool> {
+    let any_of = match resource {
+        Resource::LockedBytes => CapSet::IPC_LOCK,
+        Resource::Processes if own.uids.starts_with(&[0]) => return Some(true),
+        Resource::Processes => CapSet::SYS_RESOURCE.or(CapSet::SYS_ADMIN),
+        _ => CapSet::default(),
+    };
+    if own.cap_effective.and(any_of).is_empty() { Some(false) } else { of_host }
 }
 
 /// What stat and status tell of it.
@@ -87,15 +103,14 @@ fn number<T: std::str::FromStr>(root: &SysRoot, dir: BorrowedFd<'_>, file: &str)
     std::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
 }
 
-/// The threads of its user in its user namespace, which is what the limit is about. Root of the host
-/// is free of it, and needs no count.
-fn tasks(root: &SysRoot, target: BorrowedFd<'_>, own_status: &[u8], limit: &Rlimit) -> Option<u64> {
+/// The threads of its user in its user namespace, which is what the limit is about. Whom it does not
+/// hold needs no count.
+fn tasks(root: &SysRoot, own: Option<&Status>, users: Option<u64>, limit: &Rlimit) -> Option<u64> {
     limit.soft.value()?;
-    let [uid, ..] = status::parse(own_status)?.uids;
-    if uid == 0 {
+    if limit.exempt != Some(false) {
         return None;
     }
-    let users = ns::identity(target, Kind::User).ok()?;
+    let (users, [uid, ..]) = (users?, own?.uids);
     let names = root::list(root.proc()).ok()?;
     let pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
     if pids.len() > MOST_PROCESSES {
@@ -153,6 +168,28 @@ fn inotify(root: &SysRoot, members: &[Pid]) -> Inotify {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_exempt_has_the_capability_on_the_host() {
+        let with = |uid, capabilities| Status {
+            uids: [uid; 4],
+            cap_effective: capabilities,
+            ..Status::default()
+        };
+        let locked = |status, of_host| exempt(Resource::LockedBytes, &status, of_host);
+        let every = CapSet::of_bits(u64::MAX);
+        assert_eq!(locked(with(5, CapSet::IPC_LOCK), Some(true)), Some(true));
+        assert_eq!(locked(with(0, every), Some(false)), Some(false), "in a user namespace");
+        assert_eq!(locked(with(0, every), None), None);
+        assert_eq!(locked(with(0, every.without(CapSet::IPC_LOCK)), None), Some(false));
+        let processes = |status, of_host| exempt(Resource::Processes, &status, of_host);
+        assert_eq!(processes(with(0, CapSet::default()), Some(false)), Some(true), "root");
+        assert_eq!(processes(with(5, CapSet::SYS_ADMIN), Some(true)), Some(true));
+        assert_eq!(processes(with(5, CapSet::SYS_RESOURCE), Some(true)), Some(true));
+        assert_eq!(processes(with(5, every), Some(false)), Some(false));
+        assert_eq!(processes(with(5, CapSet::IPC_LOCK), Some(true)), Some(false));
+        assert_eq!(exempt(Resource::OpenFiles, &with(0, every), Some(true)), Some(false));
+    }
 
     #[test]
     fn our_own_limits_beside_what_we_use() {

@@ -60,6 +60,10 @@ impl CapSet {
     pub const KILL: Self = Self(1 << 5);
     /// Interfaces, addresses, routes; over the user namespace that owns the network.
     pub const NET_ADMIN: Self = Self(1 << 12);
+    /// Memory kept out of swap beyond RLIMIT_MEMLOCK.
+    pub const IPC_LOCK: Self = Self(1 << 14);
+    /// Higher limits, and more processes than RLIMIT_NPROC.
+    pub const SYS_RESOURCE: Self = Self(1 << 24);
     /// Mounts, setns(2) and much else.
     pub const SYS_ADMIN: Self = Self(1 << 21);
 

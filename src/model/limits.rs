@@ -40,12 +40,18 @@ pub struct Rlimit {
     /// In the unit of the limit; null where the kernel does not tell, and for processes where the
     /// limit does not hold (root of the host) or there is none.
     pub used: Option<u64>,
+    /// The process may take more than that: as root of the host, or by a capability over the host's
+    /// user namespace. Null where it has the capability and its user namespace cannot be seen.
+    pub exempt: Option<bool>,
 }
 
 impl Rlimit {
-    /// In per cent of the soft limit.
+    /// In per cent of the soft limit; only where the process is known to be held to it.
     pub fn used_percent(&self) -> Option<u64> {
-        self.used?.saturating_mul(100).checked_div(self.soft.value()?)
+        self.used
+            .filter(|_| self.exempt == Some(false))?
+            .saturating_mul(100)
+            .checked_div(self.soft.value()?)
     }
 }
 

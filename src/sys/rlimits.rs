@@ -83,6 +83,7 @@ mod tests {
             soft: Bound::At(1),
             hard: Bound::At(1),
             used: None,
+            exempt: None,
         };
         let before = getrlimit(process::Resource::Nofile);
         let ours = raised(&limit);

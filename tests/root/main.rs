@@ -24,6 +24,7 @@ mod groups;
 mod inspection;
 mod jobs;
 mod life;
+mod limits;
 mod listings;
 mod memory;
 mod named;
@@ -105,6 +106,7 @@ fn main() {
         tools::tests(),
         dns::tests(),
         jobs::tests(),
+        limits::tests(),
         listings::tests(),
         output::tests(),
         inspection::tests(),

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     fn files(soft: Bound, hard: Bound) -> Rlimit {
-        Rlimit { resource: Resource::OpenFiles, soft, hard, used: None }
+        Rlimit { resource: Resource::OpenFiles, soft, hard, used: None, exempt: None }
     }
 
     #[test]

@@ -60,8 +60,12 @@ mod tests {
     use crate::model::limits::Inotify;
 
     fn at(resource: Resource, used: u64, soft: Bound) -> Limits {
-        let limit = Rlimit { resource, soft, hard: Bound::Unlimited, used: Some(used) };
-        Limits { rlimits: vec![limit], ..Limits::default() }
+        Limits { rlimits: vec![rlimit(resource, used, soft)], ..Limits::default() }
+    }
+
+    fn rlimit(resource: Resource, used: u64, soft: Bound) -> Rlimit {
+        let hard = Bound::Unlimited;
+        Rlimit { resource, soft, hard, used: Some(used), exempt: Some(false) }
     }
 
     #[test]
@@ -78,6 +82,16 @@ mod tests {
         assert_eq!(findings(&at(Resource::OpenFiles, 950, Bound::Unlimited)), []);
         assert_eq!(findings(&at(Resource::ResidentBytes, 950, Bound::At(1))), []);
         assert_eq!(findings(&at(Resource::LockedBytes, 0, Bound::At(0))), []);
+    }
+
+    #[test]
+    fn a_limit_that_does_not_hold() {
+        let of = |exempt| {
+            let limit = rlimit(Resource::LockedBytes, 64 << 20, Bound::At(8 << 20));
+            let limit = Rlimit { exempt, ..limit };
+            findings(&Limits { rlimits: vec![limit], ..Limits::default() }).len()
+        };
+        assert_eq!([Some(false), Some(true), None].map(of), [1, 0, 0]);
     }
 
     #[test]

@@ -38,7 +38,11 @@ pub(super) fn lines(limits: &Limits, everything: bool) -> Vec<String> {
         let row = |limit: &Rlimit| {
             let used = limit.used.map_or_else(|| "-".to_owned(), |used| value(limit, used));
             let (soft, hard) = (bound(limit, limit.soft), bound(limit, limit.hard));
-            format!("{:<18} {used:>8} of {soft} (hard {hard})", limit.resource.kernels_name())
+            let exempt = if limit.exempt == Some(true) { ", exempt" } else { "" };
+            format!(
+                "{:<18} {used:>8} of {soft} (hard {hard}){exempt}",
+                limit.resource.kernels_name()
+            )
         };
         lines.extend(limits.rlimits.iter().map(row));
         let inotify = &limits.inotify;
@@ -79,12 +83,16 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        let rlimit = |resource, used, soft| Rlimit { resource, soft, hard: Bound::Unlimited, used };
+        let rlimit = |resource, used, soft| {
+            let exempt = Some(resource == Resource::LockedBytes);
+            Rlimit { resource, soft, hard: Bound::Unlimited, used, exempt }
+        };
         Limits {
             rlimits: vec![
                 rlimit(Resource::StackBytes, Some(135_168), Bound::At(8 << 20)),
                 rlimit(Resource::OpenFiles, Some(23), Bound::At(1024)),
                 rlimit(Resource::Processes, Some(60), Bound::At(100)),
+                rlimit(Resource::LockedBytes, Some(64 << 20), Bound::At(8 << 20)),
             ],
             oom_score: Some(666),
             nice: Some(0),
@@ -118,6 +126,7 @@ mod tests {
                 "stack size             132K of 8M (hard unlimited)",
                 "open files               23 of 1024 (hard unlimited)",
                 "processes                60 of 100 (hard unlimited)",
+                "locked memory           64M of 8M (hard unlimited), exempt",
                 "inotify            instances - of - · watches - of -",
             ]
         );

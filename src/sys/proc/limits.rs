@@ -20,7 +20,7 @@ fn line(line: &[u8]) -> Option<Rlimit> {
     let (resource, rest) = of.next()?;
     let mut words = rest.split_ascii_whitespace();
     let (soft, hard) = (bound(words.next()?)?, bound(words.next()?)?);
-    Some(Rlimit { resource, soft, hard, used: None })
+    Some(Rlimit { resource, soft, hard, used: None, exempt: None })
 }
 
 fn bound(word: &str) -> Option<Bound> {

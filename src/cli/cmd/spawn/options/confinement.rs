@@ -156,7 +156,7 @@ fn rlimit(value: &OsStr) -> Result<Rlimit, Failure> {
     if above {
         return Err(refused("the soft limit is above the hard one"));
     }
-    Ok(Rlimit { resource, soft, hard, used: None })
+    Ok(Rlimit { resource, soft, hard, used: None, exempt: None })
 }
 
 /// Of bytes also with K, M, G (binary).

@@ -1,0 +1,52 @@
+//! What `inspect` tells of limits, against processes that meet them or may go beyond.
+
+use crate::support::{Held, Need, json, nsx, succeeds, test};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+use std::process::Command;
+
+const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];
+
+pub fn tests() -> Vec<Trial> {
+    vec![test("who may lock more memory than the limit is not warned of", PERL, locked)]
+}
+
+fn inspect(pid: u32) -> Value {
+    json(&mut nsx(["inspect", "--json", "--only", "limits", &pid.to_string()]))["data"].clone()
+}
+
+fn limit<'a>(report: &'a Value, resource: &str) -> &'a Value {
+    let mut list = report["limits"]["rlimits"].as_array().expect("a list").iter();
+    list.find(|one| one["resource"] == resource).expect("it is there")
+}
+
+/// A script of perl's that says `ready` and then sleeps.
+fn perl(before: &str, around: &str, script: &str) -> Held {
+    let script = format!("$| = 1; {script} print qq(ready\\n); sleep 1000");
+    let mut shell = Command::new("sh");
+    let line = format!("{before}; exec {around} perl -e \"$0\"");
+    let (held, line) = Held::ready(shell.args(["-c", &line, &script]));
+    assert_eq!(line, "ready");
+    held
+}
+
+fn locked() {
+    let lock = |megabytes: u32| {
+        format!(
+            "my $x = 'x' x ({megabytes} << 20); syscall({}, 1) == 0 or die;",
+            libc::SYS_mlockall
+        )
+    };
+    let daemon = perl("ulimit -l 8192", "", &lock(64));
+    let report = inspect(daemon.pid());
+    let told = limit(&report, "locked_bytes");
+    assert_eq!((&told["soft"], &told["exempt"]), (&json!(8 << 20), &json!(true)));
+    assert!(told["used"].as_u64() > Some(64 << 20), "{told}");
+    assert_eq!(report["findings"], json!([]));
+    let screen = succeeds(&mut nsx(["inspect", &daemon.pid().to_string(), "--only", "limits"]));
+    assert!(screen.contains("of 8M (hard 8M), exempt"), "{screen}");
+    // Another user namespace's root is not.
+    let other = perl("ulimit -l 8192", "unshare --user --map-root-user", "");
+    let report = inspect(other.pid());
+    assert_eq!(limit(&report, "locked_bytes")["exempt"], json!(false));
+}
