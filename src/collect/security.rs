@@ -17,6 +17,7 @@ use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, idmap, proc, raw};
 use nix::errno::Errno;
+use rustix::fs::AtFlags;
 use std::cell::LazyCell;
 use std::os::fd::AsFd;
 
@@ -160,9 +161,11 @@ fn label(root: &SysRoot, target: &ProcessHandle) -> Option<Text> {
     (!label.is_empty()).then(|| Text::new(label))
 }
 
-/// The files of a process that is not belong to the root of its user namespace, or to the host's.
+/// The files of a process that is not belong to the root of its user namespace, or to the host's; its
+/// directory is its own either way.
 fn dumpable(target: &ProcessHandle, status: &Status, map: Option<&[IdRange]>) -> Option<bool> {
-    let owner = rustix::fs::fstat(target.dir()).ok()?.st_uid;
+    let file = rustix::fs::statat(target.dir(), "status", AtFlags::SYMLINK_NOFOLLOW);
+    let owner = file.ok()?.st_uid;
     let [_, effective, _, _] = status.uids;
     if owner != effective {
         return Some(false);

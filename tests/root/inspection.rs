@@ -15,6 +15,7 @@ const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("per
 const NSENTER: &[Need] = &[Need::Root, Need::Program("nsenter")];
 const STRACE: &[Need] = &[Need::Root, Need::Program("strace")];
 const USERS: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("setpriv")];
+const DUMPABLE: &[Need] = &[Need::Root, Need::Program("setpriv"), Need::Program("perl")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -23,6 +24,7 @@ pub fn tests() -> Vec<Trial> {
         test("the namespace of a next child is told where it differs", USERS, for_children),
         test("zombies that nobody reaps are told", ROOT, zombies),
         test("the user is told as the host and as the inside know him", USERS, user),
+        test("who is not dumpable is told", DUMPABLE, dumpable),
         test("a process without its first thread holds sockets", ROOT, first_thread_ended),
         test("mounts that a process does not see from its root are missed", PERL, chroot),
         test("what was asked for is read and nothing else", ROOT, sections),
@@ -164,6 +166,21 @@ fn user() {
         (&json!(65534), &json!(65534), &json!(named))
     );
     assert_eq!(told["executable"], json!(sleep.to_str().expect("a path")));
+}
+
+fn dumpable() {
+    for is in [true, false] {
+        // PR_SET_DUMPABLE.
+        let set =
+            format!("syscall({}, 4, {}, 0, 0, 0) == 0 or die;", libc::SYS_prctl, u8::from(is));
+        let script = format!("$| = 1; {set} print qq(ready\\n); sleep 1000");
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=4243", "--clear-groups", "perl", "-e", &script]);
+        let (held, line) = Held::ready(&mut command);
+        assert_eq!(line, "ready");
+        let report = inspect(held.pid(), &["--only", "security"]);
+        assert_eq!(report["security"]["dumpable"], json!(is));
+    }
 }
 
 fn first_thread_ended() {
