@@ -39,10 +39,11 @@ pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
     Verdict { privileged: every && unfiltered && bare && !forbidden, reasons }
 }
 
-/// It may administer the host: the one capability that is nearly all.
+/// It may administer the host: the one capability that is nearly all. What is permitted needs no more
+/// than the program's own will to be in effect.
 pub fn administers(security: &Security, around_hosts_users: Option<bool>) -> bool {
     around_hosts_users != Some(false)
-        && security.capabilities.effective.contains_all(CapSet::SYS_ADMIN)
+        && security.capabilities.permitted.contains_all(CapSet::SYS_ADMIN)
 }
 
 #[cfg(test)]

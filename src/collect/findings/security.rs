@@ -22,9 +22,11 @@ pub(super) fn findings(
     if security.verdict.privileged {
         found.push(warning("privileged: its root is root on the host".to_owned()));
     } else if administers(security, around.hosts_users) {
-        found.push(warning(format!("{root} with CAP_SYS_ADMIN")));
+        let in_effect = security.capabilities.effective.contains_all(CapSet::SYS_ADMIN);
+        let how = if in_effect { "with" } else { "and may take up" };
+        found.push(warning(format!("{root} {how} CAP_SYS_ADMIN")));
     }
-    let more = security.capabilities.effective.without(CapSet::USUAL).without(CapSet::SYS_ADMIN);
+    let more = security.capabilities.permitted.without(CapSet::USUAL).without(CapSet::SYS_ADMIN);
     if of_host && !security.verdict.privileged && !more.is_empty() {
         let names = more.short_names();
         let shown = names.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
@@ -64,10 +66,12 @@ mod tests {
     use crate::model::namespace::Kind;
     use crate::model::security::{Capabilities, Verdict};
 
-    fn with(effective: &str) -> Security {
+    fn with(set: &str) -> Security {
+        let set = CapSet::parse(set).unwrap();
         Security {
             capabilities: Capabilities {
-                effective: CapSet::parse(effective).unwrap(),
+                effective: set,
+                permitted: set,
                 ..Capabilities::default()
             },
             seccomp: Seccomp::Filter,
@@ -100,6 +104,17 @@ mod tests {
         let many = texts(&with("000001ffffffffff"), &on_host());
         assert_eq!(many.len(), 2);
         assert!(many[1].ends_with("and 22 more"), "{many:?}");
+    }
+
+    #[test]
+    fn what_is_not_in_effect_counts_too() {
+        let mut hidden = with("00000000a82425fb");
+        hidden.capabilities.effective = CapSet::default();
+        assert_eq!(texts(&hidden, &on_host()), ["runs as root and may take up CAP_SYS_ADMIN"]);
+        let mut hidden = with("00000000a80435fb");
+        hidden.capabilities.effective = CapSet::default();
+        let told = "runs as root with more capabilities than usual: NET_ADMIN";
+        assert_eq!(texts(&hidden, &on_host()), [told]);
     }
 
     #[test]

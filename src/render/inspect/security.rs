@@ -41,9 +41,12 @@ pub(super) fn lines(security: &Security, of_the_host: bool, everything: bool) ->
 fn who(security: &Security) -> String {
     let one = |kind, ids: &Ids| {
         let name = ids.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        let other =
-            if ids.real == ids.effective { String::new() } else { format!(" (real {})", ids.real) };
-        format!("{kind} {}{name}{other}", ids.effective)
+        let others = [("real", ids.real), ("saved", ids.saved)].into_iter();
+        let others = others.filter(|(_, id)| *id != ids.effective);
+        let others: Vec<String> = others.map(|(which, id)| format!("{which} {id}")).collect();
+        let others =
+            if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+        format!("{kind} {}{name}{others}", ids.effective)
     };
     if security.uid.effective == 0 && security.uid.real == 0 && security.gid.effective == 0 {
         return "root".to_owned();
@@ -51,16 +54,21 @@ fn who(security: &Security) -> String {
     format!("{} {}", one("uid", &security.uid), one("gid", &security.gid))
 }
 
+/// Those that it has; a program puts them into effect and back as it likes.
 fn capabilities(security: &Security) -> String {
     let sets = &security.capabilities;
-    if sets.effective.is_empty() {
+    if sets.permitted.is_empty() {
         return "no capabilities".to_owned();
     }
-    let count = sets.effective.len();
-    if sets.effective == CapSet::USUAL {
-        return format!("the usual {count} capabilities");
-    }
-    format!("{count} capabilit{}", if count == 1 { "y" } else { "ies" })
+    let usual = if sets.permitted == CapSet::USUAL { "the usual " } else { "" };
+    let count = sets.permitted.len();
+    let plural = if count == 1 { "y" } else { "ies" };
+    let in_effect = match sets.effective.len() {
+        0 => ", none in effect".to_owned(),
+        some if some < count => format!(", {some} in effect"),
+        _ => String::new(),
+    };
+    format!("{usual}{count} capabilit{plural}{in_effect}")
 }
 
 fn details(security: &Security) -> Vec<String> {
@@ -141,10 +149,33 @@ mod tests {
     use super::*;
     use crate::model::security::{Capabilities, Verdict};
 
+    fn of(permitted: CapSet, effective: CapSet) -> Capabilities {
+        Capabilities { effective, permitted, ..Capabilities::default() }
+    }
+
+    #[test]
+    fn what_it_may_take_up_again_is_told() {
+        let first = |permitted, effective, saved| {
+            let uid = Ids { real: 7, effective: 7, saved, fs: 7, name: None };
+            let capabilities = of(permitted, effective);
+            lines(&Security { uid, capabilities, ..Security::default() }, false, false).remove(0)
+        };
+        let all = CapSet::default().missing();
+        assert_eq!(
+            first(all, CapSet::default(), 0),
+            "uid 7 (saved 0) gid 0 · 41 capabilities, none in effect · no seccomp"
+        );
+        assert_eq!(
+            first(CapSet::USUAL, CapSet::SETUID.or(CapSet::SETGID), 7),
+            "uid 7 gid 0 · the usual 14 capabilities, 2 in effect · no seccomp"
+        );
+        assert!(first(CapSet::KILL, CapSet::KILL, 7).contains(" 1 capability ·"));
+    }
+
     #[test]
     fn an_ordinary_container_is_one_line() {
         let security = Security {
-            capabilities: Capabilities { effective: CapSet::USUAL, ..Capabilities::default() },
+            capabilities: of(CapSet::USUAL, CapSet::USUAL),
             seccomp: Seccomp::Filter,
             label: Some("docker-default (enforce)".into()),
             ..Security::default()
@@ -158,7 +189,7 @@ mod tests {
     fn a_verdict_has_its_reasons() {
         let security = Security {
             verdict: Verdict { privileged: true, reasons: vec!["every device allowed".into()] },
-            uid: Ids { real: 5, effective: 7, name: Some("a".into()), ..Ids::default() },
+            uid: Ids { real: 5, effective: 7, saved: 7, fs: 7, name: Some("a".into()) },
             ..Security::default()
         };
         assert_eq!(
