@@ -32,6 +32,11 @@ pub struct Interface {
     pub qdisc: Option<Text>,
     /// How many packets may wait to be sent.
     pub transmit_queue_packets: Option<u32>,
+    /// net.ipv6.conf.NAME.disable_ipv6; absent where it can have no IPv6.
+    pub ipv6_disabled: Option<bool>,
+    /// net.ipv4.conf.NAME.rp_filter; what is set for all holds where that is greater. Absent where it
+    /// can have no IPv4.
+    pub reverse_path_filter: Option<u32>,
     /// Index of the bridge or bond it belongs to.
     pub master: Option<u32>,
     /// Its name; absent where it came after the list of interfaces.

@@ -8,9 +8,11 @@ pub struct Settings {
     pub ipv4_forwarding: Option<bool>,
     /// net.ipv6.conf.all.forwarding
     pub ipv6_forwarding: Option<bool>,
-    /// net.ipv6.conf.all.disable_ipv6
+    /// net.ipv6.conf.all.disable_ipv6, which changes every interface when it is written; what holds is
+    /// each interface's own.
     pub ipv6_disabled: Option<bool>,
-    /// net.ipv4.conf.all.rp_filter: 0 none, 1 strict, 2 loose.
+    /// net.ipv4.conf.all.rp_filter: 0 none, 1 strict, 2 loose. An interface's own holds where that is
+    /// greater.
     pub reverse_path_filter: Option<u32>,
     /// net.ipv4.ip_local_port_range
     pub first_ephemeral_port: Option<u16>,

@@ -5,7 +5,7 @@ mod routes;
 mod sockets;
 
 use super::Detail;
-use crate::model::network::{Network, Resolver, Settings};
+use crate::model::network::{Network, Resolver};
 use crate::model::text::Text;
 
 /// Rows of one kind beyond this are counted, unless everything is asked for.
@@ -24,7 +24,7 @@ pub(super) fn lines(network: &Network, detail: Detail) -> Vec<String> {
     if detail.everything {
         lines.extend(hosts(network.resolver.as_ref()));
     }
-    lines.extend(settings(&network.settings, detail));
+    lines.extend(settings(network, detail));
     if let Some(conntrack) = network.conntrack.filter(|one| one.entries > 0 || detail.everything) {
         let limit = conntrack.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
         lines.push(format!("{}{limit} tracked connections", conntrack.entries));
@@ -67,7 +67,8 @@ fn hosts(resolver: Option<&Resolver>) -> Vec<String> {
 }
 
 /// Those that are on, and in full those with a number.
-fn settings(settings: &Settings, detail: Detail) -> Vec<String> {
+fn settings(network: &Network, detail: Detail) -> Vec<String> {
+    let settings = &network.settings;
     let mut parts = Vec::new();
     if settings.ipv4_forwarding == Some(true) {
         parts.push("forwards IPv4".to_owned());
@@ -75,13 +76,13 @@ fn settings(settings: &Settings, detail: Detail) -> Vec<String> {
     if settings.ipv6_forwarding == Some(true) {
         parts.push("forwards IPv6".to_owned());
     }
-    if settings.ipv6_disabled == Some(true) {
+    let mut disabled = network.interfaces.iter().filter_map(|one| one.ipv6_disabled).peekable();
+    if disabled.peek().is_some() && disabled.all(|disabled| disabled) {
         parts.push("IPv6 is disabled".to_owned());
     }
     let mut lines = Vec::new();
     if detail.everything {
         let numbers = [
-            ("rp_filter", settings.reverse_path_filter),
             ("somaxconn", settings.accept_queue_limit),
             ("tcp_max_syn_backlog", settings.syn_backlog),
             ("tcp_syncookies", settings.syn_cookies),

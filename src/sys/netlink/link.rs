@@ -21,10 +21,18 @@ const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_STATS64: u16 = 23;
+const IFLA_AF_SPEC: u16 = 26;
 const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
+const AF_INET: u16 = 2;
+const IFLA_INET_CONF: u16 = 1;
+/// Where it stands there: the first of linux/ip.h is 1.
+const IPV4_DEVCONF_RP_FILTER: usize = 8 - 1;
+const AF_INET6: u16 = 10;
+const IFLA_INET6_CONF: u16 = 2;
+const DEVCONF_DISABLE_IPV6: usize = 26;
 const IFF_UP: u32 = 1;
 /// Linux 4.4, and since 6.19 it means all counters; ignored before.
 const RTEXT_FILTER_SKIP_STATS: u32 = 1 << 3;
@@ -98,6 +106,7 @@ pub fn parse(message: &[u8]) -> Option<Interface> {
             IFLA_TXQLEN => interface.transmit_queue_packets = u32_at(value, 0),
             IFLA_IFALIAS => interface.alias = Some(text(value)).filter(|alias| !alias.is_empty()),
             IFLA_STATS64 => interface.counters = counters(value),
+            IFLA_AF_SPEC => take_families(&mut interface, value),
             IFLA_PROP_LIST => {
                 let names = attributes(value).filter(|(kind, _)| *kind == IFLA_ALT_IFNAME);
                 interface.altnames = names.map(|(_, name)| text(name)).collect();
@@ -106,6 +115,27 @@ pub fn parse(message: &[u8]) -> Option<Interface> {
         }
     }
     Some(interface)
+}
+
+/// What is set for the interface alone: an array of numbers for each family.
+fn take_families(interface: &mut Interface, value: &[u8]) {
+    let number = |family: &[u8], conf: u16, nth: usize| {
+        let (_, numbers) = attributes(family).find(|(kind, _)| *kind == conf)?;
+        u32_at(numbers, nth * 4)
+    };
+    for (kind, family) in attributes(value) {
+        match kind {
+            AF_INET => {
+                interface.reverse_path_filter =
+                    number(family, IFLA_INET_CONF, IPV4_DEVCONF_RP_FILTER);
+            }
+            AF_INET6 => {
+                let disabled = number(family, IFLA_INET6_CONF, DEVCONF_DISABLE_IPV6);
+                interface.ipv6_disabled = disabled.map(|number| number != 0);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The message without names that an interface has beside its own.
@@ -251,6 +281,26 @@ mod tests {
     fn a_name_is_bytes() {
         let parsed = parse(&link(1, &[(IFLA_IFNAME, b"\xff\x1b[2J\0")])).unwrap();
         assert_eq!(parsed.name.as_bytes(), b"\xff\x1b[2J");
+    }
+
+    #[test]
+    fn each_family_has_settings_of_the_interface() {
+        let numbers = |count: usize, at: usize, number: u32| {
+            let mut numbers = vec![0; count];
+            numbers[at] = number;
+            numbers.into_iter().flat_map(u32::to_ne_bytes).collect::<Vec<u8>>()
+        };
+        let of = |families: &[Vec<u8>]| {
+            let found = parse(&link(1, &[(IFLA_AF_SPEC, &families.concat())])).unwrap();
+            (found.reverse_path_filter, found.ipv6_disabled)
+        };
+        let v4 = encode(2, &encode(1, &numbers(33, 7, 2)));
+        let flags = encode(1, &[0; 4]);
+        let v6 =
+            |number| encode(10, &[flags.clone(), encode(2, &numbers(60, 26, number))].concat());
+        assert_eq!(of(&[v4.clone(), v6(1)]), (Some(2), Some(true)));
+        assert_eq!(of(&[v6(0)]), (None, Some(false)));
+        assert_eq!(of(&[v4[..v4.len() - 104].to_vec(), encode(10, &flags)]), (None, None));
     }
 
     #[test]

@@ -153,6 +153,7 @@ fn namespaces(kinds: Kinds) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::bounded;
 
     fn visit(pidfd: Option<BorrowedFd<'_>>, kinds: Kinds, ask: Ask) -> Result<Visit> {
         start(pidfd, kinds, ask)?.finish()
@@ -162,8 +163,17 @@ mod tests {
     fn our_own_namespaces_are_read_without_joining() {
         let visit = visit(None, READABLE, Ask::default()).unwrap();
         let network = visit.network.unwrap().unwrap();
-        let lo = network.interfaces.iter().find(|link| link.name == "lo");
-        assert_eq!(lo.unwrap().kind, "loopback");
+        let lo = network.interfaces.iter().find(|link| link.name == "lo").unwrap();
+        assert_eq!(lo.kind, "loopback");
+        let net = std::fs::File::open("/proc/sys/net").unwrap();
+        let set = |file: &str| {
+            let mut buffer = Vec::new();
+            bounded::read_record(net.as_fd(), file, bounded::SMALL, &mut buffer).ok()?;
+            std::str::from_utf8(&buffer).unwrap().trim().parse::<u32>().ok()
+        };
+        assert_eq!(lo.reverse_path_filter, set("ipv4/conf/lo/rp_filter"));
+        let disabled = set("ipv6/conf/lo/disable_ipv6").map(|number| number != 0);
+        assert_eq!(lo.ipv6_disabled, disabled);
         assert!(!visit.uts.unwrap().hostname.is_empty());
     }
 

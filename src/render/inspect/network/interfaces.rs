@@ -28,7 +28,7 @@ pub(super) fn lines(network: &Network, detail: Detail) -> Vec<String> {
             rows.push(vec![String::new(), String::new(), String::new(), spelled(address)]);
             notes.push(None);
         }
-        let note = note(interface, detail);
+        let note = note(interface, network.settings.reverse_path_filter, detail);
         if let Some(last) = notes.last_mut() {
             *last = Some(note).filter(|note| !note.is_empty());
         }
@@ -78,7 +78,8 @@ fn spelled(address: &Address) -> String {
     text
 }
 
-fn note(interface: &Interface, detail: Detail) -> String {
+/// `filter`: what is set for all.
+fn note(interface: &Interface, filter: Option<u32>, detail: Detail) -> String {
     let mut parts = Vec::new();
     parts.extend(interface.details.as_ref().map(|details| specifics(details, interface)));
     let is_told = interface.details.is_some() || interface.kind == "veth";
@@ -95,6 +96,9 @@ fn note(interface: &Interface, detail: Detail) -> String {
     }
     if detail.everything || !ORDINARY_MTU.contains(&interface.mtu_bytes) {
         parts.push(format!("mtu {}", interface.mtu_bytes));
+    }
+    if let Some(own) = interface.reverse_path_filter.filter(|_| detail.everything) {
+        parts.push(format!("rp_filter {}", own.max(filter.unwrap_or(0))));
     }
     parts.extend(interface.altnames.iter().map(|name| format!("also {name}")));
     parts.extend(interface.alias.iter().map(|alias| format!("\"{alias}\"")));

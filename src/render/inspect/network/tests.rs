@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::network::{
     Address, Conntrack, Counters, Details, Interface, NextHop, Owner, Peer, Place, Ports, Prefix,
-    Protocol, Route, Rule, Socket, Sockets, TcpStates,
+    Protocol, Route, Rule, Settings, Socket, Sockets, TcpStates,
 };
 use crate::model::process::Pid;
 
@@ -200,6 +200,36 @@ fn in_full_everything_is_told_and_the_kernels_own_only_in_width() {
     let wide = Detail { everything: true, wide: true, ..Detail::default() };
     let wide = lines(&network(), wide).join("\n");
     assert!(wide.contains("table local") && wide.contains("rule 32766 from all lookup main"));
+}
+
+#[test]
+fn ipv6_is_disabled_where_no_interface_has_it() {
+    let told = |all: bool, interfaces: [Option<bool>; 3]| {
+        let mut network = network();
+        network.settings.ipv6_disabled = Some(all);
+        for (interface, disabled) in network.interfaces.iter_mut().zip(interfaces) {
+            interface.ipv6_disabled = disabled;
+        }
+        lines(&network, Detail::default()).join("\n").contains("IPv6 is disabled")
+    };
+    assert!(told(true, [Some(true), Some(true), None]));
+    assert!(!told(true, [Some(true), Some(false), None]), "one was enabled afterwards");
+    assert!(told(false, [Some(true); 3]), "each was disabled alone");
+    assert!(!told(false, [Some(false), Some(true), None]));
+    assert!(!told(false, [None; 3]), "not known");
+}
+
+#[test]
+fn the_filter_of_an_interface_is_the_greater_of_its_own_and_that_of_all() {
+    let told = |all| {
+        let mut network = network();
+        network.settings.reverse_path_filter = Some(all);
+        network.interfaces[1].reverse_path_filter = Some(1);
+        let full = lines(&network, Detail { everything: true, ..Detail::default() }).join("\n");
+        let words = full.split("rp_filter ").skip(1).map(|rest| rest[..1].to_owned());
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!((told(0), told(2)), (vec!["1".to_owned()], vec!["2".to_owned()]));
 }
 
 #[test]
