@@ -168,7 +168,8 @@ fn of_sockets(sockets: &Sockets, findings: &mut Findings) {
         && let Some(percent) = percent(busiest.connections.into(), Some(available))
     {
         findings.warning(format!(
-            "{percent} % of the ephemeral ports are used for {}",
+            "{percent} % of the ephemeral ports of {} are used for {}",
+            busiest.source_address,
             spelled(busiest.address, busiest.port)
         ));
     } else if let Some(percent) = percent(ports.used.into(), Some(available)) {

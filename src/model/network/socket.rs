@@ -156,7 +156,8 @@ pub struct Ports {
     pub last: u16,
     /// Different ones that TCP connections hold.
     pub used: u32,
-    /// Where most of them lead. A port can serve one connection to each destination.
+    /// Where most of them lead. A port can serve one connection from each address of ours to each
+    /// destination.
     pub busiest: Option<Destination>,
 }
 
@@ -171,11 +172,13 @@ impl Ports {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Destination {
+    /// This end's address, that of IPv4 in a socket of IPv6, too.
+    pub source_address: IpAddr,
     /// The address that they call.
     pub address: IpAddr,
     /// The port that they call.
     pub port: u16,
-    /// How many of those on such ports lead there.
+    /// How many of those on such ports lead from there to there.
     pub connections: u32,
 }
 

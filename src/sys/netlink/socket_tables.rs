@@ -79,11 +79,14 @@ pub(super) async fn read(
     Ok(Some(tally.finish()))
 }
 
+/// From which address to which, and its port: a port can be given once for each.
+type Way = (IpAddr, IpAddr, u16);
+
 struct Tally {
     found: Found,
     range: Option<(u16, u16)>,
     ports: HashSet<u16>,
-    destinations: HashMap<(IpAddr, u16), u32>,
+    destinations: HashMap<Way, u32>,
 }
 
 impl Tally {
@@ -130,23 +133,26 @@ impl Tally {
             return;
         }
         self.ports.insert(socket.port);
-        let Some(destination) = socket.peer_address.zip(socket.peer_port) else { return };
-        if let Some(connections) = self.destinations.get_mut(&destination) {
+        let Some((address, port)) = socket.peer_address.zip(socket.peer_port) else { return };
+        // An address of IPv4 is the same one in a socket of IPv6.
+        let way = (socket.address.to_canonical(), address.to_canonical(), port);
+        if let Some(connections) = self.destinations.get_mut(&way) {
             *connections += 1;
         } else if self.destinations.len() < MOST_DESTINATIONS {
-            self.destinations.insert(destination, 1);
+            self.destinations.insert(way, 1);
         }
     }
 
     fn finish(mut self) -> Found {
         let most = self.destinations.into_iter();
-        // The address decides between equals, so that the answer does not depend on chance.
-        let busiest = most.max_by_key(|(destination, connections)| (*connections, *destination));
+        // The addresses decide between equals, so that the answer does not depend on chance.
+        let busiest = most.max_by_key(|(way, connections)| (*connections, *way));
         self.found.sockets.ephemeral_ports = self.range.map(|(first, last)| Ports {
             first,
             last,
             used: u32::try_from(self.ports.len()).unwrap_or(u32::MAX),
-            busiest: busiest.map(|((address, port), connections)| Destination {
+            busiest: busiest.map(|((source, address, port), connections)| Destination {
+                source_address: source,
                 address,
                 port,
                 connections,
@@ -213,6 +219,29 @@ mod tests {
         assert_eq!((ports.used, ports.available()), (3, 28232));
         let busiest = ports.busiest.unwrap();
         assert_eq!((busiest.address.to_string(), busiest.connections), ("198.51.100.1".into(), 3));
+    }
+
+    #[test]
+    fn each_address_of_ours_has_the_whole_range_for_a_destination() {
+        let mut tally = tally();
+        for (port, last) in [(40000, 2), (40001, 2), (40000, 3), (40001, 3), (40000, 4)] {
+            let mut bytes = message(1, port, Some((1, 443)));
+            bytes[8..12].copy_from_slice(&[203, 0, 113, last]);
+            tally.take(Protocol::Tcp, &bytes);
+        }
+        let mut mapped = message(1, 40002, Some((1, 443)));
+        mapped[0] = 10;
+        mapped[8..24].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 203, 0, 113, 2]);
+        mapped[24..40].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 198, 51, 100, 1]);
+        tally.take(Protocol::Tcp, &mapped);
+        let ports = tally.finish().sockets.ephemeral_ports.unwrap();
+        let expected = Destination {
+            source_address: "203.0.113.2".parse().unwrap(),
+            address: "198.51.100.1".parse().unwrap(),
+            port: 443,
+            connections: 3,
+        };
+        assert_eq!((ports.used, ports.busiest), (3, Some(expected)));
     }
 
     #[test]

@@ -222,11 +222,15 @@ fn queues() {
 fn what_runs_out() {
     let ports = found(|network| {
         let ports = sockets(network).ephemeral_ports.as_mut().unwrap();
-        let address = "203.0.113.5".parse().unwrap();
-        ports.busiest = Some(Destination { address, port: 443, connections: 25_000 });
+        ports.busiest = Some(Destination {
+            source_address: "198.51.100.7".parse().unwrap(),
+            address: "203.0.113.5".parse().unwrap(),
+            port: 443,
+            connections: 25_000,
+        });
         ports.used = 25_000;
     });
-    let text = "88 % of the ephemeral ports are used for 203.0.113.5:443";
+    let text = "88 % of the ephemeral ports of 198.51.100.7 are used for 203.0.113.5:443";
     assert_eq!(ports, one(Level::Warning, text));
     let many = found(|network| sockets(network).ephemeral_ports.as_mut().unwrap().used = 25_000);
     assert_eq!(many, one(Level::Notice, "88 % of the ephemeral ports are used"));
