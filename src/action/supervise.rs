@@ -1,19 +1,22 @@
 //! Waits for a child as if it were the caller's own: signals go through, stops are mirrored, the
 //! end is the same end.
 
+mod signals;
+
+pub use signals::{ASKS_TO_END, SignalState, Signals, mind_children};
+
 use super::error::ActionError;
 use super::launch;
 use super::pty::{self, Terminal};
-use crate::sys::bounded;
 use crate::sys::error::Context;
-use crate::sys::proc::status;
-use crate::sys::raw::signal::{Arrivals, Mask};
 use crate::sys::raw::wait::{self, Change};
 use crate::sys::raw::{self, fork::Child};
 use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::OnceLock;
+use signals::{
+    SI_KERNEL, asks_to_end, ends_by_default, leaves_default, leaves_no_reader, stops_a_job,
+};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How the program ended.
@@ -25,61 +28,6 @@ pub enum Ending {
     Killed(i32),
     /// It was ended because its time was over.
     TimedOut,
-}
-
-/// Every signal, caught by descriptor from before the fork, so that none is lost between.
-#[derive(Debug)]
-pub struct Signals {
-    descriptor: Arrivals,
-    /// To give back to the program.
-    pub before: SignalState,
-}
-
-/// What was true of signals when nsx was started.
-#[derive(Clone, Copy, Debug)]
-pub struct SignalState {
-    mask: Mask,
-    ignores_child: bool,
-}
-
-impl SignalState {
-    /// Between fork and exec: the program finds signals as nsx found them.
-    pub fn restore(&self) -> nix::Result<()> {
-        if self.ignores_child {
-            raw::signal::set_ignored(Signal::SIGCHLD as i32)?;
-        }
-        raw::signal::set_blocked(self.mask)
-    }
-}
-
-/// Whether we were started with SIGCHLD ignored, once that was asked.
-static IGNORES_CHILD: OnceLock<bool> = OnceLock::new();
-
-/// For who has children before [`Signals::catch`]: an ignored SIGCHLD (some daemons leave that to
-/// theirs) would lose how they end.
-pub fn mind_children() -> Result<(), ActionError> {
-    if IGNORES_CHILD.get().is_none() {
-        let ignored =
-            raw::signal::set_default(Signal::SIGCHLD as i32).context("reset", "SIGCHLD")?;
-        let _ = IGNORES_CHILD.set(ignored);
-    }
-    Ok(())
-}
-
-impl Signals {
-    /// Of its descriptor.
-    pub fn number(&self) -> RawFd {
-        self.descriptor.as_fd().as_raw_fd()
-    }
-
-    /// Blocks every signal of this thread, so that each is read from a descriptor.
-    pub fn catch() -> Result<Self, ActionError> {
-        let mask = raw::signal::block(Mask::ALL).context("block", "signals")?;
-        mind_children()?;
-        let before = SignalState { mask, ignores_child: IGNORES_CHILD.get() == Some(&true) };
-        let descriptor = Arrivals::of(Mask::ALL).context("catch", "signals")?;
-        Ok(Self { descriptor, before })
-    }
 }
 
 /// What is waited for.
@@ -446,9 +394,6 @@ fn take_signals(
     Ok(None)
 }
 
-/// From the terminal's driver.
-const SI_KERNEL: i32 = 0x80;
-
 /// What the terminal's driver sends goes to the whole foreground group, the program included;
 /// sending it on would deliver it twice. Not to a program on a terminal of its own, or one that has
 /// made itself a group, as timeout(1) does.
@@ -479,47 +424,6 @@ fn is_in_another_group(child: &Child) -> bool {
     nix::unistd::getpgid(Some(child.pid)).is_ok_and(|group| group != nix::unistd::getpgrp())
 }
 
-/// What a person or a manager sends.
-pub const ASKS_TO_END: [Signal; 3] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
-
-fn asks_to_end(signal: i32) -> bool {
-    ASKS_TO_END.iter().any(|asks| *asks as i32 == signal)
-}
-
-/// That, or nobody is there any more.
-fn leaves_no_reader(signal: i32) -> bool {
-    asks_to_end(signal) || signal == Signal::SIGHUP as i32
-}
-
-/// Whether the default action ends a process: signal(7). A real-time signal's does.
-fn ends_by_default(signal: i32) -> bool {
-    !matches!(
-        Signal::try_from(signal),
-        Ok(Signal::SIGCHLD
-            | Signal::SIGCONT
-            | Signal::SIGSTOP
-            | Signal::SIGTSTP
-            | Signal::SIGTTIN
-            | Signal::SIGTTOU
-            | Signal::SIGURG
-            | Signal::SIGWINCH)
-    )
-}
-
-/// Whether a signal would meet its default action. The child is not reaped: the number is its own.
-fn leaves_default(child: &Child, signal: i32) -> bool {
-    let read = || {
-        let dir = rustix::fs::openat(
-            rustix::fs::CWD,
-            format!("/proc/{}", child.pid),
-            rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        );
-        status::parse(&bounded::read(dir.ok()?.as_fd(), "status", bounded::SMALL).ok()?)
-    };
-    read().is_some_and(|status| status.leaves_default(signal))
-}
-
 /// The program's end, if it has come. Only an init has children beside the program.
 fn reap(
     program: &Program,
@@ -545,10 +449,6 @@ fn reap(
         }
     }
     Ok(None)
-}
-
-fn stops_a_job(signal: i32) -> bool {
-    matches!(Signal::try_from(signal), Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU))
 }
 
 /// Stops this process. Not by raise: see [`raw::signal::raise_unblocked`].
