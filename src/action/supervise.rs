@@ -14,7 +14,8 @@ use crate::sys::raw::{self, fork::Child};
 use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signals::{
-    SI_KERNEL, asks_to_end, ends_by_default, leaves_default, leaves_no_reader, stops_a_job,
+    asks_to_end, ends_by_default, is_of_terminal, is_our_own, leaves_default, leaves_no_reader,
+    stops_a_job,
 };
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -373,6 +374,9 @@ fn take_signals(
     mut terminal: Option<&mut Terminal>,
 ) -> Result<Option<Ending>, ActionError> {
     while let Some(arrived) = signals.descriptor.next().context("read", "signals")? {
+        if is_our_own(arrived) {
+            continue;
+        }
         match (Signal::try_from(arrived.number), &mut terminal) {
             (Ok(Signal::SIGCHLD), _) => {
                 if let Some(ending) = reap(program, terminal.as_deref_mut())? {
@@ -383,10 +387,6 @@ fn take_signals(
             (Ok(Signal::SIGWINCH), Some(terminal)) => terminal.resize(),
             // Continued, perhaps in the foreground after a time in the background.
             (Ok(Signal::SIGCONT), Some(terminal)) => terminal.make_raw(),
-            // By what we write ourselves: that is nothing to the program.
-            (Ok(Signal::SIGPIPE | Signal::SIGXFSZ), _) if arrived.pid == std::process::id() => {
-                continue;
-            }
             _ => {}
         }
         forward(program, arrived.number, arrived.code, terminal.is_some());
@@ -405,7 +405,7 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     if deaf || (program.starting && asks_to_end(signal)) {
         program.killed_for = Some(signal);
         let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
-    } else if code != SI_KERNEL
+    } else if !is_of_terminal(signal, code)
         || own_terminal
         || program.is_apart
         || is_hangup(signal)

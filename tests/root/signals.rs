@@ -31,6 +31,7 @@ pub fn tests() -> Vec<Trial> {
         test("a PID 1 that ignores a signal is spared", ROOT, ignored),
         test("a PID 1 that waits for a blocked signal gets it", PERL, awaited),
         test("what nsx writes in vain is nothing to the program", ROOT, written_in_vain),
+        test("a timer that the caller set ends the program", PERL, timer),
         test("killing nsx kills the program", ROOT, killed),
         test("a stopped program stops nsx, and nsx continued continues it", ROOT, stopped),
         test("an ignored SIGCHLD of the caller loses no exit code", PERL, ignored_sigchld),
@@ -159,6 +160,16 @@ fn written_in_vain() {
     shell.arg(nsx([""; 0]).get_program()).args(["spawn", "-u", "--status-fd", "9"]);
     let output = support::output(shell.args(["sh", "-c", "sleep 0.5; exit 7"]));
     assert_eq!(output.status.code(), Some(7));
+}
+
+fn timer() {
+    for options in [&["-n"][..], &["-p"]] {
+        let mut perl = Command::new("perl");
+        perl.args(["-MTime::HiRes=ualarm", "-e", "ualarm 300_000; exec @ARGV"]);
+        perl.arg(nsx([""; 0]).get_program()).arg("spawn").args(options);
+        let output = support::output(perl.args(["sleep", "5"]));
+        assert_eq!(output.status.signal(), Some(14), "{options:?}: {}", output.status);
+    }
 }
 
 fn killed() {

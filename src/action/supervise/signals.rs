@@ -6,7 +6,7 @@ use crate::sys::error::Context;
 use crate::sys::proc::status;
 use crate::sys::raw;
 use crate::sys::raw::fork::Child;
-use crate::sys::raw::signal::{Arrivals, Mask};
+use crate::sys::raw::signal::{Arrivals, Arrived, Mask};
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::OnceLock;
@@ -66,8 +66,33 @@ impl Signals {
     }
 }
 
-/// From the terminal's driver.
-pub(super) const SI_KERNEL: i32 = 0x80;
+/// From the kernel: the terminal's driver, or a timer.
+const SI_KERNEL: i32 = 0x80;
+
+/// Whether the terminal's driver sent it, to the whole foreground group.
+pub(super) fn is_of_terminal(signal: i32, code: i32) -> bool {
+    code == SI_KERNEL
+        && matches!(
+            Signal::try_from(signal),
+            Ok(Signal::SIGINT
+                | Signal::SIGQUIT
+                | Signal::SIGHUP
+                | Signal::SIGTSTP
+                | Signal::SIGTTIN
+                | Signal::SIGTTOU
+                | Signal::SIGCONT
+                | Signal::SIGWINCH)
+        )
+}
+
+/// Whether it comes of what nsx does itself: writes in vain, or computes for too long.
+pub(super) fn is_our_own(arrived: Arrived) -> bool {
+    match Signal::try_from(arrived.number) {
+        Ok(Signal::SIGPIPE | Signal::SIGXFSZ) => arrived.pid == std::process::id(),
+        Ok(Signal::SIGXCPU) => arrived.code == SI_KERNEL,
+        _ => false,
+    }
+}
 
 /// What a person or a manager sends.
 pub const ASKS_TO_END: [Signal; 3] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
@@ -112,4 +137,30 @@ pub(super) fn leaves_default(child: &Child, signal: i32) -> bool {
 
 pub(super) fn stops_a_job(signal: i32) -> bool {
     matches!(Signal::try_from(signal), Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_is_no_terminal() {
+        for signal in [Signal::SIGALRM, Signal::SIGVTALRM, Signal::SIGPROF, Signal::SIGTERM] {
+            assert!(!is_of_terminal(signal as i32, SI_KERNEL), "{signal}");
+        }
+        assert!(!is_of_terminal(37, SI_KERNEL));
+        assert!(is_of_terminal(Signal::SIGINT as i32, SI_KERNEL));
+        assert!(!is_of_terminal(Signal::SIGINT as i32, 0));
+    }
+
+    #[test]
+    fn what_nsx_used_itself_is_nothing_to_the_program() {
+        let arrived = |signal, code, pid| Arrived { number: signal as i32, code, pid };
+        let me = std::process::id();
+        assert!(is_our_own(arrived(Signal::SIGPIPE, 0, me)));
+        assert!(!is_our_own(arrived(Signal::SIGPIPE, 0, me + 1)));
+        assert!(is_our_own(arrived(Signal::SIGXCPU, SI_KERNEL, 0)));
+        assert!(!is_our_own(arrived(Signal::SIGXCPU, 0, me)));
+        assert!(!is_our_own(arrived(Signal::SIGALRM, SI_KERNEL, 0)));
+    }
 }
