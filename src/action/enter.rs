@@ -99,7 +99,8 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let (status, report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
-    let life = init::Life { limit: entry.limit, grace: None, stops: None, owner: None, nowhere };
+    let (limit, alone) = (entry.limit, false);
+    let life = init::Life { limit, grace: None, alone, stops: None, owner: None, nowhere };
     // An init that stays beside the program sees for itself that nsx has ended.
     let is_guarded = entry.guard && !entry.init;
     let (guard, ward) = is_guarded.then(|| guard::start(&parent)).transpose()?.unzip();

@@ -34,7 +34,7 @@ pub fn split<T>(signals: &Signals, life: Life, own: T) -> Result<(OwnedFd, T), A
     // Their descriptors are closed already.
     std::mem::forget((init, own));
     let program = Program::new(child, false).limited(life.limit, life.grace);
-    let program = program.with_stops(life.stops.map(Stops::Told));
+    let program = program.left_alone(life.alone).with_stops(life.stops.map(Stops::Told));
     let program = match life.owner {
         Some(owner) => program.owned_by(owner),
         None => program,
@@ -55,6 +55,8 @@ pub struct Life {
     pub limit: Option<Duration>,
     /// Between SIGTERM and SIGKILL.
     pub grace: Option<Duration>,
+    /// Nobody would continue it if it stopped with the program.
+    pub alone: bool,
     /// It is the first process of a pid namespace, which cannot stop with the program, and tells nsx.
     pub stops: Option<OwnedFd>,
     /// nsx, where the init outlives it for the moment that ending the program takes: who becomes

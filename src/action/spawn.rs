@@ -247,6 +247,7 @@ fn run(
     let is_init = isolation.new.has(Kind::Pid) && !life.init;
     let program = supervise::Program::new(child, is_init).limited(left, life.grace);
     let program = if life.init { program.behind_an_init() } else { program };
+    let program = program.left_alone(wanted.nowhere.is_some());
     let program = program.with_stops(stops.map(Stops::Heard));
     let program =
         if isolation.terminal == Terminal::Apart { program.in_a_session() } else { program };
@@ -387,6 +388,7 @@ fn inside(
         let life = Life {
             limit: isolation.life.limit,
             grace: isolation.life.grace,
+            alone: wanted.nowhere.is_some(),
             stops,
             owner,
             nowhere,

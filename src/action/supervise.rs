@@ -48,6 +48,8 @@ pub struct Program {
     grace: Duration,
     /// In a session of its own: what the terminal's driver sends does not reach it.
     is_apart: bool,
+    /// Nobody would continue nsx if it stopped with it.
+    is_left_alone: bool,
     /// It is behind the first process of a pid namespace, which cannot stop itself: here it tells nsx
     /// of the program's stops, a byte each.
     stops: Option<Stops>,
@@ -94,6 +96,7 @@ impl Program {
             clock,
             grace,
             is_apart: false,
+            is_left_alone: false,
             stops: None,
             starting: false,
             owner: None,
@@ -111,6 +114,12 @@ impl Program {
     #[must_use]
     pub fn in_a_session(self) -> Self {
         Self { is_apart: true, ..self }
+    }
+
+    /// Who called nsx has left it alone with the program.
+    #[must_use]
+    pub fn left_alone(self, is_left_alone: bool) -> Self {
+        Self { is_left_alone, ..self }
     }
 
     /// Another process minds the same limit, and what is left when it is over.
@@ -184,7 +193,7 @@ impl Program {
 
     /// Whether nsx stops with it. Who stops minds no limit: it does so for job control alone then.
     fn is_followed(&self, signal: i32) -> bool {
-        self.clock == Clock::Unlimited || stops_a_job(signal)
+        !self.is_left_alone && (self.clock == Clock::Unlimited || stops_a_job(signal))
     }
 
     /// It was killed, and has not ended of it.

@@ -1,10 +1,11 @@
 //! A spawned program that is known by a name, left alone, and heard of.
 
 use crate::support::{
-    Held, Need, ends_within, json, namespace, nsx, output, pidfd, public_nsx, stderr, stdout,
-    succeeds, test, until,
+    Held, Need, PATIENCE, ends_within, json, namespace, nsx, output, pidfd, public_nsx, send,
+    status, stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub fn tests() -> Vec<Trial> {
             from_another_pid_namespace,
         ),
         test("named: what cannot start says so and keeps no name", ROOT, cannot_start),
+        test("named: one that was stopped and continued ends as ever", ROOT, stopped),
         test("named: one that ignores its end is killed", ROOT, stubborn),
         test("named: a killed nsx leaves nothing of it", ROOT, killed),
         test(
@@ -187,6 +189,32 @@ fn cannot_start() {
     for name in ["", "../x", "a/b", ".x", "a b"] {
         let done = output(&mut nsx(["spawn", "-p", "--name", name, "echo", "RAN"]));
         assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""), "{name}");
+    }
+}
+
+fn stopped() {
+    for options in ["-u", "-u --init", "-p --init"] {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("pid");
+        let mut command = nsx(["spawn", "--detach", "--pid-file"]);
+        succeeds(command.arg(&place).args(options.split(' ')).args(["sleep", "1000"]));
+        let program = std::fs::read_to_string(&place).unwrap().trim().parse().unwrap();
+        let parent = |pid| status(pid, "PPid").unwrap().parse().unwrap();
+        let init = parent(program);
+        let nsx = if options.contains("--init") { parent(init) } else { init };
+        send(program, Signal::SIGSTOP);
+        until("it is stopped", || status(program, "State").unwrap().starts_with('T'));
+        // Nothing tells that they have heard of it.
+        std::thread::sleep(Duration::from_millis(300));
+        for pid in [program, init, nsx] {
+            let is_stopped = status(pid, "State").unwrap().starts_with('T');
+            send(pid, Signal::SIGCONT);
+            assert_eq!(is_stopped, pid == program, "{options}");
+        }
+        let nsx = pidfd(nsx).unwrap();
+        send(program, Signal::SIGKILL);
+        assert!(ends_within(&nsx, PATIENCE), "{options}");
+        assert!(!place.exists(), "{options}");
     }
 }
 

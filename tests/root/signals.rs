@@ -1,12 +1,11 @@
 //! Signals and stops pass through nsx as if the program were the caller's own child.
 
 use crate::support::{
-    self, Held, Lines, Need, child_of, ends_within, isolated, nsx, pidfd, status, stdout, test,
-    until,
+    self, Held, Lines, Need, child_of, ends_within, isolated, nsx, pidfd, send, status, stdout,
+    test, until,
 };
 use libtest_mimic::Trial;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -60,10 +59,6 @@ fn start(command: &mut Command) -> (Held, Lines) {
 fn ended(held: &mut Held) -> ExitStatus {
     assert!(ends_within(&pidfd(held.pid()).unwrap(), support::PATIENCE), "it did not end");
     held.0.wait().unwrap()
-}
-
-fn send(pid: u32, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
 }
 
 fn forwarded(way: &[&str]) {

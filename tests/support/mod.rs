@@ -153,6 +153,12 @@ pub fn pidfd(pid: u32) -> Option<OwnedFd> {
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
 }
 
+/// Sends a signal to a process that is there.
+pub fn send(pid: u32, signal: nix::sys::signal::Signal) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a pid"));
+    nix::sys::signal::kill(pid, signal).expect("it is there");
+}
+
 /// Whether a process ends in time.
 pub fn ends_within(pidfd: &OwnedFd, patience: Duration) -> bool {
     let patience = rustix::event::Timespec::try_from(patience).expect("a short time");
