@@ -351,13 +351,14 @@ fn ends() {
     };
     let whole_look = look().min(look());
     // The first of them end before anybody looks: how long a process takes to die is not ours to say.
-    for step in -10_i32..60 {
+    for step in -10_i32..600 {
+        // Some were caught before they ended and some were not. On a busy machine that takes longer.
+        if step >= 60 && codes.len() == 2 {
+            break;
+        }
         let (held, pid) = isolated(&["--newnet", "--newpid", "--newns"]);
         let target = crate::support::pidfd(pid).unwrap();
-        let wait = || {
-            let until = Instant::now() + whole_look * step.unsigned_abs() / 30;
-            while Instant::now() < until {}
-        };
+        let wait = || std::thread::sleep(whole_look * step.unsigned_abs() / 30);
         let signal = rustix::process::Signal::KILL;
         let end = || rustix::process::pidfd_send_signal(&target, signal).unwrap();
         let mut command = nsx(["inspect", "--json", &pid.to_string()]);
@@ -391,7 +392,6 @@ fn ends() {
             other => panic!("step {step}: {other:?}: {said}"),
         }
     }
-    // Some were caught before they ended and some were not: the moments lie on both sides.
     assert!(codes.len() == 2, "{codes:?}");
 }
 
