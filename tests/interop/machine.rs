@@ -76,6 +76,8 @@ impl Machine {
     /// Ends everything in it. Returns what could not be removed.
     pub fn end(&mut self) -> Vec<String> {
         let network = namespace(self.init, "net");
+        // Its number is nobody else's while it is held.
+        let _network = std::fs::File::open(format!("/proc/{}/ns/net", self.init));
         let groups = self.groups();
         // A frozen process of cgroup v1 does not even die.
         for group in &groups {

@@ -1,8 +1,8 @@
 //! `nsx ns` on namespaces that are kept alive in every way there is.
 
 use crate::support::{
-    Held, Need, as_nobody, isolated, json, kernel, namespace, nsx, output, public_nsx, status,
-    stderr, stdout, succeeds, test, until,
+    Held, Need, as_nobody, child_of, isolated, json, kernel, namespace, nsx, once_anew, output,
+    public_nsx, status, stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -137,11 +137,15 @@ fn process() {
     }
 }
 
-fn descriptor() {
-    let (inode, keeper) = kept("-n", "net", |pid| {
+fn kept_by_descriptor() -> (u64, Held) {
+    kept("-n", "net", |pid| {
         let script = format!("exec 9</proc/{pid}/ns/net; echo ready; exec sleep 1000");
         Held::ready(Command::new("sh").args(["-c", &script])).0
-    });
+    })
+}
+
+fn descriptor() {
+    let (inode, keeper) = kept_by_descriptor();
     assert_eq!(listed(&[], inode), None, "what no process is in is looked for on demand");
     let holder = json!({"kind": "descriptor", "pid": keeper.pid(), "number": 9});
     let row = held_by(inode, &holder);
@@ -312,9 +316,9 @@ fn zombie_leader() {
     command.arg(std::env::current_exe().unwrap()).env(ROLE, "1");
     let (spawn, line) = Held::ready(&mut command);
     assert_eq!(line, "ready");
-    let pid = crate::support::child_of(spawn.pid()).unwrap();
+    let pid = child_of(spawn.pid()).unwrap();
     until("its first thread has ended", || {
-        crate::support::status(pid, "State").is_some_and(|state| state.starts_with('Z'))
+        status(pid, "State").is_some_and(|state| state.starts_with('Z'))
     });
     assert!(std::fs::read_link(format!("/proc/{pid}/ns/net")).is_err(), "a zombie's is gone");
     let other = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
@@ -427,7 +431,7 @@ fn numbers() {
     assert_eq!(net["ons"], inode_of(&namespace("self", "user")));
     assert_eq!((&net["pns"], &net["netnsid"]), (&json!(null), &json!(null)), "not assigned");
     assert_eq!(pids["pns"], inode_of(&namespace("self", "pid")));
-    let parent: u32 = crate::support::status(pid, "PPid").unwrap().parse().unwrap();
+    let parent: u32 = status(pid, "PPid").unwrap().parse().unwrap();
     assert_eq!(pids["ppid"], parent);
     let container = pids["container"].as_str().expect("an isolated process is listed by ps");
     assert!(container.contains(&pid.to_string()), "{container}");
@@ -441,14 +445,12 @@ fn of_inode() {
     let script = "sh -c 'sleep 1000; true' & until [ -e /proc/self ]; do :; done; echo ready; wait";
     let mut spawn = nsx(["spawn", "-n", "sh", "-c", script]);
     let (held_by, _) = Held::ready(&mut spawn);
-    let first = crate::support::child_of(held_by.pid()).unwrap();
+    let first = child_of(held_by.pid()).unwrap();
     let _below = crate::support::Below(first);
     let inode = inode_of(&namespace(first, "net"));
     until("the innermost sleeps", || {
-        let of = |pid| crate::support::child_of(pid);
-        of(first).and_then(of).is_some_and(|pid| {
-            crate::support::status(pid, "Name").is_some_and(|name| name == "sleep")
-        })
+        let innermost = child_of(first).and_then(child_of);
+        innermost.and_then(|pid| status(pid, "Name")).as_deref() == Some("sleep")
     });
     let text = stdout(&output(&mut nsx(["ns", &inode.to_string()])));
     let lines: Vec<&str> = text.lines().collect();
@@ -459,18 +461,16 @@ fn of_inode() {
     assert_eq!(words(lines[2])[1], first.to_string());
     assert!(lines[2].contains("└─sh -c") && lines[3].contains("  └─sleep 1000"), "{text}");
 
-    let (inode, keeper) = kept("-n", "net", |pid| {
-        let script = format!("exec 9</proc/{pid}/ns/net; echo ready; exec sleep 1000");
-        Held::ready(Command::new("sh").args(["-c", &script])).0
+    once_anew(|| {
+        let (inode, keeper) = kept_by_descriptor();
+        let shown = output(&mut nsx(["ns", &inode.to_string()]));
+        assert_eq!(shown.status.code(), Some(0));
+        assert_eq!(stdout(&shown).lines().count(), 1, "headings alone");
+        let said = format!("no process is in net:[{inode}]; kept by fd 9 of {}", keeper.pid());
+        assert!(stderr(&shown).contains(&said), "{}", stderr(&shown));
+        drop(keeper);
+        output(&mut nsx(["ns", &inode.to_string()])).status.code() == Some(3)
     });
-    let shown = output(&mut nsx(["ns", &inode.to_string()]));
-    assert_eq!(shown.status.code(), Some(0));
-    assert_eq!(stdout(&shown).lines().count(), 1, "headings alone");
-    let said = format!("no process is in net:[{inode}]; kept by fd 9 of {}", keeper.pid());
-    assert!(stderr(&shown).contains(&said), "{}", stderr(&shown));
-    drop(keeper);
-    let gone = output(&mut nsx(["ns", &inode.to_string()]));
-    assert_eq!(gone.status.code(), Some(3), "{}", stdout(&gone));
 }
 
 /// Of root's he sees nothing, and is told so in one line.

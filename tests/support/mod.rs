@@ -175,6 +175,13 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// For what is about a namespace that has ended: its number may be given again at once, so that it is
+/// tried with up to three.
+pub fn once_anew(is_so: impl FnMut() -> bool) {
+    let mut tries = std::iter::repeat_with(is_so).take(3);
+    assert!(tries.any(|is_so| is_so), "not with any of three namespaces");
+}
+
 pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("standard output is UTF-8")
 }
