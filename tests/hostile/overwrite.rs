@@ -5,8 +5,8 @@
 //! files that are that copy, or memory.
 
 use crate::support::{
-    Held, Need, as_nobody, binary, child_of, find, finish, nsx, output, stderr, succeeds, test,
-    until,
+    Held, Need, as_nobody, binary, child_of, copy_program, find, finish, nsx, output, stderr,
+    succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use std::fs::Permissions;
@@ -230,9 +230,7 @@ impl Attack {
 fn copy_of(program: &Path) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join(program.file_name().unwrap());
-    // By a process of its own: one that another test starts meanwhile would have the file open for
-    // writing too, for a moment, and then it cannot be run.
-    succeeds(Command::new("cp").arg(program).arg(&copy));
+    copy_program(program, &copy);
     std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
     (directory, copy)
 }
@@ -240,8 +238,7 @@ fn copy_of(program: &Path) -> (tempfile::TempDir, PathBuf) {
 /// The kernel runs the joiner itself, in the container, to read it.
 fn script(directory: &Path) -> Vec<String> {
     let script = directory.join("script");
-    std::fs::write(&script, "#!/proc/self/exe\n").unwrap();
-    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    crate::support::write_script(&script, "#!/proc/self/exe\n");
     vec![script.to_str().unwrap().to_owned()]
 }
 

@@ -50,7 +50,7 @@ fn libraries() {
     crate::support::asleep(container.target);
     plant(&container);
     // A program that loads nothing: the mark is nsx's, or nobody's.
-    std::fs::copy(binary("nsx"), container.path("static")).unwrap();
+    crate::support::copy_program(binary("nsx"), container.path("static"));
     for way in WAYS {
         let calls = calls(container.target, way);
         assert!(!container.path("loaded").exists(), "{way:?}: a library was loaded");

@@ -1,8 +1,8 @@
 //! `nsx ns` on namespaces that are kept alive in every way there is.
 
 use crate::support::{
-    Held, Need, as_nobody, child_of, isolated, json, kernel, namespace, nsx, once_anew, output,
-    public_nsx, status, stderr, stdout, succeeds, test, until,
+    Held, Need, as_nobody, child_of, copy_program, isolated, json, kernel, namespace, nsx,
+    once_anew, output, public_nsx, status, stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -223,7 +223,7 @@ fn beside_a_root() {
     std::fs::create_dir_all(directory.path().join("root/bin")).unwrap();
     File::create(&file).unwrap();
     let Some(busybox) = crate::support::find("busybox") else { panic!("there is no busybox") };
-    std::fs::copy(busybox, directory.path().join("root/bin/busybox")).unwrap();
+    copy_program(busybox, directory.path().join("root/bin/busybox"));
     // The other is not there the second time, and no process sees the mount.
     let others = if kernel::since(6, 12) { &["sleep 1000", "true"][..] } else { &["sleep 1000"] };
     for other in others {

@@ -134,9 +134,7 @@ fn no_interpreter() {
     let (_held, target) = isolated(&["-n"]);
     let target = target.to_string();
     let script = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, mode).unwrap();
+    crate::support::write_script(&script, "#!/no/such/interpreter\n");
     let expected = format!("cannot execute {}: its interpreter does not exist", script.display());
     for way in [&["enter", "-t", &target, "-n"][..], &["spawn", "-n"]] {
         let output = output(nsx(way).arg(&script));

@@ -1,8 +1,8 @@
 //! How long the program lives, and what it leaves behind.
 
 use crate::support::{
-    Held, Need, PATIENCE, child_of, ends_within, isolated, nsx, output, pidfd, status, stderr,
-    stdout, test, until,
+    Held, Need, PATIENCE, child_of, copy_program, ends_within, isolated, nsx, output, pidfd,
+    status, stderr, stdout, test, until,
 };
 use libtest_mimic::Trial;
 use std::fs::Permissions;
@@ -170,7 +170,7 @@ fn untied_is_killed() {
     let place = tempfile::tempdir().unwrap();
     std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
     let set_uid = place.path().join("sleep");
-    std::fs::copy("/bin/sleep", &set_uid).unwrap();
+    copy_program("/bin/sleep", &set_uid);
     std::os::unix::fs::chown(&set_uid, Some(65534), None).unwrap();
     std::fs::set_permissions(&set_uid, Permissions::from_mode(0o4755)).unwrap();
     let set_uid = format!("echo ready; exec {} 1000", set_uid.display());

@@ -2,7 +2,8 @@
 
 use crate::enter::entered;
 use crate::support::{
-    Held, Need, asleep, child_of, isolated, nsx, output, status, stderr, stdout, succeeds, test,
+    Held, Need, asleep, child_of, copy_program, find, isolated, nsx, output, status, stderr,
+    stdout, succeeds, test,
 };
 use libtest_mimic::Trial;
 use std::process::{Command, Stdio};
@@ -30,7 +31,7 @@ fn chrooted() -> (tempfile::TempDir, Held, u32) {
     for directory in ["bin", "work", "etc"] {
         std::fs::create_dir(root.join(directory)).unwrap();
     }
-    std::fs::copy(crate::support::find("busybox").unwrap(), root.join("bin/busybox")).unwrap();
+    copy_program(find("busybox").unwrap(), root.join("bin/busybox"));
     std::fs::write(root.join("mark"), "inside\n").unwrap();
     let mut command = nsx(["spawn", "-m", "-u", "chroot"]);
     command.arg(root).args(["/bin/busybox", "sh", "-c"]);
@@ -127,7 +128,7 @@ fn by_name() {
     let root = temp.path();
     std::fs::create_dir_all(root.join("bin")).unwrap();
     std::fs::create_dir_all(root.join("etc")).unwrap();
-    std::fs::copy(crate::support::find("busybox").unwrap(), root.join("bin/busybox")).unwrap();
+    copy_program(find("busybox").unwrap(), root.join("bin/busybox"));
     std::fs::write(root.join("etc/passwd"), "web:x:501:502::/srv/web:/bin/busybox\n").unwrap();
     std::fs::write(root.join("etc/group"), "web:x:502:\nlogs:x:600:web,ann\nann:x:7:\n").unwrap();
     let mut command = nsx(["spawn", "-m", "chroot"]);

@@ -1,7 +1,7 @@
 //! `spawn`: what a program may do, read from `/proc/self/status` and tried.
 
 use crate::support::{
-    Need, as_nobody, kernel, nsx, output, public_nsx, stderr, stdout, succeeds, test,
+    Need, as_nobody, copy_program, kernel, nsx, output, public_nsx, stderr, stdout, succeeds, test,
 };
 use libtest_mimic::Trial;
 use std::collections::HashMap;
@@ -290,7 +290,7 @@ fn users_of_a_root() {
     for name in ["etc", "bin"] {
         std::fs::create_dir(root.path().join(name)).unwrap();
     }
-    std::fs::copy(crate::support::binary("nsx"), root.path().join("bin/nsx")).unwrap();
+    copy_program(crate::support::binary("nsx"), root.path().join("bin/nsx"));
     std::fs::write(root.path().join("users"), "web:x:4242:4343::/srv:/bin/sh\n").unwrap();
     std::os::unix::fs::symlink("/users", root.path().join("etc/passwd")).unwrap();
     let place = root.path().to_str().unwrap();

@@ -257,7 +257,7 @@ fn archive() {
 fn set_id() {
     let root = Small::new();
     // Busybox gives up such a privilege by itself. This one may make a namespace with it.
-    std::fs::copy(crate::support::binary("nsx"), root.path("bin/nsx")).unwrap();
+    crate::support::copy_program(crate::support::binary("nsx"), root.path("bin/nsx"));
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o4755);
     std::fs::set_permissions(root.path("bin/nsx"), mode).unwrap();
     let script = "id -u; nsx spawn -u echo privileged 2>/dev/null || echo none";

@@ -89,7 +89,7 @@ fn bare_layers() {
     let root = Small::new();
     let kept = root.beside("kept");
     std::fs::create_dir_all(kept.join("upper/bin")).unwrap();
-    std::fs::copy(crate::support::binary("nsx"), kept.join("upper/bin/nsx")).unwrap();
+    crate::support::copy_program(crate::support::binary("nsx"), kept.join("upper/bin/nsx"));
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o4755);
     std::fs::set_permissions(kept.join("upper/bin/nsx"), mode).unwrap();
     let listed = "bin\ndev\netc\nproc\nrun\nsrv\nsys\ntmp\n";

@@ -261,7 +261,7 @@ fn directory() {
     for directory in ["bin", "etc", "etc/deep", "proc", "root"] {
         fs::create_dir(at(directory)).unwrap();
     }
-    fs::copy(crate::support::find("busybox").unwrap(), at("bin/tool")).unwrap();
+    crate::support::copy_program(crate::support::find("busybox").unwrap(), at("bin/tool"));
     std::os::unix::fs::symlink("/bin/tool", at("bin/busybox")).unwrap();
     std::os::unix::fs::symlink("/etc/shadow", at("shadow")).unwrap();
     fs::write(at("etc/hosts"), "127.0.0.1 of-directory\n").unwrap();

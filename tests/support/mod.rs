@@ -349,13 +349,23 @@ pub fn status(pid: u32, field: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
+/// Copies a program by a process of its own: while a file is open for writing it cannot be run, and
+/// what another test starts meanwhile inherits whatever is open here.
+pub fn copy_program(from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) {
+    succeeds(Command::new("cp").arg("--preserve=mode").arg(from).arg(to));
+}
+
+/// Writes a script that can be run, by a process of its own too.
+pub fn write_script(to: impl AsRef<OsStr>, text: &str) {
+    let write = r#"printf %s "$1" >"$0" && chmod 755 "$0""#;
+    succeeds(Command::new("sh").args(["-c", write]).arg(to).arg(text));
+}
+
 /// A copy of nsx that every user may run, in a directory that ends with the test.
 pub fn public_nsx() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let copy = directory.path().join("nsx");
-    // By a process of its own: while a file is open for writing it cannot be run, and what another
-    // test starts meanwhile inherits whatever is open here.
-    succeeds(Command::new("cp").arg(binary("nsx")).arg(&copy));
+    copy_program(binary("nsx"), &copy);
     for path in [directory.path(), &copy] {
         std::fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
     }

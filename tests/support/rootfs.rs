@@ -1,6 +1,6 @@
 //! A small root file system: busybox and nothing else.
 
-use super::{find, succeeds};
+use super::{copy_program, find, succeeds};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,7 +23,7 @@ impl Small {
         let small = Self(tempfile::tempdir().expect("a directory"));
         std::fs::create_dir_all(small.path("bin")).expect("it is ours");
         let busybox = find("busybox").expect("a test that needs it says so");
-        std::fs::copy(busybox, small.path("bin/busybox")).expect("it is copied");
+        copy_program(busybox, small.path("bin/busybox"));
         let names = [
             "cat", "chmod", "echo", "find", "grep", "head", "id", "ls", "mkdir", "mkfifo", "mknod",
             "mount", "pwd", "readlink", "rm", "sh", "sleep", "stat", "touch", "umount", "wc",

@@ -68,8 +68,7 @@ impl Stage {
         for who in [facts::Who::Target, facts::Who::Decoy] {
             std::fs::create_dir_all(groups.join(facts::group(who))).unwrap();
             let copy = programs.path().join(facts::program(who));
-            // By a process of its own: what is open for writing cannot be run.
-            support::succeeds(Command::new("cp").arg(find("sleep").unwrap()).arg(copy));
+            support::copy_program(find("sleep").unwrap(), copy);
         }
         symlink(binary("nsx"), programs.path().join("nsenter")).unwrap();
         Self { programs, groups }

@@ -3,7 +3,6 @@
 use super::probe::{self, Setting};
 use super::same_ending_in;
 use super::scene::Scene;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,9 +13,7 @@ pub fn plant(directory: &Path) {
         ("script", "#!/bin/sh\necho script \"$@\"\n"),
         ("lost", "#!/no/such/thing\n"),
     ] {
-        let path = directory.join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        crate::support::write_script(directory.join(name), text);
     }
 }
 
