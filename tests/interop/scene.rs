@@ -121,11 +121,12 @@ fn bare_image(docker: &Docker, _: &Truth) {
 }
 
 fn client_hangs(docker: &Docker, _: &Truth) {
-    assert!(!docker.hangs(&["ps"]), "it answers");
+    docker.docker(&["ps"]);
     let stopped = docker.stopped();
     assert!(docker.hangs(&["ps"]), "it hangs");
     drop(stopped);
-    assert!(!docker.hangs(&["ps"]), "it answers again");
+    // It answers again.
+    docker.docker(&["ps"]);
 }
 
 fn missing_program(docker: &Docker, _: &Truth) {
