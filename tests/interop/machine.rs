@@ -150,9 +150,9 @@ fn remove(group: &Path) {
     }
 }
 
-/// Tries until it is so, for five seconds at most; for what the kernel gives no event.
+/// Tries until it is so, for a minute at most; for what the kernel gives no event.
 pub fn eventually(mut so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !so() {
         if Instant::now() > deadline {
             return false;
