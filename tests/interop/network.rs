@@ -99,33 +99,30 @@ fn links_and_addresses() {
     let (_held, pid) = isolated(&["--newnet"]);
     scene(pid, LINKS);
     let kinds = ["bridge", "veth", "macvlan", "vxlan", "tun", "ifb"];
-    let settled = || ip(pid, &["-s", "addr"]);
-    // Addresses of the link are tried for a second; before it they are tentative for both sides.
-    support::until("addresses are settled", || {
-        !settled().iter().any(|link| {
-            let addresses = link["addr_info"].as_array().expect("addresses");
-            let is_tried = |address: &Value| {
-                address["tentative"] == true && address["dev"] != "dum0" && link["ifname"] != "dum0"
-            };
-            addresses.iter().any(is_tried) && link["operstate"] == "UP"
-        })
+    let asked = || ip(pid, &["-s", "addr"]);
+    let links = |told: &[Value]| told.iter().map(sides::link_of_ip).collect::<Vec<_>>();
+    let addresses =
+        |told: &[Value]| told.iter().flat_map(sides::addresses_of_ip).collect::<Vec<_>>();
+    // Links and addresses of them are tried for a second or two.
+    let (mut before, mut report, mut after) = (Vec::new(), Value::Null, Vec::new());
+    support::until("nothing changes while it is looked at", || {
+        (before, report, after) = (asked(), net(pid), asked());
+        links(&before) == links(&after) && addresses(&before) == addresses(&after)
     });
-    let (before, net, after) = (settled(), net(pid), settled());
     for kind in kinds {
         let is_there = |link: &&Value| link["linkinfo"]["info_kind"] == kind;
         assert!(before.iter().find(is_there).is_some(), "the reference shows no {kind}");
     }
-    let interfaces = net["interfaces"].as_array().expect("interfaces");
-    let ours = interfaces.iter().map(sides::link_of_nsx).collect();
-    same("links", ours, before.iter().map(sides::link_of_ip).collect());
+    let interfaces = report["interfaces"].as_array().expect("interfaces");
+    same("links", interfaces.iter().map(sides::link_of_nsx).collect(), links(&before));
     let ours = interfaces.iter().flat_map(sides::addresses_of_nsx).collect();
-    same("addresses", ours, before.iter().flat_map(sides::addresses_of_ip).collect());
+    same("addresses", ours, addresses(&before));
     for (interface, (before, after)) in interfaces.iter().zip(before.iter().zip(&after)) {
         sides::assert_counters(interface, before, after);
         sides::assert_lifetimes(interface, before);
     }
     assert_eq!(
-        (&net["incomplete"], &net["incomplete_tables"]),
+        (&report["incomplete"], &report["incomplete_tables"]),
         (&false.into(), &Value::Array(vec![]))
     );
 }
