@@ -211,7 +211,7 @@ impl Drop for Directory {
 fn forged_state() {
     let name = "nsx-forged-state";
     // In a group of crun's, or it would be what `nsx spawn` made.
-    let group = Group::new("nsx-test-forged/crun-nsx-test-group.scope");
+    let group = Group::new("nsx-test-records/crun-nsx-test-group.scope");
     let (_held, pid) = isolated(&["-p", "-n"]);
     group.take(pid);
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -281,7 +281,7 @@ fn pod() {
     let slice = format!("kubepods-pod{}.slice", uid.replace('-', "_"));
     for above in ["user-0.slice/kubepods.slice", "user-1001.slice/kubepods.slice", "kubepods.slice"]
     {
-        let path = format!("nsx-test-delegated/{above}/{slice}/cri-containerd-{OF_POD}.scope");
+        let path = format!("nsx-test-pods/{above}/{slice}/cri-containerd-{OF_POD}.scope");
         let group = Group::new(&path);
         let (_held, pid) = isolated(&["-p", "-n"]);
         group.take(pid);
