@@ -391,7 +391,7 @@ fn unread() {
     let (reader, writer, mut filled) = full_pipe();
     for flags in [rustix::fs::OFlags::NONBLOCK, rustix::fs::OFlags::empty()] {
         rustix::fs::fcntl_setfl(&writer, flags).unwrap();
-        let mut command = nsx(["spawn", "-p", "--status-fd", "0", "--timeout", "200ms"]);
+        let mut command = nsx(["spawn", "-p", "--status-fd", "0", "--timeout", "2s"]);
         command.args(["sh", "-c", "echo $$ >&2; exec sleep 1000"]).stderr(Stdio::piped());
         let mut child = command.stdin(writer.try_clone().unwrap()).spawn().unwrap();
         let said = child.stderr.as_mut().unwrap();
@@ -434,7 +434,7 @@ fn status_lines() {
     let killed = heard("-u", "sh -c 'kill -KILL $$; sleep 9'");
     assert_eq!(killed.len(), 2, "{killed:?}");
     assert_eq!((&killed[1]["code"], killed[1]["signal"].as_u64()), (&Value::Null, Some(9)));
-    let over = heard("-p --timeout 200ms", "sleep 9");
+    let over = heard("-p --timeout 2s", "sleep 1000");
     assert_eq!((over[1]["timed_out"].as_bool(), over[1]["code"].as_u64()), (Some(true), Some(124)));
     assert_eq!(heard("-p", "/no/such/program"), Vec::<Value>::new());
     // The program has none of it.
