@@ -1,10 +1,11 @@
 //! What `spawn` costs that can be counted: system calls, and what many programs in a row leave.
 
-use crate::support::{Need, binary, output, stderr, succeeds, test, until};
+use crate::support::{Need, binary, finish_within, output, stderr, test, until};
 use libtest_mimic::Trial;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const TRACED: &[Need] = &[Need::Root, Need::Program("strace")];
 const APART: &[Need] = &[Need::Root, Need::Program("unshare")];
@@ -82,7 +83,7 @@ done
 # Who clears up behind nsx, and is nobody's child, may end a moment after it.
 i=0
 after=$(there)
-while [ "$before" != "$after" ] && [ $i -lt 50 ]; do
+while [ "$before" != "$after" ] && [ $i -lt 1200 ]; do
     sleep 0.1
     i=$((i + 1))
     after=$(there)
@@ -93,8 +94,11 @@ done
 fn thousand() {
     let (before, known) = (directories(), number_of_groups());
     let mut many = Command::new("unshare");
-    many.args(["--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", MANY]);
-    succeeds(many.arg(binary("nsx-spawn")));
+    many.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", MANY]);
+    many.arg(binary("nsx-spawn")).stdin(Stdio::null());
+    let many = many.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let done = finish_within(many, Duration::from_mins(10));
+    assert!(done.status.success(), "{}", stderr(&done));
     until("no more groups are there than before", || directories() <= before + OTHERS);
     // The kernel is done with one some time after it was removed.
     until("the kernel has no more groups than before", || {

@@ -129,9 +129,14 @@ pub fn output(command: &mut Command) -> Output {
 
 /// Waits for a child that was started with pipes; one that does not end is killed and fails.
 pub fn finish(child: Child) -> Output {
+    finish_within(child, PATIENCE)
+}
+
+/// With a patience of its own, for what does much.
+pub fn finish_within(child: Child, patience: Duration) -> Output {
     let pidfd = pidfd(child.id()).expect("a child can be pinned");
     let watchdog = std::thread::spawn(move || {
-        let late = !ends_within(&pidfd, PATIENCE);
+        let late = !ends_within(&pidfd, patience);
         if late {
             let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
         }
