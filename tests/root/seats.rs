@@ -2,14 +2,15 @@
 
 use crate::enter::entered;
 use crate::support::{
-    Held, Need, ends_within, isolated, nsx, output, pidfd, sleeper_of, stderr, stdout, test, until,
+    Held, Need, PATIENCE, ends_within, isolated, nsx, output, pidfd, sleeper_of, stderr, stdout,
+    test, until,
 };
 use libtest_mimic::Trial;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const GROUPS: &[Need] = &[
     Need::Root,
@@ -84,13 +85,14 @@ impl Drop for Group {
                 let _ = std::fs::write(self.0.join(file), thawed);
             }
         }
-        for _ in 0..500 {
-            if std::fs::remove_dir(&self.0).is_ok() {
+        let end = Instant::now() + PATIENCE;
+        while std::fs::remove_dir(&self.0).is_err() {
+            if Instant::now() > end {
+                assert!(std::thread::panicking(), "{} stays", self.0.display());
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
-        assert!(std::thread::panicking(), "{} stays", self.0.display());
     }
 }
 
@@ -178,7 +180,7 @@ fn frozen_by_v1() {
     // It has our standard output and error all the same.
     command.args(["--timeout", "100ms", "echo", "RAN"]).stdin(std::process::Stdio::null());
     let mut held = Held(command.stdout(std::process::Stdio::null()).spawn().unwrap());
-    let over = ends_within(&pidfd(held.pid()).unwrap(), std::time::Duration::from_secs(30));
+    let over = ends_within(&pidfd(held.pid()).unwrap(), PATIENCE);
     group.set("freezer.state", "THAWED");
     assert!(over);
     assert_eq!(held.0.wait().unwrap().code(), Some(124));
@@ -189,13 +191,13 @@ fn left_frozen() {
     let group = Group::make("freezer");
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let mut command = nsx(["spawn", "-p", "--memory", "64M", "--status-fd", "0"]);
-    command.args(["--timeout", "3s", "--kill-after", "100ms", "sleep", "1000"]);
+    command.args(["--timeout", "10s", "--kill-after", "100ms", "sleep", "1000"]);
     let mut held = Held(command.stdin(writer).stderr(Stdio::piped()).spawn().unwrap());
     drop(command);
     group.add(sleeper_of(held.pid()));
     group.set("freezer.state", "FROZEN");
     until("it is frozen", || group.says("freezer.state", "FROZEN"));
-    let over = ends_within(&pidfd(held.pid()).unwrap(), Duration::from_mins(1));
+    let over = ends_within(&pidfd(held.pid()).unwrap(), PATIENCE);
     let left = crate::groups::groups_of(held.pid());
     group.set("freezer.state", "THAWED");
     assert!(over && !left.is_empty());
