@@ -64,8 +64,7 @@ const READER: &str = r#"perl -e '
     $SIG{HUP} = "IGNORE"; $SIG{TTIN} = "IGNORE"; $| = 1;
     unless (fork) {
         open my $log, ">", $ENV{TERM} or die; select $log; $| = 1;
-        for (1..300) { while (sysread STDIN, my $c, 1) { print $log $c } select undef, undef, undef, 0.01 }
-        exit;
+        while (1) { while (sysread STDIN, my $c, 1) { print $log $c } select undef, undef, undef, 0.01 }
     }'"#;
 
 fn stolen_keys() {
@@ -87,7 +86,8 @@ fn stolen_keys() {
 }
 
 /// In a session of its own, with the right to take any terminal for that (TIOCSCTTY, forced), it
-/// then reads, types and turns the echo off, and makes itself the terminal's foreground.
+/// then reads, types and turns the echo off, and makes itself the terminal's foreground, until the
+/// target's pid namespace ends.
 const TAKER: &str = r#"perl -e '
     use POSIX ();
     $SIG{HUP} = "IGNORE"; $SIG{TTIN} = "IGNORE"; $SIG{TTOU} = "IGNORE"; $| = 1;
@@ -102,7 +102,7 @@ const TAKER: &str = r#"perl -e '
     unless (fork) {
         POSIX::setsid();
         open my $log, ">", $ENV{TERM} or die; select $log; $| = 1;
-        for (1 .. 300) {
+        while (1) {
             for my $end (@ends) {
                 ioctl $end, 0x540e, 1;
                 my $group = pack "i", $$;
@@ -115,14 +115,13 @@ const TAKER: &str = r#"perl -e '
             print ".";
             select undef, undef, undef, 0.01;
         }
-        exit;
     }'"#;
 
 fn taken() {
-    let (_held, target, mut pty) = scene();
-    let settings = pty.settings();
-    let log = tempfile::NamedTempFile::new().unwrap();
     for flags in ["-m -p", "-a", "-m -p --pty"] {
+        let (_held, target, mut pty) = scene();
+        let settings = pty.settings();
+        let log = tempfile::NamedTempFile::new().unwrap();
         let line = format!("TERM={} {} {TAKER}", log.path().display(), enter(target, flags));
         assert_eq!(pty.run(&line).1, "0", "{flags}");
         let said = || std::fs::read_to_string(log.path()).unwrap();
@@ -140,10 +139,10 @@ fn taken() {
         until("it has tried since", || tries() > before + 2);
         let read = said().replace('.', "");
         assert!(!read.contains("secret"), "{flags}: {read}");
+        let shown = String::from_utf8_lossy(&pty.shown).into_owned();
+        assert!(!shown.contains("INJ1ECTED"), "{flags}: {shown}");
+        assert_eq!(settings.local_modes, pty.settings().local_modes, "{flags}");
     }
-    let shown = String::from_utf8_lossy(&pty.shown).into_owned();
-    assert!(!shown.contains("INJ1ECTED"), "{shown}");
-    assert_eq!(settings.local_modes, pty.settings().local_modes);
 }
 
 fn taken_works() {
