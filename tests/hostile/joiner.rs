@@ -127,10 +127,9 @@ fn privileged() {
 /// The same attacker against `true` itself, which shows that it can see and does not miss.
 fn unprotected() {
     let (_held, target, log) = attacker(&["-U", "-p", "-n"], "/(true|sleep)$");
-    let mut command = nsx(["enter", "-t", &target.to_string(), "-a", "--no-pty", "sleep", "2"]);
-    output(command.env("TERM", SECRET));
-    let said = said(&log);
+    let mut command = nsx(["enter", "-t", &target.to_string(), "-a", "--no-pty", "sleep", "1000"]);
+    let _held = Held(command.env("TERM", SECRET).stdin(Stdio::null()).spawn().unwrap());
     for what in ["exe ", "environ", "cwd ", "root ", "mem", "ptrace "] {
-        assert!(said.lines().any(|line| line.starts_with(what)), "{what}: {said}");
+        until(what, || said(&log).lines().any(|line| line.starts_with(what)));
     }
 }

@@ -97,8 +97,7 @@ fn real_time() {
             let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
             assert!(sent.success());
             // An unheard signal would leave it running: then it is ended, and the code is another.
-            let patience = std::time::Duration::from_secs(5);
-            let heard = ends_within(&pidfd(child.pid()).unwrap(), patience);
+            let heard = ends_within(&pidfd(child.pid()).unwrap(), support::PATIENCE);
             send(child.pid(), Signal::SIGTERM);
             let status = ended(&mut child);
             assert!(heard && status.code() == Some(3), "{way:?} {name}: {status}");

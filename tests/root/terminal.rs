@@ -86,12 +86,14 @@ fn to_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
     pty.type_keys("stty echo\n");
     pty.expect("OUT> ");
-    let taken = format!(" sh -c 'sleep 1; echo DATA' 2>/dev/null >{}\n", file.path().display());
+    let program = "sh -c 'echo BEGUN; read keys; echo DATA'";
+    let taken = format!(" {program} 2>/dev/null >{}\n", file.path().display());
     pty.type_keys(&(enter(target, "-m -p") + &taken));
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    let said = || std::fs::read_to_string(file.path()).unwrap();
+    support::until("it waits for keys", || said() == "BEGUN\n");
     pty.type_keys("keys\n");
     pty.expect("OUT> ");
-    assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "DATA\n");
+    assert_eq!(said(), "BEGUN\nDATA\n");
 }
 
 fn to_a_pager() {

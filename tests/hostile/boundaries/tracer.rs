@@ -248,7 +248,7 @@ impl Tracer {
         }
         let is_at_once = !self.inside && !Numbered::is_traced();
         self.target.kill();
-        let patience = Duration::from_secs(if is_at_once { 10 } else { 0 });
+        let patience = Duration::from_secs(if is_at_once { 60 } else { 0 });
         if self.fate == Fate::Unreaped {
             Numbered::has_ended(patience);
             return;

@@ -159,7 +159,7 @@ impl Scene {
         };
         let new = groups().into_iter().filter(|group| !before.groups.contains(group));
         let new: Vec<String> = new.filter(is_ours).collect();
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let mut left: Vec<String> =
                 new.iter().filter(|group| Path::new(group).exists()).cloned().collect();

@@ -7,7 +7,7 @@ use crate::support::{PATIENCE, ends_within, pidfd, status, until};
 use rustix::process::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 struct Difference {
     option: &'static str,
@@ -89,17 +89,19 @@ const DIFFERENCES: &[Difference] = &[
         nsx: "stops too, and sets it going again",
         why: "the shell behind it is to know, as with nsenter",
         shows: |scene| {
-            let [theirs, ours] = newer(scene).map(|command| {
+            // nsx follows; unshare has nothing to do, and does nothing.
+            let [theirs, ours] = newer(scene);
+            let both = [(theirs, Duration::from_millis(500)), (ours, PATIENCE)];
+            let [theirs, ours] = both.map(|(command, patience)| {
                 let (mut held, program) = started(scene, command, "-nf", STAY);
                 crate::support::asleep(program);
                 send(program, Signal::STOP);
                 until("it stops", || is(program, 'T'));
-                // nsx follows; unshare has nothing to do, and does nothing.
-                let follows = || is(held.pid(), 'T');
-                let mut stopped = follows();
-                for _ in 0..100 {
-                    stopped |= follows();
-                    std::thread::sleep(Duration::from_millis(if stopped { 0 } else { 5 }));
+                let end = Instant::now() + patience;
+                let mut stopped = false;
+                while !stopped && Instant::now() < end {
+                    std::thread::sleep(Duration::from_millis(5));
+                    stopped = is(held.pid(), 'T');
                 }
                 send(held.pid(), Signal::CONT);
                 if stopped {
