@@ -2,7 +2,10 @@
 
 use crate::model::finding::Finding;
 use crate::model::inspection::Section;
-use crate::model::network::{FileState, Interface, Neighbour, Network, Route, Socket, Sockets};
+use crate::model::network::{
+    FileState, Interface, Neighbour, Network, Route, Rule, Socket, Sockets,
+};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Of segments, or of packets, in thousandths: a line that loses fewer is as others are.
 const LOSSES: u64 = 50;
@@ -66,11 +69,6 @@ fn is_for_outside(interface: &Interface) -> bool {
     usable && !interface.flags.contains(&"loopback")
 }
 
-fn has_ipv4(interface: &Interface) -> bool {
-    let mut addresses = interface.addresses.iter();
-    addresses.any(|address| address.scope == "global" && address.address.is_ipv4())
-}
-
 fn of_interface(interface: &Interface, findings: &mut Findings) {
     let name = &interface.name;
     for address in &interface.addresses {
@@ -114,18 +112,65 @@ fn of_interface(interface: &Interface, findings: &mut Findings) {
 fn of_routes(network: &Network, findings: &mut Findings) {
     let defaults =
         network.routes.iter().filter(|route| route.is_default() && route.kind == "unicast");
-    if network.interfaces.iter().any(leads_out) && defaults.clone().next().is_none() {
-        findings.notice("no default route".to_owned());
-    } else if network.interfaces.iter().any(|one| leads_out(one) && has_ipv4(one))
-        && !defaults.clone().any(|route| route.family == "inet")
-    {
-        findings.notice("no default route for IPv4".to_owned());
+    let mut asked = defaults.clone().filter(|route| is_asked_by_all(network, route));
+    let has = |family| asked.clone().any(|route| route.family == family);
+    let wants = |is_wanted: fn(&IpAddr) -> bool| {
+        let addresses = network.interfaces.iter().filter(|one| leads_out(one));
+        let mut addresses = addresses.flat_map(|one| &one.addresses);
+        addresses.any(|one| one.scope == "global" && is_wanted(&one.address))
+    };
+    let lacks_v4 = wants(IpAddr::is_ipv4) && !has("inet");
+    let lacks_v6 = wants(is_public_v6) && !has("inet6");
+    if lacks_v4 || lacks_v6 {
+        let family = match asked.next() {
+            None => "",
+            Some(_) if lacks_v4 => " for IPv4",
+            Some(_) => " for IPv6",
+        };
+        findings.notice(format!("no default route{family}"));
     }
     for neighbour in network.neighbours.iter().filter(|one| one.state == "failed") {
         if defaults.clone().any(|route| goes_by(route, neighbour)) {
             findings.warning(format!("the gateway {} does not answer", neighbour.address));
         }
     }
+}
+
+/// Those that are unique in one site only are not expected to lead out of it.
+fn is_public_v6(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if !Ipv6Addr::is_unique_local(address))
+}
+
+/// Whether its table is asked for the packets of any program, which chooses no source and no mark.
+fn is_asked_by_all(network: &Network, route: &Route) -> bool {
+    let mut rules = network.rules.iter().filter(|rule| rule.family == route.family);
+    matches!(route.table_name, Some("main" | "default"))
+        || rules.any(|rule| rule.table == Some(route.table) && holds_for_all(rule))
+}
+
+fn holds_for_all(rule: &Rule) -> bool {
+    let is_unmarked = rule.mark.unwrap_or(0) == 0;
+    let is_sent_here = rule.input_interface.as_ref().is_none_or(|name| *name == "lo");
+    let selectors = Rule {
+        not: false,
+        mark: None,
+        mark_mask: None,
+        input_interface: None,
+        suppress_prefix_length: None,
+        suppress_group: None,
+        ..rule.clone()
+    };
+    let none = Rule {
+        family: rule.family,
+        priority: rule.priority,
+        action: "lookup",
+        table: rule.table,
+        table_name: rule.table_name,
+        ..Rule::default()
+    };
+    let matches = is_unmarked && is_sent_here && selectors == none;
+    let suppresses = rule.suppress_prefix_length.is_some() || rule.suppress_group.is_some();
+    matches != rule.not && !suppresses
 }
 
 /// A neighbour is one on its own link: another's may have the same address.

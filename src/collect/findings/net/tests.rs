@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::finding::Level;
 use crate::model::network::{
-    Address, Conntrack, Counters, Destination, File, Neighbour, NextHop, Ports, Protocol, Resolver,
-    Route, TcpCounters,
+    Address, Conntrack, Counters, Destination, File, Neighbour, NextHop, Ports, Prefix, Protocol,
+    Resolver, Route, Rule, TcpCounters,
 };
 
 fn address(flags: &[&'static str]) -> Address {
@@ -62,6 +62,7 @@ fn healthy() -> Network {
         kind: "unicast",
         gateway: Some(gateway),
         table: 254,
+        table_name: Some("main"),
         ..Route::default()
     };
     let neighbour = Neighbour {
@@ -196,6 +197,66 @@ fn routes() {
         network.interfaces[0].flags = vec!["loopback", "up"];
     });
     assert_eq!(alone, [], "nobody expects a way out of the loopback");
+}
+
+#[test]
+fn only_a_default_route_that_any_packet_finds_counts() {
+    let with = |rule: Rule| {
+        found(|network| {
+            (network.routes[0].table, network.routes[0].table_name) = (100, None);
+            let asks = Rule { family: "inet", action: "lookup", table: Some(100), ..rule };
+            network.rules.push(asks);
+        })
+    };
+    let (mark, mark_mask) = (Some(1), Some(u32::MAX));
+    let prefix = Prefix { address: "198.51.100.7".parse().unwrap(), length: 32 };
+    for conditional in [
+        Rule { mark, mark_mask, ..Rule::default() },
+        Rule { from: Some(prefix), ..Rule::default() },
+        Rule { input_interface: Some("eth0".into()), ..Rule::default() },
+        Rule { suppress_prefix_length: Some(0), ..Rule::default() },
+        Rule { not: true, ..Rule::default() },
+    ] {
+        let told = with(conditional.clone());
+        assert_eq!(told, one(Level::Notice, "no default route"), "{conditional:?}");
+    }
+    for unconditional in [
+        Rule::default(),
+        Rule { not: true, mark, mark_mask, ..Rule::default() },
+        Rule { mark_mask: Some(15), ..Rule::default() },
+        Rule { input_interface: Some("lo".into()), ..Rule::default() },
+    ] {
+        assert_eq!(with(unconditional.clone()), [], "{unconditional:?}");
+    }
+    let of_ipv6 = found(|network| {
+        (network.routes[0].table, network.routes[0].table_name) = (100, None);
+        let asks = Rule { action: "lookup", table: Some(100), ..Rule::default() };
+        network.rules.push(Rule { family: "inet6", ..asks });
+    });
+    assert_eq!(of_ipv6, one(Level::Notice, "no default route"), "a rule of the other family");
+}
+
+#[test]
+fn a_public_address_of_ipv6_wants_a_way_out_too() {
+    let with = |spelled: &str, scope| {
+        let address = Address { address: spelled.parse().unwrap(), scope, ..address(&[]) };
+        move |network: &mut Network| network.interfaces[0].addresses.push(address)
+    };
+    let public = found(with("2001:db8::7", "global"));
+    assert_eq!(public, one(Level::Notice, "no default route for IPv6"));
+    assert_eq!(found(with("fd00::7", "global")), [], "of its site alone");
+    assert_eq!(found(with("fe80::7", "link")), []);
+    let routed = found(|network| {
+        with("2001:db8::7", "global")(network);
+        let default = Route { family: "inet6", ..network.routes[0].clone() };
+        network.routes.push(default);
+    });
+    assert_eq!(routed, []);
+    let neither = found(|network| {
+        with("2001:db8::7", "global")(network);
+        network.routes.clear();
+    });
+    assert_eq!(neither, one(Level::Notice, "no default route"));
 }
 
 #[test]
