@@ -12,6 +12,8 @@ const LOSSES: u64 = 50;
 const DROPS: u64 = 1;
 /// Fewer say nothing about their kind.
 const ENOUGH: u64 = 1000;
+/// In seconds. Whoever is sent to fails anew within them as long as he does not answer.
+const RECENT: u32 = 10;
 /// In percent of a limit.
 const NEARLY: u64 = 80;
 
@@ -130,8 +132,15 @@ fn of_routes(network: &Network, findings: &mut Findings) {
         findings.notice(format!("no default route{family}"));
     }
     for neighbour in network.neighbours.iter().filter(|one| one.state == "failed") {
-        if defaults.clone().any(|route| goes_by(route, neighbour)) {
-            findings.warning(format!("the gateway {} does not answer", neighbour.address));
+        if !defaults.clone().any(|route| goes_by(route, neighbour)) {
+            continue;
+        }
+        let gateway = neighbour.address;
+        match neighbour.updated_seconds.filter(|seconds| *seconds > RECENT) {
+            None => findings.warning(format!("the gateway {gateway} does not answer")),
+            // Nobody has asked since.
+            Some(seconds) => findings
+                .notice(format!("the gateway {gateway} did not answer {seconds} seconds ago")),
         }
     }
 }

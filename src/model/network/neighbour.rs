@@ -17,6 +17,10 @@ pub struct Neighbour {
     pub mac: Option<String>,
     /// `reachable`, `stale`, `delay`, `probe`, `incomplete`, `failed`, `permanent`, `none`.
     pub state: &'static str,
+    /// How long ago it was last sent to; absent where the kernel does not say.
+    pub used_seconds: Option<u32>,
+    /// How long ago its state changed last, as when it failed; absent where the kernel does not say.
+    pub updated_seconds: Option<u32>,
     /// `router`, `proxy`, `extern_learn`, …
     pub flags: Vec<&'static str>,
 }

@@ -4,13 +4,14 @@
 use super::attribute::{address, after, u8_at, u16_at, u32_at};
 use super::flags;
 use super::link::link_address;
-use super::tables::family_word;
+use super::tables::{TICKS, family_word};
 use crate::model::network::Neighbour;
 
 /// `struct ndmsg`
 const HEADER: usize = 12;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
+const NDA_CACHEINFO: u16 = 3;
 const NUD_NOARP: u16 = 0x40;
 
 /// The body of a request for the neighbours of every family.
@@ -25,10 +26,13 @@ pub fn parse(message: &[u8]) -> Option<Option<Neighbour>> {
     let index = u32_at(message, 4)?;
     let (state, bits) = (u16_at(message, 8)?, u8_at(message, 10)?);
     let (mut of, mut link) = (None, None);
+    // `struct nda_cacheinfo`: when it was confirmed, used, updated.
+    let (mut used, mut updated) = (None, None);
     for (kind, value) in after(message, HEADER)? {
         match kind {
             NDA_DST => of = address(value),
             NDA_LLADDR => link = link_address(0, value),
+            NDA_CACHEINFO => (used, updated) = (u32_at(value, 4), u32_at(value, 8)),
             _ => {}
         }
     }
@@ -41,6 +45,8 @@ pub fn parse(message: &[u8]) -> Option<Option<Neighbour>> {
         interface: None,
         mac: link,
         state: state_word(state),
+        used_seconds: used.map(|ticks| ticks / TICKS),
+        updated_seconds: updated.map(|ticks| ticks / TICKS),
         flags: flags::of_neighbour(bits.into()),
     }))
 }
@@ -79,7 +85,7 @@ mod tests {
     #[test]
     fn a_neighbour_that_answers() {
         let bytes = hex("02000000 03000000 0200 80 01 08000100cb007102
-             0a00020002005e0053010000");
+             0a00020002005e0053010000 14000300b01d00004406000005050000 02000000");
         let found = parse(&bytes).unwrap().unwrap();
         let expected = Neighbour {
             address: "203.0.113.2".parse().unwrap(),
@@ -87,6 +93,8 @@ mod tests {
             interface: None,
             mac: Some("02:00:5e:00:53:01".into()),
             state: "reachable",
+            used_seconds: Some(16),
+            updated_seconds: Some(12),
             flags: vec!["router"],
         };
         assert_eq!(found, expected);

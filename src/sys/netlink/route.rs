@@ -3,7 +3,7 @@
 
 use super::attribute::{self, address, after, attributes, u8_at, u16_at, u32_at};
 use super::flags;
-use super::tables::{family_word, protocol_word, scope_word, table_name};
+use super::tables::{TICKS, family_word, protocol_word, scope_word, table_name};
 use crate::model::network::{NextHop, Prefix, Route};
 use crate::model::text::Text;
 use std::net::IpAddr;
@@ -20,8 +20,6 @@ const RTA_EXPIRES: u16 = 23;
 const RTA_PAD: u16 = 24;
 const RTA_NH_ID: u16 = 30;
 const RTAX_MTU: u16 = 2;
-/// USER_HZ, in which `struct rta_cacheinfo` counts.
-const TICKS: u32 = 100;
 
 /// A route and the index of the interface of each next hop: one, or those of `next_hops`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -65,6 +65,9 @@ pub(super) fn scope_word(scope: u8) -> &'static str {
     }
 }
 
+/// USER_HZ, in which `struct rta_cacheinfo` and `struct nda_cacheinfo` count.
+pub(super) const TICKS: u32 = 100;
+
 /// AF_INET and AF_INET6 as the one byte they have in a message.
 pub(super) fn family_word(family: u8) -> Option<&'static str> {
     match family {

@@ -71,6 +71,8 @@ fn healthy() -> Network {
         interface: None,
         mac: None,
         state: "stale",
+        used_seconds: Some(3),
+        updated_seconds: Some(2),
         flags: Vec::new(),
     };
     let file = |state| File { state, lines: Vec::new() };
@@ -169,6 +171,11 @@ fn routes() {
     assert_eq!(unreachable, one(Level::Notice, "no default route"));
     let gone = found(|network| network.neighbours[0].state = "failed");
     assert_eq!(gone, one(Level::Warning, "the gateway 198.51.100.1 does not answer"));
+    let before = found(|network| {
+        (network.neighbours[0].state, network.neighbours[0].updated_seconds) = ("failed", Some(12));
+    });
+    let text = "the gateway 198.51.100.1 did not answer 12 seconds ago";
+    assert_eq!(before, one(Level::Notice, text));
     let other = |network: &mut Network| Neighbour {
         address: "198.51.100.9".parse().unwrap(),
         state: "failed",
