@@ -7,13 +7,13 @@ use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::{self, fd};
 use crate::sys::root::SysRoot;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::AsFd;
 
 /// Processes whose descriptors are looked at, and descriptors of all of them together.
 const MOST_PROCESSES: usize = 512;
 const MOST_DESCRIPTORS: usize = 50_000;
-/// Holders that are told of one socket.
+/// Holders that are told of one socket; the others are counted.
 const MOST_OWNERS: usize = 8;
 
 /// Adds the holders of every socket that is listed; a gap where not all could be asked.
@@ -61,9 +61,12 @@ fn look(
     // One directory for both: the number may become another's.
     let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
     let mut comm = None;
+    let mut held = HashSet::new();
     let mut take = |descriptor, inode| {
         let found = u32::try_from(inode).ok().and_then(|inode| wanted.get_mut(&inode));
+        let is_first = found.is_some() && held.insert(inode);
         for socket in found.into_iter().flatten() {
+            socket.owner_processes += u32::from(is_first);
             if socket.owners.len() < MOST_OWNERS {
                 let comm = comm.get_or_insert_with(|| proc::comm_of(dir.as_fd())).clone();
                 socket.owners.push(Owner { pid, comm, descriptor });
@@ -118,6 +121,27 @@ mod tests {
         assert_eq!((owners[0].pid, owners[0].descriptor), (pid, 3));
     }
 
+    #[test]
+    fn each_process_is_counted_once_and_those_beyond_the_bound_too() {
+        let temp = tempfile::tempdir().unwrap();
+        let pids: Vec<Pid> = (1..=21).map(|pid| Pid::new(pid).unwrap()).collect();
+        for pid in &pids {
+            let fd = temp.path().join(format!("proc/{pid}/fd"));
+            std::fs::create_dir_all(&fd).unwrap();
+            for descriptor in ["3", "4"] {
+                std::os::unix::fs::symlink("socket:[5]", fd.join(descriptor)).unwrap();
+            }
+        }
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let count = |pids: &[Pid]| {
+            let mut sockets = Sockets { listening: vec![listening(5)], ..Sockets::default() };
+            add(&root, &mut sockets, pids);
+            (sockets.listening[0].owners.len(), sockets.listening[0].owner_processes)
+        };
+        assert_eq!(count(&pids[..1]), (2, 1));
+        assert_eq!(count(&pids), (MOST_OWNERS, 21));
+    }
+
     fn listening(inode: u32) -> Socket {
         Socket {
             protocol: crate::model::network::Protocol::Tcp,
@@ -135,6 +159,7 @@ mod tests {
             uid: 0,
             inode: Some(inode),
             owners: Vec::new(),
+            owner_processes: 0,
         }
     }
 }

@@ -84,6 +84,8 @@ pub struct Socket {
     pub inode: Option<u32>,
     /// The container's processes that hold it: the first few.
     pub owners: Vec<Owner>,
+    /// How many of the container's processes hold it, each counted once.
+    pub owner_processes: u32,
 }
 
 /// A process that has the socket open, and by which descriptor.

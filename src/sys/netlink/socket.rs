@@ -83,6 +83,7 @@ pub fn parse(protocol: Protocol, message: &[u8]) -> Option<(Socket, Option<u32>)
         uid: u32_at(message, 64)?,
         inode: Some(inode).filter(|inode| *inode != 0),
         owners: Vec::new(),
+        owner_processes: 0,
     };
     Some((socket, Some(index).filter(|index| *index != 0)))
 }

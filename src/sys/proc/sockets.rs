@@ -43,6 +43,7 @@ fn one(protocol: Protocol, line: &[u8]) -> Option<Socket> {
         uid,
         inode: Some(inode).filter(|inode| *inode != 0),
         owners: Vec::new(),
+        owner_processes: 0,
     })
 }
 

@@ -38,6 +38,7 @@ fn listener() -> Socket {
         uid: 0,
         inode: None,
         owners: Vec::new(),
+        owner_processes: 0,
     }
 }
 

@@ -149,6 +149,7 @@ fn ipv4_within_ipv6_is_ipv4() {
         uid: 0,
         inode: Some(21),
         owners: Vec::new(),
+        owner_processes: 0,
     };
     assert_eq!(Flow::of(&socket), tcp("198.51.100.2:80", "198.51.100.3:40000", 21));
 }

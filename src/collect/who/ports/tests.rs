@@ -25,6 +25,7 @@ fn socket(protocol: Protocol, local: &str, peer: Option<&str>) -> Socket {
         uid: 0,
         inode: Some(7),
         owners: Vec::new(),
+        owner_processes: 0,
     }
 }
 

@@ -86,8 +86,10 @@ fn spelled(address: IpAddr, port: u16) -> String {
 /// `nginx (30176)`, and how many others hold it too.
 fn owner(socket: &Socket) -> String {
     let Some(first) = socket.owners.first() else { return String::new() };
-    let more = socket.owners.len() - 1;
-    let more = if more == 0 { String::new() } else { format!(" +{more}") };
+    let more = match socket.owner_processes {
+        0 | 1 => String::new(),
+        processes => format!(" +{}", processes - 1),
+    };
     match &first.comm {
         Some(comm) => format!("{comm} ({}){more}", first.pid),
         None => format!("pid {}{more}", first.pid),

@@ -144,13 +144,15 @@ fn sockets() -> Sockets {
         dropped: None,
         uid: 0,
         inode: Some(1),
-        owners: vec![owner(30176), owner(30177)],
+        owners: vec![owner(30176), owner(30176), owner(30177)],
+        owner_processes: 21,
     };
     let connection = Socket {
         state: "time_wait",
         peer_address: Some("2001:db8::9".parse().unwrap()),
         peer_port: Some(443),
         owners: Vec::new(),
+        owner_processes: 0,
         ..listener.clone()
     };
     Sockets {
@@ -175,7 +177,7 @@ fn what_matters_stands_first_and_what_is_normal_nowhere() {
             "default via 198.51.100.1 dev eth0",
             "2 more routes",
             "rule 100 from 203.0.113.0/24 fwmark 0x1 lookup 100",
-            "tcp  [::]:80  nginx (30176) +1  queue 0 of 511",
+            "tcp  [::]:80  nginx (30176) +20  queue 0 of 511",
             "tcp  3 established · 1 time wait · 2 of 28232 ephemeral ports",
             "name servers 198.51.100.53 · search a.example b.example",
             "forwards IPv4",
