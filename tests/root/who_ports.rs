@@ -25,6 +25,7 @@ pub fn tests() -> Vec<Trial> {
         test("who: a port leads to every socket that ss shows, in every namespace", NEEDS, ports),
         test("who: an address and a port are either end of a connection", NEEDS, endpoints),
         test("who: many connections are one line, with how many", NEEDS, many),
+        test("who: a port that several listen at is each one's", NEEDS, shared_port),
         test("who: what no process holds is its namespace's", NEEDS, without_holder),
         test("who: a socket is everybody's who holds it", NEEDS, sockets),
         test("who: a port is found where only a socket or a thread is", NEEDS, hidden),
@@ -69,6 +70,16 @@ pub fn play_role(told: &str) {
                 drop(listener.accept().unwrap());
                 drop(client);
             }
+            "reuse" => keep(reusing(value), numbers),
+            "twice" => {
+                let again = std::env::current_exe().unwrap();
+                let (child, _) =
+                    Held::ready(Command::new(again).env(ROLE, format!("reuse {value}")));
+                numbers.push(child.pid().to_string());
+                // It ends with all that is below this one.
+                std::mem::forget(child);
+                keep(reusing(value), numbers);
+            }
             "share" => {
                 let again = std::env::current_exe().unwrap();
                 let socket = TcpListener::bind(value).unwrap();
@@ -86,6 +97,16 @@ pub fn play_role(told: &str) {
     loop {
         std::thread::park();
     }
+}
+
+/// It listens at a port that others may listen at, too.
+fn reusing(address: &str) -> OwnedFd {
+    use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_reuseport(&listener, true).unwrap();
+    bind(&listener, &address.parse::<std::net::SocketAddr>().unwrap()).unwrap();
+    listen(&listener, 1).unwrap();
+    listener
 }
 
 /// A server in a network namespace of its own that has 198.51.100.7, and the numbers that it wrote.
@@ -213,6 +234,15 @@ fn many() {
     assert_eq!(rows[1]["steps"][0]["peer_port"], Value::Null, "they have different ones");
     assert_eq!(rows[2]["steps"][0]["peer_port"], 47821);
     assert!(rows.iter().all(|row| pid_of(row) == u64::from(held.pid())));
+}
+
+fn shared_port() {
+    let (held, numbers) = server("twice 198.51.100.7:47861");
+    let _below = Below(held.pid());
+    let rows = who("port:47861");
+    assert_eq!(pairs(&rows), ss(&held, "-Htnlpe", "sport = :47861"));
+    let pids: BTreeSet<u64> = rows.iter().map(pid_of).collect();
+    assert_eq!(pids, BTreeSet::from([u64::from(held.pid()), numbers[0]]));
 }
 
 fn without_holder() {

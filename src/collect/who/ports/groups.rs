@@ -108,6 +108,8 @@ struct Key {
     /// Of those at whose other end the clue is, the port says nothing.
     port: Option<u16>,
     owner: OwnerKey,
+    /// Who waits: several may share a port.
+    waits: Option<Pid>,
 }
 
 /// Those that wait before those that are connected, the clue's own before its peers.
@@ -136,6 +138,7 @@ pub(super) fn group<'a>(
                     address: socket.address,
                     port: Some(socket.port).filter(|_| side == Side::Local),
                     owner: owner_key,
+                    waits: process.filter(|_| kind == Kind::Waiting),
                 };
                 groups
                     .entry(key)
