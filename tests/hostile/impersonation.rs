@@ -327,7 +327,7 @@ fn ranked() {
     // Alone they are found, and told apart: the test can fail.
     drop(victim_held);
     // It dies with its parent, which does not wait for that.
-    until("it is gone", || support::status(victim, "State").is_none());
+    until("it is gone", || support::has_ended(victim));
     let ambiguous = found(name);
     let said = stderr(&ambiguous);
     assert_eq!(ambiguous.status.code(), Some(2), "{said}");

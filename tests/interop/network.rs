@@ -3,7 +3,7 @@
 pub mod sides;
 pub mod sockets;
 
-use crate::support::{self, Held, Need, isolated, json, nsx, output, succeeds};
+use crate::support::{self, Held, Need, isolated, json, kernel, nsx, output, succeeds};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use sides::Side;
@@ -11,16 +11,22 @@ use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 const NEEDS: &[Need] = &[Need::Root, Need::Program("nsenter"), Need::Program("ip")];
-const SS: &[Need] =
-    &[Need::Root, Need::Program("nsenter"), Need::Program("ss"), Need::Program("perl")];
+const IPV6: &[Need] = &[Need::Root, Need::Program("nsenter"), Need::Program("ip"), kernel::IPV6];
+const SS: &[Need] = &[
+    Need::Root,
+    Need::Program("nsenter"),
+    Need::Program("ss"),
+    Need::Program("perl"),
+    kernel::IPV6,
+];
 const MANY: &[Need] =
     &[Need::Root, Need::Program("nsenter"), Need::Program("ip"), Need::Program("prlimit")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        support::test("ip: links and addresses, field by field", NEEDS, links_and_addresses),
-        support::test("ip: routes of every table, field by field", NEEDS, routes),
-        support::test("ip: rules and neighbours, field by field", NEEDS, rules_and_neighbours),
+        support::test("ip: links and addresses, field by field", IPV6, links_and_addresses),
+        support::test("ip: routes of every table, field by field", IPV6, routes),
+        support::test("ip: rules and neighbours, field by field", IPV6, rules_and_neighbours),
         support::test("ss: sockets, their queues and their processes", SS, sockets::same_sockets),
         support::test("ss: a full accept queue is told", SS, sockets::full_queue),
         support::test("ss: a connection that is half open is told", SS, sockets::half_open),

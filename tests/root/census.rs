@@ -1,8 +1,8 @@
 //! `nsx ns` on namespaces that are kept alive in every way there is.
 
 use crate::support::{
-    Held, Need, as_nobody, child_of, copy_program, isolated, json, kernel, namespace, nsx,
-    once_anew, output, public_nsx, status, stderr, stdout, succeeds, test, until,
+    Held, Need, as_nobody, child_of, copy_program, has_ended, isolated, json, kernel, namespace,
+    nsx, once_anew, output, public_nsx, status, stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -116,7 +116,7 @@ fn kept<T>(option: &str, kind: &str, keep: impl FnOnce(u32) -> T) -> (u64, T) {
     let inode = inode_of(&namespace(pid, kind));
     let keeper = keep(pid);
     drop(maker);
-    until("its maker has ended", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    until("its maker has ended", || has_ended(pid));
     (inode, keeper)
 }
 

@@ -167,7 +167,7 @@ fn nsx_is_killed() {
 /// The kernel forgets with whom to end who changes its user, by itself or by a set-uid file.
 fn untied_is_killed() {
     let (_held, target) = isolated(&["-p", "-n"]);
-    let place = tempfile::tempdir().unwrap();
+    let place = crate::support::rootfs::set_id_directory();
     std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
     let set_uid = place.path().join("sleep");
     copy_program("/bin/sleep", &set_uid);

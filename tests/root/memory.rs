@@ -90,9 +90,8 @@ fn left_over() {
     let nsx = held.pid();
     assert!(held.0.wait().unwrap().success());
     assert_eq!(groups(nsx), [] as [PathBuf; 0]);
-    until("what was left has been killed", || {
-        crate::support::status(left.parse().unwrap(), "State").is_none()
-    });
+    let left = left.parse().unwrap();
+    until("what was left has been killed", || crate::support::has_ended(left));
 }
 
 /// The second supervisor has the same pid, seen from its own pid namespace.

@@ -255,7 +255,7 @@ fn archive() {
 }
 
 fn set_id() {
-    let root = Small::new();
+    let root = Small::with_set_id();
     // Busybox gives up such a privilege by itself. This one may make a namespace with it.
     crate::support::copy_program(crate::support::binary("nsx"), root.path("bin/nsx"));
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o4755);

@@ -86,7 +86,7 @@ fn mounts_below() {
 
 /// Who enters the mount namespace is on top of whatever is mounted on its root.
 fn bare_layers() {
-    let root = Small::new();
+    let root = Small::with_set_id();
     let kept = root.beside("kept");
     std::fs::create_dir_all(kept.join("upper/bin")).unwrap();
     crate::support::copy_program(crate::support::binary("nsx"), kept.join("upper/bin/nsx"));

@@ -4,15 +4,21 @@
 use crate::support::outer::{Outer, interfaces, ip};
 use crate::support::talk::{PING, reaches};
 use crate::support::{
-    Need, as_nobody, binary, namespace, nsx, output, public_nsx, stderr, stdout, succeeds, test,
-    until,
+    Need, as_nobody, binary, kernel, namespace, nsx, output, public_nsx, stderr, stdout, succeeds,
+    test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
 
 const IP: &[Need] = &[Need::Root, Need::Program("ip"), Need::Program("nsenter")];
-const TALK: &[Need] =
-    &[Need::Root, Need::Program("ip"), Need::Program("nsenter"), Need::Program("perl")];
+const IPV6: &[Need] = &[Need::Root, Need::Program("ip"), Need::Program("nsenter"), kernel::IPV6];
+const TALK: &[Need] = &[
+    Need::Root,
+    Need::Program("ip"),
+    Need::Program("nsenter"),
+    Need::Program("perl"),
+    kernel::IPV6,
+];
 const LESS: &[Need] =
     &[Need::Root, Need::Program("ip"), Need::Program("nsenter"), Need::Program("setpriv")];
 const FAULTS: &[Need] =
@@ -20,7 +26,7 @@ const FAULTS: &[Need] =
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("a veth pair has its addresses, route and mtu at both ends", IP, equipped),
+        test("a veth pair has its addresses, route and mtu at both ends", IPV6, equipped),
         test("both ends of a pair talk at once, in both families", TALK, to_our_end),
         test("two programs that were spawned talk over a pair", TALK, between_two),
         test("a peer without a name gets the next that is free", IP, nameless),
@@ -31,9 +37,9 @@ pub fn tests() -> Vec<Trial> {
         test("root without CAP_SYS_PTRACE makes pairs all the same", LESS, without_tracing),
         test("when the program has ended its pair is gone, and its name is free", IP, ended),
         test("when nsx is killed its pair goes too", IP, killed),
-        test("a pair that cannot be equipped is not left behind", IP, half_way),
+        test("a pair that cannot be equipped is not left behind", IPV6, half_way),
         test("whatever fails on the way, no interface is left and nothing runs", FAULTS, faults),
-        test("no packet filter and no switch of the network is touched", IP, untouched),
+        test("no packet filter and no switch of the network is touched", IPV6, untouched),
         test("a pair of a namespace that is kept stays with it", IP, kept),
         test("who may change nothing in a network is told so", LESS, ordinary),
         test("in a user namespace of their own everybody makes pairs", LESS, in_their_own),

@@ -1,8 +1,8 @@
 //! `who`: processes, threads, groups, namespaces and names lead to whose they are.
 
 use crate::support::{
-    Held, Need, as_nobody, child_of, isolated, json, namespace, nsx, output, public_nsx, stderr,
-    stdout, succeeds, test, until,
+    Held, Need, as_nobody, child_of, has_ended, isolated, json, namespace, nsx, output, public_nsx,
+    stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -141,7 +141,7 @@ fn nobodys() {
     let (holder, ready) = Held::ready(command.args(["-c", hold, "sh", &pid.to_string()]));
     assert_eq!(ready, "ready");
     drop(program);
-    until("it ends", || !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    until("it ends", || has_ended(pid));
     // Whoever else looks at it holds it for a moment.
     let rows = rows(&[&kept]);
     let row = rows.iter().find(|row| row["steps"][1]["pid"] == holder.pid());

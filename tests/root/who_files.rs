@@ -500,7 +500,8 @@ fn image() {
     assert_eq!(mounts(&scene.who(format!("path:{}", node.0))), mounted);
     let user = scene.start(&[], &format!("exec 7<{}", node.0));
     let trails = scene.who(format!("path:{}", node.0));
-    assert_eq!(users(&trails), BTreeSet::from([u64::from(user.pid())]));
+    // Whoever probes new devices has it open for a moment, too.
+    assert!(users(&trails).contains(&u64::from(user.pid())), "{trails:?}");
 }
 
 struct Loop(String);

@@ -2,7 +2,7 @@
 //! network is touched: each test is in a network and a mount namespace of its own.
 
 use crate::support::{
-    Held, Need, as_nobody, binary, json, output, public_nsx, stderr, stdout, succeeds, test,
+    Held, Need, as_nobody, binary, json, kernel, output, public_nsx, stderr, stdout, succeeds, test,
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 const IP: &[Need] = &[Need::Root, Need::Program("ip"), Need::Program("unshare")];
+const IPV6: &[Need] = &[Need::Root, Need::Program("ip"), Need::Program("unshare"), kernel::IPV6];
 const MACVLAN: &[Need] =
     &[Need::Root, Need::Program("ip"), Need::Machine("macvlan", || has("macvlan"))];
 const IPVLAN: &[Need] =
@@ -37,7 +38,11 @@ pub fn tests() -> Vec<Trial> {
         test("who: a VLAN that is a port leads behind its bridge", VLAN, vlan),
         test("who: a VXLAN that is a port leads behind its bridge", VXLAN, vxlan),
         test("who: a tap leads to the process that serves it", TUN, tap),
-        test("who: an address leads to its interface, in either family and spelling", IP, address),
+        test(
+            "who: an address leads to its interface, in either family and spelling",
+            IPV6,
+            address,
+        ),
         test("who: a link-layer address leads on where it is a veth's", IP, mac),
         test(
             "who: an ordinary user finds addresses, and is told what he does not see",

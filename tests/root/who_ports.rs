@@ -2,7 +2,8 @@
 //! ss says there.
 
 use crate::support::{
-    Below, Held, Need, as_nobody, json, namespace, nsx, output, public_nsx, stderr, succeeds, test,
+    Below, Held, Need, as_nobody, json, kernel, namespace, nsx, output, public_nsx, stderr,
+    succeeds, test,
 };
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -14,6 +15,8 @@ use std::process::Command;
 
 const NEEDS: &[Need] =
     &[Need::Root, Need::Program("unshare"), Need::Program("ip"), Need::Program("ss")];
+const IPV6: &[Need] =
+    &[Need::Root, Need::Program("unshare"), Need::Program("ip"), Need::Program("ss"), kernel::IPV6];
 const NOBODY: &[Need] =
     &[Need::Root, Need::Program("unshare"), Need::Program("ip"), Need::Program("setpriv")];
 
@@ -22,12 +25,12 @@ pub const ROLE: &str = "NSX_TEST_WHO_PORTS";
 
 pub fn tests() -> Vec<Trial> {
     vec![
-        test("who: a port leads to every socket that ss shows, in every namespace", NEEDS, ports),
+        test("who: a port leads to every socket that ss shows, in every namespace", IPV6, ports),
         test("who: an address and a port are either end of a connection", NEEDS, endpoints),
         test("who: many connections are one line, with how many", NEEDS, many),
         test("who: a port that several listen at is each one's", NEEDS, shared_port),
         test("who: what no process holds is its namespace's", NEEDS, without_holder),
-        test("who: a socket is everybody's who holds it", NEEDS, sockets),
+        test("who: a socket is everybody's who holds it", IPV6, sockets),
         test("who: a port is found where only a socket or a thread is", NEEDS, hidden),
         test("who: a user sees that a port is taken, and not by whom", NOBODY, nobody),
     ]

@@ -1,6 +1,7 @@
-//! What a newer kernel has: a test of it is ignored on an older one.
+//! What one kernel has and another lacks: a test of it is ignored there.
 
 use super::Need;
+use std::path::Path;
 use std::process::Command;
 
 /// `PID:INODE`.
@@ -9,6 +10,9 @@ pub const INODES: Need =
 /// `NS_MNT_GET_NEXT`: mount namespaces without a process.
 pub const WALKED: Need =
     Need::Machine("a kernel that walks through mount namespaces (Linux 6.12)", || since(6, 12));
+
+/// It may be switched off, or not built in.
+pub const IPV6: Need = Need::Machine("IPv6", || Path::new("/proc/net/if_inet6").exists());
 
 /// Whether this one is that version, or newer.
 pub fn since(major: u32, minor: u32) -> bool {

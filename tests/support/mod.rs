@@ -366,6 +366,11 @@ pub fn write_script(to: impl AsRef<OsStr>, text: &str) {
     succeeds(Command::new("sh").args(["-c", write]).arg(to).arg(text));
 }
 
+/// Whether a process has ended. Where nobody reaps it, its number stays.
+pub fn has_ended(pid: u32) -> bool {
+    status(pid, "State").is_none_or(|state| state.starts_with('Z'))
+}
+
 /// A copy of nsx that every user may run, in a directory that ends with the test.
 pub fn public_nsx() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");

@@ -11,7 +11,15 @@ pub struct Small(tempfile::TempDir);
 impl Small {
     /// With the directories that every system has.
     pub fn new() -> Self {
-        let small = Self::bare();
+        Self::equipped(Self::bare())
+    }
+
+    /// The same where a set-user-ID file works: /tmp may be mounted without.
+    pub fn with_set_id() -> Self {
+        Self::equipped(Self::in_directory(set_id_directory()))
+    }
+
+    fn equipped(small: Self) -> Self {
         for name in ["dev", "etc", "proc", "run", "srv", "sys", "tmp"] {
             std::fs::create_dir(small.path(name)).expect("it is ours");
         }
@@ -20,7 +28,11 @@ impl Small {
 
     /// With programs alone.
     pub fn bare() -> Self {
-        let small = Self(tempfile::tempdir().expect("a directory"));
+        Self::in_directory(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn in_directory(directory: tempfile::TempDir) -> Self {
+        let small = Self(directory);
         std::fs::create_dir_all(small.path("bin")).expect("it is ours");
         let busybox = find("busybox").expect("a test that needs it says so");
         copy_program(busybox, small.path("bin/busybox"));
@@ -61,6 +73,11 @@ impl Small {
     pub fn snapshot(&self) -> String {
         snapshot(&self.root())
     }
+}
+
+/// A directory in which set-user-ID files work: /tmp may be mounted without.
+pub fn set_id_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/var/tmp").expect("a directory")
 }
 
 pub fn snapshot(directory: &Path) -> String {

@@ -79,7 +79,7 @@ pub struct Mark {
     pid: u32,
 }
 
-/// The number that was given last.
+/// The number that was given last; after the greatest they begin anew.
 fn last_pid() -> u32 {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     load.split_whitespace().last().unwrap().parse().unwrap()
@@ -128,7 +128,7 @@ impl Scene {
         // Addresses that are still being looked for are another answer.
         until("IPv6 has settled", || {
             !std::fs::read_to_string(format!("/proc/{web}/net/if_inet6"))
-                .unwrap()
+                .unwrap_or_default()
                 .lines()
                 .any(|line| line.split_whitespace().nth(4) == Some("40"))
         });
@@ -155,7 +155,11 @@ impl Scene {
         let is_ours = |group: &String| {
             let name = group.rsplit('/').next().and_then(|name| name.strip_prefix("nsx-"));
             let pid = name.and_then(|name| name.split('-').next()?.parse().ok());
-            pid.is_some_and(|pid: u32| (before.pid..=last_pid()).contains(&pid))
+            let last = last_pid();
+            pid.is_some_and(|pid: u32| {
+                let (is_later, is_given) = (pid >= before.pid, pid <= last);
+                if before.pid <= last { is_later && is_given } else { is_later || is_given }
+            })
         };
         let new = groups().into_iter().filter(|group| !before.groups.contains(group));
         let new: Vec<String> = new.filter(is_ours).collect();
