@@ -2,7 +2,7 @@
 
 use crate::model::capability::CapSet;
 use crate::model::gap::{Gap, Reason};
-use crate::model::limits::{Inotify, Limits, Resource, Rlimit, Scheduler};
+use crate::model::limits::{Limits, Resource, Rlimit, Scheduler};
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -13,8 +13,8 @@ use crate::sys::root::{self, SysRoot};
 use crate::sys::{bounded, ns, proc};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Among more descriptors inotify objects are not looked for: each is a system call.
-const MOST_DESCRIPTORS: u64 = 512;
+mod inotify;
+
 /// Of more processes those of one user are not counted.
 const MOST_PROCESSES: usize = 20_000;
 
@@ -65,7 +65,7 @@ pub fn collect_limits(
         realtime_priority: schedule.map(|schedule| schedule.realtime_priority),
         cpus_allowed: claims.cpus_allowed,
         mems_allowed: claims.mems_allowed,
-        inotify: inotify(root, members),
+        inotify: inotify::collect(root, members),
     })
 }
 
@@ -130,39 +130,6 @@ fn tasks(root: &SysRoot, own: Option<&Status>, users: Option<u64>, limit: &Rlimi
         }
     }
     Some(count)
-}
-
-/// Those of all members together.
-fn inotify(root: &SysRoot, members: &[Pid]) -> Inotify {
-    let host = |file: &str| number(root, root.proc(), &format!("sys/fs/inotify/{file}"));
-    let limits = Inotify {
-        max_user_instances: host("max_user_instances"),
-        max_user_watches: host("max_user_watches"),
-        ..Inotify::default()
-    };
-    let held = || {
-        let mut descriptors = 0_u64;
-        let mut held = proc::fd::Inotify::default();
-        let mut add = |dir: BorrowedFd<'_>| {
-            descriptors += proc::fd::count(dir)?;
-            let found = (descriptors <= MOST_DESCRIPTORS).then(|| proc::fd::inotify(dir))??;
-            held.instances += found.instances;
-            held.watches += found.watches;
-            Some(())
-        };
-        for pid in members {
-            // One that has ended holds nothing.
-            let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
-            add(dir.as_fd())?;
-        }
-        Some(held)
-    };
-    match held() {
-        Some(held) => {
-            Inotify { instances: Some(held.instances), watches: Some(held.watches), ..limits }
-        }
-        None => limits,
-    }
 }
 
 #[cfg(test)]

@@ -228,8 +228,9 @@ impl Scheduler {
     }
 }
 
-/// Limits for all processes of a user together (inotify(7)), and what those of the target hold: null
-/// where they have too many descriptors to look through, or where these cannot be seen.
+/// Limits for all processes of a user together (inotify(7)), and what those of the target hold, each
+/// object once: null where they have too many descriptors to look through, or where these cannot be
+/// seen or told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Inotify {
@@ -237,6 +238,10 @@ pub struct Inotify {
     pub instances: Option<u64>,
     /// Of all these instances together.
     pub watches: Option<u64>,
+    /// Of these instances, those of the one user who has most.
+    pub of_one_user_instances: Option<u64>,
+    /// Of these watches, those of the one user who has most.
+    pub of_one_user_watches: Option<u64>,
     /// fs.inotify.max_user_instances, which is the same for the whole host.
     pub max_user_instances: Option<u64>,
     /// fs.inotify.max_user_watches, which is the same for the whole host.

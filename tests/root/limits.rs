@@ -1,6 +1,6 @@
 //! What `inspect` tells of limits, against processes that meet them or may go beyond.
 
-use crate::support::{Held, Need, json, nsx, succeeds, test};
+use crate::support::{Held, Need, child_of, json, nsx, succeeds, test};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -8,7 +8,10 @@ use std::process::Command;
 const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];
 
 pub fn tests() -> Vec<Trial> {
-    vec![test("who may lock more memory than the limit is not warned of", PERL, locked)]
+    vec![
+        test("who may lock more memory than the limit is not warned of", PERL, locked),
+        test("an inotify object that children have inherited is one", PERL, inherited),
+    ]
 }
 
 fn inspect(pid: u32) -> Value {
@@ -24,10 +27,21 @@ fn limit<'a>(report: &'a Value, resource: &str) -> &'a Value {
 fn perl(before: &str, around: &str, script: &str) -> Held {
     let script = format!("$| = 1; {script} print qq(ready\\n); sleep 1000");
     let mut shell = Command::new("sh");
-    let line = format!("{before}; exec {around} perl -e \"$0\"");
+    let line = format!("{before}\nexec {around} perl -e \"$0\"");
     let (held, line) = Held::ready(shell.args(["-c", &line, &script]));
     assert_eq!(line, "ready");
     held
+}
+
+fn inherited() {
+    let script = format!(
+        "syscall({}, 0) >= 0 or die; for (1 .. 9) {{ if (!fork) {{ sleep 1000; exit }} }}",
+        libc::SYS_inotify_init1
+    );
+    let held = perl("", "unshare --pid --fork --kill-child", &script);
+    let report = inspect(child_of(held.pid()).expect("it has forked"));
+    let told = &report["limits"]["inotify"];
+    assert_eq!((&told["instances"], &told["of_one_user_instances"]), (&json!(1), &json!(1)));
 }
 
 fn locked() {

@@ -11,8 +11,8 @@ pub(super) fn findings(limits: &Limits) -> Vec<Finding> {
     let mut found: Vec<Finding> = limits.rlimits.iter().filter_map(of_rlimit).collect();
     let inotify = &limits.inotify;
     for (what, used, max) in [
-        ("instances", inotify.instances, inotify.max_user_instances),
-        ("watches", inotify.watches, inotify.max_user_watches),
+        ("instances", inotify.of_one_user_instances, inotify.max_user_instances),
+        ("watches", inotify.of_one_user_watches, inotify.max_user_watches),
     ] {
         if let (Some(used), Some(max)) = (used, max) {
             let percent = used.saturating_mul(100).checked_div(max);
@@ -97,9 +97,11 @@ mod tests {
     #[test]
     fn inotify_that_is_used_up() {
         let inotify = Inotify {
-            instances: Some(127),
+            instances: Some(200),
+            watches: Some(5),
+            of_one_user_instances: Some(127),
+            of_one_user_watches: None,
             max_user_instances: Some(128),
-            watches: None,
             max_user_watches: Some(5),
         };
         let found = findings(&Limits { inotify, ..Limits::default() });

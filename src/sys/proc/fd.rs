@@ -15,12 +15,12 @@ const LINK: usize = 64;
 /// A watch is a line of about a hundred bytes.
 const WATCHES_CAP: usize = 1 << 20;
 
-/// What inotify(7) objects a process holds.
+/// A descriptor that is an inotify(7) object; others may be the same one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inotify {
-    /// Descriptors that are one; two of the same object count twice.
-    pub instances: u64,
-    /// Of all of them together.
+    /// Its number.
+    pub descriptor: i32,
+    /// What the object watches.
     pub watches: u64,
 }
 
@@ -112,9 +112,9 @@ fn inode_of_socket(link: &[u8]) -> Option<u64> {
 }
 
 /// `None` where its descriptors cannot be seen.
-pub fn inotify(process: BorrowedFd<'_>) -> Option<Inotify> {
+pub fn inotify(process: BorrowedFd<'_>) -> Option<Vec<Inotify>> {
     let Table { base, dir, names } = table(process).ok()?;
-    let mut found = Inotify::default();
+    let mut found = Vec::new();
     let mut buffer = [0_u8; 64];
     let mut info = Vec::new();
     for name in names {
@@ -126,13 +126,14 @@ pub fn inotify(process: BorrowedFd<'_>) -> Option<Inotify> {
         if link != b"anon_inode:inotify" && link != b"anon_inode:[inotify]" {
             continue;
         }
-        found.instances += 1;
+        let number = std::str::from_utf8(name.as_bytes()).ok().and_then(|name| name.parse().ok());
+        let Some(descriptor) = number else { continue };
         let path = format!("{base}fdinfo/{name}");
         let cut = bounded::read_into(process, &path, WATCHES_CAP, &mut info).ok()?;
         if cut {
             return None;
         }
-        found.watches += watches(&info);
+        found.push(Inotify { descriptor, watches: watches(&info) });
     }
     Some(found)
 }
@@ -156,6 +157,7 @@ mod tests {
     }
 
     use rustix::fs::inotify::{self as kernel, CreateFlags, WatchFlags};
+    use std::os::fd::AsRawFd as _;
 
     #[test]
     fn lines_of_watches() {
@@ -176,8 +178,9 @@ mod tests {
             std::fs::write(info, "pos:\t0\ninotify wd:1 ino:1\ninotify wd:2 ino:2\n").unwrap();
         }
         let process = std::fs::File::open(temp.path()).unwrap();
-        let expected = Inotify { instances: 2, watches: 4 };
-        assert_eq!(inotify(process.as_fd()), Some(expected));
+        let mut found = inotify(process.as_fd()).unwrap();
+        found.sort_by_key(|one| one.descriptor);
+        assert_eq!(found, [0, 1].map(|descriptor| Inotify { descriptor, watches: 2 }));
     }
 
     #[test]
@@ -185,11 +188,11 @@ mod tests {
         let own =
             rustix::fs::open("/proc/self", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
                 .unwrap();
-        let before = inotify(own.as_fd()).unwrap();
         let instance = kernel::init(CreateFlags::CLOEXEC).unwrap();
         kernel::add_watch(&instance, "/", WatchFlags::CREATE).unwrap();
-        let after = inotify(own.as_fd()).unwrap();
-        assert!(after.instances > before.instances && after.watches > before.watches);
+        let found = inotify(own.as_fd()).unwrap();
+        let ours = Inotify { descriptor: instance.as_raw_fd(), watches: 1 };
+        assert!(found.contains(&ours), "{found:?}");
         assert!(count(own.as_fd()).unwrap() > 3);
     }
 }
