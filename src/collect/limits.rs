@@ -9,14 +9,13 @@ use crate::model::text::Text;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::proc::claims::{self, Claims, Schedule};
 use crate::sys::proc::status::{self, Status};
-use crate::sys::root::{self, SysRoot};
+use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
+use tasks::Payer;
 
 mod inotify;
-
-/// Of more processes those of one user are not counted.
-const MOST_PROCESSES: usize = 20_000;
+mod tasks;
 
 /// `status` is what that file says; `members` are the processes of the container.
 pub fn collect_limits(
@@ -103,33 +102,14 @@ fn number<T: std::str::FromStr>(root: &SysRoot, dir: BorrowedFd<'_>, file: &str)
     std::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
 }
 
-/// The threads of its user in its user namespace, which is what the limit is about. Whom it does not
-/// hold needs no count.
+/// The threads that its user pays for. Whom the limit does not hold needs no count.
 fn tasks(root: &SysRoot, own: Option<&Status>, users: Option<u64>, limit: &Rlimit) -> Option<u64> {
     limit.soft.value()?;
     if limit.exempt != Some(false) {
         return None;
     }
-    let (users, [uid, ..]) = (users?, own?.uids);
-    let names = root::list(root.proc()).ok()?;
-    let pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
-    if pids.len() > MOST_PROCESSES {
-        return None;
-    }
-    let mut buffer = Vec::new();
-    let mut count = 0_u64;
-    for pid in pids {
-        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
-        if bounded::read_record(dir.as_fd(), "status", bounded::LARGE, &mut buffer).is_err() {
-            continue;
-        }
-        let Some(found) = status::parse(&buffer) else { continue };
-        let [other, ..] = found.uids;
-        if other == uid && ns::identity(dir.as_fd(), Kind::User) == Ok(users) {
-            count += u64::from(found.threads);
-        }
-    }
-    Some(count)
+    let [uid, ..] = own?.uids;
+    Payer::new(users?, uid).threads(root)
 }
 
 #[cfg(test)]

@@ -7,9 +7,12 @@ use std::process::Command;
 
 const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];
 
+const SETPRIV: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("setpriv")];
+
 pub fn tests() -> Vec<Trial> {
     vec![
         test("who may lock more memory than the limit is not warned of", PERL, locked),
+        test("who made a user namespace pays for all that is in it", SETPRIV, paid),
         test("an inotify object that children have inherited is one", PERL, inherited),
     ]
 }
@@ -42,6 +45,21 @@ fn inherited() {
     let report = inspect(child_of(held.pid()).expect("it has forked"));
     let told = &report["limits"]["inotify"];
     assert_eq!((&told["instances"], &told["of_one_user_instances"]), (&json!(1), &json!(1)));
+}
+
+/// Of a uid that nobody else has.
+fn paid() {
+    let script = "unshare -Ur unshare -Ur sh -c 'for i in 1 2 3 4 5; do sleep 1000 & done; echo ready; \
+                  wait' & exec sleep 1000";
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "46813", "--regid", "46813", "--clear-groups", "--pdeathsig", "KILL"]);
+    command.args(["unshare", "-Urp", "--kill-child", "--mount-proc", "-f", "sh", "-c", script]);
+    let (held, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    // What its maker has outside: itself, and all inside.
+    let inside = ["sleep", "sh", "sleep", "sleep", "sleep", "sleep", "sleep"];
+    let told = inspect(held.pid());
+    assert_eq!(limit(&told, "processes")["used"], json!(inside.len() + 1), "{told}");
 }
 
 fn locked() {

@@ -21,8 +21,8 @@ const SETPRIV: &[Need] =
 const DOCKERS: &[u8] = include_bytes!("../../fuzz/corpus/seccomp/docker");
 
 /// The worker seizes, interrupts, reads, lets go: strace holds it after the first or the second.
-const SEIZED: &str = "ptrace:delay_exit=1000000:when=1";
-const INTERRUPTED: &str = "ptrace:delay_exit=1000000:when=2";
+const SEIZED: &str = "ptrace:delay_exit=500000:when=1";
+const INTERRUPTED: &str = "ptrace:delay_exit=500000:when=2";
 
 pub fn tests() -> Vec<Trial> {
     vec![

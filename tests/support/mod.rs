@@ -92,12 +92,21 @@ pub fn test(
     .with_ignored_flag(ignored)
 }
 
+/// Open at a time, in one process.
+const FILES: u64 = 20_000;
+
 /// Runs a suite. Its tests start processes by the dozen, so they take turns.
 pub fn run(tests: Vec<libtest_mimic::Trial>) -> ! {
     // A shell's job in the background ignores these, and would hand that to every child.
     for signal in [nix::sys::signal::Signal::SIGINT, nix::sys::signal::Signal::SIGQUIT] {
         nsx::sys::raw::signal::set_default(signal as i32).expect("it can be reset");
     }
+    // Some open thousands of sockets, and many a machine allows 1024 to who does not ask.
+    let files = rustix::process::Resource::Nofile;
+    let mut allowed = rustix::process::getrlimit(files);
+    allowed.current =
+        allowed.current.max(allowed.maximum.map_or(Some(FILES), |most| Some(most.min(FILES))));
+    rustix::process::setrlimit(files, allowed).expect("no more than the hard limit");
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
     libtest_mimic::run(&arguments, tests).exit()

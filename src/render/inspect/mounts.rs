@@ -96,7 +96,7 @@ fn shown(path: &Text, everything: bool) -> String {
 
 fn what(mount: &Mount, everything: bool) -> String {
     let shown = |path: &Text| shown(path, everything);
-    if let Some(overlay) = &mount.overlay {
+    if let Some(overlay) = mount.overlay.as_ref().filter(|_| !mount.bind) {
         return layers(overlay, everything);
     }
     let elsewhere = mount.host_source.as_ref();
@@ -245,6 +245,16 @@ mod tests {
         assert!(lines(&private, false)[1].ends_with("<- /srv/x · overmounted · idmapped · shared"));
         let shared = [Mount { propagation: "shared", ..mount("/", "ext4") }, odd];
         assert!(lines(&shared, false)[1].ends_with("overmounted · idmapped"));
+    }
+
+    #[test]
+    fn a_part_of_an_overlay_is_told_by_what_it_is() {
+        let overlay = Mount { overlay: Some(Box::default()), ..mount("/", "overlay") };
+        assert_eq!(what(&overlay, false), "0 lower layers, no upper");
+        let part = Mount { bind: true, root: "/data".into(), ..overlay };
+        assert_eq!(what(&part, false), "/data of overlay");
+        let known = Mount { host_source: Some("/srv/merged/data".into()), ..part };
+        assert_eq!(what(&known, false), "<- /srv/merged/data");
     }
 
     #[test]

@@ -19,15 +19,14 @@ pub(super) fn lines(processes: &[Member], everything: bool) -> Vec<String> {
         return table(processes, &twigs);
     }
     let folded = fold(processes, &twigs);
-    let hidden: usize = folded.iter().skip(FEW).map(|(_, count)| count).sum();
-    let rows = folded.iter().take(FEW).filter_map(|(twig, count)| {
-        let member = processes.get(twig.at)?;
-        let times = if *count > 1 { format!("  ×{count}") } else { String::new() };
+    let hidden: usize = folded.iter().skip(FEW).map(|alike| alike.members.len()).sum();
+    let rows = folded.iter().take(FEW).filter_map(|alike| {
+        let member = alike.largest()?;
         Some(vec![
             member.pid.to_string(),
             or_dash(member.pid_inside),
             memory(member),
-            format!("{}{}{times}", branch(twig), named(member)),
+            format!("{}{}{}", branch(alike.last), named(member), alike.times()),
         ])
     });
     let mut lines: Vec<String> =
@@ -58,21 +57,52 @@ fn table(processes: &[Member], twigs: &[Twig]) -> Vec<String> {
     align(rows, &right).lines().map(str::to_owned).collect()
 }
 
+/// What is one line.
+#[derive(Debug)]
+struct Alike<'a> {
+    /// It ends the branch.
+    last: &'a Twig,
+    members: Vec<&'a Member>,
+}
+
+impl Alike<'_> {
+    /// The one to look at: a worker that leaks must not hide behind others.
+    fn largest(&self) -> Option<&Member> {
+        let last_of_equals = self.members.iter().max_by_key(|member| member.rss_bytes);
+        last_of_equals.copied()
+    }
+
+    /// How many they are; where they differ much, that the largest is shown.
+    fn times(&self) -> String {
+        let count = self.members.len();
+        if count < 2 {
+            return String::new();
+        }
+        let sizes = self.members.iter().filter_map(|member| member.rss_bytes);
+        let (least, most) = (sizes.clone().min(), sizes.max());
+        let differ = least.zip(most).is_some_and(|(least, most)| most / 2 > least);
+        format!("  ×{count}{}", if differ { ", the largest" } else { "" })
+    }
+}
+
 /// Siblings that follow each other, have no children and look alike are one line: workers.
-fn fold<'a>(processes: &[Member], twigs: &'a [Twig]) -> Vec<(&'a Twig, usize)> {
+fn fold<'a>(processes: &'a [Member], twigs: &'a [Twig]) -> Vec<Alike<'a>> {
     let key = |twig: &Twig| {
         let member = processes.get(twig.at)?;
         let is_leaf = !processes.iter().any(|other| other.parent == Some(member.pid));
         is_leaf.then(|| (member.parent, named(member), member.threads))
     };
-    let mut folded: Vec<(&Twig, usize)> = Vec::new();
+    let mut folded: Vec<Alike<'_>> = Vec::new();
     let mut last = None;
     for twig in twigs {
         let this = key(twig);
         match folded.last_mut() {
-            // The last of them ends the branch.
-            Some(group) if this.is_some() && this == last => *group = (twig, group.1 + 1),
-            _ => folded.push((twig, 1)),
+            Some(alike) if this.is_some() && this == last => {
+                alike.last = twig;
+                alike.members.extend(processes.get(twig.at));
+            }
+            _ => folded
+                .push(Alike { last: twig, members: processes.get(twig.at).into_iter().collect() }),
         }
         last = this;
     }
@@ -151,6 +181,20 @@ mod tests {
         assert_eq!(all.len(), 7);
         assert_eq!(all[0], "PID  INSIDE  UID  S  THREADS  RSS  AGE  COMMAND");
         assert_eq!(all[1], "101       1    0  S        1   2M   2h  nginx");
+    }
+
+    #[test]
+    fn the_largest_of_what_is_alike_is_shown() {
+        let mut processes = vec![member(101, 50, "nginx", b'S')];
+        processes.extend((102..106).map(|pid| member(pid, 101, "worker", b'S')));
+        let size_of = |bytes| {
+            let mut processes = processes.clone();
+            processes[2].rss_bytes = Some(bytes);
+            lines(&processes, false)[1].clone()
+        };
+        assert_eq!(size_of(309 << 20), "103  3  309M  └─ worker  ×4, the largest");
+        assert_eq!(size_of(3 << 20), "103  3  3M  └─ worker  ×4");
+        assert_eq!(size_of(2 << 20), "105  5  2M  └─ worker  ×4");
     }
 
     #[test]
