@@ -287,13 +287,19 @@ pub fn supervise(
             terminal.hand_keys_over();
         }
     };
+    if let Some(pipe) = status.as_ref().filter(|_| !program.is_beyond_reach()) {
+        while read_report(pipe, &mut report) {}
+        // It became the program and ended before anybody looked.
+        let told = audience.as_mut().filter(|_| report.is_empty());
+        match told.map(|audience| audience.started(&program.child)).transpose() {
+            Ok(own) => terminal = terminal.or(own.flatten()),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
     match terminal {
         Some(terminal) if program.has_ended_by_itself() => show_the_rest(terminal, signals),
         Some(mut terminal) => drop(terminal.drain(&mut { pty::READS })),
         None => {}
-    }
-    if let Some(pipe) = status.as_ref().filter(|_| !program.is_beyond_reach()) {
-        while read_report(pipe, &mut report) {}
     }
     if let Some(error) = failed {
         return Err(error);

@@ -50,6 +50,11 @@ pub fn tests() -> Vec<Trial> {
             never_begun,
         ),
         test("status descriptor: all of it is known of a program that ends at once", ROOT, at_once),
+        test(
+            "status descriptor: a program that ends before nsx looks has started",
+            &[Need::Root, Need::Program("strace"), Need::Program("perl")],
+            unseen,
+        ),
         test("status descriptor: who does not read keeps nobody waiting", ROOT, unread),
         test("status descriptor: who reads late hears it at once", ROOT, read_late),
         test("status descriptor: who never reads changes no code", ROOT, never_read),
@@ -483,6 +488,26 @@ fn at_once() {
             }
         }
     }
+}
+
+/// A signal that waits for nsx wakes it before the program has begun, and it is slow.
+fn unseen() {
+    let root = crate::support::rootfs::Small::new();
+    let rootfs = format!("--rootfs={}", root.name());
+    let begin = "use POSIX; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(28)); kill WINCH => $$; \
+        exec @ARGV";
+    let slow = ["-o", "/dev/null", "-e", "inject=poll,ppoll:delay_exit=300000"];
+    let run = |options: &[&str]| {
+        let mut strace = Command::new("strace");
+        strace.args(slow).args(["perl", "-e", begin]).arg(nsx([""; 0]).get_program());
+        strace.arg("spawn").args(options).args(["/bin/busybox", "echo", "said"]);
+        output(&mut strace)
+    };
+    let done = run(&["-u", "--status-fd=2"]);
+    let events = stderr(&done);
+    assert!(events.contains("started") && events.contains("exited"), "{events}");
+    let done = run(&["--pty", &rootfs]);
+    assert_eq!(stdout(&done), "said\r\n", "{}", stderr(&done));
 }
 
 fn ours(kind: &str) -> Option<u64> {
