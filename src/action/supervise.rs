@@ -416,7 +416,10 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     program.told_to_end |= leaves_no_reader(signal);
     // It may have ended meanwhile: then there is nobody to tell.
     let pidfd = program.child.pidfd.as_fd();
-    let deaf = program.is_init && ends_by_default(signal) && leaves_default(&program.child, signal);
+    // What nobody can know hears what asks it to end as its end.
+    let deaf = program.is_init
+        && ends_by_default(signal)
+        && leaves_default(&program.child, signal).unwrap_or_else(|| asks_to_end(signal));
     if deaf || (program.starting && asks_to_end(signal)) {
         program.killed_for = Some(signal);
         let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);

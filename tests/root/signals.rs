@@ -12,6 +12,8 @@ use std::process::{Command, ExitStatus, Stdio};
 const ROOT: &[Need] = &[Need::Root];
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 
+const FOREIGN: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("mount")];
+
 pub fn tests() -> Vec<Trial> {
     vec![
         test("a signal to nsx reaches the handler of an entered program", PERL, || {
@@ -27,6 +29,7 @@ pub fn tests() -> Vec<Trial> {
             ROOT,
             default_actions,
         ),
+        test("a PID 1 hears its end where /proc is of another pid namespace", FOREIGN, foreign),
         test("a PID 1 that ignores a signal is spared", ROOT, ignored),
         test("a PID 1 that waits for a blocked signal gets it", PERL, awaited),
         test("what nsx writes in vain is nothing to the program", ROOT, written_in_vain),
@@ -114,6 +117,30 @@ fn default_actions() {
         send(held.pid(), signal);
         assert!(ends_within(&program, support::PATIENCE), "{signal}");
         assert_eq!(held.0.wait().unwrap().signal(), Some(number));
+    }
+}
+
+/// The one further out has nsx and the program, by other numbers; that of a namespace beside has
+/// neither.
+fn foreign() {
+    let further_out = "exec \"$@\"";
+    let beside = "unshare -pf --kill-child sh -c 'mount -t proc none /proc; exec sleep 1000' & \
+        until test \"$(cat /proc/1/comm)\" = sleep; do sleep 0.05; done; exec \"$@\"";
+    for line in [further_out, beside] {
+        let trapped = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done";
+        for (program, ending) in [("echo ready; exec sleep 1000", 143), (trapped, 7)] {
+            if line == beside && program == trapped {
+                continue;
+            }
+            let mut command = Command::new("unshare");
+            command.args(["-pfm", "--kill-child", "sh", "-c", line, "sh"]);
+            command.arg(nsx([""; 0]).get_program()).args(["spawn", "-p", "sh", "-c", program]);
+            let (mut child, _lines) = start(&mut command);
+            send(child_of(child.pid()).unwrap(), Signal::SIGTERM);
+            let status = ended(&mut child);
+            let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+            assert_eq!(code, Some(ending), "{line} {program}");
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Signals that come to nsx: how they are caught, what each means, and what it would do to the program.
 
 use crate::action::error::ActionError;
+use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::error::Context;
-use crate::sys::proc::status;
+use crate::sys::proc::{fd, status};
 use crate::sys::raw;
 use crate::sys::raw::fork::Child;
 use crate::sys::raw::signal::{Arrivals, Arrived, Mask};
+use crate::sys::root::SysRoot;
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::OnceLock;
@@ -121,18 +123,19 @@ pub(super) fn ends_by_default(signal: i32) -> bool {
     )
 }
 
-/// Whether a signal would meet its default action. The child is not reaped: the number is its own.
-pub(super) fn leaves_default(child: &Child, signal: i32) -> bool {
-    let read = || {
-        let dir = rustix::fs::openat(
-            rustix::fs::CWD,
-            format!("/proc/{}", child.pid),
-            rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        );
-        status::parse(&bounded::read(dir.ok()?.as_fd(), "status", bounded::SMALL).ok()?)
+/// Whether a signal would meet its default action; `None` where no /proc tells. The child is not
+/// reaped: the number is its own.
+pub(super) fn leaves_default(child: &Child, signal: i32) -> Option<bool> {
+    let root = SysRoot::real().ok()?;
+    let read = |name: String| bounded::read(root.proc(), &name, bounded::SMALL).ok();
+    let number = if root.numbers_as_we_do() {
+        Pid::new(child.pid.as_raw().cast_unsigned())
+    } else {
+        // Of a pid namespace further out.
+        let pidfd = child.pidfd.as_raw_fd();
+        fd::pid(&read(format!("{}/fdinfo/{pidfd}", root.own_pid()?))?)
     };
-    read().is_some_and(|status| status.leaves_default(signal))
+    Some(status::parse(&read(format!("{}/status", number?))?)?.leaves_default(signal))
 }
 
 pub(super) fn stops_a_job(signal: i32) -> bool {

@@ -1,5 +1,6 @@
 //! `/proc/PID/fd` and `fdinfo`: proc_pid_fd(5), proc_pid_fdinfo(5).
 
+use crate::model::process::Pid;
 use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::error::{Context, Result};
@@ -144,9 +145,27 @@ pub fn watches(info: &[u8]) -> u64 {
     u64::try_from(lines.count()).unwrap_or(u64::MAX)
 }
 
+/// What a pidfd's process is called in the /proc that this was read from; it may not be there.
+pub fn pid(info: &[u8]) -> Option<Pid> {
+    let mut lines = info.split(|byte| *byte == b'\n');
+    Pid::parse(lines.find_map(|line| line.strip_prefix(b"Pid:\t"))?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_process_of_a_pidfd() {
+        let info = |pid: &str| {
+            format!("pos:\t0\nflags:\t02000002\nmnt_id:\t15\nPid:\t{pid}\nNSpid:\t{pid}\t1\n")
+        };
+        assert_eq!(pid(info("4711").as_bytes()), Pid::new(4711));
+        for nowhere in ["0", "-1"] {
+            assert_eq!(pid(info(nowhere).as_bytes()), None);
+        }
+        assert_eq!(pid(b"pos:\t0\n"), None);
+    }
 
     #[test]
     fn the_link_of_a_socket_has_its_inode() {
