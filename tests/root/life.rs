@@ -1,12 +1,13 @@
 //! How long the program lives, and what it leaves behind.
 
 use crate::support::{
-    Held, Need, PATIENCE, child_of, copy_program, ends_within, isolated, nsx, output, pidfd,
+    Held, Need, PATIENCE, child_of, copy_program, ends_within, isolated, nsx, output, pidfd, send,
     status, stderr, stdout, test, until,
 };
 use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
 use std::fs::Permissions;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStdout, Command, Stdio};
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 const ROOT: &[Need] = &[Need::Root];
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("setpriv")];
 
+const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
+
 pub fn tests() -> Vec<Trial> {
     vec![
         test("a program whose time is over is ended, and nsx exits with 124", ROOT, timed_out),
@@ -22,6 +25,7 @@ pub fn tests() -> Vec<Trial> {
         test("a program that ignores its end is killed", ROOT, ignores),
         test("a program of the target's does not end its caller's group", ROOT, own_group),
         test("an init reaps what the program leaves behind, and ends it with it", ROOT, reaps),
+        test("an init ends a long line of children, each of the one before", PERL, long_line),
         test("through an init a program ends as it would without", ROOT, through_init),
         test("an init ends with nsx, and the program with it", SETPRIV, nsx_is_killed),
         test("a program that changes its user ends with nsx too", SETPRIV, untied_is_killed),
@@ -98,6 +102,39 @@ fn reaps() {
     drop(held.0.stdin.take());
     assert!(held.0.wait().unwrap().code().is_some());
     assert!(ends_within(&left, PATIENCE), "it was ended");
+}
+
+fn long_line() {
+    // The first ends once the last is there.
+    let program = r#"
+        pipe R, W;
+        for my $depth (0..100) {
+            syswrite STDOUT, "$$\n";
+            next unless fork;
+            exit !sysread R, my $byte, 1 if $depth == 0;
+            sleep 1000;
+        }
+        syswrite STDOUT, "$$\n";
+        syswrite W, ".";
+        sleep 1000;
+    "#;
+    let mut file = tempfile::tempfile().unwrap();
+    let mut command = nsx(["spawn", "-u", "--init", "perl", "-e", program]);
+    command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(Stdio::null());
+    let status = command.status().unwrap();
+    assert!(status.success());
+    let mut pids = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut pids).unwrap();
+    let pids: Vec<u32> = pids.lines().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(pids.len(), 102);
+    let is_left =
+        |pid: &u32| crate::support::status(*pid, "Name").is_some_and(|name| name == "perl");
+    let left: Vec<u32> = pids.into_iter().filter(is_left).collect();
+    for pid in &left {
+        send(*pid, Signal::SIGKILL);
+    }
+    assert!(left.is_empty(), "{} are left", left.len());
 }
 
 fn through_init() {
