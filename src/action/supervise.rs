@@ -3,7 +3,7 @@
 
 mod signals;
 
-pub use signals::{ASKS_TO_END, SignalState, Signals, mind_children};
+pub use signals::{SignalState, Signals, asking_us, mind_children};
 
 use super::error::ActionError;
 use super::launch;
@@ -420,7 +420,7 @@ fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     let deaf = program.is_init
         && ends_by_default(signal)
         && leaves_default(&program.child, signal).unwrap_or_else(|| asks_to_end(signal));
-    if deaf || (program.starting && asks_to_end(signal)) {
+    if deaf || (program.starting && asking_us().iter().any(|asks| *asks as i32 == signal)) {
         program.killed_for = Some(signal);
         let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
     } else if !is_of_terminal(signal, code)

@@ -14,6 +14,8 @@ const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 
 const FOREIGN: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("mount")];
 
+const STRACE: &[Need] = &[Need::Root, Need::Program("strace")];
+
 pub fn tests() -> Vec<Trial> {
     vec![
         test("a signal to nsx reaches the handler of an entered program", PERL, || {
@@ -31,6 +33,11 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("a PID 1 hears its end where /proc is of another pid namespace", FOREIGN, foreign),
         test("a PID 1 that ignores a signal is spared", ROOT, ignored),
+        test(
+            "what nsx ignores does not end a program that is being started",
+            STRACE,
+            while_started,
+        ),
         test("a PID 1 that waits for a blocked signal gets it", PERL, awaited),
         test("what nsx writes in vain is nothing to the program", ROOT, written_in_vain),
         test("a timer that the caller set ends the program", PERL, timer),
@@ -152,6 +159,24 @@ fn ignored() {
     send(child.pid(), Signal::SIGTERM);
     send(child.pid(), Signal::SIGUSR1);
     assert_eq!(ended(&mut child).code(), Some(5));
+}
+
+fn while_started() {
+    for (trap, ran) in [("trap '' INT; ", true), ("", false)] {
+        let line =
+            format!("{trap}exec strace -f -o /dev/null -e inject=execve:delay_enter=500000 \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line, "sh"]).arg(nsx([""; 0]).get_program());
+        command.args(["spawn", "-u", "/bin/sh", "-c", "exit 6"]);
+        let mut strace = Held(command.stdin(Stdio::null()).spawn().unwrap());
+        let mut nsx = 0;
+        until("the program is being started", || {
+            nsx = child_of(strace.pid()).unwrap_or_default();
+            nsx != 0 && child_of(nsx).is_some()
+        });
+        send(nsx, Signal::SIGINT);
+        assert_eq!(ended(&mut strace).code() == Some(6), ran);
+    }
 }
 
 fn awaited() {

@@ -3,7 +3,7 @@
 
 use super::meeting::{Gone, Outside};
 use crate::action::error::{ActionError, Advise};
-use crate::action::supervise::ASKS_TO_END;
+use crate::action::supervise::asking_us;
 use crate::model::gap::Reason;
 use crate::model::isolation::Isolation;
 use crate::model::namespace::Kind;
@@ -48,7 +48,7 @@ pub(super) fn attend(
     meeting.say_go();
     if is_needed_last(isolation) {
         // They stay where they are, for who is going to answer them.
-        let unwanted = Arrivals::of(Mask::of(&ASKS_TO_END)).context("catch", "signals")?;
+        let unwanted = Arrivals::of(Mask::of(&asking_us())).context("catch", "signals")?;
         match meeting.wait_while_wanted(&unwanted, end) {
             Ok(true) => {}
             Ok(false) => return Ok(false),

@@ -97,10 +97,16 @@ pub(super) fn is_our_own(arrived: Arrived) -> bool {
 }
 
 /// What a person or a manager sends.
-pub const ASKS_TO_END: [Signal; 3] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+const ASKS_TO_END: [Signal; 3] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
 pub(super) fn asks_to_end(signal: i32) -> bool {
     ASKS_TO_END.iter().any(|asks| *asks as i32 == signal)
+}
+
+/// Those that end what nsx does before there is a program: not what its caller told it to ignore.
+pub fn asking_us() -> Vec<Signal> {
+    let heard = |signal: &Signal| !raw::signal::is_ignored(*signal as i32);
+    ASKS_TO_END.into_iter().filter(heard).collect()
 }
 
 /// That, or nobody is there any more.

@@ -11,6 +11,16 @@ pub fn set_default(number: i32) -> nix::Result<bool> {
     if before == libc::SIG_ERR { Err(Errno::last()) } else { Ok(before == libc::SIG_IGN) }
 }
 
+/// Whether a signal is ignored.
+pub fn is_ignored(number: i32) -> bool {
+    let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: without a new action it only tells the present one, to a place of ours.
+    let told = unsafe { libc::sigaction(number, std::ptr::null(), now.as_mut_ptr()) };
+    // SAFETY: it is made of numbers, and zeros are some.
+    let now = unsafe { now.assume_init() };
+    told == 0 && now.sa_sigaction == libc::SIG_IGN
+}
+
 /// Ignores a signal.
 pub fn set_ignored(number: i32) -> nix::Result<()> {
     // SAFETY: SIG_IGN installs no handler of ours.
