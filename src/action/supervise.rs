@@ -51,8 +51,10 @@ pub struct Program {
     /// Nobody would continue nsx if it stopped with it.
     is_left_alone: bool,
     /// It is behind the first process of a pid namespace, which cannot stop itself: here it tells nsx
-    /// of the program's stops, a byte each.
+    /// of the program's stops, a byte each, and of the signal that it died of.
     stops: Option<Stops>,
+    /// What was heard there of its death.
+    death: Option<i32>,
     /// It has not become the program yet: as a process of nsx it hears no signal.
     starting: bool,
     /// A process without which it is not to go on.
@@ -67,6 +69,9 @@ pub enum Stops {
     /// The first process of the program's pid namespace.
     Told(OwnedFd),
 }
+
+/// Of a signal that is told: the program died of it. No signal has as high a number.
+const DEATH: u8 = 0x80;
 
 /// A time limit, if there is one: at its end SIGTERM, and SIGKILL a little later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +103,7 @@ impl Program {
             is_apart: false,
             is_left_alone: false,
             stops: None,
+            death: None,
             starting: false,
             owner: None,
         }
@@ -154,9 +160,32 @@ impl Program {
         match rustix::io::read(pipe, &mut signal) {
             // Who saw it has ended.
             Ok(0) => self.stops = None,
+            Ok(_) if signal[0] & DEATH != 0 => self.death = Some(i32::from(signal[0] & !DEATH)),
             Ok(_) if self.is_followed(i32::from(signal[0])) => stop_too(&self.child, terminal),
             _ => {}
         }
+    }
+
+    /// To nsx, which follows; a pipe that is full has told enough.
+    fn tell(&self, signal: i32, what: u8) {
+        if let Some(Stops::Told(nsx)) = &self.stops {
+            let _ = rustix::io::write(nsx, &[u8::try_from(signal).unwrap_or_default() | what]);
+        }
+    }
+
+    /// How the program ended behind an init that ended with this code, and could not as the program.
+    fn ending_behind(&self, code: u8) -> Ending {
+        let mut told = [0];
+        if let Some(signal) = self.death {
+            return self.ending(signal);
+        }
+        while let Some(Ok(1)) = self.heard_stops().map(|pipe| rustix::io::read(pipe, &mut told)) {
+            let [signal] = told;
+            if signal & DEATH != 0 {
+                return self.ending(i32::from(signal & !DEATH));
+            }
+        }
+        Ending::Exited(code)
     }
 
     fn mind_the_owner(&mut self) {
@@ -452,13 +481,16 @@ fn reap(
             continue;
         }
         match change {
-            Change::Exited(code) => return Ok(Some(Ending::Exited(code))),
-            Change::Killed(signal) => return Ok(Some(program.ending(signal))),
-            Change::Stopped(signal) => match &program.stops {
-                Some(Stops::Told(nsx)) => {
-                    // A pipe that is full has told enough.
-                    let _ = rustix::io::write(nsx, &[u8::try_from(signal).unwrap_or_default()]);
+            Change::Exited(code) => return Ok(Some(program.ending_behind(code))),
+            Change::Killed(signal) => {
+                let ending = program.ending(signal);
+                if let Ending::Killed(signal) = program.ended(ending) {
+                    program.tell(signal, DEATH);
                 }
+                return Ok(Some(ending));
+            }
+            Change::Stopped(signal) => match &program.stops {
+                Some(Stops::Told(_)) => program.tell(signal, 0),
                 _ if program.is_followed(signal) => {
                     stop_too(&program.child, terminal.as_deref_mut());
                 }

@@ -148,7 +148,13 @@ fn through_init() {
     for signal in [9, 15, 11] {
         let killed = run(&["sh", "-c", &format!("ulimit -c 0; kill -{signal} $$")]);
         assert_eq!(killed.status.signal(), Some(signal));
+        // PID 1 cannot end itself so.
+        let mut command = nsx(["spawn", "-p", "--init", "sh", "-c"]);
+        let killed = output(command.arg(format!("ulimit -c 0; kill -{signal} $$")));
+        assert_eq!(killed.status.signal(), Some(signal));
     }
+    let mut command = nsx(["spawn", "-p", "--init", "--timeout=300ms", "sleep", "1000"]);
+    assert_eq!(output(&mut command).status.code(), Some(124));
     let mut command = nsx(["enter", "-t", &target, "-a", "--init", "sh", "-c"]);
     command.arg("trap 'echo got it; exit 5' TERM; echo ready; while :; do sleep 0.05; done");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
