@@ -50,6 +50,8 @@ pub struct Program {
     is_apart: bool,
     /// Nobody would continue nsx if it stopped with it.
     is_left_alone: bool,
+    /// Another process minds the same limit, and what is left when it is over.
+    has_init: bool,
     /// It is behind the first process of a pid namespace, which cannot stop itself: here it tells nsx
     /// of the program's stops, a byte each, and of the signal that it died of.
     stops: Option<Stops>,
@@ -102,6 +104,7 @@ impl Program {
             grace,
             is_apart: false,
             is_left_alone: false,
+            has_init: false,
             stops: None,
             death: None,
             starting: false,
@@ -131,7 +134,7 @@ impl Program {
     /// Another process minds the same limit, and what is left when it is over.
     #[must_use]
     pub fn behind_an_init(self) -> Self {
-        Self { grace: self.grace * 2, ..self }
+        Self { grace: self.grace * 2, has_init: true, ..self }
     }
 
     /// Its stops are told, or heard of, over a pipe.
@@ -205,8 +208,10 @@ impl Program {
             }
             Clock::Killed(_) => Some(Duration::ZERO),
             Clock::Until(_) => {
-                let signal = Signal::SIGTERM as i32;
-                forward(self, signal, 0, true);
+                // An init tells the program, once there is one.
+                if self.starting || !self.has_init {
+                    forward(self, Signal::SIGTERM as i32, 0, true);
+                }
                 // What stands still hears nothing.
                 let _ = raw::signal::send(self.child.pidfd.as_fd(), Signal::SIGCONT as i32);
                 self.clock = Clock::Ending(now + self.grace);

@@ -12,7 +12,8 @@ macro_rules! spelled {
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[allow(clippy::struct_field_names, reason = "they stand among others in JSON")]
         pub(super) struct $view {
-            /// The tightest limit of the group and those above it; null where there is none, or none that can be seen.
+            /// The tightest limit of the group and those above it; null where there is none, or none
+            /// that can be seen.
             $value: Option<u64>,
             /// No limit is set, here or above; false, too, where groups above cannot be seen and
             /// none is set in the others.
