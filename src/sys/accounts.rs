@@ -24,6 +24,16 @@ pub struct Account {
     pub shell: Option<OsString>,
 }
 
+impl Account {
+    /// Somebody other than `root`, or 0, to whom the files give its number: those that are not the
+    /// host's may not make root of him.
+    pub fn is_disguised_root(&self, spelled: &[u8]) -> bool {
+        let name = spelled.split(|byte| *byte == b':').next().unwrap_or_default();
+        let is_zero = !name.is_empty() && name.iter().all(|byte| *byte == b'0');
+        self.uid == 0 && name != b"root" && !is_zero
+    }
+}
+
 /// Why a `USER[:GROUP]` means nobody.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAccount {
@@ -174,6 +184,16 @@ mod tests {
         assert_eq!(found("www:media"), Ok((33, 50, Vec::new())));
         assert_eq!(found("1000:44"), Ok((1000, 60, Vec::new())));
         assert_eq!(found("1000:99"), Ok((1000, 99, Vec::new())));
+    }
+
+    #[test]
+    fn root_by_another_name_is_told() {
+        let passwd = b"root:x:0:0::/:\nnobody:x:0:0::/:\n1000:x:0:0::/:\nwww:x:33:33::/:\n";
+        let is = |spelled: &str| {
+            find(spelled.as_bytes(), passwd, b"").unwrap().is_disguised_root(spelled.as_bytes())
+        };
+        assert!(is("nobody") && is("nobody:33") && is("1000"));
+        assert!(!is("root") && !is("root:33") && !is("0") && !is("www") && !is("1001"));
     }
 
     #[test]

@@ -77,6 +77,13 @@ fn default_profile() {
     ] {
         assert_eq!(denied[name], errno, "{name}");
     }
+    // Of the family the kernel takes 32 bits.
+    let script = r#"for (1, 40, (1 << 32) | 40, (7 << 40) | 40) { $! = 0;
+        syscall(int($ARGV[0]), $_, 1, 0); print $! + 0, "\n"; }"#;
+    let mut command =
+        nsx(["spawn", "-u", "--seccomp=default", "--cap-drop=all", "perl", "-e", script]);
+    let said = succeeds(command.arg(libc::SYS_socket.to_string()));
+    assert_eq!(said, "0\n1\n1\n1\n");
     // unshare(0) does nothing, and says so. These are a capability's to allow.
     let allowed = calls(&["--seccomp=default", "--cap-drop=all", "--cap-add=sys_admin"], &tried);
     assert_eq!((allowed["unshare"], allowed["keyctl"]), (0, libc::EPERM));
@@ -164,6 +171,7 @@ int main(void) {
     fflush(stdout);
     printf("i386 getpid %s\n", i386(20) == getpid() ? "same" : "another");
     printf("i386 mount %ld\n", i386(21));
+    printf("i386 socketcall %ld\n", i386(102));
     return 0;
 }
 "#;
@@ -179,7 +187,11 @@ fn other_abis() {
     };
     let x32 = format!("x32 mount -{0}\nx32 getpid -{0}\n", libc::ENOSYS);
     let told = run("default");
-    let i386 = format!("i386 getpid same\ni386 mount -{}\n", libc::EPERM);
+    let i386 = format!(
+        "i386 getpid same\ni386 mount -{}\ni386 socketcall -{}\n",
+        libc::EPERM,
+        libc::ENOSYS
+    );
     assert_eq!(stdout(&told), format!("{x32}{i386}"), "{told:?}");
     // Docker's form: the 32-bit x86 has the rules of the profile where it is listed.
     let with = |listed: &str| {
@@ -189,7 +201,8 @@ fn other_abis() {
         ))
     };
     let told = run(path(&with(r#""SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32""#)));
-    assert_eq!(stdout(&told), format!("{x32}i386 getpid same\ni386 mount -18\n"), "{told:?}");
+    let i386 = format!("i386 getpid same\ni386 mount -18\ni386 socketcall -{}\n", libc::EINVAL);
+    assert_eq!(stdout(&told), format!("{x32}{i386}"), "{told:?}");
     let told = run(path(&with(r#""SCMP_ARCH_X86_64""#)));
     assert_eq!((stdout(&told), told.status.signal()), (x32, Some(libc::SIGSYS)), "{told:?}");
 }

@@ -302,6 +302,12 @@ fn users_of_a_root() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said = refused(nsx(["spawn", "-m", "--root", place, "--user=daemon"]).arg("/bin/nsx"));
     assert!(said.contains("there is no user daemon"), "{said}");
+    // Its files make root of nobody.
+    std::fs::write(root.path().join("users"), "web:x:0:0::/srv:/bin/sh\n").unwrap();
+    for root in ["--root", "--rootfs"] {
+        let said = refused(nsx(["spawn", "-m", root, place, "--user=web"]).arg("/bin/nsx"));
+        assert!(said.contains("that user is 0") && said.contains("--user=0:0"), "{said}");
+    }
 }
 
 fn landlock() {

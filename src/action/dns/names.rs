@@ -2,6 +2,7 @@
 
 use super::nsswitch;
 use crate::model::gap::Reason;
+use crate::model::text::Text;
 use crate::sys::bounded::Bytes;
 use crate::sys::elf;
 use crate::sys::error::{Result, SysError};
@@ -60,15 +61,26 @@ pub(in crate::action) fn read_files(
         |name| Request { dir: process, name, way: Way::Inside, cap: CAP, patience: PATIENCE };
     let requests: Vec<Request<'_>> = paths.iter().copied().map(request).collect();
     let answers = Reading::start(&requests).finish(&requests, 2 * PATIENCE);
-    answers.into_iter().map(|answer| content(answer, notes)).collect()
+    let answers = answers.into_iter().zip(paths);
+    answers.map(|(answer, path)| content(answer, path, notes)).collect()
 }
 
 fn content(
     answer: std::result::Result<Bytes, SysError>,
+    path: &CStr,
     notes: &mut Vec<String>,
 ) -> Result<Option<Vec<u8>>> {
     match answer {
-        Ok(read) => Ok(Some(read.bytes)),
+        Ok(Bytes { mut bytes, truncated }) => {
+            if truncated {
+                // No line that means something else.
+                let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                bytes.truncate(end);
+                let path = Text::new(path.to_bytes());
+                notes.push(format!("the target's {path} is too long: its end is left out"));
+            }
+            Ok(Some(bytes))
+        }
         Err(error) if error.reason() == Reason::Denied => Err(error),
         Err(error) => {
             let why = match error.errno() {
@@ -98,11 +110,26 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_had_is_noted_and_one_that_is_not_there_is_not() {
         let mut notes = Vec::new();
-        let mut of = |errno| content(Err(SysError::new("read", "/etc/hosts", errno)), &mut notes);
+        let mut of = |errno| {
+            content(Err(SysError::new("read", "/etc/hosts", errno)), c"/etc/hosts", &mut notes)
+        };
         assert_eq!(of(Errno::ENOENT), Ok(None));
         assert_eq!(of(Errno::ENXIO), Ok(None));
         assert!(of(Errno::EACCES).is_err());
         assert_eq!(notes, ["the target's /etc/hosts counts as missing: it is no regular file"]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_ends_with_a_line_and_it_is_said() {
+        let mut notes = Vec::new();
+        let mut of = |bytes: &[u8], truncated| {
+            let read = Bytes { bytes: bytes.to_vec(), truncated };
+            content(Ok(read), c"/etc/hosts", &mut notes).unwrap().unwrap()
+        };
+        assert_eq!(of(b"::1 a\n0.0.0.0 exam", true), b"::1 a\n");
+        assert_eq!(of(b"one line", true), b"");
+        assert_eq!(of(b"::1 a\n::1 b", false), b"::1 a\n::1 b");
+        assert_eq!(notes, ["the target's /etc/hosts is too long: its end is left out"; 2]);
     }
 
     #[test]

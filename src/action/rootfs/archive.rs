@@ -56,6 +56,8 @@ pub fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result<(), Ac
         left.set(HEADERS);
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(|error| failed(damage(&error, root.entries == 0)))?;
+        // Long names and other words about it take room, too.
+        root.bytes = root.bytes.saturating_add(HEADERS - left.get());
         // What it has is bounded by the room there is.
         left.set(u64::MAX);
         root.add(&mut entry).map_err(|refusal| {

@@ -135,10 +135,12 @@ fn make_both(directory: BorrowedFd<'_>) -> Result<()> {
         match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(0o755)) {
             Err(rustix::io::Errno::EXIST) => {}
             made => {
-                // Whatever mask our caller has.
-                let mode = Mode::from_raw_mode(0o755);
-                made.and_then(|()| rustix::fs::chmodat(directory, name, mode, AtFlags::empty()))
-                    .with_context("make", || name.to_bytes().to_vec())?;
+                let object = || name.to_bytes().to_vec();
+                made.with_context("make", object)?;
+                // Whatever mask our caller has; and nobody's link is followed.
+                let new = below(directory, name)?;
+                rustix::fs::fchmod(&new, Mode::from_raw_mode(0o755))
+                    .with_context("make", object)?;
             }
         }
     }

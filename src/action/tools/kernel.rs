@@ -121,7 +121,9 @@ impl Fresh {
             withhold(&proc, base, places)?;
         }
         if let Some(sys) = self.sys.as_ref().filter(|_| places.sys) {
-            tree(sys)?.attach(base.as_fd(), c"sys")?;
+            let sys = tree(sys)?;
+            sys.attach(base.as_fd(), c"sys")?;
+            withhold_of_sys(&sys, base, places)?;
         }
         Ok(())
     }
@@ -163,8 +165,11 @@ impl Copies {
         }
         if places.sys {
             let fresh = || (!has_sys).then(|| Tree::sys().ok()).flatten();
-            if let Some(sys) = self.sys.or_else(fresh) {
-                sys.attach(base.as_fd(), c"sys")?;
+            if let Some(own) = self.sys {
+                own.attach(base.as_fd(), c"sys")?;
+            } else if let Some(fresh) = fresh() {
+                fresh.attach(base.as_fd(), c"sys")?;
+                withhold_of_sys(&fresh, base, places)?;
             }
         }
         match self.dev.filter(|_| places.dev) {
@@ -179,4 +184,9 @@ fn withhold(proc: &Tree, base: &Tree, places: Places) -> Result<()> {
     let file = || Tree::copy(base.as_fd(), places.no_file, Guard::Device);
     let directory = || Tree::copy(base.as_fd(), places.no_directory, Guard::ReadOnly);
     withheld::of_proc(proc, file, directory)
+}
+
+/// The same of a fresh /sys.
+fn withhold_of_sys(sys: &Tree, base: &Tree, places: Places) -> Result<()> {
+    withheld::of_sys(sys, || Tree::copy(base.as_fd(), places.no_directory, Guard::ReadOnly))
 }

@@ -91,10 +91,16 @@ fn account(process: Option<&PinnedProcess>, user: &OsStr) -> Result<Account, Fai
         Failure::usage("--user=USER is looked up in the target's own files")
             .hint("name a process or container with -t, or give numbers: -S UID -G GID")
     })?;
-    inside::account(&process.handle, user.as_bytes()).map_err(|error| {
-        Failure::new(FailureKind::Failed, format!("{}: {error}", process.label()))
-            .hint("numbers need no line there: --user=UID:GID")
-    })
+    let failed =
+        |why: String| Failure::new(FailureKind::Failed, format!("{}: {why}", process.label()));
+    let account = inside::account(&process.handle, user.as_bytes()).map_err(|error| {
+        failed(error.to_string()).hint("numbers need no line there: --user=UID:GID")
+    })?;
+    if account.is_disguised_root(user.as_bytes()) {
+        return Err(failed("in its own /etc/passwd that user is 0, as root is".to_owned())
+            .hint("it is believed as a number: --user=0:0"));
+    }
+    Ok(account)
 }
 
 /// `/run/netns/blue`, `:7`

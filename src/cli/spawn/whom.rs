@@ -36,10 +36,18 @@ pub(super) fn account(host: &Host, request: &Request) -> Result<Option<Account>,
     let layers = layers(host, request)?;
     let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
     let found = accounts::account(Root { layers: &layers, by_user }, user.as_bytes());
-    Ok(Some(found.map_err(|error| match error {
+    let found = found.map_err(|error| match error {
         AccountError::NoAccount(error) => Failure::usage(format!("--user: {error}")).hint(NUMBERS),
         AccountError::Unreadable(error) => Failure::from(error).hint(NUMBERS),
-    })?))
+    })?;
+    let is_theirs = request.is_foreign() || request.root.is_some();
+    if is_theirs && found.is_disguised_root(user.as_bytes()) {
+        return Err(Failure::usage(
+            "--user: in the root's own /etc/passwd that user is 0, as root is",
+        )
+        .hint("it is believed as a number: --user=0:0"));
+    }
+    Ok(Some(found))
 }
 
 /// What the root is going to be made up of, the upper one first.

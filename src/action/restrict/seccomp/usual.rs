@@ -32,7 +32,7 @@ const ALWAYS: &[&str] = &[
      inotify_rm_watch fanotify_mark io_setup io_submit io_getevents io_pgetevents \
      io_pgetevents_time64 io_cancel io_destroy pipe pipe2",
     // Sockets and System V's and POSIX' queues
-    "socketcall socketpair bind listen accept accept4 connect shutdown getsockname getpeername \
+    "socket socketpair bind listen accept accept4 connect shutdown getsockname getpeername \
      getsockopt setsockopt send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg \
      recvmmsg_time64 ipc msgget msgsnd msgrcv msgctl semget semop semctl semtimedop \
      semtimedop_time64 shmget shmat shmdt shmctl mq_open mq_unlink mq_notify mq_getsetattr \
@@ -118,14 +118,17 @@ pub(super) fn profile(facts: &Facts) -> Profile {
     let has = |one: &CapSet| facts.capabilities.contains_all(*one);
     let by_capability = BY_CAPABILITY.iter().filter(|(one, _)| has(one));
     rules.extend(by_capability.map(|(_, names)| allow(names, None)));
-    rules.push(allow("socket", Some((Comparison::NotEqual, AF_VSOCK))));
+    // The kernel takes 32 bits of it, whatever is in the others.
+    let vsock = allow("socket", Some((Comparison::Masked(0xffff_ffff), AF_VSOCK)));
+    rules.push(Rule { action: Action::Errno(Errno::EPERM as u32), ..vsock });
+    // The arguments of these are in memory, which no filter reads: the C library then takes others.
+    let enosys = Action::Errno(Errno::ENOSYS as u32);
+    rules.push(Rule { action: enosys, ..allow("socketcall", None) });
     for one in PERSONALITIES {
         rules.push(allow("personality", Some((Comparison::Equal, one))));
     }
     if !has(&CapSet::SYS_ADMIN) {
         rules.push(allow("clone", Some((Comparison::Masked(NEW_NAMESPACES), 0))));
-        // Its flags are in memory, which no filter reads. The C library then takes clone.
-        let enosys = Action::Errno(Errno::ENOSYS as u32);
         rules.push(Rule { action: enosys, ..allow("clone3", None) });
     }
     Profile { default: Action::Errno(Errno::EPERM as u32), i386: true, logs: false, rules }
