@@ -28,6 +28,11 @@ pub fn keyed(group: &str, name: &str) -> BTreeMap<String, u64> {
     text.lines().filter_map(pair).collect()
 }
 
+/// Of a group above what was counted for the very group: what is below it may be another's.
+fn counted(own: &str, group: &str, name: &str) -> BTreeMap<String, u64> {
+    if group == own { keyed(group, name) } else { keyed(group, &format!("{name}.local")) }
+}
+
 pub fn number(group: &str, name: &str) -> Option<u64> {
     file(group, name)?.parse().ok()
 }
@@ -119,8 +124,8 @@ fn memory(groups: &[String]) -> Value {
             "high_bytes": limits[1],
             "usage_bytes": usage,
             "working_set_bytes": (group == own || is_near).then(|| working_set(group)).flatten(),
-            "max_hits": keyed(group, "memory.events").get("max"),
-            "high_hits": keyed(group, "memory.events").get("high"),
+            "max_hits": counted(own, group, "memory.events").get("max"),
+            "high_hits": counted(own, group, "memory.events").get("high"),
         })
     };
     json!({
@@ -213,7 +218,7 @@ fn pids(groups: &[String]) -> Value {
             "path": group,
             "max": bound(group, "pids.max"),
             "current": number(group, "pids.current"),
-            "limit_hits": keyed(group, "pids.events").get("max"),
+            "limit_hits": counted(own, group, "pids.events").get("max"),
         })
     };
     json!({
