@@ -169,15 +169,7 @@ fn holds_for_all(rule: &Rule) -> bool {
         suppress_group: None,
         ..rule.clone()
     };
-    let none = Rule {
-        family: rule.family,
-        priority: rule.priority,
-        action: "lookup",
-        table: rule.table,
-        table_name: rule.table_name,
-        ..Rule::default()
-    };
-    let matches = is_unmarked && is_sent_here && selectors == none;
+    let matches = is_unmarked && is_sent_here && selectors == rule.for_any_packet();
     let suppresses = rule.suppress_prefix_length.is_some() || rule.suppress_group.is_some();
     matches != rule.not && !suppresses
 }

@@ -69,6 +69,21 @@ pub struct Rule {
     pub other_attributes: Vec<u16>,
 }
 
+impl Rule {
+    /// What it would be if it asked its table for any packet.
+    #[must_use]
+    pub fn for_any_packet(&self) -> Self {
+        Self {
+            family: self.family,
+            priority: self.priority,
+            action: "lookup",
+            table: self.table,
+            table_name: self.table_name,
+            ..Self::default()
+        }
+    }
+}
+
 /// A range of addresses: those whose first `length` bits are these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -126,15 +126,8 @@ fn way(
 /// Those that the kernel makes with a namespace.
 fn is_of_every_host(rule: &Rule) -> bool {
     let made = [(0, "local"), (32766, "main"), (32767, "default")];
-    let plain = Rule {
-        family: rule.family,
-        priority: rule.priority,
-        action: "lookup",
-        table: rule.table,
-        table_name: rule.table_name,
-        ..Rule::default()
-    };
-    rule.table_name.is_some_and(|name| made.contains(&(rule.priority, name))) && *rule == plain
+    let is_made = rule.table_name.is_some_and(|name| made.contains(&(rule.priority, name)));
+    is_made && *rule == rule.for_any_packet()
 }
 
 fn rule_line(rule: &Rule) -> String {
