@@ -104,8 +104,8 @@ pub fn run(tests: Vec<libtest_mimic::Trial>) -> ! {
     // Some open thousands of sockets, and many a machine allows 1024 to who does not ask.
     let files = rustix::process::Resource::Nofile;
     let mut allowed = rustix::process::getrlimit(files);
-    allowed.current =
-        allowed.current.max(allowed.maximum.map_or(Some(FILES), |most| Some(most.min(FILES))));
+    let most = allowed.maximum.map_or(FILES, |most| most.min(FILES));
+    allowed.current = allowed.current.map(|now| now.max(most));
     rustix::process::setrlimit(files, allowed).expect("no more than the hard limit");
     let mut arguments = libtest_mimic::Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
