@@ -93,12 +93,14 @@ impl Tools {
     ) -> std::result::Result<Gathered, ActionError> {
         let mut notes = Vec::new();
         let owner = base::owner(target);
+        let other_users = base::has_other_users(target);
         let kernel = Kernel::of(target);
         let fresh = Fresh::of(target);
         let (base, shape, command) = match choice {
             Choice::Beside(directory) => {
                 let files = Files::read(root, target, &mut notes).map_err(explained)?;
-                let make = || base::beside(directory.as_deref(), &files, &fresh, owner);
+                let make =
+                    || base::beside(directory.as_deref(), &files, &fresh, owner, other_users);
                 (worker::make("a root for the program", make, ENOUGH), Shape::Beside, command)
             }
             Choice::Inside => {
@@ -108,7 +110,7 @@ impl Tools {
                     notes.push(format!("only {MOST} entries of the target's root are shown"));
                 }
                 let start = start::plan(root, target, &entries, command, &mut notes)?;
-                let make = || base::inside(&entries, &fresh, start.loader.as_ref());
+                let make = || base::inside(&entries, &fresh, start.loader.as_ref(), other_users);
                 let made = worker::make("a root for the program", make, ENOUGH);
                 (made, Shape::Inside(entries), start.command)
             }

@@ -13,6 +13,7 @@ pub mod fds;
 pub mod idmap;
 pub mod incarnation;
 pub mod layers;
+pub mod magic;
 pub mod mounts;
 pub mod netlink;
 pub mod ns;

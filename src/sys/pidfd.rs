@@ -5,6 +5,7 @@
 //! pidfd_open(2).
 
 use super::error::{Context, Problem, Result, SysError};
+use super::magic;
 use super::raw;
 use super::root::SysRoot;
 use crate::model::process::Pid;
@@ -12,9 +13,6 @@ use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::PidfdFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-/// `statfs` type of pidfs (linux/magic.h).
-const PID_FS_MAGIC: i64 = 0x5049_4446;
 
 /// A pinned process and its directory in `/proc`.
 #[derive(Debug)]
@@ -107,7 +105,7 @@ impl ProcessHandle {
         let object = || format!("pid {}", self.pid);
         let kind = rustix::fs::fstatfs(pidfd).with_context("examine", object)?.f_type;
         let stat = rustix::fs::fstat(pidfd).with_context("examine", object)?;
-        Ok((kind == PID_FS_MAGIC).then_some(stat.st_ino))
+        Ok((kind == magic::PIDFS).then_some(stat.st_ino))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::bounded;
 use super::error::{Context, Problem, Result, SysError};
+use super::magic;
 use super::reach::Reach;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -15,9 +16,6 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-
-/// `statfs` type of procfs (linux/magic.h).
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 
 /// The system to read.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ impl SysRoot {
             _ => error,
         })?;
         let kind = rustix::fs::fstatfs(&proc).context("examine", "/proc")?.f_type;
-        if kind != PROC_SUPER_MAGIC {
+        if kind != magic::PROC {
             return Err(absent());
         }
         Ok(Self {

@@ -6,6 +6,7 @@
 //! read-only mount of it that belongs to no mount namespace, so that nobody can change it.
 
 use super::error::{Context, IntoErrno, Problem, Result, SysError};
+use super::magic;
 use super::raw::mount_attributes as attributes;
 use super::root::SysRoot;
 use nix::errno::Errno;
@@ -57,7 +58,7 @@ fn is_sealed(root: &SysRoot, exe: &OwnedFd) -> Result<bool> {
     {
         return Ok(true);
     }
-    if rustix::fs::fstatfs(exe).context("examine", object)?.f_type != TMPFS_MAGIC {
+    if rustix::fs::fstatfs(exe).context("examine", object)?.f_type != magic::TMPFS {
         return Ok(false);
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -76,9 +77,6 @@ fn is_detached(root: &SysRoot, exe: &OwnedFd) -> Result<bool> {
         .context("examine", "the program file of nsx")?;
     Ok(path.as_bytes() == b"/")
 }
-
-/// linux/magic.h
-const TMPFS_MAGIC: i64 = 0x0102_1994;
 
 /// Whether who is entered could have the right to write to it: no more than we have.
 fn is_in_danger(root: &SysRoot, exe: &OwnedFd) -> Result<bool> {

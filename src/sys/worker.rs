@@ -17,7 +17,7 @@ use crate::model::text::Text;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags, openat2};
 use rustix::net::RecvFlags;
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -124,15 +124,47 @@ pub fn open_inside(
     resolve: ResolveFlags,
     deadline: Duration,
 ) -> Result<OwnedFd> {
-    let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+    handed_over(path, || inside(process, path, flags, resolve), deadline)
+}
+
+/// The same of a directory, no part of whose path is a link, on a file system of this kind (see
+/// [`super::magic`]): whatever else stands there is of who lives there.
+///
+/// The caller has one thread.
+pub fn open_inside_of_kind(
+    process: BorrowedFd<'_>,
+    path: &CStr,
+    kind: FsWord,
+    deadline: Duration,
+) -> Result<OwnedFd> {
     let open = || {
-        let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::openat(process, "root", above, Mode::empty())?;
-        let resolve = resolve | ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        openat2(&root, path, flags, Mode::empty(), resolve).map(Some)
+        let directory = inside(process, path, OFlags::DIRECTORY, ResolveFlags::NO_SYMLINKS)?;
+        let is_it = rustix::fs::fstatfs(&directory)?.f_type == kind;
+        is_it.then_some(directory).ok_or(rustix::io::Errno::MEDIUMTYPE)
     };
-    let place =
-        in_a_child(open, deadline).and_then(|place| place.ok_or(Problem::Errno(Errno::EPIPE)));
+    handed_over(path, open, deadline)
+}
+
+fn inside(
+    process: BorrowedFd<'_>,
+    path: &CStr,
+    flags: OFlags,
+    resolve: ResolveFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let above = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(process, "root", above, Mode::empty())?;
+    let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+    let resolve = resolve | ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    openat2(&root, path, flags, Mode::empty(), resolve)
+}
+
+fn handed_over(
+    path: &CStr,
+    open: impl FnOnce() -> rustix::io::Result<OwnedFd>,
+    deadline: Duration,
+) -> Result<OwnedFd> {
+    let place = in_a_child(|| open().map(Some), deadline)
+        .and_then(|place| place.ok_or(Problem::Errno(Errno::EPIPE)));
     place.map_err(|problem| SysError { doing: "open", object: path.to_bytes().into(), problem })
 }
 

@@ -33,7 +33,9 @@ pub fn tests() -> Vec<Trial> {
         test("tools come from a directory where one is named", BUSYBOX, directory),
         test("tools work in a user namespace that is joined", BUSYBOX, user_namespace),
         test("a user without privileges brings tools into what is his", USER, unprivileged),
+        test("tools whose mounts cannot be locked are not shown to others", BUSYBOX, unlocked),
         test("a target that is laid with links and oddities is no danger", BUSYBOX, hostile),
+        test("what a target has made to look like the kernel's is not shown", BUSYBOX, made_up),
         test("a target with thousands of mounts has tools too", BUSYBOX, many_mounts),
         test("inside, the target's program comes before the host's", BUSYBOX, inside),
         test("inside, links and odd names of the target's root are as they are", BUSYBOX, odd_root),
@@ -309,6 +311,31 @@ fn unprivileged() {
     let said =
         run("--tools-inside", "id -u; cat /mnt/word; cat /proc/1/comm; ls /.nsx/usr/bin/env");
     assert_eq!(said, "0\ninside\nsleep\n/.nsx/usr/bin/env\n");
+}
+
+fn unlocked() {
+    let script = "unshare -Urm sleep 1000 & target=$!
+        until [ $(readlink /proc/$target/ns/mnt) != $(readlink /proc/self/ns/mnt) ]; do :; done
+        $0 enter -t $target --tools echo shown
+        echo 1 > /proc/sys/user/max_user_namespaces
+        $0 enter -t $target --tools echo shown; echo $?
+        $0 enter -t $target -m -U echo without; kill $target";
+    let mut spawn = nsx(["spawn", "-U", "-m", "-p", "sh", "-c", script]);
+    let ended = output(spawn.arg(crate::support::binary("nsx")).stdin(Stdio::null()));
+    assert_eq!(stdout(&ended), "shown\n125\nwithout\n", "{}", stderr(&ended));
+    assert!(stderr(&ended).contains("make a user namespace"), "{}", stderr(&ended));
+}
+
+fn made_up() {
+    let prepare = "mkdir -p proc/self sys/kernel dev; echo 'made up' > proc/version; \
+                   echo x > sys/kernel/made-up; mknod dev/null c 1 5";
+    let target = bare(&[], prepare);
+    both(|option| {
+        let script = "cat /proc/version; ls /sys/kernel/made-up; head -c 5 /dev/null | wc -c";
+        let ended = output(&mut target.enter(&[option], &["sh", "-c", script]));
+        let version = fs::read_to_string("/proc/version").unwrap();
+        assert_eq!(stdout(&ended), format!("{version}0\n"), "{option}: {}", stderr(&ended));
+    });
 }
 
 fn hostile() {

@@ -8,6 +8,7 @@ use crate::action::error::ActionError;
 use crate::model::group::Controller;
 use crate::sys::cgroupfs::values::keyed_value;
 use crate::sys::error::{Problem, SysError};
+use crate::sys::magic;
 use crate::sys::raw;
 use crate::sys::root::path_text;
 use nix::errno::Errno;
@@ -23,9 +24,6 @@ const SHORT: Duration = Duration::from_micros(250);
 const LONG: Duration = Duration::from_millis(10);
 /// Descriptors held at a time.
 const BATCH: usize = 128;
-
-const CGROUP_SUPER_MAGIC: i64 = 0x0027_e0eb;
-const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 
 /// `try_it` until it is done, no longer than [`PATIENCE`]; whether it is done.
 fn patiently(mut try_it: impl FnMut() -> bool) -> bool {
@@ -162,7 +160,7 @@ impl<'a> Left<'a> {
         let name = directory.file_name()?.to_str().filter(|name| name.starts_with(PREFIX))?;
         let parent = open_directory(rustix::fs::CWD, directory.parent()?).ok()?;
         let kind = rustix::fs::fstatfs(&parent).ok()?.f_type;
-        if ![CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC].contains(&kind) {
+        if ![magic::CGROUP, magic::CGROUP2].contains(&kind) {
             return None;
         }
         let dir = open_directory(parent.as_fd(), Path::new(name)).ok()?;

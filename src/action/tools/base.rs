@@ -6,8 +6,10 @@ use super::kernel::{Fresh, Places};
 use super::start::Loader;
 use crate::action::devices::{DEVICES, LINKS};
 use crate::action::dns::names::{Names, read_files};
+use crate::model::namespace::Kind;
 use crate::sys::entries::{Entry, What};
 use crate::sys::error::Result;
+use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::root::SysRoot;
 use crate::sys::tree::{self, Guard, Tree};
@@ -76,6 +78,7 @@ pub(super) fn beside(
     files: &Files,
     fresh: &Fresh,
     owner: Option<(u32, u32)>,
+    other_users: bool,
 ) -> Result<OwnedFd> {
     tree::part_anyhow()?;
     let base = Tree::memory("0755")?;
@@ -108,11 +111,16 @@ pub(super) fn beside(
     }
     files.write(&base)?;
     fresh.attach(&base, BESIDE)?;
-    finished(&base)
+    finished(&base, other_users)
 }
 
 /// In a process that ends: the target's root, empty, with the host's programs at its side.
-pub(super) fn inside(entries: &[Entry], fresh: &Fresh, loader: Option<&Loader>) -> Result<OwnedFd> {
+pub(super) fn inside(
+    entries: &[Entry],
+    fresh: &Fresh,
+    loader: Option<&Loader>,
+    other_users: bool,
+) -> Result<OwnedFd> {
     tree::part_anyhow()?;
     let base = Tree::memory("0755")?;
     base.attach_at(c"/")?;
@@ -139,7 +147,7 @@ pub(super) fn inside(entries: &[Entry], fresh: &Fresh, loader: Option<&Loader>) 
         }
         host.lay_file(&base, &loader.path, &loader.path, Guard::ReadOnly)?;
     }
-    finished(&base)
+    finished(&base, other_users)
 }
 
 /// A directory of the kernel's that is made by us, since the target has it as one or has none.
@@ -204,10 +212,21 @@ pub(super) fn owner(target: &ProcessHandle) -> Option<(u32, u32)> {
     Some((outside("uid_map")?, outside("gid_map")?))
 }
 
-/// A copy that is attached nowhere, if it may be one that nobody can make writable.
-fn finished(base: &Tree) -> Result<OwnedFd> {
+/// Whether the target's user namespace is not ours: its root may change the mounts of a program there.
+pub(super) fn has_other_users(target: &ProcessHandle) -> bool {
+    let theirs = ns::identity(target.dir(), Kind::User);
+    let ours = ns::own_identity(Kind::User);
+    !matches!((theirs, ours), (Ok(theirs), Ok(ours)) if theirs == ours)
+}
+
+/// A copy that is attached nowhere, one that nobody can make writable. Where that cannot be made it
+/// need not be, if nobody is in the target who could and cannot do the same on the host.
+fn finished(base: &Tree, other_users: bool) -> Result<OwnedFd> {
     // Whose root is below another mount may not have a user namespace.
     tree::become_root(base)?;
-    let copy = tree::locked_copy().or_else(|_| Tree::copy_of(base.as_fd(), Guard::AsItIs))?;
+    let copy = match tree::locked_copy() {
+        Err(_) if !other_users => Tree::copy_of(base.as_fd(), Guard::AsItIs)?,
+        copy => copy?,
+    };
     Ok(copy.into_fd())
 }

@@ -6,11 +6,12 @@
 use crate::action::withheld;
 use crate::model::namespace::{Kind, Kinds};
 use crate::sys::error::{Context, Result};
+use crate::sys::magic;
 use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::tree::{Guard, Tree};
 use crate::sys::worker;
-use rustix::fs::{AtFlags, FileType, OFlags, ResolveFlags, StatxFlags, statx};
+use rustix::fs::{AtFlags, FileType, OFlags, ResolveFlags, Statx, StatxFlags, statx};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -41,19 +42,24 @@ pub(super) struct Kernel {
 impl Kernel {
     /// Before the join.
     pub(super) fn of(target: &ProcessHandle) -> Self {
-        let has = |directory: &CStr, proof: &CStr, kind: FileType| {
-            let open = |path, flags| {
-                let resolve = ResolveFlags::NO_SYMLINKS;
-                worker::open_inside(target.dir(), path, flags, resolve, PATIENCE).ok()
-            };
-            let directory = open(directory, OFlags::DIRECTORY)?;
-            kind_of(&open(proof, OFlags::NOFOLLOW)?).filter(|it| *it == kind)?;
-            Some(directory)
+        let open = |path, flags| {
+            let resolve = ResolveFlags::NO_SYMLINKS;
+            worker::open_inside(target.dir(), path, flags, resolve, PATIENCE).ok()
         };
+        let of_kind =
+            |path, kind| worker::open_inside_of_kind(target.dir(), path, kind, PATIENCE).ok();
+        let directory = |path| open(path, OFlags::DIRECTORY);
+        let has_version = || {
+            open(c"/proc/version", OFlags::NOFOLLOW).and_then(|it| kind_of(&it))
+                == Some(FileType::RegularFile)
+        };
+        let has_null = || open(c"/dev/null", OFlags::NOFOLLOW).is_some_and(|it| is_null(&it));
         Self {
-            proc: has(c"/proc", c"/proc/version", FileType::RegularFile),
-            sys: has(c"/sys", c"/sys/kernel", FileType::Directory),
-            dev: has(c"/dev", c"/dev/null", FileType::CharacterDevice),
+            // The whole of one.
+            proc: of_kind(c"/proc", magic::PROC).filter(|_| has_version()),
+            // Some have a /sys whose directories alone are the kernel's.
+            sys: of_kind(c"/sys/kernel", magic::SYSFS).and_then(|_| directory(c"/sys")),
+            dev: directory(c"/dev").filter(|_| has_null()),
         }
     }
 
@@ -69,9 +75,18 @@ impl Kernel {
 
 /// The kind of what is open; its file system is not asked.
 pub(super) fn kind_of(file: &OwnedFd) -> Option<FileType> {
+    Some(FileType::from_raw_mode(seen(file)?.stx_mode.into()))
+}
+
+/// Whether this is the device `/dev/null`.
+fn is_null(file: &OwnedFd) -> bool {
+    kind_of(file) == Some(FileType::CharacterDevice)
+        && seen(file).is_some_and(|stat| (stat.stx_rdev_major, stat.stx_rdev_minor) == (1, 3))
+}
+
+fn seen(file: &OwnedFd) -> Option<Statx> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let stat = statx(file, c"", flags, StatxFlags::TYPE).ok()?;
-    Some(FileType::from_raw_mode(stat.stx_mode.into()))
+    statx(file, c"", flags, StatxFlags::TYPE).ok()
 }
 
 /// Fresh ones, made by who may in the target's place what the target may not: its own root cannot

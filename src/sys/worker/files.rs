@@ -5,6 +5,7 @@ use crate::model::text::Text;
 use crate::sys::bounded::{self, Bytes};
 use crate::sys::error::{IntoErrno, Problem, Result, SysError};
 use crate::sys::fds::write_all;
+use crate::sys::magic;
 use crate::sys::raw::fds;
 use crate::sys::raw::fork::{self, Side};
 use crate::sys::root;
@@ -178,7 +179,7 @@ pub fn children_here(cap: usize, deadline: Duration) -> Vec<u8> {
     let look = |into: &mut Vec<u8>| {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let proc = rustix::fs::open("/proc", flags, Mode::empty())?;
-        if rustix::fs::fstatfs(&proc)?.f_type == PROC_SUPER_MAGIC {
+        if rustix::fs::fstatfs(&proc)?.f_type == magic::PROC {
             let read = bounded::read_capped(proc.as_fd(), &name, cap);
             into.extend(read.map(|read| read.bytes).unwrap_or_default());
         }
@@ -186,9 +187,6 @@ pub fn children_here(cap: usize, deadline: Duration) -> Vec<u8> {
     };
     work_inside(look, deadline).unwrap_or_default()
 }
-
-/// linux/magic.h
-const PROC_SUPER_MAGIC: rustix::fs::FsWord = 0x9fa0;
 
 fn start(requests: &[Request<'_>]) -> std::result::Result<Worker, Errno> {
     begin(|sink| {
