@@ -3,6 +3,7 @@
 use super::number;
 use crate::model::limits::Inotify;
 use crate::model::process::Pid;
+use crate::sys::crew::{self, Care};
 use crate::sys::raw::kcmp;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, proc};
@@ -31,11 +32,7 @@ pub(super) fn collect(root: &SysRoot, members: &[Pid]) -> Inotify {
         max_user_watches: host("max_user_watches"),
         ..Inotify::default()
     };
-    let order = |one: &Holding, other: &Holding| {
-        let task = |of: &Holding| (of.pid.raw(), of.descriptor);
-        kcmp::order_of_files(task(one), task(other)).ok().filter(|_| root.is_real())
-    };
-    match held(root, members).and_then(|held| each_once(&held, order)) {
+    match held(root, members).and_then(|held| objects_of(root, &held)) {
         Some(objects) => counted(&objects, limits),
         None => limits,
     }
@@ -60,16 +57,41 @@ fn held(root: &SysRoot, members: &[Pid]) -> Option<Vec<Holding>> {
     Some(held)
 }
 
-/// A child has its parent's objects too. `None` where the order of two is not known.
+/// Each once. They are compared by a process that can be abandoned: the kernel waits for one of the
+/// two that is within execve(2).
+fn objects_of(root: &SysRoot, held: &[Holding]) -> Option<Vec<Holding>> {
+    if held.len() < 2 {
+        return Some(held.to_vec());
+    }
+    let order = |one: &Holding, other: &Holding| {
+        let task = |of: &Holding| (of.pid.raw(), of.descriptor);
+        kcmp::order_of_files(task(one), task(other)).ok().filter(|_| root.is_real())
+    };
+    let mut compare = |_, care, answer: &mut Vec<u8>| {
+        let places = (care == Care::Whole).then(|| each_once(held, order)).flatten();
+        answer.extend(places.iter().flatten().flat_map(|place| place.to_ne_bytes()));
+    };
+    let mut objects = None;
+    crew::work(1, 1, crew::PATIENCE, &mut compare, &mut |_, answer| {
+        let (places, _) = answer.unwrap_or_default().as_chunks();
+        let found = places.iter().map(|place| held.get(usize::from_ne_bytes(*place)).copied());
+        objects = found.collect::<Option<Vec<_>>>().filter(|found| !found.is_empty());
+    });
+    objects
+}
+
+/// Where the first of each is, by their order, since a child has its parent's objects too. `None`
+/// where the order of two is not known.
 fn each_once(
     held: &[Holding],
     order: impl Fn(&Holding, &Holding) -> Option<Ordering>,
-) -> Option<Vec<Holding>> {
-    let mut objects: Vec<Holding> = Vec::new();
-    for one in held {
+) -> Option<Vec<usize>> {
+    let mut objects: Vec<usize> = Vec::new();
+    for (at, one) in held.iter().enumerate() {
         let mut is_known = true;
         let place = objects.binary_search_by(|other| {
-            order(other, one).unwrap_or_else(|| {
+            let known = held.get(*other).and_then(|other| order(other, one));
+            known.unwrap_or_else(|| {
                 is_known = false;
                 Ordering::Equal
             })
@@ -78,7 +100,7 @@ fn each_once(
             return None;
         }
         if let Err(place) = place {
-            objects.insert(place, *one);
+            objects.insert(place, at);
         }
     }
     Some(objects)
@@ -113,12 +135,13 @@ mod tests {
         // The descriptor is the object here.
         let held = [holding(1, 5, 0), holding(1, 3, 0), holding(2, 5, 7), holding(3, 4, 7)];
         let objects = each_once(&held, |one, other| Some(one.descriptor.cmp(&other.descriptor)));
-        assert_eq!(objects, Some(vec![held[1], held[3], held[0]]));
-        let told = counted(&objects.unwrap(), Inotify::default());
+        assert_eq!(objects, Some(vec![1, 3, 0]));
+        let objects: Vec<Holding> = objects.unwrap().iter().map(|at| held[*at]).collect();
+        let told = counted(&objects, Inotify::default());
         assert_eq!((told.instances, told.watches), (Some(3), Some(9)));
         assert_eq!((told.of_one_user_instances, told.of_one_user_watches), (Some(2), Some(6)));
         assert_eq!(each_once(&held, |_, _| None), None);
-        assert_eq!(each_once(&held[..1], |_, _| None), Some(vec![held[0]]), "nothing to compare");
+        assert_eq!(each_once(&held[..1], |_, _| None), Some(vec![0]), "nothing to compare");
         assert_eq!(counted(&[], Inotify::default()).of_one_user_instances, Some(0));
     }
 }
