@@ -20,6 +20,8 @@ pub enum Problem {
     NoProcfs,
     /// The procfs there is of another pid namespace than ours: its numbers mean others to us.
     ForeignProcfs,
+    /// Only a newer kernel than this one can: of this version.
+    Kernel(&'static str),
 }
 
 impl fmt::Display for Problem {
@@ -30,6 +32,7 @@ impl fmt::Display for Problem {
             Self::Truncated => f.write_str("longer than the bound"),
             Self::Malformed(part) => write!(f, "malformed {part}"),
             Self::NoProcfs => f.write_str("procfs is not mounted there"),
+            Self::Kernel(version) => write!(f, "Linux {version} is needed"),
             Self::ForeignProcfs => f.write_str("it is of another pid namespace than ours"),
         }
     }
@@ -73,7 +76,7 @@ impl SysError {
     pub const fn reason(&self) -> Reason {
         match self.problem {
             Problem::Errno(errno) => reason_of(errno),
-            Problem::NoProcfs | Problem::ForeignProcfs => Reason::Unsupported,
+            Problem::NoProcfs | Problem::ForeignProcfs | Problem::Kernel(_) => Reason::Unsupported,
             Problem::TimedOut => Reason::Timeout,
             Problem::Truncated => Reason::Truncated,
             Problem::Malformed(_) => Reason::Malformed,

@@ -3,7 +3,7 @@
 //!
 //! What statmount does not tell: whether a file system has no source at all or an empty one.
 
-use super::error::{Context, Result};
+use super::error::{Context, Problem, Result, SysError};
 use super::overlay;
 use super::proc::mountinfo::{propagation, unescape};
 use super::raw::mounts::{self, Statmount};
@@ -32,8 +32,15 @@ const LARGEST: usize = 1 << 20;
 /// Every mount in the order of mountinfo, and whether the cap, in bytes of strings, cut the list.
 /// The namespace is an open file of nsfs; Linux 6.11.
 pub fn of_namespace(namespace: BorrowedFd<'_>, cap: usize) -> Result<(Vec<Mount>, bool)> {
-    let id = nsfs::mount_namespace_id(namespace).context("ask the id of", "a mount namespace")?;
-    of_id(id, cap)
+    match nsfs::mount_namespace_id(namespace) {
+        Ok(id) => of_id(id, cap),
+        Err(Errno::ENOTTY) => Err(SysError {
+            doing: "list",
+            object: "a mount namespace that no process is in".into(),
+            problem: Problem::Kernel("6.11"),
+        }),
+        Err(errno) => Err(errno).context("ask the id of", "a mount namespace"),
+    }
 }
 
 /// The same by the namespace's number.

@@ -16,6 +16,8 @@ pub struct Truth {
     pub mac: String,
     pub hostname: String,
     pub processes: usize,
+    /// Of its own, in the order of ps.
+    pub namespaces: Vec<&'static str>,
 }
 
 impl Truth {
@@ -30,6 +32,7 @@ impl Truth {
             hostname: ask("{{.Config.Hostname}}"),
             // Under a line of headings.
             processes: docker.docker(&["top", name]).lines().count() - 1,
+            namespaces: docker.namespaces(name, &["mnt", "uts", "ipc", "net", "pid"]),
         }
     }
 
@@ -59,7 +62,7 @@ pub fn listed(docker: &Docker, truth: &Truth) {
     let expected = json!({
         "runtime": "docker", "id": truth.id, "name": truth.name, "image": IMAGE,
         "state": "running", "pid": truth.pid, "addresses": [truth.address], "comm": "nginx",
-        "namespaces_own": ["mnt", "uts", "ipc", "net", "pid"],
+        "namespaces_own": truth.namespaces,
     });
     for (key, value) in expected.as_object().expect("an object") {
         assert_eq!(&row[key], value, "{key}");

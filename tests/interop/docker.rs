@@ -97,6 +97,13 @@ impl Docker {
         self.docker(&["inspect", "--format", format, name])
     }
 
+    /// These, and a cgroup namespace where docker gives one: it does on pure v2.
+    pub fn namespaces(&self, name: &str, always: &[&'static str]) -> Vec<&'static str> {
+        let mode = self.inspect(name, "{{.HostConfig.CgroupnsMode}}");
+        let more = if mode == "private" { &["cgroup"][..] } else { &[] };
+        [always, more].concat()
+    }
+
     /// Makes the image from Debian's nginx.
     pub fn import_image(&self) {
         self.with_client(&IMAGE_ROOT.replace("PAGE", PAGE), &["import", "-", IMAGE]);

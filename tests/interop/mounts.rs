@@ -4,7 +4,7 @@
 use crate::checks::Truth;
 use crate::compare::{assert_mounts, findmnt};
 use crate::docker::Docker;
-use crate::support::{self, Held, Need, json, nsx, stdout, succeeds, test};
+use crate::support::{self, Held, Need, json, kernel, nsx, stdout, succeeds, test};
 use libtest_mimic::Trial;
 use nsx::model::text::unescape;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, openat2, statx};
@@ -21,15 +21,31 @@ const NEEDS: &[Need] = &[
     Need::Program("findmnt"),
     Need::Program("stat"),
 ];
-const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("perl")];
+const IDMAPPED_TMPFS: &[Need] = &[
+    Need::Root,
+    Need::Program("unshare"),
+    Need::Program("perl"),
+    Need::Machine("a kernel that maps ids of a tmpfs (Linux 6.3)", || kernel::since(6, 3)),
+    VACANT,
+];
+/// statmount(2) takes the number of a namespace.
+const VACANT: Need = Need::Machine(
+    "a kernel that lists mounts of a namespace without a process (Linux 6.11)",
+    || kernel::since(6, 11),
+);
+const WITHOUT_PROCESS: &[Need] = &[Need::Root, Need::Program("unshare"), VACANT];
 const STRACE: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("strace")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
         test("findmnt: mounts of every kind, field by field", NEEDS, same_as_findmnt),
         test("mounts: what another one hides cannot be reached", NEEDS, hidden),
-        test("mounts: a namespace without a process has the same", NEEDS, vacant),
-        test("mounts: one that maps ids says so, with a process or without", PERL, idmapped),
+        test("mounts: a namespace without a process has the same", WITHOUT_PROCESS, vacant),
+        test(
+            "mounts: one that maps ids says so, with a process or without",
+            IDMAPPED_TMPFS,
+            idmapped,
+        ),
         test("mounts: the layers of an overlay by their names", NEEDS, layers),
         test("mounts: a bind leads to the path on the host", NEEDS, host_paths),
         test("stat: how full file systems are", NEEDS, usage),
@@ -231,7 +247,7 @@ fn layers() {
 
 /// The directory of a bind is on the host: the same file, by device and inode.
 fn host_paths() {
-    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let home = tempfile::tempdir_in("/var/tmp").unwrap();
     let shared = home.path().join("sha red");
     std::fs::create_dir(&shared).unwrap();
     std::fs::write(shared.join("inside"), "").unwrap();

@@ -318,18 +318,21 @@ fn row(docker: &Docker, name: &str) -> Value {
     listing["data"][0].clone()
 }
 
+const ALL: [&str; 5] = ["mnt", "uts", "ipc", "net", "pid"];
+
 fn shared_namespaces(docker: &Docker, truth: &Truth) {
     let _hosts = docker.run_beside("hosts", &["--network", "host", "--pid", "host"]);
     let _beside = docker.run_beside("beside", &["--network", &format!("container:{WEB}")]);
     let _alone = docker.run_beside("alone", &["--network", "none"]);
     let cases = [
-        ("hosts", json!(["mnt", "uts", "ipc"]), json!([])),
-        ("beside", json!(["mnt", "uts", "ipc", "net", "pid"]), json!([truth.address])),
-        ("alone", json!(["mnt", "uts", "ipc", "net", "pid"]), json!([])),
+        ("hosts", &ALL[..3], json!([])),
+        ("beside", &ALL, json!([truth.address])),
+        ("alone", &ALL, json!([])),
     ];
     for (name, own, addresses) in cases {
         let row = row(docker, name);
         assert_eq!(row["id"], docker.inspect(name, "{{.Id}}"), "{name}");
+        let own = json!(docker.namespaces(name, own));
         assert_eq!((&row["namespaces_own"], &row["addresses"]), (&own, &addresses), "{name}");
     }
     let ip = ["enter", "-t", "hosts", "-n", "ip", "addr"];
