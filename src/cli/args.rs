@@ -167,6 +167,10 @@ impl Output {
 /// lists every one.
 pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
     let first = gaps.first()?;
+    let more = match gaps.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more (see gaps in {all})"),
+    };
     let reason = match first.reason {
         Reason::Denied => "permission denied",
         Reason::Gone => "ended meanwhile",
@@ -175,10 +179,7 @@ pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
         Reason::Malformed => "malformed",
         Reason::Timeout => "no answer in time",
         Reason::Truncated => "too long; cut",
-    };
-    let more = match gaps.len() - 1 {
-        0 => String::new(),
-        more => format!(", and {more} more (see gaps in {all})"),
+        Reason::Incomplete => "changed meanwhile, or cut",
     };
     let denied = gaps.iter().any(|gap| gap.reason == Reason::Denied);
     let advice = if denied && !rustix::process::geteuid().is_root() {
@@ -186,7 +187,12 @@ pub fn summary(gaps: &[Gap], all: &str) -> Option<String> {
     } else {
         ""
     };
-    Some(format!("{} of {} could not be read ({reason}){more}{advice}", first.what, first.object))
+    let Gap { what, object, .. } = first;
+    let lack = match first.reason {
+        Reason::Incomplete => format!("some {what} of {object} may be missing"),
+        _ => format!("{what} of {object} could not be read"),
+    };
+    Some(format!("{lack} ({reason}){more}{advice}"))
 }
 
 /// `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`: at most a day.
@@ -262,5 +268,8 @@ mod tests {
         assert_eq!(one, "namespaces of 3 processes could not be read (no answer in time)");
         let two = summary(&[gap(Reason::Gone), gap(Reason::Gone)], "--json").unwrap();
         assert!(two.contains("and 1 more"));
+        let some = summary(&[gap(Reason::Incomplete)], "--json").unwrap();
+        let may = "some namespaces of 3 processes may be missing (changed meanwhile, or cut)";
+        assert_eq!(some, may);
     }
 }

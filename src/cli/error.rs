@@ -91,9 +91,11 @@ impl From<SysError> for Failure {
             Reason::Denied => Kind::Denied,
             Reason::Gone => Kind::NotFound,
             Reason::Unsupported => Kind::Unsupported,
-            Reason::Failed | Reason::Malformed | Reason::Timeout | Reason::Truncated => {
-                Kind::Failed
-            }
+            Reason::Failed
+            | Reason::Malformed
+            | Reason::Timeout
+            | Reason::Truncated
+            | Reason::Incomplete => Kind::Failed,
         };
         let advice = remedy(&error);
         let failure = Self::new(kind, error);

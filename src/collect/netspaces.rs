@@ -406,7 +406,7 @@ impl Visited {
         self.gaps = gaps(&self.missed, what, &name);
         for (place, found) in &self.found {
             for table in &found.incomplete {
-                let (object, reason) = (spaces.words(*place), Reason::Truncated);
+                let (object, reason) = (spaces.words(*place), Reason::Incomplete);
                 self.gaps.push(Gap { object, what: table, reason });
             }
         }

@@ -21,11 +21,14 @@ pub enum Reason {
     Timeout,
     /// It is longer than the bound; what was read is shown.
     Truncated,
+    /// A table that changed each time while it was read, or did not come whole: some of it may be
+    /// missing.
+    Incomplete,
 }
 
 impl Reason {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Denied,
         Self::Gone,
         Self::Unsupported,
@@ -33,6 +36,7 @@ impl Reason {
         Self::Malformed,
         Self::Timeout,
         Self::Truncated,
+        Self::Incomplete,
     ];
 }
 

@@ -134,7 +134,9 @@ impl Reach {
             let is_missing = match gap.reason {
                 Reason::Gone | Reason::Timeout | Reason::Malformed => false,
                 Reason::Denied => rustix::process::geteuid().is_root(),
-                Reason::Failed | Reason::Unsupported | Reason::Truncated => true,
+                Reason::Failed | Reason::Unsupported | Reason::Truncated | Reason::Incomplete => {
+                    true
+                }
             };
             if is_missing {
                 self.note(gap);

@@ -56,9 +56,14 @@ fn ip(pid: u32, arguments: &[&str]) -> Vec<Value> {
 }
 
 pub fn net(pid: u32) -> Value {
-    let report = json(&mut nsx(["inspect", "--json", "--only", "net", &pid.to_string()]));
-    assert_eq!(report["gaps"], serde_json::json!([]));
-    report["data"]["net"].clone()
+    let (net, gaps) = net_and_gaps(pid);
+    assert_eq!(gaps, serde_json::json!([]));
+    net
+}
+
+fn net_and_gaps(pid: u32) -> (Value, Value) {
+    let mut report = json(&mut nsx(["inspect", "--json", "--only", "net", &pid.to_string()]));
+    (report["data"]["net"].take(), report["gaps"].take())
 }
 
 fn same(what: &str, ours: Vec<Value>, theirs: Vec<Value>) {
@@ -317,7 +322,7 @@ fn churn() {
         !output(&mut inside(pid, &["ip", "link", "show", "c1"])).stdout.is_empty()
     });
     for _ in 0..20 {
-        let net = net(pid);
+        let (net, gaps) = net_and_gaps(pid);
         let names: Vec<&str> = net["interfaces"]
             .as_array()
             .expect("interfaces")
@@ -333,6 +338,11 @@ fn churn() {
             }
         }
         assert_eq!(net["incomplete"], !incomplete.is_empty());
+        let gap = |what: &Value| {
+            let object = format!("pid {pid}");
+            serde_json::json!({ "object": object, "what": what, "reason": "incomplete" })
+        };
+        assert_eq!(gaps, incomplete.iter().map(gap).collect::<Value>());
     }
 }
 

@@ -85,7 +85,7 @@ impl Visits {
                     let tables = network.incomplete_tables.iter().map(|table| Gap {
                         object: super::object(target),
                         what: table,
-                        reason: Reason::Failed,
+                        reason: Reason::Incomplete,
                     });
                     gaps.extend(tables);
                     report.network = Some(network);
