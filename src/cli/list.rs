@@ -13,7 +13,7 @@ use serde::Serialize;
 
 /// Rows, and how they are shown.
 #[derive(Debug)]
-pub struct List<'a, T> {
+pub struct List<'a, T, N> {
     /// In the order in which they are printed.
     pub rows: &'a [T],
     /// All that `--columns` may name.
@@ -23,12 +23,12 @@ pub struct List<'a, T> {
     /// Name and version of the JSON form.
     pub schema: &'static str,
     /// What `-o name` prints.
-    pub names: fn(&[T]) -> String,
+    pub names: N,
     /// What could not be seen; only the JSON document has it here.
     pub gaps: &'a [Gap],
 }
 
-impl<T> List<'_, T> {
+impl<T, N: Fn(&[T]) -> String> List<'_, T, N> {
     /// To standard output; `json` is what a row is in JSON.
     pub fn print<'r, J: Serialize>(
         &'r self,

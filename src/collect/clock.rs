@@ -10,55 +10,52 @@ use std::time::Duration;
 /// The host's clock at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
-    boot_unix_seconds: Option<u64>,
-    uptime_seconds: Option<f64>,
+    /// Since 1970.
+    boot: Option<Duration>,
+    uptime: Option<Duration>,
 }
 
 impl Clock {
     /// What cannot be read makes the answers `None`.
     pub fn read(root: &SysRoot) -> Self {
-        let file = |name: &'static str| {
-            let read = bounded::read_single(root.proc().as_fd(), name);
-            root.reach().told(|| format!("/proc/{name}").into(), "the time of its start", read)
-        };
-        let boot = file("stat").and_then(|bytes| boot_time(&bytes));
+        if root.is_real() {
+            return Self::ask();
+        }
+        let file = |name| bounded::read_single(root.proc().as_fd(), name).ok();
         let uptime = file("uptime").and_then(|bytes| procfs::Uptime::from_read(&*bytes).ok());
-        let asked = root.is_real().then(Self::ask);
         Self {
-            boot_unix_seconds: boot.or_else(|| asked?.boot_unix_seconds),
-            uptime_seconds: uptime.map(|uptime| uptime.uptime).or_else(|| asked?.uptime_seconds),
+            boot: file("stat").and_then(|bytes| boot_time(&bytes)).map(Duration::from_secs),
+            uptime: uptime.and_then(|read| Duration::try_from_secs_f64(read.uptime).ok()),
         }
     }
 
-    /// A /proc with subset=pid has no such files; the kernel says the same by its clocks.
+    /// The kernel adds ticks to these, and not to the whole seconds of `btime` in /proc/stat.
     fn ask() -> Self {
         let [now, up] = [ClockId::Realtime, ClockId::Boottime].map(clock_gettime);
-        let booted = now.checked_sub(up).and_then(|boot| u64::try_from(boot.tv_sec).ok());
-        let uptime = Duration::try_from(up).ok().map(|up| up.as_secs_f64());
-        Self { boot_unix_seconds: booted, uptime_seconds: uptime }
+        let boot = now.checked_sub(up).and_then(|boot| Duration::try_from(boot).ok());
+        Self { boot, uptime: Duration::try_from(up).ok() }
     }
 
     /// Seconds since 1970.
     pub fn started_unix_seconds(&self, start_ticks: u64) -> Option<u64> {
-        Some(self.boot_unix_seconds? + start_ticks / rustix::param::clock_ticks_per_second())
+        Some(self.boot?.saturating_add(since_boot(start_ticks)).as_secs())
     }
 
-    /// Whether what started with these ticks was there when somebody noted the time. Both are whole
-    /// seconds.
+    /// Whether what started with these ticks was there when somebody noted the time, in whole
+    /// seconds. The clock may have been set since.
     pub fn was_there(&self, start_ticks: u64, unix_seconds: u64) -> Option<bool> {
-        Some(self.started_unix_seconds(start_ticks)? <= unix_seconds.saturating_add(1))
+        Some(self.started_unix_seconds(start_ticks)? <= unix_seconds.saturating_add(2))
     }
 
     /// `None` where the uptime cannot be read.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an uptime is small and positive"
-    )]
     pub fn age_seconds(&self, start_ticks: u64) -> Option<u64> {
-        let started = start_ticks / rustix::param::clock_ticks_per_second();
-        Some((self.uptime_seconds? as u64).saturating_sub(started))
+        Some(self.uptime?.saturating_sub(since_boot(start_ticks)).as_secs())
     }
+}
+
+fn since_boot(ticks: u64) -> Duration {
+    let hz = rustix::param::clock_ticks_per_second();
+    Duration::from_secs(ticks / hz) + Duration::from_millis(ticks % hz * 1000 / hz)
 }
 
 /// The `btime` line of proc_stat(5).
@@ -74,10 +71,15 @@ mod tests {
     #[test]
     fn ticks_become_time() {
         let hz = rustix::param::clock_ticks_per_second();
-        let clock = Clock { boot_unix_seconds: Some(1000), uptime_seconds: Some(60.9) };
+        let clock = Clock {
+            boot: Some(Duration::from_millis(1_000_800)),
+            uptime: Some(Duration::from_millis(60_900)),
+        };
         assert_eq!(clock.started_unix_seconds(50 * hz), Some(1050));
-        assert_eq!([1048, 1049].map(|at| clock.was_there(50 * hz, at)), [Some(false), Some(true)]);
+        assert_eq!(clock.started_unix_seconds(50 * hz + hz / 4), Some(1051));
+        assert_eq!([1047, 1048].map(|at| clock.was_there(50 * hz, at)), [Some(false), Some(true)]);
         assert_eq!(clock.age_seconds(50 * hz), Some(10));
+        assert_eq!(clock.age_seconds(51 * hz - 1), Some(9));
         assert_eq!(clock.age_seconds(70 * hz), Some(0));
         assert_eq!(Clock::default().age_seconds(0), None);
     }
@@ -85,10 +87,12 @@ mod tests {
     #[test]
     fn the_clocks_say_what_the_files_say() {
         let root = SysRoot::real().unwrap();
-        let (read, asked) = (Clock::read(&root), Clock::ask());
-        let boot = read.boot_unix_seconds.unwrap().abs_diff(asked.boot_unix_seconds.unwrap());
-        let up = (read.uptime_seconds.unwrap() - asked.uptime_seconds.unwrap()).abs();
-        assert!(boot <= 1 && up < 60.0, "{boot} {up}");
+        let file = |name| bounded::read_single(root.proc().as_fd(), name).unwrap();
+        let boot = Clock::read(&root).boot.unwrap().as_secs();
+        assert!(boot.abs_diff(boot_time(&file("stat")).unwrap()) <= 1);
+        let read = procfs::Uptime::from_read(&*file("uptime")).unwrap().uptime;
+        let asked = Clock::read(&root).uptime.unwrap().as_secs_f64();
+        assert!((asked - read).abs() < 60.0, "{asked} {read}");
     }
 
     #[test]

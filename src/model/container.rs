@@ -71,6 +71,9 @@ impl From<&Process> for Init {
 /// A key and a value that somebody gave a container.
 pub type Label = (Text, Text);
 
+/// First process, id and name.
+pub type Identity = (Option<Pid>, Option<Text>, Option<Text>);
+
 /// One row of `nsx ps`.
 #[derive(Clone, Debug, Default)]
 pub struct Container {
@@ -165,6 +168,12 @@ impl Container {
     /// The runtime whose kernel it runs on, if that is not the host's.
     pub fn guest_of(&self) -> Option<Runtime> {
         self.guest_of.or(Some(self.runtime).filter(|runtime| runtime.is_opaque()))
+    }
+
+    /// What tells it from the others of a list.
+    pub fn identity(&self) -> Identity {
+        let pid = self.init.as_ref().map(|init| init.pid);
+        (pid, self.id.clone(), self.name.clone())
     }
 
     /// A target that means this container, as far as one does: its pod and name, or its runtime

@@ -35,6 +35,7 @@ pub mod seccomp;
 pub mod security;
 pub mod spawned;
 pub mod standing;
+pub mod targets;
 pub mod text;
 pub mod trail;
 pub mod usage;

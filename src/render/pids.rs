@@ -3,6 +3,18 @@
 use crate::model::namespace::{Kind, NsKey};
 use crate::model::pid_chain::PidChain;
 
+/// A process and its numbers in JSON.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct JsonRow<'a> {
+    /// Its numbers, from here down.
+    #[serde(flatten)]
+    pub chain: &'a PidChain,
+    /// The number that was asked for, where that is not `pid`: with `--to` the one there, with
+    /// `--inside` the innermost.
+    pub shown: Option<u32>,
+}
+
 /// A line each: the number here alone.
 pub fn numbers(chains: &[PidChain]) -> String {
     let numbers: Vec<_> = chains.iter().map(|chain| chain.pid.to_string()).collect();

@@ -10,9 +10,9 @@ use crate::model::namespace::Kind;
 use crate::model::pod::{Pod, Qos};
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
+use crate::model::targets::Targets;
 use crate::model::text::Text;
 use crate::model::usage::Usage;
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 type Row = Column<Container>;
@@ -143,7 +143,13 @@ fn memory_cell(usage: &Usage, style: Style) -> Option<String> {
 /// Cores.
 fn cpu_cell(usage: &Usage, style: Style) -> Option<String> {
     let limit = usage.cpu.as_ref().map(|cpu| cpu.limit_millicores.clone()).unwrap_or_default();
-    let cores = |thousandths: u64| format!("{}.{:02}", thousandths / 1000, thousandths % 1000 / 10);
+    let cores = |thousandths: u64| {
+        if style.whole {
+            return format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+        }
+        let hundredths = (thousandths + 5) / 10;
+        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    };
     Some(of_limit(usage.cpu_millicores?, &limit, style, cores))
 }
 
@@ -174,47 +180,9 @@ fn addresses(container: &Container, whole: bool) -> String {
     }
 }
 
-/// What `-o name` prints, a line each: the shortest that is a target and means no other of them.
-pub fn names(list: &[Container]) -> String {
-    let mut uses: HashMap<Text, usize> = HashMap::new();
-    for claim in list.iter().flat_map(claims) {
-        *uses.entry(claim).or_default() += 1;
-    }
-    let best = |container: &Container| {
-        let spellings = spellings(container);
-        let unique = spellings.iter().find(|spelling| uses.get(spelling) == Some(&1));
-        unique.or(spellings.last()).map_or_else(|| "-".to_owned(), Text::to_string)
-    };
-    list.iter().map(|container| best(container) + "\n").collect()
-}
-
-/// From the shortest to the most certain.
-fn spellings(container: &Container) -> Vec<Text> {
-    // Digits are a pid, and a word before a colon has a meaning of its own. Within a pod names are
-    // the pod's own.
-    let in_kubernetes = container.pod.as_ref().is_some_and(|pod| pod.namespace.is_some());
-    let is_plain = |name: &&Text| {
-        let bytes = name.as_bytes();
-        !bytes.iter().all(u8::is_ascii_digit) && !bytes.iter().any(|byte| b":/".contains(byte))
-    };
-    let short = match &container.name {
-        Some(name) => Some(name).filter(|_| !in_kubernetes),
-        None => container.id.as_ref(),
-    };
-    let pid = container.init.as_ref().map(|init| init.pid.to_string().into());
-    let id = container.id.as_ref().filter(is_plain).cloned();
-    let spelling = Some(container.spelling()).filter(|spelling| !spelling.is_empty());
-    [short.filter(is_plain).cloned(), spelling, id, pid].into_iter().flatten().collect()
-}
-
-/// Everything that leads to it, each once.
-fn claims(container: &Container) -> HashSet<Text> {
-    let mut claims: HashSet<Text> = spellings(container).into_iter().collect();
-    for name in [&container.name, &container.id].into_iter().flatten() {
-        let of_runtime = [container.runtime.name().as_bytes(), b":", name.as_bytes()].concat();
-        claims.extend([name.clone(), of_runtime.into()]);
-    }
-    claims
+/// What `-o name` prints, a line each.
+pub fn names(list: &[Container], targets: &Targets) -> String {
+    list.iter().map(|container| targets.shortest(container).to_string() + "\n").collect()
 }
 
 /// One container in JSON.
@@ -337,6 +305,17 @@ mod tests {
         let columns: Vec<_> =
             keys.iter().filter_map(|key| COLUMNS.iter().find(|one| one.key == *key)).collect();
         table::table(&rows, &columns, Layout { headings: true, width, ..Layout::default() })
+    }
+
+    #[test]
+    fn a_thousandth_of_a_processor_is_more_than_none() {
+        let cell = |cpu_millicores, style| {
+            let usage = Usage { cpu_millicores: Some(cpu_millicores), ..Usage::default() };
+            cpu_cell(&usage, style).unwrap()
+        };
+        let whole = Style { whole: true, ..Style::default() };
+        assert_eq!([7, 250, 1999].map(|cpu| cell(cpu, Style::default())), ["0.01", "0.25", "2.00"]);
+        assert_eq!([7, 250, 1999].map(|cpu| cell(cpu, whole)), ["0.007", "0.250", "1.999"]);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use super::column::{CellKind, Column, Style, or_dash};
 use super::{ps, table};
 use crate::model::container::Container;
 use crate::model::process::Pid;
+use crate::model::targets::Targets;
 use crate::model::text::Text;
 use crate::model::trail::{Answer, By, Owner, Published, Step, Trail};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 /// One trail, with the clue that it begins at.
@@ -16,30 +18,30 @@ pub struct Row<'a> {
     kind: &'static str,
     trail: &'a Trail,
     /// A target that means the owner and nothing else.
-    target: Option<String>,
+    target: Option<Text>,
+    /// The same with the runtime, of a container.
+    full: Option<Text>,
 }
 
 /// A row a trail; `all` are those that a name may not be mistaken for.
 pub fn rows<'a>(answers: &'a [Answer], all: &[Container]) -> Vec<Row<'a>> {
-    let names = ps::names(all);
-    let targets: HashMap<Text, &str> =
-        all.iter().map(Container::spelling).zip(names.lines()).collect();
+    let targets = Targets::of(all);
     let mut rows = Vec::new();
     for Answer { clue, kind, trails } in answers {
         for trail in trails {
             let target = match &trail.owner {
-                Owner::Container(one) => {
-                    let spelling = one.spelling();
-                    let known = targets.get(&spelling).map(|target| (*target).to_owned());
-                    Some(known.unwrap_or_else(|| spelling.to_string()))
-                }
-                Owner::Host { unit: Some(unit) } => Some(format!("unit:{unit}")),
+                Owner::Container(one) => Some(targets.shortest(one)),
+                Owner::Host { unit: Some(unit) } => Some(format!("unit:{unit}").into()),
                 // A container may be called `host`.
-                Owner::Host { unit: None } => Some("1".to_owned()),
-                Owner::Namespace { key, .. } => Some(format!("ns:{}", key.inode)),
+                Owner::Host { unit: None } => Some("1".into()),
+                Owner::Namespace { key, .. } => Some(format!("ns:{}", key.inode).into()),
                 Owner::Unknown => None,
             };
-            rows.push(Row { clue, kind, trail, target });
+            let full = match &trail.owner {
+                Owner::Container(one) => Some(targets.full(one)),
+                _ => None,
+            };
+            rows.push(Row { clue, kind, trail, target, full });
         }
     }
     rows
@@ -101,7 +103,7 @@ pub const fn columns<'a>() -> [Column<Row<'a>>; 11] {
         column("state", "STATE", false, |row, _| {
             or_dash(row.container().map(|one| one.state.name()))
         }),
-        column("target", "TARGET", true, |row, _| or_dash(row.target.as_deref())),
+        column("target", "TARGET", true, |row, _| or_dash(row.target.as_ref())),
     ]
 }
 
@@ -127,10 +129,9 @@ fn owner(owner: &Owner) -> String {
 pub fn names(rows: &[Row<'_>]) -> String {
     let mut seen = HashSet::new();
     let mut lines = String::new();
-    for target in rows.iter().filter_map(|row| row.target.as_deref()) {
+    for target in rows.iter().filter_map(|row| row.target.as_ref()) {
         if seen.insert(target) {
-            lines.push_str(target);
-            lines.push('\n');
+            let _ = writeln!(lines, "{target}");
         }
     }
     lines
@@ -307,7 +308,7 @@ impl<'a> From<&'a Row<'_>> for JsonRow<'a> {
     fn from(row: &'a Row<'_>) -> Self {
         let owner = match &row.trail.owner {
             Owner::Container(container) => JsonOwner::Container {
-                target: container.spelling(),
+                target: row.full.clone().unwrap_or_default(),
                 container: Box::new(ps::JsonRow::from(&**container)),
             },
             Owner::Host { unit } => JsonOwner::Host { unit: unit.as_ref() },

@@ -44,6 +44,7 @@ fn story() {
     let numbers: Vec<&str> = chain.split_whitespace().collect();
     assert_eq!(numbers[..2], [outside.to_string().as_str(), "1"], "{chain}");
     assert_eq!(numbers[2], crate::support::namespace(outside, "pid"));
+    assert_eq!(pid(&["--inside", &outside.to_string(), "-q"]), 1);
 }
 
 /// `nsx spawn` in `nsx spawn` in `nsx spawn`; the pids here of the three programs, outermost first.
@@ -140,6 +141,9 @@ fn between() {
     let own = numbers[3].to_string();
     assert_eq!(pid(&["--from", &innermost, "--to", &middle, &own]), numbers[2]);
     assert_eq!(pid(&["--from", &middle, "--to", &innermost, &numbers[2].to_string()]), numbers[3]);
+    let asked = ["pid", "--json", "--from", &innermost, "--to", &middle, &own];
+    let rows = &json(&mut nsx(asked))["data"];
+    assert_eq!((&rows[0]["pid"], &rows[0]["shown"]), (&programs[2].into(), &numbers[2].into()));
     // The middle one's own first process is not seen from further in.
     let done = output(&mut nsx(["pid", "--from", &middle, "--to", &innermost, "1"]));
     assert_eq!(done.status.code(), Some(3), "{}", stderr(&done));
@@ -158,6 +162,7 @@ fn mistakes() {
         (&["--inside", "1x"], 2),
         (&["--from", &program, "1"], 2),
         (&["--from", &program, "--to", &program], 2),
+        (&["--from", &program, "--to", &program, "1", "2"], 2),
     ] {
         let done = output(nsx(["pid"]).args(arguments));
         assert_eq!(done.status.code(), Some(code), "{arguments:?}: {}", stderr(&done));

@@ -7,6 +7,8 @@ use crate::support::{
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 const ROOT: &[Need] = &[Need::Root];
@@ -20,10 +22,45 @@ pub fn tests() -> Vec<Trial> {
         test("who: a namespace leads to who is in it, by each spelling", ROOT, of_namespace),
         test("who: a namespace of nobody leads to what keeps it", ROOT, nobodys),
         test("who: a name leads to a container, running or not", ROOT, name),
+        test("who: of two with one name each is told by what means it alone", ROOT, twins),
         test("who: clues come from standard input, and answers go to scripts", ROOT, script),
         test("who: what leads nowhere is 3, what is no clue is 2", ROOT, mistakes),
         test("who: a user is told what he may see, and what he may not", ROOT, of_a_user),
     ]
+}
+
+/// One is root's, the other a user's, whose directory of this kind login managers make.
+fn twins() {
+    struct Made(Vec<PathBuf>);
+    impl Drop for Made {
+        fn drop(&mut self) {
+            for path in self.0.iter().rev() {
+                let _ = std::fs::remove_dir_all(path);
+            }
+        }
+    }
+    let runtime = Path::new("/run/user/65534");
+    let missing = [Path::new("/run/user"), runtime].into_iter().filter(|path| !path.exists());
+    let made = Made(missing.map(Path::to_owned).collect());
+    std::fs::create_dir_all(runtime).unwrap();
+    std::os::unix::fs::chown(runtime, Some(65534), Some(65534)).unwrap();
+    std::fs::set_permissions(runtime, PermissionsExt::from_mode(0o700)).unwrap();
+    let (_root, roots) = named("who-twin", "sleep 1000");
+    let (_directory, copy) = public_nsx();
+    let mut spawn = as_nobody(&copy);
+    spawn.args(["spawn", "-U", "--newpid", "--name", "who-twin", "sh", "-c"]);
+    let (user, line) = Held::ready(
+        spawn.arg("echo ready; sleep 1000").env("XDG_RUNTIME_DIR", runtime).stdin(Stdio::null()),
+    );
+    assert_eq!(line, "ready");
+    for pid in [roots, child_of(user.pid()).unwrap()] {
+        let pid = pid.to_string();
+        assert_eq!(succeeds(&mut nsx(["who", "-q", &pid])), format!("{pid}\n"));
+        assert_eq!(rows(&[&pid])[0]["owner"]["target"], *pid);
+        let only = format!("pid == {pid}");
+        assert_eq!(succeeds(&mut nsx(["ps", "-q", "-Q", &only])), format!("{pid}\n"));
+    }
+    drop((user, made));
 }
 
 /// The rows of JSON.

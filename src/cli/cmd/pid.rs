@@ -1,21 +1,17 @@
 //! `nsx pid`: what a process is called in another pid namespace.
 
+mod answer;
+
 use crate::cli::args::{self, Format, Output};
 use crate::cli::context::Context;
 use crate::cli::entry::Command;
-use crate::cli::error::{Failure, Kind};
+use crate::cli::error::Failure;
 use crate::cli::output;
 use crate::collect::host::collect_host;
-use crate::collect::pids::{Inside, chain, chain_of, unseen};
-use crate::collect::target::{self, TargetError};
-use crate::model::gap::{Gap, Reason};
-use crate::model::pid_chain::PidChain;
-use crate::model::process::Pid;
-use crate::model::text::Text;
+use crate::collect::pids::unseen;
+use crate::model::gap::Gap;
 use crate::render::{json, pids};
-use crate::sys::root::SysRoot;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 
 /// As it is entered in the list of commands.
 pub const COMMAND: Command = Command { name: "pid", run };
@@ -54,7 +50,7 @@ pub fn definition() -> clap::Command {
 /// Of `-o json`: nsx.pid.1.
 #[cfg(feature = "schema")]
 pub fn schema() -> schemars::Schema {
-    schemars::schema_for!(json::Envelope<'_, Vec<PidChain>>)
+    schemars::schema_for!(json::Envelope<'_, Vec<pids::JsonRow<'_>>>)
 }
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
@@ -64,12 +60,13 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     };
     args.output.refuse_columns("pid")?;
     let root = args.output.root(context)?;
-    let (chains, is_list, shown) = answer(&root, &args)?;
+    let (chains, is_list, shown) = answer::answer(&root, &args)?;
     let mut gaps: Vec<Gap> = chains.iter().filter_map(unseen).collect();
     root.reach().complete(&mut gaps);
     match args.output.format() {
         Format::Json | Format::Jsonl => {
-            let (host, data, gaps) = (&collect_host(&root), &chains, &gaps[..]);
+            let rows: Vec<_> = chains.iter().map(|chain| pids::JsonRow { chain, shown }).collect();
+            let (host, data, gaps) = (&collect_host(&root), &rows, &gaps[..]);
             output::write_json([json::Envelope { schema: "nsx.pid/1", host, data, gaps }])?;
         }
         Format::Table | Format::Wide if is_list => output::write(&pids::table(&chains))?,
@@ -80,54 +77,4 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         }
     }
     Ok(args.output.finish(context, &gaps))
-}
-
-/// Whether it is a list; and the one number that is the answer, where that is not the one here.
-fn answer(root: &SysRoot, args: &Args) -> Result<(Vec<PidChain>, bool, Option<u32>), Failure> {
-    if let Some(spelled) = &args.inside {
-        let pid = number(spelled)?;
-        let chain = chain(root, pid).map_err(|error| match error.reason() {
-            Reason::Gone => TargetError::NoProcess(pid).into(),
-            _ => Failure::from(error),
-        })?;
-        return Ok((vec![chain], true, None));
-    }
-    // With --from, N is the only word.
-    let (from, spelled) = match (&args.from, &args.target) {
-        (Some(from), spelled) => (from, spelled.as_ref()),
-        (None, Some(target)) => (target, args.number.as_ref()),
-        (None, None) => return Err(Failure::usage("a target is missing")),
-    };
-    let process = target::resolve_process(root, from.as_bytes())?;
-    let inside = || -> Result<Inside, Failure> {
-        let inside = Inside::of(process.handle.dir())?;
-        process.handle.check_alive()?;
-        Ok(inside)
-    };
-    if args.all {
-        return Ok((inside()?.processes(root)?, true, None));
-    }
-    let chain = match spelled {
-        None if args.from.is_some() => return Err(Failure::usage("--from: which process?")),
-        None => {
-            let chain = chain_of(process.handle.dir(), process.process.pid)?;
-            process.handle.check_running().map(|()| chain)?
-        }
-        Some(spelled) => {
-            let wanted = number(spelled)?;
-            let absent = || Failure::new(Kind::NotFound, format!("there is no pid {wanted} there"));
-            inside()?.numbered(root, wanted)?.ok_or_else(absent)?
-        }
-    };
-    let Some(to) = &args.to else { return Ok((vec![chain], false, None)) };
-    let there = target::resolve_process(root, to.as_bytes())?;
-    let shown = chain.in_namespace(Inside::of(there.handle.dir())?.inode()?);
-    let pid = chain.pid;
-    let unseen = || Failure::new(Kind::NotFound, format!("pid {pid} is not seen from there"));
-    Ok((vec![chain], false, Some(shown.ok_or_else(unseen)?)))
-}
-
-fn number(spelled: &OsString) -> Result<Pid, Failure> {
-    let wrong = || Failure::usage(format!("{} is no pid", Text::new(spelled.as_bytes())));
-    Pid::parse(spelled.as_bytes()).ok_or_else(wrong)
 }

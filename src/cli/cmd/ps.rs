@@ -9,9 +9,8 @@ use crate::cli::output;
 use crate::collect::containers::{collect_containers, collect_recorded_containers};
 use crate::collect::{clock::Clock, details::add_details, target, usage::add_usage};
 use crate::model::container::Container;
-use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
-use crate::model::text::Text;
+use crate::model::targets::Targets;
 use crate::render::filter::Filter;
 use crate::render::{ps, sandboxed};
 use std::ffi::OsString;
@@ -71,12 +70,6 @@ pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
     ]
 }
 
-/// What tells one of a list from the others.
-fn identity(container: &Container) -> (Option<Pid>, Option<Text>, Option<Text>) {
-    let pid = container.init.as_ref().map(|init| init.pid);
-    (pid, container.id.clone(), container.name.clone())
-}
-
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let args: Args = match args::parse(context, arguments)? {
         Ok(args) => args,
@@ -90,6 +83,9 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let root = args.output.root(context)?;
     let mut containers =
         if args.all { collect_recorded_containers(&root)? } else { collect_containers(&root)? };
+    // Of those too that are not shown.
+    let is_named = args.output.format() == Format::Name;
+    let targets = if is_named { Targets::of(&containers.list) } else { Targets::default() };
     if args.targets.is_empty() {
         containers.list.retain(|container| args.units || container.runtime != Runtime::Systemd);
     } else {
@@ -98,9 +94,9 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
             let found = target::containers_of(&root, &containers, spelled.as_bytes());
             let found =
                 found.map_err(|error| target::by_record(&root, spelled.as_bytes(), error))?;
-            wanted.extend(found.into_iter().map(identity));
+            wanted.extend(found.into_iter().map(Container::identity));
         }
-        containers.list.retain(|container| wanted.contains(&identity(container)));
+        containers.list.retain(|container| wanted.contains(&container.identity()));
     }
     containers.gaps.extend(add_details(&root, &Clock::read(&root), &mut containers.list));
     if args.usage || ps::ask_for_usage(args.output.columns.as_deref(), filter.as_ref()) {
@@ -118,7 +114,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         columns: &ps::COLUMNS,
         default: &ps::default_columns(&containers.list, format == Format::Wide, args.usage, width),
         schema: "nsx.ps/1",
-        names: ps::names,
+        names: |list: &[Container]| ps::names(list, &targets),
         gaps: &containers.gaps,
     };
     list.print(context, &args.output, &root, ps::JsonRow::from)?;

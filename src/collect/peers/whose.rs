@@ -10,6 +10,7 @@ use crate::model::container::Container;
 use crate::model::conversation::{Holder, Party};
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
+use crate::model::targets::Targets;
 use crate::model::trail::Owner;
 use std::collections::HashMap;
 
@@ -21,6 +22,7 @@ pub(super) struct Judge<'a> {
     held: Held,
     /// The innermost container of a process, by its place.
     owners: HashMap<Pid, Option<usize>>,
+    targets: Targets,
 }
 
 impl<'a> Judge<'a> {
@@ -31,7 +33,8 @@ impl<'a> Judge<'a> {
         own: Held,
         held: Held,
     ) -> Self {
-        Self { containers, spaces, chosen, own, held, owners: HashMap::new() }
+        let targets = Targets::of(&containers.list);
+        Self { containers, spaces, chosen, own, held, owners: HashMap::new(), targets }
     }
 
     /// The target's processes that hold one of its own ends.
@@ -109,7 +112,8 @@ impl<'a> Judge<'a> {
     }
 
     fn container(&self, place: usize) -> Party {
-        self.containers.list.get(place).map_or(Party::Unknown, of_container)
+        let container = self.containers.list.get(place);
+        container.map_or(Party::Unknown, |one| of_container(one, &self.targets))
     }
 
     /// `None`: the target's, and nobody else's as far as it is known.
@@ -123,7 +127,7 @@ impl<'a> Judge<'a> {
             return None;
         }
         Some(match self.spaces.owner(self.containers, place) {
-            Owner::Container(container) => of_container(&container),
+            Owner::Container(container) => of_container(&container, &self.targets),
             Owner::Host { .. } => Party::Host { comm: None },
             Owner::Namespace { key, name } => Party::Namespace { inode: key.inode, name },
             Owner::Unknown => Party::Unknown,
@@ -132,13 +136,13 @@ impl<'a> Judge<'a> {
 }
 
 /// A service of systemd's with namespaces of its own is the host's.
-fn of_container(container: &Container) -> Party {
+fn of_container(container: &Container, targets: &Targets) -> Party {
     if container.runtime == Runtime::Systemd && container.depth == 0 {
         return Party::Host { comm: container.init.as_ref().map(|init| init.comm.clone()) };
     }
     Party::Container {
         name: container.label(),
-        target: container.spelling(),
+        target: targets.full(container),
         runtime: container.runtime,
         pid: container.init.as_ref().map(|init| init.pid),
     }

@@ -17,7 +17,9 @@ pub(super) fn run(context: &Context, output: &Output) -> Result<u8, Failure> {
         columns: &orphans::COLUMNS,
         default: &orphans::DEFAULT,
         schema: "nsx.orphans/1",
-        names: |rows| rows.iter().map(|orphan| orphan.object.to_string() + "\n").collect(),
+        names: |rows: &[Orphan]| {
+            rows.iter().map(|orphan| orphan.object.to_string() + "\n").collect()
+        },
         gaps: &gaps,
     };
     list.print(context, output, &root, |orphan: &Orphan| orphan)?;
