@@ -11,7 +11,7 @@ use crate::model::network::{Network, TcpCounters};
 use crate::model::process::Pid;
 use crate::sys::netlink::nsid::NsIds;
 use crate::sys::netlink::{Ask, Asked};
-use crate::sys::proc::net;
+use crate::sys::proc::net::{self, InUse};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, pidfd::ProcessHandle};
 use std::os::fd::AsFd;
@@ -26,7 +26,9 @@ pub(super) struct Outside {
 pub(super) fn from_outside(target: &PinnedProcess) -> Outside {
     let snmp = file(&target.handle, "net/snmp");
     let tcp = |name: &[u8]| net::counter(snmp.as_deref()?, b"Tcp", name);
-    Outside { counters: counters(&target.handle, &tcp), asked: asked(&target.handle, &tcp) }
+    let in_use = InUse::read(target.handle.dir(), "net");
+    let asked = Asked { in_use, segments: tcp(b"InSegs") };
+    Outside { counters: counters(&target.handle, &tcp), asked }
 }
 
 impl Outside {
@@ -68,21 +70,6 @@ fn file(process: &ProcessHandle, name: &str) -> Option<Vec<u8>> {
 
 /// A counter of TCP.
 type Tcp<'a> = dyn Fn(&[u8]) -> Option<u64> + 'a;
-
-fn asked(process: &ProcessHandle, tcp: &Tcp<'_>) -> Asked {
-    let (v4, v6) = (file(process, "net/sockstat"), file(process, "net/sockstat6"));
-    let count = |bytes: &Option<Vec<u8>>, protocol: &[u8]| {
-        bytes.as_ref().and_then(|bytes| net::sockets_in_use(bytes, protocol))
-    };
-    // A kernel without IPv6 has no such file.
-    let tcp_v6 = if v6.is_some() { count(&v6, b"TCP6") } else { v4.is_some().then_some(0) };
-    Asked {
-        tcp: count(&v4, b"TCP").zip(tcp_v6).map(|(v4, v6)| v4 + v6),
-        udp_v4: count(&v4, b"UDP"),
-        udp_v6: count(&v6, b"UDP6"),
-        segments: tcp(b"InSegs"),
-    }
-}
 
 fn counters(process: &ProcessHandle, tcp: &Tcp<'_>) -> Option<TcpCounters> {
     let netstat = file(process, "net/netstat");

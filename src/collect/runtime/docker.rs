@@ -13,7 +13,6 @@ use super::picked::{Path as Key, Picked};
 use super::published;
 use super::record::{self, CAP, Case, First, Gaps, Record, Source};
 use super::rootless;
-use super::sandboxed;
 use super::shim::{self, Bundle};
 use super::storage::process;
 use super::timestamp;
@@ -155,7 +154,7 @@ impl Docker {
         for path in &known {
             let one =
                 |_: BorrowedFd<'_>, name: &str| shim::is_remapped(name).then(|| path.join(name));
-            for data_root in sandboxed::each(root, path, one) {
+            for data_root in record::each(root, path, one) {
                 self.add(&data_root);
             }
         }

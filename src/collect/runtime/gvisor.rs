@@ -6,7 +6,7 @@
 use super::monitor::Monitor;
 use super::picked::{Path as Key, Picked};
 use super::record::{self, CAP, Record};
-use super::sandboxed::{self, Kept, Sandboxed, each};
+use super::sandboxed::{self, Kept, Sandboxed};
 use super::{recognise, shim, timestamp};
 use crate::model::container::State;
 use crate::model::process::{Pid, Process};
@@ -108,14 +108,14 @@ pub fn parse_arguments(arguments: &[Text]) -> Option<(PathBuf, Vec<u8>)> {
 
 fn usual_places(root: &SysRoot) -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from(STATE)];
-    places.extend(each(root, Path::new(OF_CONTAINERD), |_, namespace| {
+    places.extend(record::each(root, Path::new(OF_CONTAINERD), |_, namespace| {
         Some(Path::new(OF_CONTAINERD).join(namespace))
     }));
-    let runtimes = each(root, Path::new(OF_DOCKER), |_, name| {
+    let runtimes = record::each(root, Path::new(OF_DOCKER), |_, name| {
         name.starts_with("runtime-").then(|| Path::new(OF_DOCKER).join(name))
     });
     for runtime in runtimes {
-        places.extend(each(root, &runtime, |_, namespace| {
+        places.extend(record::each(root, &runtime, |_, namespace| {
             shim::is_dockers(namespace).then(|| runtime.join(namespace))
         }));
     }

@@ -6,7 +6,7 @@
 
 use super::picked::{Path as Key, Picked};
 use super::record::{self, CAP, Record};
-use super::sandboxed::{self, Kept, Sandboxed, each};
+use super::sandboxed::{self, Kept, Sandboxed};
 use crate::model::container::State;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
@@ -22,7 +22,7 @@ pub fn source() -> Sandboxed {
 }
 
 fn read(root: &SysRoot) -> Vec<Kept> {
-    each(root, Path::new(STATE), |directory, id| {
+    record::each(root, Path::new(STATE), |directory, id| {
         let path = format!("{id}/persist.json");
         let bytes =
             record::noted(root.reach(), record::read(directory, Path::new(STATE), &path, CAP))?;

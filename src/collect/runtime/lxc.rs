@@ -7,8 +7,7 @@ use crate::model::container::State;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
-use crate::sys::root::{self, SysRoot};
-use std::os::fd::AsFd;
+use crate::sys::root::SysRoot;
 use std::path::Path;
 
 /// Where each keeps its containers unless it is told otherwise.
@@ -88,11 +87,9 @@ fn instance(name: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 /// What there is a directory of; LXC's own have a file in it.
 fn kept(root: &SysRoot, place: &str, runtime: Runtime) -> Vec<Record> {
-    let path = Path::new(place);
-    let Some(directory) = record::found(root, path, root.open_data(path)) else {
+    let Some((directory, names)) = record::listed(root, Path::new(place)) else {
         return Vec::new();
     };
-    let names = record::found(root, path, root::list(directory.as_fd())).unwrap_or_default();
     let is_kept = |name: &Text| {
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
         let config = [name.as_bytes(), b"/config"].concat();

@@ -10,9 +10,8 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::error::Result;
 use crate::sys::pidfd::ProcessHandle;
-use crate::sys::root::{self, SysRoot};
+use crate::sys::root::SysRoot;
 use nix::errno::Errno;
-use std::os::fd::AsFd;
 use std::path::Path;
 
 const MACHINES: &str = "/run/systemd/machines";
@@ -64,13 +63,8 @@ fn of_monitor(monitor: &Monitor) -> Option<Record> {
 
 /// What systemd-machined knows. Beside each file stands a link by the name of its unit.
 fn machines(root: &SysRoot) -> Vec<Record> {
-    let path = Path::new(MACHINES);
-    let Some(directory) = record::found(root, path, root.open_data(path)) else {
-        return Vec::new();
-    };
-    let names = record::found(root, path, root::list(directory.as_fd())).unwrap_or_default();
-    let record = |name: &str| {
-        let read = record::read(directory.as_fd(), Path::new(MACHINES), name, CAP);
+    record::each(root, Path::new(MACHINES), |directory, name| {
+        let read = record::read(directory, Path::new(MACHINES), name, CAP);
         // Links by the names of units.
         let is_link = read.as_ref().is_err_and(|error| error.errno() == Some(Errno::ELOOP));
         let bytes = if is_link { read.ok()? } else { record::noted(root.reach(), read)? };
@@ -79,12 +73,7 @@ fn machines(root: &SysRoot) -> Vec<Record> {
             machine.first = First::NotRunning;
         }
         Some(Record { file: format!("{MACHINES}/{name}").into(), ..machine })
-    };
-    names
-        .iter()
-        .filter_map(|name| std::str::from_utf8(name.as_bytes()).ok())
-        .filter_map(record)
-        .collect()
+    })
 }
 
 /// Whether the process is not that of this inode (pidfs): it has got the number since.

@@ -16,7 +16,7 @@ use crate::sys::owned::Place;
 use crate::sys::reach::Reach;
 use crate::sys::root::{self, SysRoot};
 use std::cell::{OnceCell, RefCell};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -227,6 +227,24 @@ pub fn found<T>(root: &SysRoot, place: &Path, found: Result<T>) -> Option<T> {
             }
         })
         .ok()
+}
+
+/// A directory of the host's, and the names in it.
+pub fn listed(root: &SysRoot, place: &Path) -> Option<(OwnedFd, Vec<Text>)> {
+    let directory = found(root, place, root.open_data(place))?;
+    let names = found(root, place, root::list(directory.as_fd()))?;
+    Some((directory, names))
+}
+
+/// What can be made of those names that are UTF-8.
+pub fn each<T>(
+    root: &SysRoot,
+    place: &Path,
+    mut one: impl FnMut(BorrowedFd<'_>, &str) -> Option<T>,
+) -> Vec<T> {
+    let Some((directory, names)) = listed(root, place) else { return Vec::new() };
+    let names = names.iter().filter_map(|name| std::str::from_utf8(name.as_bytes()).ok());
+    names.filter_map(|name| one(directory.as_fd(), name)).collect()
 }
 
 /// What was read, if it was. One that is not as it should be is noted: a container lacks it. One

@@ -3,7 +3,7 @@
 
 use super::monitor::Monitor;
 use super::recognise;
-use super::record::{self, Case, First, Record, Sandbox, Source};
+use super::record::{Case, First, Record, Sandbox, Source};
 use crate::collect::scan::Scan;
 use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
@@ -11,9 +11,7 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::error::Result;
-use crate::sys::root::{self, SysRoot};
-use std::os::fd::AsFd;
-use std::path::Path;
+use crate::sys::root::SysRoot;
 
 /// What one file says.
 #[derive(Clone, Debug)]
@@ -102,23 +100,6 @@ impl Source for Sandboxed {
         let kept = self.kept(root).iter().filter(|kept| !kept.processes.is_empty());
         kept.map(|kept| Sandbox { runtime, processes: kept.processes.clone() }).collect()
     }
-}
-
-/// What can be made of the names in a directory of the host.
-pub fn each<T>(
-    root: &SysRoot,
-    place: &Path,
-    mut one: impl FnMut(std::os::fd::BorrowedFd<'_>, &str) -> Option<T>,
-) -> Vec<T> {
-    let Some(directory) = record::found(root, place, root.open_data(place)) else {
-        return Vec::new();
-    };
-    let names = record::found(root, place, root::list(directory.as_fd())).unwrap_or_default();
-    names
-        .iter()
-        .filter_map(|name| std::str::from_utf8(name.as_bytes()).ok())
-        .filter_map(|name| one(directory.as_fd(), name))
-        .collect()
 }
 
 /// The command line of a process that a file names: the file outlives a process that was killed,

@@ -18,8 +18,8 @@ use crate::model::namespace::{Kind, Kinds};
 use crate::model::network::Interface;
 use crate::sys::crew::{self, Care, Patience};
 use crate::sys::error::{Problem, Result};
-use crate::sys::proc::net;
-use crate::sys::{bounded, ns};
+use crate::sys::ns;
+use crate::sys::proc::net::InUse;
 use answer::Table;
 use nix::errno::Errno;
 use rtnetlink::sys::protocols::{NETLINK_ROUTE, NETLINK_SOCK_DIAG};
@@ -190,7 +190,7 @@ impl<'a> Here<'a> {
     /// The kernel walks a table of the whole host for each question about sockets, milliseconds for
     /// connections: what a count says is not there is not asked for.
     fn read_sockets(&mut self, wanted: Wanted, keep: &mut dyn FnMut(&Row) -> bool) {
-        let there_are = Counts::read(self.proc);
+        let there_are = InUse::read(self.proc, "self/net");
         if (wanted.listening || wanted.connected) && there_are.tcp != Some(0) {
             let mut listeners = 0;
             let count = &mut |row: &Row| {
@@ -252,31 +252,6 @@ fn asker(place: &mut Option<Asker>, protocol: isize) -> Result<&mut Asker> {
         None => Asker::open(protocol)?,
     };
     Ok(place.insert(opened))
-}
-
-/// How many sockets the namespace of the calling process has; absent where that is not told.
-struct Counts {
-    /// With those that wait for a late segment.
-    tcp: Option<u64>,
-    udp_v4: Option<u64>,
-    udp_v6: Option<u64>,
-}
-
-impl Counts {
-    fn read(proc: BorrowedFd<'_>) -> Self {
-        let file = |name| bounded::read_single(proc, name).ok();
-        let (v4, v6) = (file("self/net/sockstat"), file("self/net/sockstat6"));
-        let count = |bytes: &Option<Vec<u8>>, protocol: &[u8]| {
-            bytes.as_ref().and_then(|bytes| net::sockets_in_use(bytes, protocol))
-        };
-        // A kernel without IPv6 has no such file.
-        let tcp_v6 = if v6.is_some() { count(&v6, b"TCP6") } else { v4.is_some().then_some(0) };
-        Self {
-            tcp: count(&v4, b"TCP").zip(tcp_v6).map(|(v4, v6)| v4 + v6),
-            udp_v4: count(&v4, b"UDP"),
-            udp_v6: count(&v6, b"UDP6"),
-        }
-    }
 }
 
 #[cfg(test)]

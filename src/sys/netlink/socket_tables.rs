@@ -7,6 +7,7 @@ use super::socket::{
 };
 use crate::model::network::{Destination, Ports, Protocol, Settings, Socket, Sockets, TcpStates};
 use crate::sys::error::Result;
+use crate::sys::proc::net::InUse;
 use nix::errno::Errno;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -21,12 +22,8 @@ const MOST_DESTINATIONS: usize = 1 << 16;
 /// there is not asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Those that wait for a late segment too.
-    pub tcp: Option<u64>,
-    /// `UDP: inuse` of /proc/net/sockstat.
-    pub udp_v4: Option<u64>,
-    /// `UDP6: inuse` of /proc/net/sockstat6.
-    pub udp_v6: Option<u64>,
+    /// By /proc/net/sockstat and sockstat6.
+    pub in_use: InUse,
     /// `InSegs` of /proc/net/snmp: TCP segments that ever came. Connections that are half open are
     /// counted nowhere; without a segment there are none.
     pub segments: Option<u64>,
@@ -52,11 +49,12 @@ pub(super) async fn read(
     tally.found.sockets.tcp.syn_recv = (!called).then_some(0);
     let of_tcp = (TCPDIAG_GETSOCK, TCPDIAG_GETSOCK);
     let by_family = (SOCK_DIAG_BY_FAMILY, SOCK_DIAG_BY_FAMILY);
+    let in_use = asked.in_use;
     let questions = [
-        (asked.tcp, Protocol::Tcp, of_tcp, request_tcp(LISTENING)),
-        (asked.tcp, Protocol::Tcp, of_tcp, request_tcp(CONNECTED)),
-        (asked.udp_v4, Protocol::Udp, by_family, request_udp(2)),
-        (asked.udp_v6, Protocol::Udp, by_family, request_udp(10)),
+        (in_use.tcp, Protocol::Tcp, of_tcp, request_tcp(LISTENING)),
+        (in_use.tcp, Protocol::Tcp, of_tcp, request_tcp(CONNECTED)),
+        (in_use.udp_v4, Protocol::Udp, by_family, request_udp(2)),
+        (in_use.udp_v6, Protocol::Udp, by_family, request_udp(10)),
     ];
     for (nth, (there_are, protocol, kinds, body)) in questions.into_iter().enumerate() {
         let for_connections = nth == 1;

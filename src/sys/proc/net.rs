@@ -1,6 +1,38 @@
 //! `/proc/PID/net/sockstat`, `sockstat6`, `snmp`, `netstat`: counts and counters of a process's
 //! network namespace, read without joining it. See proc_pid_net(5).
 
+use crate::sys::bounded;
+use std::os::fd::BorrowedFd;
+
+/// How many sockets there are; absent where that is not told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// With those that wait for a late segment.
+    pub tcp: Option<u64>,
+    /// Of IPv4 alone.
+    pub udp_v4: Option<u64>,
+    /// Of IPv6 alone.
+    pub udp_v6: Option<u64>,
+}
+
+impl InUse {
+    /// By a directory like `/proc/PID/net`.
+    pub fn read(dir: BorrowedFd<'_>, net: &str) -> Self {
+        let file = |name| bounded::read_single(dir, &format!("{net}/{name}")).ok();
+        let (v4, v6) = (file("sockstat"), file("sockstat6"));
+        let count = |bytes: &Option<Vec<u8>>, protocol: &[u8]| {
+            bytes.as_ref().and_then(|bytes| sockets_in_use(bytes, protocol))
+        };
+        // A kernel without IPv6 has no such file.
+        let tcp_v6 = if v6.is_some() { count(&v6, b"TCP6") } else { v4.is_some().then_some(0) };
+        Self {
+            tcp: count(&v4, b"TCP").zip(tcp_v6).map(|(v4, v6)| v4.saturating_add(v6)),
+            udp_v4: count(&v4, b"UDP"),
+            udp_v6: count(&v6, b"UDP6"),
+        }
+    }
+}
+
 /// What is counted of one protocol: `TCP: inuse 5 orphan 0 tw 2 alloc 9 mem 1`. Of TCP, sockets
 /// that wait for a late segment (`tw`) are counted apart from those in use.
 pub fn sockets_in_use(sockstat: &[u8], protocol: &[u8]) -> Option<u64> {
