@@ -262,3 +262,31 @@ fn computed(which: Arithmetic, a: Value, operand: Value) -> Value {
         Arithmetic::Shr => Some(a.wrapping_shr(operand)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(a: u32, x: u32) -> State {
+        State { a: Some(a), x: Some(x), memory: [Some(7); MEMORY] }
+    }
+
+    #[test]
+    fn of_joined_runs_only_what_is_the_same_is_known() {
+        let joined = state(1, 5).or(state(2, 5));
+        assert_eq!((joined.a, joined.x, joined.memory), (None, Some(5), [Some(7); MEMORY]));
+    }
+
+    #[test]
+    fn runs_that_wait_at_one_place_are_kept_apart_up_to_a_bound() {
+        let mut waiting = BTreeMap::new();
+        for a in (0..).take(APART) {
+            wait(&mut waiting, 3, state(a, 5));
+            wait(&mut waiting, 3, state(a, 5));
+        }
+        assert_eq!(waiting[&3].len(), APART);
+        wait(&mut waiting, 3, state(99, 5));
+        let joined = State { a: None, ..state(0, 5) };
+        assert_eq!(waiting[&3], [joined]);
+    }
+}

@@ -146,6 +146,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_possible_is_counted_up_to_a_bound() {
+        let many: Vec<u32> = (0..).take(MOST).collect();
+        let most = of(&many);
+        assert!(!most.is_any() && most.may_be(0) && !most.may_be(u32::MAX));
+        let mut more = most;
+        more.add(u32::MAX - 1);
+        assert!(more.is_any() && more.may_be(u32::MAX));
+    }
+
+    #[test]
     fn the_most_restrictive_of_several_filters_counts() {
         let order = [KILL_PROCESS, KILL_THREAD, TRAP, ERRNO + 1, USER_NOTIF, TRACE, LOG, ALLOW];
         for (at, stricter) in order.iter().enumerate() {

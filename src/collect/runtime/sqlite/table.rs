@@ -259,3 +259,54 @@ fn page_number(bytes: &[u8], at: usize) -> Result<usize> {
     let found = found.map(|word| u32::from_be_bytes(*word)).ok_or(Problem::Malformed("page"))?;
     usize::try_from(found).map_err(|_| Problem::Malformed("page number"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::REAL;
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_put_together_from_its_pages() {
+        let image = Image::new(REAL).unwrap();
+        let rows = image.rows("ContainerConfig", 4).unwrap();
+        let long = rows.iter().max_by_key(|row| row[3].bytes().unwrap().len()).unwrap();
+        let json = long[3].bytes().unwrap();
+        assert_eq!(json.len(), 25_227);
+        let config: serde_json::Value = serde_json::from_slice(json).unwrap();
+        assert_eq!(config["id"].as_str().unwrap().as_bytes(), long[0].bytes().unwrap());
+        // By the formula of the format, for pages of 4096 bytes.
+        let parts = [(4061, 4061), (4062, 489), (5000, 908), (25_227, 675)];
+        for (length, local) in parts {
+            assert_eq!(image.local(length), local, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_put_together_is_bounded() {
+        let cell = |length: usize| {
+            let length = u32::try_from(length).unwrap();
+            let seven = |shift: u32| u8::try_from(length >> shift & 0x7f).unwrap();
+            let mut cell = vec![0x80 | seven(21), 0x80 | seven(14), 0x80 | seven(7), seven(0), 1];
+            cell.resize(10_000, b'x');
+            cell
+        };
+        let image = Image::new(REAL).unwrap();
+        assert_eq!(image.payload(&cell(4000)).unwrap().len(), 4000);
+        image.copies.set(usize::MAX);
+        assert_eq!(image.payload(&cell(LONGEST + 1)), Err(Problem::Truncated));
+        assert_ne!(image.payload(&cell(LONGEST)), Err(Problem::Truncated));
+        image.copies.set(3999);
+        assert_eq!(image.payload(&cell(4000)), Err(Problem::Truncated));
+        assert_eq!(image.payload(&cell(3999)).unwrap().len(), 3999);
+    }
+
+    #[test]
+    fn numbers_of_nine_bytes_have_all_of_the_last() {
+        let after = |bytes: &[u8]| varint(bytes).map(|(number, rest)| (number, rest.len()));
+        assert_eq!(after(&[0x7f, 9]), Ok((127, 1)));
+        assert_eq!(after(&[0x81, 0x02]), Ok((130, 0)));
+        let long = [0xc0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x85, 1];
+        assert_eq!(after(&long), Ok((i64::MIN | 0x85, 1)));
+        assert_eq!(after(&long[..8]), Err(Problem::Malformed("number")));
+    }
+}

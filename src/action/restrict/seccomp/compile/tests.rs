@@ -327,3 +327,13 @@ proptest! {
         proptest::prop_assert_eq!(told, expected, "{} {:?} {:?}", name, arguments, profile);
     }
 }
+
+#[test]
+fn a_program_that_cannot_say_that_it_is_not_there_is_told_of() {
+    let mute = |forbidden: &str| {
+        let names = ["write", "exit_group"].into_iter().filter(|name| *name != forbidden);
+        let rules: Vec<_> = names.map(|name| (name, Action::Allow, &[][..])).collect();
+        compile(&profile(Action::Errno(1), &rules)).unwrap().mute
+    };
+    assert_eq!(["nothing", "write", "exit_group"].map(mute), [false, true, true]);
+}

@@ -156,3 +156,46 @@ fn an_errno_has_every_name_of_its_number() {
     }
     assert!(errno(None, Some("EVERYTHING")).is_err());
 }
+
+#[test]
+fn numbers_of_errors_end_where_the_kernels_do() {
+    assert_eq!(errno(Some(LARGEST_ERRNO), None).ok(), Some(LARGEST_ERRNO));
+    assert!(errno(Some(LARGEST_ERRNO + 1), None).is_err());
+    assert_eq!(errno(Some(5), Some("EACCES")).ok(), Some(13), "the name counts");
+}
+
+#[test]
+fn two_conditions_for_one_argument_are_two_rules() {
+    let conditions = |second: u32| {
+        let args = format!(
+            r#","args":[{{"index":0,"value":1,"op":"SCMP_CMP_EQ"}},{{"index":{second},"value":2,"op":"SCMP_CMP_EQ"}}]"#
+        );
+        let rules = rule(&args).unwrap();
+        rules.iter().map(|rule| rule.conditions.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(conditions(0), [1, 1]);
+    assert_eq!(conditions(1), [2]);
+}
+
+#[test]
+fn who_answers_for_a_program_is_not_to_be_had() {
+    assert!(matches!(action("SCMP_ACT_NOTIFY", 1), Err(Wrong::Notify)));
+    assert!(matches!(action("SCMP_ACT_NONE", 1), Err(Wrong::Action(_))));
+}
+
+#[test]
+fn calls_of_i386_are_of_this_machine_alone() {
+    let listed = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| format!("SCMP_ARCH_{name}")).collect();
+        allows_i386(&names, &[]).unwrap()
+    };
+    assert!(listed(&["X86"]) && listed(&["X86", "X86_64"]) && !listed(&["X86_64"]));
+    let below = |native: &str| {
+        let of = WrittenArchitecture {
+            architecture: format!("SCMP_ARCH_{native}"),
+            sub_architectures: Some(vec!["SCMP_ARCH_X86".to_owned(), "SCMP_ARCH_X32".to_owned()]),
+        };
+        allows_i386(&[], &[of]).unwrap()
+    };
+    assert!(below("X86_64") && !below("AARCH64"));
+}
