@@ -36,6 +36,11 @@ pub enum Kind {
     CommandNotFound = 127,
 }
 
+/// Where a `--user` cannot be looked up.
+pub const AS_NUMBERS: &str = "numbers need no line there: --user=UID:GID";
+/// Where one would be root by another name.
+pub const AS_ZERO: &str = "it is believed as a number: --user=0:0";
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub struct Failure {

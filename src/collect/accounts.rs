@@ -1,25 +1,11 @@
 //! Who a user is by the passwd and group files below a root: the host's, or one that a program is
 //! going to have.
 
-use crate::sys::accounts::{self, Account, NoAccount};
+use crate::sys::accounts::{self, Account, AccountError, LONGEST};
 use crate::sys::error::{Context, SysError};
 use crate::sys::{layers, root};
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
-
-/// A hundred thousand users.
-const CAP: usize = 8 << 20;
-
-/// Why a name means nobody.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// The files below that root name no such user or group.
-    #[error(transparent)]
-    NoAccount(#[from] NoAccount),
-    /// One of the two files is there, and could not be read or is longer than the bound.
-    #[error(transparent)]
-    Unreadable(#[from] SysError),
-}
 
 /// A root that no link leads out of. A file that it lacks has no lines.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +33,9 @@ pub fn described(root: Root<'_>, numbers: &Account) -> Result<Account, AccountEr
 fn read(root: Root<'_>, path: &'static str) -> Result<Vec<u8>, SysError> {
     let mut bytes = Vec::new();
     let read = match root.layers {
-        [root] => root::read_in_root(*root, path, CAP, &mut bytes),
+        [root] => root::read_in_root(*root, path, LONGEST, &mut bytes),
         layers => layers::open(layers, path, root.by_user)
-            .and_then(|place| root::read_place(&place, CAP, &mut bytes)),
+            .and_then(|place| root::read_place(&place, LONGEST, &mut bytes)),
     };
     match read {
         Ok(true) => Err(SysError {

@@ -2,16 +2,14 @@
 //! are read before anything is joined, by a process that can be abandoned.
 
 use crate::model::text::Text;
-use crate::sys::accounts::{self, Account, NoAccount};
-use crate::sys::error::SysError;
+use crate::sys::accounts::{self, Account, AccountError, LONGEST};
+use crate::sys::error::{Problem, SysError};
 use crate::sys::pidfd::ProcessHandle;
 use crate::sys::worker::files::{self, Reading, Request, Way};
 use std::ffi::CStr;
 use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(1);
-/// A hundred thousand users.
-const CAP: usize = 8 << 20;
 
 /// Where images keep shells; busybox is one under another name.
 static SHELLS: [&CStr; 10] = [
@@ -27,31 +25,25 @@ static SHELLS: [&CStr; 10] = [
     c"/usr/bin/fish",
 ];
 
-/// Why a name means nobody inside.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// The target's passwd and group files name no such user or group.
-    #[error(transparent)]
-    NoAccount(#[from] NoAccount),
-    /// One of them is there, and could not be read or did not answer in time.
-    #[error("the target's own files: {0}")]
-    Unreadable(SysError),
-}
-
 /// `USER[:GROUP]` by the target's passwd and group files. A file that it lacks has no lines;
 /// for two numbers none is read.
 pub fn account(target: &ProcessHandle, spelled: &[u8]) -> Result<Account, AccountError> {
     if let Some(account) = accounts::by_numbers(spelled) {
         return Ok(account);
     }
-    let ask =
-        |name| Request { dir: target.dir(), name, way: Way::Inside, cap: CAP, patience: DEADLINE };
+    let (dir, cap) = (target.dir(), LONGEST);
+    let ask = |name| Request { dir, name, way: Way::Inside, cap, patience: DEADLINE };
     let requests = [ask(c"/etc/passwd"), ask(c"/etc/group")];
     let mut answers = Reading::start(&requests).finish(&requests, DEADLINE).into_iter();
     let mut next = || match answers.next() {
         None => Ok(Vec::new()),
         Some(Err(error)) if error.errno() == Some(nix::errno::Errno::ENOENT) => Ok(Vec::new()),
         Some(Err(error)) => Err(AccountError::Unreadable(error)),
+        Some(Ok(read)) if read.truncated => Err(AccountError::Unreadable(SysError {
+            doing: "read",
+            object: "/etc/passwd or /etc/group".into(),
+            problem: Problem::Truncated,
+        })),
         Some(Ok(read)) => Ok(read.bytes),
     };
     let (passwd, group) = (next()?, next()?);

@@ -1,14 +1,12 @@
 //! The ids that are set aside for a user: subuid(5), subgid(5).
 
 use crate::model::text::Text;
+use crate::sys::accounts::LONGEST;
 use crate::sys::error::{Result, SysError};
 use crate::sys::passwd::Users;
 use crate::sys::root::SysRoot;
 use nix::errno::Errno;
 use std::path::Path;
-
-/// A hundred thousand lines.
-const CAP: usize = 8 << 20;
 
 /// Which of the two files is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +30,7 @@ impl Subordinate {
 pub fn first_block(root: &SysRoot, kind: Subordinate, uid: u32) -> Result<(u32, u32)> {
     let users = Users::read(root).unwrap_or_default();
     let name = users.name(uid);
-    let bytes = root.read(Path::new(kind.file()), CAP)?;
+    let bytes = root.read(Path::new(kind.file()), LONGEST)?;
     let number = uid.to_string();
     let names: Vec<&[u8]> =
         name.iter().map(|name| name.as_bytes()).chain([number.as_bytes()]).collect();

@@ -1,11 +1,15 @@
 //! Who a name or a number is by a pair of passwd(5) and group(5) files, whoever's they are. Pure.
 
+use super::error::SysError;
 use crate::model::text::Text;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 /// No more groups of one user are taken; the kernel has no more either.
 const MOST_GROUPS: usize = 65536;
+
+/// No more is read of a list of users or of their ids: a hundred thousand of them.
+pub const LONGEST: usize = 8 << 20;
 
 /// What a login gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,17 @@ impl Account {
         let is_zero = !name.is_empty() && name.iter().all(|byte| *byte == b'0');
         self.uid == 0 && name != b"root" && !is_zero
     }
+}
+
+/// Why it is not known who is meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// The two files name no such user or group.
+    #[error(transparent)]
+    NoAccount(#[from] NoAccount),
+    /// One of them is there, and could not be read, or is longer than the bound.
+    #[error(transparent)]
+    Unreadable(#[from] SysError),
 }
 
 /// Why a `USER[:GROUP]` means nobody.

@@ -1,14 +1,12 @@
 //! The host's users, from /etc/passwd alone: no name service is loaded, and none that a container
 //! could answer for is asked. See passwd(5).
 
+use super::accounts::LONGEST;
 use super::error::Result;
 use super::root::SysRoot;
 use crate::model::text::Text;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// A hundred thousand users.
-const CAP: usize = 8 << 20;
 
 /// Users by uid; of several lines for one uid the first counts.
 #[derive(Debug, Default)]
@@ -26,7 +24,7 @@ struct User {
 impl Users {
     /// An error where there is no /etc/passwd, or it is longer than the bound.
     pub fn read(root: &SysRoot) -> Result<Self> {
-        Ok(parse(&root.read(Path::new("/etc/passwd"), CAP)?))
+        Ok(parse(&root.read(Path::new("/etc/passwd"), LONGEST)?))
     }
 
     /// `None` for a uid that the file does not have.
@@ -54,7 +52,7 @@ impl Users {
 
 /// The names of groups, from /etc/group: its lines begin as those of /etc/passwd do. See group(5).
 pub fn read_groups(root: &SysRoot) -> Result<Users> {
-    Ok(parse(&root.read(Path::new("/etc/group"), CAP)?))
+    Ok(parse(&root.read(Path::new("/etc/group"), LONGEST)?))
 }
 
 /// `name:password:uid:gid:comment:home:shell`; of two lines of one uid the first counts, others are

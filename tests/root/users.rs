@@ -31,6 +31,7 @@ pub fn tests() -> Vec<Trial> {
             stranger,
         ),
         test("a user is told why he cannot enter what is not his", SETPRIV, not_his),
+        test("of a list of users that is too long nobody is said to be missing", ROOT, long_list),
         test("by a /proc of another pid namespace nobody is mapped or kept", UNSHARE, foreign_proc),
     ]
 }
@@ -183,6 +184,17 @@ fn stranger() {
     let root = Small::new();
     let groups = groups_spawned(&[], &["-p", "-S", "1000", "--rootfs", &root.name()]);
     assert_eq!(groups, "");
+}
+
+fn long_list() {
+    let script = "mount -t tmpfs none /etc && { yes filler | head -c 9000000
+        echo late:x:7:7::/:/bin/sh; } > /etc/passwd && echo ready; exec sleep 1000";
+    let (held, line) = Held::ready(&mut nsx(["spawn", "-p", "-m", "sh", "-c", script]));
+    assert_eq!(line, "ready");
+    let target = child_of(held.pid()).unwrap().to_string();
+    let ended = output(&mut nsx(["enter", "-t", &target, "-m", "--user=late", "echo", "RAN"]));
+    assert_eq!((ended.status.code(), stdout(&ended).as_str()), (Some(125), ""));
+    assert!(stderr(&ended).contains("longer than the bound"), "{}", stderr(&ended));
 }
 
 /// What is the child's number to us is another's there.

@@ -26,9 +26,6 @@ const HELP: &str = include_str!("../help/unshare.txt");
 const VERSION: &str =
     concat!("unshare from nsx ", env!("CARGO_PKG_VERSION"), ", as in util-linux 2.42\n");
 
-/// As large as any list of users that is read.
-const CAP: usize = 8 << 20;
-
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let request = match options::parse(arguments, &Listed) {
         Ok(Asked::Run(request)) => *request,
@@ -55,6 +52,6 @@ impl options::Names for Listed {
 
 /// Empty where there is none: then only numbers are known.
 fn list(file: &str) -> Vec<u8> {
-    let read = |root: SysRoot| root.read(Path::new(file), CAP);
+    let read = |root: SysRoot| root.read(Path::new(file), accounts::LONGEST);
     SysRoot::real().and_then(read).unwrap_or_default()
 }

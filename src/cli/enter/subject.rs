@@ -4,7 +4,7 @@ use super::request::{self, Request};
 use crate::action::plan::{self, Facts, Id, TargetFacts, Wish};
 use crate::action::pty;
 use crate::cli::environment;
-use crate::cli::error::{Failure, Kind as FailureKind};
+use crate::cli::error::{AS_NUMBERS, AS_ZERO, Failure, Kind as FailureKind};
 use crate::collect::access::Asker;
 use crate::collect::target::{self, PinnedProcess, Target};
 use crate::collect::{credentials, inside};
@@ -16,7 +16,7 @@ use crate::model::standing::Users;
 use crate::model::text::Text;
 use crate::render::plan::more_privilege;
 use crate::render::sandboxed;
-use crate::sys::accounts::Account;
+use crate::sys::accounts::{Account, AccountError};
 use crate::sys::error::SysError;
 use crate::sys::ns;
 use crate::sys::nsfs::{self, NsFile};
@@ -94,11 +94,16 @@ fn account(process: Option<&PinnedProcess>, user: &OsStr) -> Result<Account, Fai
     let failed =
         |why: String| Failure::new(FailureKind::Failed, format!("{}: {why}", process.label()));
     let account = inside::account(&process.handle, user.as_bytes()).map_err(|error| {
-        failed(error.to_string()).hint("numbers need no line there: --user=UID:GID")
+        let whose = match &error {
+            AccountError::NoAccount(_) => "",
+            AccountError::Unreadable(_) => "the target's own files: ",
+        };
+        failed(format!("{whose}{error}")).hint(AS_NUMBERS)
     })?;
     if account.is_disguised_root(user.as_bytes()) {
-        return Err(failed("in its own /etc/passwd that user is 0, as root is".to_owned())
-            .hint("it is believed as a number: --user=0:0"));
+        return Err(
+            failed("in its own /etc/passwd that user is 0, as root is".to_owned()).hint(AS_ZERO)
+        );
     }
     Ok(account)
 }

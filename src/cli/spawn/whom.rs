@@ -2,12 +2,12 @@
 
 use super::host::Host;
 use super::request::Request;
-use crate::cli::error::Failure;
-use crate::collect::accounts::{self, AccountError, Root};
+use crate::cli::error::{AS_NUMBERS, AS_ZERO, Failure};
+use crate::collect::accounts::{self, Root};
 use crate::model::files::Writes;
 use crate::model::namespace::Kind;
 use crate::model::text::Text;
-use crate::sys::accounts::{Account, by_numbers};
+use crate::sys::accounts::{Account, AccountError, by_numbers};
 use crate::sys::error::Context;
 use crate::sys::root::path_text;
 use rustix::fs::{Mode, OFlags};
@@ -37,15 +37,17 @@ pub(super) fn account(host: &Host, request: &Request) -> Result<Option<Account>,
     let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
     let found = accounts::account(Root { layers: &layers, by_user }, user.as_bytes());
     let found = found.map_err(|error| match error {
-        AccountError::NoAccount(error) => Failure::usage(format!("--user: {error}")).hint(NUMBERS),
-        AccountError::Unreadable(error) => Failure::from(error).hint(NUMBERS),
+        AccountError::NoAccount(error) => {
+            Failure::usage(format!("--user: {error}")).hint(AS_NUMBERS)
+        }
+        AccountError::Unreadable(error) => Failure::from(error).hint(AS_NUMBERS),
     })?;
     let is_theirs = request.is_foreign() || request.root.is_some();
     if is_theirs && found.is_disguised_root(user.as_bytes()) {
         return Err(Failure::usage(
             "--user: in the root's own /etc/passwd that user is 0, as root is",
         )
-        .hint("it is believed as a number: --user=0:0"));
+        .hint(AS_ZERO));
     }
     Ok(Some(found))
 }
@@ -60,7 +62,7 @@ fn layers(host: &Host, request: &Request) -> Result<Vec<OwnedFd>, Failure> {
                 return Err(Failure::usage(
                     "--user: who is who in an archive is not known before it is unpacked",
                 )
-                .hint(NUMBERS));
+                .hint(AS_NUMBERS));
             }
             opened => opened.with_context("open", || Text::new(new))?,
         },
@@ -79,5 +81,3 @@ fn directory(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty())
 }
-
-const NUMBERS: &str = "numbers need no line there: --user=UID:GID";
