@@ -81,14 +81,8 @@ impl Monitor {
     /// Whether what it says of a process counts. A user's monitor speaks of what runs as that user
     /// or in a user namespace of his: orphans of root's can be given to it as children.
     pub fn may_speak_of(&self, root: &SysRoot, process: &Process) -> bool {
-        let runs_as_him = || {
-            let dir = bounded::open_dir(root.proc(), &process.pid.to_string()).ok()?;
-            let stat = stat::parse(&bounded::read(dir.as_fd(), "stat", bounded::SMALL).ok()?)?;
-            let status = bounded::read(dir.as_fd(), "status", bounded::SMALL).ok()?;
-            let is_it = stat.start_ticks == process.start_ticks;
-            Some(is_it && status::parse(&status)?.uids == [self.uid; 4])
-        };
-        owners::may_name(root, self.uid, process.pid) || runs_as_him() == Some(true)
+        owners::may_name(root, self.uid, process.pid)
+            || runs_as(root, process, self.uid) == Some(true)
     }
 
     /// `/proc/PID`.
@@ -111,9 +105,48 @@ impl Monitor {
     }
 }
 
+/// `None` where it has ended.
+fn runs_as(root: &SysRoot, process: &Process, uid: u32) -> Option<bool> {
+    let dir = bounded::open_dir(root.proc(), &process.pid.to_string()).ok()?;
+    let stat = stat::parse(&bounded::read(dir.as_fd(), "stat", bounded::SMALL).ok()?)?;
+    let status = bounded::read(dir.as_fd(), "status", bounded::SMALL).ok()?;
+    let is_it = stat.start_ticks == process.start_ticks;
+    Some(is_it && status::parse(&status)?.uids == [uid; 4])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::namespace::NsSet;
+    use crate::model::process::State;
+
+    fn process(pid: u32, start_ticks: u64) -> Process {
+        Process {
+            pid: Pid::new(pid).unwrap(),
+            parent: None,
+            state: State(b'S'),
+            kernel_thread: false,
+            comm: "sleep".into(),
+            start_ticks,
+            namespaces: NsSet::default(),
+            cgroup: Text::default(),
+        }
+    }
+
+    #[test]
+    fn a_users_monitor_speaks_of_what_runs_as_he_does() {
+        let host = Host::with(&[]);
+        host.process(7, 1, "sleep", 1000, "sleep");
+        assert_eq!(runs_as(&host.root, &process(7, 70), 1000), Some(true));
+        assert_eq!(runs_as(&host.root, &process(7, 70), 1001), Some(false));
+        assert_eq!(runs_as(&host.root, &process(7, 71), 1000), Some(false), "another since");
+        assert_eq!(runs_as(&host.root, &process(8, 80), 1000), None);
+        let root = SysRoot::real().unwrap();
+        let own = process(std::process::id(), 0);
+        let speaks = |uid| Monitor { uid, ..Monitor::of(&root, own.pid).unwrap() };
+        assert!(speaks(0).may_speak_of(&root, &own), "of root's anything is believed");
+        assert!(!speaks(54321).may_speak_of(&root, &own));
+    }
     use crate::collect::runtime::fixture::Host;
 
     #[test]

@@ -168,3 +168,13 @@ proptest::proptest! {
         let _ = engine_of(&bundle, &id);
     }
 }
+
+#[test]
+fn a_users_record_speaks_of_no_process_but_his() {
+    let root = SysRoot::real().unwrap();
+    let own = crate::model::process::Pid::new(std::process::id()).unwrap();
+    let record =
+        Record { first: First::At { pid: own, start_ticks: Some(5) }, ..Record::default() };
+    assert_eq!(first(&root, &record, 0), record.first);
+    assert_eq!(first(&root, &record, 54321), First::NotRunning);
+}
