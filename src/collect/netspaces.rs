@@ -63,7 +63,7 @@ pub struct NetSpaces {
     by_inode: BTreeMap<u64, usize>,
     /// Our own root, and what tells namespaces from other files below it.
     mounted: OnceCell<Option<(OwnedFd, nsfs::Device)>>,
-    /// What the look for hidden ones could not see: empty before [`NetSpaces::with_hidden`].
+    /// What the look for hidden ones could not see: empty before [`NetSpaces::add_hidden`].
     pub gaps: Vec<Gap>,
 }
 

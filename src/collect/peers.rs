@@ -6,6 +6,7 @@
 
 mod around;
 mod holders;
+mod join;
 mod listeners;
 mod matching;
 mod rows;
@@ -19,23 +20,17 @@ use super::runtime::cni;
 use super::target::TargetError;
 use crate::model::conversation::{Carrier, Conversation, Seen, Service};
 use crate::model::gap::{Gap, Reason};
-use crate::model::namespace::Kind;
-use crate::sys::bounded;
-use crate::sys::netlink::roam::{Found, Row, Wanted};
-use crate::sys::proc::conntrack;
 use crate::sys::root::SysRoot;
-use around::Around;
-use matching::{End, Flow, Matching, Pair, Subject, Translations};
+use join::Joined;
+use matching::{End, Pair};
 use rows::{Rows, Talk};
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use subject::Chosen;
-use unix::{UnixPair, UnixSockets};
+use unix::UnixPair;
 use whose::Judge;
 
 const WHAT: &str = "sockets";
-/// Of the connections that the host tracks: some two hundred bytes each.
-const TRACKED: usize = 16 << 20;
 
 /// Every conversation of the target with somebody else, and what could not be seen.
 ///
@@ -47,16 +42,12 @@ pub fn collect_peers(
     let mut containers = collect_recorded_containers(root)?;
     cni::add(root, &mut containers.list);
     let mut gaps = std::mem::take(&mut containers.gaps);
-    let spaces = NetSpaces::list(root, &containers);
-    gaps.extend(spaces.gaps.iter().cloned());
-    let chosen = Chosen::find(root, spelled, &containers, &spaces)?;
+    let mut spaces = NetSpaces::list(root, &containers);
+    let chosen = Chosen::find(root, spelled, &containers, &mut spaces)?;
     let (own, gap) = holders::of(root, &chosen.processes);
     gaps.extend(gap);
-    let (subject, flows, unseen) = chosen.read(root, &spaces, &containers, &own);
-    gaps.extend(unseen);
-    let host = containers.host.inode(Kind::Net).unwrap_or(0);
-    let around = Around::new(host, subject.namespace, chosen.published_by_others(&containers));
-    let joined = join(root, &spaces, &subject, flows, around);
+    let joined = Joined::collect(root, &containers, &mut spaces, &chosen, &own);
+    gaps.extend(spaces.gaps.iter().cloned());
     gaps.extend(joined.gaps);
 
     let (mut wanted, mut namespaces) = (HashSet::new(), BTreeSet::new());
@@ -87,97 +78,6 @@ pub fn collect_peers(
         gaps.push(Gap { object, what: WHAT, reason: Reason::Truncated });
     }
     Ok((conversations, gaps))
-}
-
-/// The target's connections, and what is known of their other ends.
-struct Joined {
-    pairs: Vec<Pair>,
-    unix: Vec<UnixPair>,
-    gaps: Vec<Gap>,
-    truncated: bool,
-}
-
-/// Looks through every network namespace for the other ends.
-fn join(
-    root: &SysRoot,
-    spaces: &NetSpaces,
-    subject: &Subject,
-    flows: Vec<Flow>,
-    mut around: Around,
-) -> Joined {
-    let translations = translations(root, spaces, &flows);
-    let mut matching = Matching::new(subject, &translations);
-    for flow in flows {
-        matching.take_own(flow);
-    }
-    matching.prepare();
-    let mut unix = UnixSockets::new(&subject.inodes);
-    let everywhere: Vec<usize> = (0..spaces.list.len()).collect();
-    let wanted = Wanted {
-        addresses: true,
-        listening: true,
-        connected: true,
-        udp: true,
-        unix: true,
-        ..Wanted::default()
-    };
-    let visited = spaces.read(root, &everywhere, wanted, WHAT, &mut |row| match row {
-        Row::Socket(socket, _) => matching.matters(&Flow::of(socket)),
-        Row::Unix(socket) => unix.matters(socket),
-        _ => true,
-    });
-    let has_addresses = |found: &Found| !found.incomplete.contains(&"addresses");
-    around.complete =
-        visited.missed.is_empty() && visited.found.iter().all(|(_, found)| has_addresses(found));
-    for (place, found) in visited.found {
-        let namespace = spaces.list.get(place).and_then(|space| space.inode).unwrap_or(0);
-        for row in found.rows {
-            match row {
-                Row::Address(_, address) => {
-                    around.add(namespace, address.address, address.prefix_length);
-                }
-                Row::Socket(socket, _) => matching.see(namespace, &Flow::of(&socket), around.host),
-                Row::Unix(socket) => unix.see(*socket),
-                Row::Link(_) => {}
-            }
-        }
-    }
-    Joined {
-        truncated: matching.truncated || unix.truncated,
-        pairs: matching.finish(&around),
-        unix: unix.finish(),
-        gaps: visited.gaps,
-    }
-}
-
-/// What the host changes of the target's connections, and what our own namespace does where that is
-/// another; nothing where none are tracked.
-fn translations(root: &SysRoot, spaces: &NetSpaces, own: &[Flow]) -> Translations {
-    let mut found = Translations::new();
-    let own: HashSet<(Carrier, SocketAddr, SocketAddr)> =
-        own.iter().filter_map(|flow| Some((flow.protocol, flow.local, flow.peer?))).collect();
-    if own.is_empty() {
-        return found;
-    }
-    let is_host = spaces.own().is_some_and(|own| own.of_host);
-    let mut table = Vec::new();
-    for process in ["1", "self"].into_iter().skip(usize::from(is_host)) {
-        let name = format!("{process}/net/nf_conntrack");
-        if bounded::read_into(root.proc(), &name, TRACKED, &mut table).is_err() {
-            continue;
-        }
-        for tracked in conntrack::parse(&table).filter(conntrack::Tracked::is_translated) {
-            let protocol = Carrier::from(tracked.protocol);
-            let (sent, answered) = (tracked.original, tracked.reply);
-            for (here, there) in [(sent, answered), (answered, sent)] {
-                let key = (protocol, here.0, here.1);
-                if own.contains(&key) {
-                    found.insert(key, there);
-                }
-            }
-        }
-    }
-    found
 }
 
 /// `None`: the target with itself.

@@ -5,8 +5,11 @@ use crate::support::outer::{Outer, inside};
 use crate::support::{Held, Need, binary, cost, json, nsx, succeeds, test, until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 const TALK: &[Need] = &[
     Need::Root,
@@ -32,6 +35,7 @@ pub fn tests() -> Vec<Trial> {
         test("an address that the host translates leads to who is behind it", NAT, translated),
         test("a server of many has one row, within the bounds of memory", TALK, many),
         test("a whole network namespace may be asked", TALK, of_namespace),
+        test("a connection out of a namespace that only its socket keeps has two ends", TALK, kept),
     ]
 }
 
@@ -364,4 +368,55 @@ fn of_namespace() {
     assert_eq!((rows.len(), &rows[0]["direction"]), (1, &json!("in")), "{rows:#?}");
     let none = nsx(["who", "--peers", "nsx:there-is-none"]).output().unwrap();
     assert_eq!(none.status.code(), Some(3));
+}
+
+/// From a process of the host, which has been in a network namespace and holds a socket of it.
+fn connected_from(pid: u32, to: &str) -> TcpStream {
+    let namespace = std::fs::File::open(format!("/proc/{pid}/ns/net")).unwrap();
+    let to: SocketAddr = to.parse().unwrap();
+    let connect = move || {
+        nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let mut stream = None;
+        until("there is a way", || {
+            stream = TcpStream::connect_timeout(&to, Duration::from_secs(5)).ok();
+            stream.is_some()
+        });
+        stream.unwrap()
+    };
+    // A thread is there, and never comes back.
+    std::thread::spawn(connect).join().unwrap()
+}
+
+fn kept() {
+    let scene = Scene::new("kept");
+    let server = scene.server();
+    let waits = ["-n", "sh", "-c", "echo ready; exec sleep 1000"];
+    let (last, line) = Held::ready(Command::new("unshare").args(waits));
+    assert_eq!(line, "ready");
+    let pid = last.pid();
+    scene.does(&format!(
+        "ip link add m3 master br0 type veth peer name eth0 netns {pid} && ip link set m3 up"
+    ));
+    let script = "ip addr add 198.51.100.243/24 dev eth0 && ip link set eth0 up";
+    succeeds(&mut inside(pid, ["sh", "-ec", script]));
+    let _stream = connected_from(pid, "198.51.100.242:80");
+    let own = std::process::id();
+    let ends = |when: &str| {
+        let rows = peers(&server.name);
+        let found: Vec<_> = rows.iter().filter(|row| row["protocol"] == "tcp").collect();
+        assert_eq!(found.len(), 1, "{when}: {rows:#?}");
+        assert_eq!(
+            (&found[0]["peer"]["kind"], &found[0]["seen"]),
+            (&json!("host"), &json!("socket"))
+        );
+        assert_eq!(holders(found[0], "remote"), [u64::from(own)], "{when}");
+        let rows = peers(&own.to_string());
+        let row = one(&rows, "tcp", &server.name);
+        assert_eq!((&row["direction"], &row["connections"]), (&json!("out"), &json!(1)), "{when}");
+        assert_eq!(holders(row, "local"), [u64::from(own)]);
+        assert_eq!(holders(row, "remote"), [u64::from(server.pid)]);
+    };
+    ends("with a process in it");
+    drop(last);
+    ends("without");
 }

@@ -21,14 +21,20 @@ impl NetSpaces {
     /// With those. The caller has one thread.
     pub fn with_hidden(root: &SysRoot, containers: &Containers) -> Self {
         let mut spaces = Self::list(root, containers);
+        spaces.add_hidden(root, containers);
+        spaces
+    }
+
+    /// Adds them after those that are known. The caller has one thread.
+    pub fn add_hidden(&mut self, root: &SysRoot, containers: &Containers) {
         let wants = Wants { holders: true, sockets: true, threads: true, ..Wants::default() };
-        let Ok(census) = collect_census(root, wants) else { return spaces };
+        let Ok(census) = collect_census(root, wants) else { return };
         // Of what else a census tells of namespaces nothing is asked here.
         let is_of_search = |gap: &Gap| SEARCHED.contains(&gap.what) && !gap.is_of_init();
-        spaces.gaps.extend(census.gaps.into_iter().filter(is_of_search));
+        self.gaps.extend(census.gaps.into_iter().filter(is_of_search));
         for namespace in census.namespaces {
             let key = namespace.key();
-            if key.kind != Kind::Net || spaces.place_of(key.inode).is_some() {
+            if key.kind != Kind::Net || self.place_of(key.inode).is_some() {
                 continue;
             }
             let held_by = namespace.holders.known().cloned().unwrap_or_default();
@@ -37,8 +43,8 @@ impl NetSpaces {
                 Holder::Mount { target, .. } => Some(target.clone()),
                 _ => None,
             });
-            let place = spaces.place(key.inode);
-            spaces.change(place, |space| {
+            let place = self.place(key.inode);
+            self.change(place, |space| {
                 *space = NetSpace {
                     inode: space.inode,
                     name,
@@ -48,7 +54,6 @@ impl NetSpaces {
                 };
             });
         }
-        spaces
     }
 }
 

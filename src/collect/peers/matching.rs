@@ -72,6 +72,13 @@ pub(super) struct Subject {
     pub uid: u32,
 }
 
+impl Subject {
+    /// Whether one of its processes does.
+    pub(super) fn holds(&self, flow: &Flow) -> bool {
+        flow.inode.is_some_and(|inode| self.inodes.contains(&inode))
+    }
+}
+
 /// Protocol, and the two ends as one of them sees them.
 type Key = (Carrier, SocketAddr, SocketAddr);
 
@@ -154,8 +161,7 @@ impl<'a> Matching<'a> {
 
     /// Each socket of the target's namespace.
     pub(super) fn take_own(&mut self, flow: Flow) {
-        let is_held = flow.inode.is_some_and(|inode| self.subject.inodes.contains(&inode));
-        if !self.subject.exclusive && !is_held && flow.inode.is_some() {
+        if !self.subject.exclusive && !self.subject.holds(&flow) && flow.inode.is_some() {
             return;
         }
         if flow.waits() {

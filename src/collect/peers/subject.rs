@@ -35,13 +35,16 @@ impl Chosen {
         root: &SysRoot,
         spelled: &[u8],
         containers: &Containers,
-        spaces: &NetSpaces,
+        spaces: &mut NetSpaces,
     ) -> Result<Self, TargetError> {
         let held = match target::resolve(root, spelled)? {
             Target::Namespace(held) if held.key.kind == Kind::Net => held,
             Target::Namespace(_) => return Self::of_process(root, spelled, containers, spaces),
             Target::Process(process) => return Ok(Self::of(&process, containers, spaces)),
         };
+        if spaces.find(held.key.inode).is_none() {
+            spaces.add_hidden(root, containers);
+        }
         let space = spaces.find(held.key.inode);
         // Of the host's all processes would have to be told from those of others.
         if space.is_none_or(|space| space.of_host) {
@@ -98,19 +101,22 @@ impl Chosen {
         others.flat_map(of_one).collect()
     }
 
-    /// What is in its network namespace: of a namespace that it shares, what it holds and what
-    /// nobody does.
+    /// What is in its network namespace, or in `stray`, another one that it has sockets in: of one
+    /// that it shares, what it holds and what nobody does.
     pub(super) fn read(
         &self,
         root: &SysRoot,
         spaces: &NetSpaces,
         containers: &Containers,
         held: &Held,
+        stray: Option<u64>,
     ) -> (Subject, Vec<Flow>, Vec<Gap>) {
         let container = self.container.and_then(|place| containers.list.get(place));
+        let namespace = stray.or(self.namespace);
+        let exclusive = self.exclusive && stray.is_none();
         let mut subject = Subject {
-            namespace: self.namespace.unwrap_or(0),
-            exclusive: self.exclusive,
+            namespace: namespace.unwrap_or(0),
+            exclusive,
             inodes: held.keys().copied().collect(),
             published: container.map(|one| one.published.clone()).unwrap_or_default(),
             uid: container.and_then(|one| one.owner_uid).unwrap_or(0),
@@ -123,7 +129,7 @@ impl Chosen {
             udp: true,
             ..Wanted::default()
         };
-        let place = self.namespace.and_then(|inode| spaces.place_of(inode));
+        let place = namespace.and_then(|inode| spaces.place_of(inode));
         let unseen = place.is_none().then(|| Gap {
             object: self.label.clone(),
             what: WHAT,
@@ -134,7 +140,7 @@ impl Chosen {
         // listens there: a busy host has a hundred thousand of them.
         let mut served = HashSet::new();
         let visited = spaces.read(root, &places, wanted, WHAT, &mut |row| match row {
-            Row::Socket(_, _) if self.exclusive => true,
+            Row::Socket(_, _) if exclusive => true,
             Row::Socket(socket, _) => match socket.inode {
                 None => served.contains(&socket.port),
                 Some(inode) if subject.inodes.contains(&u64::from(inode)) => {

@@ -58,6 +58,11 @@ impl<'a> UnixSockets<'a> {
         }
     }
 
+    /// Whether it has been seen, of one that matters.
+    pub(super) fn has(&self, inode: u64) -> bool {
+        self.list.contains_key(&inode)
+    }
+
     pub(super) fn finish(self) -> Vec<UnixPair> {
         let mut pairs = Vec::new();
         for socket in self.list.values() {
