@@ -64,14 +64,16 @@ impl<'a> Host<'a> {
         Ok(Self { root, containers, spaces, all_spaces, needs_all: Cell::new(false), gaps })
     }
 
-    /// Where one clue leads; network namespaces that are hard to find are looked for once one is
-    /// needed.
+    /// Where one clue leads; network namespaces that are hard to find are looked for where one may
+    /// be among the answers: always what several can have, an interface once it leads there.
     pub fn follow(&self, spelled: &[u8], clue: Clue<'_>) -> Result<Answer> {
+        if matches!(clue.kind(), "port" | "ip" | "mac") {
+            self.needs_all.set(true);
+        }
         let answer = self.lead(spelled, clue)?;
-        let is_of_network = matches!(answer.kind, "port" | "ip" | "if" | "mac");
         let leads_further =
             || answer.trails.is_empty() || interfaces::lead_elsewhere(self, &answer);
-        if is_of_network && !self.needs_all.get() && leads_further() {
+        if answer.kind == "if" && !self.needs_all.get() && leads_further() {
             self.needs_all.set(true);
             return self.lead(spelled, clue);
         }

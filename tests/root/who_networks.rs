@@ -260,6 +260,10 @@ fn kept() {
         &["a", "hidden"],
         "link add name vh type veth peer name eth0 netns hidden
          -n hidden addr add 203.0.113.5/24 dev eth0
+         -n hidden addr add 203.0.113.6/32 dev eth0
+         -n hidden link set eth0 address 02:00:5e:00:53:0d
+         -n a link add name other address 02:00:5e:00:53:0d type bridge
+         -n a addr add 203.0.113.6/32 dev other
          -n hidden link set eth0 up",
     );
     let inode = *world.names().iter().find(|(_, name)| *name == "hidden").unwrap().0;
@@ -278,6 +282,9 @@ fn kept() {
     assert_eq!(said["data"].as_array().unwrap().len(), 2);
     let first = json(&mut world.who(&["203.0.113.5"]));
     assert_eq!(first["data"][0]["steps"][1]["namespace"], inode);
+    // What another has too.
+    assert_eq!(world.ways("ip:203.0.113.6").len(), 2);
+    assert_eq!(world.ways("mac:02:00:5e:00:53:0d").len(), 2);
 }
 
 /// Whoever is root at the other end may give its interface more names than fit into a part of a

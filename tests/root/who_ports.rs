@@ -135,6 +135,8 @@ fn who(clue: &str) -> Vec<Value> {
             // Whose first process may not be looked at by root either, has a gap for it.
             let mut gaps = answer["gaps"].as_array().unwrap().clone();
             gaps.retain(|gap| gap["object"] != "pid 1");
+            // Nor do other tests' show their descriptors whose first thread has ended.
+            gaps.retain(|gap| gap["reason"] != "unsupported");
             assert_eq!(gaps, [] as [Value; 0], "{clue}: root sees everything");
             answer["data"].as_array().unwrap().clone()
         }
@@ -316,6 +318,8 @@ fn hidden() {
         let _ = ended.recv();
     });
     let (link, _listener) = told.recv().unwrap();
+    // Of another namespace, and found at once.
+    let _unrelated = TcpListener::bind("127.0.0.1:7342").unwrap();
     let inode: String = link.chars().filter(char::is_ascii_digit).collect();
     let find = || json(&mut nsx(["who", "--json", "port:7342"]))["data"].to_string();
     assert!(find().contains(&*inode), "by the thread: {}", find());
