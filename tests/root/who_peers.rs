@@ -5,7 +5,8 @@ use crate::support::outer::{Outer, inside};
 use crate::support::{Held, Need, binary, cost, json, nsx, succeeds, test, until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,7 @@ pub fn tests() -> Vec<Trial> {
         test("an address that the host translates leads to who is behind it", NAT, translated),
         test("a server of many has one row, within the bounds of memory", TALK, many),
         test("a whole network namespace may be asked", TALK, of_namespace),
+        test("the host's network namespace stands for all that are in it", TALK, of_host),
         test("a connection out of a namespace that only its socket keeps has two ends", TALK, kept),
     ]
 }
@@ -368,6 +370,30 @@ fn of_namespace() {
     assert_eq!((rows.len(), &rows[0]["direction"]), (1, &json!("in")), "{rows:#?}");
     let none = nsx(["who", "--peers", "nsx:there-is-none"]).output().unwrap();
     assert_eq!(none.status.code(), Some(3));
+}
+
+fn of_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let _server = listener.accept().unwrap();
+    // Its standard input is the client, whose namespace it has left.
+    let mut command = Command::new("unshare");
+    command.args(["-n", "sh", "-c", "echo ready; exec sleep 1000"]).stdin(OwnedFd::from(client));
+    let (left, line) = Held::ready(&mut command);
+    assert_eq!(line, "ready");
+    drop(command);
+    let own = std::process::id();
+    let path = format!("/proc/{own}/ns/net");
+    let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&path).unwrap());
+    for target in [format!("ns:{inode}"), path] {
+        let rows = peers(&target);
+        let found: Vec<_> = rows.iter().filter(|row| row["service"]["port"] == port).collect();
+        assert_eq!(found.len(), 1, "{target}: {rows:#?}");
+        assert_eq!((&found[0]["direction"], &found[0]["seen"]), (&json!("in"), &json!("socket")));
+        assert_eq!(holders(found[0], "local"), [u64::from(own)]);
+        assert_eq!(holders(found[0], "remote"), [u64::from(left.pid())]);
+    }
 }
 
 /// From a process of the host, which has been in a network namespace and holds a socket of it.

@@ -5,6 +5,7 @@ use super::holders::Held;
 use super::matching::{Flow, Subject};
 use crate::collect::containers::Containers;
 use crate::collect::netspaces::NetSpaces;
+use crate::collect::scan;
 use crate::collect::target::{self, Target, TargetError};
 use crate::model::container::Container;
 use crate::model::gap::{Gap, Reason};
@@ -45,15 +46,15 @@ impl Chosen {
         if spaces.find(held.key.inode).is_none() {
             spaces.add_hidden(root, containers);
         }
-        let space = spaces.find(held.key.inode);
-        // Of the host's all processes would have to be told from those of others.
-        if space.is_none_or(|space| space.of_host) {
+        let Some(space) = spaces.find(held.key.inode) else {
             return Self::of_process(root, spelled, containers, spaces);
-        }
+        };
+        let processes =
+            if space.of_host { of_host(root, spaces)? } else { space.processes.clone() };
         Ok(Self {
-            processes: space.map(|space| space.processes.clone()).unwrap_or_default(),
+            processes,
             namespace: Some(held.key.inode),
-            container: space.and_then(|space| space.container),
+            container: space.container,
             label: held.label,
             exclusive: true,
         })
@@ -167,4 +168,13 @@ impl Chosen {
         }
         (subject, flows, unseen.into_iter().chain(visited.gaps).collect())
     }
+}
+
+/// Who is in the host's network namespace: everybody who is in no other.
+fn of_host(root: &SysRoot, spaces: &NetSpaces) -> Result<Vec<Pid>, TargetError> {
+    let elsewhere: HashSet<Pid> =
+        spaces.list.iter().flat_map(|space| &space.processes).copied().collect();
+    let mut pids = scan::list_pids(root)?;
+    pids.retain(|pid| !elsewhere.contains(pid));
+    Ok(pids)
 }
