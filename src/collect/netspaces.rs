@@ -16,7 +16,7 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::{Kind, NsKey};
 use crate::model::process::Pid;
 use crate::model::text::Text;
-use crate::model::trail::{Owner, Step};
+use crate::model::trail::{InNet, Owner, Step};
 use crate::sys::error::{Problem, SysError};
 use crate::sys::netlink::roam::{self, Door, Found, Here, Row, Wanted};
 use crate::sys::root::SysRoot;
@@ -129,6 +129,11 @@ impl NetSpaces {
     /// All but the reader's own.
     pub fn others(&self) -> Vec<usize> {
         (1..self.list.len()).collect()
+    }
+
+    /// As steps name the one at this place of `list`.
+    pub fn seen_at(&self, place: usize) -> InNet {
+        self.list.get(place).map(NetSpace::seen_from_here).unwrap_or_default()
     }
 
     /// Whose the one at this place of `list` is.
@@ -333,9 +338,9 @@ impl NetSpace {
         self.inode.map(|inode| Step::Namespace { kind, inode, name })
     }
 
-    /// As steps name it: none for the reader's own.
-    pub fn elsewhere(&self) -> Option<u64> {
-        self.inode.filter(|_| !self.own)
+    fn seen_from_here(&self) -> InNet {
+        let namespace_known = self.own || self.inode.is_some();
+        InNet { namespace: self.inode.filter(|_| !self.own), namespace_known }
     }
 
     fn add_mount(&mut self, target: Text) {

@@ -104,8 +104,9 @@ pub enum Step {
         /// `veth`, `bridge`, `macvlan`, …
         #[serde(rename = "type")]
         kind: Text,
-        /// The network namespace it is in, where that is not the reader's.
-        namespace: Option<u64>,
+        /// The network namespace it is in.
+        #[serde(flatten)]
+        at: InNet,
     },
     /// An address that an interface has.
     Address {
@@ -133,8 +134,9 @@ pub enum Step {
         /// How many sockets this stands for: connections that are alike but for their peers, or
         /// for the port that the kernel gave them.
         sockets: u64,
-        /// The network namespace it is in, where that is not the reader's.
-        namespace: Option<u64>,
+        /// The network namespace it is in.
+        #[serde(flatten)]
+        at: InNet,
     },
     /// A socket of unix(7).
     UnixSocket {
@@ -149,15 +151,17 @@ pub enum Step {
         path: Option<Text>,
         /// The inode of the socket at the other end.
         peer: Option<u64>,
-        /// The network namespace it is in, where that is not the reader's.
-        namespace: Option<u64>,
+        /// The network namespace it is in.
+        #[serde(flatten)]
+        at: InNet,
     },
     /// One that is in no table: of netlink, of packets, not bound yet.
     OtherSocket {
         /// As `/proc/PID/fd` shows it.
         inode: u64,
-        /// The network namespace it is in; null where that is the reader's, or not known.
-        namespace: Option<u64>,
+        /// The network namespace it is in.
+        #[serde(flatten)]
+        at: InNet,
     },
     /// A port of the host that an engine leads to a container, by the engine's own record.
     Published(Published),
@@ -195,6 +199,16 @@ pub enum Step {
         /// As the host calls it.
         path: Text,
     },
+}
+
+/// The network namespace that something is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InNet {
+    /// Its network namespace, where that is known and not the reader's.
+    pub namespace: Option<u64>,
+    /// False: which one that is may not be seen. A null is the reader's own only where this is true.
+    pub namespace_known: bool,
 }
 
 /// How a process holds something.

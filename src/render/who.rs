@@ -6,7 +6,7 @@ use crate::model::container::Container;
 use crate::model::process::Pid;
 use crate::model::targets::Targets;
 use crate::model::text::Text;
-use crate::model::trail::{Answer, By, Owner, Published, Step, Trail};
+use crate::model::trail::{Answer, By, InNet, Owner, Published, Step, Trail};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -157,10 +157,10 @@ fn words(step: &Step, style: Style) -> String {
             let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
             format!("{kind}:[{inode}]{name}")
         }
-        Step::Interface { name, kind, namespace, .. } => {
+        Step::Interface { name, kind, at, .. } => {
             let is_plain = kind.is_empty() || *kind == "loopback";
             let kind = if is_plain { String::new() } else { format!(" ({kind})") };
-            format!("{name}{kind}{}", in_net(*namespace))
+            format!("{name}{kind}{}", in_net(*at))
         }
         Step::Address { address, prefix_length } => format!("{address}/{prefix_length}"),
         Step::Socket {
@@ -171,7 +171,7 @@ fn words(step: &Step, style: Style) -> String {
             peer_address,
             peer_port,
             sockets,
-            namespace,
+            at,
             ..
         } => {
             let here = endpoint(*address, *port);
@@ -180,14 +180,14 @@ fn words(step: &Step, style: Style) -> String {
             let peer = peer.unwrap_or_default();
             let several =
                 if *sockets > 1 { format!(" ({sockets} sockets)") } else { String::new() };
-            format!("{} {here}{peer} {state}{several}{}", protocol.name(), in_net(*namespace))
+            format!("{} {here}{peer} {state}{several}{}", protocol.name(), in_net(*at))
         }
-        Step::UnixSocket { kind, state, path, namespace, .. } => {
+        Step::UnixSocket { kind, state, path, at, .. } => {
             let path = path.as_ref().map(|path| format!(" {path}")).unwrap_or_default();
-            format!("unix {kind}{path} {state}{}", in_net(*namespace))
+            format!("unix {kind}{path} {state}{}", in_net(*at))
         }
-        Step::OtherSocket { inode, namespace } => {
-            format!("socket:[{inode}]{}", in_net(*namespace))
+        Step::OtherSocket { inode, at } => {
+            format!("socket:[{inode}]{}", in_net(*at))
         }
         Step::Published(published) => published_words(published),
         Step::Mount { target, fs_type, device, role, namespace, .. } => {
@@ -217,8 +217,12 @@ fn use_words(by: By) -> String {
     }
 }
 
-fn in_net(namespace: Option<u64>) -> String {
-    namespace.map(|inode| format!(" in net:[{inode}]")).unwrap_or_default()
+fn in_net(at: InNet) -> String {
+    match at {
+        InNet { namespace: Some(inode), .. } => format!(" in net:[{inode}]"),
+        InNet { namespace_known: true, .. } => String::new(),
+        InNet { .. } => " in a network namespace that may not be seen".to_owned(),
+    }
 }
 
 fn endpoint(address: IpAddr, port: u16) -> String {
@@ -334,7 +338,7 @@ mod tests {
             name: name.into(),
             index: 1,
             kind: "loopback".into(),
-            namespace: Some(4_026_532_280),
+            at: InNet { namespace: Some(4_026_532_280), namespace_known: true },
         };
         let owner = Owner::Namespace { key: NsKey { kind: Kind::Net, inode: 1 }, name: None };
         let answers = |name: &str| {

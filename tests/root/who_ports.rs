@@ -302,6 +302,15 @@ fn nobody() {
     let socket = &rows[0]["steps"][0];
     assert_eq!((&socket["port"], &socket["state"]), (&json!(47851), &json!("listen")));
     assert_eq!(rows[0]["owner"]["kind"], "unknown");
+    let unseen = (&json!(null), &json!(false));
+    assert_eq!((&socket["namespace"], &socket["namespace_known"]), unseen);
+    let said = succeeds(as_nobody(&program).args(["who", "port:47851"]));
+    assert!(said.contains("*:47851 listen in a network namespace that may not be seen"), "{said}");
+    let _here = TcpListener::bind("127.0.0.1:47852").unwrap();
+    let here = json(as_nobody(&program).args(["who", "--json", "port:47852"]));
+    let socket = &here["data"][0]["steps"][0];
+    let own = (&json!(null), &json!(true));
+    assert_eq!((&socket["namespace"], &socket["namespace_known"]), own, "{here}");
     let gaps = answer["gaps"].as_array().unwrap();
     assert!(gaps.iter().any(|gap| gap["what"] == "owners of sockets"), "{answer}");
     drop(held);

@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::interfaces::{few, owner, step};
-use crate::collect::netspaces::{self, NetSpace};
+use crate::collect::netspaces;
 use crate::model::network::{Address, Interface};
 use crate::model::trail::{Owner, Step, Trail};
 use crate::sys::netlink::roam::{Found, Row, Wanted};
@@ -37,10 +37,10 @@ pub(super) fn by_ip(host: &Host<'_>, ip: IpAddr) -> Vec<Trail> {
     });
     let mut trails = Vec::new();
     for (place, found) in &visited.found {
-        let namespace = spaces.list.get(*place).and_then(NetSpace::elsewhere);
+        let at = spaces.seen_at(*place);
         for (address, link) in configured(found) {
             let mut steps = vec![address_step(ip, address.prefix_length)];
-            steps.extend(link.map(|link| step(link, namespace)));
+            steps.extend(link.map(|link| step(link, at)));
             trails.push(Trail { steps, owner: owner(host, *place) });
         }
     }

@@ -5,10 +5,9 @@ mod tun;
 mod world;
 
 use super::Host;
-use crate::collect::netspaces::NetSpace;
 use crate::model::gap::{Gap, Reason};
 use crate::model::network::Interface;
-use crate::model::trail::{Answer, By, Owner, Step, Trail};
+use crate::model::trail::{Answer, By, InNet, Owner, Step, Trail};
 use graph::{At, Way, World as _};
 use std::collections::BTreeSet;
 use world::{Net, WHAT};
@@ -93,9 +92,7 @@ fn lead_or_stay(host: &Host<'_>, net: &mut Net<'_>, at: At, link: Interface) -> 
 
 fn trail(host: &Host<'_>, net: &mut Net<'_>, way: &Way) -> Trail {
     let spaces = net.spaces;
-    let step = |((space, _), link): &(At, Interface)| {
-        step(link, spaces.list.get(*space).and_then(NetSpace::elsewhere))
-    };
+    let step = |((space, _), link): &(At, Interface)| step(link, spaces.seen_at(*space));
     let mut steps: Vec<Step> = way.hops.iter().map(step).collect();
     let Some(((space, index), link)) = way.hops.last() else {
         return Trail { steps, owner: Owner::Unknown };
@@ -128,12 +125,6 @@ pub(super) fn owner(host: &Host<'_>, place: usize) -> Owner {
     }
 }
 
-/// As a step; `namespace` is absent where it is the reader's.
-pub(super) fn step(link: &Interface, namespace: Option<u64>) -> Step {
-    Step::Interface {
-        name: link.name.clone(),
-        index: link.index,
-        kind: link.kind.clone(),
-        namespace,
-    }
+pub(super) fn step(link: &Interface, at: InNet) -> Step {
+    Step::Interface { name: link.name.clone(), index: link.index, kind: link.kind.clone(), at }
 }

@@ -7,7 +7,6 @@ mod tables;
 
 use super::Host;
 use super::holders::{self, Extent};
-use crate::collect::netspaces::NetSpace;
 use crate::model::network::{Protocol, Socket};
 use crate::model::process::Pid;
 use crate::model::trail::{Owner, Published, Step, Trail};
@@ -159,7 +158,7 @@ fn step(host: &Host<'_>, group: &Group<'_>) -> Step {
         peer_port: socket.peer_port.filter(|_| has_peer),
         inode: socket.inode.map(u64::from).filter(|_| is_one),
         sockets: group.sockets,
-        namespace: host.spaces().list.get(group.place).and_then(NetSpace::elsewhere),
+        at: host.spaces().seen_at(group.place),
     }
 }
 

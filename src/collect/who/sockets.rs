@@ -4,9 +4,8 @@
 use super::holders::{self, Extent, Holder, Holders};
 use super::{Host, one_for_each, ports};
 use crate::collect::namespaces::descriptors;
-use crate::collect::netspaces::NetSpace;
 use crate::model::namespace::{Kind, NsKey};
-use crate::model::trail::{By, Owner, Step, Trail};
+use crate::model::trail::{By, InNet, Owner, Step, Trail};
 use crate::sys::netlink::roam::{Row, Wanted};
 use crate::sys::ns;
 use crate::sys::pidfd::ProcessHandle;
@@ -40,7 +39,7 @@ pub(super) fn by_inode(host: &Host<'_>, inode: u64) -> Vec<Trail> {
         found.as_ref().map_or(namespace, |(place, _)| host.spaces().list.get(*place)?.inode);
     let step = match &found {
         Some((place, row)) => step(host, *place, row, inode),
-        None => Step::OtherSocket { inode, namespace: elsewhere(host, namespace) },
+        None => Step::OtherSocket { inode, at: at(host, namespace) },
     };
     let mut steps = vec![step];
     steps.extend(namespace.and_then(|inode| name_step(host, inode)));
@@ -128,7 +127,7 @@ fn in_tables(host: &Host<'_>, inode: u64, namespace: Option<u64>) -> Option<(usi
 }
 
 fn step(host: &Host<'_>, place: usize, row: &Row, inode: u64) -> Step {
-    let namespace = host.spaces().list.get(place).and_then(NetSpace::elsewhere);
+    let at = host.spaces().seen_at(place);
     match row {
         Row::Socket(socket, _) => Step::Socket {
             protocol: socket.protocol,
@@ -139,7 +138,7 @@ fn step(host: &Host<'_>, place: usize, row: &Row, inode: u64) -> Step {
             peer_port: socket.peer_port,
             inode: Some(inode),
             sockets: 1,
-            namespace,
+            at,
         },
         Row::Unix(socket) => Step::UnixSocket {
             kind: socket.kind,
@@ -147,19 +146,22 @@ fn step(host: &Host<'_>, place: usize, row: &Row, inode: u64) -> Step {
             inode,
             path: socket.name.clone(),
             peer: socket.peer,
-            namespace,
+            at,
         },
-        _ => Step::OtherSocket { inode, namespace },
+        _ => Step::OtherSocket { inode, at },
     }
 }
 
 /// What its namespace is called, where that is not the reader's.
 fn name_step(host: &Host<'_>, inode: u64) -> Option<Step> {
-    let space = host.spaces().find(elsewhere(host, Some(inode))?)?;
+    let space = host.spaces().find(at(host, Some(inode)).namespace?)?;
     space.step().filter(|_| space.name.is_some())
 }
 
-fn elsewhere(host: &Host<'_>, namespace: Option<u64>) -> Option<u64> {
+fn at(host: &Host<'_>, namespace: Option<u64>) -> InNet {
     let own = host.spaces().own().and_then(|own| own.inode);
-    namespace.filter(|inode| Some(*inode) != own)
+    InNet {
+        namespace: namespace.filter(|inode| Some(*inode) != own),
+        namespace_known: namespace.is_some(),
+    }
 }
