@@ -2,6 +2,7 @@
 
 use super::column::{CellKind, Column, Style, or_dash};
 use crate::model::census::{Fact, Holder, Namespace, Occupant};
+use crate::model::gap::{self, Gap};
 use crate::model::namespace::Kind;
 use crate::model::text::Text;
 
@@ -12,12 +13,16 @@ pub struct Row<'a> {
     pub namespace: &'a Namespace,
     /// What is drawn before it in a tree.
     pub branch: String,
+    /// Others may be in it than those that were seen.
+    pub is_open: bool,
 }
 
 impl<'a> Row<'a> {
-    /// A row of a list, which hangs below no other.
-    pub fn new(namespace: &'a Namespace) -> Self {
-        Self { namespace, branch: String::new() }
+    /// A row of a list, which hangs below no other; `gaps` are those of its census.
+    pub fn new(namespace: &'a Namespace, gaps: &[Gap]) -> Self {
+        let lacks_init = namespace.of_host && gaps.iter().any(Gap::is_of_init);
+        let is_open = lacks_init || gap::leave_members_open(gaps);
+        Self { namespace, branch: String::new(), is_open }
     }
 }
 
@@ -61,7 +66,9 @@ pub const fn columns<'a>() -> [Column<Row<'a>>; 18] {
             format!("{branch}{}", ns.inode)
         }),
         left("type", "TYPE", kind),
-        right("nprocs", "NPROCS", |ns, _| ns.processes.to_string()),
+        right("nprocs", "NPROCS", |ns, _| {
+            or_dash(Some(ns.processes).filter(|seen| *seen > 0 || !ns.is_open))
+        }),
         right("threads", "THREADS", |ns, _| or_dash(ns.threads.known())),
         right("pid", "PID", |ns, _| or_dash(ns.first.as_ref().map(|first| first.pid))),
         right("ppid", "PPID", |ns, _| {

@@ -18,8 +18,10 @@ pub struct JsonRow<'a> {
     pub kind: Kind,
     /// Whether it is one of the host's own.
     pub host: bool,
-    /// Processes in it.
+    /// Processes in it that were seen.
     pub nprocs: usize,
+    /// False: others may be in it, which do not show their namespaces.
+    pub nprocs_complete: bool,
     /// Threads in it whose process is elsewhere.
     #[serde(default, skip_serializing_if = "Fact::is_not_asked")]
     pub threads: Fact<usize>,
@@ -68,6 +70,7 @@ impl<'a> From<&Row<'a>> for JsonRow<'a> {
             kind: namespace.kind,
             host: namespace.of_host,
             nprocs: namespace.processes,
+            nprocs_complete: !row.is_open,
             threads: namespace.threads,
             pid: first.map(|first| first.pid),
             ppid: first.map_or(Fact::NotAsked, |first| first.parent),

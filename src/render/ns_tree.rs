@@ -57,7 +57,8 @@ mod tests {
             namespace(Kind::User, 3, Some(2)),
             namespace(Kind::Uts, 4, Some(2)),
         ];
-        let rows = hang(namespaces.iter().map(Row::new).collect(), Relation::Owner, kept);
+        let rows =
+            hang(namespaces.iter().map(|one| Row::new(one, &[])).collect(), Relation::Owner, kept);
         rows.iter().map(|row| format!("{}{}", row.branch, row.inode)).collect()
     }
 

@@ -7,6 +7,7 @@ use crate::support::{
 };
 use crate::targets::refused;
 use libtest_mimic::Trial;
+use serde_json::{Value, json};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -141,6 +142,22 @@ fn unseen() {
     let orphans = succeeds(as_nobody(&copy).args(["ps", "--orphans", "-o", "tsv"]));
     let row = orphans.lines().find(|line| line.contains(&netns.inode().to_string()));
     assert!(row.is_some_and(|row| row.contains("no process that can be seen is in it")), "{row:?}");
+    let listed = output(as_nobody(&copy).args(["ns", "-P", "-t", "net"]));
+    let number = netns.inode().to_string();
+    let table = stdout(&listed);
+    let row = table.lines().find(|line| line.contains(&number)).expect("it is listed");
+    assert_eq!(row.split_whitespace().nth(2), Some("-"), "how many are in it is not known: {row}");
+    let said = stderr(&listed);
+    assert!(said.contains("processes that are not seen may be in those that are listed"), "{said}");
+    let find = |listed: Value| {
+        let rows = listed["data"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["ns"] == netns.inode()).expect("it is listed");
+        (row["nprocs"].clone(), row["nprocs_complete"].clone())
+    };
+    let of_user = find(support::json(as_nobody(&copy).args(["ns", "-P", "--json"])));
+    assert_eq!(of_user, (json!(0), json!(false)));
+    let of_root = find(support::json(&mut nsx(["ns", "--json"])));
+    assert_eq!(of_root, (json!(1), json!(true)));
 }
 
 fn lived_in() {

@@ -5,6 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::entry::Command;
 use crate::cli::error::{Failure, Kind, right_to_look};
 use crate::cli::list::List;
+use crate::cli::output;
 use crate::collect::namespaces::collect_census;
 use crate::collect::target::{self, PinnedProcess};
 use crate::model::census::{Census, Relation};
@@ -92,7 +93,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
             && !(args.persistent && row.processes > 0)
             && filter.as_ref().is_none_or(|filter| filter.keeps(&ns::columns(), row))
     };
-    let mut rows: Vec<Row<'_>> = namespaces.iter().map(Row::new).collect();
+    let mut rows: Vec<Row<'_>> = namespaces.iter().map(|one| Row::new(one, &gaps)).collect();
     match args.tree {
         Some(relation) => rows = ns_tree::hang(rows, relation, is_kept),
         None => rows.retain(is_kept),
@@ -109,7 +110,14 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         gaps: &gaps,
     };
     list.print(context, &args.output, &root, ns_json::JsonRow::from)?;
-    Ok(args.output.finish(context, &gaps))
+    let code = args.output.finish(context, &gaps);
+    if args.persistent && rows.iter().any(|row| row.is_open) {
+        output::say(
+            &context.program,
+            "processes that are not seen may be in those that are listed",
+        );
+    }
+    Ok(code)
 }
 
 fn task(root: &SysRoot, spelled: &OsString) -> Result<PinnedProcess, Failure> {

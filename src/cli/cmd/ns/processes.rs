@@ -55,7 +55,7 @@ pub(super) fn run(
         census.gaps.push(gap);
     }
     let rows = rows(&users, &census, &namespace);
-    let row = Row::new(&namespace);
+    let row = Row::new(&namespace, &census.gaps);
     let is_json = matches!(args.output.format(), Format::Json | Format::Jsonl);
     if is_json {
         let list = List {
