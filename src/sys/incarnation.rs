@@ -1,13 +1,16 @@
 //! Processes by number and start: what a file says of one is believed if it is still that one.
 
 use super::bounded;
-use super::error::{Result, SysError};
+use super::error::{Problem, Result, SysError};
 use super::ns;
+use super::pidfd;
 use super::proc::stat::{self, Stat};
 use super::root::SysRoot;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::spawned::{Incarnation, Viewpoint};
+use nix::errno::Errno;
+use std::os::fd::OwnedFd;
 
 /// The one that has this number now.
 pub fn of(root: &SysRoot, pid: Pid) -> Result<Incarnation> {
@@ -20,10 +23,35 @@ fn stat_of(root: &SysRoot, pid: Pid) -> Result<Stat> {
         .ok_or_else(|| SysError::malformed("read", format!("/proc/{pid}/stat"), "line"))
 }
 
-/// Whether it still runs; one whose end nobody has asked for yet does not.
-pub fn is_there(root: &SysRoot, incarnation: Incarnation) -> bool {
-    let stat = Pid::new(incarnation.pid).and_then(|pid| stat_of(root, pid).ok());
-    stat.is_some_and(|stat| stat.start_ticks == incarnation.start_ticks && !stat.state.ended())
+/// Holds it; `None` where it has ended, asked for or not. An error means that nobody can tell here, as
+/// where `/proc` hides what is not ours to trace (hidepid), which nsx itself is to an ordinary user.
+pub fn pin(root: &SysRoot, incarnation: Incarnation) -> Result<Option<OwnedFd>> {
+    let Some(pid) = Pid::new(incarnation.pid) else { return Ok(None) };
+    let pidfd = match pidfd::pin(pid) {
+        Err(error) if is_nobody(&error) => return Ok(None),
+        pinned => pinned?,
+    };
+    if !root.numbers_as_we_do() {
+        let problem = Problem::ForeignProcfs;
+        return Err(SysError { doing: "use", object: "/proc".into(), problem });
+    }
+    let stat = stat_of(root, pid);
+    if pidfd::has_ended(&pidfd, pid)? {
+        return Ok(None);
+    }
+    match stat {
+        Ok(stat) => Ok((stat.start_ticks == incarnation.start_ticks).then_some(pidfd)),
+        // It is there, and left out.
+        Err(error) if error.errno() == Some(Errno::ENOENT) => {
+            Err(SysError { problem: Problem::Errno(Errno::EACCES), ..error })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Of an error of [`pidfd::pin`]: no process has the number.
+pub fn is_nobody(error: &SysError) -> bool {
+    matches!(error.errno(), Some(Errno::ESRCH | Errno::ENOENT | Errno::EINVAL))
 }
 
 /// Where this process tells others apart. `None`: the kernel does not say.
@@ -42,6 +70,10 @@ pub fn boot_id(root: &SysRoot) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn is_there(root: &SysRoot, incarnation: Incarnation) -> bool {
+        pin(root, incarnation).unwrap().is_some()
+    }
 
     #[test]
     fn a_process_is_itself_and_no_other() {

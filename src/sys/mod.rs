@@ -10,6 +10,7 @@ pub mod elf;
 pub mod entries;
 pub mod error;
 pub mod fds;
+pub mod hold;
 pub mod idmap;
 pub mod incarnation;
 pub mod layers;

@@ -26,17 +26,12 @@ pub struct ProcessHandle {
 impl ProcessHandle {
     /// Pins `pid`, then opens its directory.
     pub fn open(root: &SysRoot, pid: Pid) -> Result<Self> {
-        let gone = || format!("pid {pid}");
         let pidfd = if root.is_real() {
             if !root.numbers_as_we_do() {
                 let problem = Problem::ForeignProcfs;
                 return Err(SysError { doing: "use", object: "/proc".into(), problem });
             }
-            let raw = rustix::process::Pid::from_raw(pid.raw())
-                .ok_or_else(|| SysError::new("pin", gone(), Errno::EINVAL))?;
-            let pidfd = rustix::process::pidfd_open(raw, PidfdFlags::empty());
-            // EINVAL: a thread that is not its process's leader.
-            Some(pidfd.with_context("pin", gone)?)
+            Some(pin(pid)?)
         } else {
             None
         };
@@ -89,13 +84,10 @@ impl ProcessHandle {
         let Some(pidfd) = &self.pidfd else {
             return Ok(());
         };
-        let mut watched = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
-        let at_once = rustix::event::Timespec::default();
-        match rustix::event::poll(&mut watched, Some(&at_once)) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(SysError::new("find", format!("pid {}", self.pid), Errno::ESRCH)),
-            Err(errno) => Err(SysError::new("watch", format!("pid {}", self.pid), errno)),
+        if has_ended(pidfd, self.pid)? {
+            return Err(SysError::new("find", format!("pid {}", self.pid), Errno::ESRCH));
         }
+        Ok(())
     }
 
     /// The inode of the process itself, never given twice until the next boot; `None` on a kernel
@@ -107,6 +99,23 @@ impl ProcessHandle {
         let stat = rustix::fs::fstat(pidfd).with_context("examine", object)?;
         Ok((kind == magic::PIDFS).then_some(stat.st_ino))
     }
+}
+
+/// Holds `pid`, of which nothing else is known. ESRCH, ENOENT or EINVAL: there is no such process, or
+/// it is a thread that does not lead one.
+pub fn pin(pid: Pid) -> Result<OwnedFd> {
+    let object = || format!("pid {pid}");
+    let raw = rustix::process::Pid::from_raw(pid.raw())
+        .ok_or_else(|| SysError::new("pin", object(), Errno::EINVAL))?;
+    rustix::process::pidfd_open(raw, PidfdFlags::empty()).with_context("pin", object)
+}
+
+/// Whether it has ended, reaped or not.
+pub fn has_ended(pidfd: &OwnedFd, pid: Pid) -> Result<bool> {
+    let mut watched = [rustix::event::PollFd::new(pidfd, rustix::event::PollFlags::IN)];
+    let at_once = rustix::event::Timespec::default();
+    let ended = rustix::event::poll(&mut watched, Some(&at_once));
+    Ok(ended.with_context("watch", || format!("pid {pid}"))? > 0)
 }
 
 fn is_alive(pidfd: BorrowedFd<'_>, pid: Pid) -> Result<()> {

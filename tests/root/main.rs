@@ -28,6 +28,7 @@ mod limits;
 mod listings;
 mod memory;
 mod named;
+mod named_hidden;
 mod namespaces;
 mod output;
 mod pids;
@@ -93,6 +94,7 @@ fn main() {
         rootfs::tests(),
         rootfs_layers::tests(),
         named::tests(),
+        named_hidden::tests(),
         stranger::tests(),
         pids::tests(),
         spawn_net::tests(),

@@ -1,15 +1,19 @@
 //! The file that says of a named program that it runs: made before the program, so that there is one
-//! of a name, and removed after it.
+//! of a name, and removed after it. nsx holds it until it ends, so that nobody who may read it takes nsx
+//! for gone, whatever `/proc` shows him.
 
 use super::janitor::Janitor;
 use crate::action::cgroup;
 use crate::action::error::ActionError;
+use crate::model::process::Pid;
 use crate::model::spawned::Spawned;
 use crate::model::text::Text;
 use crate::sys::bounded;
-use crate::sys::error::Context;
+use crate::sys::error::{Context, Problem, SysError};
 use crate::sys::fds::write_all;
+use crate::sys::hold;
 use crate::sys::incarnation;
+use crate::sys::pidfd;
 use crate::sys::root::{SysRoot, path_text};
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
@@ -24,6 +28,8 @@ pub struct Record {
     path: PathBuf,
     file: String,
     is_ours: bool,
+    /// Every file that has had the name: who opened one before the next was there sees it held.
+    held: Vec<OwnedFd>,
     janitor: Rc<Janitor>,
     /// What the file says after the next [`Self::update`].
     pub spawned: Spawned,
@@ -41,7 +47,8 @@ impl Record {
         let file = format!("{}.json", spawned.name);
         let path = directory.join(&file);
         let janitor = Rc::clone(janitor);
-        let mut record = Self { directory: dir, path, file, is_ours: false, janitor, spawned };
+        let (is_ours, held) = (false, Vec::new());
+        let mut record = Self { directory: dir, path, file, is_ours, held, janitor, spawned };
         // Between finding that a name's owner is gone and removing his record another could take it.
         let _one_at_a_time = lock(directory)?;
         for _ in 0..8 {
@@ -60,61 +67,69 @@ impl Record {
     }
 
     /// Writes what has become known.
-    pub fn update(&self) -> Result<(), ActionError> {
-        let temporary = self.write_temporary()?;
+    pub fn update(&mut self) -> Result<(), ActionError> {
+        let (temporary, held) = self.write_temporary()?;
         let dir = &self.directory;
         let renamed = rustix::fs::renameat(dir, &temporary, dir, &self.file);
         if renamed.is_err() {
             remove(dir, &temporary);
         }
         renamed.with_context("write", || path_text(&self.path))?;
+        self.held.push(held);
         Ok(())
     }
 
-    fn write_new(&self) -> Result<(), ActionError> {
-        let temporary = self.write_temporary()?;
+    fn write_new(&mut self) -> Result<(), ActionError> {
+        let (temporary, held) = self.write_temporary()?;
         let (dir, flags) = (&self.directory, AtFlags::empty());
         let linked = rustix::fs::linkat(dir, &temporary, dir, &self.file, flags);
         remove(dir, &temporary);
         linked.with_context("make", || path_text(&self.path))?;
+        self.held.push(held);
         Ok(())
     }
 
     /// A file that has nothing to do but to be given the name.
-    fn write_temporary(&self) -> Result<String, ActionError> {
+    fn write_temporary(&self) -> Result<(String, OwnedFd), ActionError> {
         // Ours is the only process of this number that is alive.
         let name = format!(".{}.{}", self.spawned.name, std::process::id());
         self.janitor.expect_temporary(&self.path.with_file_name(&name))?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let write = || -> Result<(), ActionError> {
+        let write = || -> Result<OwnedFd, ActionError> {
             let file =
                 rustix::fs::openat(&self.directory, &name, flags, Mode::from_raw_mode(0o600))
                     .with_context("make", || path_text(&self.path))?;
+            // Where files cannot be held, our number has to do.
+            let _ = hold::hold(&file);
             write_all(&file, self.spawned.to_json().as_bytes())
                 .with_context("write", || path_text(&self.path))?;
             let stat =
                 rustix::fs::fstat(&file).with_context("examine", || path_text(&self.path))?;
-            self.janitor.expect_name((stat.st_dev, stat.st_ino), &self.path)
+            self.janitor.expect_name((stat.st_dev, stat.st_ino), &self.path)?;
+            Ok(file)
         };
         let written = write();
         if written.is_err() {
             remove(&self.directory, &name);
         }
-        written.map(|()| name)
+        written.map(|file| (name, file))
     }
 
     /// Fails where the name's owner runs.
     fn clear_stale(&self, root: &SysRoot) -> Result<(), ActionError> {
-        let Some(bytes) = read(&self.directory, &self.file)? else { return Ok(()) };
-        let Some(other) = Spawned::parse(&bytes) else {
+        let Some((file, other)) = read(&self.directory, &self.file)? else { return Ok(()) };
+        let Some(other) = other else {
             return Err(self.taken("its file is none of nsx's"));
         };
         if is_elsewhere(root, &other)? {
             return Err(self.taken("a nsx of another pid or time namespace, or what one left"));
         }
-        if is_running(root, &other)? {
-            return Err(self.taken(&format!("nsx of pid {}", other.supervisor.pid)));
+        let pid = other.supervisor.pid;
+        match owner(root, &file, &other) {
+            Ok(None) => {}
+            Ok(Some(_)) => return Err(self.taken(&format!("nsx of pid {pid}"))),
+            Err(error) => return Err(self.taken(&format!("perhaps nsx of pid {pid}: {error}"))),
         }
         clear(&other);
         unlink(&self.directory, &self.file).with_context("remove", || path_text(&self.path))?;
@@ -136,6 +151,8 @@ impl Drop for Record {
             return;
         }
         remove(&self.directory, &self.file);
+        // Who has opened it already sees that we have not ended yet.
+        self.held.drain(..).for_each(std::mem::forget);
     }
 }
 
@@ -157,17 +174,53 @@ fn unlink(directory: &OwnedFd, name: &str) -> rustix::io::Result<()> {
 }
 
 /// `None`: there is none of that name.
-fn read(directory: &OwnedFd, file: &str) -> Result<Option<Vec<u8>>, ActionError> {
-    match bounded::read(directory.as_fd(), file, Spawned::MOST_BYTES) {
-        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
-        read => Ok(Some(read?)),
-    }
+fn read(
+    directory: &OwnedFd,
+    name: &str,
+) -> Result<Option<(OwnedFd, Option<Spawned>)>, ActionError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        opened => opened.context("open", name)?,
+    };
+    let spawned = parse(&file)?;
+    Ok(Some((file, spawned)))
 }
 
-/// Whether the nsx that wrote it is still there.
-pub fn is_running(root: &SysRoot, spawned: &Spawned) -> Result<bool, ActionError> {
-    let is_this_boot = incarnation::boot_id(root)? == spawned.boot_id;
-    Ok(is_this_boot && incarnation::is_there(root, spawned.supervisor))
+/// What is in a file; `None` where that is none of nsx's.
+pub fn parse(file: &OwnedFd) -> Result<Option<Spawned>, ActionError> {
+    const DOING: &str = "read";
+    const OBJECT: &str = "the record of a named program";
+    let mut bytes = Vec::new();
+    let is_cut = bounded::read_fd_into(file.as_fd(), Spawned::MOST_BYTES, &mut bytes);
+    if is_cut.context(DOING, OBJECT)? {
+        let problem = Problem::Truncated;
+        return Err(SysError { doing: DOING, object: OBJECT.into(), problem }.into());
+    }
+    Ok(Spawned::parse(&bytes))
+}
+
+/// The nsx that wrote what is in a file, held; `None` where it has ended. An error means that it cannot
+/// be told.
+pub fn owner(
+    root: &SysRoot,
+    file: &OwnedFd,
+    spawned: &Spawned,
+) -> Result<Option<OwnedFd>, ActionError> {
+    if incarnation::boot_id(root)? != spawned.boot_id {
+        return Ok(None);
+    }
+    let number = spawned.supervisor.pid;
+    // Before it is asked who holds the file: he has had his number all the time.
+    let pinned = Pid::new(number).map(pidfd::pin);
+    match (hold::holder(file), pinned) {
+        (Ok(Some(holder)), Some(pinned)) if holder == number => Ok(Some(pinned?)),
+        (Ok(Some(_)), _) => {
+            Err(ActionError::Refused("it is held where the pids are others".to_owned()))
+        }
+        // An older nsx holds nothing.
+        (Ok(None) | Err(_), _) => Ok(incarnation::pin(root, spawned.supervisor)?),
+    }
 }
 
 /// Whether it was written where pids or times are others: nothing can be said of it here.
@@ -182,11 +235,11 @@ pub fn forget(directory: &Path, spawned: &Spawned) -> Result<(), ActionError> {
     let dir = open(directory)?;
     let file = format!("{}.json", spawned.name);
     let _one_at_a_time = lock(directory)?;
-    let Some(bytes) = read(&dir, &file)? else { return Ok(()) };
+    let Some((_, other)) = read(&dir, &file)? else { return Ok(()) };
     let is_its_own = |other: Spawned| {
         (other.supervisor, &other.boot_id) == (spawned.supervisor, &spawned.boot_id)
     };
-    if Spawned::parse(&bytes).is_some_and(is_its_own) {
+    if other.is_some_and(is_its_own) {
         unlink(&dir, &file).with_context("remove", || path_text(&directory.join(&file)))?;
     }
     Ok(())

@@ -147,8 +147,8 @@ pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8
     };
     let file = format!("{name}.json");
     let place = place.map_err(|_| unknown())?;
-    let bytes = place.read(&file, Spawned::MOST_BYTES).map_err(|_| unknown())?;
-    let spawned = Spawned::parse(&bytes)
+    let held = place.open(&file).map_err(|_| unknown())?;
+    let spawned = record::parse(&held)?
         .ok_or_else(|| Failure::new(Kind::Failed, format!("{file} is none of nsx's")))?;
     if record::is_elsewhere(&root, &spawned)? {
         let what = format!("{name} was started in another pid or time namespace");
@@ -159,7 +159,15 @@ pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8
             ),
         ));
     }
-    stop::stop(&root, &spawned, request.life.grace.unwrap_or(GRACE))?;
+    let owner = record::owner(&root, &held, &spawned).map_err(|error| {
+        let pid = spawned.supervisor.pid;
+        let why = format!("it cannot be told whether pid {pid} is its nsx: {error}");
+        Failure::new(Kind::Failed, format!("cannot end {name}: {why}")).hint(format!(
+            "end it as root; if that is another, remove {}",
+            path_text(&directory.join(&file))
+        ))
+    })?;
+    stop::stop(&root, owner, &spawned, request.life.grace.unwrap_or(GRACE))?;
     // One that was killed left it.
     record::forget(&directory, &spawned)?;
     Ok(0)
