@@ -23,6 +23,10 @@ pub struct Spawned {
     pub supervisor: Incarnation,
     /// The first process in its namespaces. Absent before it is there.
     pub process: Option<Incarnation>,
+    /// The program itself; the same, but where an init of ours is before it. Absent before it is there, and
+    /// of an older nsx.
+    #[serde(default)]
+    pub program: Option<Incarnation>,
     /// Seconds since 1970, by the clock at that time.
     pub created_unix_seconds: u64,
     /// The program and its arguments; bytes that are no UTF-8 are replaced.
@@ -126,6 +130,7 @@ mod tests {
             seen_from: Some(Viewpoint { pid_namespace: 5, time_namespace: None }),
             supervisor: Incarnation { pid: 7, start_ticks: 8 },
             process: None,
+            program: None,
             created_unix_seconds: 9,
             command: vec!["sh".to_owned()],
             limits: BTreeMap::new(),

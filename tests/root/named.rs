@@ -35,6 +35,11 @@ pub fn tests() -> Vec<Trial> {
         test("named: what cannot start says so and keeps no name", ROOT, cannot_start),
         test("named: one that was stopped and continued ends as ever", ROOT, stopped),
         test("named: one that ignores its end is killed", ROOT, stubborn),
+        test(
+            "named: one that ignores its end is killed with all that its init minds",
+            ROOT,
+            stubborn_behind_an_init,
+        ),
         test("named: a killed nsx leaves nothing of it", ROOT, killed),
         test(
             "named: what a whole killed group of nsx left is cleared at the next use",
@@ -86,7 +91,7 @@ impl Named {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("nsx-test-{}-{number}", std::process::id());
-        let mut command = nsx(["spawn", "-p", "--detach", "--name", &name]);
+        let mut command = nsx(["spawn", "--detach", "--name", &name]);
         let said = succeeds(command.args(options).args(program));
         assert_eq!(said, format!("{name}\n"));
         Self(name)
@@ -128,8 +133,10 @@ impl Drop for Named {
 }
 
 fn by_name() {
-    let named =
-        Named::start(&["--newnet", "--hostname", "inside", "--pids", "9"], &["sleep", "1000"]);
+    let named = Named::start(
+        &["-p", "--newnet", "--hostname", "inside", "--pids", "9"],
+        &["sleep", "1000"],
+    );
     let target = format!("nsx:{}", named.0);
     let listed = json(&mut nsx(["ps", "--json"]));
     let rows = listed["data"].as_array().or_else(|| listed["data"]["containers"].as_array());
@@ -155,7 +162,7 @@ fn by_name() {
 }
 
 fn one_of_a_name() {
-    let named = Named::start(&[], &["sleep", "1000"]);
+    let named = Named::start(&["-p"], &["sleep", "1000"]);
     let second = output(&mut nsx(["spawn", "-p", "--name", &named.0, "echo", "RAN"]));
     assert_eq!((second.status.code(), stdout(&second).as_str()), (Some(125), ""));
     assert!(stderr(&second).contains("is taken"), "{}", stderr(&second));
@@ -167,7 +174,7 @@ fn one_of_a_name() {
 
 /// There its pid is another's, and nothing tells that it runs.
 fn from_another_pid_namespace() {
-    let named = Named::start(&[], &["sleep", "1000"]);
+    let named = Named::start(&["-p"], &["sleep", "1000"]);
     let inside = |words: &[&str]| {
         let nsx = nsx(["spawn"]);
         let mut unshare = Command::new("unshare");
@@ -225,11 +232,37 @@ fn stopped() {
 
 fn stubborn() {
     let script = "trap '' TERM; while :; do sleep 0.1; done";
-    let named = Named::start(&[], &["sh", "-c", script]);
+    let named = Named::start(&["-p"], &["sh", "-c", script]);
     let program = pidfd(named.pid_of("process")).unwrap();
     succeeds(&mut nsx(["spawn", "--stop", &named.0, "--kill-after", "300ms"]));
     assert!(ends_within(&program, Duration::ZERO));
     assert!(!named.record().exists());
+}
+
+/// Its init ends with neither of them before the others have.
+fn stubborn_behind_an_init() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("pids");
+    let script = "trap '' TERM; (trap '' TERM; sleep 1000) & one=$!; setsid sleep 1000 & \
+        echo $$ $one $! >$0; while :; do sleep 1000; done";
+    for older in [false, true] {
+        let named = Named::start(&["-u", "--init"], &["sh", "-c", script, place.to_str().unwrap()]);
+        until("it has begun", || std::fs::read(&place).is_ok_and(|said| said.ends_with(b"\n")));
+        let pids = std::fs::read_to_string(&place).unwrap();
+        std::fs::remove_file(&place).unwrap();
+        let pids = pids.split_whitespace().map(|pid| pid.parse().unwrap());
+        let held: Vec<_> = pids.map(|pid| pidfd(pid).unwrap()).collect();
+        if older {
+            // A record that does not say who the program is.
+            let mut record = named.read();
+            record.as_object_mut().unwrap().remove("program");
+            std::fs::write(named.record(), record.to_string()).unwrap();
+        }
+        succeeds(&mut nsx(["spawn", "--stop", &named.0, "--kill-after", "300ms"]));
+        assert_eq!(held.len(), 3);
+        assert!(held.iter().all(|process| ends_within(process, Duration::ZERO)), "{older}");
+        assert!(!named.record().exists());
+    }
 }
 
 fn groups_of(named: &Named) -> Vec<PathBuf> {
@@ -242,7 +275,7 @@ fn killed() {
     let file = directory.path().join("pid");
     let place = file.to_str().unwrap();
     let script = "sleep 1000 & sleep 1000";
-    let options = ["--memory", "64M", "--pids", "9", "--pid-file", place];
+    let options = ["-p", "--memory", "64M", "--pids", "9", "--pid-file", place];
     let named = Named::start(&options, &["sh", "-c", script]);
     let groups = groups_of(&named);
     assert!(!groups.is_empty() && groups.iter().all(|group| group.is_dir()));
@@ -263,7 +296,7 @@ fn kill(pid: u32) {
 
 /// A record whose nsx is not there any more, as after a crash of everything.
 fn stale() {
-    let named = Named::start(&[], &["sleep", "1000"]);
+    let named = Named::start(&["-p"], &["sleep", "1000"]);
     let mut record = named.read();
     let name = format!("{}-stale", named.0);
     record["name"] = name.as_str().into();

@@ -188,8 +188,9 @@ impl Notices {
         let init_pid = child.pid.as_raw().cast_unsigned();
         let pid = program.pid;
         if let Some(record) = &mut self.record {
-            let process = Pid::new(init_pid).and_then(|pid| incarnation::of(&self.root, pid).ok());
-            record.spawned.process = process;
+            let of = |pid| Pid::new(pid).and_then(|pid| incarnation::of(&self.root, pid).ok());
+            record.spawned.process = of(init_pid);
+            record.spawned.program = of(pid);
             record.update()?;
         }
         if let Some(file) = &self.pid_file {

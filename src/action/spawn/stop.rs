@@ -32,20 +32,34 @@ pub fn stop(
     if has_ended(&supervisor, grace)? {
         return Ok(());
     }
-    let program = spawned.process.and_then(|process| pin(root, process));
-    if let Some(program) = &program {
+    // An init of ours is not killed: it ends what the program has left.
+    let process = spawned.process.and_then(|process| pin(root, process));
+    if let Some(program) = spawned.program.and_then(|program| pin(root, program)) {
         let _ = signal::send(program.as_fd(), Signal::SIGKILL as i32);
         if has_ended(&supervisor, PATIENCE)? {
             return Ok(());
         }
     }
     signal::send(supervisor.as_fd(), Signal::SIGKILL as i32).context("end", "nsx")?;
-    if has_ended(&supervisor, PATIENCE)? {
-        record::clear(spawned);
-        return Ok(());
+    if !has_ended(&supervisor, PATIENCE)? {
+        return Err(not_ended(spawned.supervisor));
     }
-    let object = format!("pid {}", spawned.supervisor.pid);
-    Err(SysError { doing: "end", object: object.into(), problem: Problem::TimedOut }.into())
+    // It ends with nsx, and what is behind it with it.
+    if let (Some(process), Some(known)) = (process, spawned.process)
+        && !has_ended(&process, PATIENCE)?
+    {
+        let _ = signal::send(process.as_fd(), Signal::SIGKILL as i32);
+        if !has_ended(&process, PATIENCE)? {
+            return Err(not_ended(known));
+        }
+    }
+    record::clear(spawned);
+    Ok(())
+}
+
+fn not_ended(process: Incarnation) -> ActionError {
+    let object = format!("pid {}", process.pid);
+    SysError { doing: "end", object: object.into(), problem: Problem::TimedOut }.into()
 }
 
 /// `None` also where nobody can tell whether it is still the same.

@@ -121,6 +121,7 @@ fn spawned(
         seen_from: incarnation::viewpoint(root),
         supervisor: us,
         process: None,
+        program: None,
         created_unix_seconds: now.as_secs(),
         command: words.collect(),
         limits,
