@@ -1,10 +1,11 @@
 //! Where control groups for one program can be made: with the controllers that its limits need,
 //! and, where they can be had, with those that count what it used.
 //!
-//! On v1 below our own group in each hierarchy, so that our own limits hold for it too. On v2 a group
-//! with processes may have no groups with controllers below it: there beside our own, at the nearest
-//! ancestor that hands down what is needed. No controller is switched on for this. See cgroups(7)
-//! and "Delegation" in the kernel's admin-guide/cgroup-v2.
+//! On v1 below our own group in each hierarchy, so that our own limits hold for it too; of I/O they
+//! would not, where v1 limits each group by itself alone. On v2 a group with processes may have no
+//! groups with controllers below it: there beside our own, at the nearest ancestor that hands down
+//! what is needed. No controller is switched on for this. See cgroups(7) and "Delegation" in the
+//! kernel's admin-guide/cgroup-v2.
 
 use crate::model::group::{Controller, Site, Sites};
 use crate::model::text::Text;
@@ -46,6 +47,17 @@ pub enum NoSite {
         errno: Errno,
         /// It is in the v2 hierarchy.
         is_v2: bool,
+    },
+    /// On v1 our own group has limits of I/O, which hold for no group below it.
+    #[error(
+        "cannot limit {}: the I/O limits of {directory} would not hold for the program any more",
+        .controller.subject()
+    )]
+    Throttled {
+        /// The one that the limit needs: that of I/O, or one of the same hierarchy.
+        controller: Controller,
+        /// Our own group.
+        directory: Text,
     },
     /// Our own `/proc/self/cgroup` or mountinfo could not be read.
     #[error(transparent)]
@@ -164,7 +176,7 @@ impl Search<'_> {
     /// `None` where no v1 hierarchy has the controller.
     fn on_v1(&self, controller: Controller) -> Option<Result<Site, NoSite>> {
         let name = controller.v1_name();
-        self.paths.line(name.as_bytes()).filter(|line| !line.is_v2())?;
+        let line = self.paths.line(name.as_bytes()).filter(|line| !line.is_v2())?;
         let Some(place) = self.hierarchies.locate(self.paths, name.as_bytes()) else {
             return Some(Err(NoSite::Missing { controller, name, why: Missing::NotMounted }));
         };
@@ -174,6 +186,10 @@ impl Search<'_> {
             controllers: vec![controller],
             is_optional: false,
         };
+        if line.has(Controller::Io.v1_name().as_bytes()) && is_throttled(self.root, &site.parent) {
+            let directory = path_text(&site.parent);
+            return Some(Err(NoSite::Throttled { controller, directory }));
+        }
         Some(match (self.may_use)(&site.parent, false) {
             Ok(()) => Ok(site),
             Err(errno) => Err(NoSite::Denied {
@@ -336,6 +352,16 @@ fn is_limited(root: &SysRoot, directory: &Path) -> bool {
         || says("memory.high", b"max")
         || says("cpu.max", b"max")
         || says("cpuset.cpus", b"")
+}
+
+/// Whether a group of v1 itself limits I/O.
+fn is_throttled(root: &SysRoot, directory: &Path) -> bool {
+    let Ok(group) = root.open_dir(directory) else { return false };
+    ["read_bps", "write_bps", "read_iops", "write_iops"].iter().any(|what| {
+        let file = format!("blkio.throttle.{what}_device");
+        let rules = bounded::read(group.as_fd(), &file, bounded::SMALL);
+        rules.is_ok_and(|rules| !rules.trim_ascii().is_empty())
+    })
 }
 
 fn names_hold(names: &[u8], name: &str) -> bool {

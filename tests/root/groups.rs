@@ -47,6 +47,7 @@ pub fn tests() -> Vec<Trial> {
         test("limits, --cpus: the program is throttled, and inspect says so", V1, throttled),
         test("limits, --cpuset: the program runs on no other CPU", V1, cpuset),
         test("limits, --io: what the kernel is told", V1, io),
+        test("limits, those of I/O that the caller has are not left on v1", V1, throttled_io),
         test("limits, all limits at once, and nothing is left", V1, all_at_once),
         test("limits, a limit that cannot be had leaves nothing behind", V1, refused),
         test("limits, groups that the program made below its own go with it", V1, nested),
@@ -262,6 +263,41 @@ fn io() {
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
     }
+}
+
+/// v1 limits the I/O of each group by itself.
+fn throttled_io() {
+    let (device, numbers) = disk().expect("a disk");
+    let group = PathBuf::from(format!("/sys/fs/cgroup/blkio/nsx-test-{}", std::process::id()));
+    std::fs::create_dir(&group).unwrap();
+    let within = |options: &[&str]| {
+        let script = r#"echo $$ > "$0/cgroup.procs" && exec "$@""#;
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(&group).arg(crate::support::binary("nsx")).arg("spawn");
+        output(command.args(options).args(["-u", "grep", ":blkio:", "/proc/self/cgroup"]))
+    };
+    let io = format!("{device}:rbps=1G");
+    let [free, of_its_own] = [within(&["--report"]), within(&["--io", &io])];
+    std::fs::write(group.join("blkio.throttle.read_iops_device"), format!("{numbers} 999999"))
+        .unwrap();
+    let [limited, refused] = [within(&["--report"]), within(&["--io", &io])];
+    until("it is empty", || std::fs::remove_dir(&group).is_ok());
+    let name = group.file_name().unwrap().to_str().unwrap();
+    for done in [&free, &of_its_own] {
+        assert!(
+            stdout(done).contains(&format!("/{name}/nsx-")),
+            "{}{}",
+            stdout(done),
+            stderr(done)
+        );
+    }
+    assert!(stdout(&limited).ends_with(&format!(":blkio:/{name}\n")), "{}", stdout(&limited));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
+    assert!(
+        stderr(&refused).contains("cannot limit I/O: the I/O limits of"),
+        "{}",
+        stderr(&refused)
+    );
 }
 
 fn all_at_once() {

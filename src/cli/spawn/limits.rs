@@ -85,6 +85,8 @@ fn no_site(root: &SysRoot, error: NoSite) -> Failure {
     };
     match error {
         NoSite::System(error) => error.into(),
+        NoSite::Throttled { .. } => Failure::new(Kind::Unsupported, &error)
+            .hint("run nsx in a group of blkio without blkio.throttle limits of its own"),
         NoSite::Denied { is_v2, .. } => {
             let failure = Failure::new(Kind::Denied, &error);
             match (is_v2 && has_systemd, is_root) {

@@ -95,6 +95,29 @@ fn on_v1_it_is_below_our_own_group_in_each_hierarchy() {
 }
 
 #[test]
+fn on_v1_our_own_limits_of_io_are_not_left() {
+    let mounts = "34 1 0:30 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n";
+    let (temp, root) = host(mounts, "1:blkio:/a/b\n", &[]);
+    let put = |group: &str, text: &str| {
+        let group = temp.path().join("sys/fs/cgroup/blkio").join(group);
+        std::fs::create_dir_all(&group).unwrap();
+        std::fs::write(group.join("blkio.throttle.write_iops_device"), text).unwrap();
+    };
+    put("a/b", "");
+    // One above limits itself alone: it is not ours that is left.
+    put("a", "8:0 100\n");
+    assert_eq!(found(&root, &[Io], false), ["v1 /sys/fs/cgroup/blkio/a/b blkio"]);
+    assert_eq!(found(&root, &[], true), ["v1 /sys/fs/cgroup/blkio/a/b blkio optional"]);
+    put("a/b", "8:0 100\n");
+    assert_eq!(found(&root, &[], true), [""; 0]);
+    assert_eq!(
+        refused(&root, &[Io], &|_, _| Ok(())),
+        "cannot limit I/O: the I/O limits of /sys/fs/cgroup/blkio/a/b would not hold for the \
+         program any more"
+    );
+}
+
+#[test]
 fn on_a_hybrid_host_there_is_one_of_v2_too() {
     let (_temp, root) = host(HYBRID, ON_HYBRID, &[("", ""), ("u", "")]);
     let unified = "v2 /sys/fs/cgroup/unified/u  optional";
