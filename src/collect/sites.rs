@@ -12,6 +12,7 @@ use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::cgroupfs::hierarchy::{Hierarchies, Place};
 use crate::sys::cgroupfs::paths::CgroupPaths;
+use crate::sys::cgroupfs::values::number;
 use crate::sys::error::{IntoErrno, Result as SysResult, SysError};
 use crate::sys::root::{SysRoot, path_text};
 use nix::errno::Errno;
@@ -238,11 +239,15 @@ impl Search<'_> {
         let own = self.hierarchies.locate_unified(self.paths)?;
         let wishes: &[&[Controller]] = if accounting { &COUNTING } else { &[&[]] };
         wishes.iter().find_map(|wish| {
-            for group in self.upwards(&own) {
-                if group.hands_down(wish) && (self.may_use)(group.directory, true).is_ok() {
+            for directory in own.directory.ancestors().take(own.ancestors + 1) {
+                let group = Candidate::read(self.root, directory);
+                if let Some(group) = group.filter(|group| group.hands_down(wish))
+                    && (self.may_use)(directory, true).is_ok()
+                {
                     return Some(group.site(true));
                 }
-                if is_limited(self.root, group.directory) {
+                // Also of one that cannot have groups of processes below it, as it holds threads.
+                if is_limited(self.root, directory) {
                     break;
                 }
             }
@@ -338,20 +343,33 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Whether a group of v2 itself limits memory or CPUs. (systemd limits the processes of everything,
-/// if nobody says otherwise: that is no wish of anybody's.)
+/// Whether a group of v2 itself limits something. (systemd limits the processes of everything, if nobody
+/// says otherwise: that is no wish of anybody's, what is less than that is.)
 fn is_limited(root: &SysRoot, directory: &Path) -> bool {
     let Ok(group) = root.open_dir(directory) else { return false };
-    let says = |file: &str, nothing: &[u8]| {
-        let text = bounded::read(group.as_fd(), file, bounded::SMALL);
-        text.is_ok_and(|text| {
-            text.split(u8::is_ascii_whitespace).next().is_some_and(|word| word != nothing)
-        })
+    let first = |file: &str| {
+        let text = bounded::read(group.as_fd(), file, bounded::SMALL).ok()?;
+        text.split(u8::is_ascii_whitespace).next().map(<[u8]>::to_vec)
     };
+    let says = |file: &str, nothing: &[u8]| first(file).is_some_and(|word| word != nothing);
     says("memory.max", b"max")
         || says("memory.high", b"max")
+        || says("memory.swap.max", b"max")
         || says("cpu.max", b"max")
         || says("cpuset.cpus", b"")
+        || says("io.max", b"")
+        || first("pids.max").is_some_and(|most| is_few(root, &most))
+}
+
+/// Whether so many processes are less than systemd gives a unit by itself: 15 % of what the machine can
+/// have (TasksMax= in systemd.resource-control(5)).
+fn is_few(root: &SysRoot, most: &[u8]) -> bool {
+    let Some(most) = number(most) else { return false };
+    let of_machine = ["sys/kernel/pid_max", "sys/kernel/threads-max"].map(|file| {
+        let text = bounded::read(root.proc(), file, bounded::SMALL).ok()?;
+        number(&text)
+    });
+    of_machine.into_iter().flatten().min().is_none_or(|all| most < all.saturating_mul(15) / 100)
 }
 
 /// Whether a group of v1 itself limits I/O.

@@ -174,6 +174,10 @@ fn on_v2_it_is_at_the_nearest_ancestor_that_hands_all_down() {
 fn a_report_frees_the_program_of_no_limit() {
     let groups = [("", "cpu memory pids"), ("a.slice", "memory pids"), ("a.slice/b.service", "")];
     let (temp, root) = host(PURE, "0::/a.slice/b.service\n", &groups);
+    let kernel = temp.path().join("proc/sys/kernel");
+    std::fs::create_dir_all(&kernel).unwrap();
+    std::fs::write(kernel.join("pid_max"), "32768\n").unwrap();
+    std::fs::write(kernel.join("threads-max"), "62000\n").unwrap();
     let beside = "v2 /sys/fs/cgroup/a.slice memory,pids optional";
     let below = "v2 /sys/fs/cgroup/a.slice/b.service  optional";
     let own = temp.path().join("sys/fs/cgroup/a.slice/b.service");
@@ -182,6 +186,11 @@ fn a_report_frees_the_program_of_no_limit() {
         ("memory.high", "max\n", "1048576\n"),
         ("cpu.max", "max 100000\n", "50000 100000\n"),
         ("cpuset.cpus", "\n", "0-1\n"),
+        ("memory.swap.max", "max\n", "0\n"),
+        ("io.max", "", "8:0 rbps=1048576 wbps=max riops=max wiops=max\n"),
+        ("pids.max", "max\n", "50\n"),
+        // What systemd gives, and less.
+        ("pids.max", "4915\n", "4914\n"),
     ] {
         for (text, expected) in [(nothing, beside), (limit, below)] {
             std::fs::write(own.join(file), text).unwrap();
@@ -192,6 +201,16 @@ fn a_report_frees_the_program_of_no_limit() {
     // Who asks for a limit of his own gets it.
     std::fs::write(own.join("memory.max"), "1\n").unwrap();
     assert_eq!(found(&root, &[Pids], true), ["v2 /sys/fs/cgroup/a.slice memory,pids"]);
+}
+
+/// Its limits hold for us, and would not for a program in a group above.
+#[test]
+fn nor_of_those_of_a_group_of_threads() {
+    let groups = [("", "cpu memory pids"), ("a", "cpu"), ("a/b!", "")];
+    let (temp, root) = host(PURE, "0::/a/b\n", &groups);
+    assert_eq!(found(&root, &[], true), ["v2 /sys/fs/cgroup memory,cpu,pids optional"]);
+    std::fs::write(temp.path().join("sys/fs/cgroup/a/b/cpu.max"), "50000 100000\n").unwrap();
+    assert_eq!(found(&root, &[], true), [""; 0]);
 }
 
 #[test]
