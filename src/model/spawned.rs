@@ -29,7 +29,7 @@ pub struct Spawned {
     pub program: Option<Incarnation>,
     /// Seconds since 1970, by the clock at that time.
     pub created_unix_seconds: u64,
-    /// The program and its arguments; bytes that are no UTF-8 are replaced.
+    /// The program and its arguments, as far as [`shown`] has them; bytes that are no UTF-8 are replaced.
     pub command: Vec<String>,
     /// What it may use at most, in the words of the options.
     pub limits: BTreeMap<String, String>,
@@ -81,6 +81,28 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= 64
         && name.bytes().all(plain)
         && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+}
+
+/// No more of a command line is kept.
+const MOST_OF_A_COMMAND: usize = 64 << 10;
+
+/// As much of a command line as a record has room for; `…` stands for the rest.
+pub fn shown(words: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut left = MOST_OF_A_COMMAND;
+    let mut kept = Vec::new();
+    for mut word in words {
+        // A word without a letter takes room too.
+        let length = word.len() + 1;
+        if length > left {
+            word.truncate(word.floor_char_boundary(left));
+            word.push('…');
+            kept.push(word);
+            break;
+        }
+        left -= length;
+        kept.push(word);
+    }
+    kept
 }
 
 /// A line on the status descriptor.
@@ -148,6 +170,20 @@ mod tests {
             assert_eq!(Spawned::parse(other.to_json().as_bytes()), None);
         }
         assert_eq!(Spawned::parse(b"{}"), None);
+    }
+
+    #[test]
+    fn a_command_line_has_room_in_a_record() {
+        let short = ["sh".to_owned(), String::new(), "ä".repeat(20_000)];
+        assert_eq!(shown(short.clone()), short);
+        // What takes most room as JSON, the longest that the kernel passes on, and the shortest.
+        for word in ["\u{1}".repeat(131_071), "ä".repeat(65_535), String::new()] {
+            let command =
+                shown(std::iter::once("sh".to_owned()).chain(std::iter::repeat_n(word, 100_000)));
+            assert!(command.last().is_some_and(|last| last.ends_with('…')));
+            let spawned = Spawned { command, ..one() };
+            assert!(spawned.to_json().len() < Spawned::MOST_BYTES / 2);
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod listings;
 mod memory;
 mod named;
 mod named_hidden;
+mod named_records;
 mod namespaces;
 mod output;
 mod pids;
@@ -95,6 +96,7 @@ fn main() {
         rootfs_layers::tests(),
         named::tests(),
         named_hidden::tests(),
+        named_records::tests(),
         stranger::tests(),
         pids::tests(),
         spawn_net::tests(),

@@ -91,6 +91,7 @@ impl Record {
 
     /// A file that has nothing to do but to be given the name.
     fn write_temporary(&self) -> Result<(String, OwnedFd), ActionError> {
+        let text = text(&self.spawned)?;
         // Ours is the only process of this number that is alive.
         let name = format!(".{}.{}", self.spawned.name, std::process::id());
         self.janitor.expect_temporary(&self.path.with_file_name(&name))?;
@@ -102,8 +103,7 @@ impl Record {
                     .with_context("make", || path_text(&self.path))?;
             // Where files cannot be held, our number has to do.
             let _ = hold::hold(&file);
-            write_all(&file, self.spawned.to_json().as_bytes())
-                .with_context("write", || path_text(&self.path))?;
+            write_all(&file, text.as_bytes()).with_context("write", || path_text(&self.path))?;
             let stat =
                 rustix::fs::fstat(&file).with_context("examine", || path_text(&self.path))?;
             self.janitor.expect_name((stat.st_dev, stat.st_ino), &self.path)?;
@@ -156,6 +156,18 @@ impl Drop for Record {
     }
 }
 
+/// What is in the file. What nobody would read is not written.
+fn text(spawned: &Spawned) -> Result<String, ActionError> {
+    let text = spawned.to_json();
+    if text.len() < Spawned::MOST_BYTES {
+        return Ok(text);
+    }
+    Err(ActionError::refused(
+        format!("the record of {} would be too long to be read", spawned.name),
+        "leave out --name and --detach, or limit less",
+    ))
+}
+
 /// Once more where it does not work at once: nobody comes after us.
 fn remove(directory: &OwnedFd, name: &str) {
     for _ in 0..3 {
@@ -183,19 +195,17 @@ fn read(
         Err(rustix::io::Errno::NOENT) => return Ok(None),
         opened => opened.context("open", name)?,
     };
-    let spawned = parse(&file)?;
+    let spawned = parse(&file, name)?;
     Ok(Some((file, spawned)))
 }
 
-/// What is in a file; `None` where that is none of nsx's.
-pub fn parse(file: &OwnedFd) -> Result<Option<Spawned>, ActionError> {
-    const DOING: &str = "read";
-    const OBJECT: &str = "the record of a named program";
+/// What is in a file, which errors call `name`; `None` where that is none of nsx's.
+pub fn parse(file: &OwnedFd, name: &str) -> Result<Option<Spawned>, ActionError> {
     let mut bytes = Vec::new();
     let is_cut = bounded::read_fd_into(file.as_fd(), Spawned::MOST_BYTES, &mut bytes);
-    if is_cut.context(DOING, OBJECT)? {
+    if is_cut.context("read", name)? {
         let problem = Problem::Truncated;
-        return Err(SysError { doing: DOING, object: OBJECT.into(), problem }.into());
+        return Err(SysError { doing: "read", object: name.into(), problem }.into());
     }
     Ok(Spawned::parse(&bytes))
 }
@@ -284,4 +294,36 @@ fn open(path: &Path) -> Result<OwnedFd, ActionError> {
         format!("{path} is not ours alone: another could write there"),
         "it must be yours and closed to others: chmod go-w",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::spawned::Incarnation;
+
+    #[test]
+    fn what_could_not_be_read_is_not_written() {
+        let mut spawned = Spawned {
+            schema: Spawned::SCHEMA.to_owned(),
+            name: "long".to_owned(),
+            boot_id: String::new(),
+            seen_from: None,
+            supervisor: Incarnation { pid: 1, start_ticks: 1 },
+            process: None,
+            program: None,
+            created_unix_seconds: 0,
+            command: Vec::new(),
+            limits: [("io".to_owned(), String::new())].into(),
+            cgroups: Vec::new(),
+        };
+        let room = Spawned::MOST_BYTES - spawned.to_json().len();
+        for (length, is_written) in [(room - 1, true), (room, false)] {
+            spawned.limits.insert("io".to_owned(), "x".repeat(length));
+            assert_eq!(text(&spawned).is_ok(), is_written);
+            let file: OwnedFd = tempfile::tempfile().unwrap().into();
+            write_all(&file, spawned.to_json().as_bytes()).unwrap();
+            rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).unwrap();
+            assert_eq!(parse(&file, "long.json").is_ok(), is_written);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::cli::error::{Failure, Kind};
 use crate::model::group::Sites;
 use crate::model::namespace::Kind as NsKind;
 use crate::model::process::Pid;
-use crate::model::spawned::{DIRECTORY, Spawned};
+use crate::model::spawned::{DIRECTORY, Spawned, shown};
 use crate::sys::incarnation;
 use crate::sys::ns;
 use crate::sys::owned::Place;
@@ -123,7 +123,7 @@ fn spawned(
         process: None,
         program: None,
         created_unix_seconds: now.as_secs(),
-        command: words.collect(),
+        command: shown(words),
         limits,
         cgroups: Vec::new(),
     })
@@ -149,7 +149,7 @@ pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8
     let file = format!("{name}.json");
     let place = place.map_err(|_| unknown())?;
     let held = place.open(&file).map_err(|_| unknown())?;
-    let spawned = record::parse(&held)?
+    let spawned = record::parse(&held, &file)?
         .ok_or_else(|| Failure::new(Kind::Failed, format!("{file} is none of nsx's")))?;
     if record::is_elsewhere(&root, &spawned)? {
         let what = format!("{name} was started in another pid or time namespace");
