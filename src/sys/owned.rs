@@ -61,6 +61,13 @@ impl Place {
         Self::new(root, root.open_data_by(path, resolve)?, path, uid)?.checked()
     }
 
+    /// A directory that was said to this process to be its user's, who has made the links that lead to it.
+    pub fn said(root: &SysRoot, path: &Path) -> Result<Self> {
+        root.reach().refuse_foreign(path)?;
+        let dir = root.open_data_by(path, ResolveFlags::NO_MAGICLINKS)?;
+        Self::new(root, dir, path, rustix::process::geteuid().as_raw())?.checked()
+    }
+
     fn new(root: &SysRoot, dir: OwnedFd, path: &Path, uid: u32) -> Result<Self> {
         Self::of(dir, path.to_owned(), Speaker::of(root, uid), root.is_real())
     }
@@ -244,6 +251,7 @@ mod tests {
         assert_eq!(ann.read("d/f", 0).unwrap_err().problem, Problem::Truncated);
         assert!(Place::claimed(&root, Path::new("/home/ann/e"), 1000).is_err());
         assert!(Place::claimed(&root, Path::new("/home/ann/d"), 1000).is_ok());
+        assert!(Place::said(&root, Path::new("/home/ann/e")).is_ok());
         assert!(Place::claimed(&root, Path::new("home/ann/d"), 1000).is_err());
     }
 

@@ -1,16 +1,34 @@
 //! Records of named programs: what is in them, and where they are.
 
-use crate::support::{Need, json, nsx, succeeds, test};
+use crate::support::{
+    Need, as_nobody, json, nsx, output, public_nsx, stderr, stdout, succeeds, test,
+};
 use libtest_mimic::Trial;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Output;
 
 const ROOT: &[Need] = &[Need::Root];
 
 pub fn tests() -> Vec<Trial> {
-    vec![test("named: a long command line is cut, and its program is ended as ever", ROOT, long)]
+    vec![
+        test("named: a long command line is cut, and its program is ended as ever", ROOT, long),
+        test(
+            "named: a name that is taken through a link is found through it",
+            ROOT,
+            through_a_link,
+        ),
+    ]
 }
 
 fn name(of: &str) -> String {
     format!("nsx-test-{}-{of}", std::process::id())
+}
+
+/// Of what `ps` lists.
+fn row<'a>(listed: &'a Value, name: &str) -> Option<&'a Value> {
+    let rows = listed["data"].as_array().or_else(|| listed["data"]["containers"].as_array());
+    rows?.iter().find(|row| row["name"] == name)
 }
 
 fn long() {
@@ -20,8 +38,56 @@ fn long() {
     succeeds(command.args(vec![argument.as_str(); 10]));
     let listed = json(&mut nsx(["ps", "--json"]));
     succeeds(&mut nsx(["spawn", "--stop", &name]));
-    let rows = listed["data"].as_array().or_else(|| listed["data"]["containers"].as_array());
-    let row = rows.unwrap().iter().find(|row| row["name"] == name.as_str()).expect("listed");
-    let command = row["labels"]["nsx.command"].as_str().unwrap();
+    let command = row(&listed, &name).expect("listed")["labels"]["nsx.command"].as_str().unwrap();
     assert!(command.starts_with("sh -c sleep 1000 xxx") && command.ends_with("x…"), "{command}");
+}
+
+/// A user with a runtime directory.
+struct User {
+    nsx: PathBuf,
+    runtime: tempfile::TempDir,
+    _copy: tempfile::TempDir,
+}
+
+impl User {
+    fn new() -> Self {
+        let (copy, nsx) = public_nsx();
+        let runtime = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(runtime.path(), Some(65534), Some(65534)).unwrap();
+        Self { nsx, runtime, _copy: copy }
+    }
+
+    /// With this for his runtime directory.
+    fn run(&self, runtime: &Path, arguments: &[&str]) -> Output {
+        let mut command = as_nobody(&self.nsx);
+        output(command.args(arguments).env("XDG_RUNTIME_DIR", runtime))
+    }
+}
+
+fn through_a_link() {
+    let user = User::new();
+    let links = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(links.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let link = links.path().join("runtime");
+    std::os::unix::fs::symlink(user.runtime.path(), &link).unwrap();
+    let name = name("link");
+    let options = ["spawn", "-U", "-p", "--detach", "--name", &name, "sleep", "1000"];
+    let started = user.run(&link, &options);
+    assert_eq!(stdout(&started), format!("{name}\n"), "{}", stderr(&started));
+    let listed = user.run(&link, &["ps", "--json"]);
+    let stopped = user.run(&link, &["spawn", "--stop", &name]);
+    // Whatever became of that.
+    let _ = user.run(user.runtime.path(), &["spawn", "--stop", &name]);
+    assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert!(row(&listed, &name).is_some(), "{listed}");
+    // One that is not absolute is none.
+    for options in [&["-U", "--name", &name, "echo", "RAN"][..], &["--stop", &name]] {
+        let mut command = as_nobody(&user.nsx);
+        command.current_dir(user.runtime.path()).arg("spawn").args(options);
+        let done = output(command.env("XDG_RUNTIME_DIR", "."));
+        assert_eq!(stdout(&done), "");
+        assert!(stderr(&done).contains("no runtime directory"), "{}", stderr(&done));
+    }
 }

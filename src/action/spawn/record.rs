@@ -185,7 +185,7 @@ fn unlink(directory: &OwnedFd, name: &str) -> rustix::io::Result<()> {
     }
 }
 
-/// `None`: there is none of that name.
+/// A record's file and what is in it, where that is nsx's. `None`: there is none of that name.
 fn read(
     directory: &OwnedFd,
     name: &str,
@@ -200,7 +200,7 @@ fn read(
 }
 
 /// What is in a file, which errors call `name`; `None` where that is none of nsx's.
-pub fn parse(file: &OwnedFd, name: &str) -> Result<Option<Spawned>, ActionError> {
+fn parse(file: &OwnedFd, name: &str) -> Result<Option<Spawned>, ActionError> {
     let mut bytes = Vec::new();
     let is_cut = bounded::read_fd_into(file.as_fd(), Spawned::MOST_BYTES, &mut bytes);
     if is_cut.context("read", name)? {
@@ -275,12 +275,27 @@ pub fn clear(spawned: &Spawned) {
     cgroup::remove_left(&groups);
 }
 
-/// Ours alone: who else may write there could say what we are to end.
+/// What a directory has under a name, as [`read`]; `None` also where there is no such directory.
+pub fn find(
+    directory: &Path,
+    name: &str,
+) -> Result<Option<(OwnedFd, Option<Spawned>)>, ActionError> {
+    match open_existing(directory) {
+        Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENOTDIR)) => Ok(None),
+        opened => read(&opened?, &format!("{name}.json")),
+    }
+}
+
 fn open(path: &Path) -> Result<OwnedFd, ActionError> {
     match rustix::fs::mkdir(path, Mode::from_raw_mode(0o700)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(errno) => Err(errno).with_context("make", || path_text(path))?,
     }
+    open_existing(path)
+}
+
+/// Ours alone: who else may write there could say what we are to end.
+fn open_existing(path: &Path) -> Result<OwnedFd, ActionError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let dir =
         rustix::fs::open(path, flags, Mode::empty()).with_context("open", || path_text(path))?;

@@ -15,7 +15,6 @@ use crate::model::process::Pid;
 use crate::model::spawned::{DIRECTORY, Spawned, shown};
 use crate::sys::incarnation;
 use crate::sys::ns;
-use crate::sys::owned::Place;
 use crate::sys::raw::fds;
 use crate::sys::root::{SysRoot, path_text};
 use std::collections::BTreeMap;
@@ -33,14 +32,16 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
     if uid.is_root() {
         return Ok(DIRECTORY.into());
     }
-    let given = context.variable("XDG_RUNTIME_DIR").filter(|path| !path.is_empty());
-    let given = given.map_or_else(|| format!("/run/user/{}", uid.as_raw()).into(), PathBuf::from);
+    // One that is not absolute is none: XDG Base Directory Specification.
+    let given = context.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let given = given.filter(|path| path.is_absolute());
+    let given = given.unwrap_or_else(|| format!("/run/user/{}", uid.as_raw()).into());
     if !given.is_dir() {
         return Err(Failure::new(
             Kind::Failed,
             "there is no place for a name: no runtime directory",
         )
-        .hint("set XDG_RUNTIME_DIR to a directory of your own, or leave out --name"));
+        .hint("set XDG_RUNTIME_DIR to the path of a directory of your own, or leave out --name"));
     }
     Ok(given.join("nsx"))
 }
@@ -136,21 +137,13 @@ pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8
     }
     let root = SysRoot::real()?;
     let directory = directory(context)?;
-    let uid = rustix::process::geteuid().as_raw();
-    let unknown = || {
+    let file = format!("{name}.json");
+    let (held, spawned) = record::find(&directory, name)?.ok_or_else(|| {
         Failure::new(Kind::NotFound, format!("there is no spawned program {name}"))
             .hint("`nsx ps` lists them")
-    };
-    let place = if uid == 0 {
-        Place::of_root(&root, &directory)
-    } else {
-        Place::claimed(&root, &directory, uid)
-    };
-    let file = format!("{name}.json");
-    let place = place.map_err(|_| unknown())?;
-    let held = place.open(&file).map_err(|_| unknown())?;
-    let spawned = record::parse(&held, &file)?
-        .ok_or_else(|| Failure::new(Kind::Failed, format!("{file} is none of nsx's")))?;
+    })?;
+    let spawned =
+        spawned.ok_or_else(|| Failure::new(Kind::Failed, format!("{file} is none of nsx's")))?;
     if record::is_elsewhere(&root, &spawned)? {
         let what = format!("{name} was started in another pid or time namespace");
         return Err(Failure::new(Kind::Failed, format!("cannot end {name}: {what}")).hint(

@@ -90,12 +90,13 @@ impl Nsx {
             }
             // Where it is said to us we keep our own, as spawn does.
             let said = root.runtime_dir().filter(|_| uid == rustix::process::geteuid().as_raw());
-            let said = said.map(|said| owners.claimed(root, uid, &said.join("nsx")));
+            let said = said.map(|said| Place::said(root, &said.join("nsx")));
             let usual = owners.runtime_dir(root, uid, "nsx");
             let places = [Some(usual), said].into_iter().flatten().flatten();
             let mut records: Vec<_> = places.flat_map(|place| read(root, &place)).collect();
-            records.sort_by(|(one, _), (other, _)| one.cmp(other));
-            records.dedup_by(|(one, _), (other, _)| one == other);
+            records.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+            // The same directory may have two paths.
+            records.dedup_by(|(_, one), (_, other)| one == other);
             records
         })
     }
