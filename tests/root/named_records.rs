@@ -18,6 +18,7 @@ pub fn tests() -> Vec<Trial> {
             ROOT,
             through_a_link,
         ),
+        test("named: what cannot be read is not called unknown", ROOT, unreadable),
     ]
 }
 
@@ -40,6 +41,32 @@ fn long() {
     succeeds(&mut nsx(["spawn", "--stop", &name]));
     let command = row(&listed, &name).expect("listed")["labels"]["nsx.command"].as_str().unwrap();
     assert!(command.starts_with("sh -c sleep 1000 xxx") && command.ends_with("x…"), "{command}");
+}
+
+fn unreadable() {
+    let user = User::new();
+    let stop = |name: &str| {
+        let stopped = user.run(user.runtime.path(), &["spawn", "--stop", name]);
+        (stopped.status.code(), stderr(&stopped))
+    };
+    let unknown = stop("x");
+    assert_eq!(unknown.0, Some(3), "there is no directory: {}", unknown.1);
+    let directory = user.runtime.path().join("nsx");
+    std::fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::chown(&directory, Some(65534), Some(65534)).unwrap();
+    let unknown = stop("x");
+    assert_eq!(unknown.0, Some(3), "there is no file: {}", unknown.1);
+    let file = directory.join("x.json");
+    std::fs::write(&file, vec![b' '; 2 << 20]).unwrap();
+    let (code, said) = stop("x");
+    assert!(code != Some(3) && said.contains("cannot read x.json: longer than"), "{said}");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, said) = stop("x");
+    assert!(code != Some(3) && said.contains("cannot open x.json: Permission denied"), "{said}");
+    std::fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o777))
+        .unwrap();
+    let (code, said) = stop("x");
+    assert!(code != Some(3) && said.contains("another could write there"), "{said}");
 }
 
 /// A user with a runtime directory.
