@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 const ROOT: &[Need] = &[Need::Root];
+const INSIDE: &[Need] = &[Need::Root, Need::Program("unshare")];
 
 pub fn tests() -> Vec<Trial> {
     vec![
@@ -19,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
             through_a_link,
         ),
         test("named: what cannot be read is not called unknown", ROOT, unreadable),
+        test("named: root of a user namespace alone has names as its user", INSIDE, inside),
     ]
 }
 
@@ -117,4 +119,28 @@ fn through_a_link() {
         assert_eq!(stdout(&done), "");
         assert!(stderr(&done).contains("no runtime directory"), "{}", stderr(&done));
     }
+}
+
+fn inside() {
+    let user = User::new();
+    let name = name("inside");
+    // One that ran in another could not look at what is in here.
+    let script = r#"
+        "$nsx" spawn -p --detach --name "$name" sleep 1000 && test -e "$record" && echo there
+        "$nsx" spawn -p --name "$name" echo RAN
+        "$nsx" ps -q
+        "$nsx" spawn --stop "$name" && echo ended
+    "#;
+    let record = user.runtime.path().join(format!("nsx/{name}.json"));
+    let mut command = as_nobody(Path::new("unshare"));
+    command.args(["--user", "--map-root-user", "sh", "-c", script]).env("nsx", &user.nsx);
+    command.env("name", &name).env("record", &record);
+    let done = output(command.env("XDG_RUNTIME_DIR", user.runtime.path()));
+    assert_eq!(stdout(&done), format!("{name}\nthere\n{name}\nended\n"), "{}", stderr(&done));
+    assert!(stderr(&done).contains("is taken") && !record.exists());
+    let mut nowhere = as_nobody(Path::new("unshare"));
+    nowhere.args(["--user", "--map-root-user"]).arg(&user.nsx).env_remove("XDG_RUNTIME_DIR");
+    let refused = output(nowhere.args(["spawn", "-p", "--name", &name, "echo", "RAN"]));
+    assert_eq!(stdout(&refused), "");
+    assert!(stderr(&refused).contains("hint: set XDG_RUNTIME_DIR"), "{}", stderr(&refused));
 }

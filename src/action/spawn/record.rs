@@ -16,7 +16,7 @@ use crate::sys::incarnation;
 use crate::sys::pidfd;
 use crate::sys::root::{SysRoot, path_text};
 use nix::errno::Errno;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -283,6 +283,19 @@ pub fn find(
     match open_existing(directory) {
         Err(error) if matches!(error.errno(), Some(Errno::ENOENT | Errno::ENOTDIR)) => Ok(None),
         opened => read(&opened?, &format!("{name}.json")),
+    }
+}
+
+/// Whether we may write to a directory, or make it where it is missing.
+pub fn can_be_in(directory: &Path) -> bool {
+    let may_write = |path: &Path| {
+        rustix::fs::accessat(rustix::fs::CWD, path, Access::WRITE_OK, AtFlags::EACCESS)
+    };
+    match may_write(directory) {
+        Err(rustix::io::Errno::NOENT) => {
+            directory.parent().is_some_and(|above| may_write(above).is_ok())
+        }
+        may => may.is_ok(),
     }
 }
 

@@ -19,31 +19,33 @@ use crate::sys::raw::fds;
 use crate::sys::root::{SysRoot, path_text};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 /// For a program to end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Root's is the host's; a user's is in his runtime directory.
+/// Root's is the host's; a user's is in his runtime directory, and so is that of who is root in a user
+/// namespace alone and could not write to the host's.
 fn directory(context: &Context) -> Result<PathBuf, Failure> {
     let uid = rustix::process::geteuid();
-    if uid.is_root() {
+    if uid.is_root() && (is_initial_user_namespace() || record::can_be_in(Path::new(DIRECTORY))) {
         return Ok(DIRECTORY.into());
     }
     // One that is not absolute is none: XDG Base Directory Specification.
     let given = context.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
     let given = given.filter(|path| path.is_absolute());
-    let given = given.unwrap_or_else(|| format!("/run/user/{}", uid.as_raw()).into());
-    if !given.is_dir() {
-        return Err(Failure::new(
-            Kind::Failed,
-            "there is no place for a name: no runtime directory",
-        )
-        .hint("set XDG_RUNTIME_DIR to the path of a directory of your own, or leave out --name"));
-    }
-    Ok(given.join("nsx"))
+    let usual = || (!uid.is_root()).then(|| format!("/run/user/{}", uid.as_raw()).into());
+    let given = given.or_else(usual).filter(|path| path.is_dir());
+    given.map(|given| given.join("nsx")).ok_or_else(|| {
+        Failure::new(Kind::Failed, "there is no place for a name: no runtime directory")
+            .hint("set XDG_RUNTIME_DIR to the path of a directory of your own, or leave out --name")
+    })
+}
+
+fn is_initial_user_namespace() -> bool {
+    ns::own_identity(NsKind::User).is_ok_and(|inode| inode == ns::INITIAL_USER)
 }
 
 /// For who asked for none: by who stays, whose pid is nobody else's for as long. Pids come again in

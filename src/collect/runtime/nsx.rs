@@ -83,16 +83,16 @@ impl Nsx {
     fn of(&mut self, root: &SysRoot, uid: u32) -> &[(Text, Spawned)] {
         let owners = &self.owners;
         self.records.entry(uid).or_insert_with(|| {
-            let roots = || Place::of_root(root, Path::new(DIRECTORY));
-            if uid == 0 {
-                let place = root.reach().told(|| DIRECTORY.into(), WHAT, roots());
-                return place.map(|place| read(root, &place)).unwrap_or_default();
-            }
+            let usual = if uid == 0 {
+                let place = Place::of_root(root, Path::new(DIRECTORY));
+                root.reach().told(|| DIRECTORY.into(), WHAT, place)
+            } else {
+                owners.runtime_dir(root, uid, "nsx").ok()
+            };
             // Where it is said to us we keep our own, as spawn does.
             let said = root.runtime_dir().filter(|_| uid == rustix::process::geteuid().as_raw());
-            let said = said.map(|said| Place::said(root, &said.join("nsx")));
-            let usual = owners.runtime_dir(root, uid, "nsx");
-            let places = [Some(usual), said].into_iter().flatten().flatten();
+            let said = said.and_then(|said| Place::said(root, &said.join("nsx")).ok());
+            let places = usual.into_iter().chain(said);
             let mut records: Vec<_> = places.flat_map(|place| read(root, &place)).collect();
             records.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
             // The same directory may have two paths.
