@@ -44,6 +44,7 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("limits, swap is limited beside memory", V1, swap),
         test("limits, --pids: a fork fails inside, and the host goes on", V1, forks),
+        test("limits, a fork that fails in a group of the program's own is told", V1, forks_below),
         test("limits, --cpus: the program is throttled, and inspect says so", V1, throttled),
         test("limits, --cpuset: the program runs on no other CPU", V1, cpuset),
         test("limits, --io: what the kernel is told", V1, io),
@@ -207,6 +208,21 @@ fn forks() {
         assert!(over, "what the program left behind is ended with its group");
     }
     assert_eq!(groups_of(limited.nsx.pid()), NONE);
+}
+
+fn forks_below() {
+    let script = r#"
+        own=$(sed -n "s/^[0-9]*:pids:/\/sys\/fs\/cgroup\/pids/p" /proc/self/cgroup)
+        mkdir "$own/below" && echo $$ > "$own/below/cgroup.procs" && exec perl -e "$0" 2>&-
+    "#;
+    let options = ["-p", "--pids", "10", "--report=json"];
+    let (output, nsx) = run(&options, &["sh", "-c", script, FORKS]);
+    let report: Value = serde_json::from_str(&stderr(&output)).expect("JSON");
+    assert_eq!(
+        (stdout(&output).as_str(), &report["data"]["used"]["refused_forks"]),
+        ("9\n", &1.into())
+    );
+    assert_eq!(groups_of(nsx), NONE);
 }
 
 fn throttled() {

@@ -31,11 +31,19 @@ fn set<T>(field: &mut Option<T>, value: Option<T>) {
     }
 }
 
-/// The same files on both.
+/// The same files on both. v1, and v2 before Linux 6.11 or mounted with pids_localevents, count a refusal
+/// at the group of who forked, which may be one that the program has made; else a group has also what
+/// was counted in those below it that are gone by now.
 fn pids(part: &Part, used: &mut Used) {
     set(&mut used.pids_peak, value(part, "pids.peak"));
-    let events = part.read("pids.events").ok();
-    set(&mut used.refused_forks, events.and_then(|events| keyed_value(&events, b"max")));
+    let refused = if part.is_v2 && part.read("pids.events.local").is_ok() {
+        let of_all = part.read("pids.events").ok();
+        let of_all = of_all.and_then(|events| keyed_value(&events, b"max"));
+        of_all.max(sum(part, "pids.events.local", b"max"))
+    } else {
+        sum(part, "pids.events", b"max")
+    };
+    set(&mut used.refused_forks, refused);
 }
 
 fn of_v1(part: &Part, used: &mut Used) {
@@ -73,11 +81,16 @@ fn of_v1(part: &Part, used: &mut Used) {
 
 /// v1 counts them at the group of the victim, which may be one that the program has made.
 fn oom_kills(part: &Part) -> Option<u64> {
+    sum(part, "memory.oom_control", b"oom_kill")
+}
+
+/// Of the group and those below it.
+fn sum(part: &Part, file: &str, key: &[u8]) -> Option<u64> {
     let mut sum = None;
     tree::each(part.dir.as_fd(), &mut |group| {
-        let told = bounded::read(group, "memory.oom_control", bounded::SMALL).ok();
-        if let Some(kills) = told.and_then(|told| keyed_value(&told, b"oom_kill")) {
-            sum = Some(sum.unwrap_or(0) + kills);
+        let told = bounded::read(group, file, bounded::SMALL).ok();
+        if let Some(number) = told.and_then(|told| keyed_value(&told, key)) {
+            sum = Some(sum.unwrap_or(0_u64).saturating_add(number));
         }
     });
     sum
@@ -192,6 +205,31 @@ mod tests {
         std::fs::create_dir_all(&below).unwrap();
         std::fs::write(below.join("memory.oom_control"), "oom_kill 5\n").unwrap();
         assert_eq!(read(&[part]).oom_kills, Some(7));
+    }
+
+    #[test]
+    fn forks_that_were_refused_in_groups_below_are_counted_once() {
+        let refused = |is_v2, of_group: &[(&str, &str)], below: &[(&str, &str)]| {
+            let temp = tempfile::tempdir().unwrap();
+            let part = part(&temp, is_v2, of_group);
+            let directory = part.directory.join("below/deeper");
+            std::fs::create_dir_all(&directory).unwrap();
+            for (file, text) in below {
+                std::fs::write(directory.join(file), text).unwrap();
+            }
+            read(&[part]).refused_forks
+        };
+        let (events, local) = ("pids.events", "pids.events.local");
+        let both = |all, own| [(events, all), (local, own)];
+        for is_v2 in [false, true] {
+            assert_eq!(refused(is_v2, &[(events, "max 2\n")], &[(events, "max 3\n")]), Some(5));
+        }
+        // By the limit that refused it, with those below, one of which is gone.
+        let (of_group, below) = (both("max 6\n", "max 2\n"), both("max 3\n", "max 3\n"));
+        assert_eq!(refused(true, &of_group, &below), Some(6));
+        // Mounted with pids_localevents.
+        let (of_group, below) = (both("max 2\n", "max 2\n"), both("max 3\n", "max 3\n"));
+        assert_eq!(refused(true, &of_group, &below), Some(5));
     }
 
     #[test]
