@@ -65,6 +65,8 @@ fn root() {
         (&["-p", "--net", "veth:300.1.1.1/24"], "--net: 300.1.1.1 is no IP address", "--help"),
         (&["-p", "--nice", "99"], "--nice: 99", "--help"),
         (&["-p", "--detach", "--pty"], "--detach leaves the program without", "leave out --pty"),
+        (&["-p", "--detach", "--report"], "--detach leaves nobody whom", "--status-fd N"),
+        (&["-p", "--detach", "--report=json"], "--detach leaves nobody whom", "--status-fd N"),
         // Of the program's process.
         (&["-p", "--rootfs", &text], "cannot unpack ", "tar -t"),
         (&["-p", "--rootfs", &squeezed], "cannot unpack ", "use `zstd -d` first"),

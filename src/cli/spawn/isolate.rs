@@ -29,6 +29,10 @@ impl Request {
             return Err(Failure::usage("--detach leaves the program without a terminal")
                 .hint("leave out --pty, or --detach"));
         }
+        if self.detach && self.report.is_some() {
+            return Err(Failure::usage("--detach leaves nobody whom --report could tell")
+                .hint("--status-fd N: its `exited` event has the report"));
+        }
         if self.binfmt.is_some() {
             self.new = self.new.with(Kind::User).with(Kind::Mnt);
         }
