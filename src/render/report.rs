@@ -43,8 +43,11 @@ fn end(report: &Report) -> String {
         (_, Some(signal)) => {
             let name = Signal::try_from(signal).map(|signal| signal.as_str().to_owned());
             let name = name.unwrap_or_else(|_| format!("signal {signal}"));
-            let oom = report.used.oom_kills.is_some_and(|kills| kills > 0);
-            format!("killed by {name}{}", if oom { " (out of memory)" } else { "" })
+            // Which processes they met is not known; the program only where it died of this signal.
+            let oom = counted(report.used.oom_kills, "OOM kill");
+            let oom = oom.filter(|_| signal == Signal::SIGKILL as i32);
+            let oom = oom.map(|kills| format!(" ({kills})")).unwrap_or_default();
+            format!("killed by {name}{oom}")
         }
         (code, None) => format!("exited {}", code.unwrap_or_default()),
     }
@@ -154,11 +157,23 @@ mod tests {
             io: Some(Vec::new()),
         };
         let killed = End { code: None, signal: Some(9), timed_out: false };
-        let expected = "killed by SIGKILL (out of memory) after 3.1s
+        let expected = "killed by SIGKILL (1 OOM kill) after 3.1s
   cpu        2.9s (user 2.1s, system 800ms) · throttled in 37 % of periods, 1.2s
   memory     peak 32M of 32M · 1 OOM kill
   processes  4 at most · 3 forks refused";
         assert_eq!(table(&report(killed, used)), expected);
+    }
+
+    #[test]
+    fn of_another_signal_no_oom_kill_is_the_reason() {
+        let ended = |signal, oom_kills| {
+            let used = Used { oom_kills, ..Used::default() };
+            let end = End { code: None, signal: Some(signal), timed_out: false };
+            table(&report(end, used)).lines().next().unwrap().to_owned()
+        };
+        assert_eq!(ended(11, Some(2)), "killed by SIGSEGV after 3.1s");
+        assert_eq!(ended(9, Some(0)), "killed by SIGKILL after 3.1s");
+        assert_eq!(ended(9, Some(2)), "killed by SIGKILL (2 OOM kills) after 3.1s");
     }
 
     #[test]
