@@ -343,6 +343,15 @@ fn refused() {
     let (output, nsx) = run(&options, &["echo", "RAN"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
     assert_eq!(groups_of(nsx), NONE);
+    for (options, why) in [
+        (&["--memory", "1000"][..], "memory.limit_in_bytes to 1000: it is 0 afterwards"),
+        (&["--pids", "1", "--init"], "hint: --pids may be too few"),
+    ] {
+        let (output, nsx) = run(options, &["echo", "RAN"]);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        assert_eq!(groups_of(nsx), NONE);
+    }
     let (output, nsx) = run(&["--pids", "9"], &["/nowhere/program"]);
     assert_eq!(output.status.code(), Some(127));
     assert_eq!(groups_of(nsx), NONE);

@@ -56,9 +56,10 @@ fn set_and_check(part: &Part, file: &str, value: &str, holds: impl Fn(&[u8]) -> 
 /// read its own auxiliary vector.)
 const LARGEST_PAGE: u64 = 64 << 10;
 
-/// The kernel counts in pages.
+/// The kernel counts in pages. What is less than one would be nothing.
 fn is_rounded(now: &[u8], asked: u64) -> bool {
-    number(now).is_some_and(|now| now <= asked && asked - now < LARGEST_PAGE)
+    number(now)
+        .is_some_and(|now| now <= asked && asked - now < LARGEST_PAGE && (now > 0 || asked == 0))
 }
 
 fn memory(part: &Part, bytes: u64) -> Done {
@@ -235,6 +236,7 @@ mod tests {
             assert!(!is_rounded(now.as_bytes(), 9000), "{now}");
         }
         assert!(!is_rounded(b"0\n", 1 << 20));
+        assert!(!is_rounded(b"0\n", 1) && !is_rounded(b"0\n", 4095) && is_rounded(b"0\n", 0));
     }
 
     #[test]

@@ -141,7 +141,11 @@ fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
         error.exit() == 126 && (forbidden || error.errno() == Some(Errno::ENOEXEC));
     let not_found = error.exit() == 127;
     let is_there = not_found && error.errno().is_some();
+    let too_many = error.errno() == Some(Errno::EAGAIN);
     let failure = Failure::from(error);
+    if too_many && wanted.isolation.limits.pids.is_some() {
+        return failure.or_hint("--pids may be too few: the init of --init and every thread count");
+    }
     if not_found && bare_user {
         return failure.hint("what follows --user after a space is the program: --user=USER");
     }
