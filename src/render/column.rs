@@ -32,6 +32,33 @@ pub struct Column<T: ?Sized> {
     pub cell: fn(&T, Style) -> String,
 }
 
+/// Text that is never cut.
+pub const fn left<T>(
+    key: &'static str,
+    heading: &'static str,
+    cell: fn(&T, Style) -> String,
+) -> Column<T> {
+    Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
+}
+
+/// Text that may lose its end.
+pub const fn cuttable<T>(
+    key: &'static str,
+    heading: &'static str,
+    cell: fn(&T, Style) -> String,
+) -> Column<T> {
+    Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
+}
+
+/// A number.
+pub const fn number<T>(
+    key: &'static str,
+    heading: &'static str,
+    cell: fn(&T, Style) -> String,
+) -> Column<T> {
+    Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
+}
+
 impl<T> std::fmt::Debug for Column<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.key)

@@ -1,6 +1,6 @@
 //! Namespaces as rows.
 
-use super::column::{CellKind, Column, Style, or_dash};
+use super::column::{Column, Style, cuttable, left, number, or_dash};
 use crate::model::census::{Fact, Holder, Namespace, Occupant};
 use crate::model::gap::{self, Gap};
 use crate::model::namespace::Kind;
@@ -34,30 +34,6 @@ impl std::ops::Deref for Row<'_> {
     }
 }
 
-const fn left<'a>(
-    key: &'static str,
-    heading: &'static str,
-    cell: fn(&Row<'a>, Style) -> String,
-) -> Column<Row<'a>> {
-    Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
-}
-
-const fn cuttable<'a>(
-    key: &'static str,
-    heading: &'static str,
-    cell: fn(&Row<'a>, Style) -> String,
-) -> Column<Row<'a>> {
-    Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
-}
-
-const fn right<'a>(
-    key: &'static str,
-    heading: &'static str,
-    cell: fn(&Row<'a>, Style) -> String,
-) -> Column<Row<'a>> {
-    Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
-}
-
 /// All that `--columns` can name.
 pub const fn columns<'a>() -> [Column<Row<'a>>; 18] {
     [
@@ -66,24 +42,24 @@ pub const fn columns<'a>() -> [Column<Row<'a>>; 18] {
             format!("{branch}{}", ns.inode)
         }),
         left("type", "TYPE", kind),
-        right("nprocs", "NPROCS", |ns, _| {
+        number("nprocs", "NPROCS", |ns, _| {
             or_dash(Some(ns.processes).filter(|seen| *seen > 0 || !ns.is_open))
         }),
-        right("threads", "THREADS", |ns, _| or_dash(ns.threads.known())),
-        right("pid", "PID", |ns, _| or_dash(ns.first.as_ref().map(|first| first.pid))),
-        right("ppid", "PPID", |ns, _| {
+        number("threads", "THREADS", |ns, _| or_dash(ns.threads.known())),
+        number("pid", "PID", |ns, _| or_dash(ns.first.as_ref().map(|first| first.pid))),
+        number("ppid", "PPID", |ns, _| {
             or_dash(ns.first.as_ref().and_then(|first| first.parent.known().copied().flatten()))
         }),
-        right("uid", "UID", |ns, _| or_dash(ns.uid)),
+        number("uid", "UID", |ns, _| or_dash(ns.uid)),
         left("user", "USER", |ns, _| match (&ns.user, ns.uid) {
             (Some(name), _) => name.to_string(),
             (None, uid) => or_dash(uid),
         }),
-        right("netnsid", "NETNSID", net_id),
+        number("netnsid", "NETNSID", net_id),
         cuttable("nsfs", "NSFS", |ns, style| list(ns.mounts.iter().map(Text::to_string), style)),
-        right("pns", "PNS", |ns, _| or_dash(ns.parent.known().copied().flatten())),
-        right("ons", "ONS", |ns, _| or_dash(ns.owner.known().copied().flatten())),
-        right("nsid", "NSID", |ns, _| or_dash(ns.id.known())),
+        number("pns", "PNS", |ns, _| or_dash(ns.parent.known().copied().flatten())),
+        number("ons", "ONS", |ns, _| or_dash(ns.owner.known().copied().flatten())),
+        number("nsid", "NSID", |ns, _| or_dash(ns.id.known())),
         left("host", "HOST", |ns, _| if ns.of_host { "host" } else { "-" }.to_owned()),
         cuttable("container", "CONTAINER", |ns, _| {
             or_dash(ns.container.known().and_then(Option::as_ref))

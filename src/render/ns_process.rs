@@ -1,6 +1,6 @@
 //! Processes of a namespace as rows.
 
-use super::column::{CellKind, Column, or_dash};
+use super::column::{Column, cuttable, left, number, or_dash};
 use crate::model::census::{Fact, Member};
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -18,47 +18,17 @@ pub struct Row {
 
 /// All that `--columns` can name.
 pub const COLUMNS: [Column<Row>; 5] = [
-    Column {
-        key: "pid",
-        heading: "PID",
-        kind: CellKind::Number,
-        cuttable: false,
-        cell: |row, _| row.member.occupant.pid.to_string(),
-    },
-    Column {
-        key: "ppid",
-        heading: "PPID",
-        kind: CellKind::Number,
-        cuttable: false,
-        cell: |row, _| or_dash(row.member.occupant.parent.known().copied().flatten()),
-    },
-    Column {
-        key: "uid",
-        heading: "UID",
-        kind: CellKind::Number,
-        cuttable: false,
-        cell: |row, _| row.member.occupant.uid.to_string(),
-    },
-    Column {
-        key: "user",
-        heading: "USER",
-        kind: CellKind::Text,
-        cuttable: false,
-        cell: |row, _| match &row.user {
-            Some(name) => name.to_string(),
-            None => row.member.occupant.uid.to_string(),
-        },
-    },
-    Column {
-        key: "command",
-        heading: "COMMAND",
-        kind: CellKind::Text,
-        cuttable: true,
-        cell: |row, style| {
-            let branch = if style.whole { "" } else { &row.branch };
-            format!("{branch}{}", row.member.occupant.command)
-        },
-    },
+    number("pid", "PID", |row, _| row.member.occupant.pid.to_string()),
+    number("ppid", "PPID", |row, _| or_dash(row.member.occupant.parent.known().copied().flatten())),
+    number("uid", "UID", |row, _| row.member.occupant.uid.to_string()),
+    left("user", "USER", |row, _| match &row.user {
+        Some(name) => name.to_string(),
+        None => row.member.occupant.uid.to_string(),
+    }),
+    cuttable("command", "COMMAND", |row, style| {
+        let branch = if style.whole { "" } else { &row.branch };
+        format!("{branch}{}", row.member.occupant.command)
+    }),
 ];
 
 /// What is shown unless something else is asked for.

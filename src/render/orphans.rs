@@ -1,22 +1,14 @@
 //! Leftovers as rows.
 
-use super::column::{CellKind, Column, Style};
+use super::column::{Column, Style, cuttable};
 use super::ns;
 use crate::model::orphan::Orphan;
 
-const fn column(
-    key: &'static str,
-    heading: &'static str,
-    cell: fn(&Orphan, Style) -> String,
-) -> Column<Orphan> {
-    Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
-}
-
 /// All that `--columns` can name.
 pub const COLUMNS: [Column<Orphan>; 3] = [
-    column("kind", "KIND", |orphan, _| orphan.kind.name().to_owned()),
-    column("object", "OBJECT", |orphan, _| orphan.object.to_string()),
-    column("because", "BECAUSE", because),
+    cuttable("kind", "KIND", |orphan, _| orphan.kind.name().to_owned()),
+    cuttable("object", "OBJECT", |orphan, _| orphan.object.to_string()),
+    cuttable("because", "BECAUSE", because),
 ];
 
 /// Holders that a table tells one by one.

@@ -1,6 +1,6 @@
 //! Conversations as rows.
 
-use super::column::{CellKind, Column, Style, or_dash};
+use super::column::{Column, Style, cuttable, left, number, or_dash};
 use crate::model::conversation::{Conversation, Count, Holder, Party, Seen, Service};
 use crate::model::trail::Published;
 use std::collections::BTreeSet;
@@ -8,43 +8,28 @@ use std::net::{IpAddr, SocketAddr};
 
 type Row = Column<Conversation>;
 
-const fn column(
-    key: &'static str,
-    heading: &'static str,
-    cuttable: bool,
-    cell: fn(&Conversation, Style) -> String,
-) -> Row {
-    Column { key, heading, kind: CellKind::Text, cuttable, cell }
-}
-
 /// All that `--columns` can name.
 pub const COLUMNS: [Row; 13] = [
-    column("proto", "PROTO", false, |one, _| one.protocol.name().to_owned()),
-    column("dir", "DIR", false, |one, _| one.direction.name().to_owned()),
-    column("service", "SERVICE", true, |one, _| or_dash(one.service.as_ref().map(service))),
-    column("peer", "PEER", true, |one, _| peer(one)),
-    column("runtime", "RUNTIME", false, |one, _| match &one.peer {
+    left("proto", "PROTO", |one, _| one.protocol.name().to_owned()),
+    left("dir", "DIR", |one, _| one.direction.name().to_owned()),
+    cuttable("service", "SERVICE", |one, _| or_dash(one.service.as_ref().map(service))),
+    cuttable("peer", "PEER", |one, _| peer(one)),
+    left("runtime", "RUNTIME", |one, _| match &one.peer {
         Party::Container { runtime, .. } => runtime.to_string(),
         Party::Host { .. } => "host".to_owned(),
         _ => "-".to_owned(),
     }),
-    column("process", "PROCESS", true, |one, style| holders(&one.remote, style)),
-    column("address", "PEER ADDRESS", true, |one, _| address(one)),
-    column("via", "VIA", true, |one, _| or_dash(one.via.as_ref().map(published))),
-    column("local", "LOCAL PROCESS", true, |one, style| holders(&one.local, style)),
-    column("seen", "SEEN", false, |one, _| seen(one.seen).to_owned()),
-    column("target", "TARGET", true, |one, _| match &one.peer {
+    cuttable("process", "PROCESS", |one, style| holders(&one.remote, style)),
+    cuttable("address", "PEER ADDRESS", |one, _| address(one)),
+    cuttable("via", "VIA", |one, _| or_dash(one.via.as_ref().map(published))),
+    cuttable("local", "LOCAL PROCESS", |one, style| holders(&one.local, style)),
+    left("seen", "SEEN", |one, _| seen(one.seen).to_owned()),
+    cuttable("target", "TARGET", |one, _| match &one.peer {
         Party::Container { target, .. } => target.to_string(),
         _ => "-".to_owned(),
     }),
-    column("state", "STATE", true, states),
-    Column {
-        key: "count",
-        heading: "COUNT",
-        kind: CellKind::Number,
-        cuttable: false,
-        cell: |one, _| one.connections.to_string(),
-    },
+    cuttable("state", "STATE", states),
+    number("count", "COUNT", |one, _| one.connections.to_string()),
 ];
 
 const DEFAULT: [&str; 9] =

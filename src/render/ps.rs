@@ -1,6 +1,6 @@
 //! Containers as rows.
 
-use super::column::{self, CellKind, Column, Style, or_dash};
+use super::column::{self, Column, Style, cuttable, left, number, or_dash};
 use super::filter::Filter;
 use super::{human, table};
 use crate::model::cgroup::Limit;
@@ -16,30 +16,6 @@ use crate::model::usage::Usage;
 use std::net::IpAddr;
 
 type Row = Column<Container>;
-
-const fn left(
-    key: &'static str,
-    heading: &'static str,
-    cell: fn(&Container, Style) -> String,
-) -> Row {
-    Column { key, heading, kind: CellKind::Text, cuttable: false, cell }
-}
-
-const fn cuttable(
-    key: &'static str,
-    heading: &'static str,
-    cell: fn(&Container, Style) -> String,
-) -> Row {
-    Column { key, heading, kind: CellKind::Text, cuttable: true, cell }
-}
-
-const fn number(
-    key: &'static str,
-    heading: &'static str,
-    cell: fn(&Container, Style) -> String,
-) -> Row {
-    Column { key, heading, kind: CellKind::Number, cuttable: false, cell }
-}
 
 /// All that `--columns` can name.
 pub const COLUMNS: [Row; 23] = [

@@ -324,6 +324,7 @@ fn fitting(cell: &str, width: usize) -> (&str, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::column::{cuttable, number};
 
     #[test]
     fn many_rows_are_aligned_like_few_and_one_wide_cell_is_wide_alone() {
@@ -340,20 +341,8 @@ mod tests {
     }
 
     const COLUMNS: [Column<(&str, u32)>; 2] = [
-        Column {
-            key: "name",
-            heading: "NAME",
-            kind: CellKind::Text,
-            cuttable: true,
-            cell: |row, _| row.0.to_owned(),
-        },
-        Column {
-            key: "procs",
-            heading: "PROCS",
-            kind: CellKind::Number,
-            cuttable: false,
-            cell: |row, _| row.1.to_string(),
-        },
+        cuttable("name", "NAME", |row, _| row.0.to_owned()),
+        number("procs", "PROCS", |row, _| row.1.to_string()),
     ];
 
     fn layout(width: Option<usize>) -> Layout {
@@ -393,20 +382,8 @@ mod tests {
     }
 
     const OWNED: [Column<(String, u32)>; 2] = [
-        Column {
-            key: "name",
-            heading: "NAME",
-            kind: CellKind::Text,
-            cuttable: true,
-            cell: |row, _| row.0.clone(),
-        },
-        Column {
-            key: "procs",
-            heading: "PROCS",
-            kind: CellKind::Number,
-            cuttable: false,
-            cell: |row, _| row.1.to_string(),
-        },
+        cuttable("name", "NAME", |row, _| row.0.clone()),
+        number("procs", "PROCS", |row, _| row.1.to_string()),
     ];
 
     proptest::proptest! {

@@ -3,6 +3,7 @@
 use super::FEW;
 use crate::model::inspection::Member;
 use crate::render::branches::{self, Twig};
+use crate::render::column::or_dash;
 use crate::render::human;
 use crate::render::table::align;
 use std::collections::HashMap;
@@ -128,10 +129,6 @@ fn named(member: &Member) -> String {
 
 fn memory(member: &Member) -> String {
     or_dash(member.rss_bytes.map(human::bytes))
-}
-
-fn or_dash<T: ToString>(value: Option<T>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 #[cfg(test)]
