@@ -96,14 +96,15 @@ pub fn enter(entry: &mut Entry) -> Result<Ending, ActionError> {
     let inherited = Inherited { core_limit, signals: Some(signals.before), descriptors };
     let pair = if entry.plan.pty { Some(pty::open(entry.terminal_owner)?) } else { None };
     let (parent, lives) = launch::lifeline()?;
-    let (status, report) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     let nowhere = if entry.init && entry.plan.pty { Some(launch::nowhere()?) } else { None };
     let (limit, alone) = (entry.limit, false);
     let life = init::Life { limit, grace: None, alone, stops: None, owner: None, nowhere };
     // An init that stays beside the program sees for itself that nsx has ended.
     let is_guarded = entry.guard && !entry.init;
     let (guard, ward) = is_guarded.then(|| guard::start(&parent)).transpose()?.unzip();
+    // After the guard, which would hold it for a while: its end says that the program has started.
+    let (status, report) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make", "a pipe")?;
     join(entry)?;
     let child = match fork_inside()? {
         Side::Child => {
