@@ -136,11 +136,16 @@ impl NetSpaces {
         self.list.get(place).map(NetSpace::seen_from_here).unwrap_or_default()
     }
 
-    /// Whose the one at this place of `list` is.
-    pub fn owner(&self, containers: &Containers, place: usize) -> Owner {
+    /// Whose the one at this place of `list` is, a container `told` as its owner.
+    pub fn owner(
+        &self,
+        containers: &Containers,
+        place: usize,
+        told: impl FnOnce(&Container) -> Owner,
+    ) -> Owner {
         let Some(space) = self.list.get(place) else { return Owner::Unknown };
         if let Some(container) = space.container.and_then(|at| containers.list.get(at)) {
-            return super::who::owner(container);
+            return told(container);
         }
         match space.inode {
             _ if space.own || space.of_host => Owner::Host { unit: None },

@@ -32,6 +32,7 @@ use nix::errno::Errno;
 use ports::Query;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
 /// What is known of the host, read when it is first asked for: several clues share it.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Host<'a> {
     /// With those that are hard to find, once something leads to one.
     all_spaces: OnceCell<NetSpaces>,
     needs_all: Cell<bool>,
+    /// Those of the list that own something, each once, whatever leads to it.
+    owners: Vec<OnceCell<Rc<Container>>>,
     gaps: RefCell<Vec<Gap>>,
 }
 
@@ -59,9 +62,15 @@ impl<'a> Host<'a> {
         if clues.iter().any(|clue| clue.kind() == "port") {
             cni::add(root, &mut containers.list);
         }
-        let gaps = RefCell::new(containers.gaps.clone());
-        let (spaces, all_spaces) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { root, containers, spaces, all_spaces, needs_all: Cell::new(false), gaps })
+        Ok(Self {
+            root,
+            spaces: OnceCell::new(),
+            all_spaces: OnceCell::new(),
+            needs_all: Cell::new(false),
+            owners: vec![OnceCell::new(); containers.list.len()],
+            gaps: RefCell::new(containers.gaps.clone()),
+            containers,
+        })
     }
 
     /// Where one clue leads; network namespaces that are hard to find are looked for where one may
@@ -147,13 +156,31 @@ impl<'a> Host<'a> {
         })
     }
 
+    /// One of the list of containers as an owner.
+    pub(super) fn owner(&self, container: &Container) -> Owner {
+        if is_of_host(container) {
+            let group = container.cgroup.as_bytes();
+            let unit = container.name.as_ref().map(|name| unit(name.as_bytes(), group));
+            return Owner::Host { unit };
+        }
+        let place = self.containers.list.iter().position(|one| std::ptr::eq(one, container));
+        let new = || Rc::new(container.clone());
+        let shared = place.and_then(|place| self.owners.get(place));
+        Owner::Container(shared.map_or_else(new, |one| Rc::clone(one.get_or_init(new))))
+    }
+
+    /// Whose a network namespace is, by its place in the list of all.
+    pub(super) fn owner_of_space(&self, place: usize) -> Owner {
+        self.spaces().owner(&self.containers, place, |container| self.owner(container))
+    }
+
     /// Whose a process is, by the innermost container that it is in.
     pub(super) fn owner_of(&self, pid: Pid) -> Owner {
         let zombie = |one: &&Container| one.zombies.contains(&pid);
         let container =
             self.containers.owner_of(pid).or_else(|| self.containers.list.iter().find(zombie));
         match container {
-            Some(container) => owner(container),
+            Some(container) => self.owner(container),
             // What is left of a container that is gone.
             None if self.containers.seen(pid).is_some_and(|seen| seen.state.ended()) => {
                 Owner::Unknown
@@ -202,7 +229,7 @@ impl<'a> Host<'a> {
             one.own.has(key.kind) && one.namespaces.inode(key.kind) == Some(key.inode)
         };
         if let Some(container) = self.containers.list.iter().find(is_own) {
-            return owner(container);
+            return self.owner(container);
         }
         match process {
             Some(pid) => self.owner_of(pid),
@@ -253,13 +280,8 @@ impl<'a> Host<'a> {
 }
 
 /// A service of systemd's with namespaces of its own is the host's.
-pub(super) fn owner(container: &Container) -> Owner {
-    if container.runtime == Runtime::Systemd && container.depth == 0 {
-        let group = container.cgroup.as_bytes();
-        let unit = container.name.as_ref().map(|name| unit(name.as_bytes(), group));
-        return Owner::Host { unit };
-    }
-    Owner::Container(Box::new(container.clone()))
+pub(super) fn is_of_host(container: &Container) -> bool {
+    container.runtime == Runtime::Systemd && container.depth == 0
 }
 
 /// The unit of the host's own manager: users call theirs whatever they like.

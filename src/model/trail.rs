@@ -7,6 +7,7 @@ use super::network::Protocol;
 use super::process::Pid;
 use super::text::Text;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// What one clue led to; without trails it was found nowhere.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +32,8 @@ pub struct Trail {
 /// Whose it is.
 #[derive(Clone, Debug)]
 pub enum Owner {
-    /// Of a process the innermost, of a namespace the one whose own it is.
-    Container(Box<Container>),
+    /// Of a process the innermost, of a namespace the one whose own it is. Many trails may share it.
+    Container(Rc<Container>),
     /// In no container; with the service that it belongs to.
     Host {
         /// `nginx.service`; none where it belongs to no service.

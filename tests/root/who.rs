@@ -1,8 +1,8 @@
 //! `who`: processes, threads, groups, namespaces and names lead to whose they are.
 
 use crate::support::{
-    Held, Need, as_nobody, child_of, has_ended, isolated, json, namespace, nsx, output, public_nsx,
-    stderr, stdout, succeeds, test, until,
+    Held, Need, as_nobody, child_of, cost, has_ended, isolated, json, namespace, nsx, output,
+    public_nsx, stderr, stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 const ROOT: &[Need] = &[Need::Root];
+const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 const PYTHON: &[Need] = &[Need::Root, Need::Program("python3")];
 
 pub fn tests() -> Vec<Trial> {
@@ -19,6 +20,7 @@ pub fn tests() -> Vec<Trial> {
         test("who: a process, a thread and a child lead to their container", PYTHON, process),
         test("who: every process of a number inside is told", ROOT, inside),
         test("who: a group leads to what runs in it", ROOT, group),
+        test("who: a group of many processes takes no more memory for each", PERL, crowd),
         test("who: a namespace leads to who is in it, by each spelling", ROOT, of_namespace),
         test("who: a namespace of nobody leads to what keeps it", ROOT, nobodys),
         test("who: a name leads to a container, running or not", ROOT, name),
@@ -123,7 +125,8 @@ fn inside() {
     }
 }
 
-fn group() {
+/// A control group with that process, and what it is called.
+fn group_with(pid: u32) -> (tempfile::TempDir, String) {
     let mut directory = tempfile::Builder::new();
     let hierarchy = if std::path::Path::new("/sys/fs/cgroup/unified").exists() {
         "/sys/fs/cgroup/unified"
@@ -135,8 +138,20 @@ fn group() {
     let below = directory.prefix("nsx-who-").tempdir_in(format!("{hierarchy}{own}")).unwrap();
     let name = below.path().file_name().unwrap().to_str().unwrap().to_owned();
     let path = format!("{}/{name}", own.trim_end_matches('/'));
-    let (held, pid) = isolated(&["-p"]);
     std::fs::write(below.path().join("cgroup.procs"), pid.to_string()).unwrap();
+    (below, path)
+}
+
+/// Once nothing is in it. The files in it are the kernel's, and go with it.
+fn remove_group(below: tempfile::TempDir) {
+    let procs = below.path().join("cgroup.procs");
+    until("the group is empty", || std::fs::read_to_string(&procs).unwrap().is_empty());
+    std::fs::remove_dir(below.keep()).unwrap();
+}
+
+fn group() {
+    let (held, pid) = isolated(&["-p"]);
+    let (below, path) = group_with(pid);
     let clue = format!("cgroup:{path}");
     let found = rows(&[&clue]);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -149,8 +164,30 @@ fn group() {
     });
     let none = output(&mut nsx(["who", &clue]));
     assert_eq!(none.status.code(), Some(3), "{}", stdout(&none));
-    // The files in it are the kernel's, and go with it.
-    std::fs::remove_dir(below.keep()).unwrap();
+    remove_group(below);
+}
+
+/// What many lead to is held once.
+fn crowd() {
+    const MANY: usize = 2000;
+    let script = "$| = 1; print qq(ready\\n); <STDIN>;
+        for (1 .. $ARGV[0]) { fork or do { sleep 1000; exit } } sleep 1000";
+    let mut command = nsx(["spawn", "--newpid", "perl", "-e", script, &MANY.to_string()]);
+    let (mut held, _) = Held::ready(command.stdin(Stdio::piped()));
+    let pid = child_of(held.pid()).unwrap();
+    let (below, path) = group_with(pid);
+    held.0.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let procs = below.path().join("cgroup.procs");
+    until("all are there", || std::fs::read_to_string(&procs).unwrap().lines().count() == MANY + 1);
+    let peak = |clue: &str| {
+        let cost = cost::bounded(&nsx(["who", "-q", clue]));
+        assert_eq!(String::from_utf8_lossy(&cost.output.stdout), format!("{pid}\n"));
+        cost.peak_kib
+    };
+    let (one, all) = (peak(&format!("pid:{pid}")), peak(&format!("cgroup:{path}")));
+    drop(held);
+    remove_group(below);
+    assert!(all < one + (6 << 10), "{one} KiB for one of them, {all} KiB for all");
 }
 
 fn of_namespace() {

@@ -6,6 +6,7 @@ use super::rows::Whose;
 use super::subject::Chosen;
 use crate::collect::containers::Containers;
 use crate::collect::netspaces::{NetSpace, NetSpaces};
+use crate::collect::who;
 use crate::model::container::Container;
 use crate::model::conversation::{Holder, Party};
 use crate::model::process::Pid;
@@ -126,7 +127,13 @@ impl<'a> Judge<'a> {
         if container.is_some() && container == self.chosen.container {
             return None;
         }
-        Some(match self.spaces.owner(self.containers, place) {
+        if let Some(place) = container
+            && self.containers.list.get(place).is_some_and(|one| !who::is_of_host(one))
+        {
+            return Some(self.container(place));
+        }
+        let of_host = |_: &Container| Owner::Host { unit: None };
+        Some(match self.spaces.owner(self.containers, place, of_host) {
             Owner::Container(container) => of_container(&container, &self.targets),
             Owner::Host { .. } => Party::Host { comm: None },
             Owner::Namespace { key, name } => Party::Namespace { inode: key.inode, name },

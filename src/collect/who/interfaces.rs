@@ -117,9 +117,8 @@ fn trail(host: &Host<'_>, net: &mut Net<'_>, way: &Way) -> Trail {
 
 /// Whose a network namespace is, by its place in the list of all.
 pub(super) fn owner(host: &Host<'_>, place: usize) -> Owner {
-    let spaces = host.spaces();
-    let process = spaces.list.get(place).and_then(|space| space.processes.first());
-    match (spaces.owner(&host.containers, place), process) {
+    let process = host.spaces().list.get(place).and_then(|space| space.processes.first());
+    match (host.owner_of_space(place), process) {
         (Owner::Host { unit: None }, Some(pid)) => host.owner_of(*pid),
         (owner, _) => owner,
     }

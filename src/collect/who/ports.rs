@@ -164,8 +164,7 @@ fn step(host: &Host<'_>, group: &Group<'_>) -> Step {
 
 /// Of a socket that nobody is seen to hold: whose its namespace is.
 pub(super) fn owner_of_place(host: &Host<'_>, place: usize, is_held: bool) -> Owner {
-    match host.spaces().owner(&host.containers, place) {
-        Owner::Container(container) => super::owner(&container),
+    match host.owner_of_space(place) {
         // Of the many who are there nobody knows which.
         Owner::Host { .. } if is_held => Owner::Unknown,
         owner => owner,

@@ -1,6 +1,6 @@
 //! Processes, groups of them, and names: what leads to a container by what it is made of.
 
-use super::{Host, one_for_each, owner};
+use super::{Host, one_for_each};
 use crate::collect::pids;
 use crate::collect::runtime::recognise;
 use crate::collect::target::{self, TargetError};
@@ -64,7 +64,7 @@ pub(super) fn of_group(host: &Host<'_>, path: &[u8]) -> Result<Vec<Trail>> {
     let own = named.map(|found| Text::new(&found.group));
     let mut list = host.containers.list.iter();
     let found = own.and_then(|own| list.find(|one| one.cgroup == own));
-    Ok(found.map(|one| Trail { steps: vec![step], owner: owner(one) }).into_iter().collect())
+    Ok(found.map(|one| Trail { steps: vec![step], owner: host.owner(one) }).into_iter().collect())
 }
 
 /// One for each owner of what is in a group, by the oldest process of each.
@@ -105,7 +105,7 @@ pub(super) fn by_name(host: &Host<'_>, spelled: &[u8]) -> Result<Vec<Trail>> {
         let mut steps: Vec<Step> =
             container.evidence.first().and_then(said_by).into_iter().collect();
         steps.extend(first);
-        Trail { steps, owner: owner(container) }
+        Trail { steps, owner: host.owner(container) }
     };
     Ok(found.iter().map(trail).collect())
 }

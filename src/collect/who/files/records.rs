@@ -3,7 +3,7 @@
 
 use super::layers::{beside, path_of, store_of};
 use crate::collect::runtime::record::CAP;
-use crate::collect::who::{Host, owner};
+use crate::collect::who::Host;
 use crate::model::container::Container;
 use crate::model::text::Text;
 use crate::model::trail::{Owner, Step, Trail};
@@ -55,7 +55,7 @@ pub(super) fn of_layers(host: &Host<'_>, layers: &[Layer]) -> Vec<Trail> {
             let role = if name.ends_with(b"-init") { "lower" } else { "upper" };
             trails.push(Trail {
                 steps: vec![Step::Layer { path, role }, Step::Record { path: record.file }],
-                owner: container.map_or(Owner::Unknown, owner),
+                owner: container.map_or(Owner::Unknown, |one| host.owner(one)),
             });
         }
     }

@@ -48,7 +48,7 @@ impl Lead {
 
     /// By the record alone: the engine leads it there by rules of the kernel's.
     pub(super) fn alone(&self, host: &Host<'_>) -> Option<Trail> {
-        let owner = crate::collect::who::owner(self.of(host)?);
+        let owner = host.owner(self.of(host)?);
         Some(Trail { steps: vec![Step::Published(self.published)], owner })
     }
 
@@ -57,7 +57,7 @@ impl Lead {
         let mut steps = vec![step(host, group)];
         steps.extend(group.process.and_then(|pid| host.process(pid)));
         steps.push(Step::Published(self.published));
-        Some(Trail { steps, owner: crate::collect::who::owner(self.of(host)?) })
+        Some(Trail { steps, owner: host.owner(self.of(host)?) })
     }
 
     /// Whether a socket is where this is published.
