@@ -1,6 +1,7 @@
 //! Groups of isolated processes → containers: who they are, by what vouches for it.
 
 use super::groups::{self, Group};
+use super::nesting;
 use super::records;
 use super::runtime::Sources;
 use super::runtime::kubernetes::Kubernetes;
@@ -117,6 +118,7 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
             group.within.or(group.visits.filter(|_| unknown))
         })
         .collect();
+    nesting::place(&scan, &groups, &mut list, &mut within);
     if extent == Extent::Recorded {
         let all: Vec<Record> =
             namer.sources.0.iter_mut().flat_map(|source| source.all(root)).collect();

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod mounts;
 pub mod namespaces;
 mod nearby;
+mod nesting;
 pub mod netspaces;
 pub mod network;
 pub mod order;

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const ROOT: &[Need] = &[Need::Root];
+const UNSHARE: &[Need] = &[Need::Root, Need::Program("unshare")];
 const AGAIN: &[Need] = &[
     Need::Root,
     Need::Program("unshare"),
@@ -26,6 +27,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("a detached one holds nothing of the caller's", ROOT, lets_go),
         test("named: it is listed, entered, inspected and ended by its name", ROOT, by_name),
+        test("named: what isolates itself in it stands below it", UNSHARE, isolates_itself),
         test("named: a name is one program's, and free when it has ended", ROOT, one_of_a_name),
         test(
             "named: from another pid namespace a running name is left alone",
@@ -584,4 +586,27 @@ fn report() {
     assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(3), "said\n"));
     assert!(stderr(&done).starts_with("nsx: exited 3 after "), "{}", stderr(&done));
     assert!(stderr(&done).contains("  cpu  "), "{}", stderr(&done));
+}
+
+fn isolates_itself() {
+    let name = format!("nsx-test-outer-{}", std::process::id());
+    let script = "unshare -pf --mount-proc sh -c 'echo ready; exec sleep 1000' & exec sleep 1000";
+    let options = ["spawn", "--name", &name, "--newpid", "--newnet", "sh", "-c", script];
+    let (_held, line) = Held::ready(&mut nsx(options));
+    assert_eq!(line, "ready");
+    let listed = json(&mut nsx(["ps", "--json"]));
+    let rows = listed["data"].as_array().unwrap();
+    let at = rows.iter().position(|row| row["name"] == *name).expect("it is listed");
+    let pids = |row: &Value| -> Vec<u64> {
+        row["processes"].as_array().unwrap().iter().map(|pid| pid.as_u64().unwrap()).collect()
+    };
+    let (outer, below) = (pids(&rows[at]), &rows[at + 1..at + 3]);
+    assert_eq!((outer.len(), &rows[at]["depth"]), (3, &json!(0)), "{outer:?}");
+    for row in below {
+        assert_eq!((&row["within"], &row["depth"]), (&json!(name), &json!(1)), "{row}");
+        assert!(pids(row).iter().all(|pid| outer.contains(pid)), "{row}");
+    }
+    // The innermost is what a process belongs to.
+    let found = json(&mut nsx(["who", "--json", &pids(&below[1])[0].to_string()]));
+    assert_eq!(found["data"][0]["owner"]["container"]["pid"], below[1]["pid"]);
 }
