@@ -2,7 +2,7 @@
 //! `ss` shows in each is what there is.
 
 use crate::support::outer::{Outer, inside};
-use crate::support::{Held, Need, binary, cost, json, nsx, succeeds, test, until};
+use crate::support::{Held, Need, binary, cost, json, nsx, output, stdout, succeeds, test, until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -130,8 +130,12 @@ impl Scene {
         let (held, line) = Held::ready(&mut self.outer.spawn(&options, program));
         assert_eq!(line, "ready");
         self.does(&format!("ip link set m{last} master br0"));
-        let pid = succeeds(&mut nsx(["pid", &name])).trim().parse().unwrap();
-        Member { _held: held, name, pid }
+        let mut pid = None;
+        until("nsx has noted that it runs", || {
+            pid = stdout(&output(&mut nsx(["pid", &name]))).trim().parse().ok();
+            pid.is_some()
+        });
+        Member { _held: held, name, pid: pid.unwrap() }
     }
 
     fn server(&self) -> Member {
