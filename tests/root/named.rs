@@ -1,8 +1,8 @@
 //! A spawned program that is known by a name, left alone, and heard of.
 
 use crate::support::{
-    Held, Need, PATIENCE, ends_within, json, namespace, nsx, output, pidfd, public_nsx, send,
-    status, stderr, stdout, succeeds, test, until,
+    Held, Need, PATIENCE, ends_within, json, namespace, nsx, output, pidfd, send, status, stderr,
+    stdout, succeeds, test, until,
 };
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
@@ -49,7 +49,6 @@ pub fn tests() -> Vec<Trial> {
             stale,
         ),
         test("named: a name that is made up is nobody else's", AGAIN, made_up),
-        test("named: a user's names are his own", ROOT, of_a_user),
         test("status descriptor: started and exited, with what is so", ROOT, status_lines),
         test(
             "status descriptor: what is killed before it begins has not started",
@@ -332,39 +331,6 @@ fn made_up() {
     let said = stdout(&done);
     let names: Vec<&str> = said.lines().collect();
     assert!(matches!(names[..], [one, other] if one != other), "{said}{}", stderr(&done));
-}
-
-fn of_a_user() {
-    let (_directory, copy) = public_nsx();
-    let place = tempfile::tempdir().unwrap();
-    std::os::unix::fs::chown(place.path(), Some(65534), Some(65534)).unwrap();
-    let run = |arguments: &[&str]| {
-        let mut command = crate::support::as_nobody(&copy);
-        command.arg("spawn").args(arguments).env("XDG_RUNTIME_DIR", place.path());
-        output(&mut command)
-    };
-    let started = run(&["-U", "-p", "--detach", "--name", "mine", "sleep", "1000"]);
-    assert_eq!(stdout(&started), "mine\n", "{}", stderr(&started));
-    assert!(place.path().join("nsx/mine.json").exists());
-    let mut enter = crate::support::as_nobody(&copy);
-    enter.args(["enter", "-t", "nsx:mine", "--", "echo", "in"]);
-    assert_eq!(succeeds(enter.env("XDG_RUNTIME_DIR", place.path())), "in\n");
-    assert_eq!(run(&["-U", "--name", "mine", "true"]).status.code(), Some(125));
-    let stopped = run(&["--stop", "mine"]);
-    assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
-    assert!(!place.path().join("nsx/mine.json").exists());
-    // A directory that others may write to is nobody's word.
-    let shared = tempfile::tempdir().unwrap();
-    let path = shared.path().join("nsx");
-    std::fs::create_dir(&path).unwrap();
-    std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-    std::fs::set_permissions(shared.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .unwrap();
-    let mut command = crate::support::as_nobody(&copy);
-    command.args(["spawn", "-U", "--name", "mine", "echo", "RAN"]);
-    let refused = output(command.env("XDG_RUNTIME_DIR", shared.path()));
-    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
 }
 
 /// Lines on descriptor 3, from a shell that opens it.

@@ -21,6 +21,7 @@ pub fn tests() -> Vec<Trial> {
         ),
         test("named: what cannot be read is not called unknown", ROOT, unreadable),
         test("named: root of a user namespace alone has names as its user", INSIDE, inside),
+        test("named: a user's names are his own", ROOT, of_a_user),
     ]
 }
 
@@ -143,4 +144,37 @@ fn inside() {
     let refused = output(nowhere.args(["spawn", "-p", "--name", &name, "echo", "RAN"]));
     assert_eq!(stdout(&refused), "");
     assert!(stderr(&refused).contains("hint: set XDG_RUNTIME_DIR"), "{}", stderr(&refused));
+}
+
+fn of_a_user() {
+    let (_directory, copy) = public_nsx();
+    let place = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(place.path(), Some(65534), Some(65534)).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = as_nobody(&copy);
+        command.arg("spawn").args(arguments).env("XDG_RUNTIME_DIR", place.path());
+        output(&mut command)
+    };
+    let started = run(&["-U", "-p", "--detach", "--name", "mine", "sleep", "1000"]);
+    assert_eq!(stdout(&started), "mine\n", "{}", stderr(&started));
+    assert!(place.path().join("nsx/mine.json").exists());
+    let mut enter = as_nobody(&copy);
+    enter.args(["enter", "-t", "nsx:mine", "--", "echo", "in"]);
+    assert_eq!(succeeds(enter.env("XDG_RUNTIME_DIR", place.path())), "in\n");
+    assert_eq!(run(&["-U", "--name", "mine", "true"]).status.code(), Some(125));
+    let stopped = run(&["--stop", "mine"]);
+    assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
+    assert!(!place.path().join("nsx/mine.json").exists());
+    // A directory that others may write to is nobody's word.
+    let shared = tempfile::tempdir().unwrap();
+    let path = shared.path().join("nsx");
+    std::fs::create_dir(&path).unwrap();
+    std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(shared.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let mut command = as_nobody(&copy);
+    command.args(["spawn", "-U", "--name", "mine", "echo", "RAN"]);
+    let refused = output(command.env("XDG_RUNTIME_DIR", shared.path()));
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(125), ""));
 }
