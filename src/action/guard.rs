@@ -59,7 +59,7 @@ impl Drop for Guard {
 fn stand_guard(nsx: &OwnedFd, ward: &OwnedFd) {
     let _ = nix::unistd::setsid();
     // In lists of processes.
-    raw::environment::forget_arguments(raw::start::given().len(), b"nsx-guard");
+    raw::environment::forget_arguments(b"nsx-guard");
     // Who waits for the end of what nsx writes to does not wait for us.
     let kept = [nsx, ward].map(|kept| kept.as_raw_fd().cast_unsigned());
     let _ = fds::close_inherited_from(0, &kept);

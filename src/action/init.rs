@@ -85,7 +85,7 @@ fn withdraw(
         .context("drop", "capabilities")?;
     launch::set_protected(true)?;
     // How nsx was called is nothing to those inside.
-    raw::environment::forget_arguments(raw::start::given().len(), b"nsx-init");
+    raw::environment::forget_arguments(b"nsx-init");
     let kept = [signals.number(), child.pidfd.as_raw_fd()].into_iter();
     let kept = kept.chain(owner.into_iter().chain(stops).map(AsRawFd::as_raw_fd));
     let kept = kept.map(i32::cast_unsigned);

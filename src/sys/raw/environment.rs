@@ -34,25 +34,15 @@ pub fn forget() {
     }
 }
 
-/// Overwrites the arguments too, of which there are `count`: what is left of them is `name`. As with
-/// the environment: std hands out copies alone, and this is for one thread.
-pub fn forget_arguments(count: usize, name: &[u8]) {
-    // SAFETY: the C library's own variable, which nobody changes: there is one thread.
-    let environment = unsafe { environ };
-    if environment.is_null() || count == 0 {
-        return;
-    }
-    // SAFETY: the kernel puts the arguments' pointers, and a null pointer, directly before those of
-    // the environment, which the C library takes over where they are.
-    let arguments = unsafe { environment.sub(count + 1) };
+/// Overwrites the arguments too: what is left of them is `name`. As with the environment: std hands out
+/// copies alone, and this is for one thread.
+pub fn forget_arguments(name: &[u8]) {
+    let (arguments, count) = super::start::strings();
     for at in 0..count {
         // SAFETY: there are that many.
         let string = unsafe { arguments.add(at) };
         // SAFETY: an element of that array.
-        let string = unsafe { *string };
-        if string.is_null() {
-            return;
-        }
+        let string = unsafe { *string }.cast_mut();
         // SAFETY: each is a string that ends with NUL.
         let length: size_t = unsafe { libc::strlen(string) };
         // SAFETY: the kernel has put it on the stack, which is writable, and nobody borrows it.

@@ -4,10 +4,20 @@
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Of this process. The standard library knows them only where the C library hands them to everybody
 /// at its start, as musl does not.
 static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// The strings themselves.
+static STRINGS: AtomicPtr<*const c_char> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The strings that the kernel has put on the stack, and how many they are; of a program with another
+/// `main` none.
+pub(super) fn strings() -> (*const *const c_char, usize) {
+    (STRINGS.load(Ordering::Relaxed), ARGUMENTS.get().map_or(0, Vec::len))
+}
 
 /// How this process was started, its own name first; of a program with another `main` nothing.
 pub fn given() -> Vec<OsString> {
@@ -30,6 +40,7 @@ pub unsafe fn arguments(argc: c_int, argv: *const *const c_char) -> Vec<OsString
         OsStr::from_bytes(string.to_bytes()).to_owned()
     };
     let arguments: Vec<OsString> = (0..count).map(argument).collect();
+    STRINGS.store(argv.cast_mut(), Ordering::Relaxed);
     ARGUMENTS.get_or_init(|| arguments).clone()
 }
 
