@@ -310,7 +310,16 @@ impl NetSpaces {
         let firsts = self.list.iter().filter_map(|space| space.processes.first().copied());
         let of_known: Vec<Pid> = init.chain(firsts).collect();
         for processes in outside::tell_apart(root, pids, &of_known) {
-            self.list.push(NetSpace { processes, ..NetSpace::default() });
+            // One that is newer than the list of processes may well show it.
+            let shown = |pid: &Pid| ns::identity_of(root.proc(), *pid, Kind::Net).ok();
+            match processes.iter().find_map(shown) {
+                Some(inode) if self.by_inode.contains_key(&inode) => {}
+                Some(inode) => {
+                    let place = self.place(inode);
+                    self.change(place, |space| space.processes = processes);
+                }
+                None => self.list.push(NetSpace { processes, ..NetSpace::default() }),
+            }
         }
     }
 }
