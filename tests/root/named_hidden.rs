@@ -18,15 +18,15 @@ pub fn tests() -> Vec<Trial> {
     ]
 }
 
-/// A user with a program of the name `mine`.
-struct User {
-    nsx: PathBuf,
-    runtime: tempfile::TempDir,
+/// A user with a runtime directory.
+pub struct User {
+    pub nsx: PathBuf,
+    pub runtime: tempfile::TempDir,
     _copy: tempfile::TempDir,
 }
 
 impl User {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (copy, nsx) = public_nsx();
         let runtime = tempfile::tempdir().unwrap();
         std::os::unix::fs::chown(runtime.path(), Some(65534), Some(65534)).unwrap();

@@ -1,11 +1,12 @@
 //! Records of named programs: what is in them, and where they are.
 
+use crate::named_hidden::User;
 use crate::support::{
     Need, as_nobody, json, nsx, output, public_nsx, stderr, stdout, succeeds, test,
 };
 use libtest_mimic::Trial;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 
 const ROOT: &[Need] = &[Need::Root];
@@ -49,7 +50,7 @@ fn long() {
 fn unreadable() {
     let user = User::new();
     let stop = |name: &str| {
-        let stopped = user.run(user.runtime.path(), &["spawn", "--stop", name]);
+        let stopped = user.run_in(user.runtime.path(), &["spawn", "--stop", name]);
         (stopped.status.code(), stderr(&stopped))
     };
     let unknown = stop("x");
@@ -72,23 +73,9 @@ fn unreadable() {
     assert!(code != Some(3) && said.contains("another could write there"), "{said}");
 }
 
-/// A user with a runtime directory.
-struct User {
-    nsx: PathBuf,
-    runtime: tempfile::TempDir,
-    _copy: tempfile::TempDir,
-}
-
 impl User {
-    fn new() -> Self {
-        let (copy, nsx) = public_nsx();
-        let runtime = tempfile::tempdir().unwrap();
-        std::os::unix::fs::chown(runtime.path(), Some(65534), Some(65534)).unwrap();
-        Self { nsx, runtime, _copy: copy }
-    }
-
     /// With this for his runtime directory.
-    fn run(&self, runtime: &Path, arguments: &[&str]) -> Output {
+    fn run_in(&self, runtime: &Path, arguments: &[&str]) -> Output {
         let mut command = as_nobody(&self.nsx);
         output(command.args(arguments).env("XDG_RUNTIME_DIR", runtime))
     }
@@ -103,12 +90,12 @@ fn through_a_link() {
     std::os::unix::fs::symlink(user.runtime.path(), &link).unwrap();
     let name = name("link");
     let options = ["spawn", "-U", "-p", "--detach", "--name", &name, "sleep", "1000"];
-    let started = user.run(&link, &options);
+    let started = user.run_in(&link, &options);
     assert_eq!(stdout(&started), format!("{name}\n"), "{}", stderr(&started));
-    let listed = user.run(&link, &["ps", "--json"]);
-    let stopped = user.run(&link, &["spawn", "--stop", &name]);
+    let listed = user.run_in(&link, &["ps", "--json"]);
+    let stopped = user.run_in(&link, &["spawn", "--stop", &name]);
     // Whatever became of that.
-    let _ = user.run(user.runtime.path(), &["spawn", "--stop", &name]);
+    let _ = user.run_in(user.runtime.path(), &["spawn", "--stop", &name]);
     assert_eq!(stopped.status.code(), Some(0), "{}", stderr(&stopped));
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert!(row(&listed, &name).is_some(), "{listed}");
