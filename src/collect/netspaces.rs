@@ -136,17 +136,14 @@ impl NetSpaces {
         self.list.get(place).map(NetSpace::seen_from_here).unwrap_or_default()
     }
 
-    /// Whose the one at this place of `list` is, a container `told` as its owner.
-    pub fn owner(
-        &self,
-        containers: &Containers,
-        place: usize,
-        told: impl FnOnce(&Container) -> Owner,
-    ) -> Owner {
+    /// The container whose the one at this place of `list` is.
+    pub fn container<'a>(&self, containers: &'a Containers, place: usize) -> Option<&'a Container> {
+        containers.list.get(self.list.get(place)?.container?)
+    }
+
+    /// Whose it is, if no container's.
+    pub fn owner(&self, place: usize) -> Owner {
         let Some(space) = self.list.get(place) else { return Owner::Unknown };
-        if let Some(container) = space.container.and_then(|at| containers.list.get(at)) {
-            return told(container);
-        }
         match space.inode {
             _ if space.own || space.of_host => Owner::Host { unit: None },
             Some(inode) if space.name.is_some() || space.processes.is_empty() => {

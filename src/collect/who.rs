@@ -171,7 +171,9 @@ impl<'a> Host<'a> {
 
     /// Whose a network namespace is, by its place in the list of all.
     pub(super) fn owner_of_space(&self, place: usize) -> Owner {
-        self.spaces().owner(&self.containers, place, |container| self.owner(container))
+        let spaces = self.spaces();
+        let container = spaces.container(&self.containers, place);
+        container.map_or_else(|| spaces.owner(place), |container| self.owner(container))
     }
 
     /// Whose a process is, by the innermost container that it is in.

@@ -78,8 +78,11 @@ fn each_namespace_is_listed_once_with_its_owner() {
     assert_eq!(spaces.find(400).unwrap().name, Some("router".into()));
     assert_eq!(spaces.find(400).unwrap().mounts.len(), 2);
     assert_eq!(spaces.find(300).unwrap().processes, [pid(30), pid(31)]);
-    let told = |one: &Container| Owner::Container(one.clone().into());
-    let owner = |inode: u64| spaces.owner(&all, spaces.place_of(inode).unwrap(), told);
+    let owner = |inode: u64| {
+        let place = spaces.place_of(inode).unwrap();
+        let container = spaces.container(&all, place);
+        container.map_or_else(|| spaces.owner(place), |one| Owner::Container(one.clone().into()))
+    };
     assert!(matches!(owner(100), Owner::Host { .. }));
     let Owner::Container(found) = owner(300) else { panic!("it is the sandbox's") };
     assert_eq!(found.name, Some("sandbox".into()));

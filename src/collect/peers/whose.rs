@@ -127,17 +127,14 @@ impl<'a> Judge<'a> {
         if container.is_some() && container == self.chosen.container {
             return None;
         }
-        if let Some(place) = container
-            && self.containers.list.get(place).is_some_and(|one| !who::is_of_host(one))
-        {
-            return Some(self.container(place));
-        }
-        let of_host = |_: &Container| Owner::Host { unit: None };
-        Some(match self.spaces.owner(self.containers, place, of_host) {
-            Owner::Container(container) => of_container(&container, &self.targets),
-            Owner::Host { .. } => Party::Host { comm: None },
-            Owner::Namespace { key, name } => Party::Namespace { inode: key.inode, name },
-            Owner::Unknown => Party::Unknown,
+        Some(match self.spaces.container(self.containers, place) {
+            Some(one) if who::is_of_host(one) => Party::Host { comm: None },
+            Some(one) => of_container(one, &self.targets),
+            None => match self.spaces.owner(place) {
+                Owner::Host { .. } => Party::Host { comm: None },
+                Owner::Namespace { key, name } => Party::Namespace { inode: key.inode, name },
+                Owner::Container(_) | Owner::Unknown => Party::Unknown,
+            },
         })
     }
 }
