@@ -8,6 +8,7 @@ use super::overlay;
 use super::proc::mountinfo::{propagation, unescape};
 use super::raw::mounts::{self, Statmount};
 use super::raw::nsfs;
+use super::tree;
 use crate::model::device::Device;
 use crate::model::mount::Mount;
 use crate::model::text::Text;
@@ -24,6 +25,8 @@ const WANTED: u64 = mounts::SB_BASIC
     | mounts::FS_SUBTYPE
     | mounts::SB_SOURCE;
 
+/// The caller's own mount namespace, by number.
+const OURS: u64 = 0;
 /// Ids to ask for at once.
 const MANY: usize = 1024;
 /// No mount has longer strings: a path has a page, and options have several at most.
@@ -68,6 +71,15 @@ pub fn of_id(id: u64, cap: usize) -> Result<(Vec<Mount>, bool)> {
     }
 }
 
+/// The type of the file system that something open is on, if its mount is one of ours: nobody who
+/// serves it is asked. `None`: of another namespace, or before Linux 6.8.
+pub fn fs_type_on(open: BorrowedFd<'_>) -> Option<Vec<u8>> {
+    let mount = tree::unique_mount_number(open).ok().flatten()?;
+    let mut buffer = [0; 1 << 10];
+    let stat = mounts::stat(OURS, mount, mounts::FS_TYPE, &mut buffer).ok()?;
+    text(&stat, &buffer, mounts::FS_TYPE, stat.fs_type).map(<[u8]>::to_vec)
+}
+
 /// `None`: it was unmounted meanwhile.
 fn stat(namespace: u64, mount: u64, buffer: &mut Vec<u8>) -> Result<Option<Statmount>> {
     loop {
@@ -82,12 +94,7 @@ fn stat(namespace: u64, mount: u64, buffer: &mut Vec<u8>) -> Result<Option<Statm
 
 /// `None`: it cannot be reached from the root of the namespace, and stands in no mountinfo either.
 pub fn mount_of(stat: &Statmount, buffer: &[u8]) -> Option<Mount> {
-    let text = |field: u64, offset: u32| {
-        let strings = buffer.get(size_of::<Statmount>()..).unwrap_or_default();
-        let rest = strings.get(usize::try_from(offset).ok()?..)?;
-        let end = rest.iter().position(|byte| *byte == 0)?;
-        rest.get(..end).filter(|_| stat.mask & field != 0)
-    };
+    let text = |field, offset| text(stat, buffer, field, offset);
     let fs_type = text(mounts::FS_TYPE, stat.fs_type).unwrap_or_default();
     let fs_type = match text(mounts::FS_SUBTYPE, stat.fs_subtype) {
         Some(subtype) => [fs_type, b".", subtype].concat().into(),
@@ -120,6 +127,14 @@ pub fn mount_of(stat: &Statmount, buffer: &[u8]) -> Option<Mount> {
         ..Mount::default()
     };
     Some(mount.told())
+}
+
+/// A string of the kernel's answer, if it was asked for.
+fn text<'a>(stat: &Statmount, buffer: &'a [u8], field: u64, offset: u32) -> Option<&'a [u8]> {
+    let strings = buffer.get(size_of::<Statmount>()..)?;
+    let rest = strings.get(usize::try_from(offset).ok()?..)?;
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    rest.get(..end).filter(|_| stat.mask & field != 0)
 }
 
 /// `MOUNT_ATTR_*` of linux/mount.h as mountinfo spells them, in its order.
@@ -161,6 +176,9 @@ fn flags_of_file_system(flags: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::proc::mountinfo;
+    use rustix::fs::{Mode, OFlags};
+    use std::os::fd::AsFd;
 
     #[test]
     fn flags_are_spelled_as_mountinfo_spells_them() {
@@ -183,6 +201,30 @@ mod tests {
         assert_eq!(with(2, 0), Some(("/a".into(), "/".into())));
         assert_eq!(with(5, 0), None);
         assert_eq!(with(u32::MAX, 0), None);
+    }
+
+    #[test]
+    fn the_type_of_one_mount_is_the_one_that_mountinfo_tells() {
+        let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap();
+        let (mut told, mut asked) = (0, 0);
+        for mount in mountinfo::parse(&mountinfo).0 {
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            let target = mount.target.as_bytes();
+            let Ok(place) = rustix::fs::open(target, flags, Mode::empty()) else { continue };
+            let place = place.as_fd();
+            // Another mount may be on top of it.
+            if tree::mount_number(place).unwrap() == Some(mount.id.into()) {
+                asked += 1;
+                let Some(fs_type) = fs_type_on(place) else { continue };
+                told += 1;
+                let whole = mount.fs_type.as_bytes();
+                assert_eq!(whole.split(|byte| *byte == b'.').next(), Some(&fs_type[..]));
+            }
+        }
+        let (pipe, _) = rustix::pipe::pipe().unwrap();
+        assert_eq!(fs_type_on(pipe.as_fd()), None, "no mount of a namespace");
+        let is_old = tree::unique_mount_number(pipe.as_fd()).unwrap().is_none();
+        assert!(asked > 0 && told == if is_old { 0 } else { asked }, "{told} of {asked}");
     }
 
     fn zeroed() -> Statmount {

@@ -11,7 +11,7 @@ use super::error::{IntoErrno, IntoProblem, Problem, Result, SysError};
 use super::owned::Hearing;
 use super::proc::mountinfo;
 use super::tree::mount_number;
-use super::{root, worker};
+use super::{mounts, root, worker};
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -201,8 +201,9 @@ impl Reach {
             let asked = || self.places.wait(QUESTION, |patience| worker::ask(directory, patience));
             // What the host's root is on holds this program too.
             let is_root = || mount_of_root() == Some(mount);
-            let answers =
-                is_root() || !self.is_foreign(mount) || asked().is_some_and(|it| it.is_ok());
+            let answers = is_root()
+                || !self.is_foreign(directory, mount)
+                || asked().is_some_and(|it| it.is_ok());
             self.answers.borrow_mut().insert(mount, answers);
             answers
         });
@@ -219,14 +220,21 @@ impl Reach {
 
     /// The same of what was opened: nobody can mount anything between this and a look at it.
     pub(super) fn refuse_foreign_fd(&self, dir: BorrowedFd<'_>, path: &Path) -> Result<()> {
-        if self.is_real && mount_of(dir).is_some_and(|mount| self.is_foreign(mount)) {
+        if self.is_real && mount_of(dir).is_some_and(|mount| self.is_foreign(dir, mount)) {
             return Err(SysError::new("open", root::path_text(path), Errno::EREMOTE));
         }
         Ok(())
     }
 
+    /// Whether a server or a program answers for the mount that something open is on. Where the
+    /// kernel tells of that one alone, the list of all of them, which may be long, is not needed.
+    fn is_foreign(&self, open: BorrowedFd<'_>, mount: u64) -> bool {
+        let fs_type = mounts::fs_type_on(open);
+        fs_type.map_or_else(|| self.is_listed_foreign(mount), |fs_type| is_foreign(&fs_type))
+    }
+
     /// One that is not in the list was mounted since: what it is, is not known.
-    fn is_foreign(&self, mount: u64) -> bool {
+    fn is_listed_foreign(&self, mount: u64) -> bool {
         let look = || self.with_mounts(|mounts| mounts.by_number.get(&mount).copied());
         look()
             .or_else(|| {

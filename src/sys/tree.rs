@@ -181,10 +181,21 @@ impl From<OwnedFd> for Tree {
 /// The number of the mount that something open is on. `None`: the kernel does not say it, before
 /// Linux 5.8.
 pub fn mount_number(open: BorrowedFd<'_>) -> Result<Option<u64>> {
+    number(open, StatxFlags::MNT_ID)
+}
+
+/// The same by the number that is never given twice. `None`: before Linux 6.8.
+pub fn unique_mount_number(open: BorrowedFd<'_>) -> Result<Option<u64>> {
+    number(open, MNT_ID_UNIQUE)
+}
+
+/// `STATX_MNT_ID_UNIQUE` of linux/stat.h.
+const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+
+fn number(open: BorrowedFd<'_>, which: StatxFlags) -> Result<Option<u64>> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let stat = rustix::fs::statx(open, c"", flags, StatxFlags::MNT_ID);
-    let stat = stat.context("examine", "a mount")?;
-    Ok((stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id))
+    let stat = rustix::fs::statx(open, c"", flags, which).context("examine", "a mount")?;
+    Ok((stat.stx_mask & which.bits() != 0).then_some(stat.stx_mnt_id))
 }
 
 /// Keeps the mounts of our new namespace apart from those it is a copy of, and makes all of them
