@@ -7,7 +7,7 @@
 use super::error::{Context, IntoErrno, Result, SysError};
 use super::ns;
 use super::pidfd::ProcessHandle;
-use super::raw::nsfs as ioctl;
+use super::raw::nsfs::{self as ioctl, Towards};
 use super::root::SysRoot;
 use super::worker;
 use crate::model::namespace::{Kind, NsKey};
@@ -15,6 +15,7 @@ use crate::model::process::Pid;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +47,33 @@ impl Device {
     pub fn has(self, stat: &Statx) -> bool {
         self == Self(stat.stx_dev_major, stat.stx_dev_minor)
     }
+}
+
+/// Every mount namespace of the host but our own, the older ones first, until `see` breaks off: the
+/// kernel leads from one to the next (NS_MNT_GET_PREV, NS_MNT_GET_NEXT, Linux 6.12). EPERM: not for
+/// this caller, who is not root of the initial user namespace.
+pub fn each_mount_namespace(
+    see: &mut dyn FnMut(u64, BorrowedFd<'_>) -> ControlFlow<Errno>,
+) -> nix::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let own = rustix::fs::open("/proc/self/ns/mnt", flags, Mode::empty());
+    let own = own.map_err(IntoErrno::into_errno)?;
+    for towards in [Towards::Older, Towards::Newer] {
+        let mut here = None;
+        loop {
+            let from = here.as_ref().unwrap_or(&own);
+            let next = match ioctl::next_mount_namespace(from.as_fd(), towards) {
+                Ok(next) => next,
+                Err(Errno::ENOENT) => break,
+                Err(errno) => return Err(errno),
+            };
+            if let ControlFlow::Break(errno) = see(ns::inode(next.as_fd())?, next.as_fd()) {
+                return Err(errno);
+            }
+            here = Some(next);
+        }
+    }
+    Ok(())
 }
 
 /// What the kernel has in memory about a file: whoever serves its file system is not asked.

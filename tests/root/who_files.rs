@@ -182,7 +182,10 @@ fn busy() {
     assert_eq!(mounts(&trails), told);
     assert_eq!(steps(&trails, "mount")[0]["namespace"], inode(&holder));
     assert_eq!(steps(&trails, "mount")[0]["device"], device.as_str());
-    assert_eq!(mounts(&scene.who(format!("path:{deep}"))), told, "what was in it");
+    // It may have been below what a service has mounted at /tmp, too.
+    let mut in_it = mounts(&scene.who(format!("path:{deep}")));
+    in_it.retain(|(_, target, _)| *target == path);
+    assert_eq!(in_it, told, "what was in it");
     let by_device = scene.who(format!("dev:{device}"));
     assert_eq!(mounts(&by_device), told);
     assert_eq!(by_device[0]["steps"][0]["kind"], "device");

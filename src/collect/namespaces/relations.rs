@@ -14,11 +14,13 @@ use crate::model::namespace::Kind;
 use crate::sys::crew::{self, Care, PATIENCE};
 use crate::sys::error::{Problem, reason_of};
 use crate::sys::netlink::nsid::NsIds;
-use crate::sys::raw::nsfs::{self, Towards};
+use crate::sys::nsfs::each_mount_namespace;
+use crate::sys::raw::nsfs;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns};
 use nix::errno::Errno;
 use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -355,27 +357,17 @@ impl<'a> Inquiry<'a> {
         out: &mut Vec<u8>,
         each: &mut dyn FnMut(NsKey, BorrowedFd<'_>),
     ) -> nix::Result<()> {
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-        let own = rustix::fs::open("/proc/self/ns/mnt", flags, rustix::fs::Mode::empty())
-            .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
-        for towards in [Towards::Older, Towards::Newer] {
-            let mut here = own.try_clone().map_err(|_| Errno::EMFILE)?;
-            loop {
-                let next = match nsfs::next_mount_namespace(here.as_fd(), towards) {
-                    Ok(next) => next,
-                    Err(Errno::ENOENT) => break,
-                    Err(errno) => return Err(errno),
+        each_mount_namespace(&mut |inode, namespace| {
+            let key = NsKey { kind: Kind::Mnt, inode };
+            each(key, namespace);
+            if self.known.insert(key) {
+                let Ok(file) = namespace.try_clone_to_owned() else {
+                    return ControlFlow::Break(Errno::EMFILE);
                 };
-                let key = NsKey { kind: Kind::Mnt, inode: ns::inode(next.as_fd())? };
-                each(key, next.as_fd());
-                if self.known.insert(key) {
-                    let file = next.try_clone().map_err(|_| Errno::EMFILE)?;
-                    self.ask(key, file, out);
-                }
-                here = next;
+                self.ask(key, file, out);
             }
-        }
-        Ok(())
+            ControlFlow::Continue(())
+        })
     }
 
     fn net_id(&mut self, file: BorrowedFd<'_>) -> nix::Result<Option<u32>> {

@@ -11,13 +11,14 @@ use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::travel::{self, Rest};
 use crate::sys::crew::{self, PATIENCE};
-use crate::sys::error::{IntoErrno, Problem, is_exhaustion, reason_of};
+use crate::sys::error::{IntoErrno, Problem, reason_of};
+use crate::sys::nsfs::each_mount_namespace;
 use crate::sys::proc::mountinfo;
-use crate::sys::raw::nsfs::{self, Towards};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, mounts, ns};
 use nix::errno::Errno;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 
 /// Enough for 20,000 mounts with long names.
@@ -122,7 +123,7 @@ pub(super) fn search(
     }];
     let compared = Own::new(ours);
     let mut buffer = Vec::new();
-    let mut count = 0;
+    let mut room = MOST_KNOWN;
     crew::work(
         all.len(),
         crew::size(),
@@ -138,10 +139,8 @@ pub(super) fn search(
         &mut |piece, given: Result<&[u8], Problem>| {
             let Some(one) = all.get(piece) else { return };
             let object = || format!("mnt:[{}]", one.inode).into();
-            let mut rest = Rest(given.unwrap_or(&[TIMED_OUT]));
-            match take(&mut rest, MOST_KNOWN - count) {
+            match take(&mut Rest(given.unwrap_or_default()), &mut room) {
                 Ok((found, known)) => {
-                    count += known.len();
                     let pid = one.pids.first().copied();
                     hits.push(Hit { namespace: Some(one.inode), pid, found, known });
                 }
@@ -155,7 +154,13 @@ pub(super) fn search(
     let order = |hit: &Hit| all.iter().position(|one| Some(one.inode) == hit.namespace);
     hits.sort_by_key(order);
     if root.is_real() {
-        hits.extend(walk(root, (own, all), wanted, &compared, gaps));
+        let mut known: HashSet<u64> = all.iter().map(|one| one.inode).collect();
+        known.extend(own);
+        hits.extend(walk(root, known, (wanted, &compared), &mut room, gaps));
+    }
+    if room == 0 {
+        let object = format!("more than {MOST_KNOWN} of these file systems").into();
+        gaps.push(Gap { object, what: "mounts", reason: Reason::Truncated });
     }
     hits
 }
@@ -182,21 +187,22 @@ fn is_read(root: &SysRoot, pid: Pid, inode: u64, buffer: &mut Vec<u8>) -> Result
     Ok(!buffer.is_empty() && there == inode)
 }
 
+/// What hindered a search is told by the number of the reason, and one.
 const SEARCHED: u8 = 0;
-const GONE: u8 = 1;
-const DENIED: u8 = 2;
-const TIMED_OUT: u8 = 3;
-const UNSUPPORTED: u8 = 4;
-const FAILED: u8 = 5;
 
 fn refuse(reason: Reason, out: &mut Vec<u8>) {
-    out.push(match reason {
-        Reason::Denied => DENIED,
-        Reason::Timeout => TIMED_OUT,
-        Reason::Failed => FAILED,
-        Reason::Gone => GONE,
-        _ => UNSUPPORTED,
-    });
+    out.push(reason as u8 + 1);
+}
+
+/// `Ok`: it was searched. A member that said nothing had no time.
+fn outcome(byte: Option<u8>) -> Result<(), Reason> {
+    match byte {
+        Some(SEARCHED) => Ok(()),
+        byte => {
+            let told = Reason::ALL.into_iter().find(|reason| byte == Some(*reason as u8 + 1));
+            Err(told.unwrap_or(Reason::Timeout))
+        }
+    }
 }
 
 fn answer(mounts: &[Mount], wanted: &Wanted, own: &Own, out: &mut Vec<u8>) {
@@ -213,16 +219,8 @@ fn answer(mounts: &[Mount], wanted: &Wanted, own: &Own, out: &mut Vec<u8>) {
     }
 }
 
-fn take(rest: &mut Rest<'_>, room: usize) -> Result<(Vec<Found>, Vec<Known>), Reason> {
-    match rest.byte() {
-        Some(SEARCHED) => {}
-        Some(GONE) => return Err(Reason::Gone),
-        Some(DENIED) => return Err(Reason::Denied),
-        Some(TIMED_OUT) => return Err(Reason::Timeout),
-        Some(FAILED) => return Err(Reason::Failed),
-        Some(_) => return Err(Reason::Unsupported),
-        None => return Err(Reason::Malformed),
-    }
+fn take(rest: &mut Rest<'_>, room: &mut usize) -> Result<(Vec<Found>, Vec<Known>), Reason> {
+    outcome(rest.byte())?;
     let mut lists = || {
         let count = rest.u32()?;
         let found: Option<Vec<Found>> = (0..count).map(|_| Found::read(rest)).collect();
@@ -231,23 +229,21 @@ fn take(rest: &mut Rest<'_>, room: usize) -> Result<(Vec<Found>, Vec<Known>), Re
         Some((found?, known?))
     };
     let (found, mut known) = lists().ok_or(Reason::Malformed)?;
-    known.truncate(room);
+    known.truncate(*room);
+    *room -= known.len();
     Ok((found, known))
 }
 
-/// Mount namespaces that no process is in: the kernel walks through all of them, from the oldest to
-/// the newest (NS_MNT_GET_NEXT, Linux 6.12), for root of the initial user namespace.
+/// Mount namespaces that are not known, since no process is in them.
 fn walk(
     root: &SysRoot,
-    (own, all): (Option<u64>, &[Namespace]),
-    wanted: &Wanted,
-    compared: &Own,
+    mut known: HashSet<u64>,
+    (wanted, compared): (&Wanted, &Own),
+    room: &mut usize,
     gaps: &mut Vec<Gap>,
 ) -> Vec<Hit> {
-    let mut known: HashSet<u64> = all.iter().map(|one| one.inode).collect();
-    known.extend(own);
     let mut hits = Vec::new();
-    let mut refused = Some(Reason::Timeout);
+    let mut walked = Err(Reason::Timeout);
     crew::work(
         1,
         1,
@@ -261,35 +257,27 @@ fn walk(
                     out.extend(inode.to_ne_bytes());
                     travel::write(&searched, out);
                 }),
-                Some(errno) => Err(errno),
+                Some(Errno::ETIMEDOUT) => Err(Reason::Timeout),
+                Some(errno) => Err(reason_of(errno)),
             };
             out.extend(0_u64.to_ne_bytes());
             match walked {
                 Ok(()) => out.push(SEARCHED),
-                Err(Errno::EPERM | Errno::EACCES) => refuse(Reason::Denied, out),
-                Err(Errno::ETIMEDOUT) => refuse(Reason::Timeout, out),
-                Err(errno) if is_exhaustion(errno) => refuse(Reason::Failed, out),
-                Err(_) => refuse(Reason::Unsupported, out),
+                Err(reason) => refuse(reason, out),
             }
         },
         &mut |_, given: Result<&[u8], Problem>| {
             let mut rest = Rest(given.unwrap_or_default());
             while let Some(inode) = rest.u64().filter(|inode| *inode != 0) {
                 let Some(searched) = rest.bytes() else { break };
-                if let Ok((found, known)) = take(&mut Rest(searched), MOST_KNOWN) {
+                if let Ok((found, known)) = take(&mut Rest(searched), room) {
                     hits.push(Hit { namespace: Some(inode), pid: None, found, known });
                 }
             }
-            refused = match rest.byte() {
-                Some(SEARCHED) => None,
-                Some(DENIED) => Some(Reason::Denied),
-                Some(UNSUPPORTED) => Some(Reason::Unsupported),
-                Some(FAILED) => Some(Reason::Failed),
-                _ => Some(Reason::Timeout),
-            };
+            walked = outcome(rest.byte());
         },
     );
-    if let Some(reason) = refused {
+    if let Err(reason) = walked {
         let object = "mount namespaces without a process".into();
         gaps.push(Gap { object, what: "mounts", reason });
     }
@@ -297,34 +285,37 @@ fn walk(
     hits
 }
 
-/// In a member of the crew.
+/// In a member of the crew. An error is why not all of it was searched.
 fn each_other(
     known: &mut HashSet<u64>,
     mut search: impl FnMut(u64, &[Mount]),
-) -> Result<(), Errno> {
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-    let own = rustix::fs::open("/proc/self/ns/mnt", flags, rustix::fs::Mode::empty())
-        .map_err(IntoErrno::into_errno)?;
-    let mut walked = 0;
-    for towards in [Towards::Older, Towards::Newer] {
-        let mut here = own.try_clone().map_err(|_| Errno::EMFILE)?;
-        while walked < MOST_WALKED {
-            let next = match nsfs::next_mount_namespace(here.as_fd(), towards) {
-                Ok(next) => next,
-                Err(Errno::ENOENT) => break,
-                Err(errno) => return Err(errno),
-            };
-            walked += 1;
-            let inode = ns::inode(next.as_fd())?;
-            if known.insert(inode)
-                && let Ok((mounts, _)) = mounts::of_namespace(next.as_fd(), LONGEST)
-            {
-                search(inode, &mounts);
-            }
-            here = next;
+) -> Result<(), Reason> {
+    let mut left = MOST_WALKED;
+    let mut searched = Ok(());
+    let walked = each_mount_namespace(&mut |inode, namespace| {
+        if left == 0 {
+            return ControlFlow::Break(Errno::E2BIG);
         }
+        left -= 1;
+        if known.insert(inode) {
+            match mounts::of_namespace(namespace, LONGEST) {
+                Ok((mounts, is_cut)) => {
+                    search(inode, &mounts);
+                    if is_cut {
+                        searched = Err(Reason::Truncated);
+                    }
+                }
+                // It went meanwhile.
+                Err(error) if error.reason() == Reason::Gone => {}
+                Err(error) => searched = Err(error.reason()),
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    match walked {
+        Err(Errno::E2BIG) => Err(Reason::Truncated),
+        walked => walked.map_err(reason_of).and(searched),
     }
-    Ok(())
 }
 
 /// Some have a process that is no isolated one, or is since then; the kernel's own say nothing.
@@ -343,5 +334,39 @@ fn settle(root: &SysRoot, hits: &mut Vec<Hit>) {
                 hit.pid = hit.pid.or(Some(pid));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_tells_why_a_namespace_was_not_searched() {
+        for reason in Reason::ALL {
+            let mut said = Vec::new();
+            refuse(reason, &mut said);
+            let told = take(&mut Rest(&said), &mut MOST_KNOWN.clone());
+            assert_eq!(told.map(|_| ()), Err(reason));
+        }
+        let silent = take(&mut Rest(&[]), &mut MOST_KNOWN.clone());
+        assert_eq!(silent.map(|_| ()), Err(Reason::Timeout));
+    }
+
+    #[test]
+    fn what_the_uses_are_told_by_is_bounded_over_all_namespaces() {
+        let mounts = mountinfo::parse(
+            b"31 1 0:52 / /a rw - tmpfs x rw\n\
+              32 1 0:52 /d /b rw - tmpfs x rw\n\
+              33 1 0:53 / /c rw - tmpfs y rw\n",
+        );
+        let wanted = Wanted { devices: vec![mounts.0[0].device], ..Wanted::default() };
+        let mut said = Vec::new();
+        answer(&mounts.0, &wanted, &Own::new(&[]), &mut said);
+        let mut room = 3;
+        let known = |room: &mut usize| take(&mut Rest(&said), room).unwrap().1.len();
+        assert_eq!((known(&mut room), room), (2, 1));
+        assert_eq!((known(&mut room), room), (1, 0));
+        assert_eq!((known(&mut room), room), (0, 0));
     }
 }
