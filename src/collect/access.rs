@@ -3,9 +3,9 @@
 
 use crate::model::access::Need;
 use crate::model::namespace::{Kind, Kinds};
+use crate::sys::ns;
 use crate::sys::nsfs::{self, NsFile};
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Who asks.
@@ -20,7 +20,7 @@ pub struct Asker {
 impl Asker {
     /// `None` where /proc does not tell our user namespace.
     pub fn ourselves(root: &SysRoot) -> Option<Self> {
-        let own = bounded::open_link(root.proc(), "self").ok()?;
+        let own = root.own_process().ok()?;
         let effective = rustix::thread::capabilities(None).ok()?.effective;
         Some(Self {
             user_namespace: ns::identity(own.as_fd(), Kind::User).ok()?,

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// Our own namespaces of these kinds.
 pub fn own_namespaces(root: &SysRoot, kinds: Kinds) -> Result<NsSet> {
-    let own = bounded::open_link(root.proc(), "self")?;
+    let own = root.own_process()?;
     let mut set = NsSet::default();
     for kind in kinds.iter() {
         match ns::identity(own.as_fd(), kind) {
@@ -69,7 +69,7 @@ pub fn id_rules(target: &ProcessHandle) -> IdRules {
 
 /// `None` where either side cannot be read.
 pub fn confinement(root: &SysRoot, target: &ProcessHandle) -> Option<Confinement> {
-    let own = bounded::open_link(root.proc(), "self").ok()?;
+    let own = root.own_process().ok()?;
     let (ours, theirs) = (status(own.as_fd())?, status(target.dir())?);
     Some(Confinement {
         capabilities: theirs.cap_bounding.len(),

@@ -122,8 +122,7 @@ fn length(overlay: &crate::model::mount::Overlay) -> usize {
 /// What the first process sees, or, where that is not shown, what this one does: mostly the same,
 /// and read already. `mnt` is the host's mount namespace, where that is known.
 fn read_host(root: &SysRoot, mnt: Option<u64>) -> Result<Vec<Mount>> {
-    let own =
-        || ns::identity(bounded::open_link(root.proc(), "self").ok()?.as_fd(), Kind::Mnt).ok();
+    let own = || ns::identity(root.own_process().ok()?.as_fd(), Kind::Mnt).ok();
     let is_ours = mnt.is_some_and(|mnt| own() == Some(mnt));
     if !is_ours && let Ok(read) = bounded::read_capped(root.proc(), "1/mountinfo", LONGEST) {
         return Ok(mountinfo::parse(&read.bytes).0);

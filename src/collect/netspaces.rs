@@ -9,7 +9,6 @@ mod outside;
 
 use super::containers::Containers;
 use super::namespaces::mounts;
-use super::scan;
 use crate::model::census::Holder;
 use crate::model::container::Container;
 use crate::model::gap::{Gap, Reason};
@@ -20,7 +19,7 @@ use crate::model::trail::{InNet, Owner, Step};
 use crate::sys::error::{Problem, SysError};
 use crate::sys::netlink::roam::{self, Door, Found, Here, Row, Wanted};
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns, nsfs};
+use crate::sys::{bounded, ns, nsfs, threads};
 use nix::errno::Errno;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
@@ -71,7 +70,7 @@ impl NetSpaces {
     /// Those that only a descriptor or a thread keeps are not looked for: see
     /// [`Self::with_hidden`].
     pub fn list(root: &SysRoot, containers: &Containers) -> Self {
-        let own = bounded::open_link(root.proc(), "self").ok();
+        let own = root.own_process().ok();
         let own = own.and_then(|own| ns::identity(own.as_fd(), Kind::Net).ok());
         let host = containers.host.inode(Kind::Net);
         let mut spaces = Self::default();
@@ -299,7 +298,7 @@ impl NetSpaces {
     fn add_unseen(&mut self, root: &SysRoot, unseen: Vec<Pid>) {
         let seen: HashSet<Pid> =
             self.list.iter().flat_map(|space| &space.processes).copied().collect();
-        let mut pids = scan::list_pids(root).unwrap_or(unseen);
+        let mut pids = root.pids().unwrap_or(unseen);
         pids.retain(|pid| !seen.contains(pid));
         // Where the host's is ours, it is known by ourselves.
         let is_elsewhere = self.list.iter().skip(1).any(|space| space.of_host);
@@ -332,13 +331,12 @@ pub fn name_among(mounts: &[Text]) -> Option<Text> {
 
 fn open_of_threads(root: &SysRoot, pid: Pid, key: NsKey) -> Option<OwnedFd> {
     let links = ns::open_links(root.proc(), pid).ok()?;
-    let threads = scan::other_threads(links.as_fd(), pid).ok()?;
+    let threads = threads::others(links.as_fd(), pid).ok()?;
     threads.into_iter().take(TRIED).find_map(|thread| ns::open_of(root.proc(), thread, key).ok())
 }
 
 fn open_link(root: &SysRoot, name: &str, key: NsKey) -> nix::Result<OwnedFd> {
-    let dir = bounded::open_link(root.proc(), name)
-        .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
+    let dir = bounded::open_link(root.proc(), name)?;
     ns::open_in(ns::open_links_below(dir.as_fd())?.as_fd(), key)
 }
 

@@ -13,7 +13,7 @@ use crate::model::text::Text;
 use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::stat::{self, Stat};
-use crate::sys::root::{self, SysRoot};
+use crate::sys::root::SysRoot;
 use std::collections::{HashMap, HashSet};
 
 /// The kernel keeps fifteen bytes of containerd-shim-runc-v2 and its like.
@@ -86,8 +86,7 @@ type Processes = HashMap<Pid, Stat>;
 fn processes(root: &SysRoot) -> Result<Processes> {
     let mut buffer = Vec::new();
     let mut processes = Processes::new();
-    for name in root::list(root.proc())? {
-        let Some(pid) = Pid::parse(name.as_bytes()) else { continue };
+    for pid in root.pids()? {
         let read =
             bounded::read_record(root.proc(), &format!("{pid}/stat"), bounded::SMALL, &mut buffer);
         if let (Ok(_), Some(stat)) = (read, stat::parse(&buffer)) {

@@ -6,8 +6,8 @@ use crate::model::pid_chain::{Level, PidChain};
 use crate::model::process::Pid;
 use crate::sys::error::{Context, Result, SysError};
 use crate::sys::proc::status;
-use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, fds, ns, nsfs};
+use crate::sys::root::SysRoot;
+use crate::sys::{bounded, fds, ns, nsfs, threads};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -15,7 +15,7 @@ const WHAT: &str = "pid namespaces";
 
 /// A process or a thread by its number here. What of it could not be seen [`unseen`] tells.
 pub fn chain(root: &SysRoot, pid: Pid) -> Result<PidChain> {
-    chain_of(bounded::open_dir(root.proc(), &pid.to_string())?.as_fd(), pid)
+    chain_of(root.process(pid)?.as_fd(), pid)
 }
 
 /// The same by its directory.
@@ -54,7 +54,7 @@ pub fn numbered(root: &SysRoot, inside: Pid) -> Result<Vec<Pid>> {
         let levels = status::parse(&bytes)?.pids_by_level;
         Some(levels.last() == Some(&inside))
     };
-    let all = processes(root.proc())?;
+    let all = root.pids()?;
     Ok(all.into_iter().filter(|pid| is_it(pid) == Some(true)).collect())
 }
 
@@ -119,7 +119,7 @@ impl Inside {
     pub fn to_ours_by_status(&self, root: &SysRoot, inside: Pid) -> Result<Option<Pid>> {
         let inode = self.inode()?;
         let is_it = |pid: Pid| {
-            let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+            let dir = root.process(pid).ok()?;
             let bytes = bounded::read(dir.as_fd(), "status", bounded::SMALL).ok()?;
             let pids = status::parse(&bytes)?.pids_by_level;
             if *pids.get(self.level)? != inside {
@@ -130,19 +130,19 @@ impl Inside {
             let above = namespaces_above(own, pids.len());
             Some(above.iter().rev().nth(self.level).copied().flatten() == Some(inode))
         };
-        let processes = processes(root.proc())?;
+        let processes = root.pids()?;
         let found = processes.iter().copied().find(|pid| is_it(*pid) == Some(true));
         if found.is_some() {
             return Ok(found);
         }
-        let threads = processes.iter().flat_map(|pid| threads(root, *pid));
+        let threads = processes.iter().flat_map(|pid| threads_of(root, *pid));
         Ok(threads.into_iter().find(|thread| is_it(*thread) == Some(true)))
     }
 
     /// All processes in it and in those below it, by their numbers here.
     pub fn processes(&self, root: &SysRoot) -> Result<Vec<PidChain>> {
         let inode = self.inode()?;
-        let all = processes(root.proc())?;
+        let all = root.pids()?;
         let chains = all.into_iter().filter_map(|pid| {
             root.reach().told(|| format!("pid {pid}").into(), "numbers", chain(root, pid))
         });
@@ -160,15 +160,6 @@ impl Inside {
     }
 }
 
-fn processes(proc: BorrowedFd<'_>) -> Result<Vec<Pid>> {
-    let names = root::list(proc)?;
-    let mut pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
-    pids.sort_unstable();
-    Ok(pids)
-}
-
-fn threads(root: &SysRoot, pid: Pid) -> Vec<Pid> {
-    bounded::open_dir(root.proc(), &format!("{pid}/task"))
-        .and_then(|tasks| processes(tasks.as_fd()))
-        .unwrap_or_default()
+fn threads_of(root: &SysRoot, pid: Pid) -> Vec<Pid> {
+    root.process(pid).and_then(|process| threads::all(process.as_fd())).unwrap_or_default()
 }

@@ -47,7 +47,7 @@ pub fn collect_processes(
     for pid in pids.iter().take(MOST) {
         // One that ended meanwhile is no member any more.
         let object = || Text::from(format!("pid {pid}"));
-        let dir = bounded::open_dir(root.proc(), &pid.to_string());
+        let dir = root.process(*pid);
         let Some(dir) = root.reach().told(object, WHAT, dir) else { continue };
         let mut read = |name, cap| {
             let read = bounded::read_record(dir.as_fd(), name, cap, &mut buffer);

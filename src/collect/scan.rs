@@ -11,7 +11,7 @@ use crate::sys::crew::{self, Care};
 use crate::sys::error::{IntoErrno, Result};
 use crate::sys::fds::Spent;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns, proc, root};
+use crate::sys::{bounded, ns, proc, threads};
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -42,7 +42,7 @@ impl Scan {
 /// The caller has one thread.
 pub fn scan(root: &SysRoot) -> Result<Scan> {
     let host = host_namespaces(root);
-    let mut pids = list_pids(root)?;
+    let mut pids = root.pids()?;
     let unlisted = unlisted(root, &pids);
     let kernel = KernelThreads::list(root);
     pids.retain(|pid| !kernel.has(*pid));
@@ -73,14 +73,6 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
     let gaps = unlisted.into_iter().chain(unseen(hidden, Reason::Denied));
     let gaps = gaps.chain(unseen(failed, Reason::Failed)).collect();
     Ok(Scan { host, isolated, gaps })
-}
-
-/// Every process that /proc shows, ascending.
-pub fn list_pids(root: &SysRoot) -> Result<Vec<Pid>> {
-    let names = root::list(root.proc())?;
-    let mut pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
-    pids.sort_unstable();
-    Ok(pids)
 }
 
 /// A /proc with hidepid leaves the processes of others out of its list; but pid 1 is always there,
@@ -224,14 +216,6 @@ fn visit_ended(root: &SysRoot, pid: Pid, host: &NsSet, reader: &mut Reader) -> V
     }
 }
 
-/// The threads of a process, its first left out; by `/proc/PID/ns`.
-pub(super) fn other_threads(links: BorrowedFd<'_>, pid: Pid) -> Result<Vec<Pid>> {
-    let task = bounded::open_dir(links, "../task")?;
-    let names = root::list(task.as_fd())?;
-    let threads = names.iter().filter_map(|name| Pid::parse(name.as_bytes()));
-    Ok(threads.filter(|thread| *thread != pid).collect())
-}
-
 /// A process whose namespaces may not be read is told by its cgroup, which everybody may read.
 fn visit_hidden(root: &SysRoot, pid: Pid, reader: &mut Reader) -> Visit {
     let process = match reader.read_of(root, pid) {
@@ -340,7 +324,7 @@ pub(super) const THREADS_ASKED: usize = 16;
 
 /// A thread that lives, and its namespaces.
 fn living(links: BorrowedFd<'_>, pid: Pid) -> Option<(Pid, NsSet)> {
-    let threads = other_threads(links, pid).ok()?;
+    let threads = threads::others(links, pid).ok()?;
     threads.into_iter().take(THREADS_ASKED).find_map(|thread| {
         let links = ns::open_links_of_thread(links, thread).ok()?;
         let (theirs, _) = ns::identities_in(links.as_fd());

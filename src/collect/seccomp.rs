@@ -52,7 +52,7 @@ pub fn collect_seccomp(
         return None;
     }
     // Asked first: a process is not stopped for nothing.
-    let own = bounded::open_link(root.proc(), "self").map_err(|error| error.reason());
+    let own = root.own_process().map_err(|error| error.reason());
     let own = match own.and_then(|own| status_of(own.as_fd())) {
         Ok(own) => own,
         Err(reason) => {

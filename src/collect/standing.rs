@@ -184,7 +184,7 @@ pub fn collect_label(
     missing: &mut Vec<Shortfall>,
 ) -> Option<Label> {
     const WHAT: &str = "security label";
-    let own = bounded::open_link(root.proc(), "self").ok()?;
+    let own = root.own_process().ok()?;
     // AppArmor's own file is since Linux 5.8; it had the common one before.
     let (module, file) = match attribute(target.dir(), APPARMOR) {
         Ok(_) => (Some(Module::AppArmor), APPARMOR),

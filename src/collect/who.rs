@@ -252,7 +252,7 @@ impl<'a> Host<'a> {
     /// the containers were told from.
     pub(super) fn process(&self, pid: Pid) -> Option<Step> {
         let (reach, object) = (self.root.reach(), || format!("pid {pid}").into());
-        let dir = bounded::open_dir(self.root.proc(), &pid.to_string());
+        let dir = self.root.process(pid);
         let dir = reach.told(object, "process", dir)?;
         let stat = bounded::read_single(dir.as_fd(), "stat");
         let stat = stat::parse(&reach.told(object, "process", stat)?)?;

@@ -106,6 +106,13 @@ pub const fn is_exhaustion(errno: Errno) -> bool {
     matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EAGAIN | Errno::ENOBUFS)
 }
 
+/// The number in it; EIO where the kernel was not asked.
+impl From<SysError> for Errno {
+    fn from(error: SysError) -> Self {
+        error.errno().unwrap_or(Self::EIO)
+    }
+}
+
 /// The error numbers of the crates that wrap system calls.
 pub trait IntoErrno {
     /// The number in it; EIO or EINVAL where the kernel was not asked.

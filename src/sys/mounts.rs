@@ -177,6 +177,7 @@ fn flags_of_file_system(flags: u32) -> String {
 mod tests {
     use super::*;
     use crate::sys::proc::mountinfo;
+    use crate::sys::root::SysRoot;
     use rustix::fs::{Mode, OFlags};
     use std::os::fd::AsFd;
 
@@ -205,9 +206,9 @@ mod tests {
 
     #[test]
     fn the_type_of_one_mount_is_the_one_that_mountinfo_tells() {
-        let mountinfo = std::fs::read("/proc/self/mountinfo").unwrap();
+        let root = SysRoot::real().unwrap();
         let (mut told, mut asked) = (0, 0);
-        for mount in mountinfo::parse(&mountinfo).0 {
+        for mount in mountinfo::parse(root.mountinfo().unwrap()).0 {
             let flags = OFlags::PATH | OFlags::CLOEXEC;
             let target = mount.target.as_bytes();
             let Ok(place) = rustix::fs::open(target, flags, Mode::empty()) else { continue };

@@ -127,8 +127,7 @@ pub fn open_known(
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let place = rustix::fs::openat2(within, path, flags, Mode::empty(), resolve).map_err(errno)?;
-    let stat = examine(place.as_fd(), "", AtFlags::EMPTY_PATH)
-        .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
+    let stat = examine(place.as_fd(), "", AtFlags::EMPTY_PATH)?;
     if !device.has(&stat) || stat.stx_ino != inode {
         return Err(Errno::ESTALE);
     }

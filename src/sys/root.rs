@@ -85,6 +85,21 @@ impl SysRoot {
         Pid::parse(link.to_bytes())
     }
 
+    /// Every process that /proc shows, ascending.
+    pub fn pids(&self) -> Result<Vec<Pid>> {
+        list_pids(self.proc())
+    }
+
+    /// The directory of a process. It stays that of this one, whoever gets the number after it.
+    pub fn process(&self, pid: Pid) -> Result<OwnedFd> {
+        bounded::open_dir(self.proc(), &pid.to_string())
+    }
+
+    /// The same of this process.
+    pub fn own_process(&self) -> Result<OwnedFd> {
+        bounded::open_link(self.proc(), "self")
+    }
+
     /// Whether it numbers processes as our own calls do.
     pub fn numbers_as_we_do(&self) -> bool {
         self.own_pid().is_some_and(|own| own.number() == std::process::id())
@@ -238,6 +253,14 @@ pub fn list_some(dir: BorrowedFd<'_>, most: usize) -> Result<Vec<Text>> {
         }
     }
     Ok(names)
+}
+
+/// The names that are numbers of processes or threads, ascending.
+pub fn list_pids(dir: BorrowedFd<'_>) -> Result<Vec<Pid>> {
+    let names = list(dir)?;
+    let mut pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
+    pids.sort_unstable();
+    Ok(pids)
 }
 
 /// A path as it may be shown.

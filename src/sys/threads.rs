@@ -4,7 +4,7 @@ use super::bounded;
 use super::error::Result;
 use super::proc::stat;
 use super::raw::kcmp;
-use super::root::{self, SysRoot};
+use super::root::{SysRoot, list_pids};
 use crate::model::process::Pid;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -27,7 +27,7 @@ pub fn apart(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid, what: Shared) ->
     let is_apart = |thread: &Pid| {
         kcmp::is_shared(pid.raw(), thread.raw(), what) == Ok(false) && *thread != pid
     };
-    Ok(all(process)?.filter(is_apart).collect())
+    Ok(all(process)?.into_iter().take(MOST).filter(is_apart).collect())
 }
 
 /// One that lives, of a process whose first thread has ended; by `/proc/PID`.
@@ -41,13 +41,19 @@ pub fn living(process: BorrowedFd<'_>) -> Option<Pid> {
         let state = state(&format!("task/{thread}/"));
         state.is_some_and(|state| !state.ended() && !state.is_headless())
     };
-    all(process).ok()?.find(lives)
+    all(process).ok()?.into_iter().take(MOST).find(lives)
 }
 
-fn all(process: BorrowedFd<'_>) -> Result<impl Iterator<Item = Pid>> {
-    let task = bounded::open_dir(process, "task")?;
-    let names = root::list(task.as_fd())?;
-    Ok(names.into_iter().take(MOST).filter_map(|name| Pid::parse(name.as_bytes())))
+/// All of a process, ascending; by `/proc/PID`.
+pub fn all(process: BorrowedFd<'_>) -> Result<Vec<Pid>> {
+    list_pids(bounded::open_dir(process, "task")?.as_fd())
+}
+
+/// All but the first; by `/proc/PID/ns`.
+pub fn others(links: BorrowedFd<'_>, pid: Pid) -> Result<Vec<Pid>> {
+    let mut threads = list_pids(bounded::open_dir(links, "../task")?.as_fd())?;
+    threads.retain(|thread| *thread != pid);
+    Ok(threads)
 }
 
 #[cfg(test)]
@@ -57,7 +63,7 @@ mod tests {
     #[test]
     fn a_thread_that_went_its_own_way_is_told_from_the_others() {
         let root = SysRoot::real().unwrap();
-        let own = bounded::open_link(root.proc(), "self").unwrap();
+        let own = root.own_process().unwrap();
         let pid = Pid::new(std::process::id()).unwrap();
         let (tell, told) = std::sync::mpsc::channel();
         let (end, ended) = std::sync::mpsc::channel::<()>();

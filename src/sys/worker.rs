@@ -200,8 +200,8 @@ fn make_holding(
     let made = || {
         work().map(Some).map_err(|error| {
             // What failed inside goes with its number; the rest of it in words.
-            let errno = error.errno().unwrap_or(Errno::EIO);
             let words = format!("{object}: {} {}", error.doing, error.object);
+            let errno = Errno::from(error);
             (rustix::io::Errno::from_raw_os_error(errno as i32), words)
         })
     };

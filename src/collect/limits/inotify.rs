@@ -4,9 +4,9 @@ use super::number;
 use crate::model::limits::Inotify;
 use crate::model::process::Pid;
 use crate::sys::crew::{self, Care};
+use crate::sys::proc;
 use crate::sys::raw::kcmp;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, proc};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -43,7 +43,7 @@ fn held(root: &SysRoot, members: &[Pid]) -> Option<Vec<Holding>> {
     let mut held = Vec::new();
     for pid in members {
         // One that has ended holds nothing.
-        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
+        let Ok(dir) = root.process(*pid) else { continue };
         descriptors += proc::fd::count(dir.as_fd())?;
         let found = (descriptors <= MOST_DESCRIPTORS).then(|| proc::fd::inotify(dir.as_fd()))??;
         let uid = rustix::fs::fstat(&dir).ok()?.st_uid;

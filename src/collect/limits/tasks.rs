@@ -1,9 +1,8 @@
 //! Who counts against the limit of a user's processes, RLIMIT_NPROC.
 
 use crate::model::namespace::Kind;
-use crate::model::process::Pid;
 use crate::sys::proc::status;
-use crate::sys::root::{self, SysRoot};
+use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, nsfs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -30,15 +29,14 @@ impl Payer {
     /// The threads that he pays for, of those that can be seen. `None` where there are too many to look
     /// at.
     pub(super) fn threads(mut self, root: &SysRoot) -> Option<u64> {
-        let names = root::list(root.proc()).ok()?;
-        let pids: Vec<Pid> = names.iter().filter_map(|name| Pid::parse(name.as_bytes())).collect();
+        let pids = root.pids().ok()?;
         if pids.len() > MOST_PROCESSES {
             return None;
         }
         let mut buffer = Vec::new();
         let mut count = 0_u64;
         for pid in pids {
-            let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else { continue };
+            let Ok(dir) = root.process(pid) else { continue };
             if bounded::read_record(dir.as_fd(), "status", bounded::LARGE, &mut buffer).is_err() {
                 continue;
             }

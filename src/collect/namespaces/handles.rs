@@ -82,8 +82,7 @@ impl<'a> Handles<'a> {
             None => "self/root".to_owned(),
             Some(pid) => format!("{pid}/root"),
         };
-        let root = bounded::open_link(self.root.proc(), &link)
-            .map_err(|error| error.errno().unwrap_or(Errno::EIO))?;
+        let root = bounded::open_link(self.root.proc(), &link)?;
         let open =
             |cached| same(nsfs::open_mounted(self.root, root.as_fd(), target, cached), namespace);
         match open(true) {
@@ -128,6 +127,6 @@ fn same(opened: Result<Option<NsFile>>, namespace: &Namespace) -> nix::Result<Ow
     match opened {
         Ok(Some(file)) if file.key == namespace.key() => Ok(file.fd),
         Ok(_) => Err(Errno::ESTALE),
-        Err(error) => Err(error.errno().unwrap_or(Errno::EIO)),
+        Err(error) => Err(error.into()),
     }
 }

@@ -137,7 +137,7 @@ fn show_holders(tally: &mut Tally) {
 }
 
 fn survey(root: &SysRoot, wants: Wants) -> Result<Tally> {
-    let pids = scan::list_pids(root)?;
+    let pids = root.pids()?;
     let kernel = KernelThreads::list(root);
     let has_kthreadd = kernel.has_kthreadd();
     let kernel = match wants.describe {

@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// Those of our own mount namespace, each with where it is mounted.
 pub(in crate::collect) fn own(root: &SysRoot) -> Vec<(NsKey, Text)> {
-    let own = bounded::open_link(root.proc(), "self");
+    let own = root.own_process();
     let mounts = own.and_then(|dir| read(dir.as_fd(), "mountinfo"));
     root.reach().told(|| "our own mounts".into(), "mounts", mounts).unwrap_or_default()
 }

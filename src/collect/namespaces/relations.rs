@@ -371,12 +371,11 @@ impl<'a> Inquiry<'a> {
     }
 
     fn net_id(&mut self, file: BorrowedFd<'_>) -> nix::Result<Option<u32>> {
-        let errno = |error: crate::sys::error::SysError| error.errno().unwrap_or(Errno::EIO);
         if self.net_ids.is_none() {
-            self.net_ids = Some(NsIds::open().map_err(errno)?);
+            self.net_ids = Some(NsIds::open()?);
         }
         match &self.net_ids {
-            Some(ids) => ids.of(file).map_err(errno),
+            Some(ids) => Ok(ids.of(file)?),
             None => Err(Errno::EIO),
         }
     }

@@ -7,7 +7,7 @@
 use super::Wants;
 use super::record::{About, Quality, Status, Visit};
 use super::{descriptors, mounts};
-use crate::collect::scan::{KernelThreads, THREADS_ASKED, other_threads};
+use crate::collect::scan::{KernelThreads, THREADS_ASKED};
 use crate::model::census::NsKey;
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
@@ -16,7 +16,7 @@ use crate::sys::error::{IntoErrno, reason_of};
 use crate::sys::fds::Spent;
 use crate::sys::proc::stat;
 use crate::sys::root::SysRoot;
-use crate::sys::{bounded, ns, nsfs};
+use crate::sys::{bounded, ns, nsfs, threads};
 use nix::errno::Errno;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -217,7 +217,7 @@ impl<'a> Survey<'a> {
         pid: Pid,
         namespaces: &mut NsSet,
     ) -> Option<Pid> {
-        for thread in other_threads(links, pid).into_iter().flatten().take(THREADS_ASKED) {
+        for thread in threads::others(links, pid).into_iter().flatten().take(THREADS_ASKED) {
             let Ok(theirs) = self.of_thread(links, thread) else { continue };
             namespaces.complete_from(&theirs);
             if theirs.inode(Kind::Mnt).is_some() {
@@ -228,7 +228,7 @@ impl<'a> Survey<'a> {
     }
 
     fn list_threads(&mut self, links: BorrowedFd<'_>, pid: Pid, visit: &mut Visit) {
-        let list = match other_threads(links, pid) {
+        let list = match threads::others(links, pid) {
             Ok(list) => list,
             Err(error) => return visit.lack(error.reason()),
         };

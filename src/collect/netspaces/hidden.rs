@@ -93,21 +93,20 @@ pub(super) fn open(root: &SysRoot, held_by: &[Holder], key: NsKey) -> nix::Resul
 }
 
 fn open_by(root: &SysRoot, holder: &Holder, key: NsKey) -> nix::Result<OwnedFd> {
-    let errno = |error: crate::sys::error::SysError| error.errno().unwrap_or(Errno::EIO);
     let found = match holder {
         Holder::Thread { thread, .. } => return ns::open_of(root.proc(), *thread, key),
         Holder::Descriptor { pid, number } => {
-            let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd")).map_err(errno)?;
-            nsfs::open_at(root, dir.as_fd(), &number.to_string()).map_err(errno)?
+            let dir = bounded::open_dir(root.proc(), &format!("{pid}/fd"))?;
+            nsfs::open_at(root, dir.as_fd(), &number.to_string())?
         }
         Holder::Socket { pid, number } => {
-            let process = ProcessHandle::open(root, *pid).map_err(errno)?;
+            let process = ProcessHandle::open(root, *pid)?;
             let number = i32::try_from(*number).map_err(|_| Errno::EBADF)?;
-            Some(nsfs::of_socket(&process, number).map_err(errno)?)
+            Some(nsfs::of_socket(&process, number)?)
         }
         Holder::Mount { target, through: Some(pid), .. } => {
-            let within = bounded::open_link(root.proc(), &format!("{pid}/root")).map_err(errno)?;
-            let device = nsfs::Device::of(root).map_err(errno)?;
+            let within = bounded::open_link(root.proc(), &format!("{pid}/root"))?;
+            let device = nsfs::Device::of(root)?;
             return nsfs::open_known(root, device, within.as_fd(), target.as_bytes(), key.inode);
         }
         _ => None,

@@ -38,7 +38,7 @@ pub(super) fn tell_apart(root: &SysRoot, pids: Vec<Pid>, known: &[Pid]) -> Vec<V
 /// The addresses of a process's network namespace, without entering it; loopback and link-local
 /// ones are left out. `None`: it has ended.
 pub fn addresses(root: &SysRoot, pid: Pid) -> Option<Vec<IpAddr>> {
-    let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+    let dir = root.process(pid).ok()?;
     let mut table = Vec::new();
     let mut read = |name| {
         table.clear();

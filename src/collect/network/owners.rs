@@ -3,7 +3,6 @@
 use crate::model::gap::{Gap, Reason};
 use crate::model::network::{Owner, Socket, Sockets};
 use crate::model::process::Pid;
-use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::{self, fd};
 use crate::sys::root::SysRoot;
@@ -59,7 +58,7 @@ fn look(
     wanted: &mut HashMap<u32, Vec<&mut Socket>>,
 ) -> Result<()> {
     // One directory for both: the number may become another's.
-    let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
+    let dir = root.process(pid)?;
     let mut comm = None;
     let mut held = HashSet::new();
     let mut take = |descriptor, inode| {

@@ -2,7 +2,6 @@
 //! asked in understands; the namespaces that can be seen are asked for theirs, the nearest first.
 
 use crate::collect::nearby::Nearby;
-use crate::collect::scan;
 use crate::model::namespace::Kind;
 use crate::model::network::{Interface, Peer, Place};
 use crate::model::process::Pid;
@@ -11,7 +10,7 @@ use crate::sys::error::Result;
 use crate::sys::netlink::Links;
 use crate::sys::netlink::nsid::NsIds;
 use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, ns, nsfs};
+use crate::sys::{ns, nsfs};
 use std::collections::{BTreeMap, HashSet};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -75,7 +74,7 @@ pub(super) fn add(
 }
 
 fn own_number(root: &SysRoot, ids: &NsIds) -> Result<Option<u32>> {
-    let own = bounded::open_link(root.proc(), "self")?;
+    let own = root.own_process()?;
     ids.of(ns::open(own.as_fd(), Kind::Net)?.as_fd())
 }
 
@@ -93,12 +92,12 @@ fn look_around(
         if !seen.insert(inode) {
             return None;
         }
-        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        let dir = root.process(pid).ok()?;
         let number = ns::open(dir.as_fd(), Kind::Net).and_then(|file| ids.of(file.as_fd()));
         number.ok()?.filter(|number| numbers.remove(number))
     };
     let inits = nearby.containers().filter_map(|one| one.init.as_ref()).map(|init| init.pid);
-    let others = std::iter::once_with(|| scan::list_pids(root).unwrap_or_default()).flatten();
+    let others = std::iter::once_with(|| root.pids().unwrap_or_default()).flatten();
     for pid in inits.chain(others) {
         if numbers.is_empty() {
             return;

@@ -4,7 +4,6 @@ use crate::collect::who::holders::{self, Extent};
 use crate::model::conversation::Holder;
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
-use crate::sys::bounded;
 use crate::sys::error::Result;
 use crate::sys::proc::{self, fd};
 use crate::sys::root::SysRoot;
@@ -78,7 +77,7 @@ fn gap(unseen: &[(Pid, Reason)]) -> Option<Gap> {
 
 fn look(root: &SysRoot, pid: Pid, left: &mut usize, held: &mut Held) -> Result<()> {
     // One directory for both: the number may become another's.
-    let dir = bounded::open_dir(root.proc(), &pid.to_string())?;
+    let dir = root.process(pid)?;
     let mut comm = None;
     let mut take = |_, inode| {
         let holders = held.entry(inode).or_default();

@@ -5,7 +5,6 @@ use super::holders::Held;
 use super::matching::{Flow, Subject};
 use crate::collect::containers::Containers;
 use crate::collect::netspaces::NetSpaces;
-use crate::collect::scan;
 use crate::collect::target::{self, Target, TargetError};
 use crate::model::container::Container;
 use crate::model::gap::{Gap, Reason};
@@ -174,7 +173,7 @@ impl Chosen {
 fn of_host(root: &SysRoot, spaces: &NetSpaces) -> Result<Vec<Pid>, TargetError> {
     let elsewhere: HashSet<Pid> =
         spaces.list.iter().flat_map(|space| &space.processes).copied().collect();
-    let mut pids = scan::list_pids(root)?;
+    let mut pids = root.pids()?;
     pids.retain(|pid| !elsewhere.contains(pid));
     Ok(pids)
 }

@@ -55,7 +55,7 @@ impl Monitor {
     /// `None`: it is gone, or on its way from one user to another.
     pub fn of(root: &SysRoot, pid: Pid) -> Option<Self> {
         let object = || format!("pid {pid}").into();
-        let dir = bounded::open_dir(root.proc(), &pid.to_string());
+        let dir = root.process(pid);
         let dir = root.reach().told(object, WHAT, dir)?;
         let mut buffer = Vec::new();
         let read = bounded::read_record(dir.as_fd(), "comm", 64, &mut buffer);
@@ -107,7 +107,7 @@ impl Monitor {
 
 /// `None` where it has ended.
 fn runs_as(root: &SysRoot, process: &Process, uid: u32) -> Option<bool> {
-    let dir = bounded::open_dir(root.proc(), &process.pid.to_string()).ok()?;
+    let dir = root.process(process.pid).ok()?;
     let stat = stat::parse(&bounded::read(dir.as_fd(), "stat", bounded::SMALL).ok()?)?;
     let status = bounded::read(dir.as_fd(), "status", bounded::SMALL).ok()?;
     let is_it = stat.start_ticks == process.start_ticks;

@@ -6,11 +6,11 @@
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::error::{Result, SysError};
+use crate::sys::ns;
 use crate::sys::owned::{Place, Speaker};
 use crate::sys::passwd::Users;
 use crate::sys::raw::nsfs;
 use crate::sys::root::{self, SysRoot};
-use crate::sys::{bounded, ns};
 use nix::errno::Errno;
 use std::cell::OnceCell;
 use std::os::fd::AsFd;
@@ -104,7 +104,8 @@ pub fn may_name(root: &SysRoot, uid: u32, pid: Pid) -> bool {
     if uid == 0 || !root.is_real() {
         return true;
     }
-    let maker = bounded::open_dir(root.proc(), &pid.to_string())
+    let maker = root
+        .process(pid)
         .ok()
         .and_then(|process| ns::open(process.as_fd(), Kind::User).ok())
         .and_then(|namespace| nsfs::owner_uid(namespace.as_fd()).ok());

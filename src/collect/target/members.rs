@@ -108,9 +108,9 @@ pub(super) fn oldest(members: Vec<Process>) -> Option<Process> {
 fn chosen<K>(root: &SysRoot, choose: impl Fn(&[u8]) -> Option<K>) -> Result<Vec<(K, Process)>> {
     let mut chosen = Vec::new();
     let (mut lines, mut reader) = (Vec::new(), scan::Reader::default());
-    for pid in scan::list_pids(root)? {
+    for pid in root.pids()? {
         // One that ended meanwhile is no member any more.
-        let opened = bounded::open_dir(root.proc(), &pid.to_string());
+        let opened = root.process(pid);
         let read = opened.and_then(|dir| {
             bounded::read_record(dir.as_fd(), "cgroup", bounded::SMALL, &mut lines)
                 .with_context("read", || format!("/proc/{pid}/cgroup"))?;

@@ -44,7 +44,8 @@ impl HeldNamespace {
             let identity = ns::identity_of(root.proc(), *pid, self.key.kind);
             pid.number() != 1 && matches!(identity, Err(Errno::EACCES | Errno::EPERM))
         };
-        let is_unsure = scan::list_pids(root)
+        let is_unsure = root
+            .pids()
             .is_ok_and(|pids| scan::unlisted(root, &pids).is_some() || pids.iter().any(is_hidden));
         let Self { label, key, .. } = self;
         if is_unsure {
@@ -117,7 +118,7 @@ pub(super) fn by_inode(
     inode: u64,
 ) -> std::result::Result<HeldNamespace, TargetError> {
     let label = format!("ns:{inode}");
-    let pids = scan::list_pids(root)?;
+    let pids = root.pids()?;
     for pid in &pids {
         let is_it = |kind: &Kind| ns::identity_of(root.proc(), *pid, *kind) == Ok(inode);
         let Some(kind) = Kind::ALL.into_iter().find(is_it) else { continue };
@@ -141,7 +142,7 @@ pub(super) fn by_inode(
 /// By the number that is never given twice (Linux 6.18): through a process in it.
 pub fn by_id(root: &SysRoot, kind: Kind, id: u64) -> std::result::Result<NsFile, TargetError> {
     let mut asked = HashSet::new();
-    for pid in scan::list_pids(root)? {
+    for pid in root.pids()? {
         let Ok(inode) = ns::identity_of(root.proc(), pid, kind) else { continue };
         if !asked.insert(inode) {
             continue;
@@ -193,7 +194,8 @@ fn described(root: &SysRoot, inode: u64, pids: &[Pid]) -> Option<NsFile> {
 /// The oldest process in a namespace.
 pub(super) fn occupant(root: &SysRoot, key: NsKey) -> Result<Option<Process>> {
     let mut reader = scan::Reader::default();
-    let members = scan::list_pids(root)?
+    let members = root
+        .pids()?
         .into_iter()
         .filter(|pid| ns::identity_of(root.proc(), *pid, key.kind) == Ok(key.inode))
         .filter_map(|pid| scan::read_process(root, pid, &mut reader))

@@ -127,7 +127,7 @@ pub(super) fn pin_known(
 /// A thread has a directory that no listing shows, in which another process stands as `Tgid`.
 pub fn is_thread(root: &SysRoot, pid: Pid) -> bool {
     let read = || {
-        let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+        let dir = root.process(pid).ok()?;
         status::parse(&bounded::read(dir.as_fd(), "status", bounded::LARGE).ok()?)?.process
     };
     read().is_some_and(|process| process != pid)

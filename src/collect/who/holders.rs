@@ -1,9 +1,7 @@
 //! Which processes of the whole host hold sockets, by the links of their descriptors.
 
-use crate::collect::scan;
 use crate::model::gap::{Gap, Reason};
 use crate::model::process::Pid;
-use crate::sys::bounded;
 use crate::sys::crew::{self, PATIENCE};
 use crate::sys::error::SysError;
 use crate::sys::proc::fd;
@@ -63,7 +61,7 @@ pub(in crate::collect) fn find(
         // Nobody need know what others hold.
         holders.missed.clear();
     } else {
-        let mut others = scan::list_pids(root).unwrap_or_else(|error| {
+        let mut others = root.pids().unwrap_or_else(|error| {
             holders.unlisted = Some(error.reason());
             Vec::new()
         });
@@ -179,7 +177,7 @@ fn look(
     inodes: &HashSet<u64>,
     out: &mut Vec<u8>,
 ) -> Result<bool, SysError> {
-    let process = bounded::open_dir(root.proc(), &pid.to_string())?;
+    let process = root.process(pid)?;
     let mut is_whole = table(process.as_fd(), "fd", None, inodes, out)?;
     for thread in threads::apart(root, process.as_fd(), pid, Shared::Descriptors)? {
         match table(process.as_fd(), &format!("task/{thread}/fd"), Some(thread), inodes, out) {

@@ -1,58 +1,47 @@
 //! RTM_GETLINK of one interface, in the caller's network namespace: what the other end of a
 //! container's veth is called.
 
+use super::asker::Asker;
 use super::link;
-use super::message::{Said, messages, request};
 use crate::model::network::Interface;
-use crate::sys::error::{Context, Result, SysError};
+use crate::sys::error::{Result, SysError};
 use nix::errno::Errno;
-use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use std::cell::RefCell;
 
-const NLM_F_REQUEST: u16 = 1;
+const WHAT: &str = "an interface";
 
-/// No event loop: the kernel has answered when the question is sent.
+/// A socket that asks for one after the other.
 #[derive(Debug)]
-pub struct Links(Socket);
+pub struct Links(RefCell<Asker>);
 
 impl Links {
     /// In the caller's network namespace.
     pub fn open() -> Result<Self> {
-        let socket = Socket::new(NETLINK_ROUTE).context("open", "a netlink socket")?;
-        // A connected one takes messages from the kernel alone.
-        socket.connect(&SocketAddr::new(0, 0)).context("connect", "a netlink socket")?;
-        Ok(Self(socket))
+        Ok(Self(RefCell::new(Asker::open(NETLINK_ROUTE)?)))
     }
 
     /// ENODEV where there is none of that index.
     pub fn get(&self, index: u32) -> Result<Interface> {
-        let found = self.ask(index, &link::request_one(index))?;
-        if found.index == index {
-            Ok(found)
-        } else {
-            Err(SysError::malformed("ask for", "an interface", "answer"))
-        }
+        let found = self.ask(&link::request_one(index))?;
+        if found.index == index { Ok(found) } else { Err(malformed()) }
     }
 
     /// By any of its names; ENODEV where none is called so.
     pub fn named(&self, name: &[u8]) -> Result<Interface> {
-        self.ask(0, &link::request_named(name))
+        self.ask(&link::request_named(name))
     }
 
-    fn ask(&self, sequence: u32, body: &[u8]) -> Result<Interface> {
-        let object = "an interface";
-        let question = request(libc::RTM_GETLINK, NLM_F_REQUEST, sequence, body);
-        self.0.send(&question, 0).context("ask for", object)?;
-        let mut answer = Vec::with_capacity(16 << 10);
-        self.0.recv(&mut answer, libc::MSG_DONTWAIT).context("ask for", object)?;
-        let said = messages(&answer).find(|message| message.sequence == sequence);
-        match said.map(|message| message.said) {
-            Some(Said::Row(row)) => {
-                link::parse(row).ok_or_else(|| SysError::malformed("ask for", object, "answer"))
-            }
-            Some(Said::End(Err(errno))) => Err(SysError::new("ask for", object, errno)),
-            _ => Err(SysError::new("ask for", object, Errno::ENODEV)),
-        }
+    fn ask(&self, body: &[u8]) -> Result<Interface> {
+        let mut asker = self.0.borrow_mut();
+        let row = asker.one(WHAT, libc::RTM_GETLINK, body)?;
+        let row = row.ok_or_else(|| SysError::new("ask for", WHAT, Errno::ENODEV))?;
+        link::parse(row).ok_or_else(malformed)
     }
+}
+
+fn malformed() -> SysError {
+    SysError::malformed("ask for", WHAT, "answer")
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn at(stat: &Stat) -> First {
 
 /// What has this number now.
 pub fn alive(root: &SysRoot, pid: Pid) -> Option<Stat> {
-    let dir = bounded::open_dir(root.proc(), &pid.to_string()).ok()?;
+    let dir = root.process(pid).ok()?;
     let mut buffer = Vec::new();
     bounded::read_record(dir.as_fd(), "stat", bounded::SMALL, &mut buffer).ok()?;
     stat::parse(&buffer).filter(|stat| !stat.state.ended())

@@ -34,7 +34,7 @@ impl Maker {
         };
         // That of somebody above us may not be told.
         let Ok(users) = nsfs::above(mounts.as_fd()) else { return Self::Root };
-        let own = bounded::open_link(host.root.proc(), "self");
+        let own = host.root.own_process();
         let own = own.ok().and_then(|own| ns::identity(own.as_fd(), Kind::User).ok());
         if own == Some(users.key.inode) {
             return Self::Root;

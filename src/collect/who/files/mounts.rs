@@ -4,7 +4,7 @@
 use super::layers;
 use super::search::{self, Found, Known, Own, Wanted};
 use crate::collect::containers::Containers;
-use crate::collect::scan::{self, KernelThreads};
+use crate::collect::scan::KernelThreads;
 use crate::model::gap::{Gap, Reason};
 use crate::model::mount::Mount;
 use crate::model::namespace::Kind;
@@ -51,7 +51,7 @@ pub(super) struct Hit {
 
 /// All that processes are in; also that of the host where it is not ours.
 pub(super) fn namespaces(root: &SysRoot, containers: &Containers) -> (Option<u64>, Vec<Namespace>) {
-    let own = bounded::open_link(root.proc(), "self").ok();
+    let own = root.own_process().ok();
     let own = own.and_then(|own| ns::identity(own.as_fd(), Kind::Mnt).ok());
     let mut all: Vec<Namespace> = Vec::new();
     let mut add = |inode: u64, pid: Pid| {
@@ -180,7 +180,7 @@ fn read(root: &SysRoot, namespace: &Namespace, buffer: &mut Vec<u8>) -> Result<V
 
 /// Whether it was in that namespace when its mounts were read.
 fn is_read(root: &SysRoot, pid: Pid, inode: u64, buffer: &mut Vec<u8>) -> Result<bool, Reason> {
-    let dir = bounded::open_dir(root.proc(), &pid.to_string()).map_err(|error| error.reason())?;
+    let dir = root.process(pid).map_err(|error| error.reason())?;
     let read = bounded::read_into(dir.as_fd(), "mountinfo", LONGEST, buffer);
     read.map_err(|errno| reason_of(errno.into_errno()))?;
     let there = ns::identity(dir.as_fd(), Kind::Mnt).map_err(reason_of)?;
@@ -325,7 +325,7 @@ fn settle(root: &SysRoot, hits: &mut Vec<Hit>) {
         return;
     }
     let kernel = KernelThreads::list(root);
-    for pid in scan::list_pids(root).unwrap_or_default() {
+    for pid in root.pids().unwrap_or_default() {
         let Ok(inode) = ns::identity_of(root.proc(), pid, Kind::Mnt) else { continue };
         if let Some(at) = hits.iter().position(|hit| hit.namespace == Some(inode)) {
             if kernel.has(pid) {

@@ -6,7 +6,7 @@
 use super::mounts::Hit;
 use super::place::{self, Place, join, rest_below, unlinked};
 use super::search::{Known, Wanted};
-use crate::collect::scan::{self, KernelThreads};
+use crate::collect::scan::KernelThreads;
 use crate::model::device::Device;
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
@@ -90,7 +90,7 @@ impl Sought {
 pub(super) fn find(root: &SysRoot, sought: &Sought, gaps: &mut Vec<Gap>) -> Result<Vec<Use>> {
     let kernel = KernelThreads::list(root);
     let own = std::process::id();
-    let mut pids = scan::list_pids(root)?;
+    let mut pids = root.pids()?;
     pids.retain(|pid| !kernel.has(*pid) && pid.number() != own);
     let mut uses = Vec::new();
     let (mut denied, mut late, mut failed) = (0_usize, 0_usize, 0_usize);
@@ -208,7 +208,7 @@ enum Sight {
 
 impl Reader {
     fn visit(&mut self, root: &SysRoot, pid: Pid, sought: &Sought, care: Care) -> Visit {
-        let Ok(dir) = bounded::open_dir(root.proc(), &pid.to_string()) else {
+        let Ok(dir) = root.process(pid) else {
             return Visit::Nothing;
         };
         let seen = match self.first(dir.as_fd(), sought, care) {

@@ -1,6 +1,5 @@
 //! Who serves a tun or tap interface: `iff:` in the fdinfo of a descriptor of /dev/net/tun.
 
-use crate::collect::scan;
 use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::model::text::Text;
@@ -32,7 +31,7 @@ const INFO: usize = 4096;
 
 /// All of them, by pid. The caller has one thread.
 pub(super) fn holders(root: &SysRoot) -> Vec<Holder> {
-    let pids = scan::list_pids(root).unwrap_or_default();
+    let pids = root.pids().unwrap_or_default();
     let mut found = Vec::new();
     let mut job = |place: usize, care: Care, out: &mut Vec<u8>| {
         if let Some(pid) = pids.get(place).filter(|_| care == Care::Whole) {
@@ -52,7 +51,7 @@ pub(super) fn holders(root: &SysRoot) -> Vec<Holder> {
 
 fn of_process(root: &SysRoot, pid: Pid) -> Vec<Holder> {
     let mut found = Vec::new();
-    let Ok(process) = bounded::open_dir(root.proc(), &pid.to_string()) else { return found };
+    let Ok(process) = root.process(pid) else { return found };
     let Ok(dir) = bounded::open_dir(process.as_fd(), "fd") else { return found };
     let mut info = Vec::new();
     for name in root::list(dir.as_fd()).unwrap_or_default() {

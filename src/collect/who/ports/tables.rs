@@ -102,7 +102,7 @@ fn from_outside(host: &Host<'_>, query: &Query, place: usize, space: &NetSpace) 
 
 /// True: there are more than is read. `None`: the process has ended.
 fn of_process(host: &Host<'_>, query: &Query, pid: Pid) -> Option<(Vec<Socket>, bool)> {
-    let dir = bounded::open_dir(host.root.proc(), &pid.to_string()).ok()?;
+    let dir = host.root.process(pid).ok()?;
     let (mut found, mut cut, mut table) = (Vec::new(), false, Vec::new());
     let mut any = false;
     for (protocol, name) in [
