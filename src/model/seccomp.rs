@@ -70,11 +70,6 @@ impl Verdict {
     pub fn is_allowed(&self) -> bool {
         self.outcome.action == Action::Allow && !self.conditional
     }
-
-    /// Some arguments are let through.
-    pub fn may_be_allowed(&self) -> bool {
-        self.conditional && self.otherwise.iter().any(|other| other.action == Action::Allow)
-    }
 }
 
 /// One thing that a filter can make of a call.
