@@ -21,7 +21,7 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> Database<&[u8]> {
     Database::new(bytes, PathBuf::from("/meta.db"))
 }
 
-enum Node {
+pub(crate) enum Node {
     Value(Vec<u8>),
     Bucket(Vec<(Vec<u8>, Node)>),
     Inline(Vec<(Vec<u8>, Node)>),
@@ -153,7 +153,7 @@ fn meta_page(page_size: u32, number: u64, root: u64, end: u64, transaction: u64)
 }
 
 /// One state, its meta page in the first place.
-fn database(page_size: usize, fan_out: usize, entries: Vec<(Vec<u8>, Node)>) -> Vec<u8> {
+pub(crate) fn database(page_size: usize, fan_out: usize, entries: Vec<(Vec<u8>, Node)>) -> Vec<u8> {
     let mut writer = Writer::new(page_size, fan_out);
     let root = writer.bucket(entries);
     writer.meta(0, root, 8);
