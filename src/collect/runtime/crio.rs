@@ -72,8 +72,8 @@ impl Source for Crio {
                 };
                 let record = record(&found)?;
                 // A pod need not have a process of its own.
-                let is_empty_sandbox = record.pod.as_ref().is_some_and(|pod| pod.sandbox)
-                    && found.pidfile().is_none_or(|_| found.pid().is_none());
+                let is_empty_sandbox =
+                    record.pod.as_ref().is_some_and(|pod| pod.sandbox) && found.pid().is_none();
                 (!is_empty_sandbox).then_some(Record { state, first, ..record })
             })
             .collect()

@@ -129,6 +129,38 @@ fn what_is_podmans_is_left_to_it() {
 }
 
 #[test]
+fn what_is_named_like_another_engines_is_left_to_that() {
+    let host = host();
+    let found = |cgroup: &str| find(&host, 42, 40, cgroup).map(|record| record.id);
+    assert_eq!(found(&format!("/system.slice/docker-{APP}.scope")), None);
+    assert_eq!(found(&format!("/machine.slice/libpod-{APP}.scope")), None);
+    // These names are nobody's, and conmon tells whose it is.
+    assert_eq!(found(&format!("/machines/{APP}")), Some(APP.into()));
+    assert_eq!(found("/system.slice/crio.service"), Some(APP.into()));
+}
+
+#[test]
+fn without_a_specification_the_list_tells_name_and_whose_it_is() {
+    let host = host();
+    std::fs::remove_file(host.path(&format!("{GRAPH}/{APP}/userdata/config.json"))).unwrap();
+    let expected = Record {
+        runtime: Runtime::Crio,
+        id: APP.into(),
+        name: Some("k8s_app".into()),
+        image: Some("cart".into()),
+        created_unix_seconds: Some(1_795_530_050),
+        owner_uid: Some(0),
+        first: at(42, None),
+        file: format!("/{RUN}/{APP}/userdata/pidfile").into(),
+        ..Record::default()
+    };
+    assert_eq!(find(&host, 42, 40, &format!("/kubepods.slice/crio-{APP}.scope")), Some(expected));
+    // What the list has as podman's is not CRI-O's, whatever its group is called.
+    host.process(45, 1, "conmonrs", 0, "conmonrs --runtime /usr/bin/crun -c systemd");
+    assert_eq!(find(&host, 43, 45, &format!("/kubepods.slice/crio-{WEB}.scope")), None);
+}
+
+#[test]
 fn a_store_elsewhere_is_told_by_conmon() {
     let host = Host::with(&[
         ("data/g/overlay-containers/containers.json", &list(&[(APP, "k8s_app", true)])),
@@ -145,8 +177,16 @@ fn a_store_elsewhere_is_told_by_conmon() {
     };
     assert_eq!(conmon("/data").name, Some("app".into()));
     let record = conmon("/none");
-    assert_eq!((record.owner_uid, record.runtime), (Some(0), Runtime::Crio));
-    assert_eq!((record.name, record.first), (Some("k8s_app".into()), First::Untold));
+    let expected = Record {
+        runtime: Runtime::Crio,
+        id: APP.into(),
+        name: Some("k8s_app".into()),
+        owner_uid: Some(0),
+        first: First::Untold,
+        file: "pid 40".into(),
+        ..Record::default()
+    };
+    assert_eq!(record, expected);
 }
 
 #[test]
@@ -159,6 +199,33 @@ fn all_of_them_are_listed_but_pods_without_a_process() {
     host.write("proc/42/stat", "");
     let all = Crio::default().all(&host.root);
     assert_eq!((all[0].state, all[0].first), (State::Stopped, First::NotRunning));
+}
+
+#[test]
+fn a_pod_with_a_process_is_listed_and_so_is_a_container_that_never_had_one() {
+    let host = host();
+    host.write(&format!("{RUN}/{POD}/userdata/pidfile"), "41");
+    host.write(&format!("{RUN}/{POD}/userdata/conmon-pidfile"), "40");
+    host.process(41, 40, "pause", 0, "pause");
+    for gone in [format!("{RUN}/{APP}"), format!("{GRAPH}/{APP}/userdata/state.json")] {
+        let gone = host.path(&gone);
+        let _ = std::fs::remove_file(&gone).or_else(|_| std::fs::remove_dir_all(&gone));
+    }
+    let all = Crio::default().all(&host.root);
+    let told: Vec<_> =
+        all.into_iter().map(|one| (one.name.unwrap().to_string(), one.state, one.first)).collect();
+    let app = ("app".to_owned(), State::Created, First::NotRunning);
+    let pod = ("cart-7d4b9".to_owned(), State::Created, at(41, Some(410)));
+    assert_eq!(told, [app, pod]);
+}
+
+#[test]
+fn a_storage_that_cannot_be_looked_at_is_missing() {
+    let host = Host::with(&[("var/lib/containers/storage", "no directory")]);
+    let mut source = Crio::default();
+    assert_eq!(source.all(&host.root), []);
+    let gaps: Vec<String> = source.gaps().iter().map(|gap| gap.object.to_string()).collect();
+    assert_eq!(gaps, ["/var/lib/containers/storage"]);
 }
 
 proptest::proptest! {
