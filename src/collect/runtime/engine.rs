@@ -201,6 +201,17 @@ mod tests {
         assert_eq!(told(foreign, 1000), None);
         let in_container = vec![process(7, "dockerd", [2, 50, 60]), process(9, "exe", [1, 50, 1])];
         assert_eq!(told(in_container, 1000), None);
+        // Whichever was seen first, the one that runs the others counts, and of two the first.
+        let mut together = vec![process(6, "containerd", [1, 50, 60])];
+        together.extend([7, 8].map(|pid| process(pid, "dockerd", [1, 50, 60])));
+        together.push(process(9, "exe", [1, 50, 1]));
+        let docker = told(together, 1000).unwrap();
+        assert_eq!((docker.runtime, docker.file), (Runtime::Docker, "pid 7".into()));
+    }
+
+    #[test]
+    fn an_engine_is_no_container_on_record() {
+        assert_eq!(Engines::default().all(&Host::with(&[]).root), []);
     }
 
     #[test]

@@ -155,6 +155,21 @@ mod tests {
     }
 
     #[test]
+    fn a_bundle_is_roots_and_no_link_leads_to_it() {
+        let host = Host::with(&[("run/b/config.json", "{}")]);
+        std::os::unix::fs::symlink("b", host.path("run/link")).unwrap();
+        assert!(open(&host.root, Path::new("/run/b")).is_some());
+        assert!(open(&host.root, Path::new("/run/link")).is_none());
+        let real = SysRoot::real().unwrap();
+        let of_a_user = host.path("run/b");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&of_a_user, Some(54321), None).unwrap();
+        }
+        assert!(open(&real, &of_a_user).is_none());
+        assert!(open(&real, Path::new("/proc/sys")).is_some());
+    }
+
+    #[test]
     fn dockers_namespace_may_have_users_of_its_own() {
         for namespace in ["moby", "moby-165536.165536", "moby-0.0"] {
             assert!(is_dockers(namespace), "{namespace}");

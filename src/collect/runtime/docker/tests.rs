@@ -21,6 +21,15 @@ fn a_record_gives_name_image_labels_and_state() {
 }
 
 #[test]
+fn the_kubelets_labels_tell_the_pod() {
+    let labels = r#"{"io.kubernetes.docker.type":"container","io.kubernetes.container.name":"app",
+        "io.kubernetes.pod.name":"cart-7d4b9","io.kubernetes.pod.namespace":"shop"}"#;
+    let json = format!(r#"{{"ID":"a","Name":"/k8s_app","Config":{{"Labels":{labels}}}}}"#);
+    let pod = parse(json.as_bytes(), "a").unwrap().pod.unwrap();
+    assert_eq!(pod.path().unwrap(), "shop/cart-7d4b9/app");
+}
+
+#[test]
 fn ports_are_those_of_a_container_that_runs() {
     let published = |pid: u32| {
         let ports = r#"{"Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}]}}"#;
@@ -98,6 +107,47 @@ fn a_users_container_is_found_by_his_shim_wherever_he_keeps_it() {
     let all = Docker::default().all(&host.root);
     assert_eq!(all.len(), 1);
     assert_eq!((all[0].owner_uid, &all[0].name), (Some(1000), &Some("hers".into())));
+}
+
+#[test]
+fn a_shim_tells_whose_it_is_where_there_is_no_record() {
+    let told = |uid: u32, file: String| Record {
+        runtime: Runtime::Docker,
+        id: ID.into(),
+        owner_uid: Some(uid),
+        file: file.into(),
+        ..Record::default()
+    };
+    let host = anns("home/ann/d");
+    std::fs::remove_dir_all(host.path("home/ann/d")).unwrap();
+    let bundle = format!("docker/containerd/daemon/{TASKS}/moby/{ID}");
+    let hers = told(1000, format!("/run/user/1000/{bundle}"));
+    assert_eq!(host.find(&mut Docker::default(), &HERS), Some(hers));
+    let host = Host::with(&[(&format!("run/{bundle}/config.json"), "{}")]);
+    host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
+    std::os::unix::fs::symlink(format!("/run/{bundle}"), host.path("proc/40/cwd")).unwrap();
+    let roots = told(0, format!("/run/{bundle}"));
+    let group = Group { is_parent_isolated: false, ..HERS };
+    assert_eq!(host.find(&mut Docker::default(), &group), Some(roots));
+}
+
+#[test]
+fn what_cannot_be_read_is_missing_and_hides_nothing_else() {
+    let gaps = |files: &[(&str, &str)]| {
+        let host = Host::with(files);
+        let mut docker = Docker::default();
+        let listed = docker.all(&host.root).len();
+        let gaps = docker.gaps().iter().map(|gap| gap.object.to_string()).collect::<Vec<_>>();
+        (listed, gaps)
+    };
+    let containers = "/var/lib/docker/containers";
+    assert_eq!(gaps(&[]), (0, vec![]), "what is not there is not missing");
+    assert_eq!(gaps(&[(&containers[1..], "no directory")]), (0, vec![containers.to_owned()]));
+    let good = format!("{}/{ID}/config.v2.json", &containers[1..]);
+    // Where the file should be there is a directory.
+    let broken = format!("{containers}/abc/config.v2.json");
+    let inside = format!("{}/f", &broken[1..]);
+    assert_eq!(gaps(&[(&good, &config("web", 0)), (&inside, "")]), (1, vec![broken]));
 }
 
 #[test]
@@ -240,6 +290,42 @@ fn an_engine_tells_where_its_containers_are_that_do_not_run() {
         docker.all(&host.root).len()
     };
     assert_eq!((all_by(1), all_by(7)), (1, 0));
+}
+
+#[test]
+fn an_engine_with_a_network_of_its_own_speaks_for_root_and_one_in_a_container_does_not() {
+    let record = format!("srv/p/containers/{ID}/config.v2.json");
+    let host = Host::with(&[(&record, &config("web", 0))]);
+    host.process(30, 1, "dockerd", 0, "dockerd --data-root /srv/p");
+    std::fs::create_dir(host.path("proc/30/ns")).unwrap();
+    let kinds = [Kind::Pid, Kind::User, Kind::Mnt, Kind::Net];
+    // Whatever it was when it was seen, its number is now one of the host's.
+    for kind in ["pid", "user", "mnt"] {
+        let link = host.path(&format!("proc/30/ns/{kind}"));
+        std::os::unix::fs::symlink(format!("{kind}:[1]"), link).unwrap();
+    }
+    let all_but = |own: Kind, inode: Option<u64>| {
+        let mut set = NsSet::default();
+        for kind in kinds {
+            if let Some(inode) = if kind == own { inode } else { Some(1) } {
+                set.set(kind, inode);
+            }
+        }
+        set
+    };
+    let listed = |namespaces: NsSet| {
+        let pid = Pid::new(30).unwrap();
+        let engine = Process { comm: "dockerd".into(), pid, namespaces, ..process() };
+        let mut docker = Docker::default();
+        let host_set = all_but(Kind::Net, Some(1));
+        docker.see(&Scan { host: host_set, isolated: vec![engine], gaps: Vec::new() });
+        docker.all(&host.root).len()
+    };
+    assert_eq!(listed(all_but(Kind::Net, Some(7))), 1);
+    for kind in [Kind::Pid, Kind::User, Kind::Mnt] {
+        assert_eq!(listed(all_but(kind, Some(7))), 0, "its own {kind:?}");
+        assert_eq!(listed(all_but(kind, None)), 0, "{kind:?} is not known");
+    }
 }
 
 #[test]
