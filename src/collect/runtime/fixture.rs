@@ -3,10 +3,14 @@
 use super::monitor::Monitors;
 use super::recognise;
 use super::record::{Case, Record, Source};
+use crate::model::capability::CapSet;
 use crate::model::namespace::NsSet;
 use crate::model::process::{self, Pid, Process};
 use crate::model::text::Text;
+use crate::sys::privilege;
 use crate::sys::root::SysRoot;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Host {
@@ -36,6 +40,20 @@ impl Host {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+
+    /// Nobody may look at it; [`as_anybody`] root may not, either.
+    pub(super) fn close(&self, path: &str) {
+        self.permit(path, 0);
+    }
+
+    /// Before the host is removed.
+    pub(super) fn unclose(&self, path: &str) {
+        self.permit(path, 0o700);
+    }
+
+    fn permit(&self, path: &str, mode: u32) {
+        std::fs::set_permissions(self.path(path), Permissions::from_mode(mode)).unwrap();
     }
 
     /// `arguments` with spaces between them.
@@ -73,6 +91,19 @@ impl Host {
         let case = Case::new(&self.root, &init, named.as_ref(), of_the_host, &monitors);
         source.find(&case).unwrap()
     }
+}
+
+/// In a thread that permissions count for, whoever runs the tests.
+pub(super) fn as_anybody<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let limited = || {
+        let own = privilege::own().unwrap();
+        let [passes, searches] =
+            ["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"].map(|name| CapSet::named(name).unwrap());
+        let effective = own.effective.without(passes.or(searches));
+        privilege::take(own.inheritable, own.permitted, effective).unwrap();
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(limited).join().unwrap())
 }
 
 #[derive(Default)]

@@ -93,7 +93,7 @@ impl Store {
             for (place, file) in lists {
                 let list = match read(place, file) {
                     Err(error) if error.reason() == Reason::Denied => return Err(error),
-                    // The others are as they were.
+                    // The others are as they were; one that does not exist is empty.
                     list => record::noted_of(place, list).unwrap_or_default(),
                 };
                 kept.extend(list.into_iter().map(|one| (one.id.clone(), one)));
@@ -128,16 +128,11 @@ const VOLATILE: &str = "volatile-containers.json";
 /// A list of root's: some ten thousand containers.
 const LONGEST_LIST: usize = 16 << 20;
 
-/// A list that does not exist is empty.
 fn read(place: &Place, file: &str) -> Result<Vec<Kept>> {
     let cap = if place.uid() == 0 { LONGEST_LIST } else { CAP };
-    match place.read(file, cap) {
-        Ok(bytes) => parse(&bytes).ok_or_else(|| {
-            SysError::malformed("read", root::path_text(&place.path().join(file)), "JSON")
-        }),
-        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+    parse(&place.read(file, cap)?).ok_or_else(|| {
+        SysError::malformed("read", root::path_text(&place.path().join(file)), "JSON")
+    })
 }
 
 impl Found<'_> {

@@ -1,7 +1,7 @@
 //! The lists that podman 4.3 and CRI-O write.
 
 use super::*;
-use crate::collect::runtime::fixture::Host;
+use crate::collect::runtime::fixture::{Host, as_anybody};
 use crate::model::gap::Reason;
 
 const WEB: &str = "993fef54a7abcb78f8f687dfe8300c1625c539b72d2a12a764023442921e8e50";
@@ -72,9 +72,9 @@ fn a_store_has_the_containers_of_each_driver_and_the_volatile_ones() {
 
 #[test]
 fn no_more_drivers_of_a_user_are_held_than_there_are() {
-    let drivers = |home: &str, uid| {
+    let drivers = |home: &str, uid, count: u32| {
         let host = Host::with(&[("etc/passwd", "ann:x:1000:1000::/home/ann:/bin/sh\n")]);
-        for number in 0..20 {
+        for number in 0..count {
             let list = format!("{home}/d{number}-containers/containers.json");
             host.write(&list, PODMANS);
         }
@@ -83,8 +83,69 @@ fn no_more_drivers_of_a_user_are_held_than_there_are() {
         let is_told = host.root.reach().gaps().iter().any(|gap| gap.object == "records of users");
         (stores.of(uid).flat_map(Store::all).count(), is_told)
     };
-    assert_eq!(drivers("home/ann/.local/share/containers/storage", 1000), (8, true));
-    assert_eq!(drivers("var/lib/containers/storage", 0), (20, false));
+    let hers = "home/ann/.local/share/containers/storage";
+    assert_eq!(drivers(hers, 1000, 20), (8, true));
+    assert_eq!(drivers(hers, 1000, 8), (8, false));
+    assert_eq!(drivers("var/lib/containers/storage", 0, 20), (20, false));
+}
+
+#[test]
+fn no_more_stores_of_a_user_are_held_than_he_needs() {
+    let host = Host::with(&[("etc/passwd", "ann:x:1000:1000::/home/ann:/bin/sh\n")]);
+    let mut stores = Stores::default();
+    let mut held = |uid: u32, home: &str| {
+        for number in 0..12 {
+            let graph = format!("{home}/{number}");
+            host.write(&format!("{graph}/vfs-containers/containers.json"), PODMANS);
+            // A second conmon tells the same.
+            for _ in 0..2 {
+                stores.add(&host.root, uid, &Path::new("/").join(&graph), None).unwrap();
+            }
+        }
+        stores.of(uid).count()
+    };
+    assert_eq!(held(0, "srv"), 12);
+    assert_eq!(held(1000, "home/ann"), MOST_ROOTS);
+}
+
+#[test]
+fn a_list_of_roots_may_be_longer_than_a_users() {
+    let long = format!("{PODMANS}{}", " ".repeat(CAP));
+    let found = |uid: u32, home: &str| {
+        let list = format!("{home}/vfs-containers/containers.json");
+        let passwd = ("etc/passwd", "ann:x:54321:54321::/home/ann:/bin/sh\n");
+        let host = Host::with(&[passwd, (&list, &long)]);
+        let mut stores = Stores::default();
+        stores.look(&host.root, uid).unwrap();
+        stores.find(uid, WEB).is_some()
+    };
+    assert!(found(0, "var/lib/containers/storage"));
+    assert!(!found(54321, "home/ann/.local/share/containers/storage"));
+}
+
+#[test]
+fn what_may_not_be_looked_at_is_told_and_what_is_not_there_is_not() {
+    let graph = "home/ann/.local/share/containers/storage";
+    let looked = |uid: u32, files: &[&str], closed: &str| {
+        as_anybody(|| {
+            let host = Host::with(&[("etc/passwd", "ann:x:54321:54321::/home/ann:/bin/sh\n")]);
+            for file in files {
+                host.write(file, PODMANS);
+            }
+            host.close(closed);
+            let looked = Stores::default().look(&host.root, uid);
+            host.unclose(closed);
+            (looked.map_err(|error| error.reason()), host.root.reach().gaps().len())
+        })
+    };
+    let denied = (Err(Reason::Denied), 0);
+    let list = "vfs-containers/containers.json";
+    let hers = format!("{graph}/{list}");
+    assert_eq!(looked(54321, &[&hers], "home/ann/.local"), denied);
+    assert_eq!(looked(54321, &["home/ann/f"], "home/ann/f"), (Ok(()), 0));
+    let roots = format!("var/lib/containers/storage/{list}");
+    assert_eq!(looked(0, &[&roots], &roots), denied);
+    assert_eq!(looked(0, &["etc/f"], "etc/f"), (Ok(()), 0));
 }
 
 #[test]
