@@ -135,6 +135,20 @@ mod tests {
         assert!(others.iter().all(|one| one.published.is_empty()));
     }
 
+    #[test]
+    fn a_result_without_a_container_or_without_ports_tells_nothing() {
+        let noted = |id: &str, port: u16| {
+            let json = format!(
+                r#"{{"containerId":"{id}","capabilityArgs":{{"portMappings":[{{"hostPort":{port},"containerPort":80}}]}}}}"#
+            );
+            let (id, published) = parse(json.as_bytes())?;
+            Some((id, published.len()))
+        };
+        assert_eq!(noted(ID, 8080), Some((ID.to_owned(), 1)));
+        assert_eq!(noted("", 8080), None);
+        assert_eq!(noted(ID, 0), None);
+    }
+
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {

@@ -223,6 +223,56 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_told_in_the_words_of_either_version() {
+        let new = r#""newPortMappings":[{"host_ip":"","container_port":80,"host_port":8080,"range":1,"protocol":"tcp"}]"#;
+        let old =
+            r#""portMappings":[{"hostPort":8081,"containerPort":80,"protocol":"tcp","hostIP":""}]"#;
+        let ports = |mappings: &str| -> Vec<u16> {
+            let json = format!(r#"{{"id":"abc","name":"web"{mappings}}}"#);
+            let record = parse_config(json.as_bytes(), b"abc").unwrap();
+            record.published.iter().map(|port| port.host_port).collect()
+        };
+        assert!(ports("").is_empty());
+        assert_eq!(ports(&format!(",{new}")), [8080]);
+        assert_eq!(ports(&format!(",{old}")), [8081]);
+        assert_eq!(ports(&format!(",{old},{new}")), [8080], "the newer is what counts");
+    }
+
+    #[test]
+    fn every_part_of_a_record_counts_for_what_it_is_long() {
+        const LONG: usize = 1000;
+        let with = |[name, image, key, value]: [usize; 4], ports: u16| {
+            let text = |length: usize| Text::from("x".repeat(length));
+            let port = |host_port| Published {
+                protocol: crate::model::network::Protocol::Tcp,
+                host_address: None,
+                host_port,
+                container_port: 80,
+            };
+            let record = Record {
+                name: text(name),
+                image: Some(text(image)),
+                labels: vec![(text(key), text(value)); 2],
+                published: (0..ports).map(port).collect(),
+                ..Record::default()
+            };
+            record.bytes()
+        };
+        let short = with([1, 1, 1, 1], 1);
+        assert!(short > 6, "no less than its letters");
+        for (lengths, ports, more) in [
+            ([1 + LONG, 1, 1, 1], 1, LONG),
+            ([1, 1 + LONG, 1, 1], 1, LONG),
+            // Of two labels.
+            ([1, 1, 1 + LONG, 1], 1, 2 * LONG),
+            ([1, 1, 1, 1 + LONG], 1, 2 * LONG),
+            ([1, 1, 1, 1], 1 + 9, 9 * size_of::<Published>()),
+        ] {
+            assert_eq!(with(lengths, ports), short + more, "{lengths:?} {ports}");
+        }
+    }
+
+    #[test]
     fn the_states_are_libpods() {
         let state = |text: &str| parse_state(text.as_bytes());
         assert_eq!(state(r#"{"state":3,"pid":42}"#), Some((Some(State::Running), 42)));

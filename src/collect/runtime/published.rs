@@ -234,6 +234,8 @@ mod tests {
         let old =
             br#"{"portMappings":[{"hostPort":1,"containerPort":2,"protocol":"tcp","hostIP":""}]}"#;
         assert_eq!(spelled(&OLD_PODMAN.parse(old)), ["* 1 2 tcp"]);
+        let without = br#"{"portMappings":[{"hostPort":1,"containerPort":2}]}"#;
+        assert_eq!(spelled(&OLD_PODMAN.parse(without)), ["* 1 2 tcp"]);
     }
 
     #[test]

@@ -89,6 +89,38 @@ fn what_a_user_has_in_a_way_of_his_own_is_no_gap() {
 }
 
 #[test]
+fn a_storage_of_roots_that_cannot_be_looked_at_is_missing() {
+    let host = Host::with(&[("var/lib/containers/storage", "no directory")]);
+    let mut source = Podman::default();
+    assert_eq!(source.all(&host.root), []);
+    let gaps: Vec<String> = source.gaps().iter().map(|gap| gap.object.to_string()).collect();
+    assert_eq!(gaps, ["/var/lib/containers/storage"]);
+}
+
+#[test]
+fn of_a_user_whose_conmon_does_not_answer_no_other_is_asked() {
+    let found = |uid: u32, asked: [u32; 2]| {
+        let host = Host::with(&[("etc/passwd", "ann:x:1001:1001::/home/ann:/bin/sh\n")]);
+        host.process(40, 1, "conmon", uid, "");
+        for (pid, name) in [(41, "one"), (42, "two")] {
+            let arguments = format!("conmon -c {WEB} -n {name} --exit-command podman");
+            host.process(pid, 1, "conmon", uid, &arguments);
+        }
+        let mut source = Podman::default();
+        asked.map(|parent| {
+            let group = Group { pid: 50, parent: Some(parent), ..Group::default() };
+            Some(host.find(&mut source, &group)?.name?.to_string())
+        })
+    };
+    let [one, two] = ["one", "two"].map(|name| Some(name.to_owned()));
+    for uid in [0, 1001] {
+        assert_eq!(found(uid, [41, 42]), [one.clone(), two.clone()]);
+    }
+    assert_eq!(found(0, [40, 42]), [None, two]);
+    assert_eq!(found(1001, [40, 42]), [None, None]);
+}
+
+#[test]
 fn without_its_conmon_the_runtimes_note_must_tell_the_start() {
     let host = host();
     let cgroup = &format!("/machine.slice/libpod-{WEB}.scope/container");
@@ -120,8 +152,16 @@ fn conmon_leads_to_a_store_elsewhere_or_at_least_to_a_name() {
     let record = conmon(40, "/srv/g");
     assert_eq!((record.name, record.first), (Some("web".into()), at(42, None)));
     let record = conmon(41, "/srv/none");
-    assert_eq!((record.name, record.first), (Some("other".into()), First::Untold));
-    assert_eq!(record.file, "pid 41");
+    let expected = Record {
+        runtime: Runtime::Podman,
+        id: WEB.into(),
+        name: Some("other".into()),
+        owner_uid: Some(0),
+        first: First::Untold,
+        file: "pid 41".into(),
+        ..Record::default()
+    };
+    assert_eq!(record, expected);
 }
 
 #[test]
