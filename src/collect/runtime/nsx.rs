@@ -273,6 +273,31 @@ mod tests {
     }
 
     #[test]
+    fn who_runs_nsx_has_more_where_it_is_said_to_him() {
+        let own = rustix::process::geteuid().as_raw();
+        let said = |directory: &str, files: &[(&str, &str)]| {
+            let mut host = host(files);
+            host.root = host.root.with_runtime_dir(Some(directory.into()));
+            host
+        };
+        let at = said("/srv/run", &[("srv/run/nsx/web.json", &web())]);
+        let name_of = |uid| {
+            at.process(70, 1, "nsx", uid, "nsx");
+            find(&at, 70, "/x").unwrap().name
+        };
+        assert_eq!(name_of(own), Some("web".into()));
+        assert_eq!(name_of(own + 1), None, "another's are not there");
+        // What he is told may be the usual place by another path, and has each once all the same.
+        let usual = if own == 0 { "run".to_owned() } else { format!("run/user/{own}") };
+        let other = web().replace("web", "db");
+        let (web_file, db_file) = (format!("{usual}/nsx/web.json"), format!("{usual}/nsx/db.json"));
+        let host = said("/again", &[(&web_file, &web()), (&db_file, &other)]);
+        std::os::unix::fs::symlink(host.path(&usual), host.path("again")).unwrap();
+        let all = Nsx::default().of(&host.root, own).len();
+        assert_eq!(all, 2);
+    }
+
+    #[test]
     fn what_ran_before_the_machine_was_started_again_does_not_run() {
         let host = host(&[
             ("run/nsx/web.json", &web()),

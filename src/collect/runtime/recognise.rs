@@ -64,7 +64,8 @@ pub fn cgroup(bytes: &[u8]) -> Vec<Recognised> {
         let found = path(line.path);
         let containers =
             |found: &[Recognised]| found.iter().filter(|one| !one.is_host_service()).count();
-        let told = |found: &[Recognised]| containers(found) * 2 + usize::from(!found.is_empty());
+        // A service is more than nothing.
+        let told = |found: &[Recognised]| (containers(found), found.len());
         if line.is_v2() {
             of_v2 = containers(&found);
         }

@@ -74,6 +74,7 @@ fn places(root: &SysRoot, case: Option<&Case<'_>>, record: &Record) -> Vec<Place
 mod tests {
     use super::*;
     use crate::collect::runtime::fixture::Host;
+    use crate::model::text::Text;
 
     fn record(runtime: Runtime, uid: u32) -> Record {
         Record { runtime, id: "c1".into(), owner_uid: Some(uid), ..Record::default() }
@@ -107,8 +108,13 @@ mod tests {
         assert!(of("srv/r", &elsewhere));
         assert!(!of("run/user/1000/crun", &record(Runtime::Podman, 0)), "a user's word");
         assert!(!of("run/containerd/runc/moby", &containerd));
+        assert!(!of("run/docker/runtime-runc/moby", &record(Runtime::Runc, 0)), "one of docker's");
         let strange = Record { id: "../c1".into(), ..record(Runtime::Runc, 0) };
         assert!(!of("run/runc/x", &strange));
+        // What has no id has no directory: what lies beside those of others is not its.
+        let host = Host::with(&[(&format!("run/runc/{PIPE}"), "")]);
+        let nameless = Record { id: Text::default(), ..record(Runtime::Runc, 0) };
+        assert!(!waits(&host.root, None, &nameless));
     }
 
     #[test]

@@ -36,6 +36,10 @@ fn each_runtimes_record_gives_id_pid_and_start() {
     let bundle = format!("/s/overlay-containers/{ENGINE_ID}/userdata");
     let of_podman = crun(CRUN.replace("/srv/build", &bundle).as_bytes(), ENGINE_ID).unwrap();
     assert_eq!(of_podman.runtime, Runtime::Podman);
+    let of_runc = RUNC.replace("bundle=/srv/t1", "bundle=/d/buildkit/executor/t1");
+    assert_eq!(runc(of_runc.as_bytes(), "t1").unwrap().runtime, Runtime::Buildkit);
+    let of_youki = YOUKI.replace("/srv/tutorial", "/s/overlay-containers/t1/userdata");
+    assert_eq!(youki(of_youki.as_bytes(), "t1").unwrap().runtime, Runtime::Podman);
     assert_eq!(runc(br#"{"id":"t1"}"#, "t1"), None);
     assert_eq!(crun(b"{}", "t1"), None);
     assert_eq!(youki(br#"{"id":"t1"}"#, "t1").unwrap().first, First::NotRunning);
@@ -125,7 +129,8 @@ fn a_runtime_in_the_foreground_tells_its_own_directory() {
 #[test]
 fn no_more_directories_that_a_users_runtime_was_told_are_remembered_than_he_needs() {
     let host = Host::with(&[]);
-    let long = format!("/{}", "x".repeat(LONGEST));
+    // With the byte that ends it, a path is as long as the kernel opens it.
+    let long = format!("/{}", "x".repeat(LONGEST - 1));
     for pid in 100..120 {
         let told = if pid == 100 { long.clone() } else { format!("/srv/{pid}") };
         host.process(pid, 1, "crun", 1000, &format!("crun --root {told} run x"));
@@ -146,7 +151,14 @@ fn an_engines_container_is_the_engines_and_its_id_no_name() {
     let host = Host::with(&[(&format!("run/runc/{ENGINE_ID}/state.json"), &state)]);
     let record = find(&host, 42, 99, &format!("/system.slice/crio-{ENGINE_ID}.scope")).unwrap();
     assert_eq!((record.runtime, record.name), (Runtime::Crio, None));
-    assert_eq!(find(&host, 42, 99, "").unwrap().runtime, Runtime::Runc);
+    // A group of any other name, or of none that is an engine's, makes it nobody else's.
+    let other = ENGINE_ID.replace('9', "0");
+    for cgroup in ["", &format!("/docker/{other}"), &format!("/custom/{ENGINE_ID}")] {
+        assert_eq!(find(&host, 42, 99, cgroup).unwrap().runtime, Runtime::Runc, "{cgroup}");
+    }
+    let host = Host::with(&[("run/runc/t1/state.json", RUNC)]);
+    let record = find(&host, 42, 99, "/system.slice/t1.service").unwrap();
+    assert_eq!((record.runtime, record.name), (Runtime::Runc, Some("t1".into())));
 }
 
 #[test]

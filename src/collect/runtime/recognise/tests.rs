@@ -24,6 +24,8 @@ fn one_container_or_none() {
         ("/foo.slice/docker-ID.scope/init.scope", Some((Runtime::Docker, "ID"))),
         ("/../docker/ID", Some((Runtime::Docker, "ID"))),
         ("/custom/ID", Some((Runtime::Oci, "ID"))),
+        ("/default/ID", Some((Runtime::Containerd, "ID"))),
+        ("/k8s.io/ID", Some((Runtime::Containerd, "ID"))),
         ("/kubepods/burstable/podUID/ID", Some((Runtime::Containerd, "ID"))),
         (
             "/kubepods.slice/kubepods-podUID_.slice/cri-containerd-ID.scope",
@@ -67,6 +69,9 @@ fn one_container_or_none() {
             "/ecs/t/0123456789abcdef0123456789abcdef-123",
             Some((Runtime::Oci, "0123456789abcdef0123456789abcdef-123")),
         ),
+        ("/ecs/t/0123456789abcdef0123456789abcdef", None),
+        ("/ecs/t/0123456789abcdef0123456789abcdef-", None),
+        ("/ecs/t/0123456789abcdef0123456789abcdef-12x", None),
         ("/kata_ID", Some((Runtime::Kata, "ID"))),
         (
             "/user.slice/user-1000.slice/user@1000.service/app.slice/app-flatpak-org.x.Y-12.scope",
@@ -74,7 +79,22 @@ fn one_container_or_none() {
         ),
         ("/system.slice/snap.lxd.daemon.service", Some((Runtime::Snap, "lxd.daemon"))),
         ("/user.slice/snap.code.code-UID.scope", Some((Runtime::Snap, "code.code"))),
+        (
+            "/user.slice/snap.a-name-without-any-number.and-a-program.scope",
+            Some((Runtime::Snap, "a-name-without-any-number.and-a-program")),
+        ),
+        (
+            "/user.slice/snap.code.url-handler-of-a-name-that-has-36-bytes0.scope",
+            Some((Runtime::Snap, "code.url-handler-of-a-name-that-has-36-bytes0")),
+        ),
+        (
+            "/user.slice/snap.code.codeUID.scope",
+            Some((Runtime::Snap, "code.code6e6f8a2c-1111-2222-3333-444455556666")),
+        ),
         ("/system.slice/nginx.service", Some((Runtime::Systemd, "nginx"))),
+        // systemd's way with what could be a file of a controller, and a name that is as it is.
+        ("/system.slice/_memory.service", Some((Runtime::Systemd, "memory"))),
+        ("/lxc/_web", Some((Runtime::Lxc, "_web"))),
         (
             "/system.slice/system-foo.slice/foo@bar\\x2d1.service",
             Some((Runtime::Systemd, "foo@bar-1")),
@@ -118,7 +138,11 @@ fn a_pod_is_told_by_the_group_above() {
     let expected =
         |qos, driver_mismatch| Some(PodGroup { uid: UID.into(), qos: Some(qos), driver_mismatch });
     assert_eq!(pod("/kubepods/burstable/podUID/ID"), expected(Qos::Burstable, false));
+    assert_eq!(pod("/kubepods/besteffort/podUID/ID"), expected(Qos::BestEffort, false));
     assert_eq!(pod("/kubepods/podUID/ID"), expected(Qos::Guaranteed, false));
+    // A kubelet in a pod begins anew.
+    let inner = "/kubepods/burstable/podUID/ID/kubelet/kubepods/podUID/ID";
+    assert_eq!(pod(inner), expected(Qos::Guaranteed, false));
     let slices = "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-podUID_.slice";
     assert_eq!(pod(&format!("{slices}/cri-containerd-ID.scope")), expected(Qos::BestEffort, false));
     assert_eq!(
@@ -155,6 +179,14 @@ fn the_group_ends_with_the_container_and_any_line_may_tell_it() {
     let found = cgroup(lines.as_bytes());
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].group, format!("/docker/{ID}").into_bytes());
+    // A container tells more than a service, and a service more than nothing, wherever they stand.
+    let told = |lines: &str| {
+        let found = cgroup(lines.replace("ID", ID).as_bytes()).pop();
+        found.map(|one| one.runtime)
+    };
+    let container = "4:memory:/docker/ID\n0::/system.slice/x.service\n";
+    assert_eq!(told(container), Some(Runtime::Docker));
+    assert_eq!(told("4:memory:/x/y.service\n0::/\n"), Some(Runtime::Systemd));
 }
 
 #[test]
