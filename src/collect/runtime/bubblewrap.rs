@@ -123,7 +123,9 @@ mod tests {
         let record = find(70).unwrap();
         assert_eq!((record.program, record.name), (Some("firefox".into()), None));
         assert_eq!((record.runtime, record.owner_uid), (Runtime::Bubblewrap, Some(1000)));
+        assert_eq!(record.file, "pid 70");
         assert_eq!(find(80), None);
+        assert_eq!(Bubblewrap.all(&host.root), [], "it has no record of anything");
     }
 
     proptest::proptest! {

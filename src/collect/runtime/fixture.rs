@@ -4,7 +4,7 @@ use super::monitor::Monitors;
 use super::recognise;
 use super::record::{Case, Record, Source};
 use crate::model::capability::CapSet;
-use crate::model::namespace::NsSet;
+use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{self, Pid, Process};
 use crate::model::text::Text;
 use crate::sys::privilege;
@@ -75,6 +75,10 @@ impl Host {
     /// for each number of its pid.
     pub(super) fn find(&self, source: &mut dyn Source, group: &Group<'_>) -> Option<Record> {
         let pid = |number| Pid::new(number).unwrap();
+        let mut namespaces = NsSet::default();
+        if let Some(inode) = group.mount_namespace {
+            namespaces.set(Kind::Mnt, inode);
+        }
         let init = Process {
             pid: pid(group.pid),
             parent: group.parent.map(pid),
@@ -82,7 +86,7 @@ impl Host {
             kernel_thread: false,
             comm: group.comm.into(),
             start_ticks: group.start_ticks.unwrap_or(u64::from(group.pid) * 10),
-            namespaces: NsSet::default(),
+            namespaces,
             cgroup: Text::default(),
         };
         let named = recognise::path(group.cgroup.as_bytes()).pop();
@@ -114,4 +118,6 @@ pub(super) struct Group<'a> {
     pub(super) start_ticks: Option<u64>,
     pub(super) cgroup: &'a str,
     pub(super) is_parent_isolated: bool,
+    /// Its inode.
+    pub(super) mount_namespace: Option<u64>,
 }

@@ -165,7 +165,7 @@ mod tests {
         let [record] = records.as_slice() else { panic!("{records:?}") };
         assert_eq!((record.id.clone(), record.owner_uid), ("11".into(), Some(1000)));
         assert_eq!(record.file, "/run/user/1000/.flatpak/11");
-        assert_eq!(record.runtime, Runtime::Flatpak);
+        assert_eq!((record.runtime, record.state), (Runtime::Flatpak, State::Stopped));
         assert_eq!(record.image, Some("org.x.Y/x86_64/stable".into()));
         // It speaks of what that user's bwrap started, and of nothing else.
         host.process(70, 1, "bwrap", 1000, "bwrap --args 41 firefox");

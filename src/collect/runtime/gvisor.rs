@@ -223,10 +223,12 @@ mod tests {
                 format!(r#"{{"id":"{}","status":"{status}","goferPid":0}}"#, "ab".repeat(32));
             let (record, processes) = parse(json.as_bytes()).unwrap();
             assert_eq!((record.first, processes, record.name), (First::NotRunning, vec![], None));
-            record.state
+            (record.state, record.waits)
         };
-        assert_eq!(state("created"), State::Created);
-        assert_eq!(state("stopped"), State::Stopped);
+        for status in ["creating", "created"] {
+            assert_eq!(state(status), (State::Created, true), "{status}");
+        }
+        assert_eq!(state("stopped"), (State::Stopped, false));
         assert!(parse(b"{}").is_none() && parse(b"[").is_none());
     }
 

@@ -63,7 +63,7 @@ pub fn parse(bytes: &[u8]) -> Option<Vec<Pid>> {
 mod tests {
     use super::super::fixture::{Group, Host};
     use super::*;
-    use crate::collect::runtime::record::{Sandbox, Source};
+    use crate::collect::runtime::record::{First, Sandbox, Source};
 
     // No Kata ran for these: files and command lines are composed from its sources
     // (virtcontainers/persist/api) and from listings that its users published.
@@ -94,7 +94,12 @@ mod tests {
                 &Group { pid, parent: Some(1), cgroup: "/x", ..Group::default() },
             )
         };
+        let told = First::At { pid: Pid::new(7).unwrap(), start_ticks: None };
+        assert_eq!(source().all(&host.root)[0].first, told);
         let record = find(7).unwrap();
+        // Of a process that is there it is known when it began, too.
+        let found = First::At { pid: Pid::new(7).unwrap(), start_ticks: Some(70) };
+        assert_eq!(record.first, found);
         assert_eq!((record.id, record.name), ("abc".into(), None));
         assert_eq!((record.runtime, record.owner_uid), (Runtime::Kata, Some(0)));
         assert_eq!(

@@ -2,7 +2,7 @@
 //! `[lxc monitor] LXCPATH NAME`.
 
 use super::monitor::Monitor;
-use super::record::{self, Case, First, Record, Source};
+use super::record::{self, Case, Record, Source};
 use crate::model::container::State;
 use crate::model::runtime::Runtime;
 use crate::model::text::Text;
@@ -98,7 +98,6 @@ fn kept(root: &SysRoot, place: &str, runtime: Runtime) -> Vec<Record> {
     let record = |name: &Text| Record {
         owner_uid: Some(0),
         state: State::Stopped,
-        first: First::Untold,
         file: [place.as_bytes(), b"/", name.as_bytes()].concat().into(),
         ..named(name.as_bytes(), runtime)
     };
@@ -138,6 +137,7 @@ mod tests {
         assert_eq!(family(b"/srv/lxc", b"lxc-start"), Runtime::Lxc);
         assert_eq!(family(b"/var/lib/incus/containers", b"incusd"), Runtime::Incus);
         assert_eq!(family(b"/srv/incus/containers", b"incusd"), Runtime::Incus);
+        assert_eq!(family(b"/srv/lxd/containers", b"lxd"), Runtime::Lxd);
         assert_eq!(family(b"/var/snap/lxd/common/lxd/containers", b"lxd"), Runtime::Lxd);
     }
 

@@ -90,3 +90,25 @@ impl std::fmt::Debug for Sources {
         write!(f, "{} sources", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::Host;
+    use super::*;
+    use crate::model::runtime::Runtime;
+
+    #[test]
+    fn containers_with_a_kernel_of_their_own_are_told_by_every_runtime_that_has_such() {
+        let kata = r#"{"HypervisorState":{"Pid":7}}"#;
+        let gvisor = r#"{"id":"t1","status":"running","sandbox":{"id":"t1","pid":8}}"#;
+        let host = Host::with(&[
+            ("run/vc/sbs/abc/persist.json", kata),
+            ("run/runsc/t1_sandbox:t1.state", gvisor),
+        ]);
+        host.process(7, 1, "qemu-kvm", 0, "qemu-kvm -name sandbox-abc");
+        host.process(8, 1, "exe", 65534, "runsc-sandbox boot t1");
+        let told = Sources::default().sandboxes(&host.root).into_iter();
+        let told: Vec<_> = told.map(|one| (one.runtime, one.processes[0].number())).collect();
+        assert_eq!(told, [(Runtime::Gvisor, 8), (Runtime::Kata, 7)]);
+    }
+}

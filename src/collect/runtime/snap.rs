@@ -114,8 +114,9 @@ pub fn parse(file: &str) -> Option<(&str, Option<u32>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Host;
+    use super::super::fixture::{Group, Host};
     use super::*;
+    use crate::model::process::Pid;
 
     // The names are those of snap-discard-ns(5).
     #[test]
@@ -163,6 +164,36 @@ mod tests {
         assert_eq!(found, ["code", "lxd"].map(Text::from));
         assert!(is_engines(&host.root, inode("lxd.mnt")));
         assert!(!is_engines(&host.root, inode("code.mnt")));
+        let find = |cgroup: &str, mount_namespace| {
+            let group = Group { pid: 7, cgroup, mount_namespace, ..Group::default() };
+            host.find(&mut Snap::default(), &group)
+        };
+        let expected = Record {
+            runtime: Runtime::Snap,
+            name: Some("code.url".into()),
+            first: First::At { pid: Pid::new(7).unwrap(), start_ticks: Some(70) },
+            file: "/run/snapd/ns/code.mnt".into(),
+            ..Record::default()
+        };
+        let group = "/user.slice/snap.code.url-6e6f8a2c-1111-2222-3333-444455556666.scope";
+        assert_eq!(find(group, Some(inode("code.mnt"))), Some(expected));
+        let lxd = find(group, Some(inode("lxd.mnt"))).unwrap();
+        assert_eq!((lxd.name, lxd.file), (Some("lxd".into()), "/run/snapd/ns/lxd.mnt".into()));
+        assert_eq!((find(group, Some(inode("code.fstab"))), find(group, None)), (None, None));
+        assert_eq!(Snap::default().all(&host.root), [], "what is kept is no program that ended");
+    }
+
+    #[test]
+    fn a_link_is_not_what_it_leads_to() {
+        let host = Host::with(&[("run/snapd/ns/code.mnt", "")]);
+        let code = host.path("run/snapd/ns/code.mnt");
+        std::os::unix::fs::symlink(&code, host.path("run/snapd/ns/lxd.mnt")).unwrap();
+        let inode = rustix::fs::stat(&code).unwrap().st_ino;
+        assert!(!is_engines(&host.root, inode));
+        let found = pinned(&host.root);
+        let found: Vec<_> = found.iter().filter(|one| one.inode == inode).collect();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].snap, "code");
     }
 
     proptest::proptest! {

@@ -93,6 +93,7 @@ const HERS: Group<'static> = Group {
     start_ticks: None,
     cgroup: "/",
     is_parent_isolated: true,
+    mount_namespace: None,
 };
 
 #[test]
