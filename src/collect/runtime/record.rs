@@ -300,6 +300,7 @@ pub trait Source {
 mod tests {
     use super::super::fixture::Host;
     use super::*;
+    use crate::model::network::Protocol;
     use nix::errno::Errno;
 
     #[test]
@@ -314,5 +315,37 @@ mod tests {
         let gap = Gap { object: "/run/runc".into(), what: WHAT, reason: Reason::Failed };
         assert_eq!(find(Errno::EMFILE), [gap]);
         assert_eq!(found(&host.root, Path::new("/run/runc"), Ok(1)), Some(1));
+    }
+
+    #[test]
+    fn of_what_root_says_all_stays_and_of_what_a_user_says_as_much_as_he_may() {
+        let host = Host::with(&[("data/x", "")]);
+        let long = Text::new(vec![b'x'; 1 << 20]);
+        let record = Record {
+            name: Some("web".into()),
+            image: Some("nginx".into()),
+            pod: Some(Pod { name: Some("p".into()), ..Pod::default() }),
+            published: vec![Published {
+                protocol: Protocol::Tcp,
+                host_address: None,
+                host_port: 8080,
+                container_port: 80,
+            }],
+            labels: vec![(long.clone(), long); 20],
+            ..Record::default()
+        };
+        let kept = |uid| {
+            let place = Place::claimed(&host.root, Path::new("/data"), uid).unwrap();
+            let kept = record.clone().kept(&place);
+            (kept, host.root.reach().gaps().len())
+        };
+        assert_eq!(kept(0), (record.clone(), 0));
+        // Of 16 MiB, each takes two and what it is written down with.
+        let (of_user, gaps) = kept(1000);
+        assert_eq!((of_user.labels.len(), gaps), (7, 1));
+        assert_eq!(
+            Record { labels: Vec::new(), ..of_user.clone() },
+            Record { labels: Vec::new(), ..record.clone() }
+        );
     }
 }
