@@ -34,37 +34,51 @@ const JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// The bytes of one committed state of a file `below` a directory.
 pub fn read(place: &Place, below: &str) -> Result<Vec<u8>> {
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            std::thread::sleep(PAUSE);
-        }
-        let file = place.open(below)?;
-        let before = version(&file);
-        if is_being_changed(place, below)? {
-            continue;
-        }
-        let mut bytes = Vec::new();
-        let object = || root::path_text(&place.path().join(below));
-        let cap = if place.uid() == 0 { CAP } else { CAP_OF_USERS };
-        let left = place.left();
-        let cut = bounded::read_fd_into(file.as_fd(), cap.min(left), &mut bytes)
-            .map_err(|errno| SysError::new("read", object(), errno))?;
-        place.spend(bytes.len());
-        if cut {
-            if left < cap {
-                place.speaker().refuse();
-            }
-            return Err(SysError { doing: "read", object: object(), problem: Problem::Truncated });
-        }
-        if has_pages_elsewhere(place, below, &bytes)? {
-            return Err(SysError::new("read", object(), Errno::EOPNOTSUPP));
-        }
-        if !is_being_changed(place, below)? && version(&file) == before {
+    for _ in 0..ATTEMPTS {
+        if let Some(bytes) = undisturbed(place, below, |file| whole(place, below, file))? {
             return Ok(bytes);
         }
+        std::thread::sleep(PAUSE);
     }
     let object = root::path_text(&place.path().join(below));
     Err(SysError { doing: "read", object, problem: Problem::TimedOut })
+}
+
+/// What `read` makes of the file, if nobody changes the database meanwhile.
+fn undisturbed<T>(
+    place: &Place,
+    below: &str,
+    read: impl FnOnce(&OwnedFd) -> Result<T>,
+) -> Result<Option<T>> {
+    let file = place.open(below)?;
+    let before = version(&file);
+    if is_being_changed(place, below)? {
+        return Ok(None);
+    }
+    let found = read(&file)?;
+    let stood_still = !is_being_changed(place, below)? && version(&file) == before;
+    Ok(stood_still.then_some(found))
+}
+
+/// All of the file, where no newer pages lie elsewhere.
+fn whole(place: &Place, below: &str, file: &OwnedFd) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let object = || root::path_text(&place.path().join(below));
+    let cap = if place.uid() == 0 { CAP } else { CAP_OF_USERS };
+    let left = place.left();
+    let cut = bounded::read_fd_into(file.as_fd(), cap.min(left), &mut bytes)
+        .map_err(|errno| SysError::new("read", object(), errno))?;
+    place.spend(bytes.len());
+    if cut {
+        if left < cap {
+            place.speaker().refuse();
+        }
+        return Err(SysError { doing: "read", object: object(), problem: Problem::Truncated });
+    }
+    if has_pages_elsewhere(place, below, &bytes)? {
+        return Err(SysError::new("read", object(), Errno::EOPNOTSUPP));
+    }
+    Ok(bytes)
 }
 
 /// The number that each commit changes; when the file was changed, and how long it is.

@@ -301,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn a_value_ends_within_the_last_of_its_pages() {
+        let mut bytes = [&b"SQLite format 3\0\x02\0"[..], &[0; 494]].concat();
+        // The page that holds what the cell has no room for, and more that is left of old.
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&[b'y'; 441]);
+        bytes.extend_from_slice(&[b'z'; 67]);
+        let image = Image::new(&bytes).unwrap();
+        // A length of 480, the number of the row, what lies here, and where the rest is.
+        let cell = [&[0x83, 0x60, 1][..], &[b'x'; 39], &[0, 0, 0, 2]].concat();
+        let expected = [&[b'x'; 39][..], &[b'y'; 441]].concat();
+        assert_eq!(image.payload(&cell), Ok(expected));
+    }
+
+    #[test]
     fn numbers_of_nine_bytes_have_all_of_the_last() {
         let after = |bytes: &[u8]| varint(bytes).map(|(number, rest)| (number, rest.len()));
         assert_eq!(after(&[0x7f, 9]), Ok((127, 1)));

@@ -83,6 +83,54 @@ fn a_journal_that_counts_means_a_change() {
 }
 
 #[test]
+fn what_is_read_while_the_database_changes_does_not_count() {
+    let read_while = |change: fn(&Path)| {
+        let (temp, place) = place(&[("db.sql", REAL)]);
+        let read = |_: &OwnedFd| {
+            change(&temp.path().join("d"));
+            Ok("read")
+        };
+        undisturbed(&place, "db.sql", read).unwrap()
+    };
+    let commit = |directory: &Path| {
+        let mut later = REAL.to_vec();
+        later[27] = later[27].wrapping_add(1);
+        std::fs::write(directory.join("db.sql"), later).unwrap();
+    };
+    let begin =
+        |directory: &Path| std::fs::write(directory.join("db.sql-journal"), JOURNAL).unwrap();
+    assert_eq!(read_while(|_| ()), Some("read"));
+    assert_eq!(read_while(commit), None, "a commit is complete");
+    assert_eq!(read_while(begin), None, "one has begun");
+}
+
+#[test]
+fn a_journal_that_cannot_be_opened_is_not_passed_over() {
+    let (temp, place) = place(&[("db.sql", REAL)]);
+    std::os::unix::fs::symlink("db.sql", temp.path().join("d/db.sql-journal")).unwrap();
+    assert_eq!(read(&place, "db.sql").unwrap_err().errno(), Some(Errno::ELOOP));
+}
+
+#[test]
+fn of_a_user_less_is_read_and_what_he_has_left_is_the_most() {
+    let (temp, roots) = place(&[("db.sql", REAL)]);
+    let file = std::fs::File::options().write(true).open(temp.path().join("d/db.sql")).unwrap();
+    file.set_len(20 << 20).unwrap();
+    assert_eq!(read(&roots, "db.sql").unwrap().len(), 20 << 20);
+    file.set_len(40 << 20).unwrap();
+    assert_eq!(read(&roots, "db.sql").unwrap_err().problem, Problem::Truncated);
+    file.set_len(20 << 20).unwrap();
+    // It is said that there is more of him only where it is he who has said too much before.
+    for (left, gaps) in [(usize::MAX, 0), (CAP_OF_USERS, 0), (CAP_OF_USERS - 1, 1)] {
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let place = Place::claimed(&root, Path::new("/d"), 1000).unwrap();
+        place.spend(place.left().saturating_sub(left));
+        assert_eq!(read(&place, "db.sql").unwrap_err().problem, Problem::Truncated);
+        assert_eq!(root.reach().gaps().len(), gaps, "{left}");
+    }
+}
+
+#[test]
 fn newer_pages_in_a_log_are_not_passed_over() {
     let mut logged = REAL.to_vec();
     logged[18..20].copy_from_slice(&[2, 2]);
