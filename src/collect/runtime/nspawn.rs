@@ -143,8 +143,10 @@ pub fn name_of_arguments(arguments: &[Text]) -> Option<Text> {
                 let name = long.get(..equals.unwrap_or(long.len())).unwrap_or(long);
                 let option = match name {
                     b"machine" => b'M',
-                    b"directory" | b"template" => b'D',
+                    b"directory" => b'D',
                     b"image" => b'i',
+                    // It is copied: the copy is called otherwise.
+                    b"template" => b't',
                     _ => continue,
                 };
                 let value = equals.and_then(|at| long.get(at + 1..)).or_else(|| rest.next());
@@ -237,6 +239,14 @@ mod tests {
             ("nspawn -xi /srv/disk.raw -- -M evil", Some("disk")),
             ("nspawn -D /srv/root prog -M evil", Some("root")),
             ("nspawn -E M=x -u -M -D /r", Some("r")),
+            ("nspawn --directory /srv/root --boot", Some("root")),
+            ("nspawn --directory=/srv/root", Some("root")),
+            ("nspawn --image=/srv/disk.raw", Some("disk")),
+            ("nspawn --image /srv/disk.raw /bin/sh", Some("disk")),
+            // A template is copied, to what the directory or the machine is called.
+            ("nspawn --template /srv/base -D /srv/copy", Some("copy")),
+            ("nspawn -D /srv/copy --template=/srv/base", Some("copy")),
+            ("nspawn -D /srv/root - -M evil", Some("root")),
             ("nspawn -D .", None),
             ("nspawn -M", None),
             ("nspawn", None),
