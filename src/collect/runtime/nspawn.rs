@@ -131,6 +131,31 @@ pub fn without_number(machine: &[u8]) -> &[u8] {
 /// Short options of systemd-nspawn that have a value, attached or in the argument that follows.
 const WITH_VALUE: &[u8] = b"DiuLMSZpE";
 
+/// Long ones without a value, or with one that stands in the same argument alone, as of systemd 259:
+/// `--user` has had both. Any other has one in the argument that follows, unless it is attached.
+const ALONE: [&[u8]; 20] = [
+    b"help",
+    b"version",
+    b"quiet",
+    b"boot",
+    b"as-pid2",
+    b"ephemeral",
+    b"read-only",
+    b"volatile",
+    b"private-network",
+    b"network-veth",
+    b"private-users",
+    b"private-users-chown",
+    b"share-system",
+    b"keep-unit",
+    b"pipe",
+    b"no-pager",
+    b"cleanup",
+    b"no-ask-password",
+    b"system",
+    b"user",
+];
+
 /// `-M NAME`, else the last part of the directory or the image.
 pub fn name_of_arguments(arguments: &[Text]) -> Option<Text> {
     let (mut machine, mut place) = (None, None);
@@ -145,9 +170,9 @@ pub fn name_of_arguments(arguments: &[Text]) -> Option<Text> {
                     b"machine" => b'M',
                     b"directory" => b'D',
                     b"image" => b'i',
-                    // It is copied: the copy is called otherwise.
-                    b"template" => b't',
-                    _ => continue,
+                    _ if ALONE.contains(&name) => continue,
+                    // It names nothing. A template is copied: the copy is called otherwise.
+                    _ => b'-',
                 };
                 let value = equals.and_then(|at| long.get(at + 1..)).or_else(|| rest.next());
                 (option, value)
@@ -247,6 +272,10 @@ mod tests {
             ("nspawn --template /srv/base -D /srv/copy", Some("copy")),
             ("nspawn -D /srv/copy --template=/srv/base", Some("copy")),
             ("nspawn -D /srv/root - -M evil", Some("root")),
+            ("nspawn --bind /srv/a --capability CAP_NET_ADMIN --machine web", Some("web")),
+            ("nspawn --quiet --volatile --private-users -D /srv/root", Some("root")),
+            ("nspawn --volatile=yes --bind=/srv/a -D /srv/root", Some("root")),
+            ("nspawn -D /srv/root --bind", Some("root")),
             ("nspawn -D .", None),
             ("nspawn -M", None),
             ("nspawn", None),
