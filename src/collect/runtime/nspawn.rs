@@ -261,7 +261,7 @@ mod tests {
             ("nspawn --directory=/srv/root/ --machine=web", Some("web")),
             ("nspawn --machine web -bD /srv/x", Some("web")),
             ("nspawn -bD/srv/root/ -u user", Some("root")),
-            ("nspawn -xi /srv/disk.raw -- -M evil", Some("disk")),
+            ("nspawn -xi /srv/disk.raw -- prog -M evil", Some("disk")),
             ("nspawn -D /srv/root prog -M evil", Some("root")),
             ("nspawn -E M=x -u -M -D /r", Some("r")),
             ("nspawn --directory /srv/root --boot", Some("root")),
