@@ -131,9 +131,10 @@ pub fn without_number(machine: &[u8]) -> &[u8] {
 /// Short options of systemd-nspawn that have a value, attached or in the argument that follows.
 const WITH_VALUE: &[u8] = b"DiuLMSZpE";
 
-/// Long ones without a value, or with one that stands in the same argument alone, as of systemd 259:
-/// `--user` has had both. Any other has one in the argument that follows, unless it is attached.
-const ALONE: [&[u8]; 20] = [
+/// Long ones without a value, or with one that stands in the same argument alone, as of systemd 257.
+/// `--user` had one, and has none in newer ones. Any other has one, attached or in the argument that
+/// follows.
+const ALONE: [&[u8]; 18] = [
     b"help",
     b"version",
     b"quiet",
@@ -151,8 +152,6 @@ const ALONE: [&[u8]; 20] = [
     b"pipe",
     b"no-pager",
     b"cleanup",
-    b"no-ask-password",
-    b"system",
     b"user",
 ];
 
