@@ -26,6 +26,9 @@ use crate::sys::root::SysRoot;
 use std::cell::OnceCell;
 use std::os::fd::BorrowedFd;
 
+/// Of so many a group's leader is elected; those that the host started come first.
+const MOST_CANDIDATES: usize = 64;
+
 /// Every container of the host, and what could not be seen.
 #[derive(Debug)]
 pub struct Containers {
@@ -106,18 +109,20 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let mut sources = Sources::default();
     sources.see(&scan);
     let sandboxes = sources.sandboxes(root);
-    let groups = groups::group(&scan, &sandboxes);
     let mut namer = Namer::new(root, &scan, sources);
+    let elect = &mut |found: &Recognised, candidates: &[&Process]| namer.elect(found, candidates);
+    let groups = groups::group(&scan, &sandboxes, elect);
     let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
     add_zombies(&scan, &mut list);
     let mut within: Vec<Option<usize>> = groups
         .iter()
         .zip(&list)
-        .map(|(group, container)| {
-            let unknown = container.runtime == Runtime::Unknown;
-            group.within.or(group.visits.filter(|_| unknown))
+        .map(|(group, container)| match container.runtime {
+            Runtime::Unknown => group.within.or(group.visits),
+            _ => group.within.filter(|_| !namer.is_of_the_host(group, container)),
         })
         .collect();
+    take_out(&groups, &within, &mut list);
     nesting::place(&scan, &groups, &mut list, &mut within);
     if extent == Extent::Recorded {
         let all: Vec<Record> =
@@ -132,6 +137,19 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let gaps = namer.gaps();
     let list = super::order::order(list, &within);
     Ok(Containers { list, gaps, host: scan.host, isolated: scan.isolated })
+}
+
+/// What the host's own engine has started in the group of another container is no part of that.
+fn take_out(groups: &[Group<'_>], within: &[Option<usize>], list: &mut [Container]) {
+    for (group, _) in groups.iter().zip(within).filter(|(_, within)| within.is_none()) {
+        let mut above = group.within;
+        while let Some(outer) = above {
+            if let Some(outer) = list.get_mut(outer) {
+                outer.processes.retain(|pid| group.processes.binary_search(pid).is_err());
+            }
+            above = groups.get(outer).and_then(|outer| outer.within);
+        }
+    }
 }
 
 /// To the innermost container whose pid namespace they were in.
@@ -184,8 +202,19 @@ impl<'a> Namer<'a> {
             ..Container::default()
         };
         self.set_init(&mut container, init);
-        // What an engine within a container keeps on disk is not the host's word.
-        let record = if group.within.is_some() { Found::Nothing } else { self.ask(group) };
+        let record = match self.ask(group) {
+            // A name within a container is not the host's word, but a process that one of the
+            // host's engines has noted is what that says, wherever it is.
+            Found::Record(record)
+                if group.within.is_none()
+                    || self.host_parent(init).is_some()
+                    || matches!(record.first, First::At { start_ticks: Some(_), .. }) =>
+            {
+                Found::Record(record)
+            }
+            _ if group.within.is_some() => Found::Nothing,
+            found => found,
+        };
         let mut is_vouched = false;
         if let Some(found) = &group.recognised {
             container.cgroup = Text::new(&found.group);
@@ -213,7 +242,8 @@ impl<'a> Namer<'a> {
             }
             Found::OfOthers => {}
             Found::Nothing => {
-                if let Some(found) = &group.recognised {
+                // Who has come from another container may have called himself so.
+                if let Some(found) = group.recognised.as_ref().filter(|_| !group.are_guests) {
                     take_name_of_group(&mut container, found, is_vouched);
                 }
             }
@@ -250,6 +280,35 @@ impl<'a> Namer<'a> {
         let parent = self.host_parent(group.init)?;
         let monitor = self.monitors.of(self.root, parent)?;
         shim::guest_of(self.root, &monitor)
+    }
+
+    /// Whether an engine of the host has started it, though its group is in that of another.
+    fn is_of_the_host(&self, group: &Group<'_>, container: &Container) -> bool {
+        let has_record = |one: &Evidence| matches!(one.source, Source::State | Source::Monitor);
+        container.evidence.iter().any(has_record) && self.host_parent(group.init).is_some()
+    }
+
+    /// See [`groups::Elect`].
+    fn elect(&mut self, found: &Recognised, candidates: &[&Process]) -> Option<Pid> {
+        for candidate in candidates.iter().take(MOST_CANDIDATES) {
+            let parent = self.host_parent(candidate);
+            let case = Case::new(self.root, candidate, Some(found), parent, &self.monitors);
+            for source in &mut self.sources.0 {
+                let Ok(Some(record)) = source.find(&case) else { continue };
+                let name = record.name.as_ref();
+                let is_named = record.id.as_bytes() == found.id
+                    || name.is_some_and(|name| name.as_bytes() == found.id);
+                let first = match record.first {
+                    First::At { pid, .. } => candidates.iter().find(|one| one.pid == pid),
+                    First::Untold => parent.and(Some(candidate)),
+                    First::NotRunning => None,
+                };
+                if let Some(first) = first.filter(|_| is_named) {
+                    return Some(first.pid);
+                }
+            }
+        }
+        None
     }
 
     /// The first runtime whose record speaks of the group's own processes.

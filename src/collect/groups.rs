@@ -16,7 +16,7 @@ pub struct Group<'a> {
     pub recognised: Option<Recognised>,
     /// Whose kernel it runs on, if that is not the host's.
     pub guest_of: Option<Runtime>,
-    /// The oldest process; of a container with a kernel of its own the one that runs that.
+    /// The process that leads; of a container with a kernel of its own the one that runs that.
     pub init: &'a Process,
     /// Ascending; with those of the groups within it.
     pub processes: Vec<Pid>,
@@ -25,7 +25,14 @@ pub struct Group<'a> {
     /// The container that it shares a namespace with, from outside as far as its cgroup tells: a
     /// tool that somebody runs there, or something that has come from there.
     pub visits: Option<usize>,
+    /// All of them are in pid namespaces that began elsewhere: they may share those on purpose, or
+    /// have been moved here.
+    pub are_guests: bool,
 }
+
+/// Which of several processes, each the first of its own pid namespace in a group of that name, the
+/// host's records and monitors vouch for.
+pub type Elect<'e> = dyn FnMut(&Recognised, &[&Process]) -> Option<Pid> + 'e;
 
 /// What makes processes one container: the group that bears the engine's id, or else the
 /// namespaces they share. Whoever may make a group can give it any name: two groups of one id stay
@@ -41,12 +48,17 @@ enum Key {
 }
 
 /// In no order that means anything.
-pub fn group<'a>(scan: &'a Scan, sandboxes: &'a [Sandbox]) -> Vec<Group<'a>> {
+pub fn group<'a>(
+    scan: &'a Scan,
+    sandboxes: &'a [Sandbox],
+    elect: &mut Elect<'_>,
+) -> Vec<Group<'a>> {
     let mut drafts = Drafts { sandboxed: sandboxed(scan, sandboxes), ..Drafts::default() };
     for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
         drafts.add(process, scan);
     }
     drafts.place_services(scan);
+    drafts.choose_leaders(scan, elect);
     drafts.split_inner(scan);
     drafts.place_the_unnamed(scan);
     drafts.finish(sandboxes)
@@ -66,14 +78,21 @@ fn sandboxed(scan: &Scan, sandboxes: &[Sandbox]) -> HashMap<Key, usize> {
 struct Draft<'a> {
     recognised: Option<Recognised>,
     members: Vec<&'a Process>,
+    /// Of a container; of anything else the oldest member does.
+    leader: Option<&'a Process>,
+    are_guests: bool,
     within: Option<usize>,
     visits: Option<usize>,
     sandbox: Option<usize>,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     fn is_container(&self) -> bool {
         self.recognised.as_ref().is_some_and(|found| !found.is_host_service())
+    }
+
+    fn first(&self) -> Option<&'a Process> {
+        self.leader.or_else(|| oldest(&self.members))
     }
 }
 
@@ -146,6 +165,34 @@ impl<'a> Drafts<'a> {
         }
     }
 
+    /// Who may write to the hierarchy puts his processes into any group, and they may be older than
+    /// all that are at home there. So the oldest of those leads whose pid namespace began in the
+    /// group, or is the host's; where that is more than one namespace, whoever is vouched for.
+    fn choose_leaders(&mut self, scan: &Scan, elect: &mut Elect<'_>) {
+        let began = firsts(scan);
+        for draft in self.list.iter_mut().filter(|draft| draft.is_container()) {
+            let mut candidates: HashMap<Option<u64>, &'a Process> = HashMap::new();
+            for member in &draft.members {
+                let pids = own_pids(member, scan);
+                let has_begun =
+                    |pids| began.get(&pids).is_some_and(|first| first.pid == member.pid);
+                if pids.is_none_or(has_begun) {
+                    let candidate = candidates.entry(pids).or_insert(member);
+                    *candidate = oldest(&[candidate, member]).unwrap_or(member);
+                }
+            }
+            let mut candidates: Vec<&Process> = candidates.into_values().collect();
+            let is_inner = |one: &Process| one.parent.is_some_and(|it| scan.find(it).is_some());
+            candidates.sort_by_key(|one| (is_inner(one), one.start_ticks, one.pid));
+            let elected = draft.recognised.as_ref().filter(|_| candidates.len() > 1);
+            let elected = elected.and_then(|found| elect(found, &candidates));
+            let is_elected = |one: &&&Process| Some(one.pid) == elected;
+            draft.leader =
+                candidates.iter().find(is_elected).copied().or_else(|| oldest(&candidates));
+            draft.are_guests = candidates.is_empty() && !draft.members.is_empty();
+        }
+    }
+
     /// Apart from a container's own processes go those that have another pid namespace than its
     /// first one, neither its own nor the host's: something in it isolates itself.
     fn split_inner(&mut self, scan: &Scan) {
@@ -154,7 +201,7 @@ impl<'a> Drafts<'a> {
             let Some(draft) = self.list.get_mut(outer).filter(|draft| draft.is_container()) else {
                 continue;
             };
-            let init = oldest(&draft.members);
+            let init = draft.first();
             let Some(own) = init.and_then(|init| init.namespaces.inode(Kind::Pid)) else {
                 continue;
             };
@@ -179,16 +226,25 @@ impl<'a> Drafts<'a> {
 
     fn place_the_unnamed(&mut self, scan: &Scan) {
         let mut owners: HashMap<(Kind, u64), usize> = HashMap::new();
-        for (place, draft) in self.list.iter().enumerate().filter(|(_, d)| d.is_container()) {
-            if let Some(init) = oldest(&draft.members) {
+        let hosts = |draft: &&Draft<'_>| draft.is_container() && !draft.are_guests;
+        for (place, draft) in self.list.iter().enumerate().filter(|(_, draft)| hosts(draft)) {
+            if let Some(init) = draft.first() {
                 owners.extend(isolating(&init.namespaces, scan).map(|own| (own, place)));
             }
         }
         for draft in &mut self.list {
-            if draft.recognised.is_none() && draft.within.is_none() {
-                draft.visits = oldest(&draft.members).and_then(|init| {
-                    isolating(&init.namespaces, scan).find_map(|own| owners.get(&own).copied())
-                });
+            let Some(init) = draft.first() else { continue };
+            let mut own = isolating(&init.namespaces, scan);
+            if draft.are_guests {
+                draft.visits = owner_of_pids(init, scan, &owners);
+            } else if draft.recognised.is_none() && draft.within.is_none() {
+                draft.visits = own.find_map(|own| owners.get(&own).copied());
+            } else if draft.recognised.is_none()
+                && let Some(owner) = owner_of_pids(init, scan, &owners)
+                && Some(owner) != draft.within
+            {
+                // Its group is that of another container than its pid namespace: it was moved.
+                (draft.within, draft.visits) = (None, Some(owner));
             }
         }
     }
@@ -213,14 +269,16 @@ impl<'a> Drafts<'a> {
                 let is_it = |pid: &Pid| all.iter().copied().find(|process| process.pid == *pid);
                 sandbox.processes.iter().find_map(is_it)
             });
+            let first = draft.first();
             Some(Group {
                 recognised: draft.recognised,
                 guest_of: sandbox.map(|sandbox| sandbox.runtime),
                 // A group may have no process but those within it.
-                init: kernel.or_else(|| oldest(&draft.members)).or_else(|| oldest(&all))?,
+                init: kernel.or(first).or_else(|| oldest(&all))?,
                 processes,
                 within: draft.within,
                 visits: draft.visits,
+                are_guests: draft.are_guests,
             })
         });
         groups.collect()
@@ -261,6 +319,32 @@ fn by_namespaces(process: &Process, scan: &Scan) -> Key {
     // nothing else does.
     let net = if mnt.is_none() && pid.is_none() { net } else { None };
     Key::Namespaces([mnt, pid, net])
+}
+
+/// The pid namespace, if it is not the host's and can be seen.
+fn own_pids(process: &Process, scan: &Scan) -> Option<u64> {
+    let pids = process.namespaces.inode(Kind::Pid);
+    pids.filter(|pids| Some(*pids) != scan.host.inode(Kind::Pid))
+}
+
+fn owner_of_pids(
+    process: &Process,
+    scan: &Scan,
+    owners: &HashMap<(Kind, u64), usize>,
+) -> Option<usize> {
+    owners.get(&(Kind::Pid, own_pids(process, scan)?)).copied()
+}
+
+/// The first process of each pid namespace.
+pub(super) fn firsts(scan: &Scan) -> HashMap<u64, &Process> {
+    let mut firsts: HashMap<u64, &Process> = HashMap::new();
+    for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
+        if let Some(pids) = process.namespaces.inode(Kind::Pid) {
+            let first = firsts.entry(pids).or_insert(process);
+            *first = oldest(&[first, process]).unwrap_or(process);
+        }
+    }
+    firsts
 }
 
 /// Of two that started in the same tick the lower number.

@@ -1,6 +1,6 @@
 //! What runs in a container that a record alone tells of: nothing but pid namespaces shows it. Pure.
 
-use super::groups::Group;
+use super::groups::{Group, firsts};
 use super::scan::Scan;
 use crate::model::container::Container;
 use crate::model::namespace::Kind;
@@ -59,21 +59,6 @@ pub(super) fn place(
     }
 }
 
-/// The first process of each pid namespace.
-fn firsts(scan: &Scan) -> HashMap<u64, &Process> {
-    let mut firsts: HashMap<u64, &Process> = HashMap::new();
-    for process in scan.isolated.iter().filter(|process| !process.state.ended()) {
-        if let Some(pids) = process.namespaces.inode(Kind::Pid) {
-            let first = firsts.entry(pids).or_insert(process);
-            // Of two that started in the same tick the lower number.
-            if process.start_ticks < first.start_ticks {
-                *first = process;
-            }
-        }
-    }
-    firsts
-}
-
 /// `None`: the host's is, or it is not known.
 fn above(scan: &Scan, firsts: &HashMap<u64, &Process>, pids: u64) -> Option<u64> {
     let parent = scan.find(firsts.get(&pids)?.parent?)?;
@@ -109,7 +94,7 @@ mod tests {
     fn placed(isolated: Vec<Process>) -> Vec<(u32, Option<u32>, usize)> {
         let host = process(1, 0, [1, 2]).namespaces;
         let scan = Scan { host, isolated, gaps: Vec::new() };
-        let groups = group(&scan, &[]);
+        let groups = group(&scan, &[], &mut |_, _| None);
         let container = |group: &Group<'_>| Container {
             processes: group.processes.clone(),
             namespaces: group.init.namespaces,

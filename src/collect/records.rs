@@ -6,6 +6,7 @@ use super::runtime::record::{First, Record};
 use super::runtime::waiting;
 use super::scan;
 use crate::model::container::{Container, Init, State};
+use crate::model::evidence::Source;
 use crate::model::namespace::NsSet;
 use crate::model::process::Process;
 use crate::model::runtime::Runtime;
@@ -39,8 +40,13 @@ pub fn without_a_group(
     seen: &[Container],
     records: Vec<Record>,
 ) -> Vec<Container> {
+    // What is told by the name of a group alone may be called like anything.
+    let has_record = |one: &&Container| {
+        one.evidence.iter().any(|one| matches!(one.source, Source::State | Source::Monitor))
+    };
     let mut known: HashSet<Key> = seen
         .iter()
+        .filter(has_record)
         .filter_map(|one| key(one.runtime, one.id.as_ref(), one.name.as_ref(), one.owner_uid))
         .collect();
     // Where a container was found may be its own doing: that hides no id of root's.
@@ -120,6 +126,7 @@ fn add_process(container: &mut Container, process: &Process, host: &NsSet) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::evidence::Evidence;
     use crate::model::network::Protocol;
     use crate::model::process::{self, Pid};
     use crate::model::trail::Published;
@@ -128,12 +135,30 @@ mod tests {
         Record { runtime, id: id.into(), first, state: State::Stopped, ..Record::default() }
     }
 
+    fn told_by(source: Source) -> Container {
+        let evidence = vec![Evidence { source, object: "x".into() }];
+        Container { evidence, ..Container::default() }
+    }
+
+    #[test]
+    fn a_group_that_is_called_like_a_container_hides_no_record() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("proc")).unwrap();
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        for (source, listed) in [(Source::Cgroup, 1), (Source::State, 0), (Source::Monitor, 0)] {
+            let seen = Container { id: Some("ended".into()), ..told_by(source) };
+            let ended = record(Runtime::Docker, "ended", First::NotRunning);
+            let more = without_a_group(&root, &NsSet::default(), &[seen], vec![ended]);
+            assert_eq!(more.len(), listed, "{source:?}");
+        }
+    }
+
     #[test]
     fn each_container_is_there_once_and_a_record_of_a_dead_process_is_stale() {
         let temp = tempfile::tempdir().unwrap();
         std::fs::create_dir(temp.path().join("proc")).unwrap();
         let root = SysRoot::fixture(temp.path()).unwrap();
-        let seen = [Container { id: Some("live".into()), ..Container::default() }];
+        let seen = [Container { id: Some("live".into()), ..told_by(Source::State) }];
         let gone = First::At { pid: Pid::new(4_000_000).unwrap(), start_ticks: Some(1) };
         let records = vec![
             record(Runtime::Podman, "live", First::NotRunning),
@@ -210,7 +235,7 @@ mod tests {
             runtime: Runtime::Lxc,
             name: Some("web".into()),
             owner_uid,
-            ..Container::default()
+            ..told_by(Source::Monitor)
         };
         let record = || Record {
             runtime: Runtime::Lxc,

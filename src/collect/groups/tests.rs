@@ -39,7 +39,7 @@ fn told(scan: &Scan) -> Vec<(u32, Vec<u32>, Option<u32>)> {
 }
 
 fn told_with(scan: &Scan, sandboxes: &[Sandbox]) -> Vec<(u32, Vec<u32>, Option<u32>)> {
-    let groups = group(scan, sandboxes);
+    let groups = group(scan, sandboxes, &mut |_, _| None);
     let first = |group: &Group<'_>| group.init.pid.number();
     let mut told: Vec<_> = groups
         .iter()
@@ -98,6 +98,56 @@ fn a_container_with_the_hosts_pids_is_one_with_what_it_starts() {
     assert_eq!(told(&scan), [(10, vec![10, 11, 12], None), (12, vec![12], Some(10))]);
 }
 
+/// Whoever may write to the hierarchy can put his processes into the group of another container.
+#[test]
+fn what_was_moved_into_a_group_does_not_lead_it_however_old_it_is() {
+    let (web, sys) = ("/lxc.payload.web", format!("/docker/{A}"));
+    let child_of = |parent, process| Process { parent: Pid::new(parent), ..process };
+    let scan = scan(vec![
+        process(10, 1, &sys, [11, 12, 13]),
+        child_of(10, process(11, 2, web, [11, 12, 13])),
+        process(20, 5, web, [21, 22, 23]),
+        child_of(20, process(21, 6, web, [21, 22, 23])),
+    ]);
+    let expected = [(10, vec![10], None), (11, vec![11], Some(10)), (20, vec![20, 21], None)];
+    assert_eq!(told(&scan), expected);
+}
+
+#[test]
+fn a_group_of_guests_alone_is_where_they_come_from() {
+    let sys = format!("/docker/{A}");
+    let moved = || process(11, 2, "/lxc.payload.web", [11, 12, 13]);
+    let with_host = scan(vec![process(10, 1, &sys, [11, 12, 13]), moved()]);
+    assert_eq!(told(&with_host), [(10, vec![10], None), (11, vec![11], Some(10))]);
+    let groups = group(&with_host, &[], &mut |_, _| None);
+    let guests = groups.iter().map(|group| (group.init.pid.number(), group.are_guests));
+    assert_eq!(BTreeMap::from_iter(guests), BTreeMap::from([(10, false), (11, true)]));
+    // In the host's own pid namespace nobody is a guest.
+    let hosts = scan(vec![process(10, 1, &sys, [11, 2, 13]), process(11, 2, &sys, [11, 2, 13])]);
+    assert!(group(&hosts, &[], &mut |_, _| None).iter().all(|group| !group.are_guests));
+}
+
+#[test]
+fn of_those_at_home_in_a_group_the_one_that_is_vouched_for_leads() {
+    let docker = format!("/docker/{A}");
+    let scan = scan(vec![
+        process(10, 1, &docker, [11, 12, 13]),
+        process(20, 5, &docker, [21, 22, 23]),
+        process(21, 6, &docker, [21, 22, 23]),
+    ]);
+    let mut asked = Vec::new();
+    let mut leader = |vouched: Option<u32>| {
+        let groups = group(&scan, &[], &mut |found, candidates| {
+            asked.push((found.id.clone(), candidates.iter().map(|one| one.pid.number()).collect()));
+            vouched.and_then(Pid::new)
+        });
+        groups.iter().find(|group| group.recognised.is_some()).unwrap().init.pid.number()
+    };
+    assert_eq!([None, Some(10), Some(20), Some(21)].map(&mut leader), [10, 10, 20, 10]);
+    let one: (Vec<u8>, Vec<u32>) = (A.into(), vec![10, 20]);
+    assert_eq!(asked, vec![one; 4]);
+}
+
 #[test]
 fn a_visitor_is_told_from_what_it_visits() {
     let scan = scan(vec![
@@ -136,7 +186,7 @@ fn service(processes: &[(u32, u32, &str, [u64; 3])]) -> Vec<(bool, Vec<u32>)> {
         Process { parent: Pid::new(*parent), ..process }
     });
     let scan = scan(isolated.collect());
-    let mut told: Vec<_> = group(&scan, &[])
+    let mut told: Vec<_> = group(&scan, &[], &mut |_, _| None)
         .into_iter()
         .map(|group| {
             let is_service = group.recognised.is_some_and(|found| found.is_host_service());
@@ -171,7 +221,7 @@ fn what_a_service_isolates_is_more_than_the_service() {
 fn a_users_service_is_not_started_by_pid_1() {
     let cgroup = "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service";
     let scan = scan(vec![process(10, 1, cgroup, [11, 12, 3])]);
-    assert!(group(&scan, &[]).iter().all(|group| group.recognised.is_none()));
+    assert!(group(&scan, &[], &mut |_, _| None).iter().all(|group| group.recognised.is_none()));
 }
 
 /// A gofer, a sandbox with the host's pids and what that started, as gVisor has them.
@@ -193,7 +243,7 @@ fn what_a_record_says_is_one_sandbox_is_one_container_led_by_its_kernel() {
         let (scan, sandboxes) = sandboxed(cgroup);
         let expected = [(11, vec![10, 11, 12], None), (50, vec![50], None)];
         assert_eq!(told_with(&scan, &sandboxes), expected, "{cgroup}");
-        let groups = group(&scan, &sandboxes);
+        let groups = group(&scan, &sandboxes, &mut |_, _| None);
         let led = groups.iter().find(|group| group.init.pid.number() == 11).unwrap();
         assert_eq!(led.guest_of, Some(Runtime::Gvisor));
     }

@@ -64,12 +64,15 @@ impl Default for Docker {
 impl Source for Docker {
     fn find(&mut self, case: &Case<'_>) -> Result<Option<Record>> {
         let named = case.id_of(&[Runtime::Docker]);
+        let mut of_name = None;
         if let Some(id) = named
             && let Some(record) = self.known(case.root, id)?
         {
             let record = self.dated(case.root, record, Some(case.init));
-            if !matches!(record.first, First::At { start_ticks: Some(NEVER), .. }) {
-                return Ok(Some(record));
+            match record.first {
+                First::At { start_ticks: Some(NEVER), .. } => {}
+                First::At { pid, .. } if pid == case.init.pid => return Ok(Some(record)),
+                _ => of_name = Some(record),
             }
         }
         // A group may be called anything: only docker's own shim may contradict it.
@@ -77,7 +80,12 @@ impl Source for Docker {
             .monitor()
             .and_then(|monitor| shim::bundle(case.root, monitor))
             .filter(|bundle| shim::is_dockers(&bundle.namespace));
-        let Some(bundle) = bundle else { return Ok(self.of_user(case, named)) };
+        let Some(bundle) = bundle else {
+            return Ok(of_name.or_else(|| self.of_user(case, named)));
+        };
+        if let Some(record) = of_name.take_if(|record| record.id.as_bytes() == bundle.id) {
+            return Ok(Some(record));
+        }
         if let Some(record) = self.known(case.root, &bundle.id)? {
             return Ok(Some(record));
         }
