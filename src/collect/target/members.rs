@@ -163,15 +163,19 @@ fn rank(root: &SysRoot, seen: Option<&Hierarchies>, lines: &[u8], group: &[u8]) 
     if recognise::path(group).iter().any(|found| !found.is_host_service()) {
         return Rank::Container;
     }
-    let above = group.iter().rposition(|byte| *byte == b'/').unwrap_or_default();
-    let above = group.get(..above).unwrap_or_default();
-    let of_a_user = above
-        .split(|byte| *byte == b'/')
-        .any(|component| component.starts_with(b"user@") && component.ends_with(b".service"));
+    let mut above = group.split(|byte| *byte == b'/');
+    above.next_back();
+    let of_a_user =
+        above.any(|component| component.starts_with(b"user@") && component.ends_with(b".service"));
     let owner = || hierarchy::owner_uid(root, seen?, lines, group);
     let own = rustix::process::geteuid().as_raw();
-    let of_root = !of_a_user && owner().is_some_and(|uid| uid == 0 || uid == own);
+    let of_root = !of_a_user && owner().is_some_and(|uid| vouches(uid, own));
     if of_root { Rank::Host } else { Rank::User }
+}
+
+/// Whether the owner of a group is root, or we ourselves.
+const fn vouches(owner: u32, own: u32) -> bool {
+    owner == 0 || owner == own
 }
 
 /// `cgroup:/user.slice/… (pid 42)`
@@ -202,6 +206,19 @@ mod tests {
         );
         assert_eq!(paths(Some(&v1)), "/c/d/e");
         assert_eq!((paths(None), paths(Some(&seen(b"")))), ("/a/c/e".into(), "/a/c/e".into()));
+    }
+
+    #[test]
+    fn root_and_we_ourselves_vouch_for_a_group_and_no_other_user() {
+        for (owner, own, expected) in [
+            (0, 0, true),
+            (0, 1000, true),
+            (1000, 1000, true),
+            (1001, 1000, false),
+            (1000, 0, false),
+        ] {
+            assert_eq!(vouches(owner, own), expected, "{owner} {own}");
+        }
     }
 
     #[test]

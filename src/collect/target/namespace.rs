@@ -39,15 +39,11 @@ impl HeldNamespace {
 
     /// Why it cannot stand for a process.
     pub fn nobody(self, root: &SysRoot) -> TargetError {
-        // Pid 1 is in the host's own.
-        let is_hidden = |pid: &Pid| {
-            let identity = ns::identity_of(root.proc(), *pid, self.key.kind);
-            pid.number() != 1 && matches!(identity, Err(Errno::EACCES | Errno::EPERM))
-        };
-        let is_unsure = root
-            .pids()
-            .is_ok_and(|pids| scan::unlisted(root, &pids).is_some() || pids.iter().any(is_hidden));
         let Self { label, key, .. } = self;
+        let is_unsure = root.pids().is_ok_and(|pids| {
+            let ask = |pid: &Pid| (*pid, ns::identity_of(root.proc(), *pid, key.kind));
+            may_be_unseen(scan::unlisted(root, &pids).is_some(), pids.iter().map(ask))
+        });
         if is_unsure {
             TargetError::NobodySeenIn(label)
         } else {
@@ -60,6 +56,15 @@ impl HeldNamespace {
         let fd = self.file.ok_or_else(|| SysError::new("open", self.label, Errno::ENXIO))?;
         Ok(NsFile { key: self.key, fd })
     }
+}
+
+/// Whether somebody may be in a namespace who was not seen in it: who is not listed, or does not show
+/// which is his. Pid 1 is in the host's own.
+fn may_be_unseen(
+    is_unlisted: bool,
+    mut asked: impl Iterator<Item = (Pid, nix::Result<u64>)>,
+) -> bool {
+    is_unlisted || asked.any(|(pid, found)| pid.number() != 1 && found.is_err_and(ns::is_denial))
 }
 
 /// `netns:NAME`
@@ -203,4 +208,34 @@ pub(super) fn occupant(root: &SysRoot, key: NsKey) -> Result<Option<Process>> {
         .filter(|process| process.namespaces.inode(key.kind) == Some(key.inode))
         .collect();
     Ok(super::members::oldest(members))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_listed_or_hides_his_namespace_may_be_in_any() {
+        let asked = |is_unlisted, number, found| {
+            may_be_unseen(is_unlisted, std::iter::once((Pid::new(number).unwrap(), found)))
+        };
+        for denied in [Errno::EACCES, Errno::EPERM] {
+            assert!(asked(false, 7, Err(denied)));
+            assert!(!asked(false, 1, Err(denied)), "it is in the host's own");
+        }
+        assert!(!asked(false, 7, Ok(4_026_532_000)), "he is in another");
+        assert!(!asked(false, 7, Err(Errno::ENOENT)), "he has ended");
+        assert!(asked(true, 7, Ok(4_026_532_000)));
+    }
+
+    #[test]
+    fn a_namespace_is_held_through_a_process_in_it() {
+        let root = SysRoot::real().unwrap();
+        for kind in [Kind::Mnt, Kind::Net] {
+            let inode = ns::own_identity(kind).unwrap();
+            let file = by_inode(&root, inode).unwrap().into_file().unwrap();
+            assert_eq!(file.key, NsKey { kind, inode });
+            assert_eq!(rustix::fs::fstat(&file.fd).unwrap().st_ino, inode);
+        }
+    }
 }

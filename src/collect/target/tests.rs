@@ -143,6 +143,53 @@ fn a_users_unit_counts_where_the_host_has_none_of_that_name() {
 }
 
 #[test]
+fn a_unit_of_the_hosts_is_known_by_where_its_group_is() {
+    let host = Host::new();
+    // A service may have groups of its own, below which nobody else makes any.
+    host.process(44, 440, 100, "/system.slice/outer.service/v.service", 'S');
+    host.process(43, 430, 100, &format!("{USERS}/v.service"), 'S');
+    assert_eq!(host.pid("unit:v"), Ok(44));
+    // The manager of a user's units is the host's unit itself, whatever is called so below another.
+    let others = "/user.slice/user-1001.slice/user@1001.service/user@1000.service";
+    host.process(45, 50, 100, others, 'S');
+    assert_eq!(host.pid("unit:user@1000.service"), Ok(40));
+}
+
+#[test]
+fn a_group_that_another_user_has_is_not_taken_for_the_hosts() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let host = Host::new();
+    let place = host.temp.path().join("sys/fs/cgroup/delegated.slice/w.service");
+    host.process(46, 460, 100, "/delegated.slice/w.service", 'S');
+    std::os::unix::fs::chown(&place, Some(1000), None).unwrap();
+    assert_eq!(host.pid("unit:w"), Ok(46), "there is no other");
+    host.process(47, 470, 100, "/system.slice/w.service", 'S');
+    assert_eq!(host.pid("unit:w"), Ok(47));
+}
+
+#[test]
+fn a_process_that_cannot_be_read_is_an_error_and_one_that_has_ended_no_member() {
+    let host = Host::new();
+    std::fs::create_dir(host.temp.path().join("proc/50")).unwrap();
+    host.write("proc/51/cgroup", "0::/system.slice/s.service\n");
+    assert_eq!(host.pid("unit:s"), Ok(31));
+    for file in ["cgroup", "stat"] {
+        let host = Host::new();
+        let path = host.temp.path().join("proc/30").join(file);
+        std::fs::remove_file(&path).unwrap();
+        // As long as somebody may write to it reading fails, as where there is no memory.
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _writer = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+        for spelled in ["unit:s", "cgroup:/system.slice"] {
+            let error = host.pid(spelled).unwrap_err();
+            assert!(error.contains("/proc/30"), "{spelled}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_namespace_leads_to_its_oldest_process() {
     let host = Host::new();
     for (inode, pid) in [(200, 20), (207, 20), (300, 22), (100, 1)] {
@@ -170,6 +217,70 @@ fn a_container_is_what_it_was_named_by() {
     assert_eq!(pinned.others.unwrap().list.len(), 1, "the other container");
     let none = "no container on this host has the name or id web".to_owned();
     assert_eq!(host.pid("web"), Err(none));
+}
+
+/// Docker's record of a container of root's, which has the name `name`.
+fn docker_has(host: &Host, id: &str, name: &str, pid: u32) {
+    let record = format!(r#"{{"ID":"{id}","Name":"/{name}","State":{{"Pid":{pid}}}}}"#);
+    host.write(&format!("var/lib/docker/containers/{id}/config.v2.json"), &record);
+}
+
+#[test]
+fn what_a_user_runs_is_not_taken_for_what_root_has_on_record() {
+    let host = Host::new();
+    let (users, roots) = ("c".repeat(64), format!("cccc{}", "d".repeat(60)));
+    host.process(60, 600, 400, &format!("{USERS}/docker-{users}.scope"), 'S');
+    assert_eq!(host.pid("cccc"), Ok(60));
+    docker_has(&host, &roots, "shop", 0);
+    for spelled in ["cccc", "shop"] {
+        let ended = "shop has no process: it is created".to_owned();
+        assert_eq!(host.pid(spelled), Err(ended), "{spelled}");
+    }
+    assert_eq!(host.pid(&users), Ok(60));
+    // What root runs is not looked for among records.
+    let others = host.resolve("aaaa").unwrap().others.unwrap().list;
+    let pid = |one: &Container| one.init.as_ref().unwrap().pid.number();
+    assert_eq!(others.iter().map(pid).collect::<Vec<_>>(), [22, 60]);
+}
+
+#[test]
+fn who_has_a_record_alone_is_said_not_to_run() {
+    let host = Host::new();
+    let (ended, hosts) = ("d".repeat(64), "e".repeat(64));
+    docker_has(&host, &ended, "shop", 0);
+    // One that shares the namespaces of the host.
+    docker_has(&host, &hosts, "net", 61);
+    host.process(61, 610, 100, &format!("/docker/{hosts}"), 'S');
+    let none = |name: &str| format!("no container on this host has the name or id {name}");
+    let said = |name: &str| {
+        by_record(&host.root, name.as_bytes(), TargetError::NoContainer(name.into())).to_string()
+    };
+    assert_eq!(said("shop"), "shop has no process: it is created");
+    assert_eq!((said("net"), said("web")), (none("net"), none("web")));
+    let other = by_record(&host.root, b"shop", TargetError::NoPod("shop".into())).to_string();
+    assert_eq!(other, "no container in shop is known");
+}
+
+#[test]
+fn whose_namespaces_may_not_be_read_is_in_a_container_or_not() {
+    let host = Host::new();
+    let kernels = |pid: u32| {
+        host.process(pid, pid, 100, "/", 'S');
+        let stat =
+            format!("{pid} (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 {pid} 0 0\n");
+        host.write(&format!("proc/{pid}/stat"), &stat);
+    };
+    kernels(2);
+    kernels(3);
+    for pid in [1, 3, 30] {
+        std::fs::remove_file(host.temp.path().join(format!("proc/{pid}/ns/mnt"))).unwrap();
+    }
+    for pid in [1, 3, 31] {
+        let spelled = pid.to_string();
+        assert_eq!(host.containers(&spelled), Err(format!("pid {pid} is in no container")));
+    }
+    let unseen = host.containers("30").unwrap_err();
+    assert!(unseen.starts_with("whether pid 30 is in a container is not known"), "{unseen}");
 }
 
 #[test]

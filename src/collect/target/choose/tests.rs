@@ -116,6 +116,12 @@ fn a_pod_is_its_only_container_else_its_sandbox() {
     assert_eq!(found(&whole, "pod:shop/cart"), Ok(1));
     assert_eq!(found(&whole, "pod:shop/cart/app"), Ok(2));
     assert_eq!(found(&whole, "shop/cart/log"), Ok(3), "as a table shows it");
+    let all = |spelled: &str| {
+        let meaning = grammar::parse(spelled.as_bytes()).unwrap();
+        let pid = |one: &Container| one.init.as_ref().unwrap().pid.number();
+        containers(&whole, &meaning).into_iter().map(pid).collect::<Vec<_>>()
+    };
+    assert_eq!((all("pod:shop/cart"), all("pod:shop/cart/log")), (vec![1, 2, 3], vec![3]));
     assert_eq!(found(&[sandbox.clone(), app.clone()], "pod:shop/cart"), Ok(2));
     assert_eq!(found(&[sandbox], "pod:shop/cart"), Ok(1));
     let said = found(&[app, log], "pod:shop/cart").unwrap_err();
