@@ -212,7 +212,9 @@ mod tests {
         assert!(names(&format!("/d/overlay2/{HASH}-init/diff"), "0123"));
         assert!(names("/c/snapshots/17/fs", "17") && !names("/c/snapshots/170/fs", "17"));
         assert!(names("l/ABCDEF", "ABCDEF") && !names("l/ABCDEF", "ABCD"));
-        assert!(!names("/d/deadline/x", "dead"));
+        for path in ["/d/deadline/x", "/srv/deadbeef/x", "/d/dead-letters-of-mail/x"] {
+            assert!(!names(path, "dead"), "{path} has no hash");
+        }
     }
 
     #[test]

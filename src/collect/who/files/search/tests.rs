@@ -93,6 +93,49 @@ fn a_copy_of_the_hosts_mounts_is_told_only_where_it_holds_one() {
 }
 
 #[test]
+fn what_is_unmounted_here_stays_where_one_side_is_private() {
+    // Ours on /srv is shared, that on /mnt/x is private.
+    let copy = |line: &str| {
+        let lines = [b"11 0 8:1 / / rw - ext4 /dev/sda1 rw\n", line.as_bytes()].concat();
+        let of = |device| Wanted { devices: vec![numbers(device)], ..Wanted::default() };
+        let srv = [told(&lines, &wanted("/srv", true)), told(&lines, &of("8:2"))].concat();
+        let mnt = [told(&lines, &wanted("/mnt/x", true)), told(&lines, &of("0:40"))].concat();
+        (srv.len(), mnt.len())
+    };
+    assert_eq!(copy("13 11 8:2 / /srv rw - ext4 /dev/sda2 rw\n"), (2, 0));
+    assert_eq!(copy("13 11 8:2 / /srv rw master:2 - ext4 /dev/sda2 rw\n"), (0, 0));
+    assert_eq!(copy("13 11 8:2 / /srv rw shared:2 - ext4 /dev/sda2 rw\n"), (0, 0));
+    assert_eq!(copy("12 11 0:40 / /mnt/x rw shared:9 - tmpfs t rw\n"), (0, 2));
+}
+
+#[test]
+fn of_our_own_mounts_the_one_that_was_asked_for_is_no_answer() {
+    assert_eq!(told(HOST, &wanted("/mnt/x", true)), [""; 0]);
+    assert_eq!(told(HOST, &wanted("/srv", true)), [""; 0]);
+    assert_eq!(told(HOST, &wanted("/export/data", true)), ["bind /data"]);
+    assert_eq!(told(HOST, &wanted("/export", true)), ["bind /data"], "what lies within it");
+}
+
+#[test]
+fn a_directory_that_is_a_containers_root_is_told_as_that() {
+    let rooted = |line: &[u8], path: &str| told(line, &wanted(path, true));
+    assert_eq!(rooted(b"31 0 8:1 /export / rw - ext4 /dev/sda1 rw\n", "/export"), ["root /"]);
+    assert_eq!(rooted(b"31 0 8:1 /export / rw - ext4 /dev/sda1 rw\n", "/"), ["root /"]);
+    assert_eq!(rooted(b"31 0 8:1 /export / rw - ext4 /dev/sda1 rw\n", "/export/a"), ["root /a"]);
+    assert_eq!(rooted(b"31 0 8:2 / / rw - ext4 /dev/sda2 rw\n", "/srv"), ["root /"]);
+}
+
+#[test]
+fn a_root_that_another_covers_is_not_where_every_missing_path_was() {
+    let covered = b"\
+41 0 8:1 / / rw - ext4 /dev/sda1 rw
+42 41 0:90 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/own/diff
+";
+    assert_eq!(told(covered, &wanted("/typo", false)), [""; 0]);
+    assert_eq!(told(covered, &wanted("/typo/x", false)), [""; 0]);
+}
+
+#[test]
 fn a_mount_that_is_gone_for_us_is_found_by_where_others_have_it() {
     let gone = |lines: &[u8], path: &str, exists| {
         let ours: Vec<u8> = HOST
