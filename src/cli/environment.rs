@@ -114,6 +114,22 @@ mod tests {
             .into();
         assert_eq!(parsed, expected);
     }
+
+    #[test]
+    fn who_the_program_is_takes_the_place_of_who_it_was() {
+        let before = [("HOME", "/root"), ("TERM", "xterm"), ("USER", "root")];
+        let mut environment: Environment =
+            before.map(|(name, value)| (name.into(), value.into())).into();
+        let nobody =
+            Account { uid: 7, gid: 7, groups: Vec::new(), name: None, home: None, shell: None };
+        set_account(&mut environment, &nobody);
+        assert_eq!(environment, before.map(|(name, value)| (name.into(), value.into())));
+        let ann = Account { name: Some("ann".into()), home: Some("/home/ann".into()), ..nobody };
+        set_account(&mut environment, &ann);
+        let after = [("TERM", "xterm"), ("HOME", "/home/ann"), ("USER", "ann"), ("LOGNAME", "ann")];
+        assert_eq!(environment, after.map(|(name, value)| (name.into(), value.into())));
+    }
+
     #[test]
     fn what_decides_what_runs_is_told_from_what_does_not() {
         let all = "LD_PRELOAD GLIBC_TUNABLES BASH_ENV PYTHONPATH PERL5LIB RUBYOPT PATH ENV IFS SHELL \

@@ -235,6 +235,7 @@ fn hexadecimal(digits: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
     #[test]
     fn nothing_that_acts_on_a_terminal_comes_out() {
@@ -311,6 +312,17 @@ mod tests {
             assert_eq!(matches!(text.0, Kept::Short { .. }), length <= SHORT);
         }
         assert_eq!(size_of::<Text>(), 3 * size_of::<usize>());
+    }
+
+    #[test]
+    fn texts_that_differ_are_found_apart_and_those_that_do_not_together() {
+        let hash = |text: &Text| BuildHasherDefault::<DefaultHasher>::default().hash_one(text);
+        for length in [3, SHORT, SHORT + 1, 3 * SHORT] {
+            let bytes = vec![b'x'; length];
+            let other = Text::new([&bytes[1..], b"y"].concat());
+            assert_eq!(hash(&Text::new(&bytes)), hash(&Text::from(bytes.clone())));
+            assert_ne!(hash(&Text::new(&bytes)), hash(&other));
+        }
     }
 
     proptest::proptest! {

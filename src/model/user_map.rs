@@ -289,6 +289,29 @@ mod tests {
     }
 
     #[test]
+    fn all_ids_are_those_that_our_own_namespace_has() {
+        // Of a namespace that is itself mapped: outside of ours is of no concern to one within.
+        let ours = [range(0, 100_000, 1000), range(5000, 7000, 10)];
+        let stock = Stock { own: 0, subordinate: None, ours: &ours };
+        let wish = Wish { own: None, ranges: vec![Source::All] };
+        let all = compose(&wish, stock, Overlap::Refuse);
+        assert_eq!(all, Ok(vec![range(0, 0, 1000), range(5000, 5000, 10)]));
+    }
+
+    #[test]
+    fn an_id_right_behind_a_range_takes_nothing_from_it() {
+        for (own, these, expected) in [
+            (9, range(0, 7, 9), "9 1000 1;0 7 9;"),
+            (8, range(0, 7, 9), "8 1000 1;0 7 8;"),
+            (20, range(0, 991, 9), "20 1000 1;0 991 9;"),
+            (20, range(0, 992, 9), "20 1000 1;0 992 8;"),
+        ] {
+            let composed = composed(Some(own), &[Source::These(these)], Overlap::Yield);
+            assert_eq!(composed.as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
     fn what_the_kernel_would_not_take_is_refused() {
         let these = |ranges: &[IdRange]| {
             let ranges: Vec<_> = ranges.iter().copied().map(Source::These).collect();
@@ -300,6 +323,7 @@ mod tests {
         assert_eq!(these(&[range(0, 5, 2), range(9, 6, 1)]), Err(MapError::Outside(6)));
         let many: Vec<_> = (0..341).map(|at| range(at, at, 1)).collect();
         assert_eq!(these(&many), Err(MapError::TooMany));
+        assert!(these(&many[..340]).is_ok());
         let stock = Stock { own: 0, subordinate: None, ours: &HOST };
         let wish = Wish { own: None, ranges: vec![Source::Auto] };
         assert_eq!(compose(&wish, stock, Overlap::Refuse), Err(MapError::NoSubordinates));

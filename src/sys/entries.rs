@@ -168,6 +168,11 @@ mod tests {
         let own = rustix::fs::open("/proc/self", flags, Mode::empty()).unwrap();
         let (entries, _) = of_root(own.as_fd(), 1000, Duration::from_secs(20)).unwrap();
         assert!(entries.iter().any(|entry| entry.name.as_c_str() == c"proc"));
+        let cut = |cap| {
+            let (entries, more) = of_root(own.as_fd(), cap, Duration::from_secs(20)).unwrap();
+            (entries.len(), more)
+        };
+        assert_eq!((cut(1), cut(entries.len())), ((1, true), (entries.len(), false)));
     }
 
     proptest::proptest! {

@@ -155,6 +155,26 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_is_not_mixed_with_what_is_none_below_it() {
+        let ([upper, lower], opened) = layers();
+        std::fs::write(upper.path().join("etc/passwd"), "upper").unwrap();
+        std::fs::remove_dir(lower.path().join("etc")).unwrap();
+        std::fs::write(lower.path().join("etc"), "a file").unwrap();
+        assert_eq!(read(&opened).unwrap(), "upper");
+        std::fs::remove_file(lower.path().join("etc")).unwrap();
+        symlink("/elsewhere", lower.path().join("etc")).unwrap();
+        assert_eq!(read(&opened).unwrap(), "upper");
+    }
+
+    #[test]
+    fn a_device_that_has_numbers_was_not_deleted() {
+        let devices = OwnedFd::from(std::fs::File::open("/dev").unwrap());
+        let null = open(&[devices.as_fd()], "/null", true).unwrap();
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(null).unwrap().st_mode);
+        assert_eq!(kind, FileType::CharacterDevice);
+    }
+
+    #[test]
     fn links_lead_to_what_both_layers_make_up_and_not_out_of_it() {
         let ([upper, lower], opened) = layers();
         let above = upper.path().join("etc/passwd");

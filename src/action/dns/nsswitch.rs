@@ -139,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn of_modules_that_are_left_out_the_first_ones_are_told() {
+        let modules: Vec<String> = (0..=MOST).map(|at| format!("m{at}")).collect();
+        let (file, left_out) = merged("", Some(&format!("hosts: {} dns", modules.join(" "))));
+        assert_eq!(file, "hosts: dns\n");
+        assert_eq!(left_out, modules[..MOST]);
+    }
+
+    #[test]
     fn an_action_is_kept_whole_or_not_at_all() {
         for (target, expected) in [
             ("files [a\0b] dns", "files dns"),

@@ -48,26 +48,8 @@ pub fn unpack(file: OwnedFd, name: &Text, into: BorrowedFd<'_>) -> Result<(), Ac
     let is_gzip = start.starts_with(b"\x1f\x8b");
     let data: Box<dyn Read> =
         if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    let left = Rc::new(Cell::new(HEADERS));
-    let mut archive = Archive::new(Metered { data, left: Rc::clone(&left) });
     let mut root = Root::new(into).map_err(|errno| failed(Refusal::from(errno).0))?;
-    let mut entries = archive.entries().map_err(|error| failed(words(&error)))?;
-    loop {
-        left.set(HEADERS);
-        let Some(entry) = entries.next() else { break };
-        let mut entry = entry.map_err(|error| failed(damage(&error, root.entries == 0)))?;
-        // Long names and other words about it take room, too.
-        root.bytes = root.bytes.saturating_add(HEADERS - left.get());
-        // What it has is bounded by the room there is.
-        left.set(u64::MAX);
-        root.add(&mut entry).map_err(|refusal| {
-            failed(format!("{}: {}", Text::new(entry.path_bytes()), refusal.0))
-        })?;
-    }
-    if root.entries == 0 {
-        return Err(failed("nothing is in it".to_owned()));
-    }
-    Ok(())
+    root.fill(data).map_err(|refusal| failed(refusal.0))
 }
 
 /// What is no header the library repeats, and it is anybody's file.
@@ -143,6 +125,29 @@ impl<'a> Root<'a> {
         let room_bytes = fs.f_blocks.saturating_mul(unit);
         let buffer = vec![0; CHUNK];
         Ok(Self { dir, room_bytes, bytes: 0, entries: 0, last: None, buffer })
+    }
+
+    /// With all that an archive has.
+    fn fill(&mut self, data: Box<dyn Read>) -> Result<(), Refusal> {
+        let left = Rc::new(Cell::new(HEADERS));
+        let mut archive = Archive::new(Metered { data, left: Rc::clone(&left) });
+        let mut entries = archive.entries()?;
+        loop {
+            left.set(HEADERS);
+            let Some(entry) = entries.next() else { break };
+            let mut entry = entry.map_err(|error| Refusal(damage(&error, self.entries == 0)))?;
+            // Long names and other words about it take room, too.
+            self.bytes = self.bytes.saturating_add(HEADERS - left.get());
+            // What it has is bounded by the room there is.
+            left.set(u64::MAX);
+            self.add(&mut entry).map_err(|refusal| {
+                Refusal(format!("{}: {}", Text::new(entry.path_bytes()), refusal.0))
+            })?;
+        }
+        if self.entries == 0 {
+            return Err(Refusal("nothing is in it".to_owned()));
+        }
+        Ok(())
     }
 
     fn add(&mut self, entry: &mut Entry<'_, Metered>) -> Result<(), Refusal> {
@@ -257,10 +262,8 @@ impl<'a> Root<'a> {
     }
 
     fn open(&self, path: &[u8]) -> rustix::io::Result<OwnedFd> {
-        let resolve = ResolveFlags::BENEATH
-            | ResolveFlags::NO_SYMLINKS
-            | ResolveFlags::NO_MAGICLINKS
-            | ResolveFlags::NO_XDEV;
+        // Without symbolic links there are none of the kernel's own either.
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
         let path = if path.is_empty() { b"." } else { path };
         rustix::fs::openat2(self.dir, path, DIRECTORY, Mode::empty(), resolve)
     }

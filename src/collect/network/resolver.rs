@@ -94,6 +94,7 @@ fn after(line: &Text, keyword: &[u8]) -> Option<Vec<Text>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::error::Problem;
 
     fn read(bytes: &[u8]) -> File {
         file(&Ok(Bytes { bytes: bytes.to_vec(), truncated: false }))
@@ -109,6 +110,62 @@ mod tests {
         assert_eq!(words(&file, b"nameserver"), ["198.51.100.53", "2001:db8::53"]);
         assert_eq!(last_words(&file, &[b"search", b"domain"]), ["b.example", "c.example"]);
         assert_eq!(words(&file, b"options"), ["ndots:0", "edns0"]);
+    }
+
+    fn bytes(text: &str) -> Result<Bytes, SysError> {
+        Ok(Bytes { bytes: text.into(), truncated: false })
+    }
+
+    fn failed(problem: Problem) -> Result<Bytes, SysError> {
+        Err(SysError { doing: "read", object: "/etc/hosts".into(), problem })
+    }
+
+    #[test]
+    fn each_file_says_what_it_is_for() {
+        let pid = Pid::new(7).unwrap();
+        let resolv_conf = bytes("nameserver 198.51.100.53\nsearch a.example\noptions ndots:0\n");
+        let answers = [resolv_conf, bytes("127.0.0.1 localhost\n"), bytes("hosts: files dns\n")];
+        let (resolver, gap) = of_files(pid, &answers);
+        let read = |lines: &[&str]| File {
+            state: FileState::Read,
+            lines: lines.iter().map(Text::new).collect(),
+        };
+        let expected = Resolver {
+            nameservers: vec!["198.51.100.53".into()],
+            search: vec!["a.example".into()],
+            options: vec!["ndots:0".into()],
+            hosts_sources: vec!["files".into(), "dns".into()],
+            resolv_conf: read(&["nameserver 198.51.100.53", "search a.example", "options ndots:0"]),
+            hosts: read(&["127.0.0.1 localhost"]),
+            nsswitch: read(&["hosts: files dns"]),
+        };
+        assert_eq!((resolver, gap), (Some(expected), None));
+    }
+
+    #[test]
+    fn what_may_not_be_read_or_does_not_answer_is_a_gap() {
+        let pid = Pid::new(7).unwrap();
+        let denied = || failed(Problem::Errno(Errno::EACCES));
+        let missing = || failed(Problem::Errno(Errno::ENOENT));
+        let told = |answers: [Result<Bytes, SysError>; 3]| {
+            let (resolver, gap) = of_files(pid, &answers);
+            let states = resolver.map(|one| [one.resolv_conf, one.hosts, one.nsswitch]);
+            (states.map(|files| files.map(|file| file.state)), gap)
+        };
+        let gap = |reason| Some(Gap { object: "pid 7".into(), what: "resolver files", reason });
+        assert_eq!(told([denied(), denied(), denied()]), (None, gap(Reason::Denied)));
+        let one = told([bytes("nameserver ::1\n"), denied(), missing()]);
+        let states = [FileState::Read, FileState::Denied, FileState::Missing];
+        assert_eq!(one, (Some(states), gap(Reason::Denied)));
+        let none = told([missing(), missing(), missing()]);
+        assert_eq!(none, (Some([FileState::Missing; 3]), None));
+        for (problem, reason) in
+            [(Problem::TimedOut, Reason::Timeout), (Problem::Errno(Errno::EIO), Reason::Failed)]
+        {
+            let late = told([missing(), failed(problem), bytes("")]);
+            let states = [FileState::Missing, FileState::NoAnswer, FileState::Read];
+            assert_eq!(late, (Some(states), gap(reason)));
+        }
     }
 
     #[test]

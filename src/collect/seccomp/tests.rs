@@ -203,6 +203,37 @@ fn what_takes_too_long_is_said() {
     assert_eq!(last.calls.last().unwrap().verdict.outcome.action, Action::Undetermined);
 }
 
+/// How many instructions it takes to find out.
+fn cost(program: &[Instruction]) -> u32 {
+    let made = Made { number: 0, arch: Abi::X86_64.audit_arch() };
+    let mut budget = Budget(10_000);
+    assert!(!outcomes(program, made, &mut budget).is_any());
+    10_000 - budget.0
+}
+
+#[test]
+fn what_two_ways_have_in_common_is_gone_through_once() {
+    let tail = [vec![ld(ARCH); 50], vec![ret(ALLOW)]].concat();
+    let way = [vec![ld(ARGUMENT), jeq(7, 0, 1), plain(0x05, 0)], tail.clone()].concat();
+    // Both ways read the architecture, behind which they are the same.
+    assert!(cost(&way) < cost(&tail) + 10, "{} {}", cost(&way), cost(&tail));
+    let fork = [vec![ld(ARGUMENT), jeq(7, 2, 2), ld(0), ld(0)], vec![ret(ALLOW)]].concat();
+    let jump = [vec![ld(ARGUMENT), plain(0x05, 2), ld(0), ld(0)], vec![ret(ALLOW)]].concat();
+    assert_eq!(cost(&fork), cost(&jump), "a branch that leads to one place is none");
+}
+
+#[test]
+fn nothing_is_told_of_a_program_that_was_not_gone_through_to_its_end() {
+    let made = Made { number: 0, arch: Abi::X86_64.audit_arch() };
+    let program = [ld(NUMBER), ld(ARCH), ret(EPERM)];
+    let whole = cost(&program);
+    let within = |most| outcomes(&program, made, &mut Budget(most));
+    assert!(!within(whole).is_any() && within(whole).may_be(EPERM));
+    for most in 0..whole {
+        assert!(within(most).is_any(), "{most} of {whole}");
+    }
+}
+
 #[test]
 fn what_the_kernel_would_not_take_is_not_determined() {
     for program in [

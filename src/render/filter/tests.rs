@@ -99,6 +99,9 @@ fn comparisons_are_made_in_the_type_of_the_value() {
         ("NPROCS > PID", "12"),
         ("TYPE == NS", ""),
         ("NS == TYPE", ""),
+        // Of two columns the left one decides.
+        ("NPROCS < COMMAND", ""),
+        ("COMMAND > NPROCS", "12"),
     ]);
 }
 
@@ -281,7 +284,12 @@ fn numbers_have_units_and_bounds() {
 #[test]
 fn length_and_depth_are_bounded() {
     let nested = |levels: usize| "(".repeat(levels) + "1" + &")".repeat(levels);
-    check(&[(&nested(DEEPEST), "1234"), (&("1".to_owned() + &" && 1".repeat(500)), "1234")]);
+    check(&[
+        (&nested(DEEPEST), "1234"),
+        (&("1".to_owned() + &"==1".repeat(DEEPEST)), "1234"),
+        (&("1".to_owned() + &" && 1".repeat(500)), "1234"),
+        (&format!("'{}'", "a".repeat(MOST_BYTES - 2)), "1234"),
+    ]);
     for expression in [
         nested(DEEPEST + 1),
         "!".repeat(DEEPEST + 1) + "1",
@@ -289,7 +297,7 @@ fn length_and_depth_are_bounded() {
     ] {
         assert!(matches!(passing(&expression), Err(FilterError::TooDeep)), "{expression}");
     }
-    let long = format!("'{}'", "a".repeat(MOST_BYTES));
+    let long = format!("'{}'", "a".repeat(MOST_BYTES - 1));
     assert!(matches!(passing(&long), Err(FilterError::TooLong)));
 }
 

@@ -168,3 +168,66 @@ impl<'a> Reader<'a> {
         self.gaps.push(error.gap(self.subject));
     }
 }
+
+#[cfg(test)]
+impl Group {
+    /// As where the groups above cannot be reached up to the root.
+    pub fn cut_off(self) -> Self {
+        Self { has_root: false, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{Mode, OFlags};
+    use std::path::Path;
+
+    fn opened(path: &Path) -> OwnedFd {
+        rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap()
+    }
+
+    fn group(ancestors: usize) -> Group {
+        let place =
+            Place { directory: "/cg/a/b".into(), path: "/a/b".into(), ancestors, is_v2: true };
+        Group { dir: opened(Path::new("/")), place, has_root: true }
+    }
+
+    #[test]
+    fn the_root_of_a_hierarchy_is_known_by_its_inode() {
+        // That of /proc has the same one.
+        let below_a_root = opened(Path::new("/proc/sys/kernel"));
+        assert!(reaches_root(&below_a_root, 2));
+        assert!(!reaches_root(&below_a_root, 1) && !reaches_root(&below_a_root, 0));
+        let file = opened(Path::new("/proc/version"));
+        assert!(reaches_root(&file, 1), "it cannot be told");
+    }
+
+    #[test]
+    fn levels_are_as_many_as_fit_a_path_and_more_are_said_to_be_cut() {
+        for (ancestors, levels, gaps) in
+            [(0, 1, 0), (2, 3, 0), (MAX_ANCESTORS, MAX_ANCESTORS + 1, 0)]
+        {
+            let (group, mut found) = (group(ancestors), Vec::new());
+            assert_eq!(Reader::new(&group, "memory", &mut found).levels().count(), levels);
+            assert_eq!(found.len(), gaps);
+        }
+        let (group, mut found) = (group(MAX_ANCESTORS + 1), Vec::new());
+        let levels = Reader::new(&group, "memory", &mut found).levels().count();
+        assert_eq!((levels, found.len()), (MAX_ANCESTORS + 1, 1));
+        assert_eq!((found[0].what, found[0].reason), ("memory", Reason::Truncated));
+    }
+
+    #[test]
+    fn that_groups_above_are_out_of_sight_is_said_once() {
+        let (group, other) = (group(1).cut_off(), Reason::Gone);
+        let other = Gap { object: "/cg/a/b/cpu.max".into(), what: "cpu", reason: other };
+        let mut gaps = vec![other.clone()];
+        for subject in ["memory", "pids"] {
+            let mut files = Reader::new(&group, subject, &mut gaps);
+            assert_eq!(files.tightest(|_, _| None), Limit::Unseen);
+        }
+        let above = Gap { object: "/cg/a".into(), what: ABOVE, reason: Reason::Denied };
+        assert_eq!(gaps, [other, above]);
+    }
+}

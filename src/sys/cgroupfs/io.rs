@@ -172,6 +172,9 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].read_bytes, found[0].written_bytes), (1_318_912, 4096));
         assert_eq!((found[0].reads, found[0].writes, found[0].discards), (35, 1, 2));
+        assert_eq!(found[0].discarded_bytes, 7);
+        // Only one of both files could be read.
+        assert_eq!((v1_stat(moved, b"").len(), v1_stat(b"", operations).len()), (1, 1));
         assert_eq!(v1_max(b"254:0 1048576\n"), [("254:0".into(), 1_048_576)]);
         assert_eq!(v1_stat(b"Total 0\n", b""), []);
     }

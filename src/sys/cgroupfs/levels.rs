@@ -138,3 +138,21 @@ pub fn throttling(bytes: &[u8], throttled: &[u8], per_usec: u64) -> CpuLevel {
         ..CpuLevel::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_a_limit_is_from_four_fifths_of_it_on() {
+        for (usage, limit, expected) in [
+            (79, 100, false),
+            (80, 100, true),
+            (120, 100, true),
+            (0, 1 << 30, false),
+            (u64::MAX / 2, u64::MAX, true),
+        ] {
+            assert_eq!(near(usage, limit), expected, "{usage} of {limit}");
+        }
+    }
+}

@@ -97,7 +97,7 @@ mod tests {
         total_dirty 311296\ntotal_swap 0\ntotal_inactive_file 4518989824\ntotal_active_file 3149021184\n";
     const V2: &[u8] =
         b"anon 1744896\nfile 1318912\nkernel_stack 16384\npagetables 81920\nsec_pagetables 0\n\
-        percpu 720\nsock 4096\nvmalloc 8\nshmem 12288\nfile_mapped 819200\nfile_dirty 0\n\
+        percpu 720\nsock 4096\nvmalloc 8\nshmem 12288\nfile_mapped 819200\nfile_dirty 8192\n\
         inactive_file 954368\nactive_file 352256\nslab_reclaimable 7\nslab 252136\n";
 
     #[test]
@@ -113,12 +113,23 @@ mod tests {
 
     #[test]
     fn v2_sums_the_kernels_parts_where_it_does_not_say() {
-        let stat = parse_v2(V2);
-        assert_eq!(stat.kernel, Some(16384 + 81920 + 720 + 8 + 252_136));
-        assert_eq!((stat.slab, stat.sock, stat.shmem), (Some(252_136), Some(4096), Some(12288)));
-        assert_eq!((stat.anon, stat.file), (Some(1_744_896), Some(1_318_912)));
-        assert_eq!((stat.active_file, stat.inactive_file), (Some(352_256), Some(954_368)));
-        assert_eq!(stat.file_mapped, Some(819_200));
+        let expected = MemoryStat {
+            anon: Some(1_744_896),
+            file: Some(1_318_912),
+            active_file: Some(352_256),
+            inactive_file: Some(954_368),
+            shmem: Some(12288),
+            file_mapped: Some(819_200),
+            file_dirty: Some(8192),
+            slab: Some(252_136),
+            kernel_stack: Some(16384),
+            page_tables: Some(81920),
+            sock: Some(4096),
+            kernel: Some(16384 + 81920 + 720 + 8 + 252_136),
+            swap: None,
+            hierarchical_limit: None,
+        };
+        assert_eq!(parse_v2(V2), expected);
         assert_eq!(parse_v2(b"slab 5\nkernel 9\n").kernel, Some(9));
         assert_eq!(parse_v2(b""), MemoryStat::default());
     }

@@ -228,12 +228,94 @@ pub fn frozen_of(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hierarchy::Place;
     use super::*;
+    use crate::sys::root::SysRoot;
 
     #[test]
     fn what_is_above_is_named_as_the_kernel_would() {
         assert_eq!(above(b"/docker/a"), "/..");
         assert_eq!(above(b"/../x"), "/../..");
+    }
+
+    /// A directory of a v1 hierarchy with a group above it, and files of both.
+    fn group(files: &[(&str, &str)]) -> (tempfile::TempDir, Group) {
+        let temp = tempfile::tempdir().unwrap();
+        for directory in ["proc", "cg/a/b"] {
+            std::fs::create_dir_all(temp.path().join(directory)).unwrap();
+        }
+        for (name, content) in files {
+            std::fs::write(temp.path().join("cg/a/b").join(name), content).unwrap();
+        }
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let (directory, path) = ("/cg/a/b".into(), "/docker/b".into());
+        let place = Place { directory, path, ancestors: 1, is_v2: false };
+        let group = Group::open(&root, place).unwrap();
+        (temp, group)
+    }
+
+    const NO_LIMIT: &str = "9223372036854771712\n";
+
+    /// The memory of a group by its own limit, that of the one above it, and what the kernel says is
+    /// the tightest.
+    fn limited(own: &str, above: &str, told: &str, is_cut_off: bool) -> MemoryInFull {
+        let stat = format!("total_inactive_file 300\nhierarchical_memory_limit {told}\n");
+        let (_temp, group) = group(&[
+            ("memory.usage_in_bytes", "1000\n"),
+            ("memory.limit_in_bytes", own),
+            ("memory.stat", &stat),
+            ("../memory.usage_in_bytes", "4000\n"),
+            ("../memory.limit_in_bytes", above),
+        ]);
+        let group = if is_cut_off { group.cut_off() } else { group };
+        memory_in_full(&group, &mut Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn whose_the_tightest_limit_of_memory_is_is_told() {
+        let at = |value, set_by: &str| Limit::Value { value, set_by: set_by.into() };
+        for (own, above, told, limit) in [
+            ("5000\n", NO_LIMIT, "5000", at(5000, "/docker/b")),
+            ("9000\n", "5000\n", "5000", at(5000, "/docker")),
+            // That of a group that cannot be seen.
+            ("9000\n", "8000\n", "5000", at(5000, "/..")),
+            (NO_LIMIT, NO_LIMIT, "5000", at(5000, "/..")),
+            (NO_LIMIT, NO_LIMIT, NO_LIMIT.trim(), Limit::Unlimited),
+        ] {
+            for is_cut_off in [false, true] {
+                assert_eq!(limited(own, above, told, is_cut_off).basic.limit, limit, "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_level_has_its_own_usage() {
+        let own = MemoryLevel {
+            path: "/docker/b".into(),
+            max_bytes: Some(Bound::At(9000)),
+            usage_bytes: Some(1000),
+            working_set_bytes: Some(700),
+            ..MemoryLevel::default()
+        };
+        let above = MemoryLevel {
+            path: "/docker".into(),
+            max_bytes: Some(Bound::At(8000)),
+            usage_bytes: Some(4000),
+            ..MemoryLevel::default()
+        };
+        assert_eq!(limited("9000\n", "8000\n", "8000", false).levels, [own, above]);
+    }
+
+    #[test]
+    fn a_group_without_a_freezer_is_neither_frozen_nor_not() {
+        for (files, expected) in [
+            (&[("freezer.state", "FROZEN\n")][..], Some(true)),
+            (&[("freezer.state", "THAWED\n")], Some(false)),
+            (&[], None),
+        ] {
+            let (_temp, group) = group(files);
+            assert_eq!(frozen(&group, &mut Vec::new()), expected);
+        }
     }
 
     #[test]

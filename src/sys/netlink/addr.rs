@@ -110,6 +110,23 @@ mod tests {
     }
 
     #[test]
+    fn all_are_asked_for() {
+        assert_eq!(request(), [0; 8]);
+    }
+
+    #[test]
+    fn one_bit_has_another_word_for_each_family() {
+        let flags = |family: u8| {
+            let address = [198, 51, 100, 7];
+            let mut bytes = message(24, 0, &[(IFA_LOCAL, &address)]);
+            // IFA_F_PERMANENT and IFA_F_SECONDARY, which is IFA_F_TEMPORARY, too.
+            (bytes[0], bytes[2]) = (family, 0x81);
+            parse(&bytes).unwrap().1.flags
+        };
+        assert_eq!((flags(2), flags(AF_INET6)), (vec!["secondary"], vec!["temporary"]));
+    }
+
+    #[test]
     fn no_address_is_no_row() {
         assert_eq!(parse(&message(0, 0, &[])), None);
         assert_eq!(parse(b"\x02\x20"), None);

@@ -238,11 +238,33 @@ mod tests {
     }
 
     #[test]
+    fn what_the_header_has_is_the_routes() {
+        // 198.51.100.0/24 of table 253 with RT_SCOPE_LINK, RTNH_F_ONLINK and RTNH_F_LINKDOWN.
+        let Row { route, interfaces } =
+            row("02180000fd04fd0114000000 08000100c6336400 0800040003000000");
+        let expected = Route {
+            family: "inet",
+            table: 253,
+            table_name: Some("default"),
+            destination: ip("198.51.100.0"),
+            prefix_length: 24,
+            protocol: "static".into(),
+            scope: "link",
+            kind: "unicast",
+            flags: vec!["onlink", "linkdown"],
+            ..Route::default()
+        };
+        assert_eq!((route, interfaces), (expected, vec![Some(3)]));
+    }
+
+    #[test]
     fn a_route_of_an_advertisement_expires() {
         let expires =
             "24000c00 00000000 00000000 40e20100 00000000 00000000 00000000 00000000 00000000";
         let Row { route, .. } = row(&format!("{DEFAULT} {expires}"));
         assert_eq!(route.expires_seconds, Some(1234));
+        let never = expires.replace("40e20100", "00000000");
+        assert_eq!(row(&format!("{DEFAULT} {never}")).route.expires_seconds, None);
     }
 
     #[test]

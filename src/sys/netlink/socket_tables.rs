@@ -262,6 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn beyond_the_bound_destinations_are_not_counted() {
+        let mut tally = tally();
+        // As many as there is room for, and twice one more.
+        let ports = 1000..1000 + u16::try_from(MOST_DESTINATIONS / 256).unwrap();
+        for port in ports {
+            for last in 0..=255 {
+                tally.take(Protocol::Tcp, &message(1, 40000, Some((last, port))));
+            }
+        }
+        for _ in 0..2 {
+            tally.take(Protocol::Tcp, &message(1, 40000, Some((1, 443))));
+        }
+        assert_eq!(tally.destinations.len(), MOST_DESTINATIONS);
+        let busiest = tally.finish().sockets.ephemeral_ports.unwrap().busiest.unwrap();
+        assert_eq!((busiest.port, busiest.connections), (1255, 1));
+    }
+
+    #[test]
     fn each_state_has_a_count_of_its_own() {
         let mut tally = tally();
         for state in 1..=12 {

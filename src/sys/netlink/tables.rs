@@ -85,9 +85,9 @@ mod tests {
     fn the_tables_of_every_host_have_names_and_an_order() {
         let names = [252, 253, 254, 255, 256].map(table_name);
         assert_eq!(names, [None, Some("default"), Some("main"), Some("local"), None]);
-        let mut tables = [255, 100, 253, 7, 254];
+        let mut tables = [255, 1000, 253, 7, 254];
         tables.sort_by_key(|table| table_order(*table));
-        assert_eq!(tables, [254, 253, 7, 100, 255]);
+        assert_eq!(tables, [254, 253, 7, 1000, 255]);
     }
 
     #[test]

@@ -29,10 +29,12 @@ pub struct Inotify {
 /// asked for each name.
 pub fn count(process: BorrowedFd<'_>) -> Option<u64> {
     let stat = rustix::fs::statat(process, "fd", AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    match u64::try_from(stat.st_size) {
-        Ok(size) if size > 0 => Some(size),
-        _ => u64::try_from(table(process).ok()?.names.len()).ok(),
-    }
+    told(stat.st_size).or_else(|| u64::try_from(table(process).ok()?.names.len()).ok())
+}
+
+/// The size of `fd`: 0 where the kernel does not say how many there are.
+fn told(size: i64) -> Option<u64> {
+    u64::try_from(size).ok().filter(|size| *size > 0)
 }
 
 struct Table {
@@ -182,6 +184,11 @@ mod tests {
     fn lines_of_watches() {
         let info = b"pos:\t0\nflags:\t00\nmnt_id:\t15\nino:\t1\ninotify wd:2 ino:5 sdev:19 mask:fce ignored_mask:0 fhandle-bytes:8\ninotify wd:1 ino:4\n";
         assert_eq!(watches(info), 2);
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_count_descriptors_says_so() {
+        assert_eq!([0, 1, 1 << 40, -1].map(told), [None, Some(1), Some(1 << 40), None]);
     }
 
     #[test]

@@ -153,6 +153,8 @@ mod tests {
         assert!(
             status.leaves_default(1) && status.leaves_default(64) && !status.leaves_default(65)
         );
+        let waiting = parse(&[FILE, b"SigBlk:\t0000000000000001\n"].concat()).unwrap();
+        assert!(!waiting.leaves_default(1) && waiting.leaves_default(64));
         assert_eq!((status.seccomp, status.seccomp_filters), (2, Some(1)));
         let traced = [FILE, b"TracerPid:\t7\n"].concat();
         assert_eq!(parse(&traced).unwrap().tracer.map(Pid::number), Some(7));

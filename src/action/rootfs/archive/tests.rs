@@ -79,6 +79,17 @@ fn unpacked(bytes: &[u8]) -> (tempfile::TempDir, Result<(), String>) {
     (temp, done)
 }
 
+/// Unpacks it into a root that has been changed before; how many bytes were taken for it.
+fn filled(made: Made, change: impl FnOnce(&mut Root<'_>)) -> Result<u64, String> {
+    let temp = tempfile::tempdir().unwrap();
+    let into = OwnedFd::from(File::open(temp.path()).unwrap());
+    let mut root = Root::new(into.as_fd()).unwrap();
+    change(&mut root);
+    let bytes = [made.0, vec![0; 1024]].concat();
+    root.fill(Box::new(std::io::Cursor::new(bytes))).map_err(|refusal| refusal.0)?;
+    Ok(root.bytes)
+}
+
 fn read(temp: &tempfile::TempDir, name: &str) -> String {
     std::fs::read_to_string(temp.path().join("root").join(name)).unwrap()
 }
@@ -187,6 +198,48 @@ fn whose_owner_is_no_id_is_ours_without_privileges() {
 }
 
 #[test]
+fn an_archive_takes_the_room_of_its_contents_and_of_all_words_about_them() {
+    let made = || Made::default().file("f", "data").file("g", "more data");
+    // Headers are blocks of 512 bytes, and a file is followed by what fills its last one.
+    let whole = 512 + 512 + 512 + 9;
+    assert_eq!(filled(made(), |root| root.room_bytes = whole), Ok(whole));
+    let full = filled(made(), |root| root.room_bytes = whole - 1).unwrap_err();
+    assert_eq!(full, format!("g: there is room for {} bytes, and this needs more", whole - 1));
+    // A long name has a header of its own, and as many blocks as it needs.
+    let name = ["a", "b", "c"].map(|part| part.repeat(200)).join("/") + "\0";
+    let long = made().entry(EntryType::GNULongName, "x", "", name.as_bytes()).file("n", "");
+    assert_eq!(filled(long, |_| {}), Ok(4 * 512 + 512 + 1024 + 512));
+}
+
+#[test]
+fn entries_are_counted_up_to_a_bound() {
+    let two = || Made::default().file("f", "x").file("g", "x");
+    assert!(filled(two(), |root| root.entries = MOST_ENTRIES - 2).is_ok());
+    let many = filled(two(), |root| root.entries = MOST_ENTRIES - 1).unwrap_err();
+    assert_eq!(many, "g: it has more than 2097152 entries");
+}
+
+#[test]
+fn a_directory_may_be_listed_twice() {
+    let (temp, done) =
+        Made::default().directory("d/").file("d/f", "x").directory("d/").file("d/g", "y").unpack();
+    assert_eq!(done, Ok(()));
+    assert_eq!((read(&temp, "d/f"), read(&temp, "d/g")), ("x".to_owned(), "y".to_owned()));
+}
+
+#[test]
+fn what_nobody_has_defined_is_passed_over_however_long_it_is() {
+    let long = vec![1; 3 << 20];
+    let (temp, done) = Made::default()
+        .entry(EntryType::new(b'V'), "volume", "", &long)
+        .entry(EntryType::Directory, "d/", "", &long)
+        .file("f", "x")
+        .unpack();
+    assert_eq!((done, read(&temp, "f").as_str()), (Ok(()), "x"));
+    assert!(!temp.path().join("root/volume").exists());
+}
+
+#[test]
 fn gzip_is_known_and_others_are_named() {
     let made = Made::default().file("f", "compressed").0;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -204,6 +257,10 @@ fn what_is_no_archive_is_refused() {
         let (_, done) = unpacked(bytes);
         assert!(done.unwrap_err().starts_with("cannot unpack archive: "));
     }
+    let said = |bytes: &[u8]| unpacked(bytes).1.unwrap_err();
+    assert!(said(&[7; 4096]).ends_with(": it is no tar archive"), "{}", said(&[7; 4096]));
+    let damaged = [&Made::default().file("f", "x").0[..], &[7; 1024]].concat();
+    assert!(said(&damaged).ends_with(": it is damaged"), "{}", said(&damaged));
     // Cut in the middle of a file.
     let mut made = Made::default().file("f", &"x".repeat(4096)).0;
     made.truncate(2048);
@@ -241,6 +298,18 @@ fn no_link_that_it_brings_is_followed() {
             let (_, done) = made.unpack();
             assert!(done.is_err(), "{target}");
         }
+    }
+    // Nor is one that leads to what the archive brought itself, last of a name or not.
+    let in_the_way = "a link or a file of the archive stands in its way";
+    for made in [
+        Made::default().directory("d").symlink("l", ".").file("l/d/new", "x"),
+        Made::default().directory("d").symlink("l", "d").file("l/new", "x"),
+        Made::default().file("l", "x").file("l/new", "x"),
+    ] {
+        let (temp, done) = made.unpack();
+        let error = done.unwrap_err();
+        assert!(error.ends_with(in_the_way), "{error}");
+        assert!(!temp.path().join("root/d/new").exists());
     }
     // In its place, and not through it; its name, and not what it leads to.
     let made = Made::default().symlink("l", "../outside/kept").file("l", "mine");

@@ -85,6 +85,51 @@ fn a_covered_mount_is_not_used() {
 }
 
 #[test]
+fn what_covers_a_mount_may_stand_anywhere_above_it() {
+    let below = "2 1 0:7 / /x/a rw - tmpfs t rw\n3 2 0:9 / /x/a/cg rw - cgroup2 none rw\n";
+    assert_eq!(hierarchies(below).v2().count(), 1);
+    let covered = format!("{below}4 1 0:8 / /x rw - tmpfs t rw\n");
+    assert_eq!(hierarchies(&covered).v2().count(), 0);
+    let beside = "5 1 0:9 / /cg rw - cgroup2 none rw\n6 1 0:7 / /y/z rw - tmpfs t rw\n\
+        7 1 0:8 / /y rw - tmpfs t rw\n";
+    for mounts in [beside.to_owned(), beside.split_inclusive('\n').rev().collect()] {
+        assert_eq!(hierarchies(&mounts).v2().count(), 1, "what is hidden there is not on its way");
+    }
+}
+
+#[test]
+fn the_directory_of_a_group_is_its_own_and_not_that_of_who_is_below_it() {
+    let hybrid = hierarchies(SEPARATE);
+    let of = |lines: &str, group: &str| {
+        let directory = hybrid.directory_of(lines.as_bytes(), group.as_bytes());
+        directory.map(|directory| directory.display().to_string())
+    };
+    let lines = "4:memory:/m/x/y\n9:name=systemd:/s/t\n0::/u/v/w\n";
+    assert_eq!(of(lines, "/u/v").as_deref(), Some("/sys/fs/cgroup/unified/u/v"));
+    assert_eq!(of(lines, "/m/x").as_deref(), Some("/sys/fs/cgroup/memory/m/x"));
+    assert_eq!(of(lines, "/s/t").as_deref(), Some("/sys/fs/cgroup/systemd/s/t"));
+    assert_eq!(of(lines, "/elsewhere"), None);
+}
+
+#[test]
+fn whose_a_group_is_is_asked_of_its_directory() {
+    let temp = tempfile::tempdir().unwrap();
+    for directory in ["proc", "cg/a/b"] {
+        std::fs::create_dir_all(temp.path().join(directory)).unwrap();
+    }
+    let root = SysRoot::fixture(temp.path()).unwrap();
+    let v2 = hierarchies("5 1 0:9 / /cg rw - cgroup2 none rw\n");
+    let owner = |group: &str| owner_uid(&root, &v2, b"0::/a/b\n", group.as_bytes());
+    let own = rustix::process::geteuid();
+    assert_eq!((owner("/a"), owner("/a/b")), (Some(own.as_raw()), Some(own.as_raw())));
+    assert_eq!(owner("/none"), None);
+    if own.is_root() {
+        std::os::unix::fs::chown(temp.path().join("cg/a/b"), Some(1000), None).unwrap();
+        assert_eq!((owner("/a"), owner("/a/b")), (Some(0), Some(1000)));
+    }
+}
+
+#[test]
 fn a_circle_of_mounts_ends() {
     let circle = "5 6 0:9 / /a rw - cgroup2 none rw\n6 5 0:7 / /b rw - tmpfs none rw\n";
     assert_eq!(hierarchies(circle).v2().count(), 1);

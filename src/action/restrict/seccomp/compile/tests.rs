@@ -244,6 +244,29 @@ fn what_is_too_long_is_refused() {
     assert!(matches!(compile(&profile(Action::Errno(1), &rules)), Err(Impossible::TooLong(_))));
 }
 
+#[test]
+fn a_filter_may_be_exactly_as_long_as_the_kernel_takes_it() {
+    let length = |calls: usize, rules: usize, last: Comparison| {
+        let names: Vec<&str> = native().calls().map(|(name, _)| name).take(calls).collect();
+        let (names, one) = (names.join(" "), [first(Comparison::Equal, 1 << 40)]);
+        let last = [first(last, 1)];
+        let mut all = vec![(&names[..], Action::Log, &[][..]), ("read", Action::Trap, &last)];
+        all.extend((0..rules).map(|_| ("read", Action::Errno(7), &one[..])));
+        compile(&profile(Action::Errno(1), &all)).map(|made| made.filters[0].program.len() / 8)
+    };
+    let equal = |calls, rules| length(calls, rules, Comparison::Equal);
+    let shortest = equal(100, 1).unwrap();
+    let (call, rule) = (equal(101, 1).unwrap() - shortest, equal(100, 2).unwrap() - shortest);
+    // As many calls more as leave a number of whole rules to the longest one.
+    let left = |more: usize| MOST_INSTRUCTIONS - shortest - more * call;
+    let more = (0..rule).find(|more| left(*more).is_multiple_of(rule)).unwrap();
+    let (calls, rules) = (100 + more, 1 + left(more) / rule);
+    assert_eq!(equal(calls, rules), Ok(MOST_INSTRUCTIONS));
+    // Another comparison takes one instruction more.
+    let too_long = Err(Impossible::TooLong(MOST_INSTRUCTIONS + 1));
+    assert_eq!(length(calls, rules, Comparison::Greater), too_long);
+}
+
 fn holds(condition: &Condition, arguments: [u64; 6]) -> bool {
     let (argument, value) = (arguments[usize::from(condition.argument)], condition.value);
     match condition.comparison {
