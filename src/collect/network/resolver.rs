@@ -112,8 +112,8 @@ mod tests {
         assert_eq!(words(&file, b"options"), ["ndots:0", "edns0"]);
     }
 
-    fn bytes(text: &str) -> Result<Bytes, SysError> {
-        Ok(Bytes { bytes: text.into(), truncated: false })
+    fn bytes(text: &str) -> Bytes {
+        Bytes { bytes: text.into(), truncated: false }
     }
 
     fn failed(problem: Problem) -> Result<Bytes, SysError> {
@@ -124,7 +124,8 @@ mod tests {
     fn each_file_says_what_it_is_for() {
         let pid = Pid::new(7).unwrap();
         let resolv_conf = bytes("nameserver 198.51.100.53\nsearch a.example\noptions ndots:0\n");
-        let answers = [resolv_conf, bytes("127.0.0.1 localhost\n"), bytes("hosts: files dns\n")];
+        let answers =
+            [resolv_conf, bytes("127.0.0.1 localhost\n"), bytes("hosts: files dns\n")].map(Ok);
         let (resolver, gap) = of_files(pid, &answers);
         let read = |lines: &[&str]| File {
             state: FileState::Read,
@@ -154,7 +155,7 @@ mod tests {
         };
         let gap = |reason| Some(Gap { object: "pid 7".into(), what: "resolver files", reason });
         assert_eq!(told([denied(), denied(), denied()]), (None, gap(Reason::Denied)));
-        let one = told([bytes("nameserver ::1\n"), denied(), missing()]);
+        let one = told([Ok(bytes("nameserver ::1\n")), denied(), missing()]);
         let states = [FileState::Read, FileState::Denied, FileState::Missing];
         assert_eq!(one, (Some(states), gap(Reason::Denied)));
         let none = told([missing(), missing(), missing()]);
@@ -162,7 +163,7 @@ mod tests {
         for (problem, reason) in
             [(Problem::TimedOut, Reason::Timeout), (Problem::Errno(Errno::EIO), Reason::Failed)]
         {
-            let late = told([missing(), failed(problem), bytes("")]);
+            let late = told([missing(), failed(problem), Ok(bytes(""))]);
             let states = [FileState::Missing, FileState::NoAnswer, FileState::Read];
             assert_eq!(late, (Some(states), gap(reason)));
         }

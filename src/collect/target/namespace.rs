@@ -234,7 +234,7 @@ mod tests {
         for kind in [Kind::Mnt, Kind::Net] {
             let inode = ns::own_identity(kind).unwrap();
             let file = by_inode(&root, inode).unwrap().into_file().unwrap();
-            assert_eq!(file.key, NsKey { kind, inode });
+            assert_eq!((file.key.kind, file.key.inode), (kind, inode));
             assert_eq!(rustix::fs::fstat(&file.fd).unwrap().st_ino, inode);
         }
     }

@@ -172,6 +172,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 impl Group {
     /// As where the groups above cannot be reached up to the root.
+    #[must_use]
     pub fn cut_off(self) -> Self {
         Self { has_root: false, ..self }
     }

@@ -190,12 +190,13 @@ fn calls_of_i386_are_of_this_machine_alone() {
         allows_i386(&names, &[]).unwrap()
     };
     assert!(listed(&["X86"]) && listed(&["X86", "X86_64"]) && !listed(&["X86_64"]));
-    let below = |native: &str| {
+    let below = |native: &str, names: &[&str]| {
         let of = WrittenArchitecture {
             architecture: format!("SCMP_ARCH_{native}"),
-            sub_architectures: Some(vec!["SCMP_ARCH_X86".to_owned(), "SCMP_ARCH_X32".to_owned()]),
+            sub_architectures: Some(names.iter().map(|one| format!("SCMP_ARCH_{one}")).collect()),
         };
         allows_i386(&[], &[of]).unwrap()
     };
-    assert!(below("X86_64") && !below("AARCH64"));
+    assert!(below("X86_64", &["X86", "X32"]) && !below("AARCH64", &["X86", "X32"]));
+    assert!(!below("X86_64", &["X32"]) && !below("X86_64", &[]));
 }
