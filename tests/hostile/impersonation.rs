@@ -19,6 +19,8 @@ const OLDER: &str = "5ca1ab1e000000000000000000000000000000000000000000000000000
 const DELEGATED: &str = "de1e9a7ed0000000000000000000000000000000000000000000000000000042";
 const OF_POD: &str = "b0de9a7ed0000000000000000000000000000000000000000000000000000042";
 const OUTER: &str = "0a7e5ca1ab1e0000000000000000000000000000000000000000000000000042";
+const MOVER: &str = "0000e5ca1ab1e000000000000000000000000000000000000000000000000042";
+const MOVED: &str = "f1a7e5ca1ab1e000000000000000000000000000000000000000000000000042";
 const SPELLED: &str = "c0ffee0000000000000000000000000000000000000000000000000000000042";
 
 pub fn tests() -> Vec<Trial> {
@@ -27,6 +29,11 @@ pub fn tests() -> Vec<Trial> {
             "an older process in a group of the same id is not taken for the container",
             ROOT,
             older,
+        ),
+        test(
+            "an older process of another container that moved into its group is not taken for it",
+            ROOT,
+            moved,
         ),
         test(
             "what a user left on disk does not make a container of his process",
@@ -96,6 +103,34 @@ fn older() {
     assert!(refused || stdout(&found).trim() == victim.to_string(), "{}", stderr(&found));
     let entered = output(&mut nsx(["enter", "-t", OLDER, "-a", "readlink", "/proc/self/ns/user"]));
     assert_ne!(stdout(&entered).trim(), crate::support::namespace(attacker, "user"));
+}
+
+/// Who may write to the hierarchy puts a process of his container into any group of it.
+fn moved() {
+    let home = Group::new(&format!("nsx-test-mover/docker-{MOVER}.scope"));
+    let group = Group::new(&format!("nsx-test-moved/docker-{MOVED}.scope"));
+    let (_attacker, attacker) = isolated(&["-p", "-n"]);
+    home.take(attacker);
+    // As `docker exec` starts one: its parent is a process of the host.
+    let mut inside = nsx(["enter", "-t", &attacker.to_string(), "-p", "sh", "-c"]);
+    let (guest, _) = Held::ready(inside.arg("echo ready; exec sleep 1000"));
+    let guest_pid = support::sleeper_of(guest.pid());
+    group.take(guest_pid);
+    let (victim_held, victim) = isolated(&["-p", "-n"]);
+    group.take(victim);
+
+    let found = |id: &str| output(&mut nsx(["inspect", "-q", id]));
+    let led = found(MOVED);
+    assert_eq!(stdout(&led).trim(), victim.to_string(), "{}", stderr(&led));
+    assert_eq!(stdout(&found(MOVER)).trim(), attacker.to_string());
+    let entered = output(&mut nsx(["enter", "-t", MOVED, "-p", "readlink", "/proc/self/ns/pid"]));
+    assert_eq!(stdout(&entered).trim(), support::namespace(victim, "pid"));
+    drop(victim_held);
+    until("the container ends", || !Path::new(&format!("/proc/{victim}")).exists());
+    let gone = found(MOVED);
+    assert_eq!(gone.status.code(), Some(3), "{}{}", stdout(&gone), stderr(&gone));
+    drop(guest);
+    until("the process ends", || !Path::new(&format!("/proc/{guest_pid}")).exists());
 }
 
 /// `a:docker:NAME` is the spelling of some runtimes; NAME can be any word.
