@@ -55,7 +55,7 @@ pub fn resolve(root: &SysRoot, spelled: &[u8]) -> Result<Target> {
             let members = members(root, spelled, &meaning)?;
             let mut processes: Vec<Pid> = members.iter().map(|process| process.pid).collect();
             processes.sort_unstable();
-            let first = members::oldest(members);
+            let first = members::leader(root, members);
             let first = first.ok_or_else(|| TargetError::NoMember(label.clone()))?;
             let pinned = pin::pin_known(root, seen(&first), &label)?;
             // It may have been moved elsewhere meanwhile.

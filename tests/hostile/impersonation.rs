@@ -123,6 +123,9 @@ fn moved() {
     let led = found(MOVED);
     assert_eq!(stdout(&led).trim(), victim.to_string(), "{}", stderr(&led));
     assert_eq!(stdout(&found(MOVER)).trim(), attacker.to_string());
+    let lines = std::fs::read_to_string(format!("/proc/{victim}/cgroup")).unwrap();
+    let path = lines.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
+    assert_eq!(stdout(&found(&format!("cgroup:{path}"))).trim(), victim.to_string());
     let entered = output(&mut nsx(["enter", "-t", MOVED, "-p", "readlink", "/proc/self/ns/pid"]));
     assert_eq!(stdout(&entered).trim(), support::namespace(victim, "pid"));
     drop(victim_held);

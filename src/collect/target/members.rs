@@ -5,9 +5,11 @@
 
 use super::error::TargetError;
 use super::grammar::{Spelled, unit_name};
+use crate::collect::groups;
 use crate::collect::runtime::recognise;
 use crate::collect::scan;
 use crate::model::gap::Reason;
+use crate::model::namespace::Kind;
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::bounded;
@@ -15,7 +17,7 @@ use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
 use crate::sys::error::{Context, Result};
 use crate::sys::proc::cgroup::{self, Line};
 use crate::sys::root::SysRoot;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
 /// Those in the group and in all below it, in whatever hierarchy of ours it is.
@@ -97,6 +99,31 @@ pub(super) fn lines_of(meaning: &Spelled<'_>, lines: &[u8]) -> Text {
         cut.extend_from_slice(&[b"0:", line.controllers, b":", path, b"\n"].concat());
     }
     cut.into()
+}
+
+/// The first process of a unit or a group: the oldest of those whose pid namespace is the host's or
+/// began there. Who may write to the hierarchy puts older ones of his own into any group.
+pub(super) fn leader(root: &SysRoot, mut members: Vec<Process>) -> Option<Process> {
+    let spaces: BTreeSet<Option<u64>> = members.iter().map(pids_of).collect();
+    if spaces.len() > 1
+        && let Ok(scan) = scan::scan(root)
+    {
+        let all: BTreeSet<Pid> = members.iter().map(|member| member.pid).collect();
+        let began = groups::firsts(&scan);
+        let has_begun = |pids| {
+            let first = began.get(&pids).filter(|_| Some(pids) != scan.host.inode(Kind::Pid));
+            first.is_none_or(|first| all.contains(&first.pid))
+        };
+        let is_at_home = |member: &Process| pids_of(member).is_none_or(has_begun);
+        if members.iter().any(is_at_home) {
+            members.retain(is_at_home);
+        }
+    }
+    oldest(members)
+}
+
+fn pids_of(process: &Process) -> Option<u64> {
+    process.namespaces.inode(Kind::Pid)
 }
 
 /// The oldest; of two that started in the same tick the lower number.
