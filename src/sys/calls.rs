@@ -135,6 +135,8 @@ mod tests {
             for none in [abi.unused(), abi.beyond()] {
                 assert!(!numbers.contains(&none), "{abi:?} {none}");
             }
+            let last = *numbers.last().unwrap();
+            assert!((last..last + 0x1_0000).contains(&abi.beyond()), "{abi:?}");
         }
     }
 

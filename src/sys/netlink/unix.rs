@@ -144,6 +144,13 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_is_called_as_the_c_library_calls_it() {
+        let kinds = [libc::SOCK_STREAM, libc::SOCK_DGRAM, libc::SOCK_SEQPACKET, libc::SOCK_RAW];
+        let words = kinds.map(|kind| parse(&message(kind.try_into().unwrap(), 7, 7)).unwrap().kind);
+        assert_eq!(words, ["stream", "dgram", "seqpacket", "other"]);
+    }
+
+    #[test]
     fn a_peer_that_was_not_accepted_has_no_inode_and_waits() {
         let mut client = message(5, 1, 7);
         client.extend(encode(UNIX_DIAG_PEER, &0_u32.to_ne_bytes()));

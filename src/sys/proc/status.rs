@@ -155,6 +155,13 @@ mod tests {
         );
         let waiting = parse(&[FILE, b"SigBlk:\t0000000000000001\n"].concat()).unwrap();
         assert!(!waiting.leaves_default(1) && waiting.leaves_default(64));
+        let set = |sets: &[&str]| {
+            let lines = sets.iter().map(|set| format!("{set}:\t0000000000000001\n"));
+            let lines = ["Uid:\t0\t0\t0\t0\n".to_owned()].into_iter().chain(lines);
+            parse(lines.collect::<String>().as_bytes()).unwrap().leaves_default(1)
+        };
+        assert!(set(&[]) && !set(&["SigIgn", "SigCgt"]) && !set(&["SigCgt", "SigBlk"]));
+        assert!(!Status::default().leaves_default(0), "no signal");
         assert_eq!((status.seccomp, status.seccomp_filters), (2, Some(1)));
         let traced = [FILE, b"TracerPid:\t7\n"].concat();
         assert_eq!(parse(&traced).unwrap().tracer.map(Pid::number), Some(7));
