@@ -5,6 +5,7 @@ use crate::model::inspection::Section;
 use crate::model::mount::Mount;
 use crate::model::runtime::Runtime;
 use crate::model::security::Surroundings;
+use std::cmp::Reverse;
 
 /// Who writes there changes what the host runs.
 const SENSITIVE: [&str; 20] = [
@@ -57,26 +58,37 @@ pub(super) fn findings(mounts: &[Mount], around: &Surroundings, runtime: Runtime
     }
     let is_sensitive = |path: &str| SENSITIVE.contains(&path) || ENGINES.contains(&path);
     let seen = mounts.iter().filter(|mount| !mount.overmounted);
-    let told = seen.filter_map(|mount| {
+    let mut told: Vec<(&str, Finding)> = Vec::new();
+    told.extend(seen.filter_map(|mount| {
         let path = std::str::from_utf8(mount.host_source.as_ref()?.as_bytes()).ok()?;
         if mount.read_only {
             let text = format!(
                 "the host's {path} is mounted at {}: its engines' sockets can be reached there",
                 mount.target
             );
-            return WITH_SOCKETS.contains(&path).then(|| Finding::notice(Section::Mounts, text));
+            let finding = || (path, Finding::notice(Section::Mounts, text));
+            return WITH_SOCKETS.contains(&path).then(finding);
         }
         if !is_sensitive(path) {
             return None;
         }
         let text = format!("the host's {path} is mounted writable at {}", mount.target);
         // Root in a user namespace of its own is nobody to the host's files.
-        Some(match around.hosts_users {
+        let finding = match around.hosts_users {
             Some(false) => Finding::notice(Section::Mounts, text),
             _ => Finding::warning(Section::Mounts, text),
-        })
-    });
-    told.take(MOST).collect()
+        };
+        Some((path, finding))
+    }));
+    // The worst first, and what has the others in it: who is inside chooses their order.
+    told.sort_by_key(|(path, finding)| (Reverse(finding.level), path.len()));
+    let rest = told.split_off(told.len().min(MOST));
+    let mut findings: Vec<Finding> = told.into_iter().map(|(_, finding)| finding).collect();
+    if let Some((_, worst)) = rest.first() {
+        let text = format!("{} more mounts of the host's directories", rest.len());
+        findings.push(Finding { text, ..worst.clone() });
+    }
+    findings
 }
 
 /// More than this nobody reads.
@@ -122,6 +134,25 @@ mod tests {
         let others = Surroundings { hosts_users: Some(false), ..Surroundings::default() };
         assert_eq!(findings(&mounts, &others, Runtime::Docker)[0].level, Level::Notice);
         assert_eq!(findings(&mounts, &others, Runtime::Flatpak), []);
+    }
+
+    #[test]
+    fn many_hide_nothing_that_is_worse() {
+        let read = |at: usize| Mount { read_only: true, ..mount(&format!("/r{at}"), Some("/run")) };
+        let mut mounts = vec![mount("/", Some("/srv/root"))];
+        mounts.extend((0..6).map(read));
+        mounts.extend([mount("/e", Some("/etc/cni")), mount("/host", Some("/"))]);
+        let told = findings(&mounts, &Surroundings::default(), Runtime::Docker);
+        let texts: Vec<&str> = told.iter().map(|finding| finding.text.as_str()).collect();
+        let worst = [
+            "the host's / is mounted writable at /host",
+            "the host's /etc/cni is mounted writable at /e",
+        ];
+        assert_eq!((&texts[..2], texts.len()), (&worst[..], MOST + 1));
+        assert_eq!(
+            told[5],
+            Finding::notice(Section::Mounts, "3 more mounts of the host's directories")
+        );
     }
 
     #[test]
