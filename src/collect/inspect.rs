@@ -121,6 +121,7 @@ pub fn inspect(
     }
     let mut around = held::surroundings(host, &process.namespaces);
     around.hosts_users = around.hosts_users.or_else(|| identity::are_hosts_users(root, target));
+    around.maps_hosts_root = identity::maps_hosts_root(target);
     let known = held::Read { status: &status_file, around: &around };
     held::add(root, target, &known, wish, &mut report, &mut gaps);
     if let Some(security) = &mut report.security {

@@ -153,6 +153,9 @@ pub enum Devices {
 pub struct Surroundings {
     /// Its user namespace is the host's; not known where it cannot be seen.
     pub hosts_users: Option<bool>,
+    /// Root of the host is somebody in its user namespace: whoever becomes him there is root to the
+    /// host's files.
+    pub maps_hosts_root: bool,
     /// Isolating namespaces that it shares with the host.
     pub shared: Vec<Kind>,
     /// The most that a process of the host can have.

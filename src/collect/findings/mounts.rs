@@ -73,9 +73,9 @@ pub(super) fn findings(mounts: &[Mount], around: &Surroundings, runtime: Runtime
             return None;
         }
         let text = format!("the host's {path} is mounted writable at {}", mount.target);
-        // Root in a user namespace of its own is nobody to the host's files.
+        // Root in a user namespace of its own is nobody to the host's files, unless it is the host's.
         let finding = match around.hosts_users {
-            Some(false) => Finding::notice(Section::Mounts, text),
+            Some(false) if !around.maps_hosts_root => Finding::notice(Section::Mounts, text),
             _ => Finding::warning(Section::Mounts, text),
         };
         Some((path, finding))
@@ -133,6 +133,8 @@ mod tests {
         assert_eq!(texts(&mounts), expected);
         let others = Surroundings { hosts_users: Some(false), ..Surroundings::default() };
         assert_eq!(findings(&mounts, &others, Runtime::Docker)[0].level, Level::Notice);
+        let as_root = Surroundings { maps_hosts_root: true, ..others.clone() };
+        assert_eq!(findings(&mounts, &as_root, Runtime::Docker)[0].level, Level::Warning);
         assert_eq!(findings(&mounts, &others, Runtime::Flatpak), []);
     }
 

@@ -86,6 +86,7 @@ pub(super) fn surroundings(host: &NsSet, theirs: &NsSet) -> Surroundings {
     let kinds = [Kind::Mnt, Kind::Pid, Kind::Net, Kind::Ipc];
     Surroundings {
         hosts_users: theirs.inode(Kind::User).map(|_| !own.has(Kind::User)),
+        maps_hosts_root: false,
         shared: kinds.into_iter().filter(shares).collect(),
         hosts_capabilities: None,
     }

@@ -28,6 +28,11 @@ pub(super) fn are_hosts_users(root: &SysRoot, target: &PinnedProcess) -> Option<
     (own != theirs).then_some(false)
 }
 
+/// The map is the reader's to see, whose root is the host's.
+pub(super) fn maps_hosts_root(target: &PinnedProcess) -> bool {
+    inside(&target.handle, 0).is_some()
+}
+
 fn inside(target: &ProcessHandle, uid: u32) -> Option<u32> {
     let map = bounded::read(target.dir(), "uid_map", bounded::SMALL).ok()?;
     idmap::to_inside(&idmap::parse(&map)?, uid)
