@@ -84,7 +84,7 @@ fn complete(
     object: &Text,
     gaps: &mut Vec<Gap>,
 ) {
-    let hidden = Tree::of(mounts).hidden(mounts);
+    mark_overmounted(mounts);
     let host = match host {
         Ok(host) => Some(Host::new(host)),
         Err(error) => {
@@ -99,8 +99,7 @@ fn complete(
         is_cut |= left.is_none();
         left.is_some()
     };
-    for (mount, hidden) in mounts.iter_mut().zip(hidden) {
-        mount.overmounted = hidden;
+    for mount in mounts.iter_mut() {
         if mount.overlay.as_ref().is_some_and(|overlay| !fits(length(overlay))) {
             mount.overlay = None;
         }
@@ -110,6 +109,14 @@ fn complete(
     if is_cut {
         let what = "layers and host paths of mounts";
         gaps.push(Gap { object: object.clone(), what, reason: Reason::Truncated });
+    }
+}
+
+/// Those that cannot be reached by their paths.
+pub fn mark_overmounted(mounts: &mut [Mount]) {
+    let hidden = Tree::of(mounts).hidden(mounts);
+    for (mount, hidden) in mounts.iter_mut().zip(hidden) {
+        mount.overmounted = hidden;
     }
 }
 

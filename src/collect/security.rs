@@ -1,6 +1,7 @@
 //! What a process may do to the rest of the machine: ids, capabilities, seccomp, LSM labels, devices.
 
 use super::cgroups::device_rules;
+use super::mounts::mark_overmounted;
 use super::verdict::verdict;
 use crate::model::capability::CapSet;
 use crate::model::gap::{Gap, Reason};
@@ -63,7 +64,7 @@ pub fn collect_security(
         None => {
             let file = bounded::read_capped(target.dir(), "mountinfo", bounded::LARGE);
             let file = root.reach().told(object, "mounts", file);
-            read = proc::mountinfo::parse(&file.unwrap_or_default().bytes).0;
+            read = seen(&file.unwrap_or_default().bytes);
             &read
         }
     };
@@ -204,9 +205,17 @@ fn device_list(list: &[u8]) -> Devices {
     }
 }
 
-/// What of /proc and /sys is hidden or read-only, and which sockets of engines are there.
+/// The target's mounts, and which of them cannot be reached.
+fn seen(mountinfo: &[u8]) -> Vec<Mount> {
+    let mut mounts = proc::mountinfo::parse(mountinfo).0;
+    mark_overmounted(&mut mounts);
+    mounts
+}
+
+/// What of /proc and /sys is hidden or read-only, and which sockets of engines are there. What cannot
+/// be reached hides nothing.
 fn cover(security: &mut Security, mounts: &[Mount]) {
-    for mount in mounts {
+    for mount in mounts.iter().filter(|mount| !mount.overmounted) {
         let target = mount.target.as_bytes();
         let last = |path: &Text| {
             let name = path.as_bytes().rsplit(|byte| *byte == b'/').next();
@@ -271,12 +280,26 @@ mod tests {
 614 594 0:68 / /sys/firmware ro,relatime - tmpfs tmpfs ro
 615 501 0:24 /docker.sock /var/run/engine rw - tmpfs tmpfs rw
 ";
-        let mut security = Security::default();
-        cover(&mut security, &proc::mountinfo::parse(mounts).0);
+        let covered = |mounts: &[Mount]| {
+            let mut security = Security::default();
+            cover(&mut security, mounts);
+            security
+        };
+        let security = covered(&seen(mounts));
         let masked: Vec<_> = security.masked_paths.iter().map(Text::to_string).collect();
         assert_eq!(masked, ["/proc/acpi", "/proc/kcore", "/sys/firmware"]);
         let read_only: Vec<_> = security.read_only_paths.iter().map(Text::to_string).collect();
         assert_eq!(read_only, ["/sys", "/proc/bus", "/proc/sys"]);
         assert_eq!(security.control_sockets, ["/var/run/engine"]);
+        // What is mounted over all that undoes it.
+        let over = b"\
+620 592 0:70 / /proc rw - proc proc rw
+621 594 0:71 / /sys rw - sysfs sysfs rw
+622 501 0:72 / /var/run rw - tmpfs tmpfs rw
+";
+        let security = covered(&seen(&[&mounts[..], over].concat()));
+        assert_eq!(security.masked_paths, [] as [&str; 0]);
+        assert_eq!(security.read_only_paths, [] as [&str; 0]);
+        assert_eq!(security.control_sockets, [] as [&str; 0]);
     }
 }

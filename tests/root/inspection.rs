@@ -27,6 +27,7 @@ pub fn tests() -> Vec<Trial> {
         test("who is not dumpable is told", DUMPABLE, dumpable),
         test("a process without its first thread holds sockets", ROOT, first_thread_ended),
         test("mounts that a process does not see from its root are missed", PERL, chroot),
+        test("masks that something was mounted over are none", ROOT, buried),
         test("what was asked for is read and nothing else", ROOT, sections),
         test(
             "nothing is written, and what is inside is opened as a place first",
@@ -232,6 +233,24 @@ fn chroot() {
         for options in [&[][..], &["--only", "mounts"]] {
             let screen = succeeds(nsx(["inspect", &target]).args(options));
             assert_eq!(screen.contains("its root is no mount (chroot)"), is_missed, "{screen}");
+        }
+    }
+}
+
+fn buried() {
+    let bury = "mount -t proc none /proc;";
+    let scenes = [("", json!(["/proc/fs"]), json!(["/proc/sys"])), (bury, json!([]), json!([]))];
+    for (bury, masked, read_only) in scenes {
+        let script = format!(
+            "mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys;
+            mount -t tmpfs -o ro none /proc/fs; {bury} echo ready; exec sleep 1000"
+        );
+        let (held, line) = Held::ready(Command::new("unshare").args(["-m", "sh", "-ec", &script]));
+        assert_eq!(line, "ready");
+        for sections in ["security", "security,mounts"] {
+            let security = inspect(held.pid(), &["--only", sections])["security"].clone();
+            assert_eq!(security["masked_paths"], masked, "{bury} {sections}");
+            assert_eq!(security["read_only_paths"], read_only, "{bury} {sections}");
         }
     }
 }
