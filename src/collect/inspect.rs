@@ -16,6 +16,7 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::inspection::{Inspection, Section, Vacant, Wish};
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::Pid;
+use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::model::uts::ClockOffsets;
 use crate::sys::error::{Result, SysError};
@@ -122,6 +123,8 @@ pub fn inspect(
     let mut around = held::surroundings(host, &process.namespaces);
     around.hosts_users = around.hosts_users.or_else(|| identity::are_hosts_users(root, target));
     around.maps_hosts_root = identity::maps_hosts_root(target);
+    let is_service = |container: &Container| container.runtime == Runtime::Systemd;
+    around.is_service = report.container.as_ref().is_some_and(is_service);
     let known = held::Read { status: &status_file, around: &around };
     held::add(root, target, &known, wish, &mut report, &mut gaps);
     if let Some(security) = &mut report.security {

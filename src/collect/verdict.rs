@@ -6,16 +6,17 @@ use crate::model::security::{Devices, Seccomp, Security, Surroundings, Verdict};
 /// `privileged` is what nothing of weight holds back; the reasons are told in either case.
 pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
     let of_host = around.hosts_users != Some(false);
-    let bounding = security.capabilities.bounding;
-    let counts = |all: CapSet| bounding.contains_all(all.without(CapSet::PARTS_OF_SYS_ADMIN));
+    let within_reach = within_reach(security, around);
+    let counts = |all: CapSet| within_reach.contains_all(all.without(CapSet::PARTS_OF_SYS_ADMIN));
+    let beyond_usual = within_reach.without(CapSet::USUAL);
     let every = of_host && around.hosts_capabilities.is_some_and(counts);
     let unfiltered = security.seccomp == Seccomp::Off;
     let bare = security.masked_paths.is_empty();
     let mut reasons = Vec::new();
     if every {
         reasons.push("every capability that the host gives".to_owned());
-    } else if of_host && !security.capabilities.beyond_usual.is_empty() {
-        let names = security.capabilities.beyond_usual.short_names().join(", ");
+    } else if of_host && !beyond_usual.is_empty() {
+        let names = beyond_usual.short_names().join(", ");
         reasons.push(format!("capabilities beyond the usual ones: {names}"));
     }
     if unfiltered {
@@ -39,6 +40,18 @@ pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
     Verdict { privileged: every && unfiltered && bare && !forbidden, reasons }
 }
 
+/// What it or a program that it runs may come to have. Root of the host needs none of them to be what
+/// he is.
+fn within_reach(security: &Security, around: &Surroundings) -> CapSet {
+    let uid = &security.uid;
+    let is_root = [uid.real, uid.effective, uid.saved, uid.fs].contains(&0);
+    if around.is_service || (security.no_new_privs && !is_root) {
+        security.capabilities.permitted
+    } else {
+        security.capabilities.bounding
+    }
+}
+
 /// It may administer the host: the one capability that is nearly all. What is permitted needs no more
 /// than the program's own will to be in effect.
 pub fn administers(security: &Security, around_hosts_users: Option<bool>) -> bool {
@@ -51,7 +64,7 @@ mod tests {
     use super::*;
     use crate::model::capability::CapSet;
     use crate::model::namespace::Kind;
-    use crate::model::security::Capabilities;
+    use crate::model::security::{Capabilities, Ids};
 
     fn all() -> CapSet {
         CapSet::parse("000001ffffffffff").unwrap()
@@ -102,6 +115,25 @@ mod tests {
         assert!(privileged(&Security { devices: Devices::Programs(vec![7]), ..with(all()) }));
         assert!(!privileged(&with(CapSet::USUAL)));
         assert!(!verdict(&with(all()), &around(false)).privileged, "in its own user namespace");
+    }
+
+    #[test]
+    fn what_it_cannot_come_to_have_does_not_count() {
+        let nobody = || Ids { real: 9, effective: 9, saved: 9, fs: 9, name: None };
+        let stuck = Security { uid: nobody(), no_new_privs: true, ..with(all()) };
+        let privileged = |security: &Security| verdict(security, &around(true)).privileged;
+        assert!(!privileged(&stuck));
+        assert!(!verdict(&stuck, &around(true)).reasons.iter().any(|it| it.contains("capabilit")));
+        // A program that is root's when it is run.
+        assert!(privileged(&Security { no_new_privs: false, ..stuck.clone() }));
+        let uid = Ids { saved: 0, ..nobody() };
+        assert!(privileged(&Security { uid, ..stuck.clone() }));
+        let mut able = stuck;
+        able.capabilities.permitted = all();
+        assert!(privileged(&able));
+        let service = Surroundings { is_service: true, ..around(true) };
+        assert!(verdict(&able, &service).privileged);
+        assert!(!verdict(&with(all()), &service).privileged);
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub struct Security {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verdict {
-    /// Every capability that the host gives, in the host's user namespace, without seccomp, nothing
+    /// Every capability that the host gives within its reach (of a service, or without new privileges
+    /// and root's ids, what is permitted; else the bounding set), in the host's user namespace, without seccomp, nothing
     /// masked and no device forbidden.
     pub privileged: bool,
     /// Each thing that gives it more than a container usually has.
@@ -156,6 +157,8 @@ pub struct Surroundings {
     /// Root of the host is somebody in its user namespace: whoever becomes him there is root to the
     /// host's files.
     pub maps_hosts_root: bool,
+    /// It is a service of systemd, whose root is the host's in any case.
+    pub is_service: bool,
     /// Isolating namespaces that it shares with the host.
     pub shared: Vec<Kind>,
     /// The most that a process of the host can have.

@@ -315,9 +315,12 @@ fn identity() {
     let range = &told["uid_map"][0];
     let found = ["inside", "outside", "count"].map(|which| range[which].as_u64().expect("an id"));
     assert_eq!(found.to_vec(), map);
-    assert_eq!(told["verdict"]["privileged"], has_everything(pid));
+    assert_eq!(told["verdict"]["privileged"], false, "it can gain nothing");
     // A program that may be looked into belongs to its user in /proc.
     assert_eq!(told["dumpable"], true);
+    let held = sleeper(&["--reuid", "65534", "--regid", "6", "--clear-groups"]);
+    let told = &inspect(held.pid(), &["--only", "security"])["security"];
+    assert_eq!(told["verdict"]["privileged"], has_everything(held.pid()));
 }
 
 /// What setpriv left it: the bounding set of the test itself, in the host's user namespace.

@@ -87,6 +87,7 @@ pub(super) fn surroundings(host: &NsSet, theirs: &NsSet) -> Surroundings {
     Surroundings {
         hosts_users: theirs.inode(Kind::User).map(|_| !own.has(Kind::User)),
         maps_hosts_root: false,
+        is_service: false,
         shared: kinds.into_iter().filter(shares).collect(),
         hosts_capabilities: None,
     }
