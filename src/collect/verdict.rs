@@ -12,6 +12,9 @@ pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
     let every = of_host && around.hosts_capabilities.is_some_and(counts);
     let unfiltered = security.seccomp == Seccomp::Off;
     let bare = security.masked_paths.is_empty();
+    // A security module may keep it from what its capabilities allow.
+    let unlabelled = security.label.as_ref().is_none_or(|label| *label == "unconfined");
+    let uncovers = unfiltered && unlabelled && administers(security, around.hosts_users);
     let mut reasons = Vec::new();
     if every {
         reasons.push("every capability that the host gives".to_owned());
@@ -24,6 +27,8 @@ pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
     }
     if bare {
         reasons.push("nothing of /proc and /sys masked".to_owned());
+    } else if uncovers {
+        reasons.push("what is masked of /proc and /sys it can uncover".to_owned());
     }
     if security.devices == Devices::All {
         reasons.push("every device allowed".to_owned());
@@ -37,7 +42,7 @@ pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
     }
     // Whether a program that decides about devices allows all of them cannot be told.
     let forbidden = matches!(security.devices, Devices::Listed(_));
-    Verdict { privileged: every && unfiltered && bare && !forbidden, reasons }
+    Verdict { privileged: every && unfiltered && (bare || uncovers) && !forbidden, reasons }
 }
 
 /// What it or a program that it runs may come to have. Root of the host needs none of them to be what
@@ -115,6 +120,20 @@ mod tests {
         assert!(privileged(&Security { devices: Devices::Programs(vec![7]), ..with(all()) }));
         assert!(!privileged(&with(CapSet::USUAL)));
         assert!(!verdict(&with(all()), &around(false)).privileged, "in its own user namespace");
+    }
+
+    #[test]
+    fn a_mask_that_it_can_take_off_is_no_barrier() {
+        let mut able = Security { masked_paths: vec!["/proc/acpi".into()], ..with(all()) };
+        able.capabilities.permitted = CapSet::SYS_ADMIN;
+        let found = verdict(&able, &around(true));
+        assert!(found.privileged && found.reasons.iter().any(|it| it.ends_with("it can uncover")));
+        assert!(!verdict(&able, &around(false)).privileged);
+        let kept = Security { label: Some("docker-default (enforce)".into()), ..able.clone() };
+        assert!(!verdict(&kept, &around(true)).privileged);
+        let kept = Security { label: Some("unconfined".into()), ..able.clone() };
+        assert!(verdict(&kept, &around(true)).privileged);
+        assert!(!verdict(&Security { seccomp: Seccomp::Filter, ..able }, &around(true)).privileged);
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub struct Security {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Every capability that the host gives within its reach (of a service, or without new privileges
-    /// and root's ids, what is permitted; else the bounding set), in the host's user namespace, without seccomp, nothing
-    /// masked and no device forbidden.
+    /// and root's ids, what is permitted; else the bounding set), in the host's user namespace,
+    /// without seccomp, nothing masked that it cannot uncover and no device forbidden.
     pub privileged: bool,
     /// Each thing that gives it more than a container usually has.
     pub reasons: Vec<String>,
