@@ -48,7 +48,8 @@ fn who(security: &Security) -> String {
             if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
         format!("{kind} {}{name}{others}", ids.effective)
     };
-    if security.uid.effective == 0 && security.uid.real == 0 && security.gid.effective == 0 {
+    let is_root = |ids: &Ids| [ids.real, ids.effective, ids.saved] == [0; 3];
+    if is_root(&security.uid) && is_root(&security.gid) {
         return "root".to_owned();
     }
     format!("{} {}", one("uid", &security.uid), one("gid", &security.gid))
@@ -170,6 +171,20 @@ mod tests {
             "uid 7 gid 0 · the usual 14 capabilities, 2 in effect · no seccomp"
         );
         assert!(first(CapSet::KILL, CapSet::KILL, 7).contains(" 1 capability ·"));
+    }
+
+    #[test]
+    fn who_is_not_root_in_all_is_not_called_so() {
+        let first =
+            |uid, gid| lines(&Security { uid, gid, ..Security::default() }, false, false).remove(0);
+        let rest = "no capabilities · no seccomp";
+        assert_eq!(first(Ids::default(), Ids::default()), format!("root · {rest}"));
+        let uid = Ids { saved: 1000, ..Ids::default() };
+        let told = first(uid, Ids::default());
+        assert_eq!(told, format!("uid 0 (saved 1000) gid 0 · {rest}"));
+        let gid = Ids { real: 1, saved: 1, ..Ids::default() };
+        let told = first(Ids::default(), gid);
+        assert_eq!(told, format!("uid 0 gid 0 (real 1, saved 1) · {rest}"));
     }
 
     #[test]
