@@ -22,6 +22,8 @@ use rustix::fs::AtFlags;
 use std::cell::LazyCell;
 use std::os::fd::AsFd;
 
+mod stronger;
+
 /// Sockets that make whoever writes to them root on the host.
 const CONTROL_SOCKETS: [&[u8]; 6] = [
     b"docker.sock",
@@ -83,12 +85,7 @@ pub fn collect_security(
         groups: status.groups.iter().map(|id| Id { id: *id, name: None }).collect(),
         capabilities: capabilities(&status),
         no_new_privs: status.no_new_privs,
-        seccomp: match status.seccomp {
-            0 => Seccomp::Off,
-            1 => Seccomp::Strict,
-            2 => Seccomp::Filter,
-            _ => Seccomp::Unknown,
-        },
+        seccomp: mode(status.seccomp),
         seccomp_filters: status.seccomp_filters,
         label: label(root, target),
         gid_map: map("gid_map"),
@@ -96,6 +93,7 @@ pub fn collect_security(
         setgroups: setgroups(root, target),
         dumpable,
         devices: devices(root, known),
+        stronger_threads: stronger::stronger(root, target, &status, gaps),
         ..Security::default()
     };
     cover(&mut security, mounts);
@@ -118,6 +116,15 @@ pub fn collect_security(
 
 fn ids([real, effective, saved, fs]: [u32; 4]) -> Ids {
     Ids { real, effective, saved, fs, name: None }
+}
+
+const fn mode(seccomp: u8) -> Seccomp {
+    match seccomp {
+        0 => Seccomp::Off,
+        1 => Seccomp::Strict,
+        2 => Seccomp::Filter,
+        _ => Seccomp::Unknown,
+    }
 }
 
 fn capabilities(status: &Status) -> Capabilities {

@@ -2,6 +2,7 @@
 
 use super::capability::CapSet;
 use super::namespace::Kind;
+use super::process::Pid;
 use super::seccomp::SeccompDump;
 use super::text::Text;
 
@@ -43,8 +44,27 @@ pub struct Security {
     pub read_only_paths: Vec<Text>,
     /// By the devices controller of v1, or programs on groups of v2.
     pub devices: Devices,
+    /// Threads that may do more than the first one, of which all else is told; null where there is
+    /// none.
+    pub stronger_threads: Option<StrongerThreads>,
     /// Sockets of engines and the like that are mounted into it.
     pub control_sockets: Vec<Text>,
+}
+
+/// Of a process whose first thread has given up what others have.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StrongerThreads {
+    /// How many; among the first 4096 of the process.
+    pub count: u32,
+    /// The one with the most capabilities, as the host numbers threads.
+    pub strongest: Pid,
+    /// What that one may make effective.
+    pub permitted: CapSet,
+    /// Whether no exec gives it more rights.
+    pub no_new_privs: bool,
+    /// Its mode.
+    pub seccomp: Seccomp,
 }
 
 /// Whether it is as good as root on the host.

@@ -28,6 +28,11 @@ pub fn tests() -> Vec<Trial> {
         test("a process without its first thread holds sockets", ROOT, first_thread_ended),
         test("mounts that a process does not see from its root are missed", PERL, chroot),
         test("masks that something was mounted over are none", ROOT, buried),
+        test(
+            "that a thread may do more than the first one is told",
+            &[Need::Root],
+            stronger_thread,
+        ),
         test("what was asked for is read and nothing else", ROOT, sections),
         test(
             "nothing is written, and what is inside is opened as a place first",
@@ -253,6 +258,38 @@ fn buried() {
             assert_eq!(security["read_only_paths"], read_only, "{bury} {sections}");
         }
     }
+}
+
+/// Run again with this in its environment, the suite gives up rights of its first thread alone.
+pub const ROLE: &str = "NSX_TEST_STRONGER_THREAD";
+
+pub fn play_role() -> ! {
+    std::thread::spawn(|| {
+        loop {
+            std::thread::park();
+        }
+    });
+    rustix::thread::set_no_new_privs(true).expect("it is there");
+    println!("ready");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn stronger_thread() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let (held, line) = Held::ready(command.env(ROLE, "1"));
+    assert_eq!(line, "ready");
+    let security = inspect(held.pid(), &["--only", "security"])["security"].clone();
+    assert_eq!(security["no_new_privs"], true);
+    let threads = std::fs::read_dir(format!("/proc/{}/task", held.pid())).unwrap();
+    let threads = threads.map(|it| it.unwrap().file_name().into_string().unwrap());
+    let other = threads.filter(|it| *it != held.pid().to_string()).collect::<String>();
+    let told = &security["stronger_threads"];
+    assert_eq!(told["strongest"].to_string(), other, "{told}");
+    assert_eq!((&told["count"], &told["no_new_privs"]), (&json!(1), &json!(false)));
+    let own = inspect(std::process::id(), &["--only", "security"]);
+    assert_eq!(own["security"]["stronger_threads"], Value::Null);
 }
 
 fn sections() {

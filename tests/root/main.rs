@@ -66,6 +66,9 @@ fn main() {
     if std::env::var_os(census::ROLE).is_some() {
         census::play_role();
     }
+    if std::env::var_os(inspection::ROLE).is_some() {
+        inspection::play_role();
+    }
     if let Ok(told) = std::env::var(who_ports::ROLE) {
         who_ports::play_role(&told);
     }

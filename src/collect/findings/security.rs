@@ -36,6 +36,19 @@ pub(super) fn findings(
         };
         found.push(notice(format!("{root} with more capabilities than usual: {shown}{rest}")));
     }
+    if let Some(threads) = &security.stronger_threads {
+        let who = match threads.count {
+            1 => "a thread".to_owned(),
+            count => format!("{count} threads"),
+        };
+        let who = format!("{who} may do more than the first one");
+        let strongest = threads.strongest;
+        found.push(if of_host && threads.permitted.contains_all(CapSet::SYS_ADMIN) {
+            warning(format!("{who}: thread {strongest} has CAP_SYS_ADMIN"))
+        } else {
+            notice(format!("{who}: see thread {strongest}"))
+        });
+    }
     for socket in &security.control_sockets {
         let text = format!("{socket} is mounted: who writes to it is root on the host");
         found.push(warning(text));
@@ -64,7 +77,8 @@ mod tests {
     use super::*;
     use crate::model::finding::Level;
     use crate::model::namespace::Kind;
-    use crate::model::security::{Capabilities, Verdict};
+    use crate::model::process::Pid;
+    use crate::model::security::{Capabilities, StrongerThreads, Verdict};
 
     fn with(set: &str) -> Security {
         let set = CapSet::parse(set).unwrap();
@@ -115,6 +129,27 @@ mod tests {
         hidden.capabilities.effective = CapSet::default();
         let told = "runs as root with more capabilities than usual: NET_ADMIN";
         assert_eq!(texts(&hidden, &on_host()), [told]);
+    }
+
+    #[test]
+    fn what_only_another_thread_may_is_told() {
+        let mut threads = StrongerThreads {
+            count: 1,
+            strongest: Pid::new(7).unwrap(),
+            permitted: CapSet::SYS_ADMIN,
+            no_new_privs: false,
+            seccomp: Seccomp::Off,
+        };
+        let told = |threads: &StrongerThreads, around: &Surroundings| {
+            let stronger_threads = Some(threads.clone());
+            texts(&Security { stronger_threads, ..with("0") }, around)
+        };
+        let text = "a thread may do more than the first one: thread 7 has CAP_SYS_ADMIN";
+        assert_eq!(told(&threads, &on_host()), [text]);
+        threads.count = 2;
+        let rootless = Surroundings { hosts_users: Some(false), ..Surroundings::default() };
+        let text = "2 threads may do more than the first one: see thread 7";
+        assert_eq!(told(&threads, &rootless), [text]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The security section: as whom it runs, what it may do, and why that is more than usual.
 
 use crate::model::capability::CapSet;
-use crate::model::security::{Devices, Id, IdRange, Ids, Seccomp, Security};
+use crate::model::security::{Devices, Id, IdRange, Ids, Seccomp, Security, StrongerThreads};
 use crate::model::text::Text;
 use crate::render::human;
 
@@ -101,6 +101,10 @@ fn details(security: &Security) -> Vec<String> {
     rows.push(("masked", paths(&security.masked_paths)));
     rows.push(("read-only", paths(&security.read_only_paths)));
     rows.push(("devices", devices(&security.devices)));
+    rows.extend(security.stronger_threads.as_ref().map(|threads| {
+        let StrongerThreads { count, strongest, .. } = threads;
+        ("threads", format!("{count} may do more than the first one: see {strongest}"))
+    }));
     let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
     rows.map(|(name, value)| format!("{name:<12} {value}")).collect()
 }
