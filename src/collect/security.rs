@@ -201,7 +201,7 @@ fn devices(root: &SysRoot, known: Known<'_>) -> Devices {
     }
 }
 
-/// `a *:* rwm` alone means all.
+/// `a *:* rwm` alone means all by default: what was denied of it is not listed.
 fn device_list(list: &[u8]) -> Devices {
     let rules = list.split(|byte| *byte == b'\n').filter(|rule| !rule.is_empty());
     let rules: Vec<Text> = rules.map(Text::new).collect();

@@ -31,7 +31,8 @@ pub fn verdict(security: &Security, around: &Surroundings) -> Verdict {
         reasons.push("what is masked of /proc and /sys it can uncover".to_owned());
     }
     if security.devices == Devices::All {
-        reasons.push("every device allowed".to_owned());
+        // What v1 denies beside that the kernel does not list.
+        reasons.push("every device allowed by default".to_owned());
     }
     if !around.shared.is_empty() {
         let kinds: Vec<_> = around.shared.iter().map(|kind| kind.name()).collect();
@@ -100,6 +101,7 @@ mod tests {
         let found = verdict(&bare, &around(true));
         assert!(found.privileged);
         assert_eq!(found.reasons.len(), 4);
+        assert!(found.reasons.contains(&"every device allowed by default".to_owned()));
         // A host that itself lacks some gives all that it has.
         let fewer = CapSet::parse("000001fffeffffff").unwrap();
         let host = Surroundings { hosts_capabilities: Some(fewer), ..around(true) };

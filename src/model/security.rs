@@ -158,7 +158,8 @@ pub struct IdRange {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Devices {
-    /// All: v1's `a *:* rwm`, or no rule on any group of v2 from its own upwards.
+    /// All by default: v1's `a *:* rwm`, beside which the kernel does not list what was denied since;
+    /// or no rule on any group of v2 from its own upwards.
     All,
     /// Those that the v1 devices controller lists.
     Listed(Vec<Text>),

@@ -304,7 +304,7 @@ fn told_limits(docker: &Docker, _: &Truth) {
     assert!(said.contains("in the host's namespaces: pid"), "{said}");
     let page = stdout(&support::output(&mut docker.machine.nsx(&["inspect", "privileged"])));
     // On v2 a program of docker's decides, and nothing says what it decides.
-    assert_eq!(page.contains("  every device allowed\n"), !is_v2, "{page}");
+    assert_eq!(page.contains("  every device allowed by default\n"), !is_v2, "{page}");
     let web = section(docker, WEB, "security");
     assert_eq!(web["security"]["verdict"]["privileged"], false);
     assert_eq!(web["security"]["capabilities"]["beyond_usual"], json!([]));

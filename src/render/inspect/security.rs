@@ -142,7 +142,7 @@ fn paths(paths: &[Text]) -> String {
 
 fn devices(devices: &Devices) -> String {
     match devices {
-        Devices::All => "all".to_owned(),
+        Devices::All => "all by default".to_owned(),
         Devices::Listed(rules) => rules.iter().map(Text::to_string).collect::<Vec<_>>().join(", "),
         Devices::Programs(ids) => format!("as {} decide", human::count(ids.len(), "program")),
         Devices::Unknown => String::new(),
