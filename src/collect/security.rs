@@ -18,7 +18,7 @@ use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, idmap, proc, raw};
 use nix::errno::Errno;
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use std::cell::LazyCell;
 use std::os::fd::AsFd;
 
@@ -97,6 +97,9 @@ pub fn collect_security(
         ..Security::default()
     };
     cover(&mut security, mounts);
+    if root.is_real() {
+        security.control_sockets.retain(|path| may_be_socket(target, path));
+    }
     if around.hosts_users == Some(true) {
         name(root, &mut security);
     }
@@ -241,6 +244,24 @@ fn cover(security: &mut Security, mounts: &[Mount]) {
             security.read_only_paths.push(mount.target.clone());
         }
     }
+}
+
+/// Engines make a directory where the socket is missing that they are to mount. What a mount point is
+/// the kernel knows, and nobody who serves a file system is asked; what it does not tell may be one.
+fn may_be_socket(target: &ProcessHandle, path: &Text) -> bool {
+    let look = || {
+        let place = OFlags::PATH | OFlags::CLOEXEC;
+        let open = |dir, path: &[u8], flags, resolve| {
+            rustix::fs::openat2(dir, path, place | flags, Mode::empty(), resolve)
+        };
+        let root = open(target.dir(), b"root", OFlags::DIRECTORY, ResolveFlags::empty())?;
+        let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
+        let file = open(root.as_fd(), path.as_bytes(), OFlags::NOFOLLOW, inside)?;
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        rustix::fs::statx(&file, "", flags, StatxFlags::TYPE)
+    };
+    let file_type = |found: Statx| FileType::from_raw_mode(found.stx_mode.into());
+    look().map_or(true, |found| file_type(found) == FileType::Socket)
 }
 
 fn name(root: &SysRoot, security: &mut Security) {

@@ -47,7 +47,7 @@ pub struct Security {
     /// Threads that may do more than the first one, of which all else is told; null where there is
     /// none.
     pub stronger_threads: Option<StrongerThreads>,
-    /// Sockets of engines and the like that are mounted into it.
+    /// Sockets of engines and the like that are mounted into it, told by their names.
     pub control_sockets: Vec<Text>,
 }
 

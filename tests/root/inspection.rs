@@ -33,6 +33,7 @@ pub fn tests() -> Vec<Trial> {
             &[Need::Root],
             stronger_thread,
         ),
+        test("an engine's socket that is a directory opens nothing", ROOT, no_socket),
         test("what was asked for is read and nothing else", ROOT, sections),
         test(
             "nothing is written, and what is inside is opened as a place first",
@@ -290,6 +291,23 @@ fn stronger_thread() {
     assert_eq!((&told["count"], &told["no_new_privs"]), (&json!(1), &json!(false)));
     let own = inspect(std::process::id(), &["--only", "security"]);
     assert_eq!(own["security"]["stronger_threads"], Value::Null);
+}
+
+fn no_socket() {
+    let temp = tempfile::tempdir().unwrap();
+    let place = temp.path().display();
+    std::fs::create_dir_all(temp.path().join("missing/docker.sock")).unwrap();
+    std::fs::create_dir(temp.path().join("there")).unwrap();
+    let socket = format!("{place}/there/docker.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let script = format!(
+        "cd {place}; for one in missing there; do mount --bind $one/docker.sock $one/docker.sock; \
+        done; echo ready; exec sleep 1000"
+    );
+    let (held, line) = Held::ready(Command::new("unshare").args(["-m", "sh", "-ec", &script]));
+    assert_eq!(line, "ready");
+    let security = inspect(held.pid(), &["--only", "security"])["security"].clone();
+    assert_eq!(security["control_sockets"], json!([socket]));
 }
 
 fn sections() {
