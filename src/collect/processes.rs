@@ -18,24 +18,27 @@ use std::time::Duration;
 const COMMAND_CAP: usize = 4096;
 /// For one of them: what hangs must not make the report hang.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// Of more processes none is told.
+const MOST: usize = 1 << 13;
 /// Each costs an open directory.
-const MOST: usize = 512;
+const MOST_COMMANDS: usize = 512;
 
 /// Processes, and the directory of each, through which the rest of it is read.
 #[derive(Debug, Default)]
 pub struct Members {
     /// In the order of the pids that were asked for; without those that ended meanwhile.
     pub list: Vec<Member>,
-    /// Each one's `/proc/PID`, in the order of `list`.
-    pub directories: Vec<OwnedFd>,
-    /// Processes beyond the bound, and command lines that could not be read or were cut.
+    /// `/proc/PID` of the first of them, in the order of `list`.
+    directories: Vec<OwnedFd>,
+    /// Processes and command lines beyond the bounds, and command lines that could not be read or were
+    /// cut.
     pub gaps: Vec<Gap>,
 }
 
 const WHAT: &str = "processes";
 
-/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines. `seen` is what
-/// they were told from.
+/// The first [`MOST`] of `pids`, one gap for the rest; without their command lines, which only the
+/// first [`MOST_COMMANDS`] can be asked for. `seen` is what they were told from.
 pub fn collect_processes(
     root: &SysRoot,
     pids: &[Pid],
@@ -77,14 +80,17 @@ pub fn collect_processes(
             comm: process.comm,
             command: None,
         });
-        members.directories.push(dir);
+        if members.directories.len() < MOST_COMMANDS {
+            members.directories.push(dir);
+        }
     }
-    if let Some(more) = pids.len().checked_sub(MOST).filter(|more| *more > 0) {
-        members.gaps.push(Gap {
-            object: format!("{more} more processes").into(),
-            what: "command lines",
-            reason: Reason::Truncated,
-        });
+    let without_command = members.list.len() - members.directories.len();
+    let beyond = pids.len().saturating_sub(MOST);
+    for (more, what) in [(without_command, "command lines"), (beyond, "names and states")] {
+        if more > 0 {
+            let object = format!("{more} more processes").into();
+            members.gaps.push(Gap { object, what, reason: Reason::Truncated });
+        }
     }
     members
 }
@@ -136,6 +142,44 @@ fn command(bytes: &[u8]) -> Option<Text> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::namespace::NsSet;
+
+    #[test]
+    fn processes_are_told_beyond_the_bound_of_command_lines_and_their_own_is_said() {
+        let temp = tempfile::tempdir().unwrap();
+        let most = u32::try_from(MOST_COMMANDS).unwrap();
+        for pid in 1..=most + 2 {
+            let state = if pid > most { 'Z' } else { 'S' };
+            let process = temp.path().join(format!("proc/{pid}"));
+            std::fs::create_dir_all(&process).unwrap();
+            let stat = format!("{pid} (x) {state} 1 {}", "0 ".repeat(40));
+            std::fs::write(process.join("stat"), stat).unwrap();
+        }
+        let root = SysRoot::fixture(temp.path()).unwrap();
+        let seen = Containers {
+            list: Vec::new(),
+            gaps: Vec::new(),
+            host: NsSet::default(),
+            isolated: Vec::new(),
+        };
+        let of = |pids: u32| {
+            let pids: Vec<Pid> = (1..=pids).map(|pid| Pid::new(pid).unwrap()).collect();
+            collect_processes(&root, &pids, &seen, &Clock::default())
+        };
+        let gap = |object: &str, what| Gap {
+            object: object.into(),
+            what,
+            reason: Reason::Truncated,
+        };
+        let members = of(most + 2);
+        assert_eq!(members.list.iter().filter(|member| member.state.ended()).count(), 2);
+        assert_eq!(members.requests().count(), MOST_COMMANDS);
+        assert_eq!(members.gaps, [gap("2 more processes", "command lines")]);
+        assert_eq!(of(most).gaps, []);
+        // Those that are not there are none of the first, and none beyond the bound of commands.
+        let many = of(u32::try_from(MOST).unwrap() + 1);
+        assert_eq!(many.gaps[1..], [gap("1 more processes", "names and states")]);
+    }
 
     #[test]
     fn arguments_are_joined_and_nothing_is_no_command() {

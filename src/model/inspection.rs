@@ -109,7 +109,8 @@ pub struct Inspection {
     pub security: Option<Security>,
     /// Of that one process, but for inotify.
     pub limits: Option<Limits>,
-    /// Those of the container or group by pid, the first 512; or the one that was named.
+    /// Those of the container or group by pid, the first 8192, with the command lines of the first 512; or
+    /// the one that was named.
     pub processes: Option<Vec<Member>>,
     /// What is unusual, the worst first.
     pub findings: Vec<Finding>,

@@ -54,7 +54,8 @@ pub struct JsonInspection<'a> {
     pub security: Option<&'a Security>,
     /// Of that one process, but for inotify.
     pub limits: Option<&'a Limits>,
-    /// Those of the container or group by pid, the first 512; or the one that was named.
+    /// Those of the container or group by pid, the first 8192, with the command lines of the first 512; or
+    /// the one that was named.
     pub processes: Option<Vec<JsonMember<'a>>>,
     /// What is unusual, the worst first.
     pub findings: &'a [Finding],

@@ -2,11 +2,12 @@
 
 use super::FEW;
 use crate::model::inspection::Member;
+use crate::model::process::Pid;
 use crate::render::branches::{self, Twig};
 use crate::render::column::or_dash;
 use crate::render::human;
 use crate::render::table::align;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Longer commands are cut.
 const LONGEST: usize = 120;
@@ -88,9 +89,10 @@ impl Alike<'_> {
 
 /// Siblings that follow each other, have no children and look alike are one line: workers.
 fn fold<'a>(processes: &'a [Member], twigs: &'a [Twig]) -> Vec<Alike<'a>> {
+    let parents: HashSet<Pid> = processes.iter().filter_map(|member| member.parent).collect();
     let key = |twig: &Twig| {
         let member = processes.get(twig.at)?;
-        let is_leaf = !processes.iter().any(|other| other.parent == Some(member.pid));
+        let is_leaf = !parents.contains(&member.pid);
         is_leaf.then(|| (member.parent, named(member), member.threads))
     };
     let mut folded: Vec<Alike<'_>> = Vec::new();
@@ -134,7 +136,7 @@ fn memory(member: &Member) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::process::{Pid, State};
+    use crate::model::process::State;
 
     fn member(pid: u32, parent: u32, comm: &str, state: u8) -> Member {
         Member {
