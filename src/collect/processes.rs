@@ -166,11 +166,8 @@ mod tests {
             let pids: Vec<Pid> = (1..=pids).map(|pid| Pid::new(pid).unwrap()).collect();
             collect_processes(&root, &pids, &seen, &Clock::default())
         };
-        let gap = |object: &str, what| Gap {
-            object: object.into(),
-            what,
-            reason: Reason::Truncated,
-        };
+        let gap =
+            |object: &str, what| Gap { object: object.into(), what, reason: Reason::Truncated };
         let members = of(most + 2);
         assert_eq!(members.list.iter().filter(|member| member.state.ended()).count(), 2);
         assert_eq!(members.requests().count(), MOST_COMMANDS);

@@ -16,6 +16,8 @@ const ENOUGH: u64 = 1000;
 const RECENT: u32 = 10;
 /// In percent of a limit.
 const NEARLY: u64 = 80;
+/// `main` and `default`, where nobody has changed the rules.
+const ALWAYS_ASKED: [u32; 2] = [254, 253];
 
 /// Those of Section::Net, the worst first.
 pub(super) fn of_network(network: &Network) -> Vec<Finding> {
@@ -114,7 +116,13 @@ fn of_interface(interface: &Interface, findings: &mut Findings) {
 fn of_routes(network: &Network, findings: &mut Findings) {
     let defaults =
         network.routes.iter().filter(|route| route.is_default() && route.kind == "unicast");
-    let mut asked = defaults.clone().filter(|route| is_asked_by_all(network, route));
+    let asked_tables =
+        ["inet", "inet6"].map(|family| (family, tables_asked_by_all(network, family)));
+    let is_asked = |route: &&Route| {
+        let mut families = asked_tables.iter().filter(|(family, _)| *family == route.family);
+        families.any(|(_, tables)| tables.contains(&route.table))
+    };
+    let mut asked = defaults.clone().filter(is_asked);
     let has = |family| asked.clone().any(|route| route.family == family);
     let wants = |is_wanted: fn(&IpAddr) -> bool| {
         let addresses = network.interfaces.iter().filter(|one| leads_out(one));
@@ -124,12 +132,21 @@ fn of_routes(network: &Network, findings: &mut Findings) {
     let lacks_v4 = wants(IpAddr::is_ipv4) && !has("inet");
     let lacks_v6 = wants(is_public_v6) && !has("inet6");
     if lacks_v4 || lacks_v6 {
+        let is_left_out = |route: &Route| {
+            let is_lacking = if route.family == "inet" { lacks_v4 } else { lacks_v6 };
+            is_lacking && ALWAYS_ASKED.contains(&route.table)
+        };
+        let lack = if defaults.clone().any(is_left_out) {
+            "no rule leads every packet to the default route"
+        } else {
+            "no default route"
+        };
         let family = match asked.next() {
             None => "",
             Some(_) if lacks_v4 => " for IPv4",
             Some(_) => " for IPv6",
         };
-        findings.notice(format!("no default route{family}"));
+        findings.notice(format!("{lack}{family}"));
     }
     for neighbour in network.neighbours.iter().filter(|one| one.state == "failed") {
         if !defaults.clone().any(|route| goes_by(route, neighbour)) {
@@ -150,11 +167,30 @@ fn is_public_v6(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if !Ipv6Addr::is_unique_local(address))
 }
 
-/// Whether its table is asked for the packets of any program, which chooses no source and no mark.
-fn is_asked_by_all(network: &Network, route: &Route) -> bool {
-    let mut rules = network.rules.iter().filter(|rule| rule.family == route.family);
-    matches!(route.table_name, Some("main" | "default"))
-        || rules.any(|rule| rule.table == Some(route.table) && holds_for_all(rule))
+/// Tables that are asked for the packets of any program, which chooses no source and no mark.
+fn tables_asked_by_all(network: &Network, family: &str) -> Vec<u32> {
+    let rules = network.rules.iter().filter(|rule| rule.family == family);
+    if rules.clone().next().is_none() || network.incomplete_tables.contains(&"rules") {
+        // A kernel without rules, or one that did not tell all.
+        return ALWAYS_ASKED.to_vec();
+    }
+    let mut tables = Vec::new();
+    let mut skipped_below = 0;
+    for rule in rules.clone() {
+        if rule.priority < skipped_below || !holds_for_all(rule) {
+            continue;
+        }
+        match rule.action {
+            "lookup" if !suppresses(rule) => tables.extend(rule.table),
+            // One that leads to no rule is passed by.
+            "goto" if rules.clone().any(|other| Some(other.priority) == rule.goto) => {
+                skipped_below = rule.goto.unwrap_or_default();
+            }
+            "blackhole" | "unreachable" | "prohibit" => break,
+            _ => {}
+        }
+    }
+    tables
 }
 
 fn holds_for_all(rule: &Rule) -> bool {
@@ -169,9 +205,13 @@ fn holds_for_all(rule: &Rule) -> bool {
         suppress_group: None,
         ..rule.clone()
     };
-    let matches = is_unmarked && is_sent_here && selectors == rule.for_any_packet();
-    let suppresses = rule.suppress_prefix_length.is_some() || rule.suppress_group.is_some();
-    matches != rule.not && !suppresses
+    let any = Rule { action: rule.action, goto: rule.goto, ..rule.for_any_packet() };
+    let matches = is_unmarked && is_sent_here && selectors == any;
+    matches != rule.not
+}
+
+const fn suppresses(rule: &Rule) -> bool {
+    rule.suppress_prefix_length.is_some() || rule.suppress_group.is_some()
 }
 
 /// A neighbour is one on its own link: another's may have the same address.

@@ -245,6 +245,40 @@ fn only_a_default_route_that_any_packet_finds_counts() {
 }
 
 #[test]
+fn a_default_route_that_the_rules_do_not_lead_to_is_no_way_out() {
+    let rule = |priority, action| Rule { family: "inet", priority, action, ..Rule::default() };
+    let lookup = |priority, table| Rule { table: Some(table), ..rule(priority, "lookup") };
+    let goto = |priority, aim| Rule { goto: Some(aim), ..rule(priority, "goto") };
+    let usual = [lookup(0, 255), lookup(32766, 254), lookup(32767, 253)];
+    let with = |more: &[Rule], dropped: Option<u32>| {
+        found(|network| {
+            network.rules = [&usual[..], more].concat();
+            network.rules.retain(|rule| Some(rule.priority) != dropped);
+            network.rules.sort_by_key(|rule| rule.priority);
+        })
+    };
+    let no_way = one(Level::Notice, "no rule leads every packet to the default route");
+    assert_eq!(with(&[], None), []);
+    assert_eq!(with(&[], Some(32766)), no_way, "no rule for main");
+    assert_eq!(with(&[lookup(9, 254)], Some(32766)), [], "another for main");
+    for action in ["unreachable", "blackhole", "prohibit"] {
+        assert_eq!(with(&[rule(5, action)], None), no_way, "{action} before it");
+        assert_eq!(with(&[rule(40000, action)], None), [], "{action} behind it");
+        let marked = Rule { mark: Some(1), mark_mask: Some(1), ..rule(5, action) };
+        assert_eq!(with(&[marked], None), [], "{action} of some");
+    }
+    assert_eq!(with(&[rule(5, "nop")], None), []);
+    assert_eq!(with(&[goto(5, 32767)], None), no_way, "past it");
+    assert_eq!(with(&[goto(5, 32766), rule(6, "blackhole")], None), [], "to it");
+    assert_eq!(with(&[goto(5, 40000)], None), [], "to nothing");
+    let unread = found(|network| {
+        network.rules = vec![lookup(0, 255)];
+        network.mark_incomplete("rules");
+    });
+    assert_eq!(unread, [], "not all rules are known");
+}
+
+#[test]
 fn a_public_address_of_ipv6_wants_a_way_out_too() {
     let with = |spelled: &str, scope| {
         let address = Address { address: spelled.parse().unwrap(), scope, ..address(&[]) };

@@ -27,6 +27,7 @@ pub(super) fn lines(network: &Network, detail: Detail) -> Vec<String> {
     }
     let rules = network.rules.iter().filter(|rule| detail.wide || !is_of_every_host(rule));
     lines.extend(rules.take(limit).map(rule_line));
+    lines.extend(missing_rules(network));
     lines
 }
 
@@ -125,9 +126,30 @@ fn way(
 
 /// Those that the kernel makes with a namespace.
 fn is_of_every_host(rule: &Rule) -> bool {
-    let made = [(0, "local"), (32766, "main"), (32767, "default")];
-    let is_made = rule.table_name.is_some_and(|name| made.contains(&(rule.priority, name)));
+    let is_made = rule.table_name.is_some_and(|name| MADE.contains(&(rule.priority, name)));
     is_made && *rule == rule.for_any_packet()
+}
+
+const MADE: [(u32, &str); 3] = [(0, "local"), (32766, "main"), (32767, "default")];
+
+/// Whoever takes one of those away may ask its table elsewhere.
+fn missing_rules(network: &Network) -> Vec<String> {
+    let mut lines = Vec::new();
+    // IPv6 has no such table as `default`.
+    for (family, made, name) in [("inet", 3, ""), ("inet6", 2, " (IPv6)")] {
+        let rules = network.rules.iter().filter(|rule| rule.family == family);
+        if rules.clone().next().is_none() || network.incomplete_tables.contains(&"rules") {
+            continue;
+        }
+        for (_, table) in MADE.into_iter().take(made) {
+            let asks =
+                |rule: &Rule| rule.table_name == Some(table) && *rule == rule.for_any_packet();
+            if !rules.clone().any(asks) {
+                lines.push(format!("no rule asks {table} for every packet{name}"));
+            }
+        }
+    }
+    lines
 }
 
 fn rule_line(rule: &Rule) -> String {
@@ -197,6 +219,29 @@ mod tests {
         assert_eq!(rule_line(&rule), "rule 102 from all fwmark 0x0/0xf lookup 100");
         let marked = Rule { mark: Some(1), mark_mask: Some(u32::MAX), ..rule };
         assert_eq!(rule_line(&marked), "rule 102 from all fwmark 0x1 lookup 100");
+    }
+
+    #[test]
+    fn a_rule_of_every_host_that_is_missing_is_told() {
+        let rule = |family, priority, table| Rule {
+            family,
+            priority,
+            action: "lookup",
+            table_name: Some(table),
+            ..Rule::default()
+        };
+        let of = |rules: &[Rule]| {
+            missing_rules(&Network { rules: rules.to_vec(), ..Network::default() })
+        };
+        let v6 = [rule("inet6", 0, "local"), rule("inet6", 32766, "main")];
+        assert!(of(&[]).is_empty() && of(&v6).is_empty());
+        assert_eq!(of(&v6[..1]), ["no rule asks main for every packet (IPv6)"]);
+        let suppressed = Rule { suppress_prefix_length: Some(0), ..rule("inet", 7, "main") };
+        let v4 = [rule("inet", 100, "local"), suppressed, rule("inet", 32767, "default")];
+        assert_eq!(of(&v4), ["no rule asks main for every packet"]);
+        let mut unread = Network { rules: v4.to_vec(), ..Network::default() };
+        unread.mark_incomplete("rules");
+        assert!(missing_rules(&unread).is_empty());
     }
 
     #[test]

@@ -98,18 +98,21 @@ fn network() -> Network {
         table: Some(100),
         ..Rule::default()
     };
-    let of_every_host = Rule {
+    let of_every_host = |priority, table, name| Rule {
         family: "inet",
-        priority: 32766,
+        priority,
         action: "lookup",
-        table: Some(254),
-        table_name: Some("main"),
+        table: Some(table),
+        table_name: Some(name),
         ..Rule::default()
     };
+    let local_table = of_every_host(0, 255, "local");
+    let main_table = of_every_host(32766, 254, "main");
+    let default_table = of_every_host(32767, 253, "default");
     Network {
         interfaces: vec![lo, eth0, vlan],
         routes: vec![default, link, other, local],
-        rules: vec![own, of_every_host],
+        rules: vec![local_table, own, main_table, default_table],
         sockets: Some(sockets()),
         resolver: Some(Resolver {
             nameservers: vec!["198.51.100.53".into()],
