@@ -114,23 +114,21 @@ fn of_interface(interface: &Interface, findings: &mut Findings) {
 }
 
 fn of_routes(network: &Network, findings: &mut Findings) {
-    let defaults =
-        network.routes.iter().filter(|route| route.is_default() && route.kind == "unicast");
-    let asked_tables =
-        ["inet", "inet6"].map(|family| (family, tables_asked_by_all(network, family)));
-    let is_asked = |route: &&Route| {
-        let mut families = asked_tables.iter().filter(|(family, _)| *family == route.family);
-        families.any(|(_, tables)| tables.contains(&route.table))
+    let ways = network.routes.iter().filter(|route| route.kind == "unicast");
+    let defaults = ways.clone().filter(|route| route.is_default());
+    let has_way = |family: &str| {
+        let tables = tables_asked_by_all(network, family);
+        let of_family = |route: &&Route| route.family == family && tables.contains(&route.table);
+        takes_all(ways.clone().filter(of_family), family)
     };
-    let mut asked = defaults.clone().filter(is_asked);
-    let has = |family| asked.clone().any(|route| route.family == family);
+    let (has_v4, has_v6) = (has_way("inet"), has_way("inet6"));
     let wants = |is_wanted: fn(&IpAddr) -> bool| {
         let addresses = network.interfaces.iter().filter(|one| leads_out(one));
         let mut addresses = addresses.flat_map(|one| &one.addresses);
         addresses.any(|one| one.scope == "global" && is_wanted(&one.address))
     };
-    let lacks_v4 = wants(IpAddr::is_ipv4) && !has("inet");
-    let lacks_v6 = wants(is_public_v6) && !has("inet6");
+    let lacks_v4 = wants(IpAddr::is_ipv4) && !has_v4;
+    let lacks_v6 = wants(is_public_v6) && !has_v6;
     if lacks_v4 || lacks_v6 {
         let is_left_out = |route: &Route| {
             let is_lacking = if route.family == "inet" { lacks_v4 } else { lacks_v6 };
@@ -141,10 +139,10 @@ fn of_routes(network: &Network, findings: &mut Findings) {
         } else {
             "no default route"
         };
-        let family = match asked.next() {
-            None => "",
-            Some(_) if lacks_v4 => " for IPv4",
-            Some(_) => " for IPv6",
+        let family = match (has_v4, has_v6) {
+            (false, false) => "",
+            (false, true) => " for IPv4",
+            (true, _) => " for IPv6",
         };
         findings.notice(format!("{lack}{family}"));
     }
@@ -165,6 +163,34 @@ fn of_routes(network: &Network, findings: &mut Findings) {
 /// Those that are unique in one site only are not expected to lead out of it.
 fn is_public_v6(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if !Ipv6Addr::is_unique_local(address))
+}
+
+/// Whether some route takes each packet to the outside, as a default route does, or halves of it that
+/// stand before one, as VPNs have them. All that is outside of IPv6 is in 2000::/3.
+fn takes_all<'a>(routes: impl Iterator<Item = &'a Route>, family: &str) -> bool {
+    let (bits, (first, last)) = match family {
+        "inet" => (32, (0, u128::from(u32::MAX))),
+        _ => (128, (0x2 << 124, (0x4 << 124) - 1)),
+    };
+    let span = |route: &Route| {
+        let first = match route.destination {
+            None => 0,
+            Some(IpAddr::V4(address)) => u128::from(address.to_bits()),
+            Some(IpAddr::V6(address)) => address.to_bits(),
+        };
+        let others = u128::MAX.checked_shr(128 - bits + u32::from(route.prefix_length));
+        (first, first | others.unwrap_or(0))
+    };
+    let mut spans: Vec<(u128, u128)> = routes.map(span).collect();
+    spans.sort_unstable();
+    let mut next = first;
+    for (from, to) in spans {
+        if from > next {
+            break;
+        }
+        next = next.max(to.saturating_add(1));
+    }
+    next > last
 }
 
 /// Tables that are asked for the packets of any program, which chooses no source and no mark.

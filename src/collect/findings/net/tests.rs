@@ -279,6 +279,44 @@ fn a_default_route_that_the_rules_do_not_lead_to_is_no_way_out() {
 }
 
 #[test]
+fn routes_that_take_every_packet_together_are_a_way_out() {
+    let with = |addresses: &[&str], prefixes: &[(&str, u8)]| {
+        found(|network| {
+            network.interfaces[0].addresses = Vec::new();
+            for spelled in addresses {
+                let one = Address { address: spelled.parse().unwrap(), ..address(&[]) };
+                network.interfaces[0].addresses.push(one);
+            }
+            let default = network.routes.remove(0);
+            for (spelled, prefix_length) in prefixes {
+                let family = if spelled.contains(':') { "inet6" } else { "inet" };
+                let destination = spelled.parse().ok();
+                let prefix_length = *prefix_length;
+                network.routes.push(Route {
+                    family,
+                    destination,
+                    prefix_length,
+                    ..default.clone()
+                });
+            }
+        })
+    };
+    let v4 = ["198.51.100.7"];
+    let lacking = |family| one(Level::Notice, &format!("no default route{family}"));
+    assert_eq!(with(&v4, &[("0.0.0.0", 1), ("128.0.0.0", 1)]), []);
+    assert_eq!(with(&v4, &[("128.0.0.0", 1), ("64.0.0.0", 2), ("0.0.0.0", 2)]), []);
+    assert_eq!(with(&v4, &[("0.0.0.0", 1), ("128.0.0.0", 2)]), lacking(""));
+    assert_eq!(with(&v4, &[("0.0.0.0", 2), ("128.0.0.0", 1)]), lacking(""));
+    let v6 = ["2001:db8::7"];
+    assert_eq!(with(&v6, &[("2000::", 4), ("3000::", 4)]), []);
+    assert_eq!(with(&v6, &[("::", 1), ("8000::", 1)]), []);
+    assert_eq!(with(&v6, &[("::", 3), ("3000::", 4)]), lacking(""));
+    let both = [v4[0], v6[0]];
+    assert_eq!(with(&both, &[("0.0.0.0", 1), ("128.0.0.0", 1)]), lacking(" for IPv6"));
+    assert_eq!(with(&both, &[("::", 1), ("8000::", 1)]), lacking(" for IPv4"));
+}
+
+#[test]
 fn a_public_address_of_ipv6_wants_a_way_out_too() {
     let with = |spelled: &str, scope| {
         let address = Address { address: spelled.parse().unwrap(), scope, ..address(&[]) };
