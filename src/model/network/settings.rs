@@ -1,7 +1,9 @@
 //! The few switches and limits of a network namespace that explain what it does. See ip(7), tcp(7).
 
+use super::Span;
+
 /// Absent: not there, or not to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
     /// net.ipv4.ip_forward
@@ -18,6 +20,8 @@ pub struct Settings {
     pub first_ephemeral_port: Option<u16>,
     /// The second number of that file; it is one of the range.
     pub last_ephemeral_port: Option<u16>,
+    /// net.ipv4.ip_local_reserved_ports: those that the kernel gives to nobody who does not name them.
+    pub reserved_ports: Vec<Span>,
     /// net.ipv4.ip_unprivileged_port_start
     pub first_unprivileged_port: Option<u32>,
     /// net.core.somaxconn: the most that a listener's backlog can be.

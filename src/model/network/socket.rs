@@ -156,7 +156,9 @@ pub struct Ports {
     pub first: u16,
     /// The second number; it is one of them.
     pub last: u16,
-    /// Different ones that TCP connections hold.
+    /// How many from the first to the last are given to nobody: net.ipv4.ip_local_reserved_ports.
+    pub reserved: u32,
+    /// Different ones that TCP connections hold, without those that are reserved.
     pub used: u32,
     /// Where most of them lead. A port can serve one connection from each address of ours to each
     /// destination.
@@ -166,7 +168,7 @@ pub struct Ports {
 impl Ports {
     /// How many ports there are to give, used ones counted.
     pub fn available(&self) -> u32 {
-        u32::from(self.last.saturating_sub(self.first)) + 1
+        (u32::from(self.last.saturating_sub(self.first)) + 1).saturating_sub(self.reserved)
     }
 }
 

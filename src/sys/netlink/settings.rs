@@ -1,9 +1,12 @@
 //! The switches and limits of a network namespace, from /proc/sys/net, which shows those of the
 //! thread that opens it. See ip(7), tcp(7).
 
-use crate::model::network::{Conntrack, Settings};
+use crate::model::network::{Conntrack, Settings, Span};
 use crate::sys::bounded;
 use std::os::fd::{AsFd, BorrowedFd};
+
+/// Room for every second port.
+const RESERVED_CAP: usize = 256 << 10;
 
 /// Of the calling thread's network namespace. `proc` is the host's /proc.
 pub(super) fn read(proc: BorrowedFd<'_>) -> (Settings, Option<Conntrack>) {
@@ -35,6 +38,12 @@ pub(super) fn read(proc: BorrowedFd<'_>) -> (Settings, Option<Conntrack>) {
         settings.first_ephemeral_port = u16::try_from(first).ok();
         settings.last_ephemeral_port = u16::try_from(last).ok();
     }
+    // The kernel tells of them in one answer, however short the buffer.
+    let mut reserved = Vec::with_capacity(RESERVED_CAP);
+    let file = "ipv4/ip_local_reserved_ports";
+    if bounded::read_record(net.as_fd(), file, RESERVED_CAP, &mut reserved) == Ok(false) {
+        settings.reserved_ports = parse_ranges(&reserved);
+    }
     (settings, conntrack)
 }
 
@@ -44,9 +53,28 @@ fn parse(bytes: &[u8]) -> Vec<u32> {
     text.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>().unwrap_or_default()
 }
 
+/// `10100-10999,20000`; none where one is no port.
+fn parse_ranges(bytes: &[u8]) -> Vec<Span> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
+    let port = |word: &str| word.parse::<u16>().ok().map(u32::from);
+    let range = |word: &str| {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        Some(Span { first: port(first)?, last: port(last)? })
+    };
+    text.split(',').map(range).collect::<Option<_>>().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_stand_between_commas() {
+        let span = |first, last| Span { first, last };
+        assert_eq!(parse_ranges(b"8080,10100-10999\n"), [span(8080, 8080), span(10100, 10999)]);
+        assert!(parse_ranges(b"\n").is_empty());
+        assert!(parse_ranges(b"1,70000\n").is_empty());
+    }
 
     #[test]
     fn numbers_stand_between_blanks() {
@@ -78,6 +106,7 @@ mod tests {
             ("ipv4/tcp_syncookies", "3"),
             ("ipv4/tcp_tw_reuse", "4"),
             ("ipv4/ip_local_port_range", "32768\t60999"),
+            ("ipv4/ip_local_reserved_ports", "40000-40009"),
             ("netfilter/nf_conntrack_count", "5"),
             ("netfilter/nf_conntrack_max", "6"),
         ] {
@@ -99,6 +128,7 @@ mod tests {
             time_wait_reuse: Some(4),
             first_ephemeral_port: Some(32768),
             last_ephemeral_port: Some(60999),
+            reserved_ports: vec![Span { first: 40000, last: 40009 }],
         };
         assert_eq!(settings, expected);
         assert_eq!(conntrack, Some(Conntrack { entries: 5, limit: Some(6) }));

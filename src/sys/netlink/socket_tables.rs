@@ -83,15 +83,25 @@ type Way = (IpAddr, IpAddr, u16);
 struct Tally {
     found: Found,
     range: Option<(u16, u16)>,
+    /// Those in the range that are not given.
+    reserved: HashSet<u16>,
     ports: HashSet<u16>,
     destinations: HashMap<Way, u32>,
 }
 
 impl Tally {
     fn new(settings: &Settings) -> Self {
+        let range = settings.first_ephemeral_port.zip(settings.last_ephemeral_port);
+        let reserved = range.map_or_else(HashSet::new, |(first, last)| {
+            let all = settings.reserved_ports.iter().flat_map(|span| span.first..=span.last);
+            all.filter_map(|port| u16::try_from(port).ok())
+                .filter(|port| (first..=last).contains(port))
+                .collect()
+        });
         Self {
             found: Found::default(),
-            range: settings.first_ephemeral_port.zip(settings.last_ephemeral_port),
+            range,
+            reserved,
             ports: HashSet::new(),
             destinations: HashMap::new(),
         }
@@ -127,7 +137,9 @@ impl Tally {
     }
 
     fn count_port(&mut self, socket: &Socket) {
-        if self.range.is_none_or(|(first, last)| !(first..=last).contains(&socket.port)) {
+        if self.range.is_none_or(|(first, last)| !(first..=last).contains(&socket.port))
+            || self.reserved.contains(&socket.port)
+        {
             return;
         }
         self.ports.insert(socket.port);
@@ -148,6 +160,7 @@ impl Tally {
         self.found.sockets.ephemeral_ports = self.range.map(|(first, last)| Ports {
             first,
             last,
+            reserved: u32::try_from(self.reserved.len()).unwrap_or(u32::MAX),
             used: u32::try_from(self.ports.len()).unwrap_or(u32::MAX),
             busiest: busiest.map(|((source, address, port), connections)| Destination {
                 source_address: source,
@@ -180,6 +193,7 @@ fn count(states: &mut TcpStates, state: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::network::Span;
 
     /// As `struct inet_diag_msg` has it.
     fn message(state: u8, port: u16, peer: Option<(u8, u16)>) -> Vec<u8> {
@@ -217,6 +231,23 @@ mod tests {
         assert_eq!((ports.used, ports.available()), (3, 28232));
         let busiest = ports.busiest.unwrap();
         assert_eq!((busiest.address.to_string(), busiest.connections), ("198.51.100.1".into(), 3));
+    }
+
+    #[test]
+    fn ports_that_are_reserved_are_neither_there_to_be_given_nor_used() {
+        let span = |first, last| Span { first, last };
+        let mut tally = Tally::new(&Settings {
+            first_ephemeral_port: Some(10000),
+            last_ephemeral_port: Some(10999),
+            reserved_ports: vec![span(80, 80), span(9000, 9999), span(10100, 10999)],
+            ..Settings::default()
+        });
+        for port in [10000, 10099, 10100, 10999] {
+            tally.take(Protocol::Tcp, &message(1, port, Some((9, 443))));
+        }
+        let ports = tally.finish().sockets.ephemeral_ports.unwrap();
+        assert_eq!((ports.reserved, ports.used, ports.available()), (900, 2, 100));
+        assert_eq!(ports.busiest.unwrap().connections, 2);
     }
 
     #[test]

@@ -83,7 +83,13 @@ fn healthy() -> Network {
         neighbours: vec![neighbour],
         sockets: Some(Sockets {
             listening: vec![listener()],
-            ephemeral_ports: Some(Ports { first: 32768, last: 60999, used: 100, busiest: None }),
+            ephemeral_ports: Some(Ports {
+                first: 32768,
+                last: 60999,
+                reserved: 0,
+                used: 100,
+                busiest: None,
+            }),
             tcp_counters: Some(TcpCounters {
                 segments_sent: Some(100_000),
                 segments_retransmitted: Some(100),

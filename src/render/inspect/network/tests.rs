@@ -162,7 +162,13 @@ fn sockets() -> Sockets {
         listening: vec![listener],
         connected: vec![connection],
         tcp: TcpStates { established: 3, time_wait: 1, listen: 1, ..TcpStates::default() },
-        ephemeral_ports: Some(Ports { first: 32768, last: 60999, used: 2, busiest: None }),
+        ephemeral_ports: Some(Ports {
+            first: 32768,
+            last: 60999,
+            reserved: 0,
+            used: 2,
+            busiest: None,
+        }),
         ..Sockets::default()
     }
 }
