@@ -8,9 +8,9 @@ use crate::model::text::Text;
 pub struct Resolver {
     /// /etc/resolv.conf
     pub resolv_conf: File,
-    /// Addresses of its `nameserver` lines.
+    /// Addresses of its `nameserver` lines, of which a resolver asks the first three.
     pub nameservers: Vec<Text>,
-    /// Domains of the last `search` or `domain` line.
+    /// Domains of the last `search` line, or the one of a `domain` line.
     pub search: Vec<Text>,
     /// Words of its `options` lines: `ndots:5`.
     pub options: Vec<Text>,
@@ -18,7 +18,7 @@ pub struct Resolver {
     pub hosts: File,
     /// /etc/nsswitch.conf
     pub nsswitch: File,
-    /// The words of its `hosts:` line.
+    /// The words of its `hosts:` line, without a comment.
     pub hosts_sources: Vec<Text>,
 }
 

@@ -51,10 +51,10 @@ fn resolver(resolver: &Resolver) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
-/// A tab of a file is a blank to its reader.
+/// A tab of a file is a blank to its reader, and one before a line nothing.
 fn without_tabs(line: &Text) -> Text {
     let blank = |byte: &u8| if *byte == b'\t' { b' ' } else { *byte };
-    line.as_bytes().iter().map(blank).collect::<Vec<_>>().into()
+    line.as_bytes().trim_ascii_start().iter().map(blank).collect::<Vec<_>>().into()
 }
 
 /// What is known without asking.
