@@ -6,8 +6,9 @@ use crate::model::process::Pid;
 use crate::sys::error::Result;
 use crate::sys::proc::{self, fd};
 use crate::sys::root::SysRoot;
+use crate::sys::threads::{self, Shared};
 use std::collections::{HashMap, HashSet};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Processes whose descriptors are looked at, and descriptors of all of them together.
 const MOST_PROCESSES: usize = 512;
@@ -61,20 +62,41 @@ fn look(
     let dir = root.process(pid)?;
     let mut comm = None;
     let mut held = HashSet::new();
-    let mut take = |descriptor, inode| {
+    let mut take = |thread, descriptor, inode| {
         let found = u32::try_from(inode).ok().and_then(|inode| wanted.get_mut(&inode));
         let is_first = found.is_some() && held.insert(inode);
         for socket in found.into_iter().flatten() {
             socket.owner_processes += u32::from(is_first);
             if socket.owners.len() < MOST_OWNERS {
                 let comm = comm.get_or_insert_with(|| proc::comm_of(dir.as_fd())).clone();
-                socket.owners.push(Owner { pid, comm, descriptor });
+                socket.owners.push(Owner { pid, comm, descriptor, thread });
             }
         }
     };
-    let seen = fd::sockets_of(dir.as_fd(), *left, &mut take)?;
+    let mut of_process = |descriptor, inode| take(None, descriptor, inode);
+    let seen = fd::sockets_of(dir.as_fd(), *left, &mut of_process)?;
     *left = left.saturating_sub(seen);
+    for thread in with_their_own(root, dir.as_fd(), pid)? {
+        let path = format!("task/{thread}/fd");
+        let mut of_thread = |descriptor, inode| take(Some(thread), descriptor, inode);
+        match fd::sockets(dir.as_fd(), &path, *left, &mut of_thread) {
+            Ok(seen) => *left = left.saturating_sub(seen),
+            Err(error) if error.reason() == Reason::Gone => {}
+            Err(error) => return Err(error),
+        }
+    }
     Ok(())
+}
+
+/// Threads that do not share the descriptors of their process.
+fn with_their_own(root: &SysRoot, process: BorrowedFd<'_>, pid: Pid) -> Result<Vec<Pid>> {
+    let apart = |from| threads::apart(root, process, from, Shared::Descriptors);
+    let others = apart(pid)?;
+    // A first thread that has ended shares nothing with anyone.
+    match threads::living(process).filter(|_| !others.is_empty()) {
+        Some(living) => apart(living),
+        None => Ok(others),
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +116,32 @@ mod tests {
         let descriptor = u32::try_from(listener.as_raw_fd()).unwrap();
         assert_eq!((owner.pid, owner.descriptor), (own, descriptor));
         assert!(sockets.owners_complete && owner.comm.is_some());
+    }
+
+    #[test]
+    fn a_socket_of_a_thread_alone_is_its_own() {
+        let root = SysRoot::real().unwrap();
+        let own = Pid::new(std::process::id()).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        #[allow(clippy::disallowed_methods, reason = "a thread is what is looked for")]
+        let thread = std::thread::spawn(move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let inode = u32::try_from(rustix::fs::fstat(&listener).unwrap().st_ino).unwrap();
+            let thread = u32::try_from(nix::unistd::gettid().as_raw()).unwrap();
+            tell.send((thread, inode)).unwrap();
+            ended.recv().unwrap_err();
+        });
+        let (number, inode) = told.recv().unwrap();
+        let mut sockets = Sockets { listening: vec![listening(inode)], ..Sockets::default() };
+        assert_eq!(add(&root, &mut sockets, &[own]), None);
+        drop(end);
+        thread.join().unwrap();
+        let socket = &sockets.listening[0];
+        let threads: Vec<_> = socket.owners.iter().map(|owner| owner.thread).collect();
+        assert_eq!((socket.owner_processes, threads), (1, vec![Pid::new(number)]));
+        assert!(sockets.owners_complete);
     }
 
     /// As /proc shows one whose first thread has ended.

@@ -99,6 +99,8 @@ pub struct Owner {
     /// As in `/proc/PID/fd`, or another thread's where the first has ended. One process may be there
     /// with several.
     pub descriptor: u32,
+    /// The thread whose own descriptor it is, where the process has not got it.
+    pub thread: Option<Pid>,
 }
 
 /// How many TCP sockets are in each state, of both families.

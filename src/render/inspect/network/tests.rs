@@ -130,8 +130,12 @@ fn interfaces_mac(last: u8) -> String {
 }
 
 fn sockets() -> Sockets {
-    let owner =
-        |pid| Owner { pid: Pid::new(pid).unwrap(), comm: Some("nginx".into()), descriptor: 6 };
+    let owner = |pid| Owner {
+        pid: Pid::new(pid).unwrap(),
+        comm: Some("nginx".into()),
+        descriptor: 6,
+        thread: None,
+    };
     let listener = Socket {
         protocol: Protocol::Tcp,
         family: "inet6",
