@@ -15,6 +15,7 @@ use std::os::fd::BorrowedFd;
 use tasks::Payer;
 
 mod inotify;
+mod makers;
 mod tasks;
 
 /// `status` is what that file says; `members` are the processes of the container.

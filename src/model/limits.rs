@@ -238,7 +238,8 @@ pub struct Inotify {
     pub instances: Option<u64>,
     /// Of all these instances together.
     pub watches: Option<u64>,
-    /// Of these instances, those of the one user who has most.
+    /// Of these instances, those of the one user who has most: of the host, or who made the user
+    /// namespace that they are in, whoever has them there.
     pub of_one_user_instances: Option<u64>,
     /// Of these watches, those of the one user who has most.
     pub of_one_user_watches: Option<u64>,

@@ -1,6 +1,6 @@
 //! What `inspect` tells of limits, against processes that meet them or may go beyond.
 
-use crate::support::{Held, Need, child_of, json, nsx, succeeds, test};
+use crate::support::{Held, Need, child_of, json, nsx, succeeds, test, until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -9,11 +9,14 @@ const PERL: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("per
 
 const SETPRIV: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("setpriv")];
 
+const SPAWN: &[Need] = &[Need::Root, Need::Program("perl")];
+
 pub fn tests() -> Vec<Trial> {
     vec![
         test("who may lock more memory than the limit is not warned of", PERL, locked),
         test("who made a user namespace pays for all that is in it", SETPRIV, paid),
         test("an inotify object that children have inherited is one", PERL, inherited),
+        test("inotify objects of a user namespace count for who made it", SPAWN, watched),
     ]
 }
 
@@ -45,6 +48,26 @@ fn inherited() {
     let report = inspect(child_of(held.pid()).expect("it has forked"));
     let told = &report["limits"]["inotify"];
     assert_eq!((&told["instances"], &told["of_one_user_instances"]), (&json!(1), &json!(1)));
+}
+
+fn watched() {
+    let script = format!(
+        "$| = 1; for my $uid (0, 1) {{ if (!fork) {{ $> = $uid; \
+         for (1 .. 3) {{ syscall({}, 0) >= 0 or die; }} print qq(x\n) if $uid; sleep 1000; exit }} }} \
+         sleep 1000",
+        libc::SYS_inotify_init1
+    );
+    let users = ["--map-users", "0:100000:2", "--map-groups", "0:100000:2"];
+    let spawn = [&["spawn", "--newuser", "--newpid"], &users[..], &["perl", "-e", &script]];
+    let (held, line) = Held::ready(&mut nsx(spawn.concat()));
+    assert_eq!(line, "x");
+    let init = child_of(held.pid()).expect("it has forked");
+    until("both have theirs", || {
+        let told = &inspect(init)["limits"]["inotify"];
+        let count = |name: &str| told[name].as_u64();
+        assert_eq!(count("instances"), count("of_one_user_instances"), "{told}");
+        count("instances") == Some(6)
+    });
 }
 
 /// Of a uid that nobody else has.

@@ -1,15 +1,17 @@
 //! What inotify(7) objects the processes of a container hold.
 
+use super::makers::{self, User};
 use super::number;
 use crate::model::limits::Inotify;
+use crate::model::namespace::Kind;
 use crate::model::process::Pid;
 use crate::sys::crew::{self, Care};
-use crate::sys::proc;
 use crate::sys::raw::kcmp;
 use crate::sys::root::SysRoot;
+use crate::sys::{ns, proc};
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Among more descriptors they are not looked for: each is a system call.
 const MOST_DESCRIPTORS: u64 = 512;
@@ -20,7 +22,7 @@ struct Holding {
     pid: Pid,
     descriptor: i32,
     /// Whom the object most likely counts for: who has it first.
-    uid: u32,
+    payer: User,
     watches: u64,
 }
 
@@ -46,15 +48,32 @@ fn held(root: &SysRoot, members: &[Pid]) -> Option<Vec<Holding>> {
         let Ok(dir) = root.process(*pid) else { continue };
         descriptors += proc::fd::count(dir.as_fd())?;
         let found = (descriptors <= MOST_DESCRIPTORS).then(|| proc::fd::inotify(dir.as_fd()))??;
-        let uid = rustix::fs::fstat(&dir).ok()?.st_uid;
+        let payer = payer(dir.as_fd(), rustix::fs::fstat(&dir).ok()?.st_uid);
         held.extend(found.into_iter().map(|one| Holding {
             pid: *pid,
             descriptor: one.descriptor,
-            uid,
+            payer,
             watches: one.watches,
         }));
     }
     Some(held)
+}
+
+/// The limit is that of a user of the host: for all in a user namespace it is who made that.
+fn payer(process: BorrowedFd<'_>, uid: u32) -> User {
+    let of_host = User { users: ns::INITIAL_USER, uid };
+    match makers::of(process) {
+        None => of_host,
+        Some(makers) => match makers.last() {
+            Some(maker) if maker.users == ns::INITIAL_USER => *maker,
+            // He is above all that can be seen, and one for all of it.
+            Some(maker) => User { uid: 0, ..*maker },
+            None => match ns::identity(process, Kind::User) {
+                Ok(users) if users != ns::INITIAL_USER => User { users, uid: 0 },
+                _ => of_host,
+            },
+        },
+    }
 }
 
 /// Each once. They are compared by a process that can be abandoned: the kernel waits for one of the
@@ -107,9 +126,9 @@ fn each_once(
 }
 
 fn counted(objects: &[Holding], limits: Inotify) -> Inotify {
-    let mut users: HashMap<u32, (u64, u64)> = HashMap::new();
+    let mut users: HashMap<User, (u64, u64)> = HashMap::new();
     for object in objects {
-        let (instances, watches) = users.entry(object.uid).or_default();
+        let (instances, watches) = users.entry(object.payer).or_default();
         *instances += 1;
         *watches += object.watches;
     }
@@ -127,7 +146,8 @@ mod tests {
     use super::*;
 
     fn holding(pid: u32, descriptor: i32, uid: u32) -> Holding {
-        Holding { pid: Pid::new(pid).unwrap(), descriptor, uid, watches: 3 }
+        let payer = User { users: ns::INITIAL_USER, uid };
+        Holding { pid: Pid::new(pid).unwrap(), descriptor, payer, watches: 3 }
     }
 
     #[test]
