@@ -11,8 +11,8 @@ use crate::sys::proc::claims::{self, Claims, Schedule};
 use crate::sys::proc::status::{self, Status};
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
+use makers::User;
 use std::os::fd::BorrowedFd;
-use tasks::Payer;
 
 mod inotify;
 mod makers;
@@ -46,18 +46,22 @@ pub fn collect_limits(
         gaps.push(Gap { object, what: "limits", reason: Reason::Malformed });
     }
     let users = ns::identity(dir, Kind::User).ok();
+    let mut above = None;
     let of_host = users.map(|users| users == ns::INITIAL_USER);
     for limit in &mut rlimits {
         limit.exempt = own.as_ref().and_then(|own| exempt(limit.resource, own, of_host));
         limit.used = used(limit.resource, &claims, schedule);
         match limit.resource {
             Resource::OpenFiles => limit.used = proc::fd::count(dir),
-            Resource::Processes => limit.used = tasks(root, own.as_ref(), users, limit),
+            Resource::Processes => {
+                (limit.used, above) = tasks(root, dir, own.as_ref(), users, limit);
+            }
             _ => {}
         }
     }
     Some(Limits {
         rlimits,
+        processes_above: above,
         oom_score: number(root, dir, "oom_score"),
         oom_score_adj: number(root, dir, "oom_score_adj"),
         nice: schedule.map(|schedule| schedule.nice),
@@ -103,14 +107,26 @@ fn number<T: std::str::FromStr>(root: &SysRoot, dir: BorrowedFd<'_>, file: &str)
     std::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
 }
 
-/// The threads that its user pays for. Whom the limit does not hold needs no count.
-fn tasks(root: &SysRoot, own: Option<&Status>, users: Option<u64>, limit: &Rlimit) -> Option<u64> {
-    limit.soft.value()?;
-    if limit.exempt != Some(false) {
-        return None;
-    }
-    let [uid, ..] = own?.uids;
-    Payer::new(users?, uid).threads(root)
+/// The threads that its user pays for, and the most that one pays for who made a user namespace which
+/// it is in. Whom the limit does not hold needs no count.
+fn tasks(
+    root: &SysRoot,
+    process: BorrowedFd<'_>,
+    own: Option<&Status>,
+    users: Option<u64>,
+    limit: &Rlimit,
+) -> (Option<u64>, Option<u64>) {
+    let Some(uid) = own.map(|own| own.uids[0]).filter(|_| limit.exempt == Some(false)) else {
+        return (None, None);
+    };
+    let own = users.filter(|_| limit.soft.value().is_some()).map(|users| User { users, uid });
+    // Root of the host has no such limit.
+    let root_of_host = User { users: ns::INITIAL_USER, uid: 0 };
+    let makers = makers::of(process).unwrap_or_default().into_iter();
+    let makers = makers.filter(|maker| *maker != root_of_host);
+    let mut counts = tasks::threads(root, own.into_iter().chain(makers)).unwrap_or_default();
+    let used = own.filter(|_| !counts.is_empty()).map(|_| counts.remove(0));
+    (used, counts.into_iter().max())
 }
 
 #[cfg(test)]

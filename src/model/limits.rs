@@ -9,6 +9,11 @@ use super::text::Text;
 pub struct Limits {
     /// As /proc/PID/limits lists them.
     pub rlimits: Vec<Rlimit>,
+    /// Processes and threads of whoever made the user namespace that it is in, or one above, with all
+    /// below: the most that one has. The kernel holds them to the limit that he had when he made it,
+    /// which nobody can ask for. Absent where no such limit is: in the host's user namespace, and in
+    /// what its root made.
+    pub processes_above: Option<u64>,
     /// 0 to 2000: the highest is killed first when the host has no memory.
     pub oom_score: Option<u32>,
     /// −1000 (never) to 1000.

@@ -82,7 +82,16 @@ fn paid() {
     // What its maker has outside: itself, and all inside.
     let inside = ["sleep", "sh", "sleep", "sleep", "sleep", "sleep", "sleep"];
     let told = inspect(held.pid());
-    assert_eq!(limit(&told, "processes")["used"], json!(inside.len() + 1), "{told}");
+    let all = json!(inside.len() + 1);
+    assert_eq!(limit(&told, "processes")["used"], all, "{told}");
+    assert_eq!(told["limits"]["processes_above"], all, "{told}");
+    // The innermost root pays for himself, and those above him do, too.
+    let init = child_of(held.pid()).expect("it has forked");
+    let told = inspect(child_of(init).expect("it has forked"));
+    assert_eq!(limit(&told, "processes")["used"], json!(6), "{told}");
+    assert_eq!(told["limits"]["processes_above"], all, "{told}");
+    let told = inspect(std::process::id());
+    assert_eq!(told["limits"]["processes_above"], Value::Null, "of the host");
 }
 
 fn locked() {

@@ -39,8 +39,11 @@ pub(super) fn lines(limits: &Limits, everything: bool) -> Vec<String> {
             let used = limit.used.map_or_else(|| "-".to_owned(), |used| value(limit, used));
             let (soft, hard) = (bound(limit, limit.soft), bound(limit, limit.hard));
             let exempt = if limit.exempt == Some(true) { ", exempt" } else { "" };
+            let above = limits.processes_above.filter(|_| limit.resource == Resource::Processes);
+            let above = above.map(|count| format!(", {count} of its user namespace's maker"));
+            let above = above.unwrap_or_default();
             format!(
-                "{:<18} {used:>8} of {soft} (hard {hard}){exempt}",
+                "{:<18} {used:>8} of {soft} (hard {hard}){exempt}{above}",
                 limit.resource.kernels_name()
             )
         };
@@ -130,5 +133,9 @@ mod tests {
                 "inotify            instances - of - · watches - of -",
             ]
         );
+        let within = Limits { processes_above: Some(99), ..limits() };
+        let row =
+            "processes                60 of 100 (hard unlimited), 99 of its user namespace's maker";
+        assert_eq!(lines(&within, true)[3], row);
     }
 }
