@@ -259,6 +259,9 @@ fn of_sockets(sockets: &Sockets, findings: &mut Findings) {
                 socket.send_queue
             ));
         }
+    }
+    // One that has a peer loses what it is too slow for as another does.
+    for socket in sockets.listening.iter().chain(&sockets.connected) {
         if let Some(dropped) = socket.dropped.filter(|dropped| *dropped > 0) {
             findings.notice(format!("udp {} dropped {dropped} datagrams", endpoint(socket)));
         }

@@ -363,6 +363,11 @@ fn queues() {
         (listener.state, listener.dropped) = ("unconnected", Some(4));
     });
     assert_eq!(dropped, one(Level::Notice, "udp [::]:80 dropped 4 datagrams"));
+    let connected = found(|network| {
+        let socket = Socket { state: "established", dropped: Some(4), ..listener() };
+        sockets(network).connected.push(socket);
+    });
+    assert_eq!(connected, dropped);
 }
 
 #[test]
