@@ -58,7 +58,7 @@ fn route_lines(route: &Route) -> Vec<String> {
         let _ = write!(line, " tos {bits:#x}");
     }
     way(&mut line, route.encapsulation.as_ref(), route.gateway, route.interface.as_ref());
-    if let Some(source) = route.preferred_source.filter(|_| !route.is_default()) {
+    if let Some(source) = route.preferred_source {
         let _ = write!(line, " src {source}");
     }
     if let Some(metric) = route.metric.filter(|metric| *metric != 0) {
@@ -286,6 +286,7 @@ mod tests {
             type_of_service: Some(0x10),
             encapsulation: Some("seg6".into()),
             interface: Some("eth0".into()),
+            preferred_source: "2001:db8::7".parse().ok(),
             preference: Some("high"),
             next_hop_id: Some(9),
             next_hops: vec![hop],
@@ -295,8 +296,8 @@ mod tests {
         assert_eq!(
             route_lines(&route),
             [
-                "default from 2001:db8::/48 tos 0x10 encap seg6 dev eth0 pref high nhid 9 \
-                 other attributes 11",
+                "default from 2001:db8::/48 tos 0x10 encap seg6 dev eth0 src 2001:db8::7 pref high \
+                 nhid 9 other attributes 11",
                 "  next hop encap mpls via 198.51.100.1 weight 1"
             ]
         );
