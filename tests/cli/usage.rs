@@ -28,6 +28,7 @@ fn options_that_are_none() {
         &["ns", "-Q", "nprocs >"],
         &["inspect", "1", "--seccomp", "--skip", "security"],
         &["inspect", "1", "--bytes"],
+        &["inspect", "1", "--usage", "--skip", "mounts"],
     ]
     .iter()
     .enumerate()

@@ -21,6 +21,9 @@ pub(super) fn of(args: &Args) -> Result<Wish, Failure> {
     if args.seccomp && !sections.contains(&Section::Security) {
         return Err(Failure::usage("--seccomp belongs to the section security"));
     }
+    if args.usage && !sections.contains(&Section::Mounts) {
+        return Err(Failure::usage("--usage belongs to the section mounts"));
+    }
     let formulas = match args.output.columns.as_deref() {
         None => false,
         Some("formulas" | "+formulas") => true,
