@@ -90,20 +90,22 @@ pub fn unlisted(root: &SysRoot, pids: &[Pid]) -> Option<Gap> {
     })
 }
 
-/// The kernel's own threads: the children of kthreadd, which is pid 2 in the initial pid namespace
-/// and nowhere else. They stay in the namespaces they were made in, but for the mount namespace of
-/// the one that serves devtmpfs.
+/// The kernel's own threads: kthreadd, which is pid 2 in the initial pid namespace and nowhere else,
+/// and of its children those that are. Programs that the kernel starts (`core_pattern`,
+/// `release_agent`) are its children, too, and go where they like; its threads stay in the
+/// namespaces they were made in, but for the mount namespace of the one that serves devtmpfs.
 #[derive(Debug, Default)]
 pub struct KernelThreads {
     /// Ascending; empty where the kernel cannot list children (CONFIG_PROC_CHILDREN).
     pids: Vec<Pid>,
-    mnt: Option<u64>,
+    /// Those of them that are not in the mount namespace of kthreadd.
+    elsewhere: Vec<Pid>,
     has_kthreadd: bool,
 }
 
 impl KernelThreads {
     /// Empty unless we are in the initial pid namespace; without CONFIG_PROC_CHILDREN it has at
-    /// most kthreadd.
+    /// most kthreadd. Each costs two calls.
     pub fn list(root: &SysRoot) -> Self {
         Pid::new(2).and_then(|kthreadd| Self::below(root, kthreadd)).unwrap_or_default()
     }
@@ -116,13 +118,17 @@ impl KernelThreads {
         }
         let children = format!("task/{kthreadd}/children");
         let children = bounded::read(dir.as_fd(), &children, bounded::LARGE).unwrap_or_default();
-        let words = children.split(u8::is_ascii_whitespace);
-        let mut pids: Vec<Pid> = words.filter_map(Pid::parse).collect();
         let mnt = ns::identity(dir.as_fd(), Kind::Mnt).ok();
+        let mut threads = Self { has_kthreadd: true, ..Self::default() };
+        for pid in children.split(u8::is_ascii_whitespace).filter_map(Pid::parse) {
+            let Some(shares) = of_the_kernel(root, pid, mnt) else { continue };
+            threads.pids.push(pid);
+            threads.elsewhere.extend((!shares).then_some(pid));
+        }
         // Where kthreadd can be read, it is read like any other, for all of them.
-        pids.extend(mnt.is_none().then_some(kthreadd));
-        pids.sort_unstable();
-        Some(Self { pids, mnt, has_kthreadd: true })
+        threads.pids.extend(mnt.is_none().then_some(kthreadd));
+        threads.pids.sort_unstable();
+        Some(threads)
     }
 
     /// Whether pid 2 is kthreadd, and nobody else's.
@@ -135,15 +141,26 @@ impl KernelThreads {
         self.pids.binary_search(&pid).is_ok()
     }
 
-    /// Whether it is one of them, in the namespaces of kthreadd: one call, and none for any other
-    /// process.
-    pub fn shares_all(&self, root: &SysRoot, pid: Pid) -> bool {
-        if !self.has(pid) {
-            return false;
+    /// Whether it is one of them, in the namespaces of kthreadd.
+    pub fn shares_all(&self, pid: Pid) -> bool {
+        self.has(pid) && !self.elsewhere.contains(&pid)
+    }
+}
+
+/// `None`: a child of kthreadd is no thread of the kernel's; else whether it shares a mount namespace.
+/// Those have no program. Neither has a process whose first thread has ended; but that has left its
+/// namespaces, too.
+fn of_the_kernel(root: &SysRoot, pid: Pid, mnt: Option<u64>) -> Option<bool> {
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 1];
+    match rustix::fs::readlinkat_raw(root.proc(), format!("{pid}/exe"), &mut buffer) {
+        Ok(_) => None,
+        Err(rustix::io::Errno::NOENT) => {
+            let theirs = ns::identity_of(root.proc(), pid, Kind::Mnt).ok()?;
+            Some(Some(theirs) == mnt)
         }
-        match ns::identity_of(root.proc(), pid, Kind::Mnt) {
-            Ok(mnt) => Some(mnt) == self.mnt,
-            Err(errno) => matches!(errno, Errno::EACCES | Errno::EPERM),
+        Err(_) => {
+            let stat = bounded::read_single(root.proc(), &format!("{pid}/stat")).ok()?;
+            proc::stat::parse(&stat)?.is_kernel_thread().then_some(mnt.is_none())
         }
     }
 }
@@ -353,3 +370,6 @@ pub fn host_namespaces(root: &SysRoot) -> NsSet {
     }
     host
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ impl<'a> Survey<'a> {
     }
 
     pub(super) fn visit(&mut self, pid: Pid, care: Care) -> Visit {
-        if self.kernel.shares_all(self.root, pid) {
+        if self.kernel.shares_all(pid) {
             return Visit { status: Status::Kernel, ..Visit::default() };
         }
         let links = match ns::open_links(self.root.proc(), pid) {
