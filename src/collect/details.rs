@@ -165,7 +165,10 @@ fn read_addresses(
         if let Some(file) = root.reach().told(object, WHAT, file) {
             // What was read before an error counts.
             let read = bounded::read_table(file.as_fd(), TABLE, &mut table);
-            root.reach().told(object, WHAT, read);
+            if root.reach().told(object, WHAT, read) == Some(true) {
+                let gap = Gap { object: object(), what: WHAT, reason: Reason::Truncated };
+                root.reach().note(gap);
+            }
             spent.close(file);
         }
         std::mem::take(&mut table)
@@ -183,3 +186,6 @@ fn read_addresses(
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! A host with one container.
+
+use super::*;
+use crate::collect::containers::collect_containers;
+use std::fmt::Write;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+struct Host(tempfile::TempDir);
+
+impl Host {
+    fn new() -> Self {
+        let host = Self(tempfile::tempdir().unwrap());
+        host.process(1, 'S', 100, "/init.scope");
+        host.process(20, 'S', 200, &format!("/docker/{ID}"));
+        host
+    }
+
+    fn proc(&self) -> std::path::PathBuf {
+        self.0.path().join("proc")
+    }
+
+    /// Its namespaces have inodes from `namespaces` on.
+    fn process(&self, pid: u32, state: char, namespaces: u64, group: &str) {
+        let dir = self.proc().join(pid.to_string());
+        namespaces_at(&dir, namespaces);
+        let stat = format!("{pid} (x) {state} 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 200 0 0\n");
+        std::fs::write(dir.join("stat"), stat).unwrap();
+        std::fs::write(dir.join("cgroup"), format!("0::{group}\n")).unwrap();
+    }
+
+    fn addresses(&self) -> (Vec<String>, Vec<Gap>) {
+        let root = SysRoot::fixture(self.0.path()).unwrap();
+        let mut all = collect_containers(&root).unwrap();
+        let gaps = add_details(&root, &Clock::read(&root), &mut all.list);
+        let [container] = &all.list[..] else { panic!("{:?}", all.list) };
+        let addresses = container.addresses.iter().map(ToString::to_string).collect();
+        let noted = root.reach().gaps().into_iter().filter(|gap| gap.what == WHAT);
+        (addresses, noted.chain(gaps).collect())
+    }
+}
+
+fn namespaces_at(dir: &Path, first: u64) {
+    std::fs::create_dir_all(dir.join("ns")).unwrap();
+    for (kind, inode) in Kind::ALL.into_iter().zip(first..) {
+        symlink(format!("{kind}:[{inode}]"), dir.join("ns").join(kind.name())).unwrap();
+    }
+}
+
+/// Of a process or a thread; so many addresses.
+fn table(dir: &Path, count: u16) {
+    let mut trie = String::new();
+    for [high, low] in (0..count).map(u16::to_be_bytes) {
+        let _ = writeln!(trie, "     |-- 10.0.{high}.{low}\n        /32 host LOCAL");
+    }
+    std::fs::create_dir_all(dir.join("net")).unwrap();
+    std::fs::write(dir.join("net/fib_trie"), trie).unwrap();
+    std::fs::write(dir.join("net/if_inet6"), "").unwrap();
+}
+
+#[test]
+fn addresses_beyond_the_bound_are_said_to_be_missing() {
+    let host = Host::new();
+    table(&host.proc().join("20"), 2);
+    let two = ["10.0.0.0", "10.0.0.1"].map(str::to_owned);
+    assert_eq!(host.addresses(), (two.to_vec(), Vec::new()));
+    table(&host.proc().join("20"), 40_000);
+    let (addresses, gaps) = host.addresses();
+    assert!((10_000..40_000).contains(&addresses.len()), "{}", addresses.len());
+    let gap = Gap { object: "pid 20".into(), what: WHAT, reason: Reason::Truncated };
+    assert_eq!(gaps, [gap]);
+}
