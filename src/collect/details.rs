@@ -3,6 +3,7 @@
 
 use super::cgroups;
 use super::clock::Clock;
+use super::scan;
 use crate::model::container::{Container, State};
 use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::Kind;
@@ -157,7 +158,13 @@ fn read_addresses(
         Err(Errno::ENOENT | Errno::ESRCH) => return None,
         links => root.reach().told(object, WHAT, links),
     };
-    let Some(links) = links else { return Some(Vec::new()) };
+    let Some(mut links) = links else { return Some(Vec::new()) };
+    if init.state.is_headless() {
+        // The first thread has left its namespaces; the others are still in theirs.
+        let (thread, _) = scan::living(links.as_fd(), init.pid)?;
+        let theirs = ns::open_links_of_thread(links.as_fd(), thread).ok()?;
+        spent.close(std::mem::replace(&mut links, theirs));
+    }
     let mut table = Vec::new();
     let mut read = |name| {
         table.clear();

@@ -339,8 +339,8 @@ impl Reader {
 /// How many threads are asked for what the first one has left.
 pub(super) const THREADS_ASKED: usize = 16;
 
-/// A thread that lives, and its namespaces.
-fn living(links: BorrowedFd<'_>, pid: Pid) -> Option<(Pid, NsSet)> {
+/// A thread that lives, and its namespaces; by `/proc/PID/ns`.
+pub(super) fn living(links: BorrowedFd<'_>, pid: Pid) -> Option<(Pid, NsSet)> {
     let threads = threads::others(links, pid).ok()?;
     threads.into_iter().take(THREADS_ASKED).find_map(|thread| {
         let links = ns::open_links_of_thread(links, thread).ok()?;

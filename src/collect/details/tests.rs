@@ -72,3 +72,19 @@ fn addresses_beyond_the_bound_are_said_to_be_missing() {
     let gap = Gap { object: "pid 20".into(), what: WHAT, reason: Reason::Truncated };
     assert_eq!(gaps, [gap]);
 }
+
+#[test]
+fn an_init_whose_first_thread_has_ended_has_the_addresses_of_another() {
+    let host = Host::new();
+    let process = host.proc().join("20");
+    for kind in ["mnt", "net"] {
+        std::fs::remove_file(process.join("ns").join(kind)).unwrap();
+    }
+    let stat = std::fs::read_to_string(process.join("stat")).unwrap();
+    std::fs::write(process.join("stat"), stat.replace(" S ", " Z ")).unwrap();
+    let thread = process.join("task/21");
+    namespaces_at(&thread, 200);
+    std::fs::copy(process.join("cgroup"), thread.join("cgroup")).unwrap();
+    table(&thread, 1);
+    assert_eq!(host.addresses(), (vec!["10.0.0.0".to_owned()], Vec::new()));
+}
