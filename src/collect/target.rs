@@ -189,10 +189,17 @@ pub fn containers_of<'a>(
         }
         Spelled::Netns(_) | Spelled::Namespace(_) | Spelled::File(_) => {
             let Target::Namespace(held) = resolve(root, spelled)? else { return Ok(Vec::new()) };
-            let inode = Some(held.key.inode);
+            let has_it =
+                |namespaces: &NsSet| namespaces.inode(held.key.kind) == Some(held.key.inode);
+            // A process of a container may be in others than its init is in.
+            let inhabitants = containers.isolated.iter().filter(|one| has_it(&one.namespaces));
+            let mut owners: Vec<&Container> =
+                inhabitants.filter_map(|one| containers.owner_of(one.pid)).collect();
+            owners.dedup_by(|one, other| std::ptr::eq(*one, *other));
+            let is_owner = |one: &Container| owners.iter().any(|owner| std::ptr::eq(*owner, one));
             let list = containers.list.iter();
             let found: Vec<_> =
-                list.filter(|one| one.namespaces.inode(held.key.kind) == inode).collect();
+                list.filter(|one| has_it(&one.namespaces) || is_owner(one)).collect();
             if found.is_empty() && gap::leave_members_open(&containers.gaps) {
                 return Err(TargetError::InNoSeenContainer(text()));
             }

@@ -311,6 +311,11 @@ fn a_target_lies_in_containers_by_what_it_is() {
     assert_eq!(of("bbbb"), found(&["b"]));
     assert_eq!(of("ns:200"), found(&["a"]));
     assert_eq!(of("ns:100"), Err("ns:100 is in no container".to_owned()));
+    host.process(23, 230, 200, &format!("/docker/{WEB}"), 'S');
+    let net = host.temp.path().join("proc/23/ns/net");
+    std::fs::remove_file(&net).unwrap();
+    symlink("net:[403]", net).unwrap();
+    assert_eq!(of("ns:403"), found(&["a"]), "a process of it alone is in that");
     assert_eq!(of("cgroup:/docker"), found(&["a", "b"]));
     assert_eq!(of(&format!("cgroup:/docker/{DB}")), found(&["b"]));
     assert_eq!(of("cgroup:/none"), Err("no process is in cgroup:/none".to_owned()));
