@@ -48,7 +48,7 @@ fn one_namespace_or_one_process() {
     let inodes = support::stdout(&on("mixed", &["-rn", "-t", "pid", "-o", "NS,PID"]));
     let (inode, pid) = inodes.lines().last().unwrap().split_once(' ').unwrap();
     let shown = support::stdout(&on("mixed", &["-o", "PID,PPID,COMMAND", inode]));
-    assert!(shown.starts_with(" PID PPID COMMAND\n") && shown.contains(pid), "{shown}");
+    assert!(shown.starts_with("  PID  PPID COMMAND\n") && shown.contains(pid), "{shown}");
     let of_process = support::stdout(&on("mixed", &["-rn", "-o", "NS,TYPE", "-p", pid]));
     assert!(of_process.contains(&format!("{inode} pid\n")), "{of_process}");
     assert_snapshot!("lsns-no-namespace", seen(&on("mixed", &["1"])));

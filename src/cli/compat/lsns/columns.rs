@@ -188,7 +188,7 @@ pub(super) fn layout(keys: &[Key], tree: Option<Tree>) -> Vec<Column> {
             right: right && !tree,
             hint: match key {
                 Key::Ns | Key::Pns | Key::Ons => 10,
-                Key::Type | Key::Nprocs => 5,
+                Key::Type | Key::Nprocs | Key::Pid | Key::Ppid => 5,
                 _ => 0,
             },
             cuttable: *key == Key::Command,
