@@ -38,8 +38,9 @@ pub(super) fn run(
         census = collect_census(root, Wants { holders: true, ..wants })?;
     }
     let Some(namespace) = census.find(inode).cloned() else {
-        let failure = Failure::new(Kind::NotFound, format!("no namespace has the inode {inode}"));
-        return Err(failure.hint("`nsx ns --all` lists what there is"));
+        let what = format!("no namespace with the inode {inode} can be seen");
+        let failure = Failure::new(Kind::NotFound, what);
+        return Err(failure.hint("`nsx ns --all --threads --sockets` lists all that can be seen"));
     };
     let is_meant = kind.is_none_or(|kind| namespace.kind == kind)
         && (args.types.is_empty() || args.types.contains(&namespace.kind));
