@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -532,6 +533,21 @@ fn pid_file() {
         let mut command = nsx(["spawn", "-p", "--pid-file", wrong]);
         let done = output(command.args(["echo", "RAN"]));
         assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""), "{wrong}");
+    }
+    let other = directory.path().join("other");
+    let place = other.to_str().unwrap();
+    let made: [&[&str]; 3] =
+        [&["ln", "-s", "pid", place], &["mkfifo", place], &["mknod", place, "c", "1", "7"]];
+    for made in made {
+        succeeds(Command::new(made[0]).args(&made[1..]));
+        let before = std::fs::symlink_metadata(&other).unwrap().ino();
+        let mut command = nsx(["spawn", "-p", "--pid-file", place]);
+        let done = output(command.args(["echo", "RAN"]));
+        assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(125), ""), "{made:?}");
+        assert!(stderr(&done).contains("a pid file cannot be there"), "{}", stderr(&done));
+        let after = std::fs::symlink_metadata(&other).map(|stat| stat.ino());
+        assert_eq!(after.ok(), Some(before), "{made:?}");
+        std::fs::remove_file(&other).unwrap();
     }
 }
 

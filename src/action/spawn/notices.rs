@@ -10,13 +10,13 @@ use crate::action::launch;
 use crate::model::process::Pid;
 use crate::model::report::Report;
 use crate::model::spawned::Event;
-use crate::sys::error::{Context, SysError};
+use crate::sys::error::Context;
 use crate::sys::fds::write_all;
 use crate::sys::incarnation;
 use crate::sys::raw::fork::Child;
 use crate::sys::root::{SysRoot, path_text};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,15 +122,9 @@ pub struct PidFile {
 impl PidFile {
     /// Made beside the place it is to have, so that nobody reads half of it.
     pub fn make(path: &Path, janitor: &Janitor) -> Result<Self, ActionError> {
-        let no_file = || {
-            let path = path_text(path);
-            let message = format!("{path} is a directory: a pid file cannot be there");
-            ActionError::refused(message, "name the file itself")
-        };
-        if path.is_dir() {
-            return Err(no_file());
-        }
-        let mut name = path.file_name().ok_or_else(no_file)?.to_owned();
+        refuse_another(path)?;
+        let name = path.file_name().ok_or_else(|| no_file(path, "a directory"))?;
+        let mut name = name.to_owned();
         name.push(format!(".{}", std::process::id()));
         let temporary = path.with_file_name(name);
         janitor.expect_temporary(&temporary)?;
@@ -150,12 +144,39 @@ impl PidFile {
         Ok(made)
     }
 
-    fn fill(&self, pid: u32) -> Result<(), SysError> {
+    fn fill(&self, pid: u32) -> Result<(), ActionError> {
         write_all(&self.file, format!("{pid}\n").as_bytes())
             .with_context("write", || path_text(&self.path))?;
-        rustix::fs::rename(&self.temporary, &self.path)
-            .with_context("write", || path_text(&self.path))
+        // It may have come meanwhile.
+        refuse_another(&self.path)?;
+        Ok(rustix::fs::rename(&self.temporary, &self.path)
+            .with_context("write", || path_text(&self.path))?)
     }
+}
+
+/// What takes the place of a file is removed in the end: a file that is there may be an older one of
+/// these, and anything else is somebody's.
+fn refuse_another(path: &Path) -> Result<(), ActionError> {
+    // Why else it cannot be examined is said where it is made.
+    let Ok(stat) = rustix::fs::lstat(path) else { return Ok(()) };
+    let what = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => return Ok(()),
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a FIFO",
+        FileType::Socket => "a socket",
+        _ => "a device",
+    };
+    Err(no_file(path, what))
+}
+
+fn no_file(path: &Path, what: &str) -> ActionError {
+    let message = format!("{} is {what}: a pid file cannot be there", path_text(path));
+    let hint = match what {
+        "a directory" => "name the file itself",
+        _ => "name a file, or where there is nothing yet",
+    };
+    ActionError::refused(message, hint)
 }
 
 impl Drop for PidFile {
