@@ -2,7 +2,8 @@
 //! keys or types into his shell.
 
 use super::error::ActionError;
-use crate::sys::error::Context;
+use crate::sys::error::{Context, IntoErrno};
+use nix::errno::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pty::OpenptFlags;
@@ -158,6 +159,8 @@ pub struct Terminal {
     to_screen: Vec<u8>,
     /// The program's side has not been closed.
     open: bool,
+    /// Why standard output, where it is no terminal, takes no more.
+    lost: Option<Errno>,
 }
 
 /// Reads of what a program left unread; each takes up to 4 KB, and the kernel keeps 64 KB.
@@ -202,6 +205,7 @@ impl Terminal {
             screen: Some(screen),
             to_screen: Vec::new(),
             open: true,
+            lost: None,
         };
         terminal.make_raw();
         Ok(terminal)
@@ -279,12 +283,21 @@ impl Terminal {
                 count > 0
             }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => false,
-            Err(_) => {
+            Err(errno) => {
+                if let Screen::Output(_) = screen {
+                    self.lost = Some(errno.into_errno());
+                }
                 self.to_screen.clear();
                 self.screen = None;
                 false
             }
         }
+    }
+
+    /// Why nobody takes what the program writes any more, where that is not for want of a person: the
+    /// program is to hear of it by a hangup, which is the end of this.
+    pub const fn lost(&self) -> Option<Errno> {
+        self.lost
     }
 
     /// A pager that shows what the program writes has its own mind about keys, and says so by the
@@ -409,8 +422,10 @@ enum Screen {
     /// A terminal, opened anew: it takes a part of what does not fit, and never keeps us waiting. One
     /// that makes two bytes of a line's end would, whatever poll(2) says.
     Own(OwnedFd),
-    /// Anything else, as we were given it.
+    /// One that cannot be opened anew, as we were given it.
     Shared(BorrowedFd<'static>),
+    /// Standard output, which is a file or a pipe.
+    Output(BorrowedFd<'static>),
 }
 
 impl Screen {
@@ -419,7 +434,7 @@ impl Screen {
     fn open() -> Self {
         let standard = [rustix::stdio::stdout(), rustix::stdio::stderr(), rustix::stdio::stdin()];
         let terminal = standard.into_iter().find(IsTerminal::is_terminal);
-        terminal.map_or_else(|| Self::Shared(rustix::stdio::stdout()), Self::of)
+        terminal.map_or_else(|| Self::Output(rustix::stdio::stdout()), Self::of)
     }
 
     fn of(terminal: BorrowedFd<'static>) -> Self {
@@ -435,7 +450,7 @@ impl AsFd for Screen {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Own(screen) => screen.as_fd(),
-            Self::Shared(screen) => *screen,
+            Self::Shared(screen) | Self::Output(screen) => *screen,
         }
     }
 }
@@ -468,6 +483,7 @@ mod tests {
             screen: Some(screen),
             to_screen: Vec::new(),
             open: true,
+            lost: None,
         };
         (terminal, program)
     }
@@ -495,6 +511,22 @@ mod tests {
         let mut shown = [0; PENDING];
         let count = rustix::io::read(&reader, &mut shown).unwrap();
         assert_eq!(shown.get(..count).unwrap(), b"its last words");
+    }
+
+    #[test]
+    fn who_reads_no_more_is_told_apart_from_a_screen_that_is_gone() {
+        let (reader, output) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        drop(reader);
+        let output: &'static OwnedFd = Box::leak(Box::new(output));
+        for (screen, why) in [
+            (Screen::Output(output.as_fd()), Some(Errno::EPIPE)),
+            (Screen::Shared(output.as_fd()), None),
+        ] {
+            let (mut terminal, program) = terminal(screen);
+            rustix::io::write(&program, b"its last words").unwrap();
+            assert!(terminal.drain(&mut 1));
+            assert_eq!((terminal.lost(), terminal.screen.is_none()), (why, true));
+        }
     }
 
     #[test]

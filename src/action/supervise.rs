@@ -8,9 +8,10 @@ pub use signals::{SignalState, Signals, asking_us, mind_children};
 use super::error::ActionError;
 use super::launch;
 use super::pty::{self, Terminal};
-use crate::sys::error::Context;
+use crate::sys::error::{Context, SysError};
 use crate::sys::raw::wait::{self, Change};
 use crate::sys::raw::{self, fork::Child};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signals::{
@@ -271,7 +272,7 @@ pub fn supervise(
     mut audience: Option<&mut dyn Audience>,
 ) -> Result<Ending, ActionError> {
     let mut report = Vec::new();
-    let mut failed = None;
+    let (mut failed, mut lost) = (None, None);
     program.starting = status.is_some();
     let ending = loop {
         let patience = program.mind_the_clock();
@@ -320,6 +321,11 @@ pub fn supervise(
         if let Some(terminal) = &mut terminal {
             terminal.hand_keys_over();
         }
+        if let Some(why) = terminal.as_ref().and_then(Terminal::lost) {
+            lost = Some(why);
+            // The program hears of it as it hears of a terminal that is gone.
+            terminal = None;
+        }
     };
     if let Some(pipe) = status.as_ref().filter(|_| !program.is_beyond_reach()) {
         while read_report(pipe, &mut report) {}
@@ -330,21 +336,32 @@ pub fn supervise(
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    match terminal {
-        Some(terminal) if program.has_ended_by_itself() => show_the_rest(terminal, signals),
-        Some(mut terminal) => drop(terminal.drain(&mut { pty::READS })),
-        None => {}
+    if let Some(terminal) = &mut terminal {
+        if program.has_ended_by_itself() {
+            show_the_rest(terminal, signals);
+        } else {
+            terminal.drain(&mut { pty::READS });
+        }
+        lost = lost.or(terminal.lost());
     }
+    drop(terminal);
     if let Some(error) = failed {
         return Err(error);
     }
     launch::reported(&report)?;
-    Ok(program.ended(ending))
+    match (lost, program.ended(ending)) {
+        // Who reads no more wants no more: it would have ended so without a terminal in between.
+        (Some(Errno::EPIPE), Ending::Killed(signal)) if signal == Signal::SIGHUP as i32 => {
+            Ok(Ending::Killed(Signal::SIGPIPE as i32))
+        }
+        (None | Some(Errno::EPIPE), ending) => Ok(ending),
+        (Some(why), _) => Err(SysError::new("write to", "standard output", why).into()),
+    }
 }
 
 /// What the program said is not lost, however long it takes to be shown; who does not want to wait
 /// says so.
-fn show_the_rest(mut terminal: Terminal, signals: &Signals) {
+fn show_the_rest(terminal: &mut Terminal, signals: &Signals) {
     let mut reads = pty::READS;
     while !terminal.drain(&mut reads) {
         // ^C is a signal again.

@@ -2,8 +2,11 @@
 //! his again afterwards, and nothing inside can reach them.
 
 use crate::support::pty::Pty;
-use crate::support::{self, Need, PATIENCE, binary, child_of, ends_within, isolated, pidfd, test};
+use crate::support::{
+    self, Need, PATIENCE, binary, child_of, ends_within, isolated, pidfd, stderr, stdout, test,
+};
 use libtest_mimic::Trial;
+use std::process::Command;
 
 const TERMINAL: &[Need] = &[Need::Root, Need::Program("bash"), Need::Program("setsid")];
 
@@ -24,6 +27,7 @@ pub fn tests() -> Vec<Trial> {
         test("keys do not get into a file that takes the output", TERMINAL, to_a_file),
         test("a pager has the keys and the settings to itself", TERMINAL, to_a_pager),
         test("the program's terminal is its own whoever it is", TERMINAL, owned),
+        test("a terminal from nothing ends with who reads it", TERMINAL, unread),
     ]
 }
 
@@ -209,4 +213,24 @@ fn owned() {
     let (shown, code) = pty.run(&(enter(target, "-U --pty") + " " + WRITES));
     assert_eq!(code, "0", "{shown}");
     assert!(shown.contains("written") && shown.contains("0:600"), "{shown}");
+}
+
+fn unread() {
+    let (_held, target) = isolated(&["-p", "-m"]);
+    let nsx = binary("nsx");
+    let enter = format!("enter -t {target} -m --pty");
+    for start in [&enter, "spawn -p --pty", "spawn -p --pty --init"] {
+        let run = |line: &str| {
+            let line = format!("timeout -s KILL 20 {} {start} {line}", nsx.display());
+            support::output(Command::new("bash").args(["-c", &line]))
+        };
+        let read = run("yes | head -n 1");
+        assert_eq!((stdout(&read).as_str(), stderr(&read).as_str()), ("y\r\n", ""), "{start}");
+        for line in ["yes > /dev/full", "seq 1 5 > /dev/full"] {
+            let full = run(line);
+            let said = stderr(&full);
+            assert_eq!(full.status.code(), Some(125), "{start} {line}: {said}");
+            assert!(said.contains("cannot write to standard output: No space left"), "{said}");
+        }
+    }
 }
