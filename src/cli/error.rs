@@ -201,6 +201,9 @@ impl From<TargetError> for Failure {
                 ),
             ),
             TargetError::Unseen(_) => (Kind::Denied, Some(right_to_look(""))),
+            TargetError::Unread { .. } => {
+                (Kind::Failed, Some("name it by its pid, or by the whole id".to_owned()))
+            }
             TargetError::NoInodes => (Kind::Unsupported, Some("name it by its pid".to_owned())),
             TargetError::NoIds => {
                 (Kind::Unsupported, Some("name it by a file, or by a process in it".to_owned()))

@@ -103,19 +103,25 @@ fn seen(process: &Process) -> (Pid, u64, &NsSet) {
 }
 
 fn of_container(root: &SysRoot, spelled: &[u8], meaning: &Spelled<'_>) -> Result<PinnedProcess> {
-    let place = |list: &[Container]| {
-        let chosen = choose::container(list, spelled, meaning)?;
+    let place = |containers: &Containers| {
+        let list = &containers.list;
+        let chosen = choose::container((list, &containers.gaps), spelled, meaning)?;
         Ok(list.iter().position(|one| std::ptr::eq(one, chosen)).unwrap_or_default())
     };
     let mut others = collect_containers(root)?;
-    let place = match place(&others.list) {
+    let place = match place(&others) {
         Ok(at) if others.list.get(at).is_some_and(Container::is_of_the_host) => at,
         // One that does not run, or that shares the host's namespaces, has a record all the same. A
         // user's that runs is not to be taken for it.
         Ok(_)
-        | Err(TargetError::NoContainer(_) | TargetError::NotAPid(_) | TargetError::NoPod(_)) => {
+        | Err(
+            TargetError::NoContainer(_)
+            | TargetError::NotAPid(_)
+            | TargetError::NoPod(_)
+            | TargetError::Unread { .. },
+        ) => {
             others = collect_recorded_containers(root)?;
-            place(&others.list)?
+            place(&others)?
         }
         Err(error) => return Err(error),
     };
@@ -209,7 +215,7 @@ pub fn containers_of<'a>(
         | Spelled::Containerd { .. }
         | Spelled::Cri(_)
         | Spelled::Pod { .. } => {
-            vec![choose::container(&containers.list, spelled, &meaning)?]
+            vec![choose::container((&containers.list, &containers.gaps), spelled, &meaning)?]
         }
     };
     if found.is_empty() { Err(TargetError::InNoContainer(text())) } else { Ok(found) }
@@ -217,7 +223,10 @@ pub fn containers_of<'a>(
 
 /// A better word than that there is none, for who looked among those that run: it has a record alone.
 pub fn by_record(root: &SysRoot, spelled: &[u8], error: TargetError) -> TargetError {
-    if !matches!(error, TargetError::NoContainer(_) | TargetError::NotAPid(_)) {
+    if !matches!(
+        error,
+        TargetError::NoContainer(_) | TargetError::NotAPid(_) | TargetError::Unread { .. }
+    ) {
         return error;
     }
     let Ok(recorded) = collect_recorded_containers(root) else { return error };

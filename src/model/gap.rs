@@ -60,6 +60,18 @@ impl Gap {
     }
 }
 
+/// What of the host's, not a user's, was not read and may be where a name stands. What another may not
+/// read is not for him.
+pub fn leaves_names_open(gaps: &[Gap]) -> Option<&Gap> {
+    gaps.iter().find(|gap| match gap.what {
+        "names and images" => gap.reason != Reason::Denied && gap.object != "records of users",
+        "namespaces" | "processes" => {
+            matches!(gap.reason, Reason::Failed | Reason::Timeout) && !gap.is_of_init()
+        }
+        _ => false,
+    })
+}
+
 /// Whether a namespace that is not the host's may have processes that were not seen: some that could
 /// not be asked, or that are not listed at all.
 pub fn leave_members_open(gaps: &[Gap]) -> bool {
@@ -69,6 +81,20 @@ pub fn leave_members_open(gaps: &[Gap]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_that_was_not_read_may_have_any_name() {
+        let is_open = |object: &str, what, reason| {
+            leaves_names_open(&[Gap { object: object.into(), what, reason }]).is_some()
+        };
+        let (names, record) = ("names and images", "/var/lib/docker/containers/1/config.v2.json");
+        assert!(is_open(record, names, Reason::Malformed));
+        assert!(is_open("3 processes", "namespaces", Reason::Failed));
+        assert!(!is_open(record, names, Reason::Denied), "it is not for this caller");
+        assert!(!is_open("records of users", names, Reason::Truncated), "users hide nothing");
+        assert!(!is_open("3 processes", "namespaces", Reason::Denied));
+        assert!(!is_open("pid 7", "command line", Reason::Failed));
+    }
 
     #[test]
     fn who_is_hidden_may_be_anywhere() {

@@ -6,6 +6,7 @@
 use super::error::TargetError;
 use super::grammar::Spelled;
 use crate::model::container::Container;
+use crate::model::gap::{self, Gap};
 use crate::model::pod::Pod;
 use crate::model::process::Pid;
 use crate::model::runtime::Runtime;
@@ -16,8 +17,10 @@ const SHORTEST_PREFIX: usize = 4;
 
 type Matches<'m> = &'m dyn Fn(&Container) -> bool;
 
+/// Where a record of the host's is among the gaps, a name may be that one's: it leads no further than
+/// to what root vouches for.
 pub(super) fn container<'a>(
-    list: &'a [Container],
+    (list, gaps): (&'a [Container], &[Gap]),
     spelled: &[u8],
     meaning: &Spelled<'_>,
 ) -> Result<&'a Container, TargetError> {
@@ -25,7 +28,30 @@ pub(super) fn container<'a>(
         Spelled::Pod { container, .. } => of_pod(&pod(list, meaning), container.is_some()),
         _ => containers(list, meaning),
     };
-    one(&found, spelled, meaning)
+    let found = one(&found, spelled, meaning);
+    let is_open = match &found {
+        Ok(container) => !container.is_of_the_host() && !is_by_id(container, meaning),
+        Err(TargetError::NoContainer(_) | TargetError::NoPod(_)) => true,
+        Err(_) => false,
+    };
+    match gap::leaves_names_open(gaps).filter(|_| is_open) {
+        Some(Gap { object, what, .. }) => Err(TargetError::Unread {
+            spelled: Text::new(spelled),
+            gap: format!("{what} of {object}"),
+        }),
+        None => found,
+    }
+}
+
+/// The kernel's word, and no record's.
+fn is_by_id(container: &Container, meaning: &Spelled<'_>) -> bool {
+    let (Spelled::Container { name, .. } | Spelled::Containerd { name, .. } | Spelled::Cri(name)) =
+        meaning
+    else {
+        return false;
+    };
+    !is(container.name.as_ref(), name)
+        && container.id.as_ref().is_some_and(|id| id.as_bytes().starts_with(name))
 }
 
 /// All that are called so, of the best that are.

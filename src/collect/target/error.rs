@@ -38,6 +38,14 @@ pub enum TargetError {
     /// No record and no group of processes has it.
     #[error("no container on this host has the name or id {0}")]
     NoContainer(Text),
+    /// Neither has a container of the host's that could be read, and one could not.
+    #[error("what {spelled} means cannot be told: {gap} could not be read")]
+    Unread {
+        /// The target as it was spelled.
+        spelled: Text,
+        /// What was looked for, and where.
+        gap: String,
+    },
     /// No container of such a pod was found; the target as it was spelled.
     #[error("no container in {0} is known")]
     NoPod(Text),

@@ -43,8 +43,12 @@ fn in_pod(container: Container, name: &str) -> Container {
 
 /// The pid of the one that is meant, or the error.
 fn found(list: &[Container], spelled: &str) -> Result<u32, String> {
+    found_beside(list, &[], spelled)
+}
+
+fn found_beside(list: &[Container], gaps: &[Gap], spelled: &str) -> Result<u32, String> {
     let meaning = grammar::parse(spelled.as_bytes()).unwrap();
-    match super::container(list, spelled.as_bytes(), &meaning) {
+    match super::container((list, gaps), spelled.as_bytes(), &meaning) {
         Ok(container) => Ok(container.init.as_ref().map_or(0, |init| init.pid.number())),
         Err(error) => Err(error.to_string()),
     }
@@ -160,4 +164,21 @@ fn who_is_called_by_digits_and_is_no_pid_is_told_so() {
     assert_eq!(none("web"), "no container on this host has the name or id web");
     assert_eq!(none("0abc"), "no container on this host has the name or id 0abc");
     assert_eq!(none("pod:web"), "no container in pod:web is known");
+}
+
+#[test]
+fn a_record_of_the_host_that_was_not_read_may_have_the_name() {
+    let root = container(Runtime::Docker, "web", "aaaa1111aaaa1111", 1);
+    let user = of_user(container(Runtime::Podman, "db", "bbbb1111bbbb1111", 2));
+    let inner = nested(container(Runtime::Docker, "cache", "cccc1111cccc1111", 3));
+    let list = [root, user, inner];
+    let (object, what) = ("/x/config.v2.json".into(), "names and images");
+    let gaps = [Gap { object, what, reason: crate::model::gap::Reason::Malformed }];
+    let found = |spelled: &str| found_beside(&list, &gaps, spelled);
+    for spelled in ["db", "podman:db", "cache", "none", "pod:shop/none"] {
+        let why = "names and images of /x/config.v2.json could not be read";
+        assert_eq!(found(spelled), Err(format!("what {spelled} means cannot be told: {why}")));
+    }
+    assert_eq!(found("web"), Ok(1), "nothing is before what root vouches for");
+    assert_eq!((found("bbbb1111bbbb1111"), found("cccc1")), (Ok(2), Ok(3)), "the kernel's word");
 }
