@@ -98,7 +98,7 @@ fn network() -> Network {
         table: Some(100),
         ..Rule::default()
     };
-    let of_every_host = |priority, table, name| Rule {
+    let of_every_host = |(priority, table, name)| Rule {
         family: "inet",
         priority,
         action: "lookup",
@@ -106,9 +106,8 @@ fn network() -> Network {
         table_name: Some(name),
         ..Rule::default()
     };
-    let local_table = of_every_host(0, 255, "local");
-    let main_table = of_every_host(32766, 254, "main");
-    let default_table = of_every_host(32767, 253, "default");
+    let [local_table, main_table, default_table] =
+        [(0, 255, "local"), (32766, 254, "main"), (32767, 253, "default")].map(of_every_host);
     Network {
         interfaces: vec![lo, eth0, vlan],
         routes: vec![default, link, other, local],
