@@ -13,8 +13,8 @@ struct Host(tempfile::TempDir);
 impl Host {
     fn new() -> Self {
         let host = Self(tempfile::tempdir().unwrap());
-        host.process(1, 'S', 100, "/init.scope");
-        host.process(20, 'S', 200, &format!("/docker/{ID}"));
+        host.process(1, 100, "/init.scope");
+        host.process(20, 200, &format!("/docker/{ID}"));
         host
     }
 
@@ -23,12 +23,16 @@ impl Host {
     }
 
     /// Its namespaces have inodes from `namespaces` on.
-    fn process(&self, pid: u32, state: char, namespaces: u64, group: &str) {
+    fn process(&self, pid: u32, namespaces: u64, group: &str) {
         let dir = self.proc().join(pid.to_string());
         namespaces_at(&dir, namespaces);
-        let stat = format!("{pid} (x) {state} 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 200 0 0\n");
-        std::fs::write(dir.join("stat"), stat).unwrap();
+        self.stat(pid, 'S');
         std::fs::write(dir.join("cgroup"), format!("0::{group}\n")).unwrap();
+    }
+
+    fn stat(&self, pid: u32, state: char) {
+        let stat = format!("{pid} (x) {state} 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 200 0 0\n");
+        std::fs::write(self.proc().join(format!("{pid}/stat")), stat).unwrap();
     }
 
     fn addresses(&self) -> (Vec<String>, Vec<Gap>) {
@@ -80,8 +84,7 @@ fn an_init_whose_first_thread_has_ended_has_the_addresses_of_another() {
     for kind in ["mnt", "net"] {
         std::fs::remove_file(process.join("ns").join(kind)).unwrap();
     }
-    let stat = std::fs::read_to_string(process.join("stat")).unwrap();
-    std::fs::write(process.join("stat"), stat.replace(" S ", " Z ")).unwrap();
+    host.stat(20, 'Z');
     let thread = process.join("task/21");
     namespaces_at(&thread, 200);
     std::fs::copy(process.join("cgroup"), thread.join("cgroup")).unwrap();
