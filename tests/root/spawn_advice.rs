@@ -94,8 +94,22 @@ fn root() {
     ] {
         advised(&output(nsx(["spawn"]).args(words)), words, message, hint);
     }
-    let stopped = output(&mut nsx(["spawn", "--stop", "any", "echo", "RAN"]));
-    assert_eq!((stopped.status.code(), stdout(&stopped).as_str()), (Some(2), ""));
+    for (words, code) in [
+        (&["--stop", "any", "echo", "RAN"][..], 2),
+        (&["--stop", "../any"], 2),
+        (&["--kill-after", "1s", "--stop", ""], 2),
+        (&["--stop"], 2),
+        (&["--stop=any", "--no-such"], 2),
+        (&["--no-such", "echo", "--stop"], 125),
+        (&["--stop", "nsx:no-such-name"], 3),
+    ] {
+        let stopped = output(nsx(["spawn"]).args(words));
+        assert_eq!(
+            (stopped.status.code(), stdout(&stopped).as_str()),
+            (Some(code), ""),
+            "{words:?}"
+        );
+    }
 }
 
 fn arguments() {

@@ -31,8 +31,12 @@ pub fn schemas() -> [(&'static str, schemars::Schema); 2] {
 
 fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     memory::exits_with(Kind::Launcher as u8);
-    let request = request(context, arguments)
-        .map_err(|failure| failure.or_hint("see `nsx spawn --help`").of_launcher());
+    // Without a program there are no codes of one in the way.
+    let ends_one = options::ends_one(&arguments);
+    let request = request(context, arguments).map_err(|failure| {
+        let failure = failure.or_hint("see `nsx spawn --help`");
+        if ends_one { failure } else { failure.of_launcher() }
+    });
     match request? {
         Ok(request) => spawn::run(context, request),
         Err(code) => Ok(code),

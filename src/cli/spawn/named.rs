@@ -138,7 +138,9 @@ pub(super) fn end(context: &Context, request: &Request, name: &str) -> Result<u8
         return Err(Failure::usage("--stop starts no program").hint("it ends the one it names"));
     }
     let root = SysRoot::real()?;
-    let directory = directory(context)?;
+    let directory = directory(context).map_err(|failure| {
+        failure.hint("set XDG_RUNTIME_DIR to what it was where the program was started")
+    })?;
     let file = format!("{name}.json");
     let (held, spawned) = record::find(&directory, name)?.ok_or_else(|| {
         Failure::new(Kind::NotFound, format!("there is no spawned program {name}"))

@@ -150,7 +150,11 @@ pub(super) fn take(request: &mut Request, id: Id, value: Option<&OsStr>) -> Resu
             path("--pid-file", text)?;
             request.pid_file = Some(text.into());
         }
-        Id::Stop => request.stop = Some(name("--stop", text)?),
+        Id::Stop => {
+            // As it is called as a target, too.
+            let bare = text.as_bytes().strip_prefix(b"nsx:").map(OsStr::from_bytes);
+            request.stop = Some(name("--stop", bare.unwrap_or(text))?);
+        }
         Id::Report => request.report = Some(report(value)?),
         Id::Pty | Id::NoPty => {
             if request

@@ -74,5 +74,30 @@ pub(super) fn read(
     Ok(request)
 }
 
+/// Whether `--stop` is among the words before the program, as far as they can be told apart: a value
+/// may look like an option.
+pub(super) fn ends_one(words: &[OsString]) -> bool {
+    let mut words = words.iter().map(|word| word.as_encoded_bytes());
+    while let Some(word) = words.next() {
+        let Some(long) = word.strip_prefix(b"--").filter(|long| !long.is_empty()) else {
+            let is_option = word.len() > 1 && word.starts_with(b"-") && word != b"--";
+            if is_option {
+                continue;
+            }
+            return false;
+        };
+        if long == b"stop" || long.starts_with(b"stop=") {
+            return true;
+        }
+        let takes_next = OPTIONS.iter().copied().flatten().any(|option| {
+            option.long.as_bytes() == long && matches!(option.value, Value::Required(_))
+        });
+        if takes_next {
+            words.next();
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests;
