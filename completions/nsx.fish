@@ -276,6 +276,7 @@ complete -c nsx -n "__fish_nsx_using_subcommand ps" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand inspect" -f -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand enter" -f -a "(__nsx_program -t --target -N --net-socket -S --setuid -G --setgid -W --wdns --env-add --timeout --preserve-fds)"
 complete -c nsx -n "__fish_nsx_using_subcommand spawn" -f -a "(__nsx_program --monotonic --boottime --net --map-user --map-group --map-users --map-groups --owner --setgroups -S --setuid -G --setgid --rootfs --bind --ro-bind --tmpfs --propagation -l --load-interp -R --root --memory --swap --cpus --cpuset --pids --io --cap-drop --cap-add --seccomp --landlock-ro --landlock-rw --rlimit --nice --umask --hostname --domainname -w --wd -E --env --whitelist-env --timeout --kill-after --name --status-fd --pid-file --stop)"
+complete -c nsx -n "__fish_nsx_using_subcommand who" -a "(__nsx_targets)"
 complete -c nsx -n "__fish_nsx_using_subcommand pid" -f -a "(__nsx_targets)"
 
 complete -c nsx-ps -w 'nsx ps'

@@ -21,7 +21,7 @@ pub(super) fn generate(tree: &Command, files: &mut Files) -> Result<()> {
 fn prepared(command: &Command) -> Command {
     let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
     let arguments = arguments.map(|argument| match value(argument) {
-        Some("TARGET") => argument.clone().value_hint(ValueHint::Hostname),
+        Some("TARGET" | "CLUE") => argument.clone().value_hint(ValueHint::Hostname),
         Some("PROGRAM") => argument.clone().value_hint(ValueHint::CommandWithArguments),
         Some("DIR") => argument.clone().value_hint(ValueHint::DirPath),
         Some(_) => argument.clone().value_hint(ValueHint::Other),
@@ -175,12 +175,13 @@ fn fish(tree: &Command) -> Result<String> {
         let name = command.get_name();
         let condition = format!("-n \"__fish_nsx_using_subcommand {name}\"");
         for argument in command.get_positionals() {
-            let offer = match value(argument) {
-                Some("TARGET") => "__nsx_targets".to_owned(),
-                Some("PROGRAM") => format!("__nsx_program{}", with_values(command)),
+            let (files, offer) = match value(argument) {
+                Some("TARGET") => (" -f", "__nsx_targets".to_owned()),
+                Some("CLUE") => ("", "__nsx_targets".to_owned()),
+                Some("PROGRAM") => (" -f", format!("__nsx_program{}", with_values(command))),
                 _ => continue,
             };
-            let _ = writeln!(text, "complete -c nsx {condition} -f -a \"({offer})\"");
+            let _ = writeln!(text, "complete -c nsx {condition}{files} -a \"({offer})\"");
         }
     }
     text.push('\n');

@@ -10,7 +10,7 @@ use std::process::Command;
 const ODD: &str = "x$(touch${IFS}PWNED)";
 
 /// What must be among the offers, and what must not.
-const CASES: [(&str, &[&str], &[&str]); 28] = [
+const CASES: [(&str, &[&str], &[&str]); 29] = [
     ("nsx ", &["ps", "ns", "inspect", "enter", "spawn"], &["help", "web"]),
     ("nsx inspect ", &["web", "db", "4242", "pod:", "unit:", "netns:", "cgroup:", "ns:"], &["ps"]),
     ("nsx inspect net", &["netns:"], &["ns:", "web"]),
@@ -33,6 +33,7 @@ const CASES: [(&str, &[&str], &[&str]); 28] = [
     ("nsx-enter --target=w", &["web"], &["db"]),
     ("nsx ns -p w", &["web"], &["db"]),
     ("nsx ns w", &[], &["web"]),
+    ("nsx who w", &["web"], &["db"]),
     ("nsx who --peers w", &["web"], &["db"]),
     ("nsx pid --from w", &["web"], &["db"]),
     ("nsx pid --from web --to d", &["db"], &["web"]),
