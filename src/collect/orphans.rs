@@ -59,6 +59,7 @@ fn pinned(namespace: &Namespace, is_unsure: bool) -> Option<Orphan> {
         object: object.into(),
         because: format!("{whom} is in it").into(),
         held_by,
+        is_unsure,
     })
 }
 
@@ -78,6 +79,7 @@ fn stale(container: &Container) -> Orphan {
         object: name(container),
         because: because.into(),
         held_by: Vec::new(),
+        is_unsure: false,
     }
 }
 
@@ -115,6 +117,7 @@ fn idle_shims(processes: &Processes) -> impl Iterator<Item = Orphan> {
         object: described(process),
         because: "it has no child".into(),
         held_by: Vec::new(),
+        is_unsure: false,
     })
 }
 
@@ -148,6 +151,7 @@ fn unattended(container: &Container, processes: &Processes) -> Option<Orphan> {
         object: name(container),
         because: because.into(),
         held_by: Vec::new(),
+        is_unsure: false,
     })
 }
 
@@ -211,6 +215,7 @@ mod tests {
         assert_eq!(orphan.because, "no process is in it");
         let unsure = pinned(&with(0, &[&mount]), true).unwrap();
         assert_eq!(unsure.because, "no process that can be seen is in it");
+        assert_eq!((orphan.is_unsure, unsure.is_unsure), (false, true));
         assert_eq!((orphan.object, orphan.held_by), ("net:[7]".into(), vec![mount.clone()]));
         assert_eq!(pinned(&with(1, &[&mount]), false), None);
         let child = Holder::Child { of: Kind::Net, inode: 9 };

@@ -15,6 +15,10 @@ pub struct Orphan {
     pub because: Text,
     /// What keeps a namespace without a process.
     pub held_by: Vec<Holder>,
+    /// Somebody who was not seen may be in it: that is for a person to read, not for a script to
+    /// remove.
+    #[serde(skip)]
+    pub is_unsure: bool,
 }
 
 /// What kind of thing it is.

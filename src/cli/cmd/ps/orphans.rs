@@ -18,7 +18,8 @@ pub(super) fn run(context: &Context, output: &Output) -> Result<u8, Failure> {
         default: &orphans::DEFAULT,
         schema: "nsx.orphans/1",
         names: |rows: &[Orphan]| {
-            rows.iter().map(|orphan| orphan.object.to_string() + "\n").collect()
+            let sure = rows.iter().filter(|orphan| !orphan.is_unsure);
+            sure.map(|orphan| orphan.object.to_string() + "\n").collect()
         },
         gaps: &gaps,
     };
