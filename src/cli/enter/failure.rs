@@ -21,6 +21,20 @@ pub(super) struct Tried {
     /// A place to start in was asked for without saying which.
     pub(super) bare_directory: bool,
     pub(super) tools: Option<Choice>,
+    /// How the host's programs would be had: [`otherwise`].
+    pub(super) otherwise: &'static str,
+}
+
+/// By what was written of a root, of all namespaces, which it is where none is named, and of the mount
+/// namespace: what is to be written for a program of the host.
+pub(super) const fn otherwise(root: bool, all: bool, mount: bool) -> &'static str {
+    match (root, all, mount) {
+        (true, true, _) => "name namespaces without -m and -r, such as -n,",
+        (false, true, _) => "name namespaces without -m, such as -n,",
+        (true, false, true) => "leave out -m and -r",
+        (true, false, false) => "leave out -r",
+        (false, false, _) => "leave out -m",
+    }
 }
 
 const SHELLS: [&str; 6] = ["sh", "bash", "ash", "dash", "zsh", "fish"];
@@ -73,7 +87,7 @@ const AS_ROOT: &str = "run it as root";
 
 /// From here what this process sees is what the target has.
 fn missing(failure: Failure, plan: &Plan, tried: &Tried) -> Failure {
-    let Tried { label, program, bare_directory, tools } = tried;
+    let Tried { label, program, bare_directory, tools, otherwise } = tried;
     let mut failure = failure;
     let sought = match tools {
         None => None,
@@ -95,15 +109,30 @@ fn missing(failure: Failure, plan: &Plan, tried: &Tried) -> Failure {
     let text = program.to_string();
     let is_shell = SHELLS.contains(&text.rsplit('/').next().unwrap_or_default());
     if !is_shell {
-        return failure.hint(
-            "it is looked for in the target; leave out -m to run the host's, or add --tools",
-        );
+        return failure.hint(format!(
+            "it is looked for in the target; {otherwise} to run the host's, or add --tools"
+        ));
     }
     let shells: Vec<String> = inside::shells().iter().map(ToString::to_string).collect();
     if shells.is_empty() {
         failure.message.push_str(" (no shell was found there)");
         return failure
-            .hint("add --tools to bring the host's programs, or leave out -m to run them");
+            .hint(format!("add --tools to bring the host's programs, or {otherwise} to run them"));
     }
     failure.hint(format!("it has {}", shells.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::otherwise;
+
+    #[test]
+    fn only_what_was_written_is_to_be_left_out() {
+        assert_eq!(otherwise(false, false, true), "leave out -m");
+        assert_eq!(otherwise(true, false, false), "leave out -r");
+        assert_eq!(otherwise(true, false, true), "leave out -m and -r");
+        for root in [false, true] {
+            assert!(otherwise(root, true, false).starts_with("name namespaces without -m"));
+        }
+    }
 }

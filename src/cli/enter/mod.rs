@@ -45,6 +45,8 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     }
     let subject = subject::hold(&root, &mut request)?;
     let mut plan = subject.plan(&root, &request)?;
+    let (wish, mnt) = (&request.wish, plan.joined().has(Kind::Mnt));
+    let otherwise = failure::otherwise(request.root.is_some(), wish.all, mnt);
     // Who makes a /proc for the tools is in the target's pid namespace for a moment.
     plan.seen |= request.tools.is_some();
     if plan.seen && !sealed && !request.dry_run {
@@ -89,6 +91,7 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         bare_directory: matches!(request.directory, Some(Place::OfTarget))
             && !request.standing.as_target,
         tools: request.tools.clone(),
+        otherwise,
     };
     let brought = bring::gather(&root, &request, &subject, &mut command)?;
     for note in &brought.notes {
