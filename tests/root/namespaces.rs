@@ -142,6 +142,8 @@ fn unseen() {
     let orphans = succeeds(as_nobody(&copy).args(["ps", "--orphans", "-o", "tsv"]));
     let row = orphans.lines().find(|line| line.contains(&netns.inode().to_string()));
     assert!(row.is_some_and(|row| row.contains("no process that can be seen is in it")), "{row:?}");
+    let names = succeeds(as_nobody(&copy).args(["ps", "--orphans", "-q"]));
+    assert!(!names.contains(&netns.inode().to_string()), "somebody is in it: {names}");
     let listed = output(as_nobody(&copy).args(["ns", "-P", "-t", "net"]));
     let number = netns.inode().to_string();
     let table = stdout(&listed);
