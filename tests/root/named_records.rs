@@ -116,7 +116,7 @@ fn inside() {
     let script = r#"
         "$nsx" spawn -p --detach --name "$name" sleep 1000 && test -e "$record" && echo there
         "$nsx" spawn -p --name "$name" echo RAN
-        "$nsx" ps -q
+        "$nsx" ps -q "nsx:$name"
         "$nsx" spawn --stop "$name" && echo ended
     "#;
     let record = user.runtime.path().join(format!("nsx/{name}.json"));
