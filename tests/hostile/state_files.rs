@@ -215,7 +215,8 @@ fn others(host: &Host) {
         (&["ps"][..], 0),
         (&["ps", "--orphans"], 0),
         (&["ns", "--json"], 0),
-        (&["inspect", "nobody"], 3),
+        // A record that was not read may have any name.
+        (&["inspect", "nobody"], 1),
     ] {
         let cost = cost::bounded(&host.there(arguments));
         assert_eq!(cost.status.code(), Some(code), "{arguments:?}: {}", stderr(&cost.output));

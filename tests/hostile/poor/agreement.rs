@@ -72,7 +72,14 @@ fn of(report: &Value, pid: u32) -> Value {
             let is_its = |row: &&Value| row["pid"] == pid && KINDS.contains(&row["type"].as_str());
             rows.iter().filter(is_its).cloned().collect()
         }
-        _ => data.clone(),
+        _ => {
+            let mut data = data.clone();
+            if let Some(above) = data.pointer_mut("/limits/processes_above") {
+                // Who looks, as the user that made the namespace, is one of them.
+                above.take();
+            }
+            data
+        }
     }
 }
 
