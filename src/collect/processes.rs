@@ -88,7 +88,8 @@ pub fn collect_processes(
     let beyond = pids.len().saturating_sub(MOST);
     for (more, what) in [(without_command, "command lines"), (beyond, "names and states")] {
         if more > 0 {
-            let object = format!("{more} more processes").into();
+            let plural = if more == 1 { "" } else { "es" };
+            let object = format!("{more} more process{plural}").into();
             members.gaps.push(Gap { object, what, reason: Reason::Truncated });
         }
     }
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!(of(most).gaps, []);
         // Those that are not there are none of the first, and none beyond the bound of commands.
         let many = of(u32::try_from(MOST).unwrap() + 1);
-        assert_eq!(many.gaps[1..], [gap("1 more processes", "names and states")]);
+        assert_eq!(many.gaps[1..], [gap("1 more process", "names and states")]);
     }
 
     #[test]
