@@ -284,8 +284,7 @@ impl<'a> Namer<'a> {
 
     /// Whether an engine of the host has started it, though its group is in that of another.
     fn is_of_the_host(&self, group: &Group<'_>, container: &Container) -> bool {
-        let has_record = |one: &Evidence| matches!(one.source, Source::State | Source::Monitor);
-        container.evidence.iter().any(has_record) && self.host_parent(group.init).is_some()
+        container.has_record() && self.host_parent(group.init).is_some()
     }
 
     /// See [`groups::Elect`].

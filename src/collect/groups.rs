@@ -234,10 +234,10 @@ impl<'a> Drafts<'a> {
         }
         for draft in &mut self.list {
             let Some(init) = draft.first() else { continue };
-            let mut own = isolating(&init.namespaces, scan);
             if draft.are_guests {
                 draft.visits = owner_of_pids(init, scan, &owners);
             } else if draft.recognised.is_none() && draft.within.is_none() {
+                let mut own = isolating(&init.namespaces, scan);
                 draft.visits = own.find_map(|own| owners.get(&own).copied());
             } else if draft.recognised.is_none()
                 && let Some(owner) = owner_of_pids(init, scan, &owners)
@@ -322,7 +322,7 @@ fn by_namespaces(process: &Process, scan: &Scan) -> Key {
 }
 
 /// The pid namespace, if it is not the host's and can be seen.
-fn own_pids(process: &Process, scan: &Scan) -> Option<u64> {
+pub(super) fn own_pids(process: &Process, scan: &Scan) -> Option<u64> {
     let pids = process.namespaces.inode(Kind::Pid);
     pids.filter(|pids| Some(*pids) != scan.host.inode(Kind::Pid))
 }

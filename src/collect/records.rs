@@ -6,7 +6,6 @@ use super::runtime::record::{First, Record};
 use super::runtime::waiting;
 use super::scan;
 use crate::model::container::{Container, Init, State};
-use crate::model::evidence::Source;
 use crate::model::namespace::NsSet;
 use crate::model::process::Process;
 use crate::model::runtime::Runtime;
@@ -41,12 +40,9 @@ pub fn without_a_group(
     records: Vec<Record>,
 ) -> Vec<Container> {
     // What is told by the name of a group alone may be called like anything.
-    let has_record = |one: &&Container| {
-        one.evidence.iter().any(|one| matches!(one.source, Source::State | Source::Monitor))
-    };
     let mut known: HashSet<Key> = seen
         .iter()
-        .filter(has_record)
+        .filter(|one| one.has_record())
         .filter_map(|one| key(one.runtime, one.id.as_ref(), one.name.as_ref(), one.owner_uid))
         .collect();
     // Where a container was found may be its own doing: that hides no id of root's.
@@ -126,7 +122,7 @@ fn add_process(container: &mut Container, process: &Process, host: &NsSet) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::evidence::Evidence;
+    use crate::model::evidence::{Evidence, Source};
     use crate::model::network::Protocol;
     use crate::model::process::{self, Pid};
     use crate::model::trail::Published;

@@ -1,6 +1,6 @@
 //! A container, or any other group of processes that is isolated from the host.
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Source};
 use super::namespace::{Kinds, NsSet};
 use super::pod::Pod;
 use super::process::{self, Pid, Process};
@@ -137,6 +137,11 @@ pub struct Container {
 }
 
 impl Container {
+    /// Whether a record or a monitor tells of it, and not its group or its namespaces alone.
+    pub fn has_record(&self) -> bool {
+        self.evidence.iter().any(|one| matches!(one.source, Source::State | Source::Monitor))
+    }
+
     /// The id as people know it: the first twelve digits of an engine's, anything else whole.
     pub fn short_id(&self) -> Option<Text> {
         let id = self.id.as_ref()?;

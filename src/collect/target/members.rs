@@ -104,26 +104,20 @@ pub(super) fn lines_of(meaning: &Spelled<'_>, lines: &[u8]) -> Text {
 /// The first process of a unit or a group: the oldest of those whose pid namespace is the host's or
 /// began there. Who may write to the hierarchy puts older ones of his own into any group.
 pub(super) fn leader(root: &SysRoot, mut members: Vec<Process>) -> Option<Process> {
-    let spaces: BTreeSet<Option<u64>> = members.iter().map(pids_of).collect();
+    let spaces: BTreeSet<Option<u64>> =
+        members.iter().map(|member| member.namespaces.inode(Kind::Pid)).collect();
     if spaces.len() > 1
         && let Ok(scan) = scan::scan(root)
     {
         let all: BTreeSet<Pid> = members.iter().map(|member| member.pid).collect();
         let began = groups::firsts(&scan);
-        let has_begun = |pids| {
-            let first = began.get(&pids).filter(|_| Some(pids) != scan.host.inode(Kind::Pid));
-            first.is_none_or(|first| all.contains(&first.pid))
-        };
-        let is_at_home = |member: &Process| pids_of(member).is_none_or(has_begun);
+        let has_begun = |pids| began.get(&pids).is_none_or(|first| all.contains(&first.pid));
+        let is_at_home = |member: &Process| groups::own_pids(member, &scan).is_none_or(has_begun);
         if members.iter().any(is_at_home) {
             members.retain(is_at_home);
         }
     }
     oldest(members)
-}
-
-fn pids_of(process: &Process) -> Option<u64> {
-    process.namespaces.inode(Kind::Pid)
 }
 
 /// The oldest; of two that started in the same tick the lower number.
