@@ -78,7 +78,7 @@ enum Task {
     BenchEachNetwork,
     /// Write this host, as far as nsx reads it, into a fixture root (as root)
     Capture(capture::Arguments),
-    /// Unpack a newer util-linux to compare with below /var/cache/nsx-peers (as root)
+    /// Unpack a newer util-linux and valgrind below /var/cache/nsx-peers (as root)
     Peer,
     /// A virtual machine with pure cgroup v2, systemd, docker and podman; no KVM needed
     Vm(vm::Arguments),

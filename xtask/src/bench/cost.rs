@@ -1,7 +1,7 @@
 //! What one run of a command costs, told by what watches it: system calls by strace(1), instructions
 //! by callgrind, memory by the kernel. Slow, and apart from what is timed.
 
-use crate::{peak, run};
+use crate::{peak, peer, run};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::process::{Command, Stdio};
@@ -48,11 +48,12 @@ fn total(summary: &str) -> Option<u64> {
 }
 
 fn instructions(command: &Command) -> Result<Option<u64>> {
-    let Some(valgrind) = run::find("valgrind") else {
+    let Some(valgrind) = peer::valgrind() else {
         return Ok(None);
     };
     let mut watched = Command::new(run::find("timeout").context("there is no timeout")?);
-    watched.args(["--foreground", PATIENCE]).arg(valgrind);
+    watched.args(["--foreground", PATIENCE]);
+    let mut watched = run::below(&mut watched, &valgrind);
     watched.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     let done = run::below(&mut watched, command).stderr(Stdio::piped()).output()?;
     let collected = collected(&String::from_utf8_lossy(&done.stderr));

@@ -20,7 +20,8 @@ that were started in turn on one machine; a ratio below 1 says that nsx is faste
 ratios the median is told, and the range without the outermost twentieths. System calls are those of
 all processes of a command, the program that it starts included; instructions those of its first
 process, as callgrind counts them; memory is the most that one process of it had resident. `-` is
-what could not be counted there.
+what could not be counted there: callgrind knows no pidfd_send_signal(2), which whatever is given a
+process asks.
 ";
 
 /// What belongs to one part.
