@@ -1,5 +1,6 @@
 //! Groups of isolated processes → containers: who they are, by what vouches for it.
 
+use super::details::Ahead;
 use super::groups::{self, Group};
 use super::nesting;
 use super::records;
@@ -87,24 +88,40 @@ fn agrees(process: BorrowedFd<'_>, expected: &NsSet, kinds: &[Kind]) -> bool {
     })
 }
 
-/// Who they are, not how they are: see [`super::details`].
-pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
-    collect(root, Extent::Isolated)
-}
-
-/// Those too that have a record and no isolated process: not started, ended, stale, or running in
-/// the host's own namespaces.
-pub fn collect_recorded_containers(root: &SysRoot) -> Result<Containers> {
-    collect(root, Extent::Recorded)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
+/// How many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that have an isolated process.
     Isolated,
+    /// Those too that have a record alone: not started, ended, stale, or running in the host's own
+    /// namespaces.
     Recorded,
 }
 
-fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
+/// Who they are, not how they are: see [`super::details`].
+pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
+    collect(root, Extent::Isolated, |_, _| {})
+}
+
+/// Those too that have a record alone.
+pub fn collect_recorded_containers(root: &SysRoot) -> Result<Containers> {
+    collect(root, Extent::Recorded, |_, _| {})
+}
+
+/// For [`super::details::add_details`], too, which is begun with meanwhile.
+pub fn collect_and_look(root: &SysRoot, extent: Extent) -> Result<(Containers, Ahead)> {
+    let mut ahead = Ahead::default();
+    let begin = |host: &NsSet, leaders: &[&Process]| ahead = Ahead::begin(root, host, leaders);
+    let containers = collect(root, extent, begin)?;
+    Ok((containers, ahead))
+}
+
+/// `grouped` gets the host's namespaces and who leads each group.
+fn collect(
+    root: &SysRoot,
+    extent: Extent,
+    grouped: impl FnOnce(&NsSet, &[&Process]),
+) -> Result<Containers> {
     let scan = scan::scan(root)?;
     let mut sources = Sources::default();
     sources.see(&scan);
@@ -112,6 +129,7 @@ fn collect(root: &SysRoot, extent: Extent) -> Result<Containers> {
     let mut namer = Namer::new(root, &scan, sources);
     let elect = &mut |found: &Recognised, candidates: &[&Process]| namer.elect(found, candidates);
     let groups = groups::group(&scan, &sandboxes, elect);
+    grouped(&scan.host, &groups.iter().map(|group| group.init).collect::<Vec<_>>());
     let mut list: Vec<Container> = groups.iter().map(|group| namer.container(group)).collect();
     add_zombies(&scan, &mut list);
     let mut within: Vec<Option<usize>> = groups

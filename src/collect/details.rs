@@ -4,12 +4,13 @@
 use super::cgroups;
 use super::clock::Clock;
 use super::scan;
-use crate::model::container::{Container, State};
+use crate::model::container::{Container, Init, State};
 use crate::model::gap::{Gap, Reason};
-use crate::model::namespace::Kind;
+use crate::model::namespace::{Kind, NsSet};
+use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
-use crate::sys::crew::{self, Care};
+use crate::sys::crew::{self, Care, Crew};
 use crate::sys::error::SysError;
 use crate::sys::fds::Spent;
 use crate::sys::passwd::Users;
@@ -29,80 +30,198 @@ const TABLE: usize = 1 << 20;
 /// Below this many a second process costs more than it saves.
 const MANY: usize = 50;
 
-/// A gap for each that ended meanwhile. The caller has one thread.
-pub fn add_details(root: &SysRoot, clock: &Clock, containers: &mut [Container]) -> Vec<Gap> {
-    let hierarchies = Hierarchies::read(root).ok();
+/// What is looked at while it is found out who they are.
+#[derive(Debug, Default)]
+pub struct Ahead(Option<(Looks, Crew)>);
+
+impl Ahead {
+    /// At these processes, of which most will lead containers, where they are many. The caller has
+    /// one thread.
+    pub fn begin(root: &SysRoot, host: &NsSet, leaders: &[&Process]) -> Self {
+        if leaders.len() < MANY || crew::size() < 2 {
+            return Self::default();
+        }
+        let mut looks = Looks::new(root);
+        for leader in leaders {
+            looks.add(Subject::of_process(leader, host));
+        }
+        let crew = Crew::begin(looks.subjects.len(), 1, crew::PATIENCE, &mut looks.job(root));
+        Self(Some((looks, crew)))
+    }
+
+    fn finish(self, root: &SysRoot) -> (Looks, Vec<Seen>) {
+        let Some((looks, crew)) = self.0 else { return (Looks::new(root), Vec::new()) };
+        let mut seen = vec![Seen::default(); looks.subjects.len()];
+        crew.finish(&mut looks.job(root), &mut |place, answer| {
+            let (Some(slot), Some(subject)) = (seen.get_mut(place), looks.subjects.get(place))
+            else {
+                return;
+            };
+            *slot = match answer {
+                Ok(answer) => travel::read(answer),
+                Err(problem) => {
+                    let lost = SysError { doing: "read", object: subject.label(), problem };
+                    Seen { lacks: vec![lost.gap(WHAT)], ..Seen::default() }
+                }
+            };
+        });
+        (looks, seen)
+    }
+}
+
+/// What `ahead` has not seen is looked at now. A gap for each that ended meanwhile.
+pub fn add_details(
+    root: &SysRoot,
+    clock: &Clock,
+    containers: &mut [Container],
+    ahead: Ahead,
+) -> Vec<Gap> {
     name_owners(root, containers);
+    let (mut looks, mut seen) = ahead.finish(root);
     for container in containers.iter_mut() {
         if let Some(init) = &container.init {
             container.started_unix_seconds = clock.started_unix_seconds(init.start_ticks);
             container.age_seconds = clock.age_seconds(init.start_ticks);
+            looks.add(Subject::of_container(container, init));
         }
-    }
-    // What belongs to a network namespace is read once, through its first container.
-    let mut first: HashMap<u64, usize> = HashMap::new();
-    let own_net: Vec<Option<u64>> = containers.iter().map(own_net).collect();
-    for (place, net) in own_net.iter().enumerate() {
-        first.extend(net.filter(|net| !first.contains_key(net)).map(|net| (net, place)));
     }
     let mut spent = Spent::default();
-    let mut look = |place: usize, container: &Container| {
-        let is_first =
-            own_net.get(place).copied().flatten().filter(|net| first.get(net) == Some(&place));
-        let addresses = is_first.map(|net| read_addresses(root, container, net, &mut spent));
-        let addresses = addresses.unwrap_or_else(|| Some(Vec::new()));
-        Details { state: state(root, hierarchies.as_ref(), container), addresses }
-    };
-    let mut found: Vec<Details> = vec![Details::default(); containers.len()];
-    if containers.len() < MANY {
-        for ((place, container), found) in containers.iter().enumerate().zip(&mut found) {
-            *found = look(place, container);
-        }
-    } else {
-        let mut job = |place: usize, _: Care, out: &mut Vec<u8>| {
-            if let Some(container) = containers.get(place) {
-                let before = root.reach().gaps().len();
-                let details = look(place, container);
-                // What is noted in a member stays there.
-                let noted = root.reach().gaps().split_off(before);
-                travel::write(&details, &noted, out);
-            }
-        };
-        crew::work(found.len(), crew::size(), crew::PATIENCE, &mut job, &mut |place, answer| {
-            let (Some(slot), Some(container)) = (found.get_mut(place), containers.get(place))
-            else {
-                return;
-            };
-            match answer {
-                Ok(answer) => {
-                    let (details, noted) = travel::read(answer);
-                    *slot = details;
-                    for gap in noted {
-                        root.reach().note(gap);
-                    }
-                }
-                Err(problem) => {
-                    let lost = SysError { doing: "read", object: container.label(), problem };
-                    root.reach().note(lost.gap(WHAT));
-                }
-            }
-        });
-    }
+    seen.extend(
+        (seen.len()..looks.subjects.len()).map(|place| looks.look(root, place, &mut spent)),
+    );
     let mut gaps = Vec::new();
-    for ((container, net), details) in containers.iter_mut().zip(&own_net).zip(&found) {
+    for container in containers.iter_mut() {
+        let Some(init) = &container.init else { continue };
+        let of_init = looks.of_init.get(&(init.pid, init.start_ticks)).copied();
+        let of_net = own_net(container).and_then(|net| looks.of_net.get(&net)).copied();
         // Otherwise it is what its record says: it may have been created and not started.
-        if container.init.is_some() && details.state == State::Paused {
+        if of_init.and_then(|place| seen.get(place)).is_some_and(|seen| seen.is_paused) {
             container.state = State::Paused;
         }
-        let first = net.and_then(|net| first.get(&net)).and_then(|place| found.get(*place));
-        container.addresses =
-            first.and_then(|details| details.addresses.clone()).unwrap_or_default();
-        if details.addresses.is_none() {
-            let object = container.label();
-            gaps.push(Gap { object, what: "addresses", reason: Reason::Gone });
+        if let Some(seen) = of_net.and_then(|place| seen.get_mut(place)) {
+            // Of those that share it the first tells of its end.
+            let addresses = seen.addresses.get_or_insert_with(|| {
+                let object = container.label();
+                gaps.push(Gap { object, what: WHAT, reason: Reason::Gone });
+                Vec::new()
+            });
+            container.addresses.clone_from(addresses);
+        }
+        for place in of_init.into_iter().chain(of_net) {
+            let lacks = seen.get_mut(place).map(|seen| std::mem::take(&mut seen.lacks));
+            for gap in lacks.unwrap_or_default() {
+                root.reach().note(gap);
+            }
         }
     }
     gaps
+}
+
+/// What a look at one process has seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    is_paused: bool,
+    /// Of its network namespace, if it is the first one there; `None`: it has gone.
+    addresses: Option<Vec<IpAddr>>,
+    /// What could not be seen, and was not noted here.
+    lacks: Vec<Gap>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { is_paused: false, addresses: Some(Vec::new()), lacks: Vec::new() }
+    }
+}
+
+/// A process to look at.
+#[derive(Debug)]
+struct Subject {
+    init: Init,
+    /// Unless it is the host's.
+    net: Option<u64>,
+    cgroup_lines: Text,
+}
+
+impl Subject {
+    fn of_process(process: &Process, host: &NsSet) -> Self {
+        let is_own = host.differing(&process.namespaces).has(Kind::Net);
+        Self {
+            init: Init::from(process),
+            net: process.namespaces.inode(Kind::Net).filter(|_| is_own),
+            cgroup_lines: process.cgroup.clone(),
+        }
+    }
+
+    fn of_container(container: &Container, init: &Init) -> Self {
+        Self {
+            init: init.clone(),
+            net: own_net(container),
+            cgroup_lines: container.cgroup_lines.clone(),
+        }
+    }
+
+    fn label(&self) -> Text {
+        format!("pid {}", self.init.pid).into()
+    }
+}
+
+fn own_net(container: &Container) -> Option<u64> {
+    container.namespaces.inode(Kind::Net).filter(|_| container.own.has(Kind::Net))
+}
+
+/// Processes to look at, each once. What belongs to a network namespace is read once, through its
+/// first one.
+#[derive(Debug)]
+struct Looks {
+    hierarchies: Option<Hierarchies>,
+    subjects: Vec<Subject>,
+    of_init: HashMap<(Pid, u64), usize>,
+    of_net: HashMap<u64, usize>,
+}
+
+impl Looks {
+    fn new(root: &SysRoot) -> Self {
+        Self {
+            hierarchies: Hierarchies::read(root).ok(),
+            subjects: Vec::new(),
+            of_init: HashMap::new(),
+            of_net: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, subject: Subject) {
+        let next = self.subjects.len();
+        let key = (subject.init.pid, subject.init.start_ticks);
+        if *self.of_init.entry(key).or_insert(next) == next {
+            if let Some(net) = subject.net {
+                self.of_net.entry(net).or_insert(next);
+            }
+            self.subjects.push(subject);
+        }
+    }
+
+    /// What could not be seen is noted.
+    fn look(&self, root: &SysRoot, place: usize, spent: &mut Spent) -> Seen {
+        let Some(subject) = self.subjects.get(place) else { return Seen::default() };
+        let net = subject.net.filter(|net| self.of_net.get(net) == Some(&place));
+        let addresses = net.map(|net| read_addresses(root, subject, net, spent));
+        Seen {
+            is_paused: is_paused(root, self.hierarchies.as_ref(), subject),
+            addresses: addresses.unwrap_or_else(|| Some(Vec::new())),
+            lacks: Vec::new(),
+        }
+    }
+
+    /// What is noted in a member stays there, and so is told with the rest.
+    fn job(&self, root: &SysRoot) -> impl FnMut(usize, Care, &mut Vec<u8>) {
+        let mut spent = Spent::default();
+        move |place, _, out| {
+            let before = root.reach().gaps().len();
+            let seen = self.look(root, place, &mut spent);
+            let lacks = root.reach().gaps().split_off(before);
+            travel::write(&Seen { lacks, ..seen }, out);
+        }
+    }
 }
 
 /// Root's need no look.
@@ -115,45 +234,25 @@ fn name_owners(root: &SysRoot, containers: &mut [Container]) {
     }
 }
 
-fn own_net(container: &Container) -> Option<u64> {
-    container.init.as_ref()?;
-    container.namespaces.inode(Kind::Net).filter(|_| container.own.has(Kind::Net))
-}
-
-/// What a look at one container found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Details {
-    state: State,
-    /// `None`: the process has gone.
-    addresses: Option<Vec<IpAddr>>,
-}
-
-impl Default for Details {
-    fn default() -> Self {
-        Self { state: State::Running, addresses: Some(Vec::new()) }
-    }
-}
-
 /// The root of a hierarchy cannot be frozen: a process there costs no look.
-fn state(root: &SysRoot, hierarchies: Option<&Hierarchies>, container: &Container) -> State {
-    let lines = container.cgroup_lines.as_bytes();
+fn is_paused(root: &SysRoot, hierarchies: Option<&Hierarchies>, subject: &Subject) -> bool {
+    let lines = subject.cgroup_lines.as_bytes();
     let in_a_group = proc::cgroup::parse(lines).any(|line| line.path.len() > 1);
     let frozen = hierarchies
         .filter(|_| in_a_group)
-        .zip(container.init.as_ref())
-        .and_then(|(hierarchies, init)| cgroups::is_frozen(root, hierarchies, lines, init.state));
-    if frozen == Some(true) { State::Paused } else { State::Running }
+        .and_then(|hierarchies| cgroups::is_frozen(root, hierarchies, lines, subject.init.state));
+    frozen == Some(true)
 }
 
 /// Of the namespace that the scan saw; `None` if the process has gone, its number to another.
 fn read_addresses(
     root: &SysRoot,
-    container: &Container,
+    subject: &Subject,
     net: u64,
     spent: &mut Spent,
 ) -> Option<Vec<IpAddr>> {
-    let Some(init) = &container.init else { return Some(Vec::new()) };
-    let object = || Text::from(format!("pid {}", init.pid));
+    let init = &subject.init;
+    let object = || subject.label();
     let links = match ns::open_links(root.proc(), init.pid) {
         Err(Errno::ENOENT | Errno::ESRCH) => return None,
         links => root.reach().told(object, WHAT, links),

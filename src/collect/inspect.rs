@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::containers::{Containers, collect_containers};
-use super::details::add_details;
+use super::details::{Ahead, add_details};
 use super::findings;
 use super::mounts::{add_usage, collect_mounts, collect_mounts_of_namespace};
 use super::network;
@@ -54,7 +54,7 @@ pub fn inspect(
     };
     let clock = Clock::read(root);
     if let Some(container) = &mut container {
-        gaps.extend(add_details(root, &clock, std::slice::from_mut(container)));
+        gaps.extend(add_details(root, &clock, std::slice::from_mut(container), Ahead::default()));
     }
     // The target may be among the processes that could not be looked at.
     let failed = |gap: &&Gap| gap.reason == Reason::Failed && gap.what == "namespaces";

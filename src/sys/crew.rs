@@ -83,52 +83,81 @@ pub fn work(
     job: &mut Job<'_>,
     take: &mut Take<'_>,
 ) {
-    let members = members.clamp(1, pieces.div_ceil(BLOCK).max(1));
-    let mut crew =
-        Crew { patience, lost: Duration::ZERO, members: Vec::new(), leaving: Vec::new() };
-    // Every member gets as much as every other.
-    let rounds = pieces.div_ceil(members * BLOCK).max(1);
-    let block = pieces.div_ceil(members * rounds).max(1);
-    for number in 0..members {
-        let share = (0..pieces).filter(|piece| piece / block % members == number).collect();
-        crew.start(Member::new(share), job, take);
-    }
-    while !crew.members.is_empty() {
-        crew.listen(job, take);
-    }
-    for mut member in crew.leaving {
-        member.reap(FAREWELL);
-    }
+    Crew::begin(pieces, members, patience, job).finish(job, take);
 }
 
-struct Crew {
+/// At work on the pieces, while its caller does something else.
+#[derive(Debug)]
+pub struct Crew {
     patience: Patience,
     /// Waited for what did not answer.
     lost: Duration,
     members: Vec<Member>,
+    /// Those for whom there was no process.
+    missing: Vec<Member>,
     /// About to end by themselves. In a container there may be nobody else to reap them.
     leaving: Vec<Member>,
 }
 
 impl Crew {
+    /// As [`work`] does it; nobody listens yet.
+    pub fn begin(pieces: usize, members: usize, patience: Patience, job: &mut Job<'_>) -> Self {
+        let members = members.clamp(1, pieces.div_ceil(BLOCK).max(1));
+        let mut crew = Self {
+            patience,
+            lost: Duration::ZERO,
+            members: Vec::new(),
+            missing: Vec::new(),
+            leaving: Vec::new(),
+        };
+        // Every member gets as much as every other.
+        let rounds = pieces.div_ceil(members * BLOCK).max(1);
+        let block = pieces.div_ceil(members * rounds).max(1);
+        for number in 0..members {
+            let share = (0..pieces).filter(|piece| piece / block % members == number).collect();
+            crew.start(Member::new(share), job);
+        }
+        crew
+    }
+
+    /// Hears them all out. The same job as before: it may be begun anew.
+    pub fn finish(mut self, job: &mut Job<'_>, take: &mut Take<'_>) {
+        let now = Instant::now();
+        for member in &mut self.members {
+            member.heard = now;
+        }
+        self.do_without_a_process(job, take);
+        while !self.members.is_empty() {
+            self.listen(job, take);
+        }
+        for mut member in self.leaving {
+            member.reap(FAREWELL);
+        }
+    }
+
     fn care(&self) -> Care {
         if self.lost < self.patience.all { Care::Whole } else { Care::Safe }
     }
 
-    /// Where no process can be had, the safe part is done here.
-    fn start(&mut self, mut member: Member, job: &mut Job<'_>, take: &mut Take<'_>) {
+    fn start(&mut self, mut member: Member, job: &mut Job<'_>) {
         if member.rest().is_empty() {
             return;
         }
-        if member.start(self.care(), job).is_ok() {
-            self.members.push(member);
-            return;
+        match member.start(self.care(), job) {
+            Ok(()) => self.members.push(member),
+            Err(_) => self.missing.push(member),
         }
+    }
+
+    /// Where no process can be had, the safe part is done here.
+    fn do_without_a_process(&mut self, job: &mut Job<'_>, take: &mut Take<'_>) {
         let mut answer = Vec::new();
-        for piece in member.rest() {
-            answer.clear();
-            job(*piece, Care::Failed, &mut answer);
-            take(*piece, Ok(&answer));
+        for member in self.missing.drain(..) {
+            for piece in member.rest() {
+                answer.clear();
+                job(*piece, Care::Failed, &mut answer);
+                take(*piece, Ok(&answer));
+            }
         }
     }
 
@@ -172,7 +201,8 @@ impl Crew {
         {
             take(piece, Err(Problem::TimedOut));
         }
-        self.start(member, job, take);
+        self.start(member, job);
+        self.do_without_a_process(job, take);
     }
 }
 
@@ -215,6 +245,26 @@ mod tests {
             }
         }
         assert_eq!(done(0, 3, SHORT, |_, _, _| {}).len(), 0);
+    }
+
+    #[test]
+    fn a_silence_before_anybody_listens_is_none() {
+        let patience = Patience { each: Duration::from_millis(400), ..SHORT };
+        let mut job = |piece: usize, _: Care, out: &mut Vec<u8>| {
+            if piece == 0 {
+                std::thread::sleep(Duration::from_millis(600));
+            }
+            out.push(u8::try_from(piece).unwrap());
+        };
+        let crew = Crew::begin(100, 1, patience, &mut job);
+        std::thread::sleep(Duration::from_millis(450));
+        let mut answers = Vec::new();
+        let mut anew = |_: usize, _: Care, _: &mut Vec<u8>| crate::sys::raw::fork::exit_now(1);
+        crew.finish(&mut anew, &mut |piece, answer| {
+            assert_eq!(answer, Ok(&[u8::try_from(piece).unwrap()][..]));
+            answers.push(piece);
+        });
+        assert_eq!(answers, (0..100).collect::<Vec<_>>());
     }
 
     #[test]

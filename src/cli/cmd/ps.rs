@@ -6,7 +6,7 @@ use crate::cli::entry::Command;
 use crate::cli::error::Failure;
 use crate::cli::list::List;
 use crate::cli::output;
-use crate::collect::containers::{collect_containers, collect_recorded_containers};
+use crate::collect::containers::{Extent, collect_and_look};
 use crate::collect::{clock::Clock, details::add_details, target, usage::add_usage};
 use crate::model::container::Container;
 use crate::model::runtime::Runtime;
@@ -81,8 +81,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let filter = args.filter.as_deref().map(|text| Filter::over(text, &ps::COLUMNS)).transpose();
     let filter = filter.map_err(Failure::usage)?;
     let root = args.output.root(context)?;
-    let mut containers =
-        if args.all { collect_recorded_containers(&root)? } else { collect_containers(&root)? };
+    let extent = if args.all { Extent::Recorded } else { Extent::Isolated };
+    let (mut containers, ahead) = collect_and_look(&root, extent)?;
     // Of those too that are not shown.
     let is_named = args.output.format() == Format::Name;
     let targets = if is_named { Targets::of(&containers.list) } else { Targets::default() };
@@ -98,7 +98,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         }
         containers.list.retain(|container| wanted.contains(&container.identity()));
     }
-    containers.gaps.extend(add_details(&root, &Clock::read(&root), &mut containers.list));
+    containers.gaps.extend(add_details(&root, &Clock::read(&root), &mut containers.list, ahead));
     if args.usage || ps::ask_for_usage(args.output.columns.as_deref(), filter.as_ref()) {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));

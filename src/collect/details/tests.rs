@@ -1,7 +1,7 @@
 //! A host with one container.
 
 use super::*;
-use crate::collect::containers::collect_containers;
+use crate::collect::containers::{Extent, collect_and_look, collect_containers};
 use std::fmt::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -38,7 +38,7 @@ impl Host {
     fn addresses(&self) -> (Vec<String>, Vec<Gap>) {
         let root = SysRoot::fixture(self.0.path()).unwrap();
         let mut all = collect_containers(&root).unwrap();
-        let gaps = add_details(&root, &Clock::read(&root), &mut all.list);
+        let gaps = add_details(&root, &Clock::read(&root), &mut all.list, Ahead::default());
         let [container] = &all.list[..] else { panic!("{:?}", all.list) };
         let addresses = container.addresses.iter().map(ToString::to_string).collect();
         let noted = root.reach().gaps().into_iter().filter(|gap| gap.what == WHAT);
@@ -90,4 +90,32 @@ fn an_init_whose_first_thread_has_ended_has_the_addresses_of_another() {
     std::fs::copy(process.join("cgroup"), thread.join("cgroup")).unwrap();
     table(&thread, 1);
     assert_eq!(host.addresses(), (vec!["10.0.0.0".to_owned()], Vec::new()));
+}
+
+#[test]
+fn what_is_looked_at_ahead_is_what_is_looked_at_afterwards() {
+    let host = Host::new();
+    for number in 0..u32::try_from(MANY).unwrap() {
+        let (pid, id) = (100 + number, format!("{number:064x}"));
+        // Two of each network.
+        let namespaces = 1000 + u64::from(number / 2) * 100;
+        host.process(pid, namespaces, &format!("/docker/{id}"));
+        table(&host.proc().join(pid.to_string()), u16::try_from(number / 2 % 3).unwrap());
+    }
+    // It has ended since it was listed, as far as its network tells.
+    std::fs::remove_file(host.proc().join("148/net/fib_trie")).unwrap();
+    let root = SysRoot::fixture(host.0.path()).unwrap();
+    let (mut all, ahead) = collect_and_look(&root, Extent::Isolated).unwrap();
+    let looked_at = ahead.0.as_ref().map_or(0, |(looks, _)| looks.subjects.len());
+    assert_eq!(looked_at, if crew::size() > 1 { MANY + 1 } else { 0 });
+    let gaps = add_details(&root, &Clock::read(&root), &mut all.list, ahead);
+    let shown = |list: &[Container]| -> Vec<_> {
+        list.iter().map(|one| (one.identity(), one.addresses.clone(), one.state)).collect()
+    };
+    let seen = (shown(&all.list), gaps, root.reach().gaps());
+    let root = SysRoot::fixture(host.0.path()).unwrap();
+    let mut all = collect_containers(&root).unwrap();
+    let gaps = add_details(&root, &Clock::read(&root), &mut all.list, Ahead::default());
+    assert_eq!(seen, (shown(&all.list), gaps, root.reach().gaps()));
+    assert!(all.list.iter().filter(|one| !one.addresses.is_empty()).count() > MANY / 2);
 }

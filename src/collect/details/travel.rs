@@ -1,20 +1,19 @@
-//! How details travel from a member of the crew, with what it noted that they lack.
+//! How what was seen travels from a member of the crew.
 
-use super::{Details, WHAT};
-use crate::model::container::State;
+use super::{Seen, WHAT};
 use crate::model::gap::{Gap, Reason};
 use crate::model::text::Text;
 use crate::sys::crew::travel::{self, Rest};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// All that a look at a container notes a lack of.
+/// All that a look notes a lack of.
 const WHATS: [&str; 2] = [WHAT, "cgroup"];
 
-pub(super) fn write(details: &Details, noted: &[Gap], out: &mut Vec<u8>) {
-    let Details { state, addresses } = details;
-    out.push(u8::from(*state == State::Paused) | u8::from(addresses.is_none()) << 1);
-    out.push(u8::try_from(noted.len()).unwrap_or(u8::MAX));
-    for gap in noted.iter().take(u8::MAX.into()) {
+pub(super) fn write(seen: &Seen, out: &mut Vec<u8>) {
+    let Seen { is_paused, addresses, lacks } = seen;
+    out.push(u8::from(*is_paused) | u8::from(addresses.is_none()) << 1);
+    out.push(u8::try_from(lacks.len()).unwrap_or(u8::MAX));
+    for gap in lacks.iter().take(u8::MAX.into()) {
         let what = WHATS.iter().position(|what| *what == gap.what).unwrap_or_default();
         out.extend([u8::try_from(what).unwrap_or_default(), gap.reason as u8]);
         travel::write(gap.object.as_bytes(), out);
@@ -28,16 +27,15 @@ pub(super) fn write(details: &Details, noted: &[Gap], out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn read(bytes: &[u8]) -> (Details, Vec<Gap>) {
+pub(super) fn read(bytes: &[u8]) -> Seen {
     let mut rest = Rest(bytes);
     let flags = rest.byte().unwrap_or_default();
     let count = rest.byte().unwrap_or_default();
-    let noted = (0..count).map_while(|_| gap(&mut rest)).collect();
-    let state = if flags & 1 == 1 { State::Paused } else { State::Running };
+    let lacks = (0..count).map_while(|_| gap(&mut rest)).collect();
     let (addresses, _) = rest.0.as_chunks::<16>();
     let address = |octets: &[u8; 16]| IpAddr::V6(Ipv6Addr::from(*octets)).to_canonical();
     let addresses = (flags & 2 == 0).then(|| addresses.iter().map(address).collect());
-    (Details { state, addresses }, noted)
+    Seen { is_paused: flags & 1 == 1, addresses, lacks }
 }
 
 fn gap(rest: &mut Rest<'_>) -> Option<Gap> {
@@ -55,18 +53,18 @@ mod tests {
     fn what_is_written_is_read() {
         let addresses = ["198.51.100.7", "2001:db8::7"].map(|text| text.parse().unwrap());
         let gap = |what, reason| Gap { object: "pid 7".into(), what, reason };
-        let noted = Reason::ALL.map(|reason| [gap(WHAT, reason), gap("cgroup", reason)]).concat();
-        for state in [State::Running, State::Paused] {
+        let lacks = Reason::ALL.map(|reason| [gap(WHAT, reason), gap("cgroup", reason)]).concat();
+        for is_paused in [false, true] {
             for addresses in [Some(addresses.to_vec()), Some(Vec::new()), None] {
-                for noted in [&noted[..], &[]] {
-                    let details = Details { state, addresses: addresses.clone() };
+                for lacks in [lacks.clone(), Vec::new()] {
+                    let seen = Seen { is_paused, addresses: addresses.clone(), lacks };
                     let mut bytes = Vec::new();
-                    write(&details, noted, &mut bytes);
-                    assert_eq!(read(&bytes), (details, noted.to_vec()));
+                    write(&seen, &mut bytes);
+                    assert_eq!(read(&bytes), seen);
                 }
             }
         }
-        assert_eq!(read(&[]), (Details::default(), Vec::new()));
+        assert_eq!(read(&[]), Seen::default());
     }
 
     proptest::proptest! {

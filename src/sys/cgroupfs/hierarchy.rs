@@ -1,6 +1,7 @@
 //! Which hierarchies are mounted, and the directory of a group in them.
 //!
-//! Everything comes from our own mountinfo; no mount point is assumed. Opens nothing but that.
+//! What is not found whole below the usual place is in our own mountinfo: no mount point is assumed.
+//! Opens nothing else.
 
 use super::paths::{CgroupPaths, relative};
 use crate::model::cgroup::Version;
@@ -10,9 +11,13 @@ use crate::sys::error::Result;
 use crate::sys::proc::cgroup::{self, Line};
 use crate::sys::proc::mountinfo;
 use crate::sys::root::SysRoot;
+use crate::sys::{bounded, mounts};
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+const USUAL: &str = "/sys/fs/cgroup";
 
 /// The v1 controllers (kernel 6.18; none is added to v1 any more). Among the options of the file
 /// system, whatever else is there (`rw`, `xattr`, `name=…`) is not one.
@@ -72,7 +77,36 @@ pub struct Hierarchies {
 impl Hierarchies {
     /// Those that we see.
     pub fn read(root: &SysRoot) -> Result<Self> {
-        Ok(Self::of(&mountinfo::parse(root.mountinfo()?).0))
+        match Self::usual(root) {
+            Some(all) => Ok(all),
+            None => Ok(Self::of(&mountinfo::parse(root.mountinfo()?).0)),
+        }
+    }
+
+    /// Where the usual place shows the whole of each. A host may have thousands of other mounts.
+    fn usual(root: &SysRoot) -> Option<Self> {
+        if !root.is_real() {
+            return None;
+        }
+        let place = root.open_dir(Path::new(USUAL)).ok()?;
+        let found = Self::of(&mounts::few_from(place.as_fd())?);
+        let ours = bounded::read(root.own_process().ok()?.as_fd(), "cgroup", bounded::SMALL);
+        found.show_all(&ours.ok()?).then_some(found)
+    }
+
+    /// Whether each hierarchy of these lines is there from its root on.
+    fn show_all(&self, lines: &[u8]) -> bool {
+        let is_whole = |mount: &Mounted| mount.root == "/";
+        let mut lines = cgroup::parse(lines).peekable();
+        lines.peek().is_some()
+            && lines.all(|line| {
+                let first = line.controllers.split(|byte| *byte == b',').next();
+                if line.is_v2() {
+                    self.v2().any(is_whole)
+                } else {
+                    self.v1(first.unwrap_or_default()).any(is_whole)
+                }
+            })
     }
 
     /// Those of a list of mounts that is not ours; what another mount covers is left out.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 /// Answers are sent in portions of about this size.
 const PORTION: usize = 16 << 10;
 
+#[derive(Debug)]
 pub(super) struct Member {
     share: Vec<usize>,
     /// How many of it are answered.

@@ -6,8 +6,8 @@ use std::mem::size_of;
 /// The same numbers on every machine that has calls of this age, but for alpha.
 const SYS_STATMOUNT: libc::c_long = 457;
 const SYS_LISTMOUNT: libc::c_long = 458;
-/// All that is below the root of the namespace.
-const LSMT_ROOT: u64 = u64::MAX;
+/// The root of the namespace, for [`list`]: LSMT_ROOT.
+pub const ROOT: u64 = u64::MAX;
 
 /// STATMOUNT_SB_BASIC: the device.
 pub const SB_BASIC: u64 = 0x1;
@@ -95,10 +95,10 @@ pub struct Statmount {
     pub rest: [u64; 48],
 }
 
-/// The ids of the next mounts of a namespace after one, ascending; how many there were. EPERM: not for
-/// this caller; ENOENT: the namespace has no root, or has gone.
-pub fn list(namespace: u64, after: u64, ids: &mut [u64]) -> nix::Result<usize> {
-    let request = Request::new(namespace, LSMT_ROOT, after);
+/// The ids of the next mounts below one, after another, ascending; how many there were. EPERM: not for
+/// this caller; ENOENT: the namespace has no root, or one of them has gone.
+pub fn list(namespace: u64, below: u64, after: u64, ids: &mut [u64]) -> nix::Result<usize> {
+    let request = Request::new(namespace, below, after);
     // SAFETY: the kernel reads a request of the size that it tells, and writes no more than the
     // given count of numbers to the slice.
     let count =
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_namespace_that_is_none_has_no_mounts() {
-        assert!(list(1, 0, &mut [0; 4]).is_err());
+        assert!(list(1, ROOT, 0, &mut [0; 4]).is_err());
         assert!(stat(1, 1, MNT_BASIC, &mut [0; 512]).is_err());
         assert!(stat(1, 1, MNT_BASIC, &mut []).is_err());
     }
