@@ -112,6 +112,15 @@ impl ActionError {
         }
     }
 
+    /// The system call of ours that failed, if it was one.
+    pub fn cause(&self) -> Option<&SysError> {
+        match self {
+            Self::System(error) => Some(error),
+            Self::Advised { error, .. } => error.cause(),
+            _ => None,
+        }
+    }
+
     /// 127 not found, 126 not executable, 125 anything else of ours.
     pub fn exit(&self) -> u8 {
         match self {

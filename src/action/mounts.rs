@@ -27,6 +27,11 @@ pub fn set_up(wanted: &Mounts) -> Result<(), ActionError> {
         change_root(root)?;
     }
     if let Some(place) = &wanted.proc {
+        let is_private = wanted.propagation == Some(Propagation::Private);
+        // One on another is seen by whoever sees the other.
+        if !(is_private && place.as_c_str() == c"/proc") {
+            make_private(place)?;
+        }
         mount_proc(place)?;
     }
     if let Some(place) = &wanted.binfmt {
@@ -61,16 +66,19 @@ fn change_root(root: &CStr) -> Result<(), ActionError> {
     Ok(())
 }
 
-/// One that shows the new pid namespace. What was mounted there is somebody else's too, perhaps.
+/// What is mounted there is somebody else's too, perhaps.
+fn make_private(place: &CStr) -> Result<(), ActionError> {
+    let nothing = None::<&str>;
+    match mount(nothing, place, nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing) {
+        // Nothing is mounted there.
+        Ok(()) | Err(Errno::EINVAL) => Ok(()),
+        Err(errno) => Ok(Err(errno).with_context("change the propagation of", || text(place))?),
+    }
+}
+
+/// One that shows the new pid namespace.
 fn mount_proc(place: &CStr) -> Result<(), ActionError> {
     let nothing = None::<&str>;
-    if place != c"/proc" {
-        match mount(nothing, place, nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing) {
-            // Nothing is mounted there.
-            Ok(()) | Err(Errno::EINVAL) => {}
-            Err(errno) => Err(errno).with_context("change the propagation of", || text(place))?,
-        }
-    }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     match mount(Some("proc"), place, Some("proc"), flags, nothing) {
         // In a container part of ours is hidden, and a new one would show it.

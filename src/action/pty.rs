@@ -1,9 +1,13 @@
 //! A terminal of the program's own, so that nothing from inside a container reads the operator's
 //! keys or types into his shell.
 
+mod keys;
+
 use super::error::ActionError;
 use crate::sys::error::{Context, IntoErrno};
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pty::OpenptFlags;
@@ -239,16 +243,23 @@ impl Terminal {
         !self.to_program.is_empty()
     }
 
-    /// As many keys as the program's side takes without waiting.
-    pub fn hand_keys_over(&mut self) {
+    /// As many keys as the program's side takes without waiting. Returns those among them that are
+    /// signals to `group` there, by the terminal's settings.
+    pub fn hand_keys_over(&mut self, group: Option<Pid>) -> Vec<Signal> {
         if self.to_program.is_empty() {
-            return;
+            return Vec::new();
         }
         match rustix::io::write(&self.master, &self.to_program) {
-            Ok(count) => drop(self.to_program.drain(..count)),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Ok(count) => {
+                let taken: Vec<u8> = self.to_program.drain(..count).collect();
+                group.map_or_else(Vec::new, |group| keys::signals(&self.master, group, &taken))
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Vec::new(),
             // Nobody is there to take them.
-            Err(_) => self.to_program.clear(),
+            Err(_) => {
+                self.to_program.clear();
+                Vec::new()
+            }
         }
     }
 

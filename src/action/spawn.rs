@@ -121,7 +121,8 @@ fn beside(wanted: &mut Spawn, core_limit: Option<u64>) -> Result<Ended, ActionEr
     let mut rootfs = wanted.rootfs.take();
     // Until nothing of the program is left.
     let _claim = rootfs.as_mut().and_then(Rootfs::claim);
-    let (child, ending) = run(wanted, &inherited, &signals, outside, rootfs)?;
+    let let_go = || janitor.iter().for_each(|janitor| janitor.let_go());
+    let (child, ending) = run(wanted, &inherited, &signals, outside, rootfs, &let_go)?;
     // What SIGKILL does not end, as it is frozen or waits for a device, is not waited for: its time
     // was over, and that is what is told.
     let timed_out = matches!(ending, Ok(Ending::TimedOut));
@@ -160,13 +161,14 @@ fn keeps_network(isolation: &Isolation) -> bool {
     isolation.kept.iter().any(|(kind, _)| *kind == Kind::Net)
 }
 
-/// From birth to end; and who the child was.
+/// From birth to end; and who the child was, which has let go of what is nsx's alone.
 fn run(
     wanted: &Spawn,
     inherited: &Inherited,
     signals: &Signals,
     (group, network, notices): (&mut Group, &mut Network, Option<&mut Notices>),
     rootfs: Option<Rootfs>,
+    let_go: &dyn Fn(),
 ) -> Result<(u32, Result<Ending, ActionError>), ActionError> {
     let isolation = &wanted.isolation;
     let parent = launch::own_pidfd()?;
@@ -207,6 +209,7 @@ fn run(
     let child = match side {
         Side::Child => {
             drop((of_nsx, status, listener, stops));
+            let_go();
             network.let_go();
             std::mem::forget(guard);
             let meeting = of_child;
@@ -369,16 +372,21 @@ fn inside(
 ) -> Result<Infallible, ActionError> {
     let isolation = &wanted.isolation;
     let Outside { meeting, parent, ward, stops, rootfs, pair, speaker, opens_terminal } = outside;
+    // Whatever it takes until there is a program.
+    launch::die_with(&parent)?;
     let is_on_own = isolation.terminal == Terminal::Own;
     // Of the host: the root may be without.
     let nowhere = if is_on_own && isolation.life.init { Some(launch::nowhere()?) } else { None };
     inside::arrive(isolation, meeting.as_ref(), true)?;
+    if isolation.identity.first_root {
+        // Who becomes somebody else is tied to nobody.
+        launch::die_with(&parent)?;
+    }
     let namespaces = speaker.as_ref().map(|_| Namespaces::own());
     let terminals = inside::settle(isolation, rootfs, meeting.as_ref())?;
     drop(meeting);
     let pair = if opens_terminal { Some(open_inside(isolation, terminals)?) } else { pair };
     let (parent, pair) = if isolation.life.init {
-        launch::die_with(&parent)?;
         if let Some(nowhere) = &wanted.nowhere {
             // What stays beside the program keeps nobody waiting for the end of our output.
             launch::stand_on(nowhere)?;

@@ -319,7 +319,14 @@ pub fn supervise(
             break ending;
         }
         if let Some(terminal) = &mut terminal {
-            terminal.hand_keys_over();
+            let init = Some(program.child.pid).filter(|_| program.is_init);
+            let group = init.and_then(|init| nix::unistd::getpgid(Some(init)).ok());
+            for signal in terminal.hand_keys_over(group) {
+                // Whoever hears it has heard it from the terminal.
+                if is_deaf(&program, signal as i32) {
+                    end(&mut program, signal as i32);
+                }
+            }
         }
         if let Some(why) = terminal.as_ref().and_then(Terminal::lost) {
             lost = Some(why);
@@ -466,22 +473,32 @@ fn take_signals(
 fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     program.told_to_end |= leaves_no_reader(signal);
     // It may have ended meanwhile: then there is nobody to tell.
-    let pidfd = program.child.pidfd.as_fd();
-    // What nobody can know hears what asks it to end as its end.
-    let deaf = program.is_init
-        && ends_by_default(signal)
-        && leaves_default(&program.child, signal).unwrap_or_else(|| asks_to_end(signal));
-    if deaf || (program.starting && asking_us().iter().any(|asks| *asks as i32 == signal)) {
-        program.killed_for = Some(signal);
-        let _ = raw::signal::send(pidfd, Signal::SIGKILL as i32);
+    if is_deaf(program, signal)
+        || (program.starting && asking_us().iter().any(|asks| *asks as i32 == signal))
+    {
+        end(program, signal);
     } else if !is_of_terminal(signal, code)
         || own_terminal
         || program.is_apart
         || is_hangup(signal)
         || is_in_another_group(&program.child)
     {
-        let _ = raw::signal::send(pidfd, signal);
+        let _ = raw::signal::send(program.child.pidfd.as_fd(), signal);
     }
+}
+
+/// Whether it is one that the kernel keeps from PID 1. What nobody can know hears what asks it to end
+/// as its end.
+fn is_deaf(program: &Program, signal: i32) -> bool {
+    program.is_init
+        && ends_by_default(signal)
+        && leaves_default(&program.child, signal).unwrap_or_else(|| asks_to_end(signal))
+}
+
+/// In a signal's name.
+fn end(program: &mut Program, signal: i32) {
+    program.killed_for = Some(signal);
+    let _ = raw::signal::send(program.child.pidfd.as_fd(), Signal::SIGKILL as i32);
 }
 
 /// That the terminal is gone is told to the leader of its session alone, who tells others.

@@ -36,6 +36,21 @@ pub enum Kind {
     CommandNotFound = 127,
 }
 
+impl Kind {
+    fn of(error: &SysError) -> Self {
+        match error.reason() {
+            Reason::Denied => Self::Denied,
+            Reason::Gone => Self::NotFound,
+            Reason::Unsupported => Self::Unsupported,
+            Reason::Failed
+            | Reason::Malformed
+            | Reason::Timeout
+            | Reason::Truncated
+            | Reason::Incomplete => Self::Failed,
+        }
+    }
+}
+
 /// Where a `--user` cannot be looked up.
 pub const AS_NUMBERS: &str = "numbers need no line there: --user=UID:GID";
 /// Where one would be root by another name.
@@ -92,16 +107,7 @@ impl Failure {
 
 impl From<SysError> for Failure {
     fn from(error: SysError) -> Self {
-        let kind = match error.reason() {
-            Reason::Denied => Kind::Denied,
-            Reason::Gone => Kind::NotFound,
-            Reason::Unsupported => Kind::Unsupported,
-            Reason::Failed
-            | Reason::Malformed
-            | Reason::Timeout
-            | Reason::Truncated
-            | Reason::Incomplete => Kind::Failed,
-        };
+        let kind = Kind::of(&error);
         let advice = remedy(&error);
         let failure = Self::new(kind, error);
         if let Some(advice) = advice {
@@ -144,7 +150,10 @@ impl From<ActionError> for Failure {
         let kind = match error.exit() {
             126 => Kind::NotExecutable,
             127 => Kind::CommandNotFound,
-            _ => Kind::Launcher,
+            _ => match error.cause() {
+                Some(cause) => Kind::of(cause),
+                None => Kind::Failed,
+            },
         };
         let hint = match &error {
             ActionError::Network(error) => super::spawn::network::advice(error).map(str::to_owned),

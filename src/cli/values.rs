@@ -41,7 +41,7 @@ pub fn variable(option: &str, value: &OsStr) -> Result<(OsString, OsString), Fai
 /// More than nothing.
 pub fn time(option: &str, value: &OsStr) -> Result<Duration, Failure> {
     let time = value.to_str().ok_or_else(|| "it is not text".to_owned()).and_then(duration);
-    let nothing = || "the program would be ended before it begins".to_owned();
+    let nothing = || "it must be more than nothing".to_owned();
     let time = time.and_then(|time| Some(time).filter(|time| !time.is_zero()).ok_or_else(nothing));
     time.map_err(|why| {
         let value = Text::new(value.as_bytes());

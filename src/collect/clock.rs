@@ -2,8 +2,9 @@
 
 use crate::sys::bounded;
 use crate::sys::root::SysRoot;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{SysconfVar, sysconf};
 use procfs::FromRead;
-use rustix::time::{ClockId, clock_gettime};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -31,9 +32,9 @@ impl Clock {
 
     /// The kernel adds ticks to these, and not to the whole seconds of `btime` in /proc/stat.
     fn ask() -> Self {
-        let [now, up] = [ClockId::Realtime, ClockId::Boottime].map(clock_gettime);
-        let boot = now.checked_sub(up).and_then(|boot| Duration::try_from(boot).ok());
-        Self { boot, uptime: Duration::try_from(up).ok() }
+        let [now, up] = [ClockId::CLOCK_REALTIME, ClockId::CLOCK_BOOTTIME]
+            .map(|clock| clock_gettime(clock).ok().map(Duration::from));
+        Self { boot: now.zip(up).and_then(|(now, up)| now.checked_sub(up)), uptime: up }
     }
 
     /// Seconds since 1970.
@@ -53,8 +54,14 @@ impl Clock {
     }
 }
 
+/// In which /proc counts.
+pub fn ticks_per_second() -> u64 {
+    let told = sysconf(SysconfVar::CLK_TCK).ok().flatten();
+    told.and_then(|told| u64::try_from(told).ok()).filter(|told| *told > 0).unwrap_or(100)
+}
+
 fn since_boot(ticks: u64) -> Duration {
-    let hz = rustix::param::clock_ticks_per_second();
+    let hz = ticks_per_second();
     Duration::from_secs(ticks / hz) + Duration::from_millis(ticks % hz * 1000 / hz)
 }
 
@@ -70,7 +77,7 @@ mod tests {
 
     #[test]
     fn ticks_become_time() {
-        let hz = rustix::param::clock_ticks_per_second();
+        let hz = ticks_per_second();
         let clock = Clock {
             boot: Some(Duration::from_millis(1_000_800)),
             uptime: Some(Duration::from_millis(60_900)),

@@ -86,7 +86,7 @@ fn exempt(resource: Resource, own: &Status, of_host: Option<bool>) -> Option<boo
 
 /// What stat and status tell of it.
 fn used(resource: Resource, claims: &Claims, schedule: Option<Schedule>) -> Option<u64> {
-    let hz = rustix::param::clock_ticks_per_second();
+    let hz = crate::collect::clock::ticks_per_second();
     match resource {
         Resource::CpuSeconds => schedule?.ticks.checked_div(hz),
         Resource::DataBytes => claims.data_bytes,

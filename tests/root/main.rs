@@ -54,6 +54,7 @@ mod stranger;
 mod targets;
 mod terminal;
 mod tools;
+mod unready;
 mod users;
 mod who;
 mod who_files;
@@ -83,6 +84,7 @@ fn main() {
         life::tests(),
         descriptors::tests(),
         environment::tests(),
+        unready::tests(),
         users::tests(),
         who_files::tests(),
         who::tests(),

@@ -1,11 +1,13 @@
 //! `spawn` makes exactly the namespaces that were asked for, and leaves nothing behind.
 
 use crate::support::{
-    KINDS, Need, isolated, namespace, nsx, output, status, stderr, stdout, succeeds, test,
+    KINDS, Need, binary, isolated, namespace, nsx, output, status, stderr, stdout, succeeds, test,
 };
 use libtest_mimic::Trial;
+use std::process::{Command, Stdio};
 
 const ROOT: &[Need] = &[Need::Root];
+const UNSHARE: &[Need] = &[Need::Root, Need::Program("unshare")];
 const IP: &[Need] = &[Need::Root, Need::Program("ip")];
 
 pub fn tests() -> Vec<Trial> {
@@ -19,6 +21,7 @@ pub fn tests() -> Vec<Trial> {
         test("the hostname is set inside and not outside", ROOT, hostname),
         test("lo is up in a new network namespace, and alone", IP, loopback),
         test("mounts made inside do not appear outside", ROOT, mounts),
+        test("a /proc inside is no /proc outside, however mounts propagate", UNSHARE, shared),
         test("the codes are the program's, or 125, 126 and 127", ROOT, codes),
         test("nothing to isolate is an error, and nothing runs", ROOT, || {
             let output = output(&mut nsx(["spawn", "echo", "RAN"]));
@@ -91,6 +94,47 @@ fn loopback() {
     assert!(lines[0].starts_with("lo "), "{said}");
     let flags = succeeds(&mut nsx(["spawn", "-n", "-m", "ip", "link", "show", "lo"]));
     assert!(flags.contains("LOOPBACK,UP"), "{flags}");
+}
+
+/// In mounts that are shared, as systemd makes them.
+fn shared() {
+    let script =
+        "mount --make-rshared / && mkdir \"$0/proc\" && before=$(cat /proc/self/mountinfo) && \
+                  \"$@\"; code=$?; test -d /proc/self || exit 99
+                  test \"$before\" = \"$(cat /proc/self/mountinfo)\" || exit 98; exit $code";
+    let run = |unshare: bool, options: &[&str]| {
+        let place = tempfile::tempdir().unwrap();
+        let link = place.path().join("unshare");
+        std::os::unix::fs::symlink(binary("nsx"), &link).unwrap();
+        let root = format!("--root={}", place.path().display());
+        let mut command = Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "sh", "-c", script]).arg(place.path());
+        if unshare {
+            command.arg(link);
+        } else {
+            command.arg(binary("nsx")).arg("spawn");
+        }
+        let options = options.iter().map(|option| if *option == "ROOT" { &root } else { *option });
+        command.args(options).args(["sh", "-c", "test $$ = 1 && ls -d /proc/1"]);
+        let output = output(command.stderr(Stdio::piped()));
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    for propagation in ["shared", "unchanged", "slave", "private"] {
+        let option = format!("--propagation={propagation}");
+        for (unshare, options) in
+            [(false, &["-p", &option][..]), (true, &["-pf", "--mount-proc", &option])]
+        {
+            let ran = run(unshare, options);
+            assert_eq!(ran, (Some(0), "/proc/1\n".to_owned(), String::new()), "{options:?}");
+        }
+    }
+    for option in ["--propagation=shared", "--propagation=unchanged"] {
+        for options in [&["-p", option, "ROOT"][..], &["-p", option, "--mount-proc=/mnt"]] {
+            let (code, said, why) = run(false, options);
+            assert_eq!((code, said.as_str()), (Some(125), ""), "{options:?}: {why}");
+            assert!(why.contains("mounted outside") && why.contains("slave"), "{why}");
+        }
+    }
 }
 
 fn mounts() {

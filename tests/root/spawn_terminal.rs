@@ -25,7 +25,7 @@ pub fn tests() -> Vec<Trial> {
         test("it belongs to whoever the program is, and has our size", TERMINAL, owned),
         test("a root without /dev has a terminal without a name", TERMINAL, nameless),
         test("keys and job control reach a program in a root of its own", TERMINAL, keys),
-        test("^C and ^\\ end a program behind an init that is PID 1", TERMINAL, interrupts),
+        test("^C and ^\\ end a program that is PID 1, or behind an init", TERMINAL, interrupts),
         test("what a program said last waits for the screen", TERMINAL, slow_screen),
         test("a screen that nobody looks at keeps no limit from its end", TERMINAL, stuck_screen),
         test("^C reaches a program that has made itself a group", TERMINAL, another_group),
@@ -116,14 +116,29 @@ fn keys() {
 }
 
 fn interrupts() {
-    let mut pty = Pty::shell();
-    for (key, code) in [("\x03", "130"), ("\x1c", "131")] {
-        let script = "sh -c 'ulimit -c 0; echo only; exec sleep 1000'";
-        pty.type_keys(&format!("{} {script}\n", spawn("--init")));
+    let (root, mut pty) = (Small::new(), Pty::shell());
+    let rootfs = format!("--rootfs {}", root.name());
+    let at_once = format!("{rootfs} --init");
+    for options in ["--init", "--pty", "--setuid 7", &rootfs, &at_once] {
+        for (key, code) in [("\x03", "130"), ("\x1c", "131")] {
+            let script = "sh -c 'ulimit -c 0; echo only; exec sleep 1000'";
+            pty.type_keys(&format!("{} {script}\n", spawn(options)));
+            pty.expect("only\r\n");
+            pty.type_keys(key);
+            pty.expect("OUT> ");
+            assert_eq!(pty.code(), code, "{options}");
+        }
+    }
+    // Who hears it, or takes keys as they are, is not ended.
+    for script in [
+        "trap \"echo heard\" INT; echo only; read x; exit 7",
+        "stty -isig; echo only; read x; exit 7",
+    ] {
+        pty.type_keys(&format!("{} bash -c '{script}'\n", spawn("--pty")));
         pty.expect("only\r\n");
-        pty.type_keys(key);
+        pty.type_keys("\x03\n\n");
         pty.expect("OUT> ");
-        assert_eq!(pty.code(), code);
+        assert_eq!(pty.code(), "7", "{script}");
     }
 }
 

@@ -12,7 +12,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -115,6 +117,9 @@ struct Root<'a> {
     entries: u32,
     /// The directory of the last entry. None that is there is ever removed.
     last: Option<(Vec<u8>, OwnedFd)>,
+    /// The devices of the archive, by their hashes: there may be many.
+    left_out: HashSet<u64>,
+    hasher: RandomState,
     buffer: Vec<u8>,
 }
 
@@ -124,7 +129,9 @@ impl<'a> Root<'a> {
         let unit = u64::try_from(fs.f_bsize).unwrap_or_default();
         let room_bytes = fs.f_blocks.saturating_mul(unit);
         let buffer = vec![0; CHUNK];
-        Ok(Self { dir, room_bytes, bytes: 0, entries: 0, last: None, buffer })
+        let (left_out, hasher) = (HashSet::new(), RandomState::new());
+        let (bytes, entries, last) = (0, 0, None);
+        Ok(Self { dir, room_bytes, bytes, entries, last, left_out, hasher, buffer })
     }
 
     /// With all that an archive has.
@@ -214,7 +221,16 @@ impl<'a> Root<'a> {
             }
             EntryType::Link => {
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
-                self.link(&target, last)?;
+                let target = inner(&target)?;
+                let Some(of) = split(&target) else {
+                    return Err(Refusal("it is a link to nothing".to_owned()));
+                };
+                match self.link(of, last) {
+                    Err(Errno::NOENT) if self.left_out.contains(&self.hasher.hash_one(&target)) => {
+                        self.left_out.insert(self.hasher.hash_one(&path));
+                    }
+                    linked => linked?,
+                }
                 skip(entry)
             }
             EntryType::Fifo => {
@@ -229,7 +245,10 @@ impl<'a> Root<'a> {
                 skip(entry)
             }
             // Devices, and what nobody has defined.
-            _ => skip(entry),
+            _ => {
+                self.left_out.insert(self.hasher.hash_one(&path));
+                skip(entry)
+            }
         }
     }
 
@@ -269,17 +288,13 @@ impl<'a> Root<'a> {
     }
 
     /// One more name, in the directory of the last entry, of what the archive brought before.
-    fn link(&self, target: &[u8], name: &[u8]) -> Result<(), Refusal> {
-        let target = inner(target)?;
-        let Some((above, of)) = split(&target) else {
-            return Err(Refusal("it is a link to nothing".to_owned()));
-        };
+    fn link(&self, (above, of): (&[u8], &[u8]), name: &[u8]) -> rustix::io::Result<()> {
         let from = self.open(above)?;
         let parent = self.last.as_ref().map_or(self.dir, |(_, fd)| fd.as_fd());
         let link = || rustix::fs::linkat(&from, of, parent, name, AtFlags::empty());
         match link() {
             Err(Errno::EXIST) => {}
-            linked => return Ok(linked?),
+            linked => return linked,
         }
         let same = |dir: BorrowedFd<'_>, name: &[u8]| {
             let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -288,7 +303,7 @@ impl<'a> Root<'a> {
         if same(from.as_fd(), of)? == same(parent, name)? {
             return Ok(());
         }
-        Ok(instead(parent, name, link)?)
+        instead(parent, name, link)
     }
 }
 

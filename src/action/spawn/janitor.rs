@@ -15,6 +15,7 @@ use crate::sys::raw::signal::{self, Mask};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -25,7 +26,7 @@ use std::rc::Rc;
 /// The nsx side of it: what it is told to clear away, a packet each. Closed without a farewell it is the
 /// end of nsx; the other end closes when the janitor has ended.
 #[derive(Debug)]
-pub struct Janitor(OwnedFd);
+pub struct Janitor(RefCell<Option<OwnedFd>>);
 
 const GROUP: u8 = b'g';
 const TEMPORARY: u8 = b't';
@@ -51,7 +52,7 @@ impl Janitor {
             Side::Parent(child) => child,
         };
         match waitpid(child.pid, None).context("wait for", "a child")? {
-            WaitStatus::Exited(_, 0) => Ok(Self(ours)),
+            WaitStatus::Exited(_, 0) => Ok(Self(RefCell::new(Some(ours)))),
             _ => Err(SysError::new("start", "a child", Errno::EAGAIN).into()),
         }
     }
@@ -83,8 +84,16 @@ impl Janitor {
         std::mem::forget(Rc::clone(this));
     }
 
+    /// In a child, whose end of it would outlive nsx: without a farewell.
+    pub(super) fn let_go(&self) {
+        drop(self.0.take());
+    }
+
     fn tell(&self, parts: &[&[u8]]) -> Result<(), ActionError> {
-        let told = packet::send(&self.0, &[IoSlice::new(&parts.concat())], None);
+        let told = match &*self.0.borrow() {
+            Some(socket) => packet::send(socket, &[IoSlice::new(&parts.concat())], None),
+            None => Ok(()),
+        };
         Ok(told.context("tell", "the process that clears up")?)
     }
 }
@@ -96,9 +105,10 @@ fn bytes(path: &Path) -> &[u8] {
 impl Drop for Janitor {
     /// Everything has been removed.
     fn drop(&mut self) {
-        let _ = packet::send(&self.0, &[IoSlice::new(&[FAREWELL])], None);
-        let _ = shutdown(&self.0, Shutdown::Write);
-        let _ = recv(&self.0, &mut [0; 1][..], RecvFlags::empty());
+        let Some(socket) = self.0.take() else { return };
+        let _ = packet::send(&socket, &[IoSlice::new(&[FAREWELL])], None);
+        let _ = shutdown(&socket, Shutdown::Write);
+        let _ = recv(&socket, &mut [0; 1][..], RecvFlags::empty());
     }
 }
 

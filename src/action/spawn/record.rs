@@ -300,8 +300,11 @@ pub fn can_be_in(directory: &Path) -> bool {
 }
 
 fn open(path: &Path) -> Result<OwnedFd, ActionError> {
-    match rustix::fs::mkdir(path, Mode::from_raw_mode(0o700)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+    let mode = Mode::from_raw_mode(0o700);
+    match rustix::fs::mkdir(path, mode) {
+        // Whatever the caller's umask: it is there for other calls, too.
+        Ok(()) => rustix::fs::chmod(path, mode).with_context("set up", || path_text(path))?,
+        Err(rustix::io::Errno::EXIST) => {}
         Err(errno) => Err(errno).with_context("make", || path_text(path))?,
     }
     open_existing(path)

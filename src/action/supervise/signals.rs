@@ -106,7 +106,7 @@ pub(super) fn asks_to_end(signal: i32) -> bool {
 /// Those that end what nsx does before there is a program: not what its caller told it to ignore.
 pub fn asking_us() -> Vec<Signal> {
     let heard = |signal: &Signal| !raw::signal::is_ignored(*signal as i32);
-    ASKS_TO_END.into_iter().filter(heard).collect()
+    ASKS_TO_END.into_iter().chain([Signal::SIGHUP]).filter(heard).collect()
 }
 
 /// That, or nobody is there any more.

@@ -5,13 +5,14 @@ use super::{files, network};
 use crate::action::pty;
 use crate::cli::error::Failure;
 use crate::model::group::Limits;
-use crate::model::isolation::{Identity, Isolation, Life, Mounts, Terminal};
+use crate::model::isolation::{Identity, Isolation, Life, Mounts, Propagation, Terminal};
 use crate::model::namespace::Kind;
 use crate::model::net_wish::NetWish;
 use crate::model::restriction::{Change, Restrictions};
 use crate::model::user_map::{Setgroups, UserMap};
 use crate::sys::accounts::Account;
 use crate::sys::idmap;
+use std::ffi::CString;
 
 impl Request {
     /// What one option brings with it.
@@ -46,6 +47,12 @@ impl Request {
             if self.new.has(Kind::Pid) {
                 self.new = self.new.with(Kind::Mnt);
                 self.proc.get_or_insert_with(|| c"/proc".to_owned());
+            }
+            if self.shows_its_processes_outside() {
+                return Err(Failure::usage(
+                    "with such a --propagation its /proc would be mounted outside, too",
+                )
+                .hint("--propagation=slave lets in what is mounted outside, and nothing out"));
             }
             if self.new.has(Kind::User) && self.map.is_empty() {
                 (self.map.user, self.map.group) = (Some(Own::Root), Some(Own::Root));
@@ -86,8 +93,18 @@ impl Request {
         }
     }
 
+    /// A /proc on a directory of a mount that is shared; the usual place is a mount of its own. In a
+    /// user namespace nothing is shared with those outside.
+    fn shows_its_processes_outside(&self) -> bool {
+        let is_shared =
+            matches!(self.propagation, Some(Propagation::Shared | Propagation::Unchanged));
+        let elsewhere = |proc: &CString| self.root.is_some() || proc.as_c_str() != c"/proc";
+        is_shared && !self.new.has(Kind::User) && self.proc.as_ref().is_some_and(elsewhere)
+    }
+
     fn isolates_nothing(&self) -> bool {
-        let restricts = self.user.is_some() || self.restrictions != Restrictions::default();
+        let is_other = self.user.is_some() || self.uid.is_some() || self.gid.is_some();
+        let restricts = is_other || self.restrictions != Restrictions::default();
         let is_elsewhere = matches!(self.network, Some(NetWish::Join(_)));
         self.new.is_empty() && self.limits.is_empty() && !is_elsewhere && !restricts
     }

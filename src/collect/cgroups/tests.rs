@@ -507,7 +507,7 @@ fn v1_in_full() {
     assert_eq!((memory.events.max, memory.events.oom_kill), (Some(12), Some(2)));
     assert_eq!((memory.swap_limit.value(), memory.sock_bytes), (Some(134_217_728), Some(4096)));
     let cpu = cgroup.cpu.unwrap();
-    let hz = rustix::param::clock_ticks_per_second();
+    let hz = crate::collect::clock::ticks_per_second();
     assert_eq!(cpu.user_usec, Some(70 * 1_000_000 / hz));
     assert_eq!((cpu.shares, cpu.burst_usec, cpu.weight), (Some(512), Some(0), None));
     assert_eq!(cpu.cpus, Some("0-1".into()));

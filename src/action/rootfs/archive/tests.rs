@@ -332,6 +332,18 @@ fn hard_links_are_to_what_it_brought() {
 }
 
 #[test]
+fn what_is_linked_to_a_device_is_left_out_too() {
+    let device = |made: Made, name: &str| made.entry(EntryType::Char, name, "", b"");
+    let made = device(Made::default().directory("dev"), "dev/a").link("dev/b", "./dev/a");
+    let (temp, done) =
+        made.link("dev/c", "dev/b").file("dev/d", "x").link("dev/e", "dev/d").unpack();
+    assert_eq!((done, read(&temp, "dev/e").as_str()), (Ok(()), "x"));
+    assert_eq!(std::fs::read_dir(temp.path().join("root/dev")).unwrap().count(), 2);
+    let (_, done) = device(Made::default(), "a").link("b", "c").unpack();
+    assert!(done.is_err());
+}
+
+#[test]
 fn sizes_are_bounded_by_the_room() {
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::Regular);

@@ -313,7 +313,10 @@ fn complete(request: &mut Request) -> Result<(), UsageError> {
     if (clocks.monotonic.is_some() || clocks.boottime.is_some()) && !request.new.has(Kind::Time) {
         return Err(UsageError::Clocks);
     }
-    if request.map.setgroups == Some(Setgroups::Allow) && request.map.group.is_some() {
+    if request.map.setgroups == Some(Setgroups::Allow)
+        && request.map.group.is_some()
+        && request.map.groups.is_empty()
+    {
         return Err(UsageError::SetgroupsAndGroup);
     }
     Ok(())

@@ -220,7 +220,7 @@ fn a_number_that_was_given_again_is_not_the_containers() {
     let started = r#""Pid":43,"StartedAt":"2026-11-24T14:20:25Z""#;
     host.write(&file, &config("roots", 43).replace(r#""Pid":43"#, started));
     let cgroup = format!("/user.slice/user-1000.slice/docker-{ID}.scope");
-    let hz = rustix::param::clock_ticks_per_second();
+    let hz = crate::collect::clock::ticks_per_second();
     let found = |host: &Host, seconds: u64, parent| {
         let start_ticks = Some(seconds * hz);
         let group = Group { pid: 43, parent, start_ticks, cgroup: &cgroup, ..Group::default() };

@@ -92,7 +92,7 @@ fn what_a_user_has_in_a_way_of_his_own_is_no_gap() {
 #[test]
 fn a_record_without_a_start_time_names_nobody_who_came_later() {
     // The record was made 85 seconds after boot.
-    let ticks = |seconds: u64| seconds * rustix::param::clock_ticks_per_second();
+    let ticks = |seconds: u64| seconds * crate::collect::clock::ticks_per_second();
     let host = Host::with(&[("run/youki/t1/state.json", YOUKI)]);
     let start = |ticks: u64| {
         let stat = format!("42 (sleep) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0\n");
