@@ -161,7 +161,7 @@ pub struct Terminal {
     screen: Option<Screen>,
     /// What the program wrote and nobody has taken yet.
     to_screen: Vec<u8>,
-    /// The program's side has not been closed.
+    /// The program's side was open when it was last looked at.
     open: bool,
     /// Why standard output, where it is no terminal, takes no more.
     lost: Option<Errno>,
@@ -265,17 +265,16 @@ impl Terminal {
 
     /// What the program wrote, as long as there is room for it.
     fn take_output(&mut self) {
-        if !self.open || self.to_screen.len() >= PENDING {
+        if self.to_screen.len() >= PENDING {
             return;
         }
         let mut bytes = [0; PENDING];
-        match rustix::io::read(&self.master, &mut bytes) {
-            Ok(0) | Err(rustix::io::Errno::IO) => self.open = false,
-            // Without a screen the program goes on, and is not kept waiting.
-            Ok(count) if self.screen.is_some() => {
-                self.to_screen.extend_from_slice(bytes.get(..count).unwrap_or_default());
-            }
-            Ok(_) | Err(_) => {}
+        let read = rustix::io::read(&self.master, &mut bytes);
+        // Whoever has no descriptor of it may open it again by its name.
+        self.open = !matches!(read, Ok(0) | Err(rustix::io::Errno::IO));
+        // Without a screen the program goes on, and is not kept waiting.
+        if let (Ok(count), Some(_)) = (read, &self.screen) {
+            self.to_screen.extend_from_slice(bytes.get(..count).unwrap_or_default());
         }
     }
 
@@ -359,11 +358,14 @@ impl Terminal {
                 }
             }
             let is_readable = || is_ready(self.master.as_fd(), PollFlags::IN, Duration::ZERO);
-            if *reads == 0 || !self.open || !is_readable() {
+            if *reads == 0 || !is_readable() {
                 return true;
             }
             *reads -= 1;
             self.take_output();
+            if !self.open {
+                return true;
+            }
         }
     }
 
@@ -396,6 +398,11 @@ impl Terminal {
     /// nobody tells one that runs.
     pub const fn waits_for_foreground(&self) -> bool {
         self.before.is_some() && !self.reads && !self.ended
+    }
+
+    /// Nobody has it open on the program's side, and what is opened there announces itself to nobody.
+    pub const fn waits_for_the_program(&self) -> bool {
+        !self.open
     }
 
     /// Takes the keys once it is in the foreground.

@@ -285,7 +285,9 @@ pub fn supervise(
         let awaits_start = audience.is_some() || patience.is_some();
         let start = status.as_ref().filter(|_| awaits_start);
         let others = [program.owner.as_ref(), program.heard_stops()];
-        let waits = terminal.as_ref().is_some_and(Terminal::waits_for_foreground);
+        let waits = terminal.as_ref().is_some_and(|terminal| {
+            terminal.waits_for_foreground() || terminal.waits_for_the_program()
+        });
         let patience =
             if waits { Some(patience.map_or(GLANCE, |some| some.min(GLANCE))) } else { patience };
         let unsaid = audience.as_ref().and_then(|audience| audience.unsaid());

@@ -21,6 +21,7 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("a file of each kind is joined, in every spelling, without a target", ROOT, files),
         test("a file overrides the target's namespace of that kind", ROOT, overrides),
+        test("two namespaces of a kind are not joined for one another", ROOT, twice),
         test("what is no namespace of that kind is refused and nothing runs", ROOT, wrong_files),
         test("a namespace is joined by its number", NUMBERED, by_number),
         test("the network namespace of a socket is joined", PERL, of_a_socket),
@@ -39,6 +40,16 @@ fn check(options: &[&str], target: u32, expected: &[&str]) {
     let program = child_of(held.pid()).unwrap_or(held.pid());
     asleep(program);
     joined(program, target, expected);
+}
+
+fn twice() {
+    let ((_one, one), (_other, other)) = (isolated(&["-n", "-u"]), isolated(&["-n"]));
+    let (one, other) = (format!("/proc/{one}/ns/net"), format!("--net=/proc/{other}/ns/net"));
+    let output = output(&mut nsx(["enter", "-t", &one, &other, "echo", "RAN"]));
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(125), ""));
+    assert!(stderr(&output).contains("two net namespaces are named"), "{}", stderr(&output));
+    let uts = format!("--uts={}", one.replace("net", "uts"));
+    assert_eq!(succeeds(&mut nsx(["enter", "-t", &one, &uts, "echo", "RAN"])), "RAN\n");
 }
 
 fn files() {

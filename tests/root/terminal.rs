@@ -23,6 +23,7 @@ pub fn tests() -> Vec<Trial> {
         test("the program's terminal has our size and follows it", TERMINAL, resized),
         test("the operator's terminal going away ends the program", TERMINAL, hangup),
         test("much output arrives whole", TERMINAL, whole),
+        test("a terminal that nobody has open is opened again by its name", TERMINAL, reopened),
         test("without a terminal of ours the program cannot open it either", TERMINAL, apart),
         test("keys do not get into a file that takes the output", TERMINAL, to_a_file),
         test("a pager has the keys and the settings to itself", TERMINAL, to_a_pager),
@@ -199,6 +200,17 @@ fn whole() {
 }
 
 const WRITES: &str = "sh -c 'echo written >/dev/stderr; stat -Lc %u:%a /dev/stderr'";
+
+fn reopened() {
+    let (_held, target, mut pty) = scene();
+    let line = enter(target, "-m")
+        + " sh -c 'exec </dev/null >/dev/null 2>&1; sleep 0.5; echo hello >/dev/tty; sleep 0.3; \
+           head -c 100000 /dev/zero | tr \"\\0\" a >/dev/tty; echo done >/dev/tty'";
+    let (shown, code) = pty.run(&line);
+    assert_eq!(code, "0");
+    let whole = format!("hello\r\n{}done", "a".repeat(100_000));
+    assert!(shown == whole, "{} bytes of {}", shown.len(), whole.len());
+}
 
 fn owned() {
     let (_held, target, mut pty) = scene();

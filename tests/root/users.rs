@@ -22,6 +22,8 @@ pub fn tests() -> Vec<Trial> {
             mapped,
         ),
         test("where setgroups is denied no group of ours is kept either", SETPRIV, denied),
+        test("-S and -G follow the target's ids as they are inside", UNSHARE, followed),
+        test("-G is of that group alone, whatever --user's are", ROOT, alone),
         test("without the user namespace the program keeps its ids", ROOT, kept),
         test("a user enters what he isolated himself, and is root only there", SETPRIV, own_target),
         test("nobody takes groups into a user namespace who may leave them", SETPRIV, left),
@@ -73,6 +75,41 @@ fn mapped() {
     }
     let output = output(&mut nsx(["enter", "-t", &pid.to_string(), "-U", "id"]));
     assert_eq!(stdout(&output).trim(), "uid=0(root) gid=0(root) groups=0(root)");
+}
+
+fn followed() {
+    let (_held, pid) = isolated(&[
+        "--map-users=0:1000:65536",
+        "--map-groups=0:1000:65536",
+        "--setuid=5",
+        "--setgid=6",
+        "-u",
+    ]);
+    let (target, file) = (pid.to_string(), format!("-U=/proc/{pid}/ns/user"));
+    let follow = ["enter", "-t", &target, "-S", "follow", "-G", "follow"];
+    let show = ["sh", "-c", "echo $(id -u) $(id -g)"];
+    for options in [&["-U"][..], &["-U", "-u"], &[&file], &[&file, "-u"]] {
+        let ran = output(nsx(follow).args(options).args(show));
+        assert_eq!((stdout(&ran).as_str(), stderr(&ran).as_str()), ("5 6\n", ""), "{options:?}");
+    }
+    // Outside they are others, and in a third namespace none that is known.
+    let ran = output(nsx(follow).args(["-u"]).args(show));
+    assert_eq!(stdout(&ran), "1005 1006\n", "{}", stderr(&ran));
+    let (_other, other) = target_of_other_ids();
+    let ran = output(nsx(follow).arg(format!("-U=/proc/{other}/ns/user")).args(show));
+    assert_eq!((stdout(&ran).as_str(), ran.status.code()), ("", Some(125)));
+    assert!(stderr(&ran).contains("has no number"), "{}", stderr(&ran));
+}
+
+fn alone() {
+    let (_held, target) = isolated(&["-m"]);
+    let target = target.to_string();
+    let ids = |options: &[&str]| {
+        let mut command = nsx(["enter", "-t", &target, "-m"]);
+        stdout(&output(command.args(options).args(["sh", "-c", "echo $(id -u) $(id -G)"])))
+    };
+    assert_eq!(ids(&["--user=1:1"]), "1 1\n");
+    assert_eq!(ids(&["-G", "5", "--user=daemon"]), "1 5\n");
 }
 
 fn denied() {

@@ -46,6 +46,10 @@ pub(super) fn check(request: &Request, plan: &Plan) -> Result<(), Failure> {
             return Err(Failure::usage("--dns is for programs that see the host's files")
                 .hint("in the target's mount namespace its own files are there already"));
         }
+        if plan.equal.has(Kind::Net) {
+            return Err(Failure::usage("--dns: the target's network namespace is ours")
+                .hint("the host's own files are right there: leave it out"));
+        }
         if !joined.has(Kind::Net) {
             return Err(Failure::usage("--dns: the network namespace is not joined").hint("add -n"));
         }

@@ -23,6 +23,8 @@ pub(super) struct Tried {
     pub(super) tools: Option<Choice>,
     /// How the host's programs would be had: [`otherwise`].
     pub(super) otherwise: &'static str,
+    /// In a root that was asked for.
+    pub(super) is_rooted: bool,
 }
 
 /// By what was written of a root, of all namespaces, which it is where none is named, and of the mount
@@ -47,7 +49,13 @@ pub(super) fn explain(error: ActionError, entry: &Entry, tried: &Tried) -> Failu
             Failure::from(error).hint("a directory to start in is attached to its option: --wd=DIR")
         }
         (_, ActionError::Join { errno: Errno::ESRCH, .. }) => {
-            Failure::from(error).hint("the target has ended")
+            let is_there = entry.target.as_ref().is_some_and(|target| target.check_alive().is_ok());
+            Failure::from(error).hint(if is_there {
+                "its first thread has ended; of another: /proc/PID/task/TID/ns/KIND, by --uts=FILE \
+                 and the like"
+            } else {
+                "the target has ended"
+            })
         }
         _ => error.into(),
     }
@@ -85,9 +93,9 @@ fn denied(error: ActionError, entry: &Entry) -> Failure {
 
 const AS_ROOT: &str = "run it as root";
 
-/// From here what this process sees is what the target has.
+/// From here what this process sees is what the target has, unless the root is another.
 fn missing(failure: Failure, plan: &Plan, tried: &Tried) -> Failure {
-    let Tried { label, program, bare_directory, tools, otherwise } = tried;
+    let Tried { label, program, bare_directory, tools, otherwise, is_rooted } = tried;
     let mut failure = failure;
     let sought = match tools {
         None => None,
@@ -112,6 +120,10 @@ fn missing(failure: Failure, plan: &Plan, tried: &Tried) -> Failure {
         return failure.hint(format!(
             "it is looked for in the target; {otherwise} to run the host's, or add --tools"
         ));
+    }
+    if *is_rooted {
+        // That is the child's.
+        return failure.hint(format!("it is looked for in the new root; {otherwise}"));
     }
     let shells: Vec<String> = inside::shells().iter().map(ToString::to_string).collect();
     if shells.is_empty() {

@@ -44,6 +44,7 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
         seal(context, &root)?;
     }
     let subject = subject::hold(&root, &mut request)?;
+    standing::leave_our_root(&mut request, &subject);
     let mut plan = subject.plan(&root, &request)?;
     let (wish, mnt) = (&request.wish, plan.joined().has(Kind::Mnt));
     let otherwise = failure::otherwise(request.root.is_some(), wish.all, mnt);
@@ -59,7 +60,6 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
     if !taken.is_enough(context, &request.standing) {
         return Ok(FailureKind::Unsupported as u8);
     }
-    standing::leave_our_root(&mut request, &subject);
     if request.dry_run {
         let needs = Asker::ourselves(&root).map(|asker| subject.needs(&asker, &plan));
         let (program, needs) = (program::prepare(&command)?.name(), needs.unwrap_or_default());
@@ -92,6 +92,7 @@ pub fn run(context: &Context, mut request: Request) -> Result<u8, Failure> {
             && !request.standing.as_target,
         tools: request.tools.clone(),
         otherwise,
+        is_rooted: request.root.is_some(),
     };
     let brought = bring::gather(&root, &request, &subject, &mut command)?;
     for note in &brought.notes {

@@ -55,6 +55,11 @@ pub(super) fn hold(root: &SysRoot, request: &mut Request) -> Result<Subject, Fai
                     )
                     .hint("leave them out, or name a process or container with -t"));
                 }
+                let kind = held.key.kind;
+                if request.namespaces.iter().any(|(named, _)| *named == kind) {
+                    return Err(Failure::usage(format!("two {kind} namespaces are named"))
+                        .hint("one is joined: leave out the other, or name a process with -t"));
+                }
                 label = Some(held.label.clone());
                 namespaces.push(held.into_file()?);
                 None
@@ -79,9 +84,12 @@ pub(super) fn hold(root: &SysRoot, request: &mut Request) -> Result<Subject, Fai
     };
     if let Some(account) = &account {
         let wish = &mut request.wish;
+        // Who names a group is of that group alone.
+        let is_alone = wish.gid.is_some();
         wish.uid = wish.uid.or(Some(Id::Number(account.uid)));
         wish.gid = wish.gid.or(Some(Id::Number(account.gid)));
-        wish.groups = wish.groups.take().or_else(|| Some(account.groups.clone()));
+        let groups = Some(&account.groups).filter(|_| !is_alone);
+        wish.groups = wish.groups.take().or_else(|| groups.cloned());
     }
     Ok(Subject { process, namespaces, label: label.unwrap_or_default(), account })
 }
@@ -174,7 +182,10 @@ impl Subject {
         let ours = credentials::own_namespaces(root, self.concerned(&request.wish))?;
         let facts = Facts {
             ours,
-            target: self.process.as_ref().map(|process| facts(process, &ours, request)),
+            target: self.process.as_ref().map(|process| {
+                let single = self.namespaces.iter().find(|file| file.key.kind == Kind::User);
+                facts(process, &ours, request, single.map(|file| file.key.inode))
+            }),
             namespaces: self.namespaces.iter().map(|file| file.key).collect(),
             on_a_terminal: pty::wanted(),
             privileged: credentials::privileged(),
@@ -240,15 +251,30 @@ impl Subject {
     }
 }
 
-fn facts(process: &PinnedProcess, ours: &NsSet, request: &Request) -> TargetFacts {
+/// `users`: a user namespace that is named by itself, which counts for more than the target's.
+fn facts(
+    process: &PinnedProcess,
+    ours: &NsSet,
+    request: &Request,
+    users: Option<u64>,
+) -> TargetFacts {
     let theirs = process.process.namespaces;
     // Ids mean something else only in another user namespace.
     let elsewhere = ours.differing(&theirs).has(Kind::User);
     let wish = &request.wish;
     let follows = [wish.uid, wish.gid].contains(&Some(Id::Follow));
-    let joins_user = elsewhere && (wish.all || wish.named.has(Kind::User));
-    let (uid, gid) =
-        if follows { credentials::own_ids(&process.handle, joins_user) } else { (None, None) };
+    let is_in = |users: u64, set: &NsSet| set.inode(Kind::User) == Some(users);
+    let joins_user = match users {
+        Some(users) => elsewhere && is_in(users, &theirs),
+        None => elsewhere && (wish.all || wish.named.has(Kind::User)),
+    };
+    // In a third one its numbers are not known.
+    let known = users.is_none_or(|users| is_in(users, &theirs) || is_in(users, ours));
+    let (uid, gid) = if follows && known {
+        credentials::own_ids(&process.handle, joins_user)
+    } else {
+        (None, None)
+    };
     TargetFacts {
         pid: process.process.pid,
         namespaces: theirs,
