@@ -366,6 +366,8 @@ fn only_read() {
             // What a mount is, by the number of the call where strace is older than that.
             "statmount",
             "syscall_0x1c9",
+            "listmount",
+            "syscall_0x1ca",
         ];
         // What another thread or the end of a process says in between.
         if call.starts_with(['<', '+', '-']) {

@@ -121,7 +121,9 @@ fn interrupts() {
     let at_once = format!("{rootfs} --init");
     for options in ["--init", "--pty", "--setuid 7", &rootfs, &at_once] {
         for (key, code) in [("\x03", "130"), ("\x1c", "131")] {
-            let script = "sh -c 'ulimit -c 0; echo only; exec sleep 1000'";
+            // One that is itself all the time, and hears nothing.
+            let script =
+                "busybox sh -c 'ulimit -c 0; echo only; while :; do busybox sleep 9; done'";
             pty.type_keys(&format!("{} {script}\n", spawn(options)));
             pty.expect("only\r\n");
             pty.type_keys(key);

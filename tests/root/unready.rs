@@ -2,7 +2,8 @@
 
 use crate::groups::groups_of;
 use crate::support::{
-    Need, PATIENCE, child_of, ends_within, finish, nsx, pidfd, send, status, succeeds, test, until,
+    Need, PATIENCE, binary, child_of, ends_within, finish, pidfd, send, status, succeeds, test,
+    until,
 };
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
@@ -22,9 +23,10 @@ pub fn tests() -> Vec<Trial> {
 
 /// One that takes long to unpack: a file of nothing but zeros.
 fn long_archive(directory: &Path) -> String {
-    let script = "cd \"$0\"; truncate -s 4G zeros; tar -cf - zeros 2>&- | head -c 512 | gzip > long
-                  head -c 16M /dev/zero | gzip -1 > some
-                  for i in $(seq 256); do cat some; done >> long; rm zeros some";
+    let script =
+        "cd \"$0\"; truncate -s 256M zeros; tar -cf - zeros 2>&- | head -c 512 | gzip > long
+                  head -c 64K /dev/zero | gzip > one; for i in $(seq 64); do cat one; done > many
+                  for i in $(seq 64); do cat many; done >> long; rm zeros one many";
     succeeds(Command::new("sh").args(["-c", script]).arg(directory));
     directory.join("long").to_str().unwrap().to_owned()
 }
@@ -34,7 +36,10 @@ fn ended_by(of: &str, signal: Signal, more: &[&str]) -> Option<i32> {
     let (archive, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let name = format!("nsx-test-{}-unready-{of}", std::process::id());
     let record = format!("/run/nsx/{name}.json");
-    let mut command = nsx(["spawn", "-p", "--pids=99", "--name", &name]);
+    // The suite may have been told to ignore it.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(binary("nsx"));
+    command.args(["spawn", "-p", "--pids=99", "--name", &name]);
     command.arg("--pid-file").arg(files.path().join("pid")).args(more);
     command.args(["--rootfs", &long_archive(archive.path()), "true"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
