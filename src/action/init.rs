@@ -17,9 +17,11 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// For all that is left to end: a process that waits for a dead file system cannot, and the
+/// For those that are left to end: a process that waits for a dead file system cannot, and the
 /// target's `/proc` may be on one.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// For all that comes to us by their end: there may be ever more.
+const WHOLE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Splits off the program's process, which returns with a pidfd of the init that it is to end with,
 /// and with what is its own. The init never returns: it ends as the program ended.
@@ -100,18 +102,24 @@ fn withdraw(
 /// Ends the children that are left, a generation a time: what they leave comes to us. The list is
 /// the target's word; who is no child of ours is not touched.
 fn end_all() {
-    let end = Instant::now() + PATIENCE;
-    let left = || end.saturating_duration_since(Instant::now());
+    let end = Instant::now() + WHOLE_PATIENCE;
+    let mut stuck = Vec::new();
     loop {
-        let mut ended = false;
-        for pid in children(left()) {
+        let generation = (Instant::now() + PATIENCE).min(end);
+        let left = || generation.saturating_duration_since(Instant::now());
+        let is_ours = |pid: &nix::unistd::Pid| {
             let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-            if waitid(Id::Pid(pid), flags).is_ok() {
-                let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
-                ended |= is_reaped(pid, left());
-            }
+            waitid(Id::Pid(*pid), flags).is_ok()
+        };
+        let mut pids = children(left());
+        pids.retain(|pid| !stuck.contains(pid) && is_ours(pid));
+        for pid in &pids {
+            let _ = nix::sys::signal::kill(*pid, Signal::SIGKILL);
         }
-        if !ended || left().is_zero() {
+        let (gone, others): (Vec<_>, Vec<_>) =
+            pids.into_iter().partition(|pid| is_reaped(*pid, left()));
+        stuck.extend(others);
+        if gone.is_empty() || Instant::now() >= end {
             break;
         }
     }

@@ -10,6 +10,7 @@ use crate::model::text::Text;
 use crate::sys::crew::{self, Care};
 use crate::sys::error::{IntoErrno, Result};
 use crate::sys::fds::Spent;
+use crate::sys::raw::kcmp;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc, threads};
 use nix::errno::Errno;
@@ -105,7 +106,7 @@ pub struct KernelThreads {
 
 impl KernelThreads {
     /// Empty unless we are in the initial pid namespace; without CONFIG_PROC_CHILDREN it has at
-    /// most kthreadd. Each costs two calls.
+    /// most kthreadd. Each costs a call, where there is kcmp(2) and we may use it.
     pub fn list(root: &SysRoot) -> Self {
         Pid::new(2).and_then(|kthreadd| Self::below(root, kthreadd)).unwrap_or_default()
     }
@@ -120,7 +121,14 @@ impl KernelThreads {
         let children = bounded::read(dir.as_fd(), &children, bounded::LARGE).unwrap_or_default();
         let mnt = ns::identity(dir.as_fd(), Kind::Mnt).ok();
         let mut threads = Self { has_kthreadd: true, ..Self::default() };
+        let can_compare = root.is_real() && root.numbers_as_we_do();
         for pid in children.split(u8::is_ascii_whitespace).filter_map(Pid::parse) {
+            // Its threads have its root and working directory: whose those are cannot have left
+            // its mount namespace. A program has its own, one that has ended none.
+            if can_compare && shares_directories(kthreadd, pid) {
+                threads.pids.push(pid);
+                continue;
+            }
             let Some(shares) = of_the_kernel(root, pid, mnt) else { continue };
             threads.pids.push(pid);
             threads.elsewhere.extend((!shares).then_some(pid));
@@ -145,6 +153,10 @@ impl KernelThreads {
     pub fn shares_all(&self, pid: Pid) -> bool {
         self.has(pid) && !self.elsewhere.contains(&pid)
     }
+}
+
+fn shares_directories(one: Pid, other: Pid) -> bool {
+    kcmp::is_shared(one.raw(), other.raw(), kcmp::Shared::Directories) == Ok(true)
 }
 
 /// `None`: a child of kthreadd is no thread of the kernel's; else whether it shares a mount namespace.

@@ -7,6 +7,7 @@
 //! asked again, and is told at the end.
 
 use super::bounded::{self, Bytes};
+use super::cgroupfs::hierarchy::Hierarchies;
 use super::error::{IntoErrno, IntoProblem, Problem, Result, SysError};
 use super::owned::Hearing;
 use super::proc::mountinfo;
@@ -64,6 +65,8 @@ pub struct Reach {
     is_real: bool,
     /// `/proc/self/mountinfo`, once it was needed.
     mountinfo: OnceCell<Vec<u8>>,
+    /// Of control groups, where the usual place shows the whole of each; looked at once.
+    pub(super) hierarchies: OnceCell<Option<Hierarchies>>,
     mounts: RefCell<Option<Mounts>>,
     /// Whether the file system of a mount, by its number, answers.
     answers: RefCell<HashMap<u64, bool>>,
@@ -83,6 +86,7 @@ impl Reach {
             proc,
             is_real,
             mountinfo: OnceCell::new(),
+            hierarchies: OnceCell::new(),
             mounts: RefCell::default(),
             answers: RefCell::default(),
             silent: RefCell::default(),

@@ -77,8 +77,8 @@ pub struct Hierarchies {
 impl Hierarchies {
     /// Those that we see.
     pub fn read(root: &SysRoot) -> Result<Self> {
-        match Self::usual(root) {
-            Some(all) => Ok(all),
+        match root.reach().hierarchies.get_or_init(|| Self::usual(root)) {
+            Some(all) => Ok(all.clone()),
             None => Ok(Self::of(&mountinfo::parse(root.mountinfo()?).0)),
         }
     }
