@@ -87,6 +87,27 @@ pub fn few_from(open: BorrowedFd<'_>) -> Option<Vec<Mount>> {
     Some(all?.into_iter().flatten().collect())
 }
 
+/// How many of our mounts are of one of these types; `None` before Linux 6.8.
+pub fn count_of(types: &[&[u8]]) -> Option<usize> {
+    let mut buffer = [0; 1 << 10];
+    let mut ids = [0; MANY];
+    let (mut last, mut counted) = (0, 0);
+    loop {
+        let count = mounts::list(OURS, mounts::ROOT, last, &mut ids).ok()?;
+        for mount in ids.iter().take(count) {
+            // One that was unmounted meanwhile is none.
+            if let Ok(stat) = mounts::stat(OURS, *mount, mounts::FS_TYPE, &mut buffer) {
+                let fs_type = text(&stat, &buffer, mounts::FS_TYPE, stat.fs_type);
+                counted += usize::from(fs_type.is_some_and(|fs_type| types.contains(&fs_type)));
+            }
+            last = *mount;
+        }
+        if count < MANY {
+            return Some(counted);
+        }
+    }
+}
+
 /// The type of the file system that something open is on, if its mount is one of ours: nobody who
 /// serves it is asked. `None`: of another namespace, or before Linux 6.8.
 pub fn fs_type_on(open: BorrowedFd<'_>) -> Option<Vec<u8>> {
@@ -246,6 +267,10 @@ mod tests {
             told
         };
         assert_eq!(told(&few), told(&whole));
+        let of_cgroups =
+            whole.iter().filter(|mount| mount.fs_type.as_bytes().starts_with(b"cgroup"));
+        assert_eq!(count_of(&[b"cgroup", b"cgroup2"]), Some(of_cgroups.count()));
+        assert_eq!(count_of(&[b"none"]), Some(0));
     }
 
     #[test]

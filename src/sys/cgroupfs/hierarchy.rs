@@ -18,6 +18,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 const USUAL: &str = "/sys/fs/cgroup";
+const TYPES: [&[u8]; 2] = [b"cgroup", b"cgroup2"];
 
 /// The v1 controllers (kernel 6.18; none is added to v1 any more). Among the options of the file
 /// system, whatever else is there (`rw`, `xattr`, `name=…`) is not one.
@@ -83,30 +84,36 @@ impl Hierarchies {
         }
     }
 
-    /// Where the usual place shows the whole of each. A host may have thousands of other mounts.
+    /// Where the usual place shows the whole of each that is mounted. A host may have thousands of
+    /// other mounts.
     fn usual(root: &SysRoot) -> Option<Self> {
         if !root.is_real() {
             return None;
         }
         let place = root.open_dir(Path::new(USUAL)).ok()?;
-        let found = Self::of(&mounts::few_from(place.as_fd())?);
+        let below = mounts::few_from(place.as_fd())?;
+        let found = Self::of(&below);
+        if found.is_empty() || found.mounts.iter().any(|mount| mount.root != "/") {
+            return None;
+        }
         let ours = bounded::read(root.own_process().ok()?.as_fd(), "cgroup", bounded::SMALL);
-        found.show_all(&ours.ok()?).then_some(found)
+        let is_of_cgroups = |mount: &&Mount| TYPES.contains(&mount.fs_type.as_bytes());
+        let is_all = found.show_all(&ours.ok()?)
+            // One without a mount is none that can be seen.
+            || mounts::count_of(&TYPES) == Some(below.iter().filter(is_of_cgroups).count());
+        is_all.then_some(found)
     }
 
-    /// Whether each hierarchy of these lines is there from its root on.
+    /// Whether each hierarchy of these lines is there.
     fn show_all(&self, lines: &[u8]) -> bool {
-        let is_whole = |mount: &Mounted| mount.root == "/";
-        let mut lines = cgroup::parse(lines).peekable();
-        lines.peek().is_some()
-            && lines.all(|line| {
-                let first = line.controllers.split(|byte| *byte == b',').next();
-                if line.is_v2() {
-                    self.v2().any(is_whole)
-                } else {
-                    self.v1(first.unwrap_or_default()).any(is_whole)
-                }
-            })
+        cgroup::parse(lines).all(|line| {
+            let first = line.controllers.split(|byte| *byte == b',').next();
+            if line.is_v2() {
+                self.v2().next().is_some()
+            } else {
+                self.v1(first.unwrap_or_default()).next().is_some()
+            }
+        })
     }
 
     /// Those of a list of mounts that is not ours; what another mount covers is left out.
