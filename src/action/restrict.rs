@@ -135,6 +135,12 @@ impl Restriction {
         Ok(Opened { rules })
     }
 
+    /// Whether the program's process stays who it is: then the kernel goes on to end it with its
+    /// parent.
+    pub fn changes_nobody(&self, identity: &Identity) -> bool {
+        self.powers.is_none() && identity.uid.is_none() && identity.gid.is_none()
+    }
+
     /// Directly before exec: from here on the program's limits and filters are ours.
     pub fn last_step(&self, opened: Opened) -> Result<(), ActionError> {
         for limit in &self.rlimits {

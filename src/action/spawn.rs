@@ -416,7 +416,10 @@ fn inside(
         None => {}
     }
     ward.map_or(Ok(()), Ward::give_into_care)?;
-    become_program(wanted, inherited, Some(&parent))
+    let is_tied = !isolation.life.init
+        && death_signal(isolation) == Signal::SIGKILL
+        && wanted.restriction.changes_nobody(&isolation.identity);
+    become_program(wanted, inherited, Some(&parent).filter(|_| !is_tied))
 }
 
 /// A terminal of those that the program's root has.

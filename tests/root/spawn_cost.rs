@@ -13,7 +13,7 @@ const APART: &[Need] = &[Need::Root, Need::Program("unshare")];
 /// unshare(1) of util-linux 2.38 makes 122.
 const MOST_CALLS: usize = 50;
 /// Those of glibc's start that musl, with which nsx is shipped, does not make.
-const OF_GLIBC: usize = 13;
+const OF_GLIBC: usize = 12;
 /// Groups that tests beside this one may have at a time.
 const OTHERS: usize = 20;
 
