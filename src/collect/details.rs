@@ -45,7 +45,8 @@ impl Ahead {
         for leader in leaders {
             looks.add(Subject::of_process(leader, host));
         }
-        let crew = Crew::begin(looks.subjects.len(), 1, crew::PATIENCE, &mut looks.job(root));
+        let many = looks.subjects.len();
+        let crew = Crew::begin(many, crew::size(), crew::PATIENCE, &mut looks.job(root));
         Self(Some((looks, crew)))
     }
 
