@@ -69,11 +69,12 @@ fn change_root(root: &CStr) -> Result<(), ActionError> {
 /// What is mounted there is somebody else's too, perhaps.
 fn make_private(place: &CStr) -> Result<(), ActionError> {
     let nothing = None::<&str>;
-    match mount(nothing, place, nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing) {
+    let changed = mount(nothing, place, nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing);
+    if changed == Err(Errno::EINVAL) {
         // Nothing is mounted there.
-        Ok(()) | Err(Errno::EINVAL) => Ok(()),
-        Err(errno) => Ok(Err(errno).with_context("change the propagation of", || text(place))?),
+        return Ok(());
     }
+    Ok(changed.with_context("change the propagation of", || text(place))?)
 }
 
 /// One that shows the new pid namespace.

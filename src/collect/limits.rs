@@ -1,5 +1,6 @@
 //! What a process may use beside what it uses: rlimits, inotify, CPUs, and what the OOM killer thinks of it.
 
+use crate::collect::clock::ticks_per_second;
 use crate::model::capability::CapSet;
 use crate::model::gap::{Gap, Reason};
 use crate::model::limits::{Limits, Resource, Rlimit, Scheduler};
@@ -86,7 +87,7 @@ fn exempt(resource: Resource, own: &Status, of_host: Option<bool>) -> Option<boo
 
 /// What stat and status tell of it.
 fn used(resource: Resource, claims: &Claims, schedule: Option<Schedule>) -> Option<u64> {
-    let hz = crate::collect::clock::ticks_per_second();
+    let hz = ticks_per_second();
     match resource {
         Resource::CpuSeconds => schedule?.ticks.checked_div(hz),
         Resource::DataBytes => claims.data_bytes,

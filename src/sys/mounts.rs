@@ -14,6 +14,7 @@ use crate::model::mount::Mount;
 use crate::model::text::Text;
 use nix::errno::Errno;
 use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 
 const WANTED: u64 = mounts::SB_BASIC
@@ -52,24 +53,38 @@ pub fn of_namespace(namespace: BorrowedFd<'_>, cap: usize) -> Result<(Vec<Mount>
 pub fn of_id(id: u64, cap: usize) -> Result<(Vec<Mount>, bool)> {
     let mut found = Vec::new();
     let mut buffer = vec![0; 8 << 10];
+    let mut length = 0;
+    let walked = walk(id, |mount| {
+        if let Some(stat) = stat(id, mount, &mut buffer)? {
+            length += usize::try_from(stat.size).unwrap_or_default();
+            if length > cap {
+                return Ok(ControlFlow::Break(()));
+            }
+            found.extend(mount_of(&stat, &buffer));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((found, walked.is_break()))
+}
+
+/// Every mount of a namespace, until there is enough.
+fn walk(
+    namespace: u64,
+    mut one: impl FnMut(u64) -> Result<ControlFlow<()>>,
+) -> Result<ControlFlow<()>> {
     let mut ids = [0; MANY];
     let mut last = 0;
-    let mut length = 0;
     loop {
-        let count =
-            mounts::list(id, mounts::ROOT, last, &mut ids).context("list", "a mount namespace")?;
+        let count = mounts::list(namespace, mounts::ROOT, last, &mut ids)
+            .context("list", "a mount namespace")?;
         for mount in ids.iter().take(count) {
-            if let Some(stat) = stat(id, *mount, &mut buffer)? {
-                length += usize::try_from(stat.size).unwrap_or_default();
-                if length > cap {
-                    return Ok((found, true));
-                }
-                found.extend(mount_of(&stat, &buffer));
+            if one(*mount)?.is_break() {
+                return Ok(ControlFlow::Break(()));
             }
             last = *mount;
         }
         if count < MANY {
-            return Ok((found, false));
+            return Ok(ControlFlow::Continue(()));
         }
     }
 }
@@ -90,22 +105,16 @@ pub fn few_from(open: BorrowedFd<'_>) -> Option<Vec<Mount>> {
 /// How many of our mounts are of one of these types; `None` before Linux 6.8.
 pub fn count_of(types: &[&[u8]]) -> Option<usize> {
     let mut buffer = [0; 1 << 10];
-    let mut ids = [0; MANY];
-    let (mut last, mut counted) = (0, 0);
-    loop {
-        let count = mounts::list(OURS, mounts::ROOT, last, &mut ids).ok()?;
-        for mount in ids.iter().take(count) {
-            // One that was unmounted meanwhile is none.
-            if let Ok(stat) = mounts::stat(OURS, *mount, mounts::FS_TYPE, &mut buffer) {
-                let fs_type = text(&stat, &buffer, mounts::FS_TYPE, stat.fs_type);
-                counted += usize::from(fs_type.is_some_and(|fs_type| types.contains(&fs_type)));
-            }
-            last = *mount;
+    let mut counted = 0;
+    let walked = walk(OURS, |mount| {
+        // One that was unmounted meanwhile is none.
+        if let Ok(stat) = mounts::stat(OURS, mount, mounts::FS_TYPE, &mut buffer) {
+            let fs_type = text(&stat, &buffer, mounts::FS_TYPE, stat.fs_type);
+            counted += usize::from(fs_type.is_some_and(|fs_type| types.contains(&fs_type)));
         }
-        if count < MANY {
-            return Some(counted);
-        }
-    }
+        Ok(ControlFlow::Continue(()))
+    });
+    walked.ok().map(|_| counted)
 }
 
 /// The type of the file system that something open is on, if its mount is one of ours: nobody who

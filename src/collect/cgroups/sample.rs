@@ -1,5 +1,6 @@
 //! What a group's processes use of the CPUs between two looks.
 
+use crate::collect::clock::ticks_per_second;
 use crate::model::cgroup::{CpuInFull, CpuRate};
 use crate::sys::bounded;
 use crate::sys::cgroupfs::group::read_one;
@@ -72,7 +73,7 @@ fn host_usec(bytes: &[u8]) -> Option<u64> {
     let ticks = words
         .map(str::parse::<u64>)
         .try_fold(0_u64, |sum, ticks| Some(sum.saturating_add(ticks.ok()?)))?;
-    ticks.saturating_mul(1_000_000).checked_div(crate::collect::clock::ticks_per_second())
+    ticks.saturating_mul(1_000_000).checked_div(ticks_per_second())
 }
 
 /// Those that are online: a line each, after the one for all.
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn seven_fields_of_the_machines_line() {
-        let hz = crate::collect::clock::ticks_per_second();
+        let hz = ticks_per_second();
         let line = format!("cpu  {hz} {hz} 0 0 0 0 0 9 9 9\ncpu0 1\n");
         assert_eq!(host_usec(line.as_bytes()), Some(2_000_000));
         assert_eq!(host_cpus(format!("{line}cpu1 1\nintr 5\ncpu9\n").as_bytes()), Some(2));
