@@ -31,6 +31,14 @@ fn long_archive(directory: &Path) -> String {
     directory.join("long").to_str().unwrap().to_owned()
 }
 
+/// Whether it has begun to read of the archive, which is long after it was tied to the end of nsx: one
+/// that is stopped before could not tie itself.
+fn unpacks(pid: u32) -> bool {
+    let counts = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let read = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+    read.is_some_and(|bytes| bytes.parse::<u64>().unwrap() >= 4096)
+}
+
 /// How nsx ended, by that signal, while its child, which is stopped, prepares for a program.
 fn ended_by(of: &str, signal: Signal, more: &[&str]) -> Option<i32> {
     let (archive, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -46,10 +54,11 @@ fn ended_by(of: &str, signal: Signal, more: &[&str]) -> Option<i32> {
     let nsx = command.spawn().unwrap();
     let child = || child_of(nsx.id());
     let mut prepares = None;
-    until("it is on its way", || {
+    until("it unpacks", || {
         prepares = if more.is_empty() { child() } else { child().and_then(child_of) };
-        prepares =
-            prepares.filter(|pid| status(*pid, "NSpid").is_some_and(|pids| pids.ends_with("\t1")));
+        prepares = prepares.filter(|pid| {
+            status(*pid, "NSpid").is_some_and(|pids| pids.ends_with("\t1")) && unpacks(*pid)
+        });
         prepares.is_some() && Path::new(&record).exists()
     });
     let prepares = prepares.unwrap();
