@@ -176,6 +176,11 @@ mod tests {
     fn a_command_line_has_room_in_a_record() {
         let short = ["sh".to_owned(), String::new(), "ä".repeat(20_000)];
         assert_eq!(shown(short.clone()), short);
+        // With room for each and the byte between; and a byte less.
+        let full = ["x".repeat(MOST_OF_A_COMMAND - 4), "yz".to_owned()];
+        assert_eq!(shown(full.clone()), full);
+        let [long, last] = full;
+        assert_eq!(shown([format!("{long}x"), last]), [format!("{long}x"), "yz…".to_owned()]);
         // What takes most room as JSON, the longest that the kernel passes on, and the shortest.
         for word in ["\u{1}".repeat(131_071), "ä".repeat(65_535), String::new()] {
             let command =
