@@ -82,7 +82,8 @@ fn paths(lines: &[u8]) -> Vec<GroupPath> {
 }
 
 /// Whether a process in that state is frozen: one file, or two where v1 has the freezer and may
-/// hold it. For listings, which ask it of every container.
+/// hold it. For listings, which ask it of every container. The root of a hierarchy cannot be frozen:
+/// a process there costs no look.
 pub fn is_frozen(
     root: &SysRoot,
     hierarchies: &Hierarchies,
@@ -90,7 +91,9 @@ pub fn is_frozen(
     state: State,
 ) -> Option<bool> {
     let paths = CgroupPaths::parse(cgroup_lines);
-    let read = |place: Option<Place>, file| told(root, &place?, file);
+    let read = |place: Option<Place>, file| {
+        told(root, &place.filter(|place| place.path.as_bytes() != b"/")?, file)
+    };
     let freezer = hierarchies.locate(&paths, b"freezer");
     let freezer = freezer.filter(|place| !place.is_v2);
     let on_v1 = if freezer.is_some() && state.runs() {

@@ -21,6 +21,7 @@ use crate::model::runtime::Runtime;
 use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::{self, Hierarchies};
 use crate::sys::cgroupfs::paths::CgroupPaths;
+use crate::sys::crew::Leaving;
 use crate::sys::error::Result;
 use crate::sys::ns;
 use crate::sys::root::SysRoot;
@@ -100,19 +101,20 @@ pub enum Extent {
 
 /// Who they are, not how they are: see [`super::details`].
 pub fn collect_containers(root: &SysRoot) -> Result<Containers> {
-    collect(root, Extent::Isolated, |_, _| {})
+    collect(root, Extent::Isolated, |_, _| {}).map(|(containers, _)| containers)
 }
 
 /// Those too that have a record alone.
 pub fn collect_recorded_containers(root: &SysRoot) -> Result<Containers> {
-    collect(root, Extent::Recorded, |_, _| {})
+    collect(root, Extent::Recorded, |_, _| {}).map(|(containers, _)| containers)
 }
 
 /// For [`super::details::add_details`], too, which is begun with meanwhile.
 pub fn collect_and_look(root: &SysRoot, extent: Extent) -> Result<(Containers, Ahead)> {
     let mut ahead = Ahead::default();
     let begin = |host: &NsSet, leaders: &[&Process]| ahead = Ahead::begin(root, host, leaders);
-    let containers = collect(root, extent, begin)?;
+    let (containers, leaving) = collect(root, extent, begin)?;
+    ahead.leaving.join(leaving);
     Ok((containers, ahead))
 }
 
@@ -121,8 +123,8 @@ fn collect(
     root: &SysRoot,
     extent: Extent,
     grouped: impl FnOnce(&NsSet, &[&Process]),
-) -> Result<Containers> {
-    let scan = scan::scan(root)?;
+) -> Result<(Containers, Leaving)> {
+    let (scan, leaving) = scan::scan(root)?;
     let mut sources = Sources::default();
     sources.see(&scan);
     let sandboxes = sources.sandboxes(root);
@@ -154,7 +156,7 @@ fn collect(
     }
     let gaps = namer.gaps();
     let list = super::order::order(list, &within);
-    Ok(Containers { list, gaps, host: scan.host, isolated: scan.isolated })
+    Ok((Containers { list, gaps, host: scan.host, isolated: scan.isolated }, leaving))
 }
 
 /// What the host's own engine has started in the group of another container is no part of that.

@@ -10,10 +10,11 @@ use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
 use crate::sys::cgroupfs::hierarchy::Hierarchies;
-use crate::sys::crew::{self, Care, Crew};
+use crate::sys::crew::{self, Care, Crew, Leaving};
 use crate::sys::error::SysError;
 use crate::sys::fds::Spent;
 use crate::sys::passwd::Users;
+use crate::sys::raw::marks::Marks;
 use crate::sys::root::SysRoot;
 use crate::sys::{bounded, ns, proc};
 use nix::errno::Errno;
@@ -32,7 +33,19 @@ const MANY: usize = 50;
 
 /// What is looked at while it is found out who they are.
 #[derive(Debug, Default)]
-pub struct Ahead(Option<(Looks, Crew)>);
+pub struct Ahead {
+    begun: Option<Begun>,
+    /// Who has looked at anything so far: nothing depends on when they are dropped.
+    pub leaving: Leaving,
+}
+
+#[derive(Debug)]
+struct Begun {
+    looks: Looks,
+    crew: Crew,
+    /// What somebody looks at, or has: the crew begins with the first.
+    taken: Marks,
+}
 
 impl Ahead {
     /// At these processes, of which most will lead containers, where they are many. The caller has
@@ -46,26 +59,40 @@ impl Ahead {
             looks.add(Subject::of_process(leader, host));
         }
         let many = looks.subjects.len();
-        let crew = Crew::begin(many, crew::size(), crew::PATIENCE, &mut looks.job(root));
-        Self(Some((looks, crew)))
+        let Ok(taken) = Marks::new(many) else { return Self::default() };
+        // One processor is ours.
+        let members = crew::size() - 1;
+        let crew = Crew::begin(many, members, crew::PATIENCE, &mut looks.job(root, Some(&taken)));
+        Self { begun: Some(Begun { looks, crew, taken }), leaving: Leaving::default() }
     }
 
-    fn finish(self, root: &SysRoot) -> (Looks, Vec<Seen>) {
-        let Some((looks, crew)) = self.0 else { return (Looks::new(root), Vec::new()) };
-        let mut seen = vec![Seen::default(); looks.subjects.len()];
-        crew.finish(&mut looks.job(root), &mut |place, answer| {
-            let (Some(slot), Some(subject)) = (seen.get_mut(place), looks.subjects.get(place))
+    /// What was seen by place, as far as anybody has looked.
+    fn finish(&mut self, root: &SysRoot) -> (Looks, Vec<Option<Seen>>) {
+        let Some(Begun { looks, crew, taken }) = self.begun.take() else {
+            return (Looks::new(root), Vec::new());
+        };
+        let mut spent = Spent::default();
+        let mut seen = vec![None; looks.subjects.len()];
+        for (place, slot) in seen.iter_mut().enumerate().rev() {
+            if taken.set(place) {
+                *slot = Some(looks.look(root, place, &mut spent));
+            }
+        }
+        let leaving = crew.finish(&mut looks.job(root, None), &mut |place, answer| {
+            let (Some(slot @ None), Some(subject)) =
+                (seen.get_mut(place), looks.subjects.get(place))
             else {
                 return;
             };
-            *slot = match answer {
+            *slot = Some(match answer {
                 Ok(answer) => travel::read(answer),
                 Err(problem) => {
                     let lost = SysError { doing: "read", object: subject.label(), problem };
                     Seen { lacks: vec![lost.gap(WHAT)], ..Seen::default() }
                 }
-            };
+            });
         });
+        self.leaving.join(leaving);
         (looks, seen)
     }
 }
@@ -75,7 +102,7 @@ pub fn add_details(
     root: &SysRoot,
     clock: &Clock,
     containers: &mut [Container],
-    ahead: Ahead,
+    ahead: &mut Ahead,
 ) -> Vec<Gap> {
     name_owners(root, containers);
     let (mut looks, mut seen) = ahead.finish(root);
@@ -86,10 +113,12 @@ pub fn add_details(
             looks.add(Subject::of_container(container, init));
         }
     }
+    seen.resize_with(looks.subjects.len(), || None);
     let mut spent = Spent::default();
-    seen.extend(
-        (seen.len()..looks.subjects.len()).map(|place| looks.look(root, place, &mut spent)),
-    );
+    let seen = seen.into_iter().enumerate();
+    let mut seen: Vec<Seen> = seen
+        .map(|(place, seen)| seen.unwrap_or_else(|| looks.look(root, place, &mut spent)))
+        .collect();
     let mut gaps = Vec::new();
     for container in containers.iter_mut() {
         let Some(init) = &container.init else { continue };
@@ -214,9 +243,13 @@ impl Looks {
     }
 
     /// What is noted in a member stays there, and so is told with the rest.
-    fn job(&self, root: &SysRoot) -> impl FnMut(usize, Care, &mut Vec<u8>) {
+    /// What is taken by somebody else has no answer.
+    fn job(&self, root: &SysRoot, taken: Option<&Marks>) -> impl FnMut(usize, Care, &mut Vec<u8>) {
         let mut spent = Spent::default();
         move |place, _, out| {
+            if taken.is_some_and(|taken| !taken.set(place)) {
+                return;
+            }
             let before = root.reach().gaps().len();
             let seen = self.look(root, place, &mut spent);
             let lacks = root.reach().gaps().split_off(before);
@@ -235,14 +268,11 @@ fn name_owners(root: &SysRoot, containers: &mut [Container]) {
     }
 }
 
-/// The root of a hierarchy cannot be frozen: a process there costs no look.
 fn is_paused(root: &SysRoot, hierarchies: Option<&Hierarchies>, subject: &Subject) -> bool {
     let lines = subject.cgroup_lines.as_bytes();
-    let in_a_group = proc::cgroup::parse(lines).any(|line| line.path.len() > 1);
-    let frozen = hierarchies
-        .filter(|_| in_a_group)
-        .and_then(|hierarchies| cgroups::is_frozen(root, hierarchies, lines, subject.init.state));
-    frozen == Some(true)
+    hierarchies
+        .and_then(|hierarchies| cgroups::is_frozen(root, hierarchies, lines, subject.init.state))
+        == Some(true)
 }
 
 /// Of the namespace that the scan saw; `None` if the process has gone, its number to another.

@@ -54,7 +54,8 @@ pub fn inspect(
     };
     let clock = Clock::read(root);
     if let Some(container) = &mut container {
-        gaps.extend(add_details(root, &clock, std::slice::from_mut(container), Ahead::default()));
+        let one = std::slice::from_mut(container);
+        gaps.extend(add_details(root, &clock, one, &mut Ahead::default()));
     }
     // The target may be among the processes that could not be looked at.
     let failed = |gap: &&Gap| gap.reason == Reason::Failed && gap.what == "namespaces";

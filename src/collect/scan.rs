@@ -7,8 +7,8 @@ use crate::model::gap::{Gap, Reason};
 use crate::model::namespace::{Kind, NsSet};
 use crate::model::process::{Pid, Process};
 use crate::model::text::Text;
-use crate::sys::crew::{self, Care};
-use crate::sys::error::{IntoErrno, Result};
+use crate::sys::crew::{self, Care, Leaving};
+use crate::sys::error::{IntoErrno, Problem, Result};
 use crate::sys::fds::Spent;
 use crate::sys::raw::kcmp;
 use crate::sys::root::SysRoot;
@@ -40,8 +40,10 @@ impl Scan {
     }
 }
 
+/// And who did it, if that was not we; nothing depends on when that is dropped.
+///
 /// The caller has one thread.
-pub fn scan(root: &SysRoot) -> Result<Scan> {
+pub fn scan(root: &SysRoot) -> Result<(Scan, Leaving)> {
     let host = host_namespaces(root);
     let mut pids = root.pids()?;
     let unlisted = unlisted(root, &pids);
@@ -56,6 +58,7 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
         Visit::OfTheHost | Visit::Gone => {}
     };
     let mut reader = Reader::default();
+    let mut leaving = Leaving::default();
     if pids.len() < MANY {
         for pid in pids {
             take(visit(root, pid, &host, &mut reader));
@@ -66,14 +69,15 @@ pub fn scan(root: &SysRoot) -> Result<Scan> {
                 visit(root, *pid, &host, &mut reader).write(out);
             }
         };
-        crew::work(pids.len(), crew::size(), crew::PATIENCE, &mut job, &mut |_, answer| {
+        let mut take = |_: usize, answer: std::result::Result<&[u8], Problem>| {
             take(answer.map_or(Visit::Failed, Visit::read));
-        });
+        };
+        leaving = crew::work(pids.len(), crew::size(), crew::PATIENCE, &mut job, &mut take);
         isolated.sort_unstable_by_key(|process| process.pid);
     }
     let gaps = unlisted.into_iter().chain(unseen(hidden, Reason::Denied));
     let gaps = gaps.chain(unseen(failed, Reason::Failed)).collect();
-    Ok(Scan { host, isolated, gaps })
+    Ok((Scan { host, isolated, gaps }, leaving))
 }
 
 /// A /proc with hidepid leaves the processes of others out of its list; but pid 1 is always there,

@@ -82,8 +82,28 @@ pub fn work(
     patience: Patience,
     job: &mut Job<'_>,
     take: &mut Take<'_>,
-) {
-    Crew::begin(pieces, members, patience, job).finish(job, take);
+) -> Leaving {
+    Crew::begin(pieces, members, patience, job).finish(job, take)
+}
+
+/// Members about to end by themselves: when this is dropped they have, and are reaped. In a container
+/// there may be nobody else to do that.
+#[derive(Debug, Default)]
+pub struct Leaving(Vec<Member>);
+
+impl Leaving {
+    /// Those too.
+    pub fn join(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        for member in &mut self.0 {
+            member.reap(FAREWELL);
+        }
+    }
 }
 
 /// At work on the pieces, while its caller does something else.
@@ -95,8 +115,7 @@ pub struct Crew {
     members: Vec<Member>,
     /// Those for whom there was no process.
     missing: Vec<Member>,
-    /// About to end by themselves. In a container there may be nobody else to reap them.
-    leaving: Vec<Member>,
+    leaving: Leaving,
 }
 
 impl Crew {
@@ -108,7 +127,7 @@ impl Crew {
             lost: Duration::ZERO,
             members: Vec::new(),
             missing: Vec::new(),
-            leaving: Vec::new(),
+            leaving: Leaving::default(),
         };
         // Every member gets as much as every other.
         let rounds = pieces.div_ceil(members * BLOCK).max(1);
@@ -121,7 +140,7 @@ impl Crew {
     }
 
     /// Hears them all out. The same job as before: it may be begun anew.
-    pub fn finish(mut self, job: &mut Job<'_>, take: &mut Take<'_>) {
+    pub fn finish(mut self, job: &mut Job<'_>, take: &mut Take<'_>) -> Leaving {
         let now = Instant::now();
         for member in &mut self.members {
             member.heard = now;
@@ -130,9 +149,7 @@ impl Crew {
         while !self.members.is_empty() {
             self.listen(job, take);
         }
-        for mut member in self.leaving {
-            member.reap(FAREWELL);
-        }
+        self.leaving
     }
 
     fn care(&self) -> Care {
@@ -183,7 +200,7 @@ impl Crew {
             let spoke = spoke.next().unwrap_or(true);
             match member.listen(spoke, now, self.patience.each, take) {
                 member::State::Working => self.members.push(member),
-                member::State::Done => self.leaving.push(member),
+                member::State::Done => self.leaving.0.push(member),
                 member::State::Stuck(waited) => {
                     member.dismiss();
                     self.lost += waited;

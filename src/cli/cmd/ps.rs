@@ -82,7 +82,7 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
     let filter = filter.map_err(Failure::usage)?;
     let root = args.output.root(context)?;
     let extent = if args.all { Extent::Recorded } else { Extent::Isolated };
-    let (mut containers, ahead) = collect_and_look(&root, extent)?;
+    let (mut containers, mut ahead) = collect_and_look(&root, extent)?;
     // Of those too that are not shown.
     let is_named = args.output.format() == Format::Name;
     let targets = if is_named { Targets::of(&containers.list) } else { Targets::default() };
@@ -98,7 +98,8 @@ fn run(context: &Context, arguments: Vec<OsString>) -> Result<u8, Failure> {
         }
         containers.list.retain(|container| wanted.contains(&container.identity()));
     }
-    containers.gaps.extend(add_details(&root, &Clock::read(&root), &mut containers.list, ahead));
+    let clock = Clock::read(&root);
+    containers.gaps.extend(add_details(&root, &clock, &mut containers.list, &mut ahead));
     if args.usage || ps::ask_for_usage(args.output.columns.as_deref(), filter.as_ref()) {
         let interval = args.interval.unwrap_or(INTERVAL);
         containers.gaps.extend(add_usage(&root, &mut containers.list, interval));

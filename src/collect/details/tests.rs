@@ -38,7 +38,7 @@ impl Host {
     fn addresses(&self) -> (Vec<String>, Vec<Gap>) {
         let root = SysRoot::fixture(self.0.path()).unwrap();
         let mut all = collect_containers(&root).unwrap();
-        let gaps = add_details(&root, &Clock::read(&root), &mut all.list, Ahead::default());
+        let gaps = add_details(&root, &Clock::read(&root), &mut all.list, &mut Ahead::default());
         let [container] = &all.list[..] else { panic!("{:?}", all.list) };
         let addresses = container.addresses.iter().map(ToString::to_string).collect();
         let noted = root.reach().gaps().into_iter().filter(|gap| gap.what == WHAT);
@@ -105,17 +105,17 @@ fn what_is_looked_at_ahead_is_what_is_looked_at_afterwards() {
     // It has ended since it was listed, as far as its network tells.
     std::fs::remove_file(host.proc().join("148/net/fib_trie")).unwrap();
     let root = SysRoot::fixture(host.0.path()).unwrap();
-    let (mut all, ahead) = collect_and_look(&root, Extent::Isolated).unwrap();
-    let looked_at = ahead.0.as_ref().map_or(0, |(looks, _)| looks.subjects.len());
+    let (mut all, mut ahead) = collect_and_look(&root, Extent::Isolated).unwrap();
+    let looked_at = ahead.begun.as_ref().map_or(0, |begun| begun.looks.subjects.len());
     assert_eq!(looked_at, if crew::size() > 1 { MANY + 1 } else { 0 });
-    let gaps = add_details(&root, &Clock::read(&root), &mut all.list, ahead);
+    let gaps = add_details(&root, &Clock::read(&root), &mut all.list, &mut ahead);
     let shown = |list: &[Container]| -> Vec<_> {
         list.iter().map(|one| (one.identity(), one.addresses.clone(), one.state)).collect()
     };
     let seen = (shown(&all.list), gaps, root.reach().gaps());
     let root = SysRoot::fixture(host.0.path()).unwrap();
     let mut all = collect_containers(&root).unwrap();
-    let gaps = add_details(&root, &Clock::read(&root), &mut all.list, Ahead::default());
+    let gaps = add_details(&root, &Clock::read(&root), &mut all.list, &mut Ahead::default());
     assert_eq!(seen, (shown(&all.list), gaps, root.reach().gaps()));
     assert!(all.list.iter().filter(|one| !one.addresses.is_empty()).count() > MANY / 2);
 }

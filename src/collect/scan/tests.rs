@@ -47,7 +47,7 @@ fn a_program_that_the_kernel_started_is_no_thread_of_its_own() {
     assert!(kernel.has_kthreadd());
     assert_eq!(which(&|pid| kernel.has(pid)), [3, 4]);
     assert_eq!(which(&|pid| kernel.shares_all(pid)), [3]);
-    let isolated = scan(&root).unwrap().isolated;
+    let isolated = scan(&root).unwrap().0.isolated;
     let isolated: Vec<_> = isolated.iter().map(|process| process.pid.number()).collect();
     assert_eq!(isolated, [5, 7]);
 }

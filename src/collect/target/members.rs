@@ -107,7 +107,7 @@ pub(super) fn leader(root: &SysRoot, mut members: Vec<Process>) -> Option<Proces
     let spaces: BTreeSet<Option<u64>> =
         members.iter().map(|member| member.namespaces.inode(Kind::Pid)).collect();
     if spaces.len() > 1
-        && let Ok(scan) = scan::scan(root)
+        && let Ok((scan, _leaving)) = scan::scan(root)
     {
         let all: BTreeSet<Pid> = members.iter().map(|member| member.pid).collect();
         let began = groups::firsts(&scan);

@@ -13,6 +13,7 @@ pub mod fds;
 pub mod fork;
 pub mod kcmp;
 pub mod keyring;
+pub mod marks;
 #[cfg_attr(fuzzing, expect(dead_code, reason = "AddressSanitizer brings an allocator"))]
 pub mod memory;
 pub mod mount_attributes;
