@@ -176,6 +176,27 @@ fn roots_record_comes_before_a_users() {
 }
 
 #[test]
+fn a_record_of_this_very_process_comes_before_its_shim_and_that_after_another_process() {
+    let other = ID.replace("993", "aaa");
+    let bundle = format!("docker/containerd/daemon/{TASKS}/moby/{other}");
+    let host = Host::with(&[(&format!("run/{bundle}/config.json"), "{}")]);
+    host.process(40, 1, "containerd-shim", 0, "containerd-shim-runc-v2");
+    std::os::unix::fs::symlink(format!("/run/{bundle}"), host.path("proc/40/cwd")).unwrap();
+    host.process(41, 40, "sleep", 0, "sleep");
+    host.process(42, 40, "sleep", 0, "sleep");
+    let records = "var/lib/docker/containers";
+    let theirs = config("of-the-shim", 42).replace(ID, &other);
+    host.write(&format!("{records}/{other}/config.v2.json"), &theirs);
+    let cgroup = format!("/docker/{ID}");
+    let group = Group { cgroup: &cgroup, is_parent_isolated: false, ..HERS };
+    for (pid, name) in [(42, "of-the-group"), (41, "of-the-shim")] {
+        host.write(&format!("{records}/{ID}/config.v2.json"), &config("of-the-group", pid));
+        let record = host.find(&mut Docker::default(), &group).unwrap();
+        assert_eq!(record.name, Some(name.into()), "{pid}");
+    }
+}
+
+#[test]
 fn docker_may_have_users_of_its_own() {
     let host = Host::with(&[]);
     let bundle = format!("run/docker/containerd/daemon/{TASKS}/moby-5.6/{ID}");
