@@ -149,6 +149,10 @@ impl Crew {
         while !self.members.is_empty() {
             self.listen(job, take);
         }
+        if super::fds::are_few() {
+            // Each holds one until it is gone.
+            return Leaving::default();
+        }
         self.leaving
     }
 
