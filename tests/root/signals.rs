@@ -12,6 +12,8 @@ use std::process::{Command, ExitStatus, Stdio};
 const ROOT: &[Need] = &[Need::Root];
 const PERL: &[Need] = &[Need::Root, Need::Program("perl")];
 
+const PYTHON: &[Need] = &[Need::Root, Need::Program("python3")];
+
 const FOREIGN: &[Need] = &[Need::Root, Need::Program("unshare"), Need::Program("mount")];
 
 const STRACE: &[Need] = &[Need::Root, Need::Program("strace")];
@@ -39,6 +41,8 @@ pub fn tests() -> Vec<Trial> {
             while_started,
         ),
         test("a PID 1 that waits for a blocked signal gets it", PERL, awaited),
+        test("a PID 1 in sigwait gets its signal", PYTHON, in_sigwait),
+        test("a PID 1 that blocks a signal for a moment ends of it", PYTHON, blocked_for_a_moment),
         test("what nsx writes in vain is nothing to the program", ROOT, written_in_vain),
         test("a timer that the caller set ends the program", PERL, timer),
         test("killing nsx kills the program", ROOT, killed),
@@ -69,6 +73,37 @@ fn start(command: &mut Command) -> (Held, Lines) {
 fn ended(held: &mut Held) -> ExitStatus {
     assert!(ends_within(&pidfd(held.pid()).unwrap(), support::PATIENCE), "it did not end");
     held.0.wait().unwrap()
+}
+
+/// As tini and dumb-init wait.
+fn in_sigwait() {
+    let script = "import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [15])
+print('ready', flush=True)
+sys.exit(signal.sigwait([15]))";
+    let (mut child, _lines) = start(nsx(["spawn", "-p"]).args(["python3", "-c", script]));
+    let program = child_of(child.pid()).unwrap();
+    until("it waits", || {
+        let call = std::fs::read_to_string(format!("/proc/{program}/syscall"));
+        call.is_ok_and(|call| call.split(' ').count() > 1)
+    });
+    send(child.pid(), Signal::SIGTERM);
+    assert_eq!(ended(&mut child).code(), Some(15));
+}
+
+/// As a shell does whenever it waits for a command, and here long enough to be met in it. What has
+/// its default action for a PID 1 is lost when it is unblocked.
+fn blocked_for_a_moment() {
+    let script = "import signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [15])
+print('ready', flush=True)
+end = time.monotonic() + 0.03
+while time.monotonic() < end: pass
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [15])
+time.sleep(1000)";
+    let (mut child, _lines) = start(nsx(["spawn", "-p"]).args(["python3", "-c", script]));
+    send(child.pid(), Signal::SIGTERM);
+    assert_eq!(ended(&mut child).signal(), Some(15));
 }
 
 fn forwarded(way: &[&str]) {

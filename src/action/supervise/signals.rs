@@ -9,9 +9,11 @@ use crate::sys::raw;
 use crate::sys::raw::fork::Child;
 use crate::sys::raw::signal::{Arrivals, Arrived, Mask};
 use crate::sys::root::SysRoot;
+use nix::libc::SYS_rt_sigtimedwait;
 use nix::sys::signal::Signal;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Every signal, caught by descriptor from before the fork, so that none is lost between.
 #[derive(Debug)]
@@ -140,9 +142,27 @@ pub(super) fn leaves_default(child: &Child, signal: i32) -> Option<bool> {
         // Of a pid namespace further out.
         let pidfd = child.pidfd.as_raw_fd();
         fd::pid(&read(format!("{}/fdinfo/{pidfd}", root.own_pid()?))?)
-    };
-    Some(status::parse(&read(format!("{}/status", number?))?)?.leaves_default(signal))
+    }?;
+    // A shell blocks all of them for a moment whenever it waits for a command.
+    for _ in 0..LOOKS {
+        let status = status::parse(&read(format!("{number}/status"))?)?;
+        if !status.has_default(signal) {
+            return Some(false);
+        }
+        // sigwait(3) unblocks what it waits for; who sleeps otherwise waits for what is blocked in
+        // some other way.
+        let call = read(format!("{number}/syscall")).unwrap_or_default();
+        let waits_for_signals = call.starts_with(format!("{SYS_rt_sigtimedwait} ").as_bytes());
+        if waits_for_signals || !status.blocks(signal) || !call.starts_with(b"running") {
+            return Some(!waits_for_signals && !status.blocks(signal));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Some(false)
 }
+
+/// At what is blocked.
+const LOOKS: usize = 100;
 
 pub(super) fn stops_a_job(signal: i32) -> bool {
     matches!(Signal::try_from(signal), Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU))
