@@ -131,6 +131,9 @@ pub(super) fn ends_by_default(signal: i32) -> bool {
     )
 }
 
+/// At a process that runs with a signal blocked, a millisecond apart.
+const LOOKS: usize = 100;
+
 /// Whether a signal would meet its default action; `None` where no /proc tells. The child is not
 /// reaped: the number is its own.
 pub(super) fn leaves_default(child: &Child, signal: i32) -> Option<bool> {
@@ -146,23 +149,22 @@ pub(super) fn leaves_default(child: &Child, signal: i32) -> Option<bool> {
     // A shell blocks all of them for a moment whenever it waits for a command.
     for _ in 0..LOOKS {
         let status = status::parse(&read(format!("{number}/status"))?)?;
-        if !status.has_default(signal) {
+        let call = read(format!("{number}/syscall")).unwrap_or_default();
+        // sigwait(3) unblocks what it waits for.
+        if call.starts_with(format!("{SYS_rt_sigtimedwait} ").as_bytes()) {
             return Some(false);
         }
-        // sigwait(3) unblocks what it waits for; who sleeps otherwise waits for what is blocked in
-        // some other way.
-        let call = read(format!("{number}/syscall")).unwrap_or_default();
-        let waits_for_signals = call.starts_with(format!("{SYS_rt_sigtimedwait} ").as_bytes());
-        if waits_for_signals || !status.blocks(signal) || !call.starts_with(b"running") {
-            return Some(!waits_for_signals && !status.blocks(signal));
+        if status.leaves_default(signal) {
+            return Some(true);
+        }
+        // Who sleeps with it blocked waits for it in some other way.
+        if !status.has_default(signal) || !call.starts_with(b"running") {
+            return Some(false);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
     Some(false)
 }
-
-/// At what is blocked.
-const LOOKS: usize = 100;
 
 pub(super) fn stops_a_job(signal: i32) -> bool {
     matches!(Signal::try_from(signal), Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU))

@@ -52,22 +52,18 @@ pub struct Status {
 impl Status {
     /// Whether a signal would meet its default action. One that is blocked may be waited for.
     pub const fn leaves_default(&self, signal: i32) -> bool {
-        !self.blocks(signal) && self.has_default(signal)
+        self.has_default(signal) && !has(self.signals_blocked, signal)
     }
 
-    /// The same of one that is blocked, once it is not.
+    /// The same once it is not blocked.
     pub const fn has_default(&self, signal: i32) -> bool {
         signal > 0 && signal <= 64 && !has(self.signals_ignored | self.signals_caught, signal)
     }
-
-    /// Whether it waits until it is unblocked.
-    pub const fn blocks(&self, signal: i32) -> bool {
-        has(self.signals_blocked, signal)
-    }
 }
 
+/// Of a signal that there is.
 const fn has(signals: u64, signal: i32) -> bool {
-    signal > 0 && signal <= 64 && signals >> (signal - 1) & 1 == 1
+    signals >> (signal - 1) & 1 == 1
 }
 
 /// Unknown fields are skipped, missing ones keep their default: older kernels have fewer.
