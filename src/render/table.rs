@@ -100,14 +100,21 @@ fn long_table<T>(rows: &[T], columns: &[&Column<T>], layout: Layout) -> String {
     let mut text = String::with_capacity(cells.text.len() * 2);
     for (number, row) in cells.rows().enumerate() {
         let start = text.len();
+        // Blanks are written before what follows them: none end a line.
+        let mut gap = 0;
         for ((cell, column), width) in row.zip(columns).zip(&widths) {
             let (shown, mark) = fitting(cell, *width);
             let blanks = width.saturating_sub(display_width(shown) + usize::from(mark));
-            let right = column.kind == CellKind::Number;
-            pad(&mut text, if right { blanks } else { 0 });
-            text.push_str(shown);
-            text.extend(mark.then_some('…'));
-            pad(&mut text, if right { GUTTER } else { blanks + GUTTER });
+            let (before, after) =
+                if column.kind == CellKind::Number { (blanks, 0) } else { (0, blanks) };
+            gap += before;
+            if !shown.is_empty() || mark {
+                pad(&mut text, gap);
+                text.push_str(shown);
+                text.push_str(if mark { "…" } else { "" });
+                gap = 0;
+            }
+            gap += after + GUTTER;
         }
         let line = text.get(start..).unwrap_or_default().trim_end();
         let (line, mark) = fitting(line, layout.width.unwrap_or(usize::MAX));

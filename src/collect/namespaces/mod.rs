@@ -96,7 +96,7 @@ pub fn collect_census(root: &SysRoot, wants: Wants) -> Result<Census> {
     }
     let host = tally.host();
     let mut namespaces = tally.namespaces;
-    namespaces.sort_unstable_by_key(Namespace::key);
+    namespaces.sort_by_cached_key(Namespace::key);
     for namespace in &mut namespaces {
         namespace.of_host = host.inode(namespace.kind) == Some(namespace.inode);
         if wants.threads {
