@@ -2,24 +2,25 @@
 
 use super::error::{Context, Result};
 use super::raw;
+use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
 
 /// Opens `/dev/null` in place of each standard descriptor that the caller closed, so that no file
-/// of ours ever becomes standard input, output or error.
+/// of ours ever becomes standard input, output or error. What is written to a closed standard output
+/// is an error, as it is without us; there is nobody to tell what is said to a closed standard error.
 pub fn fill_standard() -> Result<()> {
     // Three small questions: to open something for nothing costs more.
     if (0..=2).all(raw::fds::is_open) {
         return Ok(());
     }
-    loop {
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
-        let null = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())
+    // Whatever is opened becomes the lowest that is not.
+    for closed in (0..=2).filter(|number| !raw::fds::is_open(*number)) {
+        let way = if closed == 1 { OFlags::RDONLY } else { OFlags::RDWR };
+        let null = rustix::fs::open("/dev/null", way | OFlags::CLOEXEC, Mode::empty())
             .context("open", "/dev/null")?;
-        if std::os::fd::AsRawFd::as_raw_fd(&null) > 2 {
-            return Ok(());
-        }
         std::mem::forget(null);
     }
+    Ok(())
 }
 
 /// All of it, however little the other end takes at a time.

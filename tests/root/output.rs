@@ -11,7 +11,11 @@ pub fn tests() -> Vec<Trial> {
     vec![
         test("a closed pipe is success and silent", ROOT, closed_pipe),
         test("a full disk is an error that says so", ROOT, full_disk),
-        test("a closed standard output is no reason to fail", ROOT, closed_stdout),
+        test(
+            "what is written to a closed standard output is lost, and that is said",
+            ROOT,
+            closed_stdout,
+        ),
         test("no pipe gets escape sequences", ROOT, no_colour),
         test("JSON is one envelope that names its schema", ROOT, envelope),
         test("the formats agree on what there is", ROOT, formats),
@@ -64,13 +68,19 @@ fn full_disk() {
 
 fn closed_stdout() {
     let (_held, pid) = isolated(&["-p", "-n"]);
-    for arguments in commands(pid) {
-        let mut shell = std::process::Command::new("sh");
-        shell
-            .args(["-c", r#""$@" <&- >&- 2>&-"#, "sh"])
-            .arg(nsx([""; 0]).get_program())
-            .args(&arguments);
-        assert_eq!(output(&mut shell).status.code(), Some(0), "{arguments:?}");
+    for (closed, said) in
+        [("<&- >&- 2>&-", ""), (">&-", "standard output: it is not open for writing")]
+    {
+        for arguments in commands(pid) {
+            let mut shell = std::process::Command::new("sh");
+            shell
+                .args(["-c", &format!(r#""$@" {closed}"#), "sh"])
+                .arg(nsx([""; 0]).get_program())
+                .args(&arguments);
+            let output = output(&mut shell);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?} {closed}");
+            assert!(stderr(&output).contains(said), "{arguments:?}: {}", stderr(&output));
+        }
     }
 }
 
