@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signals::{
-    asks_to_end, ends_by_default, is_of_terminal, is_our_own, leaves_default, leaves_no_reader,
+    Fate, asks_to_end, ends_by_default, fate, is_of_terminal, is_our_own, leaves_no_reader,
     stops_a_job,
 };
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -325,7 +325,7 @@ pub fn supervise(
             let group = init.and_then(|init| nix::unistd::getpgid(Some(init)).ok());
             for signal in terminal.hand_keys_over(group) {
                 // Whoever hears it has heard it from the terminal.
-                if is_deaf(&program, signal as i32) {
+                if matches!(fate_of(&program, signal as i32), Fate::Lost) {
                     end(&mut program, signal as i32);
                 }
             }
@@ -474,27 +474,35 @@ fn take_signals(
 /// made itself a group, as timeout(1) does.
 fn forward(program: &mut Program, signal: i32, code: i32, own_terminal: bool) {
     program.told_to_end |= leaves_no_reader(signal);
-    // It may have ended meanwhile: then there is nobody to tell.
-    if is_deaf(program, signal)
+    let fate = fate_of(program, signal);
+    if matches!(fate, Fate::Lost)
         || (program.starting && asking_us().iter().any(|asks| *asks as i32 == signal))
     {
-        end(program, signal);
-    } else if !is_of_terminal(signal, code)
+        return end(program, signal);
+    }
+    if !is_of_terminal(signal, code)
         || own_terminal
         || program.is_apart
         || is_hangup(signal)
         || is_in_another_group(&program.child)
     {
+        // It may have ended meanwhile: then there is nobody to tell.
         let _ = raw::signal::send(program.child.pidfd.as_fd(), signal);
+        if let Fate::Awaited(asleep) = fate
+            && asleep.goes_on()
+        {
+            end(program, signal);
+        }
     }
 }
 
-/// Whether it is one that the kernel keeps from PID 1. What nobody can know hears what asks it to end
-/// as its end.
-fn is_deaf(program: &Program, signal: i32) -> bool {
-    program.is_init
-        && ends_by_default(signal)
-        && leaves_default(&program.child, signal).unwrap_or_else(|| asks_to_end(signal))
+/// What nobody can know hears what asks it to end as its end.
+fn fate_of(program: &Program, signal: i32) -> Fate {
+    if !program.is_init || !ends_by_default(signal) {
+        return Fate::Heard;
+    }
+    let unknown = || if asks_to_end(signal) { Fate::Lost } else { Fate::Heard };
+    fate(&program.child, signal).unwrap_or_else(unknown)
 }
 
 /// In a signal's name.

@@ -41,7 +41,7 @@ pub fn tests() -> Vec<Trial> {
             while_started,
         ),
         test("a PID 1 that waits for a blocked signal gets it", PERL, awaited),
-        test("a PID 1 in sigwait gets its signal", PYTHON, in_sigwait),
+        test("a PID 1 in sigwait gets its signal, or ends of it", PYTHON, in_sigwait),
         test("a PID 1 that blocks a signal for a moment ends of it", PYTHON, blocked_for_a_moment),
         test("what nsx writes in vain is nothing to the program", ROOT, written_in_vain),
         test("a timer that the caller set ends the program", PERL, timer),
@@ -75,20 +75,44 @@ fn ended(held: &mut Held) -> ExitStatus {
     held.0.wait().unwrap()
 }
 
-/// As tini and dumb-init wait.
+/// As tini and dumb-init wait; and as an init that only reaps: what it does not wait for, ignore or
+/// block, nobody hears.
 fn in_sigwait() {
-    let script = "import signal, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, [15])
+    let ways = [
+        ("[15]", "", Some(15), None),
+        ("[17]", "", None, Some(15)),
+        ("[17]", "signal.signal(15, signal.SIG_IGN)", None, Some(10)),
+        ("[17]", "signal.pthread_sigmask(signal.SIG_BLOCK, [15])", None, Some(10)),
+    ];
+    for (awaited, before, code, signal) in ways {
+        let script = format!(
+            "import signal, sys
+{before}
+signal.pthread_sigmask(signal.SIG_BLOCK, {awaited})
 print('ready', flush=True)
-sys.exit(signal.sigwait([15]))";
-    let (mut child, _lines) = start(nsx(["spawn", "-p"]).args(["python3", "-c", script]));
-    let program = child_of(child.pid()).unwrap();
-    until("it waits", || {
-        let call = std::fs::read_to_string(format!("/proc/{program}/syscall"));
-        call.is_ok_and(|call| call.split(' ').count() > 1)
-    });
-    send(child.pid(), Signal::SIGTERM);
-    assert_eq!(ended(&mut child).code(), Some(15));
+sys.exit(signal.sigwait({awaited}))"
+        );
+        let (mut child, _lines) = start(nsx(["spawn", "-p"]).args(["python3", "-c", &script]));
+        let program = child_of(child.pid()).unwrap();
+        until("it waits", || {
+            let call = std::fs::read_to_string(format!("/proc/{program}/syscall"));
+            call.is_ok_and(|call| call.split(' ').count() > 1)
+        });
+        send(child.pid(), Signal::SIGTERM);
+        if !before.is_empty() {
+            until("it is taken", || pending(child.pid()) == 0);
+            send(child.pid(), Signal::SIGUSR1);
+        }
+        let status = ended(&mut child);
+        assert_eq!((status.code(), status.signal()), (code, signal), "{awaited} {before}");
+    }
+}
+
+/// Of the whole process.
+fn pending(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    u64::from_str_radix(line.trim(), 16).unwrap()
 }
 
 /// As a shell does whenever it waits for a command, and here long enough to be met in it. What has

@@ -4,7 +4,8 @@ use crate::action::error::ActionError;
 use crate::model::process::Pid;
 use crate::sys::bounded;
 use crate::sys::error::Context;
-use crate::sys::proc::{fd, status};
+use crate::sys::proc::fd;
+use crate::sys::proc::status::{self, Status};
 use crate::sys::raw;
 use crate::sys::raw::fork::Child;
 use crate::sys::raw::signal::{Arrivals, Arrived, Mask};
@@ -131,39 +132,77 @@ pub(super) fn ends_by_default(signal: i32) -> bool {
     )
 }
 
+/// What a signal comes to at PID 1, whose default action the kernel keeps from it.
+pub(super) enum Fate {
+    /// It is handled, ignored, or waited for in some way.
+    Heard,
+    /// Its default action it would meet.
+    Lost,
+    /// Either: sigwait(3) unblocks what it waits for. Once it is sent, that is seen.
+    Awaited(Asleep),
+}
+
 /// At a process that runs with a signal blocked, a millisecond apart.
 const LOOKS: usize = 100;
 
-/// Whether a signal would meet its default action; `None` where no /proc tells. The child is not
-/// reaped: the number is its own.
-pub(super) fn leaves_default(child: &Child, signal: i32) -> Option<bool> {
+/// `None` where no /proc tells. The child is not reaped: the number is its own.
+pub(super) fn fate(child: &Child, signal: i32) -> Option<Fate> {
     let root = SysRoot::real().ok()?;
-    let read = |name: String| bounded::read(root.proc(), &name, bounded::SMALL).ok();
     let number = if root.numbers_as_we_do() {
         Pid::new(child.pid.as_raw().cast_unsigned())
     } else {
         // Of a pid namespace further out.
-        let pidfd = child.pidfd.as_raw_fd();
-        fd::pid(&read(format!("{}/fdinfo/{pidfd}", root.own_pid()?))?)
+        let pidfd = format!("{}/fdinfo/{}", root.own_pid()?, child.pidfd.as_raw_fd());
+        fd::pid(&bounded::read(root.proc(), &pidfd, bounded::SMALL).ok()?)
     }?;
     // A shell blocks all of them for a moment whenever it waits for a command.
     for _ in 0..LOOKS {
-        let status = status::parse(&read(format!("{number}/status"))?)?;
-        let call = read(format!("{number}/syscall")).unwrap_or_default();
-        // sigwait(3) unblocks what it waits for.
-        if call.starts_with(format!("{SYS_rt_sigtimedwait} ").as_bytes()) {
-            return Some(false);
-        }
+        let (status, call) = look(&root, number)?;
         if status.leaves_default(signal) {
-            return Some(true);
+            let awaits = call.starts_with(format!("{SYS_rt_sigtimedwait} ").as_bytes());
+            let asleep = Asleep { root, number, since: status.sleeps, call };
+            return Some(if awaits { Fate::Awaited(asleep) } else { Fate::Lost });
         }
         // Who sleeps with it blocked waits for it in some other way.
         if !status.has_default(signal) || !call.starts_with(b"running") {
-            return Some(false);
+            return Some(Fate::Heard);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Some(false)
+    Some(Fate::Heard)
+}
+
+/// What a process is, and the system call in which it sleeps, both at one time as far as can be told;
+/// the call may not be ours to read.
+fn look(root: &SysRoot, number: Pid) -> Option<(Status, Vec<u8>)> {
+    let read =
+        |name: &str| bounded::read(root.proc(), &format!("{number}/{name}"), bounded::SMALL).ok();
+    let mut call = read("syscall");
+    for looks in 1.. {
+        let status = status::parse(&read("status")?)?;
+        let before = std::mem::replace(&mut call, read("syscall"));
+        if before == call || looks == LOOKS {
+            return Some((status, call.unwrap_or_default()));
+        }
+    }
+    None
+}
+
+/// A process in a system call.
+pub(super) struct Asleep {
+    root: SysRoot,
+    number: Pid,
+    call: Vec<u8>,
+    /// How often it had gone to sleep then.
+    since: u64,
+}
+
+impl Asleep {
+    /// Nothing has woken it. A signal that does has done so when it is sent.
+    pub(super) fn goes_on(&self) -> bool {
+        look(&self.root, self.number)
+            .is_some_and(|(status, call)| status.sleeps == self.since && call == self.call)
+    }
 }
 
 pub(super) fn stops_a_job(signal: i32) -> bool {

@@ -31,6 +31,8 @@ pub struct Status {
     pub signals_blocked: u64,
     /// `SigCgt`: signals with a handler, as bits of the same order.
     pub signals_caught: u64,
+    /// How often its first thread has given its processor away by itself, as who goes to sleep does.
+    pub sleeps: u64,
     /// `CapInh`: what execve(2) keeps for files that allow it.
     pub cap_inheritable: CapSet,
     /// `CapPrm`: what it may make effective.
@@ -103,6 +105,7 @@ pub fn parse(bytes: &[u8]) -> Option<Status> {
             b"SigIgn" => status.signals_ignored = u64::from_str_radix(value, 16).ok()?,
             b"SigBlk" => status.signals_blocked = u64::from_str_radix(value, 16).ok()?,
             b"SigCgt" => status.signals_caught = u64::from_str_radix(value, 16).ok()?,
+            b"voluntary_ctxt_switches" => status.sleeps = value.parse().ok()?,
             b"CapInh" => status.cap_inheritable = CapSet::parse(value)?,
             b"CapPrm" => status.cap_permitted = CapSet::parse(value)?,
             b"CapAmb" => status.cap_ambient = CapSet::parse(value)?,
@@ -172,6 +175,9 @@ mod tests {
         assert!(set(&[]) && !set(&["SigIgn", "SigCgt"]) && !set(&["SigCgt", "SigBlk"]));
         assert!(!Status::default().leaves_default(0), "no signal");
         assert_eq!((status.seccomp, status.seccomp_filters), (2, Some(1)));
+        let slept =
+            [FILE, b"voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t8\n"].concat();
+        assert_eq!(parse(&slept).unwrap().sleeps, 7);
         let traced = [FILE, b"TracerPid:\t7\n"].concat();
         assert_eq!(parse(&traced).unwrap().tracer.map(Pid::number), Some(7));
         assert_eq!((status.tracer, status.process.map(Pid::number)), (None, Some(30221)));
