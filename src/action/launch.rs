@@ -65,6 +65,11 @@ impl Program {
         Text::new(&self.name)
     }
 
+    /// It is looked for along the PATH.
+    pub fn is_searched(&self) -> bool {
+        !self.name.contains(&b'/')
+    }
+
     /// A file that is no program is a script of the shell, as execvp(3) has it.
     fn exec_at(&self, candidate: &CStr) -> nix::Result<std::convert::Infallible> {
         match nix::unistd::execve(candidate, &self.arguments, &self.environment) {

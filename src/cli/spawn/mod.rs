@@ -162,7 +162,7 @@ fn explain(error: ActionError, wanted: &Spawn, bare_user: bool) -> Failure {
     if is_there {
         return failure.hint("a script names it in its first line, a program its loader: file(1)");
     }
-    if not_found {
+    if not_found && wanted.program.is_searched() {
         return failure.hint("name it by its path, or set PATH: --env PATH=…");
     }
     if not_executable {
