@@ -88,7 +88,7 @@ fn root() {
         advised(&output(nsx(["spawn"]).args(words).args(["echo", "RAN"])), words, message, hint);
     }
     for (words, message, hint) in [
-        (&["-p", "/no/such"][..], "/no/such does not exist", "by its path"),
+        (&["-p", "no-such"][..], "no-such does not exist", "by its path"),
         (&["-p", "/etc/passwd"], "cannot execute /etc/passwd", "executable"),
         (&["-p", "--rootfs", here, "/bin/sh"], "/bin/sh does not exist", "inside the root"),
     ] {

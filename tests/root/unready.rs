@@ -66,6 +66,10 @@ fn ended_by(of: &str, signal: Signal, more: &[&str]) -> Option<i32> {
     let stays: u32 = status(prepares, "PPid").unwrap().parse().unwrap();
     let prepares = pidfd(prepares).unwrap();
     send(nsx.id(), signal);
+    if signal != Signal::SIGKILL {
+        // It may have heard first that its child has stopped, and have stopped too.
+        send(nsx.id(), Signal::SIGCONT);
+    }
     assert!(ends_within(&prepares, PATIENCE), "{signal}");
     let ended = finish(nsx).status;
     until("its groups are gone", || groups_of(stays).is_empty());
