@@ -104,6 +104,17 @@ fn a_unit_and_a_group_lead_to_their_oldest_process_that_runs() {
     assert!(members_of(&host.root, b"30").unwrap().is_empty());
 }
 
+/// Its pid namespace began with another, which is no member: it was put there.
+#[test]
+fn a_process_of_a_container_that_was_moved_into_a_unit_does_not_lead_it() {
+    let host = Host::new();
+    host.process(23, 260, 200, "/system.slice/s.service", 'S');
+    assert_eq!(host.pid("unit:s"), Ok(31));
+    // Where it began there it leads, as the init of what a unit runs does.
+    host.write("proc/20/cgroup", "0::/system.slice/s.service\n");
+    assert_eq!(host.pid("unit:s"), Ok(20));
+}
+
 #[test]
 fn a_hierarchy_that_is_not_mounted_here_makes_nobody_a_member() {
     let host = Host::new();

@@ -171,11 +171,12 @@ fn a_record_of_the_host_that_was_not_read_may_have_the_name() {
     let root = container(Runtime::Docker, "web", "aaaa1111aaaa1111", 1);
     let user = of_user(container(Runtime::Podman, "db", "bbbb1111bbbb1111", 2));
     let inner = nested(container(Runtime::Docker, "cache", "cccc1111cccc1111", 3));
-    let list = [root, user, inner];
+    let alike = of_user(container(Runtime::Podman, "dddd1111", "dddd1111dddd1111", 4));
+    let list = [root, user, inner, alike];
     let (object, what) = ("/x/config.v2.json".into(), "names and images");
     let gaps = [Gap { object, what, reason: crate::model::gap::Reason::Malformed }];
     let found = |spelled: &str| found_beside(&list, &gaps, spelled);
-    for spelled in ["db", "podman:db", "cache", "none", "pod:shop/none"] {
+    for spelled in ["db", "podman:db", "cache", "none", "pod:shop/none", "dddd1111"] {
         let why = "names and images of /x/config.v2.json could not be read";
         assert_eq!(found(spelled), Err(format!("what {spelled} means cannot be told: {why}")));
     }
