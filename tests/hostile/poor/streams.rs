@@ -1,4 +1,4 @@
-//! Standard streams that are closed or full.
+//! Standard streams that are closed or full: what a program does with them is its own.
 
 use super::{BOTH, Lack, NOTHING, Scene, acts, looks};
 use crate::support::{Need, test};
@@ -16,10 +16,11 @@ pub fn tests() -> Vec<Trial> {
 fn closed() {
     let scene = Scene::new();
     let own = scene.own.to_string();
-    for streams in [">&-", "2>&-", "<&- >&- 2>&-"] {
+    let (looks, acts) = (looks(&own), acts(&own));
+    for (streams, more) in [(">&-", &[][..]), ("2>&-", &looks), ("<&- >&- 2>&-", &[])] {
         let lack = Lack { streams, ..NOTHING };
         for who in BOTH {
-            for words in looks(&own).iter().chain(&acts(&own)) {
+            for words in more.iter().chain(&acts) {
                 let plain = scene.decent(NOTHING, who, words).0;
                 let code = scene.decent(lack, who, words).0;
                 assert_eq!(code, plain, "{words:?} of {who:?} with {streams}");
@@ -33,9 +34,13 @@ fn full() {
     let own = scene.own.to_string();
     // In the command's own mount namespace: it goes with it.
     let file = "mount -t tmpfs nsx-poor /media; ulimit -f 0; exec 9>/media/file";
-    for (setup, streams, why) in
-        [(":", ">/dev/full", "No space left on device"), (file, ">&9", "File too large")]
-    {
+    let ways = [
+        (":", ">/dev/full", "No space left on device"),
+        (file, ">&9", "File too large"),
+        (":", ">&-", "it is not open for writing"),
+        (":", "<&- >&- 2>&-", ""),
+    ];
+    for (setup, streams, why) in ways {
         let lack = Lack { setup, streams, ..NOTHING };
         for who in BOTH {
             for words in looks(&own) {
