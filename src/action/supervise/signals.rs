@@ -178,14 +178,14 @@ fn look(root: &SysRoot, number: Pid) -> Option<(Status, Vec<u8>)> {
     let read =
         |name: &str| bounded::read(root.proc(), &format!("{number}/{name}"), bounded::SMALL).ok();
     let mut call = read("syscall");
-    for looks in 1.. {
+    let mut looks = 0..LOOKS;
+    loop {
         let status = status::parse(&read("status")?)?;
         let before = std::mem::replace(&mut call, read("syscall"));
-        if before == call || looks == LOOKS {
+        if before == call || looks.next().is_none() {
             return Some((status, call.unwrap_or_default()));
         }
     }
-    None
 }
 
 /// A process in a system call.
