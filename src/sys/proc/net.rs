@@ -82,6 +82,19 @@ mod tests {
         assert_eq!(sockets_in_use(b"TCP: inuse x\n", b"TCP"), None);
     }
 
+    #[test]
+    fn both_protocols_count_where_the_kernel_has_them() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = std::fs::File::open(temp.path()).unwrap();
+        let read = || InUse::read(std::os::fd::AsFd::as_fd(&dir), ".");
+        assert_eq!(read(), InUse::default());
+        std::fs::write(temp.path().join("sockstat"), SOCKSTAT).unwrap();
+        assert_eq!(read(), InUse { tcp: Some(7), udp_v4: Some(3), udp_v6: None });
+        let v6 = "TCP6: inuse 4\nUDP6: inuse 2\n";
+        std::fs::write(temp.path().join("sockstat6"), v6).unwrap();
+        assert_eq!(read(), InUse { tcp: Some(11), udp_v4: Some(3), udp_v6: Some(2) });
+    }
+
     const NETSTAT: &[u8] = b"TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 0 12 13\n\
         IpExt: InNoRoutes\nIpExt: 7\n";
 
