@@ -9,11 +9,7 @@ use std::os::fd::OwnedFd;
 /// of ours ever becomes standard input, output or error. What is written to a closed standard output
 /// is an error, as it is without us; there is nobody to tell what is said to a closed standard error.
 pub fn fill_standard() -> Result<()> {
-    // Three small questions: to open something for nothing costs more.
-    if (0..=2).all(raw::fds::is_open) {
-        return Ok(());
-    }
-    // Whatever is opened becomes the lowest that is not.
+    // Three small questions. Whatever is opened becomes the lowest that is not.
     for closed in (0..=2).filter(|number| !raw::fds::is_open(*number)) {
         let way = if closed == 1 { OFlags::RDONLY } else { OFlags::RDWR };
         let null = rustix::fs::open("/dev/null", way | OFlags::CLOEXEC, Mode::empty())

@@ -100,19 +100,15 @@ sys.exit(signal.sigwait({awaited}))"
         });
         send(child.pid(), Signal::SIGTERM);
         if !before.is_empty() {
-            until("it is taken", || pending(child.pid()) == 0);
+            until("it is taken", || {
+                let pending = support::status(child.pid(), "ShdPnd").unwrap();
+                pending.bytes().all(|digit| digit == b'0')
+            });
             send(child.pid(), Signal::SIGUSR1);
         }
         let status = ended(&mut child);
         assert_eq!((status.code(), status.signal()), (code, signal), "{awaited} {before}");
     }
-}
-
-/// Of the whole process.
-fn pending(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
-    u64::from_str_radix(line.trim(), 16).unwrap()
 }
 
 /// As a shell does whenever it waits for a command, and here long enough to be met in it. What has

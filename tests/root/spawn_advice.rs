@@ -94,6 +94,9 @@ fn root() {
     ] {
         advised(&output(nsx(["spawn"]).args(words)), words, message, hint);
     }
+    let by_path = output(nsx(["spawn", "-p", "/no/such"]).stdin(std::process::Stdio::null()));
+    assert_eq!(by_path.status.code(), Some(127));
+    assert_eq!(stderr(&by_path), "nsx spawn: /no/such does not exist\n");
     for (words, code) in [
         (&["--stop", "any", "echo", "RAN"][..], 2),
         (&["--stop", "../any"], 2),
